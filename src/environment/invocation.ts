@@ -1,0 +1,49 @@
+/**
+ * The contract between the doors and the environments: what is asked of a function, and how it ended. Adapters turn
+ * an `Outcome` into their own protocol by a total switch; nobody above `environment/` catches a function's failure.
+ * It lies here and not in `invocation/` because environments speak it and may not import upwards.
+ */
+import type { RequestId, Version } from '../protocol/names.ts';
+
+export type Invocation = {
+  readonly requestId: RequestId;
+  /** The event, as the function receives it: bytes that AWS has checked to be JSON. Never empty. */
+  readonly payload: Buffer;
+  /** As the caller gave it, with `:qualifier` only when the caller did. */
+  readonly invokedFunctionArn: string;
+  /** `Root=...;Parent=...;Sampled=0|1` */
+  readonly traceId: string;
+  /** Decoded JSON text. */
+  readonly clientContext: string | undefined;
+  /** JSON text with cognitoIdentityId and cognitoIdentityPoolId. */
+  readonly cognitoIdentity: string | undefined;
+  /** Whether the caller wants the last 4 KB of the invocation's log. */
+  readonly wantsLogTail: boolean;
+};
+
+type Ended = {
+  readonly executedVersion: Version;
+  /** The last 4096 bytes of this invocation's log, when asked for. */
+  readonly logTail: Buffer | undefined;
+};
+
+/** How an invocation ended. `payload` is what the caller receives, byte for byte. */
+export type Outcome =
+  /** The handler answered. */
+  | ({ readonly kind: 'returned'; readonly payload: Buffer; readonly contentType: string } & Ended)
+  /**
+   * The function failed: by its own report (`handler`), or as the platform saw it (timed out, exited, could not
+   * start, answered too much ...). AWS tells the caller the same: 200 and `X-Amz-Function-Error: Unhandled`.
+   */
+  | ({
+      readonly kind: 'failed';
+      readonly by: 'handler' | 'timeout' | 'exit' | 'initialisation' | 'entrypoint' | 'extension' | 'response';
+      readonly payload: Buffer;
+    } & Ended)
+  /** No environment could be had: concurrency is used up. */
+  | { readonly kind: 'throttled'; readonly reason: ThrottleReason };
+
+export type ThrottleReason =
+  | 'ConcurrentInvocationLimitExceeded'
+  | 'ReservedFunctionConcurrentInvocationLimitExceeded'
+  | 'FunctionInvocationRateLimitExceeded';

@@ -1,0 +1,124 @@
+/**
+ * What a function is: configuration and code of `$LATEST` and of each published version. Published versions never
+ * change. `revisionId` names one exact state of one version; the environment pool is keyed by it.
+ */
+import type { ContentDigest } from '../layers/layer.ts';
+import type { FunctionArn, FunctionName, LayerVersionArn, Scope, Version } from '../protocol/names.ts';
+
+export type Architecture = 'x86_64' | 'arm64';
+
+/** A layer as a function uses it: enough to mount it and to report it, also after the layer version was deleted. */
+export type FunctionLayer = {
+  readonly arn: LayerVersionArn;
+  readonly codeSize: number;
+  readonly unzippedSize: number;
+  readonly digest: ContentDigest;
+};
+
+export type LoggingConfiguration = {
+  readonly format: 'Text' | 'JSON';
+  /** Set for JSON only. */
+  readonly applicationLogLevel: string | undefined;
+  /** Set for JSON only. */
+  readonly systemLogLevel: string | undefined;
+  readonly logGroup: string;
+};
+
+/** The part of a function that UpdateFunctionConfiguration changes. */
+export type FunctionConfiguration = {
+  readonly description: string;
+  /** As given, e.g. `provided.al2023`; undefined for container images. */
+  readonly runtime: string | undefined;
+  readonly role: string;
+  /** Undefined only for container images. */
+  readonly handler: string | undefined;
+  /** Seconds, 1-900. */
+  readonly timeoutSeconds: number;
+  /** MB (MiB in truth), 128-10240. */
+  readonly memoryMib: number;
+  /** Size of /tmp in MB, 512-10240. */
+  readonly ephemeralStorageMib: number;
+  /** Undefined when the client never set any; `{}` when it set none. */
+  readonly environment: Readonly<Record<string, string>> | undefined;
+  readonly layers: readonly FunctionLayer[];
+  readonly tracingMode: 'PassThrough' | 'Active';
+  readonly logging: LoggingConfiguration;
+  /**
+   * Members that Lamella stores and gives back but does not act on, in AWS's own shape and names (VpcConfig,
+   * KMSKeyArn, DeadLetterConfig, FileSystemConfigs, ImageConfig, SnapStart ...).
+   */
+  readonly stored: Readonly<Record<string, unknown>>;
+};
+
+/** The part of a function that UpdateFunctionCode changes. */
+export type FunctionCode = {
+  readonly packageType: 'Zip' | 'Image';
+  readonly architecture: Architecture;
+  /** Undefined for container images. */
+  readonly digest: ContentDigest | undefined;
+  /** Base64 SHA-256 of the zip. */
+  readonly codeSha256: string;
+  /** Bytes of the zip. */
+  readonly codeSize: number;
+  /** Bytes unpacked. */
+  readonly unzippedSize: number;
+  readonly imageUri: string | undefined;
+};
+
+export type FunctionState = 'Pending' | 'Active' | 'Inactive' | 'Failed';
+export type LastUpdateStatus = 'Successful' | 'Failed' | 'InProgress';
+
+export type FunctionVersion = {
+  readonly scope: Scope;
+  readonly name: FunctionName;
+  readonly version: Version;
+  /** Of `$LATEST`: unqualified. Of a published version: with its number. */
+  readonly arn: FunctionArn;
+  readonly configuration: FunctionConfiguration;
+  readonly code: FunctionCode;
+  readonly revisionId: string;
+  /** `2026-11-22T10:00:00.000+0000`, as AWS writes it. */
+  readonly lastModified: string;
+  readonly state: FunctionState;
+  readonly stateReason: string | undefined;
+  readonly stateReasonCode: string | undefined;
+  readonly lastUpdateStatus: LastUpdateStatus;
+  readonly lastUpdateStatusReason: string | undefined;
+  readonly lastUpdateStatusReasonCode: string | undefined;
+};
+
+/** Where new code comes from; already validated against the model's constraints. */
+export type CodeDraft =
+  | { readonly kind: 'zip'; readonly zip: Buffer }
+  | { readonly kind: 'image'; readonly imageUri: string };
+
+/** What CreateFunction and UpdateFunctionConfiguration may set. A member that is undefined keeps what there is. */
+export type ConfigurationDraft = {
+  readonly description?: string | undefined;
+  readonly runtime?: string | undefined;
+  readonly role?: string | undefined;
+  readonly handler?: string | undefined;
+  readonly timeoutSeconds?: number | undefined;
+  readonly memoryMib?: number | undefined;
+  readonly ephemeralStorageMib?: number | undefined;
+  readonly environment?: Readonly<Record<string, string>> | undefined;
+  /** Layer version ARNs as the client wrote them. */
+  readonly layers?: readonly string[] | undefined;
+  readonly tracingMode?: 'PassThrough' | 'Active' | undefined;
+  readonly logging?: Partial<LoggingConfiguration> | undefined;
+  readonly stored?: Readonly<Record<string, unknown>> | undefined;
+};
+
+export type FunctionDraft = {
+  readonly name: FunctionName;
+  readonly packageType: 'Zip' | 'Image';
+  readonly architecture: Architecture;
+  readonly configuration: ConfigurationDraft;
+  readonly code: CodeDraft;
+  /** Publish version 1 in the same call. */
+  readonly publish: boolean;
+  readonly tags: Readonly<Record<string, string>>;
+};
+
+/** One page of a list, in a stable order; `nextMarker` is opaque and undefined on the last page. */
+export type Page<Item> = { readonly items: readonly Item[]; readonly nextMarker: string | undefined };

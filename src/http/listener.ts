@@ -1,0 +1,84 @@
+/**
+ * Binds an HTTP server to an address and closes it again. It knows no routes and no protocol of AWS's; who may call
+ * is decided by `http/guard.ts`. Node's request time-outs are off: GET next of the Runtime API may wait for hours.
+ */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Closeable } from '../lifetime.ts';
+import { OperatorError } from '../operator-error.ts';
+import type { HttpHandler } from './exchange.ts';
+
+export interface Listener extends Closeable {
+  readonly host: string;
+  /** The port in use, also when 0 was asked for. */
+  readonly port: number;
+  /** Stops accepting, gives requests in flight `graceMs` milliseconds, then cuts them. */
+  drain(graceMs: number): Promise<void>;
+  /** Cuts every connection at once. */
+  close(): Promise<void>;
+}
+
+export type ListenOptions = {
+  readonly host: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+  readonly handler: HttpHandler;
+  /** Called with what a handler threw or rejected with. */
+  readonly onFailure: (failure: unknown) => void;
+  /** Asked once for each connection before its first request is read; false cuts it. */
+  readonly admits?: (peer: { readonly address: string; readonly port: number }) => boolean;
+};
+
+/** Listens. Throws `OperatorError` `port-in-use` or `cannot-listen`. */
+export async function listen(options: ListenOptions): Promise<Listener> {
+  const server = createServer({ keepAlive: true, noDelay: true, requestTimeout: 0, headersTimeout: 0 });
+  server.keepAliveTimeout = 0;
+  server.timeout = 0;
+  server.on('request', (request, response) => {
+    const fail = (failure: unknown) => {
+      options.onFailure(failure);
+      if (response.headersSent) response.destroy();
+      else response.writeHead(500).end();
+    };
+    try {
+      const answered = options.handler(request, response);
+      if (answered !== undefined) answered.catch(fail);
+    } catch (failure) {
+      fail(failure);
+    }
+  });
+  const admits = options.admits;
+  if (admits) {
+    server.on('connection', (socket) => {
+      if (!admits({ address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 })) socket.destroy();
+    });
+  }
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (failure: NodeJS.ErrnoException) => {
+      const { host, port } = options;
+      reject(
+        failure.code === 'EADDRINUSE'
+          ? new OperatorError('port-in-use', { host, port }, failure)
+          : new OperatorError('cannot-listen', { host, port, reason: failure.message }, failure),
+      );
+    });
+    server.listen({ host: options.host, port: options.port, backlog: 511 }, () => resolve());
+  });
+  const closed = new Promise<void>((resolve) => server.once('close', () => resolve()));
+  return {
+    host: options.host,
+    port: (server.address() as AddressInfo).port,
+    async drain(graceMs) {
+      server.close();
+      server.closeIdleConnections();
+      const cut = setTimeout(() => server.closeAllConnections(), graceMs);
+      await closed;
+      clearTimeout(cut);
+    },
+    async close() {
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}

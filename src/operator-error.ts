@@ -1,0 +1,79 @@
+/**
+ * The host or the command line is not fit for what was asked: no bubblewrap, port taken, data folder in use.
+ * Not for a function's failures (those are `Outcome`s) nor for a client's mistakes (`ServiceError`).
+ * Each code is documented in docs/errors.md; a test holds the two together.
+ */
+
+type OperatorErrorRow = {
+  /** What is wrong; `{name}` is filled in from the details. */
+  readonly message: string;
+  /** What the person can do about it. */
+  readonly remedy: string;
+  /** The CLI's exit code: 1 failed, 2 usage, 4 this machine is not fit, 5 the service answered with an error. */
+  readonly exitCode: 1 | 2 | 4 | 5;
+};
+
+export const OPERATOR_ERRORS = {
+  'port-in-use': {
+    message: 'Cannot listen on {host}:{port}: the port is in use.',
+    remedy: 'Stop the other program, or choose another port with --port (0 takes any free one).',
+    exitCode: 4,
+  },
+  'cannot-listen': {
+    message: 'Cannot listen on {host}:{port}: {reason}.',
+    remedy: 'Choose an address of this machine with --host and a port you may use with --port.',
+    exitCode: 4,
+  },
+  'data-dir-in-use': {
+    message: 'The data folder {directory} is in use by another Lamella service (pid {pid}).',
+    remedy: 'Stop that service, or give this one a folder of its own with --data-dir, or use --ephemeral.',
+    exitCode: 4,
+  },
+  'data-dir-unusable': {
+    message: 'The data folder {directory} cannot be used: {reason}.',
+    remedy: 'Give a folder that you may write to with --data-dir.',
+    exitCode: 4,
+  },
+  'database-corrupt': {
+    message: 'The database {file} is damaged: {reason}.',
+    remedy: 'Restore it from a backup, or move the data folder away and start with an empty one.',
+    exitCode: 4,
+  },
+  'database-too-new': {
+    message: 'The database {file} was written by a newer Lamella (schema {found}, this one knows {known}).',
+    remedy: 'Upgrade Lamella, or use another data folder with --data-dir.',
+    exitCode: 4,
+  },
+  'no-sandbox': {
+    message: 'This machine cannot isolate functions: {reason}.',
+    remedy: '{remedy}',
+    exitCode: 4,
+  },
+  usage: {
+    message: '{reason}',
+    remedy: 'See `lamella {command} --help`.',
+    exitCode: 2,
+  },
+} as const satisfies Record<string, OperatorErrorRow>;
+
+export type OperatorErrorCode = keyof typeof OPERATOR_ERRORS;
+
+/** A failure that the operator of this machine can mend; carries the remedy and the exit code. */
+export class OperatorError extends Error {
+  readonly code: OperatorErrorCode;
+  readonly remedy: string;
+  readonly exitCode: number;
+
+  constructor(code: OperatorErrorCode, details: Readonly<Record<string, string | number>> = {}, cause?: unknown) {
+    const row: OperatorErrorRow = OPERATOR_ERRORS[code];
+    super(fill(row.message, details), cause === undefined ? undefined : { cause });
+    this.name = 'OperatorError';
+    this.code = code;
+    this.remedy = fill(row.remedy, details);
+    this.exitCode = row.exitCode;
+  }
+}
+
+function fill(template: string, details: Readonly<Record<string, string | number>>): string {
+  return template.replace(/\{(\w+)\}/g, (whole, key: string) => String(details[key] ?? whole));
+}

@@ -1,0 +1,73 @@
+/**
+ * The contract of a sandbox: a place made of Linux namespaces in which several processes run, one after another or
+ * together, and which is gone without a trace when it is closed or when the service dies. It knows nothing of Lambda:
+ * what to mount, which variables to set and what an exit means is decided by `environment/`.
+ */
+import type { Readable } from 'node:stream';
+
+export type Mount = {
+  /** A file or folder on the host. */
+  readonly source: string;
+  /** Where it appears inside. */
+  readonly target: string;
+  readonly access: 'read-only' | 'read-write';
+};
+
+export type SandboxSpec = {
+  /** Unique among the living sandboxes of this machine; letters, digits and dashes. Names the cgroup. */
+  readonly id: string;
+  /** A small number, unique among the living sandboxes of this service, from which the host uid is derived. */
+  readonly slot: number;
+  readonly mounts: readonly Mount[];
+  /** Extra lines of /etc/hosts: address -> names. */
+  readonly hosts: Readonly<Record<string, readonly string[]>>;
+  readonly workingDirectory: string;
+  /** Bytes of memory that all processes together may hold; undefined for no limit. */
+  readonly memoryLimitBytes: number | undefined;
+  readonly limits: { readonly openFiles: number; readonly processes: number };
+};
+
+export type ProcessSpec = {
+  /** Absolute path inside the sandbox, then arguments. `argv[0]` is the path itself. */
+  readonly argv: readonly [string, ...string[]];
+  /** The whole environment of the process; nothing is inherited. */
+  readonly environment: Readonly<Record<string, string>>;
+};
+
+/** How a process ended. A program that exits with 137 is `exited`; one that was killed is `signalled`. */
+export type ProcessExit =
+  | { readonly kind: 'exited'; readonly code: number }
+  | { readonly kind: 'signalled'; readonly signal: NodeJS.Signals };
+
+export interface SandboxProcess {
+  /** stdout and stderr as one stream, in the order written. Ends when every writer is gone. */
+  readonly output: Readable;
+  /** Settles when the process has ended and has been reaped; `output` may still hold unread bytes. Never rejects. */
+  readonly exited: Promise<ProcessExit>;
+  /** Sends a signal to the process and to the group it leads. Does nothing once it has ended. */
+  signal(signal: NodeJS.Signals): void;
+}
+
+export interface Sandbox {
+  /** The host uid of its processes, when no other sandbox's processes have the same; else undefined. */
+  readonly hostUid: number | undefined;
+  /** Starts a process inside. Throws `OperatorError` only if the host itself fails. */
+  start(process: ProcessSpec): SandboxProcess;
+  /**
+   * The most memory (bytes) that the processes held at one time since the sandbox began, without page cache.
+   * Cheap when nothing changed.
+   */
+  peakMemoryBytes(): number;
+  /** Whether the kernel has killed a process of this sandbox for lack of memory since the last call. */
+  takeOutOfMemory(): boolean;
+  /** Stops every process where it stands, until `thaw`. */
+  freeze(): Promise<void>;
+  thaw(): Promise<void>;
+  /** Kills every process started with `start`, and all their descendants; the sandbox itself stays usable. */
+  killAll(): Promise<void>;
+  /** Kills everything and removes what the sandbox left on the host (cgroups, pipes). Safe to call twice. */
+  close(): Promise<void>;
+}
+
+/** Opens a sandbox; resolves once a process can be started in it. */
+export type OpenSandbox = (spec: SandboxSpec) => Promise<Sandbox>;

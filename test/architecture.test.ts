@@ -1,0 +1,111 @@
+/**
+ * The map, held: rows of folders with arrows that only point downwards, and one door for each outside thing.
+ * ARCHITECTURE.md draws the same rows; the last test compares the two.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+const ROOT = resolve(import.meta.dirname, '..');
+const SRC = join(ROOT, 'src');
+
+/** From the top down. A file may import from its own area and from rows below its own. */
+const ROWS: readonly (readonly string[])[] = [
+  ['cli'],
+  ['lamella.ts'],
+  ['lambda-api', 'companion-apis', 'front-doors', 'console', 'deploy'],
+  ['event-sources'],
+  ['invocation'],
+  ['environment'],
+  ['functions', 'logs', 'queues'],
+  ['layers', 'runtime-api', 'packaging', 'template'],
+  ['http', 'storage', 'sandbox'],
+  ['protocol'],
+  ['clock.ts', 'lifetime.ts', 'log.ts', 'options.ts', 'operator-error.ts'],
+];
+
+/** The only files that may touch an outside thing, by the pattern of its use. */
+const DOORS: readonly { readonly what: string; readonly pattern: RegExp; readonly files: readonly RegExp[] }[] = [
+  {
+    what: 'the SQLite driver',
+    pattern: /from '(libsql|better-sqlite3|node:sqlite)'/,
+    files: [/^storage\/database\.ts$/],
+  },
+  {
+    what: 'child processes',
+    pattern: /from 'node:child_process'/,
+    files: [/^sandbox\/spawn\.ts$/, /^packaging\/run-tool\.ts$/],
+  },
+  { what: 'HTTP', pattern: /from 'node:https?'/, files: [/^http\//] },
+  { what: 'timers', pattern: /\b(setTimeout|setInterval)\(/, files: [/^clock\.ts$/, /^http\/listener\.ts$/] },
+  { what: 'the wall clock', pattern: /\bDate\.now\(\)|new Date\(\)/, files: [/^clock\.ts$/] },
+  { what: 'the process environment', pattern: /\bprocess\.env\b/, files: [/^options\.ts$/] },
+];
+
+const files = sourceFiles(SRC);
+
+describe('architecture', () => {
+  it('has only the root files and areas that the rows name', () => {
+    const known = new Set(ROWS.flat());
+    expect([...new Set(files.map(areaOf))].filter((area) => !known.has(area))).toEqual([]);
+  });
+
+  it('imports only from the same area or from rows below', () => {
+    const wrong = files.flatMap((file) =>
+      importsOf(file)
+        .map((target) => ({ from: areaOf(file), to: areaOf(target), file, target }))
+        .filter(({ from, to }) => from !== to && rowOf(to) <= rowOf(from) && !(isRoot(from) && isRoot(to)))
+        .map(({ target }) => `${file} -> ${target}`),
+    );
+    expect(wrong).toEqual([]);
+  });
+
+  it.each(DOORS)('goes through one door to $what', ({ pattern, files: doors }) => {
+    const wrong = files.filter((file) => !doors.some((door) => door.test(file)) && pattern.test(code(file)));
+    expect(wrong).toEqual([]);
+  });
+
+  it('has no barrels and no drawers', () => {
+    const drawers = files.filter((file) => /(^|\/)(index|utils?|helpers?|common|shared|misc)(\.ts|\/)/.test(file));
+    expect(drawers).toEqual([]);
+  });
+
+  it('is drawn with the same rows in ARCHITECTURE.md', () => {
+    const drawing = readFileSync(join(ROOT, 'ARCHITECTURE.md'), 'utf8');
+    const existing = new Set(files.map(areaOf));
+    const rows = ROWS.map((row) => row.filter((area) => existing.has(area))).filter((row) => row.length > 0);
+    const missing = rows.map((row) => row.join('  ')).filter((line) => !drawing.includes(line));
+    expect(missing).toEqual([]);
+  });
+});
+
+function sourceFiles(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
+    .sort();
+}
+
+function code(file: string): string {
+  return readFileSync(join(SRC, file), 'utf8')
+    .replace(/\/\*[\s\S]*?\*\//g, '')
+    .replace(/(^|\s)\/\/.*$/gm, '');
+}
+
+function importsOf(file: string): string[] {
+  const targets = [...code(file).matchAll(/(?:from|import\()\s*'(\.[^']+)'/g)].map((match) => match[1] ?? '');
+  return targets
+    .map((target) => relative(SRC, resolve(SRC, dirname(file), target)))
+    .filter((target) => !target.startsWith('..'));
+}
+
+function areaOf(file: string): string {
+  return file.split('/')[0] ?? file;
+}
+
+function rowOf(area: string): number {
+  return ROWS.findIndex((row) => row.includes(area));
+}
+
+function isRoot(area: string): boolean {
+  return area.endsWith('.ts') && area !== 'lamella.ts';
+}
