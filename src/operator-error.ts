@@ -44,6 +44,11 @@ export const OPERATOR_ERRORS = {
     remedy: 'Upgrade Lamella, or use another data folder with --data-dir.',
     exitCode: 4,
   },
+  'disk-full': {
+    message: 'There is no room left on the disk of {path}.',
+    remedy: 'Free some room there, or use a data folder on another disk with --data-dir.',
+    exitCode: 4,
+  },
   'no-sandbox': {
     message: 'This machine cannot isolate functions: {reason}.',
     remedy: '{remedy}',
