@@ -1,0 +1,195 @@
+#!/usr/bin/env node
+/**
+ * What `npm run build`, `check`, `test` and `demo` do, from a fresh clone on: each installs what it needs, says so in a
+ * line, and never asks. Plain JavaScript on Node's built-ins alone, because it runs before anything is installed.
+ */
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { delimiter, dirname, join, resolve } from 'node:path';
+
+const ROOT = resolve(import.meta.dirname, '..');
+const CACHE = join(ROOT, 'node_modules', '.cache', 'lamella');
+
+/** Debian packages, and how to see that what they bring is there (also on systems that are not Debian). */
+const SYSTEM_PACKAGES = {
+  bubblewrap: { has: () => onPath('bwrap') },
+  'util-linux': { has: () => onPath('nsenter') && onPath('setpriv') && onPath('taskset') },
+  awscli: { has: () => onPath('aws') },
+  'php-cli': { has: () => onPath('php') },
+  'php-curl': { has: () => phpHas('curl') },
+  'php-guzzlehttp-guzzle': { has: () => existsSync('/usr/share/php/GuzzleHttp/autoload.php') },
+};
+const NEEDED_TO_RUN = ['bubblewrap', 'util-linux'];
+const NEEDED_TO_TEST = Object.keys(SYSTEM_PACKAGES);
+
+const COMMANDS = {
+  build,
+  check,
+  test,
+  demo: () => script('scripts/demo.ts', NEEDED_TO_RUN),
+  bench: (name = 'cold-start') => script(`bench/${name}.ts`, NEEDED_TO_RUN),
+};
+
+const [name = '', ...rest] = process.argv.slice(2);
+const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+if (!command) {
+  console.error(`usage: node scripts/run.mjs ${Object.keys(COMMANDS).join('|')}`);
+  process.exit(2);
+}
+process.exitCode = command(...rest) ? 0 : 1;
+
+/** Compiles src/ into dist/, writes only what changed, and removes what no longer has a source. */
+function build() {
+  installNodePackages();
+  const dist = join(ROOT, 'dist');
+  // The build record lies inside dist: whoever deletes dist deletes the record with it.
+  const record = ['--incremental', '--tsBuildInfoFile', join(dist, '.tsbuildinfo')];
+  if (!run('compiling', tool('tsc'), ['-p', 'tsconfig.build.json', ...record])) return false;
+  const expected = new Set(['.tsbuildinfo']);
+  for (const file of filesIn(join(ROOT, 'src'))) {
+    if (file.endsWith('.test.ts')) continue;
+    if (file.endsWith('.ts')) {
+      const stem = file.slice(0, -'.ts'.length);
+      for (const ending of ['.js', '.js.map', '.d.ts']) expected.add(`${stem}${ending}`);
+      continue;
+    }
+    expected.add(file);
+    copyIfNewer(join(ROOT, 'src', file), join(dist, file));
+  }
+  for (const file of filesIn(dist)) if (!expected.has(file)) rmSync(join(dist, file));
+  return true;
+}
+
+/** Types, lint and format: everything that can be judged without running it. */
+function check() {
+  installNodePackages();
+  const verdicts = [
+    run('checking types', tool('tsc'), ['-p', 'tsconfig.json']),
+    run('checking style', tool('biome'), ['ci', '--error-on-warnings', '--colors=off']),
+    ...phpFiles().map((file) => run(undefined, 'php', ['-n', '-l', file], { quiet: true })),
+  ];
+  return verdicts.every(Boolean);
+}
+
+function test(...filters) {
+  installNodePackages();
+  const ready = installSystemPackages(NEEDED_TO_TEST) && build() && check();
+  if (!ready) {
+    console.error('The tests were not run: what is printed above comes first.');
+    console.log('\n0 passed, 1 failed');
+    return false;
+  }
+  return run('running the tests', tool('vitest'), ['run', ...filters]);
+}
+
+/** Runs a TypeScript program of this repository against the built package. */
+function script(file, systemPackages) {
+  if (!existsSync(join(ROOT, file))) {
+    console.error(`There is no ${file}.`);
+    return false;
+  }
+  installNodePackages();
+  if (!installSystemPackages(systemPackages) || !build()) return false;
+  const bundle = join(CACHE, file.replace(/\.ts$/, '.mjs'));
+  const shape = ['--bundle', '--platform=node', '--format=esm', '--packages=external', '--log-level=warning'];
+  if (!run(undefined, tool('esbuild'), [file, ...shape, `--outfile=${bundle}`])) return false;
+  return run(undefined, process.execPath, [bundle], { env: { ...process.env, LAMELLA_ROOT: ROOT } });
+}
+
+/** Installs what package-lock.json names, when what is in node_modules differs from it. */
+function installNodePackages() {
+  const locked = packagesIn(join(ROOT, 'package-lock.json'));
+  const installed = packagesIn(join(ROOT, 'node_modules', '.package-lock.json'));
+  const differs = Object.entries(locked).some(
+    // An optional package of another platform is not installed, and need not be.
+    ([path, { version, optional }]) => path !== '' && !optional && installed[path]?.version !== version,
+  );
+  if (!differs) return;
+  const npm = process.env.npm_execpath;
+  const [program, first] = npm?.endsWith('.js') ? [process.execPath, [npm]] : ['npm', []];
+  const quiet = ['--no-audit', '--no-fund', '--loglevel=error'];
+  if (!run('installing the npm packages (once)', program, [...first, 'ci', ...quiet], { env: outsideOfNpm() })) {
+    console.error('The npm packages could not be installed: see above. Is the npm registry reachable?');
+    process.exit(1);
+  }
+}
+
+function packagesIn(lockFile) {
+  return existsSync(lockFile) ? JSON.parse(readFileSync(lockFile, 'utf8')).packages : {};
+}
+
+/** npm hands its own settings (such as dry-run while packing) to scripts; an installation must not inherit them. */
+function outsideOfNpm() {
+  const settings = /^npm_config_(dry_run|ignore_scripts|omit|production|global|json|pack_destination)$/i;
+  return Object.fromEntries(Object.entries(process.env).filter(([key]) => !settings.test(key)));
+}
+
+/** Installs Debian packages when this user may, else says which command would. */
+function installSystemPackages(names) {
+  const missing = names.filter((each) => !SYSTEM_PACKAGES[each].has());
+  if (missing.length === 0) return true;
+  const byHand = `apt-get update && apt-get install -y ${missing.join(' ')}`;
+  if (process.getuid?.() !== 0 || !onPath('apt-get')) {
+    console.error(
+      `Missing on this machine: ${missing.join(', ')}. On Debian and Ubuntu:\n\n  sudo sh -c '${byHand}'\n`,
+    );
+    return false;
+  }
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  run(`installing ${missing.join(', ')} (once)`, 'apt-get', ['update', '-qq'], { env, quiet: true });
+  const install = ['install', '-y', '-qq', '--no-install-recommends', ...missing];
+  if (run(undefined, 'apt-get', install, { env, quiet: true })) return true;
+  console.error(`Could not install ${missing.join(', ')}. By hand: ${byHand}`);
+  return false;
+}
+
+/** Runs a program to its end; with `quiet` its output is shown only when it fails. */
+function run(what, program, args, { env = process.env, quiet = false } = {}) {
+  if (what) console.error(`> ${what}`);
+  const stdio = quiet ? ['ignore', 'pipe', 'pipe'] : ['ignore', 'inherit', 'inherit'];
+  const { status, error, stdout, stderr } = spawnSync(program, args, { cwd: ROOT, env, stdio });
+  if (error) console.error(`${program}: ${error.message}`);
+  if (quiet && status !== 0) process.stderr.write(`${stdout ?? ''}${stderr ?? ''}`);
+  return status === 0;
+}
+
+function tool(binary) {
+  return join(ROOT, 'node_modules', '.bin', binary);
+}
+
+function onPath(program) {
+  return (process.env.PATH ?? '').split(delimiter).some((folder) => existsSync(join(folder, program)));
+}
+
+function phpHas(extension) {
+  const { status, stdout } = spawnSync('php', ['-m'], { encoding: 'utf8' });
+  return status === 0 && stdout.split('\n').includes(extension);
+}
+
+/** The PHP files of this repository: by name, or by a first line that names php. */
+function phpFiles() {
+  if (!onPath('php')) return [];
+  const named = (file) => file.endsWith('.php') || (/(^|\/)bootstrap$/.test(file) && startsPhp(file));
+  return ['runtimes', 'examples', 'test'].flatMap((folder) =>
+    filesIn(join(ROOT, folder))
+      .map((file) => `${folder}/${file}`)
+      .filter((file) => !/(^|\/)vendor\//.test(file) && named(file)),
+  );
+}
+
+function startsPhp(file) {
+  return /^#!.*php/.test(readFileSync(join(ROOT, file), 'utf8').split('\n', 1)[0] ?? '');
+}
+
+function filesIn(folder) {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1));
+}
+
+function copyIfNewer(from, to) {
+  if (existsSync(to) && statSync(to).mtimeMs >= statSync(from).mtimeMs) return;
+  mkdirSync(dirname(to), { recursive: true });
+  copyFileSync(from, to);
+}

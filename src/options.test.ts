@@ -1,0 +1,103 @@
+import { homedir } from 'node:os';
+import { describe, expect, it } from 'vitest';
+import { OperatorError } from './operator-error.ts';
+import { resolveBuildOptions, resolveClientOptions, resolveOptions } from './options.ts';
+
+describe('options', () => {
+  it('take the default where nothing is said', () => {
+    expect(resolveOptions({}, { HOME: '/home/u' })).toEqual({
+      port: 3001,
+      host: '127.0.0.1',
+      allowHost: [],
+      dataDir: '/home/u/.local/share/lamella',
+      ephemeral: false,
+      region: 'us-east-1',
+      accountId: '123456789012',
+      readyFile: undefined,
+      json: false,
+      strict: [],
+      idleSeconds: 600,
+      accountConcurrency: 1000,
+      logLevel: 'warn',
+    });
+  });
+
+  it('prefer a flag to a variable, and a variable to the default', () => {
+    expect(resolveOptions({ port: '4000' }, { LAMELLA_PORT: '5000' }).port).toBe(4000);
+    expect(resolveOptions({}, { LAMELLA_PORT: '5000' }).port).toBe(5000);
+    expect(resolveOptions({}, { AWS_DEFAULT_REGION: 'eu-west-1', AWS_REGION: 'eu-central-1' }).region).toBe(
+      'eu-central-1',
+    );
+  });
+
+  it('take values of the right type from a caller of the library', () => {
+    expect(resolveOptions({ port: 0, ephemeral: true, allowHost: ['a', 'b'] }, {})).toMatchObject({
+      port: 0,
+      ephemeral: true,
+      allowHost: ['a', 'b'],
+    });
+  });
+
+  it('treat an empty variable as one that is not set', () => {
+    expect(resolveOptions({}, { LAMELLA_PORT: '', AWS_REGION: '', AWS_DEFAULT_REGION: 'eu-west-1' })).toMatchObject({
+      port: 3001,
+      region: 'eu-west-1',
+    });
+  });
+
+  it('read lists from repeated flags and from commas', () => {
+    expect(resolveOptions({ allowHost: ['a.test', 'b.test,c.test'] }, {}).allowHost).toEqual([
+      'a.test',
+      'b.test',
+      'c.test',
+    ]);
+    expect(resolveOptions({}, { LAMELLA_ALLOW_HOST: ' a.test , b.test ' }).allowHost).toEqual(['a.test', 'b.test']);
+  });
+
+  it.each([
+    [true, ['roles', 'runtimes']],
+    ['runtimes', ['runtimes']],
+    [
+      ['runtimes', 'roles'],
+      ['roles', 'runtimes'],
+    ],
+    ['roles,runtimes', ['roles', 'runtimes']],
+    [false, []],
+  ])('understand --strict given as %j', (given, strict) => {
+    expect(resolveOptions({ strict: given }, {}).strict).toEqual(strict);
+  });
+
+  it('follow the XDG base directories, ignoring relative ones', () => {
+    expect(resolveOptions({}, { XDG_DATA_HOME: '/data', HOME: '/home/u' }).dataDir).toBe('/data/lamella');
+    expect(resolveOptions({}, { XDG_DATA_HOME: 'data', HOME: '/home/u' }).dataDir).toBe('/home/u/.local/share/lamella');
+    expect(resolveOptions({}, {}).dataDir).toBe(`${homedir()}/.local/share/lamella`);
+    expect(resolveBuildOptions({}, 'layer build', { XDG_CACHE_HOME: '/cache' }).cacheDir).toBe('/cache/lamella');
+  });
+
+  it.each([
+    [{ port: '65536' }, {}, '--port must be a port number from 0 to 65535, not "65536".'],
+    [{ port: '12x' }, {}, '--port must be a port number from 0 to 65535, not "12x".'],
+    [{ port: '-1' }, {}, '--port must be a port number from 0 to 65535, not "-1".'],
+    [{}, { LAMELLA_PORT: 'x' }, 'The environment variable LAMELLA_PORT must be a port number'],
+    [{ accountId: '12' }, {}, '--account-id must be twelve digits, not "12".'],
+    [{ region: 'Frankfurt' }, {}, '--region must be a region such as eu-central-1, not "Frankfurt".'],
+    [{ strict: 'rolls' }, {}, '--strict knows roles and runtimes, not "rolls".'],
+    [{ idleSeconds: '0' }, {}, '--idle-seconds must be a whole number from 1, not "0".'],
+    [{ logLevel: 'loud' }, {}, '--log-level must be one of debug, info, warn, error, silent, not "loud".'],
+    [{}, { LAMELLA_EPHEMERAL: 'maybe' }, 'The environment variable LAMELLA_EPHEMERAL must be true or false'],
+    [{ host: '' }, {}, '--host must not be empty.'],
+  ])('refuse %j with %j, naming where it came from', (given, environment, text) => {
+    const attempt = () => resolveOptions(given, environment);
+    expect(attempt).toThrow(OperatorError);
+    expect(attempt).toThrow(text);
+  });
+
+  it('refuse an endpoint that is no URL, and drop the slash at its end', () => {
+    expect(resolveClientOptions({ endpointUrl: 'http://a:1/' }, 'invoke', {}).endpointUrl).toBe('http://a:1');
+    expect(() => resolveClientOptions({ endpointUrl: 'a:1' }, 'invoke', {})).toThrow('--endpoint-url must be a URL');
+  });
+
+  it('are frozen', () => {
+    expect(Object.isFrozen(resolveOptions({}, {}))).toBe(true);
+  });
+});
