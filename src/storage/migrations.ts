@@ -68,4 +68,115 @@ export const MIGRATIONS: readonly Migration[] = [
       ) STRICT, WITHOUT ROWID;
     `,
   },
+  {
+    name: 'log groups, streams and events',
+    sql: `
+      CREATE TABLE log_group (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        region TEXT NOT NULL,
+        account TEXT NOT NULL,
+        name TEXT NOT NULL,
+        created_ms INTEGER NOT NULL,
+        retention_days INTEGER,
+        class TEXT NOT NULL,
+        kms_key_id TEXT,
+        is_protected INTEGER NOT NULL,
+        tags TEXT NOT NULL,
+        stored_bytes INTEGER NOT NULL,
+        UNIQUE (region, account, name)
+      ) STRICT;
+      CREATE TABLE log_stream (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        group_id INTEGER NOT NULL REFERENCES log_group (id) ON DELETE CASCADE,
+        name TEXT NOT NULL,
+        created_ms INTEGER NOT NULL,
+        first_event_ms INTEGER,
+        last_event_ms INTEGER,
+        last_ingestion_ms INTEGER,
+        UNIQUE (group_id, name)
+      ) STRICT;
+      CREATE INDEX log_stream_by_time ON log_stream (group_id, last_event_ms);
+      -- Some events of one stream, at most a minute of them: what one write of the log store brought.
+      CREATE TABLE log_chunk (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        group_id INTEGER NOT NULL REFERENCES log_group (id) ON DELETE CASCADE,
+        stream_id INTEGER NOT NULL REFERENCES log_stream (id) ON DELETE CASCADE,
+        first_ms INTEGER NOT NULL,
+        last_ms INTEGER NOT NULL,
+        last_sequence INTEGER NOT NULL,
+        stored_bytes INTEGER NOT NULL,
+        events TEXT NOT NULL
+      ) STRICT;
+      CREATE INDEX log_chunk_by_group ON log_chunk (group_id, first_ms, id);
+      CREATE INDEX log_chunk_by_stream ON log_chunk (stream_id, first_ms, id);
+    `,
+  },
+  {
+    name: 'roles, policies and temporary credentials',
+    sql: `
+      -- IAM knows no regions, and its names are not distinguished by case.
+      CREATE TABLE iam_role (
+        account TEXT NOT NULL,
+        name TEXT NOT NULL COLLATE NOCASE,
+        path TEXT NOT NULL,
+        role_id TEXT NOT NULL,
+        trust_policy TEXT NOT NULL,
+        description TEXT,
+        max_session_duration INTEGER NOT NULL,
+        permissions_boundary TEXT,
+        created_ms INTEGER NOT NULL,
+        tags TEXT NOT NULL,
+        PRIMARY KEY (account, name)
+      ) STRICT, WITHOUT ROWID;
+      CREATE TABLE iam_role_inline_policy (
+        account TEXT NOT NULL,
+        role TEXT NOT NULL COLLATE NOCASE,
+        name TEXT NOT NULL,
+        document TEXT NOT NULL,
+        PRIMARY KEY (account, role, name),
+        FOREIGN KEY (account, role) REFERENCES iam_role (account, name)
+      ) STRICT, WITHOUT ROWID;
+      CREATE TABLE iam_role_attachment (
+        account TEXT NOT NULL,
+        role TEXT NOT NULL COLLATE NOCASE,
+        policy_arn TEXT NOT NULL,
+        PRIMARY KEY (account, role, policy_arn),
+        FOREIGN KEY (account, role) REFERENCES iam_role (account, name)
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX iam_role_attachment_by_policy ON iam_role_attachment (account, policy_arn);
+      CREATE TABLE iam_policy (
+        account TEXT NOT NULL,
+        name TEXT NOT NULL COLLATE NOCASE,
+        path TEXT NOT NULL,
+        arn TEXT NOT NULL,
+        policy_id TEXT NOT NULL,
+        description TEXT,
+        default_version INTEGER NOT NULL,
+        last_version INTEGER NOT NULL,
+        created_ms INTEGER NOT NULL,
+        updated_ms INTEGER NOT NULL,
+        tags TEXT NOT NULL,
+        PRIMARY KEY (account, name),
+        UNIQUE (account, arn)
+      ) STRICT, WITHOUT ROWID;
+      CREATE TABLE iam_policy_version (
+        account TEXT NOT NULL,
+        policy_arn TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        document TEXT NOT NULL,
+        created_ms INTEGER NOT NULL,
+        PRIMARY KEY (account, policy_arn, version),
+        FOREIGN KEY (account, policy_arn) REFERENCES iam_policy (account, arn) ON DELETE CASCADE
+      ) STRICT, WITHOUT ROWID;
+      CREATE TABLE sts_session (
+        access_key_id TEXT NOT NULL,
+        secret_access_key TEXT NOT NULL,
+        account TEXT NOT NULL,
+        arn TEXT NOT NULL,
+        user_id TEXT NOT NULL,
+        expires_ms INTEGER NOT NULL,
+        PRIMARY KEY (access_key_id)
+      ) STRICT, WITHOUT ROWID;
+    `,
+  },
 ];
