@@ -9,7 +9,7 @@ type OperatorErrorRow = {
   readonly message: string;
   /** What the person can do about it. */
   readonly remedy: string;
-  /** The CLI's exit code: 1 failed, 2 usage, 4 this machine is not fit, 5 the service answered with an error. */
+  /** The CLI's exit code: 1 failed, 2 usage, 4 this machine is not fit, 5 no answer of the service, or an error. */
   readonly exitCode: 1 | 2 | 4 | 5;
 };
 
@@ -53,6 +53,26 @@ export const OPERATOR_ERRORS = {
     message: 'This machine cannot isolate functions: {reason}.',
     remedy: '{remedy}',
     exitCode: 4,
+  },
+  'file-unreadable': {
+    message: 'Cannot read {file}: {reason}.',
+    remedy: 'Check the name and that you may read it.',
+    exitCode: 2,
+  },
+  'file-unwritable': {
+    message: 'Cannot write {file}: {reason}.',
+    remedy: 'Choose a place that exists and that you may write to.',
+    exitCode: 4,
+  },
+  'service-unreachable': {
+    message: 'No Lambda service answers at {url}: {reason}.',
+    remedy: 'Start one with `lamella start`, or say where it listens with --endpoint-url.',
+    exitCode: 5,
+  },
+  'service-refused': {
+    message: 'An error occurred ({code}) when calling the {operation} operation: {message}',
+    remedy: 'docs/errors.md says what the errors of the API mean.',
+    exitCode: 5,
   },
   usage: {
     message: '{reason}',

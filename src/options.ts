@@ -27,8 +27,8 @@ type ValueTypes = {
 
 export type OptionRow = {
   readonly type: keyof ValueTypes;
-  /** As commander writes it; `<value>` in angle brackets unless the option is a switch. */
-  readonly flag: string;
+  /** As commander writes it; `<value>` in angle brackets unless the option is a switch. Undefined: variable only. */
+  readonly flag: string | undefined;
   /** Environment variables, the first one that is set and not empty wins. */
   readonly variables: readonly string[];
   /** As text, the way a person would type it; undefined for none. */
@@ -160,17 +160,17 @@ export const CLIENT_OPTIONS = {
   },
   accessKeyId: {
     type: 'text',
-    flag: '--access-key-id <id>',
+    flag: undefined,
     variables: ['AWS_ACCESS_KEY_ID'],
     default: 'lamella',
     help: 'Access key to sign requests with.',
   },
   secretAccessKey: {
     type: 'text',
-    flag: '--secret-access-key <key>',
+    flag: undefined,
     variables: ['AWS_SECRET_ACCESS_KEY'],
     default: 'lamella',
-    help: 'Secret key to sign requests with; better given by its variable.',
+    help: 'Secret key to sign requests with.',
   },
 } as const satisfies Record<string, OptionRow>;
 
@@ -232,13 +232,13 @@ function resolveTable<T extends Table>(
 
 /** The flag, else the first variable that is set and not empty, else the default. */
 function pick(row: OptionRow, flag: unknown, environment: Environment): { value: unknown; source: string } {
-  if (flag !== undefined) return { value: flag, source: row.flag.split(' ', 1)[0] ?? row.flag };
+  if (flag !== undefined) return { value: flag, source: row.flag?.split(' ', 1)[0] ?? 'The option' };
   for (const variable of row.variables) {
     const value = environment[variable];
     if (value) return { value, source: `The environment variable ${variable}` };
   }
   const fallback = typeof row.default === 'function' ? row.default(environment) : row.default;
-  return { value: fallback, source: `The default of ${row.flag}` };
+  return { value: fallback, source: `The default of ${row.flag ?? row.variables[0]}` };
 }
 
 type Parsed = { readonly value: unknown } | { readonly problem: string };

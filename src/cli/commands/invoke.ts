@@ -1,0 +1,45 @@
+/** `lamella invoke`: the payload alone on standard output, the log on standard error, exit code 1 for a function's error. */
+import { readFile } from 'node:fs/promises';
+import { OperatorError } from '../../operator-error.ts';
+import { resolveClientOptions } from '../../options.ts';
+import { invoke } from '../api-client.ts';
+import type { Run } from '../command.ts';
+import { say, writeResult } from '../output.ts';
+
+export const run: Run = async ({ args, given }) => {
+  const options = resolveClientOptions(given, 'invoke');
+  const answer = await invoke(options, {
+    functionName: args[0] ?? '',
+    qualifier: given.qualifier === undefined ? undefined : String(given.qualifier),
+    logType: given.logType === 'None' ? 'None' : 'Tail',
+    payload: await readEvent(given.data, given.event),
+  });
+  if (answer.logTail) process.stderr.write(answer.logTail);
+  await writeResult(answer.payload);
+  // A prompt on the same line as the answer helps nobody; a pipe gets the bytes and nothing else.
+  if (process.stdout.isTTY) await writeResult('\n');
+  if (answer.functionError === undefined) return 0;
+  say(`The function failed (${answer.functionError}).`);
+  return 1;
+};
+
+async function readEvent(data: unknown, file: unknown): Promise<Buffer> {
+  if (data !== undefined && file !== undefined) {
+    throw new OperatorError('usage', {
+      reason: 'Give the event with --data or with --event, not both.',
+      command: 'invoke',
+    });
+  }
+  if (data !== undefined) return Buffer.from(String(data));
+  if (file === undefined) return Buffer.alloc(0);
+  if (file === '-') return readStandardInput();
+  return readFile(String(file)).catch((failure: Error) => {
+    throw new OperatorError('file-unreadable', { file: String(file), reason: failure.message }, failure);
+  });
+}
+
+async function readStandardInput(): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of process.stdin) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}

@@ -1,0 +1,135 @@
+/**
+ * The command line: argv -> command -> exit code. Lists the commands and turns errors into text; each command's work
+ * is in `commands/`, loaded only when it runs. Exit codes: 0 done, 1 failed (a function's error included), 2 usage,
+ * 4 this machine is not fit, 5 no answer of the service, or an error.
+ */
+import { Command, CommanderError } from 'commander';
+import { OperatorError } from '../operator-error.ts';
+import { BUILD_OPTIONS, CLIENT_OPTIONS, OPTIONS } from '../options.ts';
+import type { CommandRow, Groups } from './command.ts';
+import { addCommand } from './command.ts';
+import { sayProblem } from './output.ts';
+import { packageVersion } from './package-version.ts';
+
+export const GROUPS: Groups = {
+  layer: 'Make layers',
+  'layer build': 'Build a layer archive',
+};
+
+export const COMMANDS: readonly CommandRow[] = [
+  {
+    words: 'start',
+    summary: 'Start the Lambda service on this machine',
+    options: [OPTIONS],
+    examples: [
+      ['lamella start', 'the API on http://127.0.0.1:3001, everything kept'],
+      ['lamella start --port 0 --ephemeral --ready-file ready.json', 'a service for a test'],
+      ['lamella start --strict', 'refuse everything that AWS would refuse'],
+    ],
+    load: () => import('./commands/start.ts'),
+  },
+  {
+    words: 'invoke',
+    summary: 'Invoke a function and print what it returns',
+    args: { '<function>': 'Name or ARN of the function, with or without :QUALIFIER.' },
+    options: [
+      [
+        { flag: '-d, --data <json>', help: 'The event.' },
+        { flag: '-e, --event <file>', help: 'File that holds the event; - reads standard input.' },
+        { flag: '--qualifier <qualifier>', help: 'Version or alias.' },
+        {
+          flag: '--log-type <type>',
+          choices: ['Tail', 'None'],
+          help: "Whether the last 4 KB of the invocation's log appear on standard error; Tail unless said otherwise.",
+        },
+      ],
+      { endpointUrl: CLIENT_OPTIONS.endpointUrl, region: CLIENT_OPTIONS.region },
+    ],
+    examples: [
+      [`lamella invoke hello -d '{"name":"World"}'`, 'the answer on standard output, the log on standard error'],
+      ['lamella invoke hello -e event.json --log-type None', 'the answer alone'],
+      ['echo {} | lamella invoke hello -e - > answer.json', 'in a pipe'],
+    ],
+    load: () => import('./commands/invoke.ts'),
+  },
+  {
+    words: 'doctor',
+    summary: 'Say what this machine can isolate and limit, and what is missing',
+    options: [[{ flag: '--json', help: 'Print the findings as JSON.' }]],
+    examples: [
+      ['lamella doctor', 'findings, and the command that mends each'],
+      ['lamella doctor --json', 'for programs'],
+    ],
+    load: () => import('./commands/doctor.ts'),
+  },
+  {
+    words: 'layer build php',
+    summary: 'Build a runtime layer: PHP for Amazon Linux with the extensions asked for',
+    options: [
+      [
+        { flag: '--version <version>', help: 'PHP version; 8.4 unless said otherwise.' },
+        { flag: '--extensions <list>', help: 'Extensions, separated by commas.' },
+        { flag: '-o, --output <file>', help: 'The archive to write; php.zip unless said otherwise.' },
+        { flag: '--json', help: 'Print what was built as JSON.' },
+      ],
+      BUILD_OPTIONS,
+    ],
+    examples: [
+      ['lamella layer build php --version 8.4 -o php.zip', 'the smallest layer'],
+      ['lamella layer build php --extensions curl,mbstring -o php.zip', 'with two extensions'],
+    ],
+    load: () => import('./commands/layer-build-php.ts'),
+  },
+  {
+    words: 'layer build composer',
+    summary: "Build a vendor layer: a project's Composer packages under vendor/",
+    args: { '<project>': 'Folder that holds composer.json.' },
+    options: [
+      [
+        { flag: '--version <version>', help: 'PHP version to run Composer with; 8.4 unless said otherwise.' },
+        { flag: '-o, --output <file>', help: 'The archive to write; vendor.zip unless said otherwise.' },
+        { flag: '--json', help: 'Print what was built as JSON.' },
+      ],
+      BUILD_OPTIONS,
+    ],
+    examples: [['lamella layer build composer . -o vendor.zip', 'the packages of this project']],
+    load: () => import('./commands/layer-build-composer.ts'),
+  },
+];
+
+/** Runs one command line (without node and script) and gives the exit code. Never throws for a user's mistake. */
+export async function main(argv: readonly string[]): Promise<number> {
+  let exitCode = 0;
+  const program = new Command('lamella')
+    .description('AWS Lambda custom runtimes and layers on this machine, without Docker')
+    .version(packageVersion(), '--version', 'Print the version')
+    .helpOption('-h, --help', 'Print this help')
+    .helpCommand(false)
+    .exitOverride()
+    .configureOutput({ writeErr: (text) => process.stderr.write(text) })
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ lamella doctor\n  $ lamella start\n  $ lamella invoke hello -d \'{"name":"World"}\'',
+    );
+  for (const row of COMMANDS) {
+    addCommand(program, row, GROUPS, (code) => {
+      exitCode = code;
+    });
+  }
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+    return exitCode;
+  } catch (failure) {
+    return explain(failure);
+  }
+}
+
+function explain(failure: unknown): number {
+  // commander has printed its own text already.
+  if (failure instanceof CommanderError) return failure.exitCode === 0 ? 0 : 2;
+  if (failure instanceof OperatorError) {
+    sayProblem(failure.message, failure.remedy);
+    return failure.exitCode;
+  }
+  throw failure;
+}

@@ -1,0 +1,32 @@
+/** What the commands write: results on standard output, everything else on standard error. Colours follow NO_COLOR. */
+import colours from 'picocolors';
+
+/** Writes to standard output and resolves once it is out of our hands. */
+export function writeResult(content: string | Buffer): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.stdout.write(content, (failure) => (failure ? reject(failure) : resolve()));
+  });
+}
+
+export function writeJson(value: unknown): Promise<void> {
+  return writeResult(`${JSON.stringify(value, undefined, 2)}\n`);
+}
+
+/** A line of progress or a remark for the person at the terminal. */
+export function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+/** `error: ...`, and below it what to do about it. */
+export function sayProblem(message: string, remedy?: string): void {
+  const paint = process.stderr.isTTY ? colours.red : String;
+  say(`${paint('error:')} ${message}`);
+  if (remedy) say(remedy);
+}
+
+/** Columns as wide as their widest cell, two spaces apart. */
+export function table(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
+  const line = (row: readonly string[]) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ');
+  return rows.map((row) => line(row).trimEnd()).join('\n');
+}

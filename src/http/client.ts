@@ -1,0 +1,46 @@
+/**
+ * One HTTP request from Lamella to a server, with the whole answer as bytes. No retries, no redirects, no time-out: an
+ * invocation may take fifteen minutes, and who wants less passes a signal.
+ */
+import type { IncomingHttpHeaders } from 'node:http';
+import { request as requestPlain } from 'node:http';
+import { request as requestSecure } from 'node:https';
+
+export type ClientRequest = {
+  readonly method: string;
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+  readonly signal?: AbortSignal;
+};
+
+export type ClientAnswer = {
+  readonly status: number;
+  /** Names in lower case. */
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+};
+
+/** Sends a request and reads the answer to its end. Rejects when there is no complete answer. */
+export function send({ method, url, headers, body, signal }: ClientRequest): Promise<ClientAnswer> {
+  const open = url.protocol === 'https:' ? requestSecure : requestPlain;
+  return new Promise((resolve, reject) => {
+    const request = open(url, {
+      method,
+      headers: { ...headers, 'content-length': String(body.length) },
+      // A pool of one's own connection: nothing keeps the process alive afterwards.
+      agent: false,
+      ...(signal && { signal }),
+    });
+    request.on('error', reject);
+    request.on('response', (response) => {
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.on('error', reject);
+      response.on('end', () => {
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks) });
+      });
+    });
+    request.end(body);
+  });
+}
