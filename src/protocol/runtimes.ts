@@ -1,0 +1,107 @@
+/**
+ * Runtime identifiers: which AWS still accepts for new functions, which it has retired, and how it refuses the rest.
+ * Source: recorded answers of CreateFunction (2025-11) and
+ * https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
+ */
+import type { ServiceErrorCode } from './service-errors.ts';
+
+type RuntimeRow = {
+  /** AWS accepts it for CreateFunction and UpdateFunctionConfiguration. */
+  readonly accepted: boolean;
+  /** The function brings its own `bootstrap`; Lamella runs these. */
+  readonly custom?: true;
+  /** Takes snapshots; the others refuse SnapStart. */
+  readonly snapStart?: true;
+};
+
+/** In the order in which AWS lists the accepted ones in its messages. */
+export const RUNTIMES: Readonly<Record<string, RuntimeRow>> = {
+  'nodejs20.x': { accepted: true },
+  'python3.14': { accepted: true, snapStart: true },
+  'provided.al2023': { accepted: true, custom: true },
+  'python3.12': { accepted: true, snapStart: true },
+  'python3.13': { accepted: true, snapStart: true },
+  'nodejs24.x': { accepted: true },
+  'nodejs22.x': { accepted: true },
+  java25: { accepted: true, snapStart: true },
+  'python3.10': { accepted: true },
+  'python3.11': { accepted: true },
+  java21: { accepted: true, snapStart: true },
+  'ruby3.3': { accepted: true },
+  'ruby3.4': { accepted: true },
+  'ruby3.2': { accepted: true },
+  'python3.8': { accepted: true },
+  'python3.9': { accepted: true },
+  java17: { accepted: true, snapStart: true },
+  'nodejs16.x': { accepted: true },
+  dotnet10: { accepted: true, snapStart: true },
+  dotnet8: { accepted: true, snapStart: true },
+  java11: { accepted: true, snapStart: true },
+  dotnet6: { accepted: true },
+  'nodejs18.x': { accepted: true },
+  'provided.al2': { accepted: true, custom: true },
+  'java8.al2': { accepted: true },
+  'ruby4.0': { accepted: true },
+
+  provided: { accepted: false, custom: true },
+  'go1.x': { accepted: false },
+  java8: { accepted: false },
+  nodejs: { accepted: false },
+  'nodejs4.3': { accepted: false },
+  'nodejs4.3-edge': { accepted: false },
+  'nodejs6.10': { accepted: false },
+  'nodejs8.10': { accepted: false },
+  'nodejs10.x': { accepted: false },
+  'nodejs12.x': { accepted: false },
+  'nodejs14.x': { accepted: false },
+  'python2.7': { accepted: false },
+  'python3.6': { accepted: false },
+  'python3.7': { accepted: false },
+  'dotnetcore1.0': { accepted: false },
+  'dotnetcore2.0': { accepted: false },
+  'dotnetcore2.1': { accepted: false },
+  'dotnetcore3.1': { accepted: false },
+  'ruby2.5': { accepted: false },
+  'ruby2.7': { accepted: false },
+};
+
+export type RuntimeStanding = 'accepted' | 'retired' | 'unknown';
+
+/** Whether AWS accepts a runtime today, did once, or never did. */
+export function standingOf(runtime: string): RuntimeStanding {
+  const row = Object.hasOwn(RUNTIMES, runtime) ? RUNTIMES[runtime] : undefined;
+  if (row === undefined) return 'unknown';
+  return row.accepted ? 'accepted' : 'retired';
+}
+
+/** Whether functions of this runtime bring their own `bootstrap`. */
+export function isCustomRuntime(runtime: string): boolean {
+  return Object.hasOwn(RUNTIMES, runtime) && RUNTIMES[runtime]?.custom === true;
+}
+
+export function supportsSnapStart(runtime: string): boolean {
+  return Object.hasOwn(RUNTIMES, runtime) && RUNTIMES[runtime]?.snapStart === true;
+}
+
+/** `[nodejs20.x, python3.14, ...]`, as AWS lists what it accepts. */
+export function renderAcceptedRuntimes(): string {
+  const names = Object.keys(RUNTIMES).filter((name) => RUNTIMES[name]?.accepted);
+  return `[${names.join(', ')}]`;
+}
+
+/** AWS's refusals; all are of one exception. */
+export const RUNTIME_ERROR: ServiceErrorCode = 'InvalidParameterValueException';
+
+export function renderUnknownRuntime(runtime: string): string {
+  return (
+    `Value ${runtime} at 'runtime' failed to satisfy constraint: ` +
+    `Member must satisfy enum value set: ${renderAcceptedRuntimes()} or be a valid ARN`
+  );
+}
+
+export function renderRetiredRuntime(runtime: string): string {
+  return (
+    `The runtime parameter of ${runtime} is no longer supported for creating or updating AWS Lambda functions. ` +
+    'We recommend you use a supported runtime while creating or updating functions.'
+  );
+}
