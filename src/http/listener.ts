@@ -25,8 +25,6 @@ export type ListenOptions = {
   readonly handler: HttpHandler;
   /** Called with what a handler threw or rejected with. */
   readonly onFailure: (failure: unknown) => void;
-  /** Asked once for each connection before its first request is read; false cuts it. */
-  readonly admits?: (peer: { readonly address: string; readonly port: number }) => boolean;
 };
 
 /** Listens. Throws `OperatorError` `port-in-use` or `cannot-listen`. */
@@ -47,12 +45,6 @@ export async function listen(options: ListenOptions): Promise<Listener> {
       fail(failure);
     }
   });
-  const admits = options.admits;
-  if (admits) {
-    server.on('connection', (socket) => {
-      if (!admits({ address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 })) socket.destroy();
-    });
-  }
   await new Promise<void>((resolve, reject) => {
     server.once('error', (failure: NodeJS.ErrnoException) => {
       const { host, port } = options;

@@ -1,0 +1,474 @@
+/**
+ * The driver of one execution environment: it holds the sandbox, the Runtime API and the state of `lifecycle.ts`,
+ * queues events, and carries out effects. It decides nothing: what follows from what is in `step`. One event at a time
+ * is handled to its end; an effect's completion comes back as an event.
+ */
+import { randomUUID } from 'node:crypto';
+import { chmod, mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Cancel, Clock } from '../clock.ts';
+import type { FunctionVersion } from '../functions/function.ts';
+import { ownerOfConnection } from '../http/connection-owner.ts';
+import type { Listener } from '../http/listener.ts';
+import type { Log } from '../log.ts';
+import { RESPONSE_LIMIT_BYTES, RUNTIME_API_PORT } from '../protocol/endpoints.ts';
+import { type Fault, invalidEntrypoint, responseTooLargePayload, runtimeExited } from '../protocol/faults.ts';
+import { startRuntimeApi } from '../runtime-api/server.ts';
+import { type Answer, RuntimeSession, type SessionEvent } from '../runtime-api/session.ts';
+import { checkEntrypoint } from '../sandbox/entrypoint-check.ts';
+import type { OpenSandbox, ProcessExit, Sandbox } from '../sandbox/sandbox.ts';
+import type { Emit } from './facts.ts';
+import type { Invocation, Outcome } from './invocation.ts';
+import {
+  type Credentials,
+  type EnvironmentPlace,
+  planRuntimeVariables,
+  planSandbox,
+  renderLogStream,
+} from './launch-plan.ts';
+import { type Effect, type EnvironmentEvent, type EnvironmentState, step } from './lifecycle.ts';
+import { LineSplitter, LogTail } from './output.ts';
+import { renderEnd, renderInitReport, renderInitStart, renderReport, renderStart } from './report.ts';
+import { loopbackAddress, type Slots } from './slots.ts';
+
+export type EnvironmentOptions = {
+  readonly version: FunctionVersion;
+  readonly codeDirectory: string;
+  readonly optDirectory: string | undefined;
+  readonly credentials: Credentials;
+};
+
+/** What all environments of a service share. */
+export type EnvironmentHost = {
+  readonly openSandbox: OpenSandbox;
+  readonly slots: Slots;
+  /** Folder for the environments' /tmp; theirs alone. */
+  readonly runDirectory: string;
+  readonly clock: Clock;
+  readonly emit: Emit;
+  readonly log: Log;
+};
+
+/** An invocation under way in an environment. */
+export type Run = {
+  /** Rejects only when this machine failed, never for the function's own failure. */
+  readonly outcome: Promise<Outcome>;
+  /** Settles when the environment can take another invocation, or is gone. Never rejects. */
+  readonly released: Promise<'reusable' | 'gone'>;
+};
+
+export interface Environment {
+  readonly version: FunctionVersion;
+  /** Runs one invocation; only one at a time. */
+  run(invocation: Invocation): Run;
+  /** Whether `run` may be called. */
+  readonly isFree: boolean;
+  /** Answered, but not yet free: it soon will be. */
+  readonly isSettling: boolean;
+  /** Ends every process and removes every trace. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Opens the sandbox and the Runtime API of a new environment. No process of the function runs yet. */
+export async function openEnvironment(host: EnvironmentHost, options: EnvironmentOptions): Promise<Environment> {
+  const { version } = options;
+  const id = randomUUID();
+  const logStream = renderLogStream(version, host.clock.epochMs(), id.replaceAll('-', ''));
+  // The session speaks to the driver, which exists only once the sandbox does; nothing speaks before that.
+  let driver: Driver | undefined;
+  const session = new RuntimeSession((event) => driver?.hear(event));
+  let hostUid: number | undefined;
+  const { slot, bound: listener } = await host.slots.take((candidate, port) =>
+    startRuntimeApi({
+      session,
+      host: loopbackAddress(candidate),
+      port: port === 'usual' ? RUNTIME_API_PORT : 0,
+      onFailure: (failure) => host.log.error({ err: failure }, 'the Runtime API failed to answer'),
+      isTrusted: (peer) => isOwnConnection(host.slots, hostUid, peer),
+    }),
+  );
+  const temporaryDirectory = join(host.runDirectory, id, 'tmp');
+  const place: EnvironmentPlace = {
+    id,
+    slot,
+    host: listener.host,
+    runtimeApi: `${listener.host}:${listener.port}`,
+    logStream,
+    codeDirectory: options.codeDirectory,
+    optDirectory: options.optDirectory,
+    temporaryDirectory,
+  };
+  try {
+    await mkdir(temporaryDirectory, { recursive: true });
+    await chmod(temporaryDirectory, 0o1777);
+    const sandbox = await host.openSandbox(planSandbox(version, place));
+    hostUid = sandbox.hostUid;
+    driver = new Driver(host, options, place, session, listener, sandbox);
+    return driver;
+  } catch (failure) {
+    await listener.close();
+    await rm(join(host.runDirectory, id), { recursive: true, force: true });
+    host.slots.release(slot);
+    throw failure;
+  }
+}
+
+/**
+ * Whether a connection comes from the environment itself. While it is the only one there is nobody to keep out; else
+ * the socket's owner tells, where environments have uids of their own. The service's own user may look in.
+ */
+async function isOwnConnection(
+  slots: Slots,
+  hostUid: number | undefined,
+  peer: { readonly address: string; readonly port: number },
+): Promise<boolean> {
+  if (hostUid === undefined || slots.taken <= 1) return true;
+  const owner = await ownerOfConnection(peer);
+  return owner === undefined || owner === hostUid || owner === process.getuid?.();
+}
+
+type Waiting = {
+  readonly invocation: Invocation;
+  readonly resolve: (outcome: Outcome) => void;
+  readonly reject: (failure: unknown) => void;
+  readonly release: (state: 'reusable' | 'gone') => void;
+  answer: Answer | undefined;
+  isSettled: boolean;
+};
+
+class Driver implements Environment {
+  readonly version: FunctionVersion;
+  readonly #host: EnvironmentHost;
+  readonly #options: EnvironmentOptions;
+  readonly #place: EnvironmentPlace;
+  readonly #session: RuntimeSession;
+  readonly #listener: Listener;
+  readonly #sandbox: Sandbox;
+  readonly #tail = new LogTail();
+  readonly #queue: EnvironmentEvent[] = [];
+  #state: EnvironmentState = { phase: 'cold', since: 'creation' };
+  #isDraining = false;
+  #waiting: Waiting | undefined;
+  #cancelDeadline: Cancel = () => undefined;
+  /** Outputs of the processes that run or whose last words are still being read. */
+  #outputs: Promise<void>[] = [];
+  #flushOutput: () => void = () => undefined;
+  /** Counts the starts of processes, so that an old process's exit is not taken for the new one's. */
+  #generation = 0;
+  #closing: Promise<void> | undefined;
+  #onGone: () => void = () => undefined;
+
+  constructor(
+    host: EnvironmentHost,
+    options: EnvironmentOptions,
+    place: EnvironmentPlace,
+    session: RuntimeSession,
+    listener: Listener,
+    sandbox: Sandbox,
+  ) {
+    this.version = options.version;
+    this.#host = host;
+    this.#options = options;
+    this.#place = place;
+    this.#session = session;
+    this.#listener = listener;
+    this.#sandbox = sandbox;
+  }
+
+  get isFree(): boolean {
+    return this.#waiting === undefined && (this.#state.phase === 'idle' || this.#state.phase === 'cold');
+  }
+
+  get isSettling(): boolean {
+    return this.#state.phase === 'settling';
+  }
+
+  run(invocation: Invocation): Run {
+    if (!this.isFree) throw new Error('an environment takes one invocation at a time');
+    let release: Waiting['release'] = () => undefined;
+    const released = new Promise<'reusable' | 'gone'>((resolve) => {
+      release = resolve;
+    });
+    const outcome = new Promise<Outcome>((resolve, reject) => {
+      this.#waiting = { invocation, resolve, reject, release, answer: undefined, isSettled: false };
+    });
+    const timeoutMs = this.version.configuration.timeoutSeconds * 1000;
+    this.#handle({ kind: 'invoke', at: this.#now(), held: { requestId: invocation.requestId, timeoutMs } });
+    return { outcome, released };
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    if (this.#state.phase !== 'gone') {
+      await new Promise<void>((resolve) => {
+        this.#onGone = resolve;
+        this.#handle({ kind: 'stop', at: this.#now() });
+      });
+    }
+    await this.#listener.close();
+    await this.#sandbox.close();
+    await rm(join(this.#host.runDirectory, this.#place.id), { recursive: true, force: true });
+    this.#host.slots.release(this.#place.slot);
+  }
+
+  /** Takes what the Runtime API heard. */
+  hear(event: SessionEvent): void {
+    const at = this.#now();
+    switch (event.kind) {
+      case 'runtime-ready':
+        // What the function wrote before this call lies in its pipe, and was seen by the same poll of the event loop:
+        // after this turn it has been read, and END comes after it.
+        if (this.#state.phase === 'settling') setImmediate(() => this.#handle({ kind: 'ready', at }));
+        else this.#handle({ kind: 'ready', at });
+        return;
+      case 'init-error-reported':
+        this.#handle({ kind: 'init-error', at, errorType: event.errorType, body: event.body.toString() });
+        return;
+      case 'answered':
+        if (this.#waiting) this.#waiting.answer = event.answer;
+        this.#handle({ kind: 'answered', at });
+    }
+  }
+
+  #now(): number {
+    return this.#host.clock.monotonicMs();
+  }
+
+  #handle(event: EnvironmentEvent): void {
+    this.#queue.push(event);
+    if (this.#isDraining) return;
+    this.#isDraining = true;
+    try {
+      for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
+        const result = step(this.#state, next);
+        if ('refused' in result) throw new Error(`an environment's life took a turn that cannot be: ${result.refused}`);
+        this.#state = result.to;
+        for (const effect of result.effects) this.#carryOut(effect);
+        if (this.#state.phase === 'gone') this.#onGone();
+      }
+    } finally {
+      this.#isDraining = false;
+    }
+  }
+
+  #carryOut(effect: Effect): void {
+    const { invocation } = this.#waiting ?? {};
+    switch (effect.kind) {
+      case 'log-init-start': {
+        const runtime = this.version.configuration.runtime ?? 'provided.al2023';
+        this.#emitLine(renderInitStart(runtime, this.version.scope.region));
+        return;
+      }
+      case 'log-init-report':
+        this.#log(renderInitReport(effect.stage, effect.durationMs, effect.fault));
+        return;
+      case 'log-start':
+        if (invocation) this.#log(renderStart(invocation.requestId, this.version.version));
+        return;
+      case 'log-report':
+        this.#report(effect);
+        return;
+      case 'start-processes':
+        this.#startProcesses();
+        return;
+      case 'end-processes':
+        this.#endProcesses();
+        return;
+      case 'arm-deadline':
+        this.#cancelDeadline();
+        this.#cancelDeadline = this.#host.clock.after(Math.max(0, effect.at - this.#now()), () =>
+          this.#handle({ kind: 'deadline', at: this.#now() }),
+        );
+        return;
+      case 'disarm-deadline':
+        this.#cancelDeadline();
+        return;
+      case 'offer':
+        if (invocation) this.#offer(invocation, effect.deadlineAt);
+        return;
+      case 'deliver':
+        if (this.#waiting && !this.#waiting.invocation.wantsLogTail) this.#settle(this.#waiting);
+        return;
+      case 'fail': {
+        const { fault } = effect;
+        if (this.#waiting) this.#settleWith(this.#waiting, this.#failed(fault, this.#waiting.invocation));
+        return;
+      }
+      case 'abandon':
+        this.#waiting?.reject(new Error('the service is shutting down'));
+        this.#releaseTo('gone');
+        return;
+      case 'release':
+        this.#releaseTo('reusable');
+    }
+  }
+
+  #startProcesses(): void {
+    const verdict = checkEntrypoint({
+      taskRoot: this.#options.codeDirectory,
+      optRoot: this.#options.optDirectory,
+    });
+    if (verdict.kind !== 'ok') {
+      const fault = invalidEntrypoint(verdict);
+      this.#handle({ kind: 'unstartable', at: this.#now(), fault });
+      return;
+    }
+    this.#generation += 1;
+    const generation = this.#generation;
+    const process = this.#sandbox.start({
+      argv: [verdict.path],
+      environment: planRuntimeVariables(this.version, this.#place, this.#options.credentials),
+    });
+    const splitter = new LineSplitter((line) => this.#log(line));
+    this.#flushOutput = () => splitter.flush();
+    process.output.on('data', (chunk: Buffer) => splitter.push(chunk));
+    const ended = new Promise<void>((resolve) => {
+      process.output.once('close', () => {
+        splitter.flush();
+        resolve();
+      });
+      process.output.once('error', () => undefined);
+    });
+    this.#outputs.push(ended);
+    void process.exited.then((exit) => {
+      if (generation === this.#generation) this.#hearExit(exit);
+    });
+  }
+
+  #hearExit(exit: ProcessExit): void {
+    const fault = runtimeExited(exit, this.#sandbox.takeOutOfMemory());
+    this.#handle({ kind: 'exited', at: this.#now(), fault });
+  }
+
+  #endProcesses(): void {
+    // From here on nobody listens to the old processes.
+    this.#generation += 1;
+    this.#session.reset();
+    const outputs = this.#outputs;
+    this.#outputs = [];
+    void this.#sandbox
+      .killAll()
+      .then(() => Promise.all(outputs))
+      .catch((failure: unknown) => this.#host.log.error({ err: failure }, 'processes of a function could not be ended'))
+      .then(() => this.#handle({ kind: 'ended', at: this.#now() }));
+  }
+
+  #offer(invocation: Invocation, deadlineAt: number): void {
+    const { clock } = this.#host;
+    this.#session.offer({
+      requestId: invocation.requestId,
+      deadlineMs: Math.floor(clock.epochMs() + (deadlineAt - this.#now())),
+      invokedFunctionArn: invocation.invokedFunctionArn,
+      traceId: invocation.traceId,
+      clientContext: invocation.clientContext,
+      cognitoIdentity: invocation.cognitoIdentity,
+      payload: invocation.payload,
+    });
+  }
+
+  #report(effect: Effect & { kind: 'log-report' }): void {
+    const waiting = this.#waiting;
+    if (!waiting) return;
+    this.#flushOutput();
+    const { requestId } = waiting.invocation;
+    const { memoryMib } = this.version.configuration;
+    const usedMb = Math.ceil(this.#sandbox.peakMemoryBytes() / (1024 * 1024));
+    const maxMemoryUsedMb = effect.fault?.errorType === 'Runtime.OutOfMemory' ? memoryMib : Math.min(usedMb, memoryMib);
+    this.#log(renderEnd(requestId));
+    this.#log(
+      renderReport({
+        requestId,
+        durationMs: effect.durationMs,
+        initMs: effect.initMs,
+        memorySizeMb: memoryMib,
+        maxMemoryUsedMb,
+        fault: effect.fault,
+      }),
+    );
+    this.#host.emit({
+      kind: 'invocation-ended',
+      scope: this.version.scope,
+      functionName: this.version.name,
+      version: this.version.version,
+      requestId: waiting.invocation.requestId,
+      epochMs: this.#host.clock.epochMs(),
+      status: effect.fault?.status ?? 'success',
+      durationMs: effect.durationMs,
+      initDurationMs: effect.initMs,
+      maxMemoryUsedMb,
+    });
+    if (!waiting.isSettled && waiting.answer) this.#settle(waiting);
+  }
+
+  /** Tells the caller what the runtime answered. */
+  #settle(waiting: Waiting): void {
+    if (waiting.answer) this.#settleWith(waiting, this.#answered(waiting.answer, waiting.invocation));
+  }
+
+  #settleWith(waiting: Waiting, outcome: Outcome): void {
+    if (waiting.isSettled) return;
+    waiting.isSettled = true;
+    waiting.resolve(outcome);
+  }
+
+  #answered(answer: Answer, invocation: Invocation): Outcome {
+    const ended = this.#ended(invocation);
+    switch (answer.kind) {
+      case 'response': {
+        const contentType = answer.contentType ?? 'application/json';
+        return { kind: 'returned', payload: answer.payload, contentType, ...ended };
+      }
+      case 'error':
+        return { kind: 'failed', by: 'handler', payload: answer.payload, ...ended };
+      case 'response-too-large': {
+        const payload = Buffer.from(responseTooLargePayload(RESPONSE_LIMIT_BYTES));
+        return { kind: 'failed', by: 'response', payload, ...ended };
+      }
+      case 'response-truncated': {
+        const payload = Buffer.from('{"errorType":"Runtime.TruncatedResponse"}');
+        return { kind: 'failed', by: 'response', payload, ...ended };
+      }
+      case 'invalid-response-mode':
+        return { kind: 'failed', by: 'response', payload: Buffer.alloc(0), ...ended };
+    }
+  }
+
+  #failed(fault: Fault, invocation: Invocation): Outcome {
+    const payload = Buffer.from(fault.payload(invocation.requestId));
+    const by = fault.status === 'timeout' ? 'timeout' : 'exit';
+    return { kind: 'failed', by, payload, ...this.#ended(invocation) };
+  }
+
+  #ended(invocation: Invocation) {
+    const logTail = invocation.wantsLogTail ? this.#tail.bytes() : undefined;
+    return { executedVersion: this.version.version, logTail };
+  }
+
+  #releaseTo(state: 'reusable' | 'gone'): void {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    this.#tail.clear();
+    waiting?.release(state);
+  }
+
+  /** Writes to the log stream and to the tail of the invocation at hand. */
+  #log(line: string): void {
+    if (this.#waiting?.invocation.wantsLogTail) this.#tail.append(line);
+    this.#emitLine(line);
+  }
+
+  #emitLine(message: string): void {
+    this.#host.emit({
+      kind: 'log-event',
+      scope: this.version.scope,
+      logGroup: this.version.configuration.logging.logGroup,
+      logStream: this.#place.logStream,
+      epochMs: this.#host.clock.epochMs(),
+      message,
+    });
+  }
+}

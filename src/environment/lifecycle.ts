@@ -1,0 +1,434 @@
+/**
+ * The life of one execution environment as a pure machine: `step(state, event)` says what comes next and what is to be
+ * done; `environment.ts` does it. No I/O and no clock here: events carry the monotonic time in milliseconds.
+ *
+ * The rules (lambda-behaviour.md 5): initialisation has 10 s of its own. When it fails or takes longer, the processes
+ * are ended and it is run once more inside the invocation, then within the function's timeout. An environment whose
+ * processes ended or were killed stays (with its /tmp and log stream) and initialises inside its next invocation.
+ *
+ * ```mermaid
+ * stateDiagram-v2
+ *   [*] --> cold
+ *   cold --> initialising: invoke, initialise
+ *   cold --> gone: stop
+ *   initialising --> invoking: ready, with an invocation
+ *   initialising --> idle: ready, without
+ *   initialising --> resetting: exited, unstartable, deadline, init-error
+ *   idle --> invoking: invoke
+ *   idle --> resetting: exited
+ *   invoking --> settling: answered
+ *   invoking --> resetting: exited, deadline
+ *   settling --> idle: ready
+ *   settling --> resetting: exited, deadline
+ *   resetting --> initialising: ended, to try again
+ *   resetting --> cold: ended
+ *   initialising --> stopping: stop
+ *   idle --> stopping: stop
+ *   invoking --> stopping: stop
+ *   settling --> stopping: stop
+ *   resetting --> stopping: stop
+ *   stopping --> gone: ended
+ * ```
+ */
+import type { Fault } from '../protocol/faults.ts';
+import { initialisationReported, timedOut } from '../protocol/faults.ts';
+import { INIT_TIMEOUT_MS } from '../protocol/quotas.ts';
+
+/** The invocation that an environment holds. */
+export type Held = { readonly requestId: string; readonly timeoutMs: number };
+
+/** Where an initialisation happens: ahead of the invocation, or inside it because the one ahead failed or is past. */
+export type Stage = 'init' | 'invoke';
+
+/** Who must say that it is ready: the runtime, and each extension that registered. */
+export type Participant = 'runtime' | `extension:${string}`;
+
+export type EnvironmentState =
+  /** No process runs: before the first initialisation, or after a reset. */
+  | { readonly phase: 'cold'; readonly since: 'creation' | 'reset' }
+  | {
+      readonly phase: 'initialising';
+      readonly stage: Stage;
+      readonly startedAt: number;
+      /** Undefined when nobody waits: initialised ahead of any call. */
+      readonly held: Held | undefined;
+      /** What the runtime said with init/error; the platform then waits for its exit. */
+      readonly reported: Fault | undefined;
+    }
+  /** `unreportedInitMs`: of an initialisation ahead of any call; the first REPORT tells it. */
+  | { readonly phase: 'idle'; readonly unreportedInitMs: number | undefined }
+  | {
+      readonly phase: 'invoking';
+      readonly held: Held;
+      readonly startedAt: number;
+      readonly initMs: number | undefined;
+    }
+  /** Answered; the runtime has yet to ask for the next. */
+  | {
+      readonly phase: 'settling';
+      readonly held: Held;
+      readonly startedAt: number;
+      readonly initMs: number | undefined;
+    }
+  /** The processes are being ended. */
+  | { readonly phase: 'resetting'; readonly then: AfterReset }
+  | { readonly phase: 'stopping'; readonly held: Held | undefined }
+  | { readonly phase: 'gone' };
+
+type AfterReset =
+  | { readonly kind: 'nothing' }
+  | { readonly kind: 'initialise-inside'; readonly held: Held }
+  /** Report and answer the invocation that failed. `answered`: the caller has its answer already. */
+  | {
+      readonly kind: 'conclude';
+      readonly held: Held;
+      readonly fault: Fault;
+      readonly durationMs: number;
+      readonly initMs: number | undefined;
+      readonly answered: boolean;
+      /** An initialisation inside the invocation failed: START comes only now, after its INIT_REPORT. */
+      readonly unstarted: boolean;
+    };
+
+export type EnvironmentEvent =
+  | { readonly kind: 'invoke'; readonly at: number; readonly held: Held }
+  /** Initialise ahead of any call. */
+  | { readonly kind: 'initialise'; readonly at: number }
+  /** Every participant has called next: initialised, or done with the invocation. */
+  | { readonly kind: 'ready'; readonly at: number }
+  | { readonly kind: 'init-error'; readonly at: number; readonly errorType: string; readonly body: string }
+  /** The answer to the invocation has been taken whole. */
+  | { readonly kind: 'answered'; readonly at: number }
+  /** A process ended although nobody asked it to. */
+  | { readonly kind: 'exited'; readonly at: number; readonly fault: Fault }
+  /** The bootstrap cannot be started. */
+  | { readonly kind: 'unstartable'; readonly at: number; readonly fault: Fault }
+  | { readonly kind: 'deadline'; readonly at: number }
+  /** All processes are gone and their output has been read. */
+  | { readonly kind: 'ended'; readonly at: number }
+  | { readonly kind: 'stop'; readonly at: number };
+
+export type EndReason = 'failure' | 'timeout' | 'spindown';
+
+export type Effect =
+  | { readonly kind: 'log-init-start' }
+  | {
+      readonly kind: 'log-init-report';
+      readonly stage: Stage;
+      readonly durationMs: number;
+      readonly fault: Fault;
+    }
+  | { readonly kind: 'log-start' }
+  /** END and REPORT; the caller's log tail is complete with them. */
+  | {
+      readonly kind: 'log-report';
+      readonly durationMs: number;
+      readonly initMs: number | undefined;
+      readonly fault: Fault | undefined;
+    }
+  | { readonly kind: 'start-processes'; readonly stage: Stage }
+  | { readonly kind: 'end-processes'; readonly reason: EndReason }
+  | { readonly kind: 'arm-deadline'; readonly at: number }
+  | { readonly kind: 'disarm-deadline' }
+  | { readonly kind: 'offer'; readonly deadlineAt: number }
+  /** The caller may have its answer now, unless it wants the log tail. */
+  | { readonly kind: 'deliver' }
+  /** The invocation failed; tell the caller. */
+  | { readonly kind: 'fail'; readonly fault: Fault }
+  /** The environment was taken away while it held an invocation. */
+  | { readonly kind: 'abandon' }
+  /** The environment can take another invocation. */
+  | { readonly kind: 'release' };
+
+export type Step = { readonly to: EnvironmentState; readonly effects: readonly Effect[] };
+
+/** A pair of phase and event that cannot happen; the driver treats it as a bug. */
+export type Refusal = { readonly refused: `${EnvironmentEvent['kind']} while ${EnvironmentState['phase']}` };
+
+export function step(state: EnvironmentState, event: EnvironmentEvent): Step | Refusal {
+  switch (state.phase) {
+    case 'cold':
+      return stepCold(state, event);
+    case 'initialising':
+      return stepInitialising(state, event);
+    case 'idle':
+      return stepIdle(state, event);
+    case 'invoking':
+      return stepInvoking(state, event);
+    case 'settling':
+      return stepSettling(state, event);
+    case 'resetting':
+      return stepResetting(state, event);
+    case 'stopping':
+      return stepStopping(state, event);
+    case 'gone':
+      return stepGone(event);
+  }
+}
+
+function stepCold(state: EnvironmentState & { phase: 'cold' }, event: EnvironmentEvent): Step | Refusal {
+  switch (event.kind) {
+    case 'invoke':
+      return initialise(state.since === 'creation' ? 'init' : 'invoke', event.at, event.held);
+    case 'initialise':
+      return initialise('init', event.at, undefined);
+    case 'stop':
+      return { to: { phase: 'gone' }, effects: [] };
+    case 'deadline':
+      return stay(state);
+    case 'ready':
+    case 'init-error':
+    case 'answered':
+    case 'exited':
+    case 'unstartable':
+    case 'ended':
+      return refuse(event, state);
+  }
+}
+
+function stepInitialising(
+  state: EnvironmentState & { phase: 'initialising' },
+  event: EnvironmentEvent,
+): Step | Refusal {
+  switch (event.kind) {
+    case 'ready': {
+      if (!state.held) {
+        const to = { phase: 'idle', unreportedInitMs: event.at - state.startedAt } as const;
+        return { to, effects: [{ kind: 'disarm-deadline' }, { kind: 'release' }] };
+      }
+      // Inside an invocation the clock has been running since its start, and REPORT tells no Init Duration.
+      if (state.stage === 'init') return invoke(state.held, event.at, event.at - state.startedAt, true);
+      return invoke(state.held, state.startedAt, undefined, false);
+    }
+    case 'init-error': {
+      const reported = initialisationReported(event.errorType, event.body);
+      // Ahead of the invocation the process is given the time to exit; inside it, its word answers the caller.
+      if (state.stage === 'invoke') return failInitialisation(state, event.at, reported, 'failure');
+      return { to: { ...state, reported }, effects: [] };
+    }
+    case 'exited':
+    case 'unstartable':
+      return failInitialisation(state, event.at, state.reported ?? event.fault, 'failure');
+    case 'deadline': {
+      const timeoutMs = state.stage === 'invoke' && state.held ? state.held.timeoutMs : INIT_TIMEOUT_MS;
+      return failInitialisation(state, event.at, timedOut(timeoutMs / 1000), 'timeout');
+    }
+    case 'stop':
+      return stop(state.held);
+    case 'invoke':
+    case 'initialise':
+    case 'answered':
+    case 'ended':
+      return refuse(event, state);
+  }
+}
+
+function stepIdle(state: EnvironmentState & { phase: 'idle' }, event: EnvironmentEvent): Step | Refusal {
+  switch (event.kind) {
+    case 'invoke':
+      return invoke(event.held, event.at, state.unreportedInitMs, true);
+    case 'exited':
+      return reset({ kind: 'nothing' }, 'failure', []);
+    case 'stop':
+      return stop(undefined);
+    // A runtime may poll twice; a deadline may have fired while its invocation was settling.
+    case 'ready':
+    case 'deadline':
+      return stay(state);
+    case 'initialise':
+    case 'init-error':
+    case 'answered':
+    case 'unstartable':
+    case 'ended':
+      return refuse(event, state);
+  }
+}
+
+function stepInvoking(state: EnvironmentState & { phase: 'invoking' }, event: EnvironmentEvent): Step | Refusal {
+  switch (event.kind) {
+    case 'answered':
+      return { to: { ...state, phase: 'settling' }, effects: [{ kind: 'deliver' }] };
+    case 'exited':
+      return conclude(state, event.fault, event.at - state.startedAt, 'failure', false);
+    case 'deadline':
+      return conclude(state, timedOut(state.held.timeoutMs / 1000), state.held.timeoutMs, 'timeout', false);
+    case 'stop':
+      return stop(state.held);
+    case 'ready':
+      return stay(state);
+    case 'invoke':
+    case 'initialise':
+    case 'init-error':
+    case 'unstartable':
+    case 'ended':
+      return refuse(event, state);
+  }
+}
+
+function stepSettling(state: EnvironmentState & { phase: 'settling' }, event: EnvironmentEvent): Step | Refusal {
+  switch (event.kind) {
+    case 'ready':
+      return {
+        to: { phase: 'idle', unreportedInitMs: undefined },
+        effects: [
+          { kind: 'disarm-deadline' },
+          { kind: 'log-report', durationMs: event.at - state.startedAt, initMs: state.initMs, fault: undefined },
+          { kind: 'release' },
+        ],
+      };
+    case 'exited':
+      return conclude(state, event.fault, event.at - state.startedAt, 'failure', true);
+    case 'deadline':
+      return conclude(state, timedOut(state.held.timeoutMs / 1000), state.held.timeoutMs, 'timeout', true);
+    case 'stop':
+      return stop(state.held);
+    case 'invoke':
+    case 'initialise':
+    case 'init-error':
+    case 'answered':
+    case 'unstartable':
+    case 'ended':
+      return refuse(event, state);
+  }
+}
+
+function stepResetting(state: EnvironmentState & { phase: 'resetting' }, event: EnvironmentEvent): Step | Refusal {
+  const { then } = state;
+  switch (event.kind) {
+    case 'ended':
+      switch (then.kind) {
+        case 'nothing':
+          return { to: { phase: 'cold', since: 'reset' }, effects: [{ kind: 'release' }] };
+        case 'initialise-inside':
+          return initialise('invoke', event.at, then.held);
+        case 'conclude':
+          return { to: { phase: 'cold', since: 'reset' }, effects: [...conclusion(then), { kind: 'release' }] };
+      }
+      break;
+    case 'stop':
+      return { to: { phase: 'stopping', held: then.kind === 'nothing' ? undefined : then.held }, effects: [] };
+    // The old processes' last words: killed ones exit, a timer may have fired before it was cancelled.
+    case 'ready':
+    case 'init-error':
+    case 'answered':
+    case 'exited':
+    case 'unstartable':
+    case 'deadline':
+      return stay(state);
+    case 'invoke':
+    case 'initialise':
+      return refuse(event, state);
+  }
+}
+
+function stepStopping(state: EnvironmentState & { phase: 'stopping' }, event: EnvironmentEvent): Step | Refusal {
+  switch (event.kind) {
+    case 'ended':
+      return { to: { phase: 'gone' }, effects: state.held ? [{ kind: 'abandon' }] : [] };
+    case 'stop':
+    case 'ready':
+    case 'init-error':
+    case 'answered':
+    case 'exited':
+    case 'unstartable':
+    case 'deadline':
+      return stay(state);
+    case 'invoke':
+    case 'initialise':
+      return refuse(event, state);
+  }
+}
+
+function stepGone(event: EnvironmentEvent): Step | Refusal {
+  if (event.kind === 'invoke' || event.kind === 'initialise') return refuse(event, { phase: 'gone' });
+  return stay({ phase: 'gone' });
+}
+
+function initialise(stage: Stage, at: number, held: Held | undefined): Step {
+  const limitMs = stage === 'invoke' && held ? held.timeoutMs : INIT_TIMEOUT_MS;
+  return {
+    to: { phase: 'initialising', stage, startedAt: at, held, reported: undefined },
+    effects: [
+      // The text log tells only of the initialisation ahead; the one inside shows by its INIT_REPORT when it fails.
+      ...(stage === 'init' ? [{ kind: 'log-init-start' } as const] : []),
+      { kind: 'arm-deadline', at: at + limitMs },
+      { kind: 'start-processes', stage },
+    ],
+  };
+}
+
+function invoke(held: Held, startedAt: number, initMs: number | undefined, armed: boolean): Step {
+  const deadlineAt = startedAt + held.timeoutMs;
+  return {
+    to: { phase: 'invoking', held, startedAt, initMs },
+    effects: [
+      { kind: 'log-start' },
+      ...(armed ? [{ kind: 'arm-deadline', at: deadlineAt } as const] : []),
+      { kind: 'offer', deadlineAt },
+    ],
+  };
+}
+
+function failInitialisation(
+  state: EnvironmentState & { phase: 'initialising' },
+  at: number,
+  fault: Fault,
+  reason: EndReason,
+): Step {
+  const durationMs = at - state.startedAt;
+  const report: Effect = { kind: 'log-init-report', stage: state.stage, durationMs, fault };
+  if (!state.held) return reset({ kind: 'nothing' }, reason, [report]);
+  if (state.stage === 'init') return reset({ kind: 'initialise-inside', held: state.held }, reason, [report]);
+  const reportedMs = fault.status === 'timeout' ? state.held.timeoutMs : durationMs;
+  const then = {
+    kind: 'conclude',
+    held: state.held,
+    fault,
+    durationMs: reportedMs,
+    initMs: undefined,
+    answered: false,
+    unstarted: true,
+  } as const;
+  return reset(then, reason, [report]);
+}
+
+function conclude(
+  state: { readonly held: Held; readonly initMs: number | undefined },
+  fault: Fault,
+  durationMs: number,
+  reason: EndReason,
+  answered: boolean,
+): Step {
+  const { held, initMs } = state;
+  return reset({ kind: 'conclude', held, fault, durationMs, initMs, answered, unstarted: false }, reason, []);
+}
+
+function conclusion(then: AfterReset & { kind: 'conclude' }): Effect[] {
+  return [
+    ...(then.unstarted ? [{ kind: 'log-start' } as const] : []),
+    { kind: 'log-report', durationMs: then.durationMs, initMs: then.initMs, fault: then.fault },
+    ...(then.answered ? [] : [{ kind: 'fail', fault: then.fault } as const]),
+  ];
+}
+
+function reset(then: AfterReset, reason: EndReason, before: readonly Effect[]): Step {
+  return {
+    to: { phase: 'resetting', then },
+    effects: [{ kind: 'disarm-deadline' }, ...before, { kind: 'end-processes', reason }],
+  };
+}
+
+function stop(held: Held | undefined): Step {
+  return {
+    to: { phase: 'stopping', held },
+    effects: [{ kind: 'disarm-deadline' }, { kind: 'end-processes', reason: 'spindown' }],
+  };
+}
+
+function stay(state: EnvironmentState): Step {
+  return { to: state, effects: [] };
+}
+
+function refuse(event: EnvironmentEvent, state: { readonly phase: EnvironmentState['phase'] }): Refusal {
+  return { refused: `${event.kind} while ${state.phase}` };
+}

@@ -1,0 +1,58 @@
+/**
+ * The platform's own log lines, byte for byte: INIT_START, START, END, REPORT, INIT_REPORT. Pure.
+ * Source: lambda-behaviour.md 6.1; tabs, trailing tabs and line ends are AWS's.
+ */
+import { createHash } from 'node:crypto';
+import type { Fault } from '../protocol/faults.ts';
+
+/** `INIT_START Runtime Version: provided:al2023.v1 ...`; `runtime` as configured, e.g. `provided.al2023`. */
+export function renderInitStart(runtime: string, region: string): string {
+  const version = `${runtime.replace('.', ':')}.v1`;
+  const hash = createHash('sha256').update(version).digest('hex');
+  return `INIT_START Runtime Version: ${version}\tRuntime Version ARN: arn:aws:lambda:${region}::runtime:${hash}\n`;
+}
+
+export function renderInitReport(stage: 'init' | 'invoke', durationMs: number, fault: Fault): string {
+  const status = fault.status === 'timeout' ? 'timeout' : `${fault.status}\tError Type: ${fault.errorType}`;
+  return `INIT_REPORT Init Duration: ${durationMs.toFixed(2)} ms\tPhase: ${stage}\tStatus: ${status}\n`;
+}
+
+export function renderStart(requestId: string, version: string): string {
+  return `START RequestId: ${requestId} Version: ${version}\n`;
+}
+
+export function renderEnd(requestId: string): string {
+  return `END RequestId: ${requestId}\n`;
+}
+
+export type ReportFacts = {
+  readonly requestId: string;
+  readonly durationMs: number;
+  /** Set on a cold start whose initialisation ran ahead of the invocation. */
+  readonly initMs: number | undefined;
+  readonly memorySizeMb: number;
+  readonly maxMemoryUsedMb: number;
+  /** Set when the platform saw the invocation fail; an error that the handler reported is none. */
+  readonly fault: Fault | undefined;
+};
+
+export function renderReport(facts: ReportFacts): string {
+  const { requestId, durationMs, initMs, memorySizeMb, maxMemoryUsedMb, fault } = facts;
+  const fields = [
+    `REPORT RequestId: ${requestId}`,
+    `Duration: ${durationMs.toFixed(2)} ms`,
+    `Billed Duration: ${billedMs(durationMs, initMs)} ms`,
+    `Memory Size: ${memorySizeMb} MB`,
+    `Max Memory Used: ${maxMemoryUsedMb} MB`,
+  ];
+  if (initMs !== undefined) fields.push(`Init Duration: ${initMs.toFixed(2)} ms`);
+  if (!fault) return `${fields.join('\t')}\t\n`;
+  fields.push(`Status: ${fault.status}`);
+  if (fault.status !== 'timeout') fields.push(`Error Type: ${fault.errorType}`);
+  return `${fields.join('\t')}\n`;
+}
+
+/** Milliseconds that AWS would bill: initialisation ahead of the call included, rounded up, at least 1. */
+export function billedMs(durationMs: number, initMs: number | undefined): number {
+  return Math.max(1, Math.ceil(Number((durationMs + (initMs ?? 0)).toFixed(2))));
+}

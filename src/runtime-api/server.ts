@@ -1,0 +1,102 @@
+/**
+ * The Runtime API of one environment, listening on an address of its own, so that the connection tells which
+ * environment speaks. Usable alone: it knows no process, no database, no sandbox.
+ */
+
+import type { HttpRequest, HttpResponse } from '../http/exchange.ts';
+import { type Listener, listen } from '../http/listener.ts';
+import { RUNTIME_API } from '../protocol/endpoints.ts';
+import { writeNotFound, writeWrongMethod } from './api-response.ts';
+import { handleError, handleInitError, handleNext, handleResponse } from './runtime-handlers.ts';
+import type { RuntimeSession } from './session.ts';
+
+export type RuntimeApiOptions = {
+  readonly session: RuntimeSession;
+  readonly host: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+  readonly onFailure: (failure: unknown) => void;
+  /**
+   * Asked for each connection before a call without a request id is answered: whether the peer may speak for this
+   * environment. Calls that name the invocation's request id prove by it that they may.
+   */
+  readonly isTrusted?: (peer: { readonly address: string; readonly port: number }) => boolean | Promise<boolean>;
+};
+
+/** Listens. Throws `OperatorError` `port-in-use` or `cannot-listen`. Whoever calls it closes it. */
+export function startRuntimeApi(options: RuntimeApiOptions): Promise<Listener> {
+  const { session, host, port, onFailure } = options;
+  const trust = createTrust(options.isTrusted);
+  return listen({ host, port, onFailure, handler: (request, response) => route(session, trust, request, response) });
+}
+
+const INVOCATION_PREFIX = RUNTIME_API.response.path.slice(0, RUNTIME_API.response.path.indexOf('{'));
+
+function route(
+  session: RuntimeSession,
+  trust: Trust,
+  request: HttpRequest,
+  response: HttpResponse,
+): void | Promise<void> {
+  const path = pathOf(request.url ?? '/');
+  if (path === RUNTIME_API.next.path) {
+    if (request.method !== RUNTIME_API.next.method) return refuseMethod(request, response);
+    return trust(request, () => handleNext(session, response));
+  }
+  if (path.startsWith(INVOCATION_PREFIX)) {
+    const [id = '', call, ...rest] = path.slice(INVOCATION_PREFIX.length).split('/');
+    if (rest.length === 0 && (call === 'response' || call === 'error')) {
+      if (request.method !== 'POST') return refuseMethod(request, response);
+      const handle = call === 'response' ? handleResponse : handleError;
+      return handle(session, id, request, response);
+    }
+  }
+  if (path === RUNTIME_API.initError.path) {
+    if (request.method !== RUNTIME_API.initError.method) return refuseMethod(request, response);
+    return trust(request, () => handleInitError(session, request, response));
+  }
+  request.resume();
+  if (path === RUNTIME_API.ping.path) {
+    if (request.method !== RUNTIME_API.ping.method) return refuseMethod(request, response);
+    response.writeHead(200, ['Content-Type', 'text/plain; charset=utf-8', 'Content-Length', '4']).end('pong');
+    return;
+  }
+  writeNotFound(response);
+}
+
+function refuseMethod(request: HttpRequest, response: HttpResponse): void {
+  request.resume();
+  writeWrongMethod(response);
+}
+
+function pathOf(url: string): string {
+  const query = url.indexOf('?');
+  return query === -1 ? url : url.slice(0, query);
+}
+
+type Trust = (request: HttpRequest, proceed: () => void | Promise<void>) => void | Promise<void>;
+
+/** Remembers the verdict per connection; without a question to ask, everybody is trusted at no cost. */
+function createTrust(isTrusted: RuntimeApiOptions['isTrusted']): Trust {
+  if (!isTrusted) return (_request, proceed) => proceed();
+  const verdicts = new WeakMap<object, boolean | Promise<boolean>>();
+  return (request, proceed) => {
+    const { socket } = request;
+    let verdict = verdicts.get(socket);
+    if (verdict === undefined) {
+      verdict = isTrusted({ address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 });
+      verdicts.set(socket, verdict);
+    }
+    if (verdict === true) return proceed();
+    if (verdict === false) {
+      socket.destroy();
+      return;
+    }
+    return verdict.then((trusted) => {
+      verdicts.set(socket, trusted);
+      if (trusted) return proceed();
+      socket.destroy();
+      return undefined;
+    });
+  };
+}

@@ -1,0 +1,109 @@
+/**
+ * One environment's conversation with its runtime process: parks its polls, hands it invocations, takes its answers.
+ * It owns the state and nothing else: no sockets (`server.ts`), no processes, no time-outs, no logs. What happens is
+ * reported through `onEvent`, in order; the environment's driver decides what follows.
+ */
+import { type RuntimeEvent, type RuntimeState, type RuntimeStep, stepRuntime } from './runtime-state.ts';
+
+/** An invocation as the runtime receives it. */
+export type Offer = {
+  readonly requestId: string;
+  /** Milliseconds since 1970. */
+  readonly deadlineMs: number;
+  readonly invokedFunctionArn: string;
+  readonly traceId: string;
+  readonly clientContext: string | undefined;
+  readonly cognitoIdentity: string | undefined;
+  readonly payload: Buffer;
+};
+
+/** What the runtime made of an invocation. Payloads are opaque bytes. */
+export type Answer =
+  | { readonly kind: 'response'; readonly payload: Buffer; readonly contentType: string | undefined }
+  /** POST error, or the trailers of a streamed response that broke off. */
+  | { readonly kind: 'error'; readonly payload: Buffer; readonly errorType: string }
+  | { readonly kind: 'response-too-large' }
+  | { readonly kind: 'response-truncated' }
+  | { readonly kind: 'invalid-response-mode' };
+
+export type SessionEvent =
+  /** GET next: the runtime has initialised, or has finished the invocation before. */
+  | { readonly kind: 'runtime-ready' }
+  /** POST init/error; `errorType` is filtered as AWS does. */
+  | { readonly kind: 'init-error-reported'; readonly errorType: string; readonly body: Buffer }
+  | { readonly kind: 'answered'; readonly answer: Answer };
+
+/** A poll that waits: `serve` answers it, `drop` ends its connection. */
+export type ParkedPoll = { serve(offer: Offer): void; drop(): void };
+
+export class RuntimeSession {
+  #state: RuntimeState = 'Started';
+  #offer: Offer | undefined;
+  readonly #parked = new Set<ParkedPoll>();
+  readonly #onEvent: (event: SessionEvent) => void;
+
+  constructor(onEvent: (event: SessionEvent) => void) {
+    this.#onEvent = onEvent;
+  }
+
+  /** Whether `requestId` is the invocation in progress. */
+  isCurrent(requestId: string): boolean {
+    return this.#offer !== undefined && this.#offer.requestId === requestId;
+  }
+
+  /** Moves the machine on; answers the refusal when the call is not allowed now. */
+  take(event: RuntimeEvent): RuntimeStep {
+    const step = stepRuntime(this.#state, event);
+    if ('to' in step) this.#state = step.to;
+    return step;
+  }
+
+  /** Serves an invocation to `poll`, now or when there is one. Call it only after `take('next')` allowed it. */
+  park(poll: ParkedPoll): void {
+    if (this.#state === 'Running' && this.#offer) {
+      poll.serve(this.#offer);
+      return;
+    }
+    this.#offer = undefined;
+    this.#parked.add(poll);
+    this.#onEvent({ kind: 'runtime-ready' });
+  }
+
+  /** Forgets a poll whose client went away. */
+  unpark(poll: ParkedPoll): void {
+    this.#parked.delete(poll);
+  }
+
+  /**
+   * Hands the runtime its next invocation; the poll that came last gets it. When its connection has gone meanwhile, the
+   * runtime finds the invocation with its next poll.
+   */
+  offer(offer: Offer): void {
+    const step = this.take('offered');
+    if ('refused' in step) throw new Error(`an invocation was offered to a runtime in state ${step.refused.from}`);
+    this.#offer = offer;
+    let newest: ParkedPoll | undefined;
+    for (const poll of this.#parked) newest = poll;
+    if (newest) {
+      this.#parked.delete(newest);
+      newest.serve(offer);
+    }
+  }
+
+  /** The answer to the invocation in progress has been taken whole. */
+  answer(answer: Answer): void {
+    this.#onEvent({ kind: 'answered', answer });
+  }
+
+  reportInitError(errorType: string, body: Buffer): void {
+    this.#onEvent({ kind: 'init-error-reported', errorType, body });
+  }
+
+  /** Begins anew for a new runtime process: whatever the old one still says gets 400 or a closed connection. */
+  reset(): void {
+    this.#state = 'Started';
+    this.#offer = undefined;
+    for (const poll of this.#parked) poll.drop();
+    this.#parked.clear();
+  }
+}
