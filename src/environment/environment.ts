@@ -11,8 +11,9 @@ import type { FunctionVersion } from '../functions/function.ts';
 import { ownerOfConnection } from '../http/connection-owner.ts';
 import type { Listener } from '../http/listener.ts';
 import type { Log } from '../log.ts';
-import { RESPONSE_LIMIT_BYTES, RUNTIME_API_PORT } from '../protocol/endpoints.ts';
+import { RUNTIME_API_PORT } from '../protocol/endpoints.ts';
 import { type Fault, invalidEntrypoint, responseTooLargePayload, runtimeExited } from '../protocol/faults.ts';
+import { QUOTAS } from '../protocol/quotas.ts';
 import { startRuntimeApi } from '../runtime-api/server.ts';
 import { type Answer, RuntimeSession, type SessionEvent } from '../runtime-api/session.ts';
 import { checkEntrypoint } from '../sandbox/entrypoint-check.ts';
@@ -425,7 +426,7 @@ class Driver implements Environment {
       case 'error':
         return { kind: 'failed', by: 'handler', payload: answer.payload, ...ended };
       case 'response-too-large': {
-        const payload = Buffer.from(responseTooLargePayload(RESPONSE_LIMIT_BYTES));
+        const payload = Buffer.from(responseTooLargePayload(QUOTAS.responsePayloadBytes));
         return { kind: 'failed', by: 'response', payload, ...ended };
       }
       case 'response-truncated': {

@@ -3,7 +3,7 @@
  * the same input gives the same plan. Source: lambda-behaviour.md 1.1, 1.2, 1.5.
  */
 import type { FunctionVersion } from '../functions/function.ts';
-import { OPEN_FILES_LIMIT, PROCESSES_LIMIT } from '../protocol/quotas.ts';
+import { QUOTAS } from '../protocol/quotas.ts';
 import type { SandboxSpec } from '../sandbox/sandbox.ts';
 
 /** What makes one environment differ from the next of the same version. */
@@ -44,7 +44,7 @@ export function planSandbox(version: FunctionVersion, place: EnvironmentPlace): 
     hosts: { [place.host]: ['sandbox.localdomain', 'sandbox'] },
     workingDirectory: '/var/task',
     memoryLimitBytes: version.configuration.memoryMib * 1024 * 1024,
-    limits: { openFiles: OPEN_FILES_LIMIT, processes: PROCESSES_LIMIT },
+    limits: { openFiles: QUOTAS.openFiles, processes: QUOTAS.processes },
   };
 }
 

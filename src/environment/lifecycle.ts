@@ -32,7 +32,7 @@
  */
 import type { Fault } from '../protocol/faults.ts';
 import { initialisationReported, timedOut } from '../protocol/faults.ts';
-import { INIT_TIMEOUT_MS } from '../protocol/quotas.ts';
+import { QUOTAS } from '../protocol/quotas.ts';
 
 /** The invocation that an environment holds. */
 export type Held = { readonly requestId: string; readonly timeoutMs: number };
@@ -71,7 +71,7 @@ export type EnvironmentState =
       readonly initMs: number | undefined;
     }
   /** The processes are being ended. */
-  | { readonly phase: 'resetting'; readonly then: AfterReset }
+  | { readonly phase: 'resetting'; readonly afterwards: AfterReset }
   | { readonly phase: 'stopping'; readonly held: Held | undefined }
   | { readonly phase: 'gone' };
 
@@ -210,7 +210,7 @@ function stepInitialising(
     case 'unstartable':
       return failInitialisation(state, event.at, state.reported ?? event.fault, 'failure');
     case 'deadline': {
-      const timeoutMs = state.stage === 'invoke' && state.held ? state.held.timeoutMs : INIT_TIMEOUT_MS;
+      const timeoutMs = state.stage === 'invoke' && state.held ? state.held.timeoutMs : QUOTAS.initMs;
       return failInitialisation(state, event.at, timedOut(timeoutMs / 1000), 'timeout');
     }
     case 'stop':
@@ -293,20 +293,23 @@ function stepSettling(state: EnvironmentState & { phase: 'settling' }, event: En
 }
 
 function stepResetting(state: EnvironmentState & { phase: 'resetting' }, event: EnvironmentEvent): Step | Refusal {
-  const { then } = state;
+  const { afterwards } = state;
   switch (event.kind) {
     case 'ended':
-      switch (then.kind) {
+      switch (afterwards.kind) {
         case 'nothing':
           return { to: { phase: 'cold', since: 'reset' }, effects: [{ kind: 'release' }] };
         case 'initialise-inside':
-          return initialise('invoke', event.at, then.held);
+          return initialise('invoke', event.at, afterwards.held);
         case 'conclude':
-          return { to: { phase: 'cold', since: 'reset' }, effects: [...conclusion(then), { kind: 'release' }] };
+          return { to: { phase: 'cold', since: 'reset' }, effects: [...conclusion(afterwards), { kind: 'release' }] };
       }
       break;
     case 'stop':
-      return { to: { phase: 'stopping', held: then.kind === 'nothing' ? undefined : then.held }, effects: [] };
+      return {
+        to: { phase: 'stopping', held: afterwards.kind === 'nothing' ? undefined : afterwards.held },
+        effects: [],
+      };
     // The old processes' last words: killed ones exit, a timer may have fired before it was cancelled.
     case 'ready':
     case 'init-error':
@@ -345,7 +348,7 @@ function stepGone(event: EnvironmentEvent): Step | Refusal {
 }
 
 function initialise(stage: Stage, at: number, held: Held | undefined): Step {
-  const limitMs = stage === 'invoke' && held ? held.timeoutMs : INIT_TIMEOUT_MS;
+  const limitMs = stage === 'invoke' && held ? held.timeoutMs : QUOTAS.initMs;
   return {
     to: { phase: 'initialising', stage, startedAt: at, held, reported: undefined },
     effects: [
@@ -380,7 +383,7 @@ function failInitialisation(
   if (!state.held) return reset({ kind: 'nothing' }, reason, [report]);
   if (state.stage === 'init') return reset({ kind: 'initialise-inside', held: state.held }, reason, [report]);
   const reportedMs = fault.status === 'timeout' ? state.held.timeoutMs : durationMs;
-  const then = {
+  const afterwards = {
     kind: 'conclude',
     held: state.held,
     fault,
@@ -389,7 +392,7 @@ function failInitialisation(
     answered: false,
     unstarted: true,
   } as const;
-  return reset(then, reason, [report]);
+  return reset(afterwards, reason, [report]);
 }
 
 function conclude(
@@ -403,17 +406,17 @@ function conclude(
   return reset({ kind: 'conclude', held, fault, durationMs, initMs, answered, unstarted: false }, reason, []);
 }
 
-function conclusion(then: AfterReset & { kind: 'conclude' }): Effect[] {
+function conclusion(afterwards: AfterReset & { kind: 'conclude' }): Effect[] {
   return [
-    ...(then.unstarted ? [{ kind: 'log-start' } as const] : []),
-    { kind: 'log-report', durationMs: then.durationMs, initMs: then.initMs, fault: then.fault },
-    ...(then.answered ? [] : [{ kind: 'fail', fault: then.fault } as const]),
+    ...(afterwards.unstarted ? [{ kind: 'log-start' } as const] : []),
+    { kind: 'log-report', durationMs: afterwards.durationMs, initMs: afterwards.initMs, fault: afterwards.fault },
+    ...(afterwards.answered ? [] : [{ kind: 'fail', fault: afterwards.fault } as const]),
   ];
 }
 
-function reset(then: AfterReset, reason: EndReason, before: readonly Effect[]): Step {
+function reset(afterwards: AfterReset, reason: EndReason, before: readonly Effect[]): Step {
   return {
-    to: { phase: 'resetting', then },
+    to: { phase: 'resetting', afterwards },
     effects: [{ kind: 'disarm-deadline' }, ...before, { kind: 'end-processes', reason }],
   };
 }

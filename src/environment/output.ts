@@ -3,7 +3,7 @@
  * last 4 KB of an invocation's log for callers that want it. Knows no streams: bytes are pushed in.
  */
 import { StringDecoder } from 'node:string_decoder';
-import { LOG_EVENT_LIMIT_BYTES, LOG_TAIL_BYTES } from '../protocol/quotas.ts';
+import { QUOTAS } from '../protocol/quotas.ts';
 
 /** Splits a byte stream into lines. A line longer than CloudWatch's limit is cut. */
 export class LineSplitter {
@@ -21,9 +21,9 @@ export class LineSplitter {
       this.#emit(text.slice(0, end + 1));
       text = text.slice(end + 1);
     }
-    while (text.length >= LOG_EVENT_LIMIT_BYTES) {
-      this.#onLine(text.slice(0, LOG_EVENT_LIMIT_BYTES));
-      text = text.slice(LOG_EVENT_LIMIT_BYTES);
+    while (text.length >= QUOTAS.logEventBytes) {
+      this.#onLine(text.slice(0, QUOTAS.logEventBytes));
+      text = text.slice(QUOTAS.logEventBytes);
     }
     this.#rest = text;
   }
@@ -36,8 +36,8 @@ export class LineSplitter {
   }
 
   #emit(line: string): void {
-    for (let at = 0; at < line.length; at += LOG_EVENT_LIMIT_BYTES) {
-      this.#onLine(line.slice(at, at + LOG_EVENT_LIMIT_BYTES));
+    for (let at = 0; at < line.length; at += QUOTAS.logEventBytes) {
+      this.#onLine(line.slice(at, at + QUOTAS.logEventBytes));
     }
   }
 }
@@ -52,7 +52,7 @@ export class LogTail {
     this.#pieces.push(piece);
     this.#length += piece.length;
     let first = this.#pieces[0];
-    while (first && this.#length - first.length >= LOG_TAIL_BYTES) {
+    while (first && this.#length - first.length >= QUOTAS.logTailBytes) {
       this.#pieces.shift();
       this.#length -= first.length;
       first = this.#pieces[0];
@@ -62,7 +62,7 @@ export class LogTail {
   /** At most 4096 bytes. */
   bytes(): Buffer {
     const all = Buffer.concat(this.#pieces, this.#length);
-    return all.subarray(Math.max(0, all.length - LOG_TAIL_BYTES));
+    return all.subarray(Math.max(0, all.length - QUOTAS.logTailBytes));
   }
 
   clear(): void {

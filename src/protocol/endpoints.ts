@@ -12,8 +12,5 @@ export const RUNTIME_API = {
   ping: { method: 'GET', path: '/2018-06-01/ping' },
 } as const;
 
-/** Bytes of a buffered response, inclusive: 6 MiB and 100 bytes for an envelope. Source: 2.5. */
-export const RESPONSE_LIMIT_BYTES = 6 * 1024 * 1024 + 100;
-
 /** The port that AWS_LAMBDA_RUNTIME_API names on AWS. */
 export const RUNTIME_API_PORT = 9001;

@@ -34,6 +34,14 @@ export const QUOTAS = {
   /** Base64 text of X-Amz-Client-Context. */
   clientContextBytes: 3583,
   logTailBytes: 4096,
+  /** CloudWatch Logs cuts a longer event. */
+  logEventBytes: 262_144,
+  /** Extensions, runtime and function together, on demand. */
+  initMs: 10_000,
+  /** Of each process, soft and hard. Recorded on AWS. */
+  openFiles: 1024,
+  /** Processes and threads of one environment: recorded on AWS (the documentation says 1024). */
+  processes: 742,
   /** Items of a page when the client does not say. */
   pageItems: 50,
 } as const;

@@ -4,8 +4,8 @@
  */
 
 import type { HttpRequest, HttpResponse } from '../http/exchange.ts';
-import { RESPONSE_LIMIT_BYTES } from '../protocol/endpoints.ts';
 import { filterErrorType } from '../protocol/faults.ts';
+import { QUOTAS } from '../protocol/quotas.ts';
 import { writeAccepted, writeError } from './api-response.ts';
 import { readBody } from './response-body.ts';
 import type { RuntimeEvent } from './runtime-state.ts';
@@ -40,7 +40,7 @@ export async function handleResponse(
     writeError(response, 400, 'InvalidFunctionResponseMode', 'Invalid function response mode');
     return;
   }
-  const body = await readBody(request, RESPONSE_LIMIT_BYTES);
+  const body = await readBody(request, QUOTAS.responsePayloadBytes);
   // The invocation may have timed out while the body came in: then it is nobody's answer any more.
   if (!hasCurrentId(session, requestId, response) || isRefused(session, 'sent', response)) return;
   switch (body.kind) {
@@ -56,7 +56,7 @@ export async function handleResponse(
         response,
         413,
         'RequestEntityTooLarge',
-        `Exceeded maximum allowed payload size (${RESPONSE_LIMIT_BYTES} bytes).`,
+        `Exceeded maximum allowed payload size (${QUOTAS.responsePayloadBytes} bytes).`,
       );
       session.answer({ kind: 'response-too-large' });
       return;
@@ -78,7 +78,7 @@ export async function handleError(
     return;
   }
   const errorType = filterErrorType(headerOf(request, 'lambda-runtime-function-error-type'));
-  const body = await readBody(request, RESPONSE_LIMIT_BYTES);
+  const body = await readBody(request, QUOTAS.responsePayloadBytes);
   if (!hasCurrentId(session, requestId, response) || isRefused(session, 'sent', response)) return;
   if (body.kind === 'truncated') {
     writeError(response, 400, 'TruncatedHTTPRequest', 'HTTP request detected as truncated');
@@ -86,7 +86,7 @@ export async function handleError(
     return;
   }
   if (body.kind === 'too-large') {
-    const limit = `Exceeded maximum allowed payload size (${RESPONSE_LIMIT_BYTES} bytes).`;
+    const limit = `Exceeded maximum allowed payload size (${QUOTAS.responsePayloadBytes} bytes).`;
     writeError(response, 413, 'RequestEntityTooLarge', limit);
     session.answer({ kind: 'response-too-large' });
     return;
@@ -102,7 +102,7 @@ export async function handleInitError(
   response: HttpResponse,
 ): Promise<void> {
   const errorType = filterErrorType(headerOf(request, 'lambda-runtime-function-error-type'));
-  const body = await readBody(request, RESPONSE_LIMIT_BYTES);
+  const body = await readBody(request, QUOTAS.responsePayloadBytes);
   if (body.kind === 'truncated') return;
   if (isRefused(session, 'init-error', response)) return;
   writeAccepted(response);

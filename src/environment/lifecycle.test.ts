@@ -1,0 +1,234 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { runtimeExited } from '../protocol/faults.ts';
+import { type Effect, type EnvironmentEvent, type EnvironmentState, step } from './lifecycle.ts';
+
+const held = { requestId: 'r1', timeoutMs: 3000 };
+const crash = runtimeExited({ kind: 'exited', code: 1 }, false);
+
+const states = {
+  cold: { phase: 'cold', since: 'creation' },
+  'cold again': { phase: 'cold', since: 'reset' },
+  initialising: { phase: 'initialising', stage: 'init', startedAt: 0, held, reported: undefined },
+  'initialising inside': { phase: 'initialising', stage: 'invoke', startedAt: 0, held, reported: undefined },
+  'initialising ahead': { phase: 'initialising', stage: 'init', startedAt: 0, held: undefined, reported: undefined },
+  idle: { phase: 'idle', unreportedInitMs: undefined },
+  invoking: { phase: 'invoking', held, startedAt: 0, initMs: 80 },
+  settling: { phase: 'settling', held, startedAt: 0, initMs: 80 },
+  resetting: { phase: 'resetting', afterwards: { kind: 'nothing' } },
+  'resetting, to try again': { phase: 'resetting', afterwards: { kind: 'initialise-inside', held } },
+  'resetting, to conclude': {
+    phase: 'resetting',
+    afterwards: { kind: 'conclude', held, fault: crash, durationMs: 5, initMs: 80, answered: false, unstarted: false },
+  },
+  'resetting, to conclude an initialisation': {
+    phase: 'resetting',
+    afterwards: {
+      kind: 'conclude',
+      held,
+      fault: crash,
+      durationMs: 5,
+      initMs: undefined,
+      answered: false,
+      unstarted: true,
+    },
+  },
+  'resetting, answered before': {
+    phase: 'resetting',
+    afterwards: {
+      kind: 'conclude',
+      held,
+      fault: crash,
+      durationMs: 5,
+      initMs: undefined,
+      answered: true,
+      unstarted: false,
+    },
+  },
+  stopping: { phase: 'stopping', held: undefined },
+  'stopping, holding': { phase: 'stopping', held },
+  gone: { phase: 'gone' },
+} as const satisfies Record<string, EnvironmentState>;
+
+const events = {
+  invoke: { kind: 'invoke', at: 100, held },
+  initialise: { kind: 'initialise', at: 100 },
+  ready: { kind: 'ready', at: 100 },
+  'init-error': { kind: 'init-error', at: 100, errorType: 'Runtime.Unknown', body: '{}' },
+  answered: { kind: 'answered', at: 100 },
+  exited: { kind: 'exited', at: 100, fault: crash },
+  unstartable: { kind: 'unstartable', at: 100, fault: crash },
+  deadline: { kind: 'deadline', at: 3001 },
+  ended: { kind: 'ended', at: 100 },
+  stop: { kind: 'stop', at: 100 },
+} as const satisfies Record<EnvironmentEvent['kind'], EnvironmentEvent>;
+
+/** state, event, next phase ('=' for the same, '-' for refused), effects in order. */
+const TABLE: readonly [keyof typeof states, keyof typeof events, string, string][] = [
+  ['cold', 'invoke', 'initialising', 'log-init-start arm-deadline start-processes'],
+  ['cold', 'initialise', 'initialising', 'log-init-start arm-deadline start-processes'],
+  ['cold', 'stop', 'gone', ''],
+  ['cold', 'deadline', '=', ''],
+  ['cold', 'ready', '-', ''],
+  ['cold', 'init-error', '-', ''],
+  ['cold', 'answered', '-', ''],
+  ['cold', 'exited', '-', ''],
+  ['cold', 'unstartable', '-', ''],
+  ['cold', 'ended', '-', ''],
+  ['cold again', 'invoke', 'initialising', 'arm-deadline start-processes'],
+  ['initialising', 'ready', 'invoking', 'log-start arm-deadline offer'],
+  ['initialising', 'init-error', 'initialising', ''],
+  ['initialising', 'exited', 'resetting', 'disarm-deadline log-init-report end-processes'],
+  ['initialising', 'unstartable', 'resetting', 'disarm-deadline log-init-report end-processes'],
+  ['initialising', 'deadline', 'resetting', 'disarm-deadline log-init-report end-processes'],
+  ['initialising', 'stop', 'stopping', 'disarm-deadline end-processes'],
+  ['initialising', 'invoke', '-', ''],
+  ['initialising', 'initialise', '-', ''],
+  ['initialising', 'answered', '-', ''],
+  ['initialising', 'ended', '-', ''],
+  ['initialising inside', 'ready', 'invoking', 'log-start offer'],
+  ['initialising inside', 'init-error', 'resetting', 'disarm-deadline log-init-report end-processes'],
+  ['initialising ahead', 'ready', 'idle', 'disarm-deadline release'],
+  ['initialising ahead', 'exited', 'resetting', 'disarm-deadline log-init-report end-processes'],
+  ['idle', 'invoke', 'invoking', 'log-start arm-deadline offer'],
+  ['idle', 'exited', 'resetting', 'disarm-deadline end-processes'],
+  ['idle', 'stop', 'stopping', 'disarm-deadline end-processes'],
+  ['idle', 'ready', '=', ''],
+  ['idle', 'deadline', '=', ''],
+  ['idle', 'initialise', '-', ''],
+  ['idle', 'init-error', '-', ''],
+  ['idle', 'answered', '-', ''],
+  ['idle', 'unstartable', '-', ''],
+  ['idle', 'ended', '-', ''],
+  ['invoking', 'answered', 'settling', 'deliver'],
+  ['invoking', 'exited', 'resetting', 'disarm-deadline end-processes'],
+  ['invoking', 'deadline', 'resetting', 'disarm-deadline end-processes'],
+  ['invoking', 'stop', 'stopping', 'disarm-deadline end-processes'],
+  ['invoking', 'ready', '=', ''],
+  ['invoking', 'invoke', '-', ''],
+  ['invoking', 'initialise', '-', ''],
+  ['invoking', 'init-error', '-', ''],
+  ['invoking', 'unstartable', '-', ''],
+  ['invoking', 'ended', '-', ''],
+  ['settling', 'ready', 'idle', 'disarm-deadline log-report release'],
+  ['settling', 'exited', 'resetting', 'disarm-deadline end-processes'],
+  ['settling', 'deadline', 'resetting', 'disarm-deadline end-processes'],
+  ['settling', 'stop', 'stopping', 'disarm-deadline end-processes'],
+  ['settling', 'invoke', '-', ''],
+  ['settling', 'initialise', '-', ''],
+  ['settling', 'init-error', '-', ''],
+  ['settling', 'answered', '-', ''],
+  ['settling', 'unstartable', '-', ''],
+  ['settling', 'ended', '-', ''],
+  ['resetting', 'ended', 'cold', 'release'],
+  ['resetting', 'stop', 'stopping', ''],
+  ['resetting', 'ready', '=', ''],
+  ['resetting', 'init-error', '=', ''],
+  ['resetting', 'answered', '=', ''],
+  ['resetting', 'exited', '=', ''],
+  ['resetting', 'unstartable', '=', ''],
+  ['resetting', 'deadline', '=', ''],
+  ['resetting', 'invoke', '-', ''],
+  ['resetting', 'initialise', '-', ''],
+  ['resetting, to try again', 'ended', 'initialising', 'arm-deadline start-processes'],
+  ['resetting, to conclude', 'ended', 'cold', 'log-report fail release'],
+  ['resetting, to conclude an initialisation', 'ended', 'cold', 'log-start log-report fail release'],
+  ['resetting, answered before', 'ended', 'cold', 'log-report release'],
+  ['stopping', 'ended', 'gone', ''],
+  ['stopping, holding', 'ended', 'gone', 'abandon'],
+  ['stopping', 'stop', '=', ''],
+  ['stopping', 'ready', '=', ''],
+  ['stopping', 'init-error', '=', ''],
+  ['stopping', 'answered', '=', ''],
+  ['stopping', 'exited', '=', ''],
+  ['stopping', 'unstartable', '=', ''],
+  ['stopping', 'deadline', '=', ''],
+  ['stopping', 'invoke', '-', ''],
+  ['stopping', 'initialise', '-', ''],
+  ['gone', 'invoke', '-', ''],
+  ['gone', 'initialise', '-', ''],
+  ['gone', 'ready', '=', ''],
+  ['gone', 'init-error', '=', ''],
+  ['gone', 'answered', '=', ''],
+  ['gone', 'exited', '=', ''],
+  ['gone', 'unstartable', '=', ''],
+  ['gone', 'deadline', '=', ''],
+  ['gone', 'ended', '=', ''],
+  ['gone', 'stop', '=', ''],
+];
+
+describe("an environment's life", () => {
+  it.each(TABLE)('%s, %s: %s, %s', (from, event, to, effects) => {
+    const result = step(states[from], events[event]);
+    if (to === '-') {
+      expect(result).toEqual({ refused: `${event} while ${states[from].phase}` });
+      return;
+    }
+    if ('refused' in result) throw new Error(result.refused);
+    expect(result.effects.map((effect) => effect.kind).join(' ')).toBe(effects);
+    if (to === '=') expect(result.to).toEqual(states[from]);
+    else expect(result.to.phase).toBe(to);
+  });
+
+  it('has a row for every phase and event', () => {
+    const phases = new Set(Object.values(states).map((state) => state.phase));
+    const rows = new Set(TABLE.map(([from, event]) => `${states[from].phase} ${event}`));
+    const missing = [...phases].flatMap((phase) =>
+      Object.keys(events)
+        .map((event) => `${phase} ${event}`)
+        .filter((pair) => !rows.has(pair)),
+    );
+    expect(missing).toEqual([]);
+  });
+
+  it('is drawn in the header with the transitions that the table has', () => {
+    const header = readFileSync(new URL('./lifecycle.ts', import.meta.url), 'utf8');
+    const drawn = [...header.matchAll(/^ \* {3}(\S+) --> (\S+):/gm)].map((match) => `${match[1]} -> ${match[2]}`);
+    const real = TABLE.filter(([from, , to]) => to !== '=' && to !== '-' && to !== states[from].phase).map(
+      ([from, , to]) => `${states[from].phase} -> ${to}`,
+    );
+    expect([...new Set(drawn)].sort()).toEqual([...new Set(real)].sort());
+  });
+
+  it('gives initialisation 10 s ahead of the invocation and the function timeout inside it', () => {
+    expect(effect('arm-deadline', states.cold, events.invoke)).toEqual({ kind: 'arm-deadline', at: 10_100 });
+    expect(effect('arm-deadline', states['cold again'], events.invoke)).toEqual({ kind: 'arm-deadline', at: 3100 });
+  });
+
+  it('starts the invocation clock after an initialisation ahead, and at the start of one inside', () => {
+    expect(effect('offer', states.initialising, events.ready)).toEqual({ kind: 'offer', deadlineAt: 3100 });
+    expect(effect('offer', states['initialising inside'], events.ready)).toEqual({ kind: 'offer', deadlineAt: 3000 });
+  });
+
+  it('reports Init Duration only when initialisation ran ahead of the invocation', () => {
+    const ahead = step(states.initialising, events.ready);
+    const inside = step(states['initialising inside'], events.ready);
+    expect(ahead).toMatchObject({ to: { initMs: 100 } });
+    expect(inside).toMatchObject({ to: { initMs: undefined, startedAt: 0 } });
+  });
+
+  it('reports a timed out invocation with exactly its timeout', () => {
+    const timedOut = step(states.invoking, events.deadline);
+    expect(timedOut).toMatchObject({ to: { afterwards: { kind: 'conclude', durationMs: 3000 } } });
+  });
+
+  it('answers with what init/error said rather than with the exit that follows', () => {
+    const reported = step(states.initialising, events['init-error']);
+    if ('refused' in reported) throw new Error(reported.refused);
+    const exited = step(reported.to, events.exited);
+    expect(exited).toMatchObject({
+      effects: [{}, { kind: 'log-init-report', fault: { errorType: 'Runtime.Unknown' } }, {}],
+    });
+  });
+
+  it('keeps the answer of a runtime that exits after it', () => {
+    const exited = step(states.settling, events.exited);
+    expect(exited).toMatchObject({ to: { afterwards: { kind: 'conclude', answered: true } } });
+  });
+});
+
+function effect(kind: Effect['kind'], state: EnvironmentState, event: EnvironmentEvent): Effect | undefined {
+  const result = step(state, event);
+  if ('refused' in result) throw new Error(result.refused);
+  return result.effects.find((candidate) => candidate.kind === kind);
+}

@@ -1,0 +1,125 @@
+import { describe, expect, it } from 'vitest';
+import { FakeClock } from '../../test/support/fake-clock.ts';
+import type { Environment } from '../environment/environment.ts';
+import type { FunctionVersion } from '../functions/function.ts';
+import { silentLog } from '../log.ts';
+import { EnvironmentPool } from './pool.ts';
+
+/** An environment as the pool sees it; the test moves it. */
+class ScriptedEnvironment implements Environment {
+  readonly version: FunctionVersion;
+  isFree = true;
+  isSettling = false;
+  isClosed = false;
+
+  constructor(version: FunctionVersion) {
+    this.version = version;
+  }
+
+  run(): never {
+    throw new Error('the pool runs nothing');
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true;
+  }
+}
+
+function version(revisionId: string): FunctionVersion {
+  const scope = { region: 'us-east-1', account: '123456789012' };
+  return { scope, name: 'f', version: '$LATEST', revisionId } as unknown as FunctionVersion;
+}
+
+function createPool() {
+  const clock = new FakeClock();
+  const opened: ScriptedEnvironment[] = [];
+  const current = { revisionId: 'a' };
+  const pool = new EnvironmentPool({
+    open: async (of) => {
+      const environment = new ScriptedEnvironment(of);
+      opened.push(environment);
+      return environment;
+    },
+    clock,
+    log: silentLog,
+    idleMs: 600_000,
+    isCurrent: (of) => of.revisionId === current.revisionId,
+  });
+  return { clock, opened, current, pool };
+}
+
+describe('the pool', () => {
+  it('uses a warm environment again, the last used one first', async () => {
+    const { pool, opened } = createPool();
+    const first = await pool.acquire(version('a'));
+    const second = await pool.acquire(version('a'));
+    pool.giveBack(first);
+    pool.giveBack(second);
+    expect(await pool.acquire(version('a'))).toBe(second);
+    expect(opened).toHaveLength(2);
+  });
+
+  it('never gives one environment to two callers', async () => {
+    const { pool } = createPool();
+    const taken = await Promise.all(Array.from({ length: 50 }, () => pool.acquire(version('a'))));
+    expect(new Set(taken).size).toBe(50);
+  });
+
+  it('waits for an environment that has answered already, rather than opening another', async () => {
+    const { pool, opened } = createPool();
+    const first = (await pool.acquire(version('a'))) as ScriptedEnvironment;
+    first.isSettling = true;
+    const second = pool.acquire(version('a'));
+    first.isSettling = false;
+    pool.giveBack(first);
+    expect(await second).toBe(first);
+    expect(opened).toHaveLength(1);
+  });
+
+  it('waits only some milliseconds for it', async () => {
+    const { pool, opened, clock } = createPool();
+    const first = (await pool.acquire(version('a'))) as ScriptedEnvironment;
+    first.isSettling = true;
+    const second = pool.acquire(version('a'));
+    clock.advance(10);
+    expect(await second).not.toBe(first);
+    expect(opened).toHaveLength(2);
+  });
+
+  it('never uses an environment of a past revision', async () => {
+    const { pool, current } = createPool();
+    const idle = (await pool.acquire(version('a'))) as ScriptedEnvironment;
+    const busy = (await pool.acquire(version('a'))) as ScriptedEnvironment;
+    pool.giveBack(idle);
+    current.revisionId = 'b';
+    pool.retireOutdated();
+    expect([idle.isClosed, busy.isClosed]).toEqual([true, false]);
+    pool.giveBack(busy);
+    expect(busy.isClosed).toBe(true);
+    expect(await pool.acquire(version('b'))).not.toBe(busy);
+  });
+
+  it('ends what has been idle for the configured time, and nothing else', async () => {
+    const { pool, clock } = createPool();
+    const first = (await pool.acquire(version('a'))) as ScriptedEnvironment;
+    const second = (await pool.acquire(version('a'))) as ScriptedEnvironment;
+    pool.giveBack(first);
+    clock.advance(400_000);
+    pool.giveBack(second);
+    clock.advance(250_000);
+    expect([first.isClosed, second.isClosed]).toEqual([true, false]);
+    clock.advance(600_000);
+    expect(second.isClosed).toBe(true);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('ends every environment when it closes, busy ones too, and opens no more', async () => {
+    const { pool, opened } = createPool();
+    pool.giveBack(await pool.acquire(version('a')));
+    await pool.acquire(version('a'));
+    await pool.acquire(version('a'));
+    await pool.close();
+    expect(opened.every((environment) => environment.isClosed)).toBe(true);
+    await expect(pool.acquire(version('a'))).rejects.toThrow('shutting down');
+  });
+});

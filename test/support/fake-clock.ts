@@ -1,0 +1,46 @@
+/** A clock that stands still until a test moves it. */
+import type { Cancel, Clock } from '../../src/clock.ts';
+
+export class FakeClock implements Clock {
+  #now = 0;
+  readonly #startEpochMs: number;
+  #timers: { readonly at: number; readonly action: () => void }[] = [];
+
+  constructor(startEpochMs = Date.UTC(2026, 10, 22, 10)) {
+    this.#startEpochMs = startEpochMs;
+  }
+
+  epochMs(): number {
+    return this.#startEpochMs + this.#now;
+  }
+
+  monotonicMs(): number {
+    return this.#now;
+  }
+
+  after(ms: number, action: () => void): Cancel {
+    const timer = { at: this.#now + ms, action };
+    this.#timers.push(timer);
+    return () => {
+      this.#timers = this.#timers.filter((other) => other !== timer);
+    };
+  }
+
+  /** How many timers are waiting. */
+  get pending(): number {
+    return this.#timers.length;
+  }
+
+  /** Moves on by `ms`, firing what falls due on the way, in order. */
+  advance(ms: number): void {
+    const end = this.#now + ms;
+    for (;;) {
+      const due = this.#timers.filter((timer) => timer.at <= end).sort((a, b) => a.at - b.at)[0];
+      if (!due) break;
+      this.#timers = this.#timers.filter((timer) => timer !== due);
+      this.#now = due.at;
+      due.action();
+    }
+    this.#now = end;
+  }
+}
