@@ -34,7 +34,13 @@ export function addCommand(program: Command, row: CommandRow, groups: Groups, do
   const words = row.words.split(' ');
   const parent = words.slice(0, -1).reduce((above, word, depth) => {
     const known = above.commands.find((command) => command.name() === word);
-    return known ?? above.command(word).description(groups[words.slice(0, depth + 1).join(' ')] ?? '');
+    return (
+      known ??
+      above
+        .command(word)
+        .helpCommand(false)
+        .description(groups[words.slice(0, depth + 1).join(' ')] ?? '')
+    );
   }, program);
   const command = parent.command(words.at(-1) ?? '').description(row.summary);
   for (const [name, help] of Object.entries(row.args ?? {})) command.argument(name, help);

@@ -68,7 +68,8 @@ export const COMMANDS: readonly CommandRow[] = [
     options: [
       [
         { flag: '--version <version>', help: 'PHP version; 8.4 unless said otherwise.' },
-        { flag: '--extensions <list>', help: 'Extensions, separated by commas.' },
+        { flag: '--extensions <list>', help: 'Extensions, separated by commas; a lean set unless said otherwise.' },
+        { flag: '--bootstrap <file>', help: "A bootstrap of your own to pack in place of Lamella's runtime." },
         { flag: '-o, --output <file>', help: 'The archive to write; php.zip unless said otherwise.' },
         { flag: '--json', help: 'Print what was built as JSON.' },
       ],
@@ -77,6 +78,7 @@ export const COMMANDS: readonly CommandRow[] = [
     examples: [
       ['lamella layer build php --version 8.4 -o php.zip', 'the smallest layer'],
       ['lamella layer build php --extensions curl,mbstring -o php.zip', 'with two extensions'],
+      ['lamella layer build php --bootstrap ./bootstrap -o runtime.zip', 'with a runtime of your own'],
     ],
     load: () => import('./commands/layer-build-php.ts'),
   },
@@ -105,6 +107,8 @@ export async function main(argv: readonly string[]): Promise<number> {
     .version(packageVersion(), '--version', 'Print the version')
     .helpOption('-h, --help', 'Print this help')
     .helpCommand(false)
+    // `--version` means this program's only before the command; `layer build php` has its own.
+    .enablePositionalOptions()
     .exitOverride()
     .configureOutput({ writeErr: (text) => process.stderr.write(text) })
     .addHelpText(
