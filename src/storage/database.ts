@@ -108,6 +108,34 @@ export function openDatabase(file: string, migrations: readonly Migration[] = MI
   };
 }
 
+/** A lock that no other process can have at the same time, and that ends with this one. */
+export type FileLock = { release(): void };
+
+/**
+ * Locks `file`, a small database of its own, made if missing; undefined when another process (or another part of this
+ * one) has it. SQLite takes an advisory lock of the kernel, which nothing can leave behind.
+ * @throws OperatorError 'data-dir-unusable' or 'database-corrupt'
+ */
+export function lockFile(file: string): FileLock | undefined {
+  let driver: Driver.Database | undefined;
+  try {
+    driver = new Driver(file);
+    // Closing alone would keep the lock until everything of the driver is collected, hence the transaction's end.
+    driver.exec('PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE');
+  } catch (failure) {
+    driver?.close();
+    if (failure instanceof Error && 'code' in failure && failure.code === 'SQLITE_BUSY') return undefined;
+    throw operatorErrorOf(failure, file) ?? failure;
+  }
+  const held = driver;
+  return {
+    release() {
+      if (held.inTransaction) held.exec('ROLLBACK');
+      held.close();
+    },
+  };
+}
+
 function prepareFile(driver: Driver.Database, file: string): void {
   driver.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON');
   const pages = number(driver, 'page_count') * number(driver, 'page_size');

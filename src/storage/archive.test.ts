@@ -1,0 +1,213 @@
+import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { deflateRawSync } from 'node:zlib';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ZipFile } from 'yazl';
+import { type RawEntry, rawZip } from '../../test/support/raw-zip.ts';
+import { type ArchiveProblem, unpackArchive } from './archive.ts';
+
+const LIMITS = { unpackedBytes: 1_000_000, entries: 1000, mountPoints: ['/opt', '/var/task'] };
+const LINK = 0o120777;
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'lamella-archive-'));
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+const target = () => join(folder, 'tree');
+const unpack = (zip: Buffer, limits: Partial<typeof LIMITS> = {}) =>
+  unpackArchive(zip, { target: target(), staging: join(folder, 'staging'), limits: { ...LIMITS, ...limits } });
+const zipOf = (fill: (zip: ZipFile) => void) => {
+  const zip = new ZipFile();
+  fill(zip);
+  zip.end();
+  return buffer(zip.outputStream);
+};
+const modeOf = (name: string) => lstatSync(join(target(), name)).mode & 0o7777;
+
+describe('unpackArchive', () => {
+  it('gives files, folders and links with their modes', async () => {
+    const large = Buffer.alloc(5_000_000, 'abc');
+    const result = await unpack(
+      await zipOf((zip) => {
+        zip.addEmptyDirectory('empty');
+        zip.addBuffer(Buffer.from('#!/bin/sh\n'), 'bin/run', { mode: 0o100755 });
+        zip.addBuffer(Buffer.from('x'), 'secret', { mode: 0o100600 });
+        zip.addBuffer(large, 'größe.txt', { mode: 0o100644 });
+        zip.addBuffer(Buffer.from('bin/run'), 'bootstrap', { mode: LINK });
+      }),
+      { unpackedBytes: 10_000_000 },
+    );
+
+    expect(result).toEqual({ files: 3, bytes: 5_000_000 + 1 + 10 });
+    expect(readdirSync(target()).sort()).toEqual(['bin', 'bootstrap', 'empty', 'größe.txt', 'secret']);
+    expect(readlinkSync(join(target(), 'bootstrap'))).toBe('bin/run');
+    expect(readFileSync(join(target(), 'größe.txt')).equals(large)).toBe(true);
+    expect([modeOf('bin/run'), modeOf('secret'), modeOf('.'), modeOf('bin')]).toEqual([0o755, 0o600, 0o755, 0o755]);
+  });
+
+  it('makes files without a Unix mode readable and not executable', async () => {
+    await unpack(rawZip([{ name: 'bootstrap', content: '#!/bin/sh' }]));
+    expect(modeOf('bootstrap')).toBe(0o644);
+  });
+
+  it('drops set-id bits and opens folders to their owner', async () => {
+    await unpack(
+      rawZip([
+        { name: 'd/', mode: 0o040055, method: 0 },
+        { name: 'd/tool', content: 'x', mode: 0o106755 },
+        { name: 'implied/x', content: 'x', mode: 0o100644 },
+      ]),
+    );
+    expect([modeOf('d'), modeOf('d/tool'), modeOf('implied')]).toEqual([0o755, 0o755, 0o755]);
+  });
+
+  it('reads zip64 archives', async () => {
+    await unpack(await zipOf((zip) => zip.addBuffer(Buffer.from('hello'), 'a', { forceZip64Format: true })));
+    expect(readFileSync(join(target(), 'a'), 'utf8')).toBe('hello');
+  });
+
+  it('takes what was piped into the zip program for a file', async () => {
+    await unpack(rawZip([{ name: '-', content: 'hello', mode: 0o010600 }]));
+    expect(readFileSync(join(target(), '-'), 'utf8')).toBe('hello');
+  });
+
+  it('reads names with a leading ./ and folders that are named twice', async () => {
+    await unpack(
+      rawZip([
+        { name: './', method: 0 },
+        { name: './a/', method: 0 },
+        { name: 'a//b', content: '1' },
+        { name: 'a/', method: 0 },
+      ]),
+    );
+    expect(readFileSync(join(target(), 'a/b'), 'utf8')).toBe('1');
+  });
+
+  it.each<[string, string]>([
+    ['to a sibling', 'x'],
+    ['up and down again', '../d/x'],
+    ['to nothing', 'not/there'],
+    ['to itself', 'link'],
+    ['to where the tree will be mounted', '/opt/lib/x'],
+  ])('keeps a link %s', async (_, destination) => {
+    await unpack(rawZip([{ name: 'd/link', content: destination, mode: LINK }]));
+    expect(readlinkSync(join(target(), 'd/link'))).toBe(destination);
+  });
+
+  const bomb = deflateRawSync(Buffer.alloc(8_000_000));
+  const refused: [string, ArchiveProblem, Buffer][] = [
+    ['nothing at all', 'not-a-zip', Buffer.alloc(0)],
+    ['something else', 'not-a-zip', Buffer.from('%PDF-1.4 and more of it, long enough to be a directory')],
+    ['a lost end', 'not-a-zip', rawZip([{ name: 'a', content: 'x'.repeat(100) }]).subarray(0, -30)],
+    ['no entries', 'empty', rawZip([])],
+    ['..', 'unsafe-name', rawZip([{ name: '../a' }])],
+    ['.. in the middle', 'unsafe-name', rawZip([{ name: 'a/../../b' }])],
+    ['an absolute name', 'unsafe-name', rawZip([{ name: '/etc/passwd' }])],
+    ['a drive letter', 'unsafe-name', rawZip([{ name: 'C:/a' }])],
+    ['a backslash', 'unsafe-name', rawZip([{ name: 'a\\..\\..\\b' }])],
+    ['a null character', 'unsafe-name', rawZip([{ name: 'a\0b' }])],
+    ['an empty name', 'unsafe-name', rawZip([{ name: '' }])],
+    ['a very long part', 'unsafe-name', rawZip([{ name: 'a'.repeat(256) }])],
+    ['very many parts', 'unsafe-name', rawZip([{ name: 'a/'.repeat(5000) }])],
+    ['the same file twice', 'conflicting-names', rawZip([{ name: 'a' }, { name: 'a' }])],
+    ['the same file written differently', 'conflicting-names', rawZip([{ name: 'd/a' }, { name: './d//a' }])],
+    ['a file used as a folder', 'conflicting-names', rawZip([{ name: 'a' }, { name: 'a/b' }])],
+    ['a folder that becomes a file', 'conflicting-names', rawZip([{ name: 'a/b' }, { name: 'a' }])],
+    [
+      'writing through a link',
+      'conflicting-names',
+      rawZip([
+        { name: 'd', content: 'e', mode: LINK },
+        { name: 'd/x', content: 'x' },
+      ]),
+    ],
+    [
+      'writing through a link that comes later',
+      'conflicting-names',
+      rawZip([
+        { name: 'd/x', content: 'x' },
+        { name: 'd', content: 'e', mode: LINK },
+      ]),
+    ],
+    ['a link to an absolute place', 'unsafe-link', rawZip([{ name: 'a', content: '/etc/passwd', mode: LINK }])],
+    ['a link to a mount point look-alike', 'unsafe-link', rawZip([{ name: 'a', content: '/optional', mode: LINK }])],
+    ['a link out of a mount point', 'unsafe-link', rawZip([{ name: 'a', content: '/opt/../etc', mode: LINK }])],
+    ['a link out of the tree', 'unsafe-link', rawZip([{ name: 'a/b', content: '../../c', mode: LINK }])],
+    [
+      'a link out of the tree by way of another link',
+      'unsafe-link',
+      rawZip([
+        { name: 'p/q/up', content: '..', mode: LINK },
+        { name: 'z', content: 'p/q/up/../../etc', mode: LINK },
+      ]),
+    ],
+    ['an empty link', 'unsafe-link', rawZip([{ name: 'a', content: '', mode: LINK }])],
+    ['an endless link', 'unsafe-link', rawZip([{ name: 'a', content: 'x/'.repeat(4000), mode: LINK }])],
+    ['a device', 'unsupported-kind', rawZip([{ name: 'a', mode: 0o020666 }])],
+    ['a socket', 'unsupported-kind', rawZip([{ name: 'a', mode: 0o140666 }])],
+    ['an encrypted file', 'encrypted', rawZip([{ name: 'a', content: 'x', flags: 1 }])],
+    ['another compression', 'unsupported-compression', rawZip([{ name: 'a', content: 'x', method: 12 }])],
+    ['a wrong checksum', 'damaged', rawZip([{ name: 'a', content: 'x', claims: { crc32: 1 } }])],
+    ['a size too small', 'damaged', rawZip([{ name: 'a', content: 'xyz', claims: { size: 2 } }])],
+    ['a size too large', 'damaged', rawZip([{ name: 'a', content: 'xyz', claims: { size: 4 } }])],
+    ['a size of nothing', 'damaged', rawZip([{ name: 'a', packed: bomb, claims: { size: 0 } }])],
+    ['a bomb that claims to be small', 'damaged', rawZip([{ name: 'a', packed: bomb, claims: { size: 10 } }])],
+    ['a bomb that says what it is', 'too-large', rawZip([{ name: 'a', packed: bomb, claims: { size: 8_000_000 } }])],
+    [
+      'many bombs that are small alone',
+      'too-large',
+      rawZip(Array.from({ length: 11 }, (_, i) => ({ name: `${i}`, content: Buffer.alloc(100_000) }))),
+    ],
+    ['too many entries', 'too-many-entries', rawZip(Array.from({ length: 1001 }, (_, i) => ({ name: `${i}` })))],
+    ['noise for data', 'damaged', rawZip([{ name: 'a', packed: Buffer.alloc(50, 0xff), claims: { size: 100 } }])],
+  ];
+  it.each(refused)('refuses %s and leaves nothing behind', async (_, problem, zip) => {
+    await expect(unpack(zip)).rejects.toMatchObject({ name: 'ArchiveError', problem });
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('refuses a large entry that lies about its size or checksum, and leaves nothing behind', async () => {
+    const content = Buffer.alloc(6_000_000, 'x');
+    const lies: RawEntry['claims'][] = [{ size: 5_000_000 }, { size: 7_000_000 }, { crc32: 7 }];
+    for (const claims of lies) {
+      const zip = rawZip([
+        { name: 'first', content: 'ok' },
+        { name: 'a', content, ...(claims && { claims }) },
+      ]);
+      await expect(unpack(zip, { unpackedBytes: 10_000_000 })).rejects.toMatchObject({ problem: 'damaged' });
+      expect(readdirSync(folder)).toEqual([]);
+    }
+  });
+
+  it('answers any damage to an archive with the tree or an ArchiveError, never with something else', async () => {
+    const honest = rawZip([
+      { name: 'bin/', mode: 0o040755, method: 0 },
+      { name: 'bin/a', content: 'alpha '.repeat(50), mode: 0o100755 },
+      { name: 'link', content: 'bin/a', mode: LINK },
+      { name: 'b', content: 'beta', method: 0, mode: 0o100644 },
+    ]);
+    let seed = 20_261_122;
+    const random = (below: number) => {
+      seed = (seed * 1_103_515_245 + 12_345) % 2_147_483_648;
+      return seed % below;
+    };
+    for (let round = 0; round < 1500; round += 1) {
+      const zip = Buffer.from(honest);
+      for (let changes = 1 + random(3); changes > 0; changes -= 1) zip[random(zip.length)] = random(256);
+      const cut = random(10) === 0 ? zip.subarray(0, random(zip.length)) : zip;
+      const verdict = await unpack(cut).catch((failure: Error) => failure);
+      if (verdict instanceof Error) {
+        expect(verdict.name, `round ${round}: ${verdict.stack}`).toBe('ArchiveError');
+        expect(readdirSync(folder)).toEqual([]);
+      } else {
+        expect(readdirSync(folder)).toEqual(['tree']);
+        await rm(target(), { recursive: true });
+      }
+    }
+  });
+});

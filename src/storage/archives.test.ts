@@ -1,0 +1,84 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { rawZip } from '../../test/support/raw-zip.ts';
+import { type Archives, createArchives } from './archives.ts';
+import { type DataDirectory, openDataDirectory } from './data-directory.ts';
+
+const LIMITS = { unpackedBytes: 1000, entries: 100, mountPoints: [] };
+
+let folder: string;
+let data: DataDirectory;
+let archives: Archives;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'lamella-archives-'));
+  data = openDataDirectory({ directory: folder });
+  archives = createArchives(data);
+});
+afterEach(async () => {
+  await data.close();
+  await rm(folder, { recursive: true });
+});
+
+describe('archives', () => {
+  it('keep a zip as it came and unpacked, under its digest', async () => {
+    const zip = rawZip([{ name: 'a', content: 'hello' }]);
+    const stored = await archives.add(zip, LIMITS);
+    expect(stored).toMatchObject({ size: zip.length, unpackedSize: 5 });
+    expect(Buffer.from(stored.sha256, 'base64').toString('hex')).toBe(stored.digest);
+    expect(readFileSync(archives.path(stored.digest))).toEqual(zip);
+    expect(readFileSync(join(archives.tree(stored.digest), 'a'), 'utf8')).toBe('hello');
+    expect(readdirSync(data.staging)).toEqual([]);
+  });
+
+  it('unpack the same zip once, however many bring it at the same time', async () => {
+    const zip = rawZip([{ name: 'a', content: 'hello' }]);
+    const stored = await Promise.all(Array.from({ length: 10 }, () => archives.add(zip, LIMITS)));
+    expect(new Set(stored.map(({ digest }) => digest)).size).toBe(1);
+    expect(readdirSync(data.trees)).toHaveLength(1);
+    expect(readdirSync(data.blobs)).toHaveLength(1);
+  });
+
+  it('refuse a known zip under a narrower limit', async () => {
+    const zip = rawZip([{ name: 'a', content: 'hello' }]);
+    await archives.add(zip, LIMITS);
+    await expect(archives.add(zip, { ...LIMITS, unpackedBytes: 4 })).rejects.toMatchObject({ problem: 'too-large' });
+  });
+
+  it('keep nothing of a zip that cannot be unpacked', async () => {
+    const zip = rawZip([{ name: 'a', content: 'x', claims: { crc32: 0 } }]);
+    await expect(archives.add(zip, LIMITS)).rejects.toMatchObject({ problem: 'damaged' });
+    expect([data.blobs, data.trees, data.staging].flatMap((place) => readdirSync(place))).toEqual([]);
+  });
+
+  it('are collected unless kept or just being recorded', async () => {
+    const [kept, held, unused] = await Promise.all(
+      ['kept', 'held', 'unused'].map((content) => archives.add(rawZip([{ name: 'a', content }]), LIMITS)),
+    );
+    if (!kept || !held || !unused) throw new Error('unreachable');
+    kept.release();
+    unused.release();
+
+    expect(await archives.collect(() => new Set([kept.digest]))).toBe(1);
+
+    expect(existsSync(archives.path(unused.digest)) || existsSync(archives.tree(unused.digest))).toBe(false);
+    expect(readdirSync(data.blobs).sort()).toEqual([kept.digest, held.digest].sort());
+    expect(readdirSync(data.trees).sort()).toEqual([kept.digest, held.digest].sort());
+    held.release();
+    expect(await archives.collect(() => new Set([kept.digest]))).toBe(1);
+    expect(readdirSync(data.staging)).toEqual([]);
+  });
+
+  it('survive a collection that runs while they are added again', async () => {
+    const zip = rawZip([{ name: 'a', content: 'again' }]);
+    for (let round = 0; round < 20; round += 1) {
+      (await archives.add(zip, LIMITS)).release();
+      const [stored] = await Promise.all([archives.add(zip, LIMITS), archives.collect(() => new Set())]);
+      expect(readFileSync(archives.path(stored.digest))).toEqual(zip);
+      expect(readFileSync(join(archives.tree(stored.digest), 'a'), 'utf8')).toBe('again');
+      stored.release();
+    }
+  });
+});

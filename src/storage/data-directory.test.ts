@@ -1,0 +1,151 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { bundleForChild } from '../../test/support/bundle-for-child.ts';
+import { createBlobs } from './blobs.ts';
+import { openDataDirectory } from './data-directory.ts';
+
+let folder: string;
+let children: ChildProcess[];
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'lamella-data-'));
+  children = [];
+});
+afterEach(async () => {
+  for (const child of children) child.kill('SIGKILL');
+  await rm(folder, { recursive: true });
+});
+
+const directory = () => join(folder, 'data');
+
+/** A second process that takes the data folder, says so and stays. */
+async function holder(): Promise<ChildProcess> {
+  const script = await bundleForChild(
+    folder,
+    `import { openDataDirectory } from './data-directory.ts';
+     openDataDirectory({ directory: process.argv[2] });
+     process.stdout.write('ready');
+     process.stdin.resume();`,
+    import.meta.dirname,
+  );
+  const child = spawn(process.execPath, [script, directory()], { stdio: ['pipe', 'pipe', 'inherit'] });
+  children.push(child);
+  await once(child.stdout, 'data');
+  return child;
+}
+
+describe('openDataDirectory', () => {
+  it('lets no other user look into the folder', async () => {
+    const data = openDataDirectory({ directory: directory() });
+    expect(statSync(data.root).mode & 0o777).toBe(0o700);
+    await data.close();
+  });
+
+  it('refuses a folder that another process uses, naming its pid', async () => {
+    const child = await holder();
+    expect(() => openDataDirectory({ directory: directory() })).toThrow(
+      expect.objectContaining({ code: 'data-dir-in-use', message: expect.stringContaining(`(pid ${child.pid})`) }),
+    );
+  });
+
+  it('refuses a folder that this process uses already', async () => {
+    const data = openDataDirectory({ directory: directory() });
+    expect(() => openDataDirectory({ directory: directory() })).toThrow(
+      expect.objectContaining({ code: 'data-dir-in-use', message: expect.stringContaining(`(pid ${process.pid})`) }),
+    );
+    await data.close();
+    await openDataDirectory({ directory: directory() }).close();
+  });
+
+  it('takes a folder whose service was killed', async () => {
+    const child = await holder();
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    await openDataDirectory({ directory: directory() }).close();
+  });
+
+  it('removes what a killed service left unfinished', async () => {
+    mkdirSync(join(directory(), 'staging', 'half', 'a'), { recursive: true });
+    writeFileSync(join(directory(), 'staging', 'half', 'a', 'b'), 'x');
+    const data = openDataDirectory({ directory: directory() });
+    expect(readdirSync(data.staging)).toEqual([]);
+    await data.close();
+  });
+
+  it('says when a folder cannot be used', () => {
+    writeFileSync(directory(), 'a file');
+    expect(() => openDataDirectory({ directory: directory() })).toThrow(
+      expect.objectContaining({ code: 'data-dir-unusable', message: expect.stringContaining(directory()) }),
+    );
+  });
+
+  it('removes an ephemeral folder at its close', async () => {
+    const data = openDataDirectory('ephemeral');
+    mkdirSync(join(data.trees, 'x'));
+    chmodSync(join(data.trees, 'x'), 0o700);
+    await data.close();
+    expect(existsSync(data.root)).toBe(false);
+  });
+});
+
+describe('a full disk', () => {
+  it('is said clearly and leaves nothing behind', async () => {
+    // The disk is a memory file system of 1 MB, mounted in a namespace of the child's own.
+    const script = await bundleForChild(
+      folder,
+      `import { readdirSync } from 'node:fs';
+       import { deflateRawSync } from 'node:zlib';
+       import { rawZip } from '../../test/support/raw-zip.ts';
+       import { createArchives } from './archives.ts';
+       import { createBlobs } from './blobs.ts';
+       import { openDataDirectory } from './data-directory.ts';
+       const data = openDataDirectory({ directory: process.argv[2] });
+       const blobs = createBlobs(data);
+       const archives = createArchives(data);
+       const limits = { unpackedBytes: 1e8, entries: 1e5, mountPoints: [] };
+       const zeros = Array.from({ length: 20 }, (_, i) => ({ name: 'd/' + i, content: Buffer.alloc(200_000) }));
+       const failures = [
+         await archives.add(rawZip(zeros), limits).catch((failure) => failure.code),
+         await blobs.put(Buffer.alloc(2_000_000)).catch((failure) => failure.code),
+       ];
+       const left = ['blobs', 'trees', 'staging'].flatMap((place) => readdirSync(data[place]));
+       const small = await archives.add(rawZip([{ name: 'a', content: 'x' }]), limits);
+       process.stdout.write(JSON.stringify({ failures, left, small: small.unpackedSize }));`,
+      import.meta.dirname,
+    );
+    mkdirSync(directory());
+    const answer = execFileSync(
+      'unshare',
+      [
+        '-rm',
+        'sh',
+        '-c',
+        `mount -t tmpfs -o size=1m none "$1" && exec "$0" "$2" "$1"`,
+        process.execPath,
+        directory(),
+        script,
+      ],
+      { encoding: 'utf8' },
+    );
+    expect(JSON.parse(answer)).toEqual({ failures: ['disk-full', 'disk-full'], left: [], small: 1 });
+  });
+});
+
+describe('blobs', () => {
+  it('are stored once and listed by digest', async () => {
+    const data = openDataDirectory({ directory: directory() });
+    const blobs = createBlobs(data);
+    const first = await blobs.put(Buffer.from('abc'));
+    expect(await blobs.put(Buffer.from('abc'))).toEqual(first);
+    expect(first.digest).toBe('ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad');
+    expect(await blobs.list()).toEqual([first.digest]);
+    blobs.remove(first.digest);
+    blobs.remove(first.digest);
+    expect(await blobs.list()).toEqual([]);
+    await data.close();
+  });
+});
