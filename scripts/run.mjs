@@ -26,8 +26,9 @@ const COMMANDS = {
   build,
   check,
   test,
-  demo: () => script('scripts/demo.ts', NEEDED_TO_RUN),
-  bench: (name = 'cold-start') => script(`bench/${name}.ts`, NEEDED_TO_RUN),
+  demo: (...args) => script('scripts/demo.ts', NEEDED_TO_RUN, { args }),
+  // On one CPU: then the median of a round trip is the work of all sides, wherever the kernel would have put them.
+  bench: (name = 'cold-start') => script(`bench/${name}.ts`, NEEDED_TO_RUN, { runner: ['taskset', '-c', '0'] }),
 };
 
 const [name = '', ...rest] = process.argv.slice(2);
@@ -83,7 +84,7 @@ function test(...filters) {
 }
 
 /** Runs a TypeScript program of this repository against the built package. */
-function script(file, systemPackages) {
+function script(file, systemPackages, { runner = [], args = [] } = {}) {
   if (!existsSync(join(ROOT, file))) {
     console.error(`There is no ${file}.`);
     return false;
@@ -93,7 +94,8 @@ function script(file, systemPackages) {
   const bundle = join(CACHE, file.replace(/\.ts$/, '.mjs'));
   const shape = ['--bundle', '--platform=node', '--format=esm', '--packages=external', '--log-level=warning'];
   if (!run(undefined, tool('esbuild'), [file, ...shape, `--outfile=${bundle}`])) return false;
-  return run(undefined, process.execPath, [bundle], { env: { ...process.env, LAMELLA_ROOT: ROOT } });
+  const [program, ...first] = [...runner, process.execPath];
+  return run(undefined, program, [...first, bundle, ...args], { env: { ...process.env, LAMELLA_ROOT: ROOT } });
 }
 
 /** Installs what package-lock.json names, when what is in node_modules differs from it. */

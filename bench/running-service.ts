@@ -1,0 +1,94 @@
+/** A service under measurement, with PHP hello functions in it, and the statistics that the measurements print. */
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import {
+  CreateFunctionCommand,
+  LambdaClient,
+  PublishLayerVersionCommand,
+  waitUntilFunctionActiveV2,
+} from '@aws-sdk/client-lambda';
+import { writeZip } from '../src/packaging/zip-writer.ts';
+
+export const ROOT = process.env.LAMELLA_ROOT ?? resolve(import.meta.dirname, '..');
+const LAMELLA = join(ROOT, 'bin', 'lamella');
+/** One vCPU on AWS: no quota is to slow either side. */
+const MEMORY_MB = 1769;
+
+export type RunningService = {
+  readonly url: string;
+  /** The layer's archive, the same for every function. */
+  readonly layer: string;
+  /** Creates a function from `examples/walkthrough/src/hello.php` and waits until it can be invoked. */
+  createHello(name: string): Promise<void>;
+  stop(): Promise<void>;
+};
+
+/** Starts a service on an empty folder, with the PHP runtime layer published. */
+export async function startService(): Promise<RunningService> {
+  const folder = mkdtempSync(join(tmpdir(), 'lamella-bench-'));
+  const layer = join(folder, 'php.zip');
+  const built = spawnSync(LAMELLA, ['layer', 'build', 'php', '--version', '8.4', '-o', layer], { encoding: 'utf8' });
+  if (built.status !== 0) throw new Error(built.stderr);
+  const source = join(ROOT, 'examples/walkthrough/src/hello.php');
+  const hello = join(folder, 'hello.zip');
+  await writeZip(hello, [{ path: 'src/hello.php', mode: 0o644, content: { kind: 'file', source } }]);
+
+  const child = spawn(LAMELLA, ['start', '--port', '0', '--ephemeral', '--json'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const ended = new Promise<void>((settle) => child.once('exit', () => settle()));
+  const line = await new Promise<string>((settle) => createInterface({ input: child.stdout }).once('line', settle));
+  const { lambda: url } = JSON.parse(line) as { lambda: string };
+  const client = new LambdaClient({
+    endpoint: url,
+    region: 'us-east-1',
+    credentials: { accessKeyId: 'b', secretAccessKey: 'b' },
+  });
+  const published = await client.send(
+    new PublishLayerVersionCommand({ LayerName: 'php', Content: { ZipFile: readFileSync(layer) } }),
+  );
+  return {
+    url,
+    layer,
+    async createHello(name) {
+      await client.send(
+        new CreateFunctionCommand({
+          FunctionName: name,
+          Handler: 'hello',
+          Runtime: 'provided.al2023',
+          Role: 'arn:aws:iam::123456789012:role/any',
+          MemorySize: MEMORY_MB,
+          Code: { ZipFile: readFileSync(hello) },
+          Layers: [published.LayerVersionArn ?? ''],
+        }),
+      );
+      await waitUntilFunctionActiveV2({ client, maxWaitTime: 30, minDelay: 1 }, { FunctionName: name });
+    },
+    async stop() {
+      child.kill('SIGTERM');
+      await ended;
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The value below which `share` of all lie; `percentile(values, 0.5)` is the median. */
+export function percentile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+}
+
+/** One line of a result: name, median, 90th percentile and how many times `base` the median is. */
+export function resultLine(name: string, values: readonly number[], unit: string, base: readonly number[]): string {
+  const median = percentile(values, 0.5);
+  const ratio = median / percentile(base, 0.5);
+  const figures = [median, percentile(values, 0.9)].map((value) => `${value.toFixed(2)} ${unit}`.padStart(12));
+  return `${name.padEnd(52)}${figures.join('')}${`${ratio.toFixed(2)} x`.padStart(10)}`;
+}
+
+export function headLine(): string {
+  return `${''.padEnd(52)}${'p50'.padStart(12)}${'p90'.padStart(12)}${'p50 ratio'.padStart(10)}`;
+}

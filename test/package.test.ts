@@ -1,0 +1,119 @@
+/**
+ * The package as users get it: packed, installed in an empty folder away from this repository, and used there. Needs the
+ * npm registry (or npm's cache) for its dependencies.
+ */
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { CreateFunctionCommand, InvokeCommand, LambdaClient, waitUntilFunctionActiveV2 } from '@aws-sdk/client-lambda';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { entriesOfFolder, writeZip } from '../src/packaging/zip-writer.ts';
+
+const ROOT = resolve(import.meta.dirname, '..');
+const FIXTURE = join(ROOT, 'test/fixtures/functions/echoes-in-bash');
+
+let folder: string;
+let packed: readonly string[];
+
+describe('the npm package, installed in an empty folder', () => {
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'lamella-package-'));
+    // With its prepack script, as it would be published.
+    const [report] = JSON.parse(
+      npm(['pack', '--json', '--silent', '--pack-destination', folder], ROOT).replace(/^[^[]*/, ''),
+    );
+    packed = report.files.map((file: { path: string }) => file.path);
+    writeFileSync(join(folder, 'package.json'), '{ "private": true, "type": "module" }\n');
+    npm(['install', '--prefer-offline', '--silent', join(folder, report.filename)], folder);
+  }, 240_000);
+
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it('holds what runs, and neither tests nor sources of the service', () => {
+    expect(packed).toEqual(
+      expect.arrayContaining(['bin/lamella', 'dist/lamella.js', 'dist/lamella.d.ts', 'README.md', 'LICENSE']),
+    );
+    expect(packed.filter((file) => /\.test\.|^(src|test|scripts|bench)\/|tsbuildinfo/.test(file))).toEqual([]);
+  });
+
+  it('installs no development dependency', () => {
+    const installed = readdirSync(join(folder, 'node_modules'));
+    expect(installed).toContain('lamella');
+    expect(
+      installed.filter((name) => ['typescript', 'vitest', '@aws-sdk', '@biomejs', 'esbuild'].includes(name)),
+    ).toEqual([]);
+  });
+
+  it('answers --version with its version, and --help with its commands', () => {
+    const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+    expect(lamella(['--version'])).toBe(`${version}\n`);
+    expect(lamella(['--help'])).toMatch(/^ {2}start .*\n(.*\n)* {2}invoke /m);
+  });
+
+  it('can be imported as a library', () => {
+    const program = "const { start } = await import('lamella'); process.stdout.write(typeof start);";
+    expect(
+      execFileSync(process.execPath, ['--input-type=module', '-e', program], { cwd: folder, encoding: 'utf8' }),
+    ).toBe('function');
+  });
+
+  it('starts a service that creates and invokes a function, and ends without a trace', async () => {
+    const service = spawn(bin(), ['start', '--port', '0', '--ephemeral', '--json'], {
+      cwd: folder,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const ended = once(service, 'exit');
+    const [line] = await once(createInterface({ input: service.stdout }), 'line');
+    const { lambda: endpoint, pid } = JSON.parse(line);
+    expect(pid).toBe(service.pid);
+    const lambda = new LambdaClient({
+      endpoint,
+      region: 'us-east-1',
+      credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
+    });
+    const zip = join(folder, 'function.zip');
+    await writeZip(zip, await entriesOfFolder(FIXTURE));
+    await lambda.send(
+      new CreateFunctionCommand({
+        FunctionName: 'echoes',
+        Handler: 'unused',
+        Runtime: 'provided.al2023',
+        Role: 'arn:aws:iam::123456789012:role/any',
+        Code: { ZipFile: readFileSync(zip) },
+      }),
+    );
+    await waitUntilFunctionActiveV2({ client: lambda, maxWaitTime: 20, minDelay: 1 }, { FunctionName: 'echoes' });
+    const { Payload, FunctionError } = await lambda.send(
+      new InvokeCommand({ FunctionName: 'echoes', Payload: Buffer.from('{"from":"a package"}') }),
+    );
+    expect(FunctionError).toBeUndefined();
+    expect(Buffer.from(Payload ?? []).toString()).toBe('{"from":"a package"}');
+    expect(lamella(['invoke', 'echoes', '-d', '[1]', '--endpoint-url', endpoint, '--log-type', 'None'])).toBe('[1]');
+    service.kill('SIGTERM');
+    expect(await ended).toEqual([0, null]);
+  });
+});
+
+function bin(): string {
+  return join(folder, 'node_modules', '.bin', 'lamella');
+}
+
+function lamella(args: readonly string[]): string {
+  return execFileSync(bin(), args, { cwd: folder, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+}
+
+/** npm, without the settings that the npm which runs these tests hands down. */
+function npm(args: readonly string[], cwd: string): string {
+  const env = Object.fromEntries(
+    Object.entries(process.env).filter(([key]) => !/^npm_(?!config_(registry|cache|userconfig))/i.test(key)),
+  );
+  return execFileSync('npm', [...args, '--no-audit', '--no-fund'], {
+    cwd,
+    env,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+}
