@@ -12,30 +12,41 @@ import { ownerOfConnection } from '../http/connection-owner.ts';
 import type { Listener } from '../http/listener.ts';
 import type { Log } from '../log.ts';
 import { RUNTIME_API_PORT } from '../protocol/endpoints.ts';
-import { type Fault, invalidEntrypoint, responseTooLargePayload, runtimeExited } from '../protocol/faults.ts';
+import {
+  describeEnd,
+  extensionFailed,
+  type Fault,
+  invalidEntrypoint,
+  responseTooLargePayload,
+  runtimeExited,
+} from '../protocol/faults.ts';
 import { QUOTAS } from '../protocol/quotas.ts';
 import { startRuntimeApi } from '../runtime-api/server.ts';
 import { type Answer, RuntimeSession, type SessionEvent } from '../runtime-api/session.ts';
 import { checkEntrypoint } from '../sandbox/entrypoint-check.ts';
-import type { OpenSandbox, ProcessExit, Sandbox } from '../sandbox/sandbox.ts';
+import type { OpenSandbox, ProcessExit, Sandbox, SandboxProcess } from '../sandbox/sandbox.ts';
 import type { Emit } from './facts.ts';
 import type { Invocation, Outcome } from './invocation.ts';
 import {
   type Credentials,
   type EnvironmentPlace,
+  planExtensionVariables,
   planRuntimeVariables,
   planSandbox,
   renderLogStream,
 } from './launch-plan.ts';
-import { type Effect, type EnvironmentEvent, type EnvironmentState, step } from './lifecycle.ts';
+import { type Effect, type EndReason, type EnvironmentEvent, type EnvironmentState, step } from './lifecycle.ts';
 import { LineSplitter, LogTail } from './output.ts';
-import { renderEnd, renderInitReport, renderInitStart, renderReport, renderStart } from './report.ts';
+import { renderEnd, renderExtension, renderInitReport, renderInitStart, renderReport, renderStart } from './report.ts';
+import { endProcesses } from './shutdown.ts';
 import { loopbackAddress, type Slots } from './slots.ts';
 
 export type EnvironmentOptions = {
   readonly version: FunctionVersion;
   readonly codeDirectory: string;
   readonly optDirectory: string | undefined;
+  /** The files in /opt/extensions, in the order of their names. */
+  readonly extensions: readonly string[];
   readonly credentials: Credentials;
 };
 
@@ -82,6 +93,12 @@ export async function openEnvironment(host: EnvironmentHost, options: Environmen
   const { slot, bound: listener } = await host.slots.take((candidate, port) =>
     startRuntimeApi({
       session,
+      metadata: {
+        accountId: version.scope.account,
+        functionName: version.name,
+        functionVersion: version.version,
+        handler: version.configuration.handler ?? '',
+      },
       host: loopbackAddress(candidate),
       port: port === 'usual' ? RUNTIME_API_PORT : 0,
       onFailure: (failure) => host.log.error({ err: failure }, 'the Runtime API failed to answer'),
@@ -151,9 +168,10 @@ class Driver implements Environment {
   #isDraining = false;
   #waiting: Waiting | undefined;
   #cancelDeadline: Cancel = () => undefined;
+  #runtime: SandboxProcess | undefined;
+  #extensions = new Map<string, SandboxProcess>();
   /** Outputs of the processes that run or whose last words are still being read. */
-  #outputs: Promise<void>[] = [];
-  #flushOutput: () => void = () => undefined;
+  #outputs: { readonly ended: Promise<void>; readonly flush: () => void }[] = [];
   /** Counts the starts of processes, so that an old process's exit is not taken for the new one's. */
   #generation = 0;
   #closing: Promise<void> | undefined;
@@ -221,11 +239,21 @@ class Driver implements Environment {
     const at = this.#now();
     switch (event.kind) {
       case 'runtime-ready':
+        return;
+      case 'all-ready':
         // What the function wrote before this call lies in its pipe, and was seen by the same poll of the event loop:
         // after this turn it has been read, and END comes after it.
         if (this.#state.phase === 'settling') setImmediate(() => this.#handle({ kind: 'ready', at }));
         else this.#handle({ kind: 'ready', at });
         return;
+      case 'extensions-registered':
+        this.#handle({ kind: 'registered', at });
+        return;
+      case 'extension-error-reported': {
+        const errorType = event.call === 'init-error' ? 'Extension.InitError' : 'Extension.ExitError';
+        this.#handle({ kind: 'exited', at, fault: extensionFailed(errorType, event.errorType) });
+        return;
+      }
       case 'init-error-reported':
         this.#handle({ kind: 'init-error', at, errorType: event.errorType, body: event.body.toString() });
         return;
@@ -273,11 +301,17 @@ class Driver implements Environment {
       case 'log-report':
         this.#report(effect);
         return;
-      case 'start-processes':
-        this.#startProcesses();
+      case 'start-extensions':
+        this.#startExtensions();
+        return;
+      case 'start-runtime':
+        this.#startRuntime();
+        return;
+      case 'log-extensions':
+        for (const extension of this.#session.extensions.all) this.#log(renderExtension(extension, 'Ready'));
         return;
       case 'end-processes':
-        this.#endProcesses();
+        this.#endProcesses(effect.reason);
         return;
       case 'arm-deadline':
         this.#cancelDeadline();
@@ -308,24 +342,44 @@ class Driver implements Environment {
     }
   }
 
-  #startProcesses(): void {
-    const verdict = checkEntrypoint({
-      taskRoot: this.#options.codeDirectory,
-      optRoot: this.#options.optDirectory,
-    });
+  #startExtensions(): void {
+    this.#generation += 1;
+    const { extensions } = this.#options;
+    this.#session.extensions.expect(extensions);
+    const environment = planExtensionVariables(this.version, this.#place, this.#options.credentials);
+    for (const name of extensions) {
+      const process = this.#start(`/opt/extensions/${name}`, environment, (exit) => {
+        const error = exit.kind === 'exited' && exit.code === 0 ? 'exit code 0' : describeEnd(exit);
+        this.#handle({ kind: 'exited', at: this.#now(), fault: extensionFailed('Extension.Crash', error) });
+      });
+      this.#extensions.set(name, process);
+    }
+    if (extensions.length === 0) this.#handle({ kind: 'registered', at: this.#now() });
+  }
+
+  #startRuntime(): void {
+    const { codeDirectory, optDirectory, credentials } = this.#options;
+    const verdict = checkEntrypoint({ taskRoot: codeDirectory, optRoot: optDirectory });
     if (verdict.kind !== 'ok') {
-      const fault = invalidEntrypoint(verdict);
-      this.#handle({ kind: 'unstartable', at: this.#now(), fault });
+      this.#handle({ kind: 'unstartable', at: this.#now(), fault: invalidEntrypoint(verdict) });
       return;
     }
-    this.#generation += 1;
-    const generation = this.#generation;
-    const process = this.#sandbox.start({
-      argv: [verdict.path],
-      environment: planRuntimeVariables(this.version, this.#place, this.#options.credentials),
+    const environment = planRuntimeVariables(this.version, this.#place, credentials);
+    this.#runtime = this.#start(verdict.path, environment, (exit) => {
+      const fault = runtimeExited(exit, this.#sandbox.takeOutOfMemory());
+      this.#handle({ kind: 'exited', at: this.#now(), fault });
     });
+  }
+
+  /** Starts a process whose output goes to the log. `onExit` is not called for a process that we ended. */
+  #start(
+    path: string,
+    environment: Readonly<Record<string, string>>,
+    onExit: (exit: ProcessExit) => void,
+  ): SandboxProcess {
+    const generation = this.#generation;
+    const process = this.#sandbox.start({ argv: [path], environment });
     const splitter = new LineSplitter((line) => this.#log(line));
-    this.#flushOutput = () => splitter.flush();
     process.output.on('data', (chunk: Buffer) => splitter.push(chunk));
     const ended = new Promise<void>((resolve) => {
       process.output.once('close', () => {
@@ -334,28 +388,30 @@ class Driver implements Environment {
       });
       process.output.once('error', () => undefined);
     });
-    this.#outputs.push(ended);
+    this.#outputs.push({ ended, flush: () => splitter.flush() });
     void process.exited.then((exit) => {
-      if (generation === this.#generation) this.#hearExit(exit);
+      if (generation === this.#generation) onExit(exit);
     });
+    return process;
   }
 
-  #hearExit(exit: ProcessExit): void {
-    const fault = runtimeExited(exit, this.#sandbox.takeOutOfMemory());
-    this.#handle({ kind: 'exited', at: this.#now(), fault });
-  }
-
-  #endProcesses(): void {
+  #endProcesses(reason: EndReason): void {
     // From here on nobody listens to the old processes.
     this.#generation += 1;
-    this.#session.reset();
+    this.#session.forgetInvocation();
+    const running = { runtime: this.#runtime, extensions: this.#extensions };
     const outputs = this.#outputs;
+    this.#runtime = undefined;
+    this.#extensions = new Map();
     this.#outputs = [];
-    void this.#sandbox
-      .killAll()
-      .then(() => Promise.all(outputs))
-      .catch((failure: unknown) => this.#host.log.error({ err: failure }, 'processes of a function could not be ended'))
-      .then(() => this.#handle({ kind: 'ended', at: this.#now() }));
+    const { clock, log } = this.#host;
+    void endProcesses(running, reason, { session: this.#session, sandbox: this.#sandbox, clock })
+      .then(() => Promise.all(outputs.map(({ ended }) => ended)))
+      .catch((failure: unknown) => log.error({ err: failure }, 'processes of a function could not be ended'))
+      .then(() => {
+        this.#session.reset();
+        this.#handle({ kind: 'ended', at: this.#now() });
+      });
   }
 
   #offer(invocation: Invocation, deadlineAt: number): void {
@@ -374,7 +430,7 @@ class Driver implements Environment {
   #report(effect: Effect & { kind: 'log-report' }): void {
     const waiting = this.#waiting;
     if (!waiting) return;
-    this.#flushOutput();
+    for (const { flush } of this.#outputs) flush();
     const { requestId } = waiting.invocation;
     const { memoryMib } = this.version.configuration;
     const usedMb = Math.ceil(this.#sandbox.peakMemoryBytes() / (1024 * 1024));

@@ -79,6 +79,29 @@ export function planRuntimeVariables(
   };
 }
 
+/** What an external extension gets: the customer's, credentials and the platform's; nothing about the runtime. */
+export function planExtensionVariables(
+  version: FunctionVersion,
+  place: EnvironmentPlace,
+  credentials: Credentials,
+): Readonly<Record<string, string>> {
+  const variables = planRuntimeVariables(version, place, credentials);
+  return Object.fromEntries(
+    Object.entries(variables).filter(([name]) => !name.startsWith('_') && !NOT_FOR_EXTENSIONS.has(name)),
+  );
+}
+
+/** Source: lambda-behaviour.md 1.3. */
+const NOT_FOR_EXTENSIONS: ReadonlySet<string> = new Set([
+  'AWS_EXECUTION_ENV',
+  'AWS_LAMBDA_LOG_GROUP_NAME',
+  'AWS_LAMBDA_LOG_STREAM_NAME',
+  'AWS_XRAY_CONTEXT_MISSING',
+  'AWS_XRAY_DAEMON_ADDRESS',
+  'LAMBDA_RUNTIME_DIR',
+  'LAMBDA_TASK_ROOT',
+]);
+
 /** What a customer's variable of the same name replaces. */
 function overridable(runtime: string): Record<string, string> {
   const isAl2023 = runtime !== 'provided' && runtime !== 'provided.al2';

@@ -40,9 +40,6 @@ export type Held = { readonly requestId: string; readonly timeoutMs: number };
 /** Where an initialisation happens: ahead of the invocation, or inside it because the one ahead failed or is past. */
 export type Stage = 'init' | 'invoke';
 
-/** Who must say that it is ready: the runtime, and each extension that registered. */
-export type Participant = 'runtime' | `extension:${string}`;
-
 export type EnvironmentState =
   /** No process runs: before the first initialisation, or after a reset. */
   | { readonly phase: 'cold'; readonly since: 'creation' | 'reset' }
@@ -94,6 +91,8 @@ export type EnvironmentEvent =
   | { readonly kind: 'invoke'; readonly at: number; readonly held: Held }
   /** Initialise ahead of any call. */
   | { readonly kind: 'initialise'; readonly at: number }
+  /** Every external extension has registered, or there is none. */
+  | { readonly kind: 'registered'; readonly at: number }
   /** Every participant has called next: initialised, or done with the invocation. */
   | { readonly kind: 'ready'; readonly at: number }
   | { readonly kind: 'init-error'; readonly at: number; readonly errorType: string; readonly body: string }
@@ -126,7 +125,11 @@ export type Effect =
       readonly initMs: number | undefined;
       readonly fault: Fault | undefined;
     }
-  | { readonly kind: 'start-processes'; readonly stage: Stage }
+  /** Starts what lies in /opt/extensions; `registered` follows. */
+  | { readonly kind: 'start-extensions' }
+  | { readonly kind: 'start-runtime' }
+  /** EXTENSION lines, one per extension. */
+  | { readonly kind: 'log-extensions' }
   | { readonly kind: 'end-processes'; readonly reason: EndReason }
   | { readonly kind: 'arm-deadline'; readonly at: number }
   | { readonly kind: 'disarm-deadline' }
@@ -176,6 +179,7 @@ function stepCold(state: EnvironmentState & { phase: 'cold' }, event: Environmen
       return { to: { phase: 'gone' }, effects: [] };
     case 'deadline':
       return stay(state);
+    case 'registered':
     case 'ready':
     case 'init-error':
     case 'answered':
@@ -191,14 +195,16 @@ function stepInitialising(
   event: EnvironmentEvent,
 ): Step | Refusal {
   switch (event.kind) {
+    case 'registered':
+      return { to: state, effects: [{ kind: 'start-runtime' }] };
     case 'ready': {
       if (!state.held) {
         const to = { phase: 'idle', unreportedInitMs: event.at - state.startedAt } as const;
-        return { to, effects: [{ kind: 'disarm-deadline' }, { kind: 'release' }] };
+        return { to, effects: [{ kind: 'disarm-deadline' }, { kind: 'log-extensions' }, { kind: 'release' }] };
       }
       // Inside an invocation the clock has been running since its start, and REPORT tells no Init Duration.
-      if (state.stage === 'init') return invoke(state.held, event.at, event.at - state.startedAt, true);
-      return invoke(state.held, state.startedAt, undefined, false);
+      if (state.stage === 'init') return invoke(state.held, event.at, event.at - state.startedAt, true, true);
+      return invoke(state.held, state.startedAt, undefined, false, true);
     }
     case 'init-error': {
       const reported = initialisationReported(event.errorType, event.body);
@@ -226,7 +232,7 @@ function stepInitialising(
 function stepIdle(state: EnvironmentState & { phase: 'idle' }, event: EnvironmentEvent): Step | Refusal {
   switch (event.kind) {
     case 'invoke':
-      return invoke(event.held, event.at, state.unreportedInitMs, true);
+      return invoke(event.held, event.at, state.unreportedInitMs, true, false);
     case 'exited':
       return reset({ kind: 'nothing' }, 'failure', []);
     case 'stop':
@@ -236,6 +242,7 @@ function stepIdle(state: EnvironmentState & { phase: 'idle' }, event: Environmen
     case 'deadline':
       return stay(state);
     case 'initialise':
+    case 'registered':
     case 'init-error':
     case 'answered':
     case 'unstartable':
@@ -258,6 +265,7 @@ function stepInvoking(state: EnvironmentState & { phase: 'invoking' }, event: En
       return stay(state);
     case 'invoke':
     case 'initialise':
+    case 'registered':
     case 'init-error':
     case 'unstartable':
     case 'ended':
@@ -284,6 +292,7 @@ function stepSettling(state: EnvironmentState & { phase: 'settling' }, event: En
       return stop(state.held);
     case 'invoke':
     case 'initialise':
+    case 'registered':
     case 'init-error':
     case 'answered':
     case 'unstartable':
@@ -311,6 +320,7 @@ function stepResetting(state: EnvironmentState & { phase: 'resetting' }, event: 
         effects: [],
       };
     // The old processes' last words: killed ones exit, a timer may have fired before it was cancelled.
+    case 'registered':
     case 'ready':
     case 'init-error':
     case 'answered':
@@ -329,6 +339,7 @@ function stepStopping(state: EnvironmentState & { phase: 'stopping' }, event: En
     case 'ended':
       return { to: { phase: 'gone' }, effects: state.held ? [{ kind: 'abandon' }] : [] };
     case 'stop':
+    case 'registered':
     case 'ready':
     case 'init-error':
     case 'answered':
@@ -355,16 +366,17 @@ function initialise(stage: Stage, at: number, held: Held | undefined): Step {
       // The text log tells only of the initialisation ahead; the one inside shows by its INIT_REPORT when it fails.
       ...(stage === 'init' ? [{ kind: 'log-init-start' } as const] : []),
       { kind: 'arm-deadline', at: at + limitMs },
-      { kind: 'start-processes', stage },
+      { kind: 'start-extensions' },
     ],
   };
 }
 
-function invoke(held: Held, startedAt: number, initMs: number | undefined, armed: boolean): Step {
+function invoke(held: Held, startedAt: number, initMs: number | undefined, armed: boolean, isFresh: boolean): Step {
   const deadlineAt = startedAt + held.timeoutMs;
   return {
     to: { phase: 'invoking', held, startedAt, initMs },
     effects: [
+      ...(isFresh ? [{ kind: 'log-extensions' } as const] : []),
       { kind: 'log-start' },
       ...(armed ? [{ kind: 'arm-deadline', at: deadlineAt } as const] : []),
       { kind: 'offer', deadlineAt },

@@ -52,6 +52,14 @@ export function renderReport(facts: ReportFacts): string {
   return `${fields.join('\t')}\n`;
 }
 
+/** `EXTENSION\tName: x\tState: Ready\tEvents: [INVOKE, SHUTDOWN]` */
+export function renderExtension(
+  extension: { readonly name: string; readonly events: ReadonlySet<string> },
+  state: string,
+): string {
+  return `EXTENSION\tName: ${extension.name}\tState: ${state}\tEvents: [${[...extension.events].join(', ')}]\n`;
+}
+
 /** Milliseconds that AWS would bill: initialisation ahead of the call included, rounded up, at least 1. */
 export function billedMs(durationMs: number, initMs: number | undefined): number {
   return Math.max(1, Math.ceil(Number((durationMs + (initMs ?? 0)).toFixed(2))));

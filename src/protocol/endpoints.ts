@@ -1,5 +1,5 @@
 /**
- * The Runtime API as a runtime sees it: paths, methods, limits. The server matches against these rows; clients of
+ * The Runtime and Extensions APIs as their clients see them: paths and methods. The server matches against these rows; clients of
  * ours build their requests from them. Source: lambda-behaviour.md 2.1.
  */
 
@@ -10,6 +10,14 @@ export const RUNTIME_API = {
   initError: { method: 'POST', path: '/2018-06-01/runtime/init/error' },
   /** Undocumented; kept because clients probe it. */
   ping: { method: 'GET', path: '/2018-06-01/ping' },
+} as const;
+
+/** What extensions call. Source: lambda-behaviour.md 3. */
+export const EXTENSIONS_API = {
+  register: { method: 'POST', path: '/2020-01-01/extension/register' },
+  next: { method: 'GET', path: '/2020-01-01/extension/event/next' },
+  initError: { method: 'POST', path: '/2020-01-01/extension/init/error' },
+  exitError: { method: 'POST', path: '/2020-01-01/extension/exit/error' },
 } as const;
 
 /** The port that AWS_LAMBDA_RUNTIME_API names on AWS. */

@@ -38,6 +38,11 @@ export const QUOTAS = {
   logEventBytes: 262_144,
   /** Extensions, runtime and function together, on demand. */
   initMs: 10_000,
+  /**
+   * What a shutdown may take: nothing without extensions. The runtime has its share of it after SIGTERM.
+   * Source: lambda-behaviour.md 3.7 (documentation; the share is RAPID's).
+   */
+  shutdownMs: { internalOnly: 500, external: 2000, shareOfRuntime: 0.3 },
   /** Of each process, soft and hard. Recorded on AWS. */
   openFiles: 1024,
   /** Processes and threads of one environment: recorded on AWS (the documentation says 1024). */

@@ -16,6 +16,8 @@ const offer: Offer = {
   payload: Buffer.from('{"name": "Wörld"}'),
 };
 
+const metadata = { accountId: '123456789012', functionName: 'hello', functionVersion: '$LATEST', handler: 'h' };
+
 let session: RuntimeSession;
 let listener: Listener;
 let events: SessionEvent[];
@@ -30,6 +32,7 @@ beforeEach(async () => {
   });
   listener = await startRuntimeApi({
     session,
+    metadata,
     host: '127.0.0.1',
     port: 0,
     onFailure: (failure) => {
@@ -289,6 +292,7 @@ describe('the Runtime API', () => {
   it('serves nothing to a peer that may not speak for the environment', async () => {
     const guarded = await startRuntimeApi({
       session,
+      metadata,
       host: '127.0.0.1',
       port: 0,
       onFailure: () => undefined,

@@ -5,13 +5,16 @@
 
 import type { HttpRequest, HttpResponse } from '../http/exchange.ts';
 import { type Listener, listen } from '../http/listener.ts';
-import { RUNTIME_API } from '../protocol/endpoints.ts';
+import { EXTENSIONS_API, RUNTIME_API } from '../protocol/endpoints.ts';
 import { writeNotFound, writeWrongMethod } from './api-response.ts';
+import { type FunctionMetadata, handleEventNext, handleExtensionError, handleRegister } from './extension-handlers.ts';
 import { handleError, handleInitError, handleNext, handleResponse } from './runtime-handlers.ts';
 import type { RuntimeSession } from './session.ts';
 
 export type RuntimeApiOptions = {
   readonly session: RuntimeSession;
+  /** What extensions are told when they register. */
+  readonly metadata: FunctionMetadata;
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
@@ -25,15 +28,21 @@ export type RuntimeApiOptions = {
 
 /** Listens. Throws `OperatorError` `port-in-use` or `cannot-listen`. Whoever calls it closes it. */
 export function startRuntimeApi(options: RuntimeApiOptions): Promise<Listener> {
-  const { session, host, port, onFailure } = options;
+  const { session, metadata, host, port, onFailure } = options;
   const trust = createTrust(options.isTrusted);
-  return listen({ host, port, onFailure, handler: (request, response) => route(session, trust, request, response) });
+  return listen({
+    host,
+    port,
+    onFailure,
+    handler: (request, response) => route(session, metadata, trust, request, response),
+  });
 }
 
 const INVOCATION_PREFIX = RUNTIME_API.response.path.slice(0, RUNTIME_API.response.path.indexOf('{'));
 
 function route(
   session: RuntimeSession,
+  metadata: FunctionMetadata,
   trust: Trust,
   request: HttpRequest,
   response: HttpResponse,
@@ -55,6 +64,9 @@ function route(
     if (request.method !== RUNTIME_API.initError.method) return refuseMethod(request, response);
     return trust(request, () => handleInitError(session, request, response));
   }
+  const handle = extensionCall(path, request.method, session, metadata, request, response);
+  if (handle === 'wrong-method') return refuseMethod(request, response);
+  if (handle) return trust(request, handle);
   request.resume();
   if (path === RUNTIME_API.ping.path) {
     if (request.method !== RUNTIME_API.ping.method) return refuseMethod(request, response);
@@ -62,6 +74,32 @@ function route(
     return;
   }
   writeNotFound(response);
+}
+
+function extensionCall(
+  path: string,
+  method: string | undefined,
+  session: RuntimeSession,
+  metadata: FunctionMetadata,
+  request: HttpRequest,
+  response: HttpResponse,
+): (() => void | Promise<void>) | 'wrong-method' | undefined {
+  const { register, next, initError, exitError } = EXTENSIONS_API;
+  switch (path) {
+    case register.path:
+      return method === register.method ? () => handleRegister(session, metadata, request, response) : 'wrong-method';
+    case next.path:
+      return method === next.method ? () => handleEventNext(session, request, response) : 'wrong-method';
+    case initError.path:
+    case exitError.path: {
+      const call = path === initError.path ? 'init-error' : 'exit-error';
+      return method === initError.method
+        ? () => handleExtensionError(session, call, request, response)
+        : 'wrong-method';
+    }
+    default:
+      return undefined;
+  }
 }
 
 function refuseMethod(request: HttpRequest, response: HttpResponse): void {

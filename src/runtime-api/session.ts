@@ -1,8 +1,16 @@
 /**
- * One environment's conversation with its runtime process: parks its polls, hands it invocations, takes its answers.
- * It owns the state and nothing else: no sockets (`server.ts`), no processes, no time-outs, no logs. What happens is
- * reported through `onEvent`, in order; the environment's driver decides what follows.
+ * One environment's conversation with its runtime process and its extensions: parks their polls, hands them
+ * invocations, takes the answers. It owns the state and nothing else: no sockets (`server.ts`), no processes, no
+ * time-outs, no logs. What happens is reported through `onEvent`, in order; the environment's driver decides what
+ * follows.
  */
+import {
+  type Extension,
+  type ExtensionEventType,
+  Extensions,
+  type ParkedEventPoll,
+  type RegisterRefusal,
+} from './extensions.ts';
 import { type RuntimeEvent, type RuntimeState, type RuntimeStep, stepRuntime } from './runtime-state.ts';
 
 /** An invocation as the runtime receives it. */
@@ -27,8 +35,19 @@ export type Answer =
   | { readonly kind: 'invalid-response-mode' };
 
 export type SessionEvent =
+  /** Every external extension has registered: the runtime may start. */
+  | { readonly kind: 'extensions-registered' }
   /** GET next: the runtime has initialised, or has finished the invocation before. */
   | { readonly kind: 'runtime-ready' }
+  /** The runtime and every extension concerned wait for what comes next. */
+  | { readonly kind: 'all-ready' }
+  /** POST init/error or exit/error of an extension; `errorType` is filtered as AWS does. */
+  | {
+      readonly kind: 'extension-error-reported';
+      readonly extension: Extension;
+      readonly call: 'init-error' | 'exit-error';
+      readonly errorType: string;
+    }
   /** POST init/error; `errorType` is filtered as AWS does. */
   | { readonly kind: 'init-error-reported'; readonly errorType: string; readonly body: Buffer }
   | { readonly kind: 'answered'; readonly answer: Answer };
@@ -37,6 +56,10 @@ export type SessionEvent =
 export type ParkedPoll = { serve(offer: Offer): void; drop(): void };
 
 export class RuntimeSession {
+  readonly extensions = new Extensions();
+  /** What the environment has done last: the extensions concerned differ. */
+  #period: 'initialisation' | 'invocation' = 'initialisation';
+  #isReadyAnnounced = false;
   #state: RuntimeState = 'Started';
   #offer: Offer | undefined;
   readonly #parked = new Set<ParkedPoll>();
@@ -66,7 +89,9 @@ export class RuntimeSession {
     }
     this.#offer = undefined;
     this.#parked.add(poll);
+    this.extensions.closeRegistration();
     this.#onEvent({ kind: 'runtime-ready' });
+    this.#announceReady();
   }
 
   /** Forgets a poll whose client went away. */
@@ -82,6 +107,17 @@ export class RuntimeSession {
     const step = this.take('offered');
     if ('refused' in step) throw new Error(`an invocation was offered to a runtime in state ${step.refused.from}`);
     this.#offer = offer;
+    this.#period = 'invocation';
+    this.#isReadyAnnounced = false;
+    if (this.extensions.count > 0) {
+      this.extensions.publish({
+        eventType: 'INVOKE',
+        deadlineMs: offer.deadlineMs,
+        requestId: offer.requestId,
+        invokedFunctionArn: offer.invokedFunctionArn,
+        tracing: { type: 'X-Amzn-Trace-Id', value: offer.traceId },
+      });
+    }
     let newest: ParkedPoll | undefined;
     for (const poll of this.#parked) newest = poll;
     if (newest) {
@@ -99,11 +135,47 @@ export class RuntimeSession {
     this.#onEvent({ kind: 'init-error-reported', errorType, body });
   }
 
+  /** Registers an extension; see `Extensions.register`. */
+  registerExtension(
+    name: string,
+    events: readonly ExtensionEventType[],
+  ): Extension | { readonly refused: RegisterRefusal } {
+    const registered = this.extensions.register(name, events);
+    if (!('refused' in registered) && registered.kind === 'external' && this.extensions.haveAllRegistered) {
+      this.#onEvent({ kind: 'extensions-registered' });
+    }
+    return registered;
+  }
+
+  /** Keeps an extension's poll. Call it only after `extensions.take('next')` allowed it. */
+  parkExtension(identifier: string, poll: ParkedEventPoll): void {
+    this.extensions.park(identifier, poll);
+    this.#announceReady();
+  }
+
+  reportExtensionError(extension: Extension, call: 'init-error' | 'exit-error', errorType: string): void {
+    this.#onEvent({ kind: 'extension-error-reported', extension, call, errorType });
+  }
+
+  /** The invocation in progress is nobody's any more: a late answer to it gets 400. */
+  forgetInvocation(): void {
+    this.#offer = undefined;
+  }
+
   /** Begins anew for a new runtime process: whatever the old one still says gets 400 or a closed connection. */
   reset(): void {
     this.#state = 'Started';
     this.#offer = undefined;
     for (const poll of this.#parked) poll.drop();
     this.#parked.clear();
+    this.extensions.reset();
+    this.#period = 'initialisation';
+    this.#isReadyAnnounced = false;
+  }
+
+  #announceReady(): void {
+    if (this.#isReadyAnnounced || this.#state !== 'Ready' || !this.extensions.areReady(this.#period)) return;
+    this.#isReadyAnnounced = true;
+    this.#onEvent({ kind: 'all-ready' });
   }
 }
