@@ -1,0 +1,61 @@
+import { createServer } from 'node:net';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { buildIfStale, lamella } from '../../test/support/built-cli.ts';
+import { COMMANDS } from './main.ts';
+
+beforeAll(() => buildIfStale(), 120_000);
+
+describe('the command line', () => {
+  it.each(COMMANDS)('prints help with examples for: $words', async ({ words, examples }) => {
+    const { code, stdout, stderr } = await lamella([...words.split(' '), '--help']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout.toString()).toMatch(new RegExp(`^Usage: lamella ${words} `));
+    for (const [example] of examples) expect(stdout.toString()).toContain(`$ ${example}`);
+  });
+
+  it('names every command in its help', async () => {
+    const { stdout } = await lamella(['--help']);
+    for (const { words } of COMMANDS) expect(stdout.toString()).toContain(`  ${words.split(' ')[0]} `);
+  });
+
+  it.each([
+    [['strat'], 'unknown command', '(Did you mean start?)'],
+    [['start', '--prot', '1'], "unknown option '--prot'", '(Did you mean --port?)'],
+    [['invoke'], "missing required argument 'function'", ''],
+    [['start', '--port'], "option '--port <port>' argument missing", ''],
+    [['start', '--port', 'http'], '--port must be a port number from 0 to 65535, not "http".', 'lamella start --help'],
+    [['invoke', 'f', '-d', '1', '-e', 'x'], 'with --data or with --event, not both', 'lamella invoke --help'],
+    [['invoke', 'f', '--log-type', 'All'], "argument 'All' is invalid. Allowed choices are Tail, None.", ''],
+    [['invoke', 'f', '-e', '/no/such/file'], 'Cannot read /no/such/file: ENOENT', 'Check the name'],
+  ])('answers %j with what is wrong, on standard error, and exit code 2', async (args, wrong, help) => {
+    const { code, stdout, stderr } = await lamella(args);
+    expect(stderr).toContain(wrong);
+    expect(stderr).toContain(help);
+    expect({ code, stdout: stdout.toString() }).toEqual({ code: 2, stdout: '' });
+  });
+
+  it('says where nothing listens, and how to start a service', async () => {
+    const port = await closedPort();
+    const { code, stderr } = await lamella(['invoke', 'f', '--endpoint-url', `http://127.0.0.1:${port}`]);
+    expect(stderr).toBe(
+      `error: No Lambda service answers at http://127.0.0.1:${port}: nothing listens there.\n` +
+        'Start one with `lamella start`, or say where it listens with --endpoint-url.\n',
+    );
+    expect(code).toBe(5);
+  });
+
+  it('takes the endpoint from the variables that the AWS CLI uses', async () => {
+    const environment = { AWS_ENDPOINT_URL_LAMBDA: 'http://127.0.0.1:1', AWS_ENDPOINT_URL: 'http://127.0.0.1:2' };
+    expect((await lamella(['invoke', 'f'], { environment })).stderr).toContain('http://127.0.0.1:1:');
+  });
+});
+
+/** A port that was free a moment ago. */
+function closedPort(): Promise<number> {
+  return new Promise((settle) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => settle(typeof address === 'object' && address ? address.port : 0));
+    });
+  });
+}

@@ -1,0 +1,51 @@
+/** The command line as a person runs it: `bin/lamella` in a process of its own, built from the sources as they are now. */
+import { spawn, spawnSync } from 'node:child_process';
+import { readdirSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+
+const ROOT = resolve(import.meta.dirname, '../..');
+export const LAMELLA = join(ROOT, 'bin', 'lamella');
+
+export type Ended = {
+  readonly code: number | null;
+  readonly stdout: Buffer;
+  readonly stderr: string;
+};
+
+/** Compiles if any source is newer than what was compiled from it; `npm test` has done so already. */
+export function buildIfStale(): void {
+  const newest = Math.max(
+    ...readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
+      .map((name) => statSync(join(ROOT, 'src', name)).mtimeMs),
+  );
+  const record = statSync(join(ROOT, 'dist', '.tsbuildinfo'), { throwIfNoEntry: false });
+  if (record && record.mtimeMs >= newest) return;
+  spawnSync(process.execPath, [join(ROOT, 'scripts', 'run.mjs'), 'build'], { stdio: 'inherit' });
+}
+
+/** Runs `lamella ARGS` to its end. The environment holds nothing of ours but what is given. */
+export async function lamella(
+  args: readonly string[],
+  {
+    input = '',
+    environment = {},
+    cwd = ROOT,
+  }: { input?: string; environment?: Record<string, string>; cwd?: string } = {},
+): Promise<Ended> {
+  const child = spawn(LAMELLA, args, { cwd, env: cleanEnvironment(environment), stdio: 'pipe' });
+  const stdout: Buffer[] = [];
+  const stderr: Buffer[] = [];
+  child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk));
+  child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
+  child.stdin.on('error', () => {});
+  child.stdin.end(input);
+  const code = await new Promise<number | null>((settle) => child.once('close', settle));
+  return { code, stdout: Buffer.concat(stdout), stderr: Buffer.concat(stderr).toString() };
+}
+
+/** This process's environment without the variables that Lamella reads, and with those given. */
+export function cleanEnvironment(given: Record<string, string> = {}): Record<string, string> {
+  const inherited = Object.entries(process.env).filter(([name]) => !/^(AWS_|LAMELLA_)/.test(name));
+  return { ...(Object.fromEntries(inherited) as Record<string, string>), ...given };
+}
