@@ -4,7 +4,7 @@
  * is handled to its end; an effect's completion comes back as an event.
  */
 import { randomUUID } from 'node:crypto';
-import { chmod, mkdir, rm } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Cancel, Clock } from '../clock.ts';
 import type { FunctionVersion } from '../functions/function.ts';
@@ -45,8 +45,6 @@ export type EnvironmentOptions = {
   readonly version: FunctionVersion;
   readonly codeDirectory: string;
   readonly optDirectory: string | undefined;
-  /** The files in /opt/extensions, in the order of their names. */
-  readonly extensions: readonly string[];
   readonly credentials: Credentials;
 };
 
@@ -119,14 +117,31 @@ export async function openEnvironment(host: EnvironmentHost, options: Environmen
   try {
     await mkdir(temporaryDirectory, { recursive: true });
     await chmod(temporaryDirectory, 0o1777);
+    const extensionNames = await listExtensions(options.optDirectory);
     const sandbox = await host.openSandbox(planSandbox(version, place));
     hostUid = sandbox.hostUid;
-    driver = new Driver(host, options, place, session, listener, sandbox);
+    driver = new Driver(host, options, place, extensionNames, session, listener, sandbox);
     return driver;
   } catch (failure) {
     await listener.close();
     await rm(join(host.runDirectory, id), { recursive: true, force: true });
     host.slots.release(slot);
+    throw failure;
+  }
+}
+
+/** The files directly in /opt/extensions, in the order of their names: each is an external extension. */
+async function listExtensions(optDirectory: string | undefined): Promise<readonly string[]> {
+  if (optDirectory === undefined) return [];
+  try {
+    const entries = await readdir(join(optDirectory, 'extensions'), { withFileTypes: true });
+    return entries
+      .filter((entry) => !entry.isDirectory())
+      .map((entry) => entry.name)
+      .sort();
+  } catch (failure) {
+    if ((failure as NodeJS.ErrnoException).code === 'ENOENT' || (failure as NodeJS.ErrnoException).code === 'ENOTDIR')
+      return [];
     throw failure;
   }
 }
@@ -159,6 +174,7 @@ class Driver implements Environment {
   readonly #host: EnvironmentHost;
   readonly #options: EnvironmentOptions;
   readonly #place: EnvironmentPlace;
+  readonly #extensionNames: readonly string[];
   readonly #session: RuntimeSession;
   readonly #listener: Listener;
   readonly #sandbox: Sandbox;
@@ -181,6 +197,7 @@ class Driver implements Environment {
     host: EnvironmentHost,
     options: EnvironmentOptions,
     place: EnvironmentPlace,
+    extensionNames: readonly string[],
     session: RuntimeSession,
     listener: Listener,
     sandbox: Sandbox,
@@ -189,6 +206,7 @@ class Driver implements Environment {
     this.#host = host;
     this.#options = options;
     this.#place = place;
+    this.#extensionNames = extensionNames;
     this.#session = session;
     this.#listener = listener;
     this.#sandbox = sandbox;
@@ -344,7 +362,7 @@ class Driver implements Environment {
 
   #startExtensions(): void {
     this.#generation += 1;
-    const { extensions } = this.#options;
+    const extensions = this.#extensionNames;
     this.#session.extensions.expect(extensions);
     const environment = planExtensionVariables(this.version, this.#place, this.#options.credentials);
     for (const name of extensions) {
