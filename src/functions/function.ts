@@ -2,18 +2,13 @@
  * What a function is: configuration and code of `$LATEST` and of each published version. Published versions never
  * change. `revisionId` names one exact state of one version; the environment pool is keyed by it.
  */
-import type { ContentDigest } from '../layers/layer.ts';
-import type { FunctionArn, FunctionName, LayerVersionArn, Scope, Version } from '../protocol/names.ts';
+import type { ContentDigest, FunctionLayer } from '../layers/layer.ts';
+import type { FunctionArn, FunctionName, Scope, Version } from '../protocol/names.ts';
+
+export type { FunctionLayer } from '../layers/layer.ts';
+export type { Page } from '../storage/page.ts';
 
 export type Architecture = 'x86_64' | 'arm64';
-
-/** A layer as a function uses it: enough to mount it and to report it, also after the layer version was deleted. */
-export type FunctionLayer = {
-  readonly arn: LayerVersionArn;
-  readonly codeSize: number;
-  readonly unzippedSize: number;
-  readonly digest: ContentDigest;
-};
 
 export type LoggingConfiguration = {
   readonly format: 'Text' | 'JSON';
@@ -119,6 +114,3 @@ export type FunctionDraft = {
   readonly publish: boolean;
   readonly tags: Readonly<Record<string, string>>;
 };
-
-/** One page of a list, in a stable order; `nextMarker` is opaque and undefined on the last page. */
-export type Page<Item> = { readonly items: readonly Item[]; readonly nextMarker: string | undefined };

@@ -33,3 +33,11 @@ export type LayerDraft = {
   readonly licenseInfo: string | undefined;
   readonly zip: Buffer;
 };
+
+/** A layer as a function uses it: enough to mount it and to report it, also after the layer version was deleted. */
+export type FunctionLayer = {
+  readonly arn: LayerVersionArn;
+  readonly codeSize: number;
+  readonly unzippedSize: number;
+  readonly digest: ContentDigest;
+};

@@ -1,0 +1,198 @@
+/**
+ * Layers: publish, find, list and delete layer versions, and say which content a function's list of layers stands for.
+ * Requests arrive validated against the API's model; the rules of the service itself and AWS's words for breaking them
+ * are here. A layer version never changes, its number is never given again, and deleting it does not touch the
+ * functions that use it: they keep its content by digest.
+ */
+import type { Clock } from '../clock.ts';
+import type { LayerName, LayerVersionArn, Scope } from '../protocol/names.ts';
+import { parseLayerVersionArn, renderLayerArn, renderLayerVersionArn } from '../protocol/names.ts';
+import { QUOTAS } from '../protocol/quotas.ts';
+import { ServiceError } from '../protocol/service-errors.ts';
+import type { Archives } from '../storage/archives.ts';
+import type { Database } from '../storage/database.ts';
+import type { Page } from '../storage/page.ts';
+import { pageOf, parseMarker } from '../storage/page.ts';
+import type { ContentDigest, FunctionLayer, LayerDraft, LayerVersion } from './layer.ts';
+import type { LayerFilter } from './layer-store.ts';
+import { createLayerStore } from './layer-store.ts';
+import type { OptTrees } from './opt-tree.ts';
+import { storeUploadedZip } from './uploaded-zip.ts';
+
+export type LayerListRequest = {
+  readonly marker?: string | undefined;
+  readonly maxItems?: number | undefined;
+  readonly compatibleRuntime?: string | undefined;
+  readonly compatibleArchitecture?: string | undefined;
+};
+
+export type Layers = {
+  /** Publishes the next version of a layer. @throws ServiceError for a bad zip, OperatorError 'disk-full' */
+  publish(scope: Scope, draft: LayerDraft): Promise<LayerVersion>;
+  /** @throws ServiceError ResourceNotFoundException */
+  get(scope: Scope, name: LayerName, version: number): LayerVersion;
+  /** The versions of one layer, newest first; none for a layer that does not exist, as on AWS. */
+  listVersions(scope: Scope, name: LayerName, request: LayerListRequest): Page<LayerVersion>;
+  /** The newest (compatible) version of each layer, by name. */
+  list(scope: Scope, request: LayerListRequest): Page<LayerVersion>;
+  /** Deletes a version; one that does not exist is no error. */
+  delete(scope: Scope, name: LayerName, version: number): void;
+  /**
+   * The layers that a function of `scope` names, in its order.
+   * @throws ServiceError in AWS's words: too many, of another region, missing, or two versions of one layer
+   */
+  resolve(arns: readonly string[], scope: Scope): FunctionLayer[];
+  /** The zip file of a layer version, as it was uploaded. */
+  contentPath(digest: ContentDigest): string;
+  /** See `OptTrees.tree`. */
+  optTree(digests: readonly ContentDigest[]): Promise<string | undefined>;
+  /** Digests that a layer version refers to. */
+  digests(): ContentDigest[];
+};
+
+/** AWS's pattern for a member of Layers, for its message. */
+const LAYER_VERSION_ARN_PATTERN =
+  '(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:layer:' +
+  '[a-zA-Z0-9-_]+:[0-9]+)|(arn:[a-zA-Z0-9-]+:lambda:::awslayer:[a-zA-Z0-9-_]+)';
+
+export function createLayers({
+  database,
+  archives,
+  optTrees,
+  clock,
+}: {
+  database: Database;
+  archives: Archives;
+  optTrees: OptTrees;
+  clock: Clock;
+}): Layers {
+  const store = createLayerStore(database);
+
+  return {
+    async publish(scope, draft) {
+      const content = await storeUploadedZip(archives, draft.zip);
+      try {
+        return database.transaction(() => {
+          const version = store.nextVersion(scope, draft.name);
+          const published: LayerVersion = {
+            scope,
+            name: draft.name,
+            version,
+            arn: renderLayerVersionArn(scope, draft.name, version),
+            description: draft.description,
+            createdDate: renderDate(clock.epochMs()),
+            compatibleRuntimes: draft.compatibleRuntimes,
+            compatibleArchitectures: draft.compatibleArchitectures,
+            licenseInfo: draft.licenseInfo,
+            digest: content.digest as ContentDigest,
+            codeSha256: content.sha256,
+            codeSize: content.size,
+            unzippedSize: content.unpackedSize,
+          };
+          store.insert(published);
+          return published;
+        });
+      } finally {
+        content.release();
+      }
+    },
+    get(scope, name, version) {
+      refuseVersionBelowOne(version);
+      const found = store.find(scope, name, version);
+      if (found === undefined) {
+        throw new ServiceError('ResourceNotFoundException', 'The resource you requested does not exist.');
+      }
+      return found;
+    },
+    listVersions(scope, name, request) {
+      const [before] = positionOf(request.marker, [Number.MAX_SAFE_INTEGER]);
+      const size = pageSize(request.maxItems);
+      const rows = store.versions(scope, name, filterOf(request), before, size + 1);
+      return pageOf(rows, size, ({ version }) => [version]);
+    },
+    list(scope, request) {
+      const [after] = positionOf(request.marker, ['']);
+      const size = pageSize(request.maxItems);
+      return pageOf(store.latest(scope, filterOf(request), after, size + 1), size, ({ name }) => [name]);
+    },
+    delete(scope, name, version) {
+      refuseVersionBelowOne(version);
+      store.remove(scope, name, version);
+    },
+    resolve(arns, scope) {
+      if (arns.length > QUOTAS.layersOfFunction) {
+        throw refusal(`Cannot reference more than ${QUOTAS.layersOfFunction} layers.`);
+      }
+      const seen = new Map<string, string>();
+      return arns.map((arn) => {
+        const reference = parseLayerVersionArn(arn);
+        if (reference === undefined) throw malformed(arns);
+        if (reference.scope.region !== scope.region) {
+          throw refusal(
+            'Layers are not in the same region as the function. ' +
+              `Layers are expected to be in region ${scope.region}.`,
+          );
+        }
+        const layer = store.find(reference.scope, reference.name, reference.version);
+        if (layer === undefined) throw refusal(`Layer version ${arn} does not exist.`);
+        const layerArn = renderLayerArn(layer.scope, layer.name);
+        const other = seen.get(layerArn);
+        if (other !== undefined) {
+          throw refusal(
+            'Two different versions of the same layer are not allowed to be referenced in the same function. ' +
+              `${other} and ${arn} are versions of the same layer.`,
+          );
+        }
+        seen.set(layerArn, arn);
+        const { codeSize, unzippedSize, digest } = layer;
+        return { arn: arn as LayerVersionArn, codeSize, unzippedSize, digest };
+      });
+    },
+    contentPath: (digest) => archives.path(digest),
+    optTree: (digests) => optTrees.tree(digests),
+    digests: () => store.digests(),
+  };
+}
+
+/** `2026-11-22T10:00:00.000+0000` */
+export function renderDate(epochMs: number): string {
+  return new Date(epochMs).toISOString().replace('Z', '+0000');
+}
+
+/** Items of a page: AWS gives at most 50 at once, whatever is asked for. */
+export function pageSize(maxItems: number | undefined): number {
+  return Math.max(1, Math.min(maxItems ?? QUOTAS.pageItems, QUOTAS.pageItems));
+}
+
+/** Where a page begins; `start` for the first one. @throws ServiceError for a marker that we did not give */
+export function positionOf<Position extends readonly (string | number)[]>(
+  marker: string | undefined,
+  start: Position,
+): Position {
+  if (marker === undefined || marker === '') return start;
+  const position = parseMarker(marker, start);
+  if (position === undefined) throw refusal('Invalid value for parameter Marker.');
+  return position;
+}
+
+function filterOf({ compatibleRuntime, compatibleArchitecture }: LayerListRequest): LayerFilter {
+  return { runtime: compatibleRuntime, architecture: compatibleArchitecture };
+}
+
+function refuseVersionBelowOne(version: number): void {
+  if (version < 1) throw refusal('Layer Version Cannot be less than 1');
+}
+
+function refusal(message: string): ServiceError {
+  return new ServiceError('InvalidParameterValueException', message);
+}
+
+function malformed(arns: readonly string[]): ServiceError {
+  return new ServiceError(
+    'ValidationException',
+    `1 validation error detected: Value '[${arns.join(', ')}]' at 'layers' failed to satisfy constraint: ` +
+      'Member must satisfy constraint: [Member must have length less than or equal to 2048, Member must have length ' +
+      `greater than or equal to 1, Member must satisfy regular expression pattern: ${LAYER_VERSION_ARN_PATTERN}, ` +
+      'Member must not be null]',
+  );
+}
