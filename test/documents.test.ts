@@ -3,10 +3,15 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { COMMANDS } from '../src/cli/main.ts';
+import type { Support } from '../src/lambda-api/operation-support.ts';
+import { OPERATION_SUPPORT } from '../src/lambda-api/operation-support.ts';
 import { OPERATOR_ERRORS } from '../src/operator-error.ts';
 import type { OptionRow } from '../src/options.ts';
 import { BUILD_OPTIONS, CLIENT_OPTIONS, OPTIONS } from '../src/options.ts';
+import { IAM_OPERATIONS } from '../src/protocol/iam-operations.ts';
+import { LOGS_OPERATIONS } from '../src/protocol/logs-operations.ts';
 import { SERVICE_ERRORS } from '../src/protocol/service-errors.ts';
+import { STS_OPERATIONS } from '../src/protocol/sts-operations.ts';
 
 const ROOT = resolve(import.meta.dirname, '..');
 
@@ -46,6 +51,29 @@ describe('docs/errors.md', () => {
       'type' in row ? row.type : 'none',
     ]);
     expect(tableUnder('docs/errors.md', 'Errors of the API')).toEqual(rows);
+  });
+});
+
+describe('docs/fidelity.md', () => {
+  it('says of every operation of Lambda exactly what the service does with it', () => {
+    const rows = Object.entries<Support>(OPERATION_SUPPORT).map(([operation, support]) => [
+      `\`${operation}\``,
+      support.kind,
+      support.kind === 'refused' ? support.reason : support.kind === 'stored' ? support.lacking : '',
+    ]);
+    expect(tableUnder('docs/fidelity.md', 'Operations of the Lambda API')).toEqual(rows);
+  });
+
+  it('lists exactly the operations of other services', () => {
+    const rows = Object.entries({ IAM: IAM_OPERATIONS, STS: STS_OPERATIONS, 'CloudWatch Logs': LOGS_OPERATIONS }).map(
+      ([service, operations]) => [
+        service,
+        Object.keys(operations)
+          .map((name) => `\`${name}\``)
+          .join(', '),
+      ],
+    );
+    expect(tableUnder('docs/fidelity.md', 'Operations of other services')).toEqual(rows);
   });
 });
 
