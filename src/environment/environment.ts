@@ -26,6 +26,7 @@ import { type Answer, RuntimeSession, type SessionEvent } from '../runtime-api/s
 import { checkEntrypoint } from '../sandbox/entrypoint-check.ts';
 import type { OpenSandbox, ProcessExit, Sandbox, SandboxProcess } from '../sandbox/sandbox.ts';
 import type { Emit } from './facts.ts';
+import { IdleFreezer } from './idle-freezer.ts';
 import type { Invocation, Outcome } from './invocation.ts';
 import {
   type Credentials,
@@ -160,6 +161,9 @@ async function isOwnConnection(
   return owner === undefined || owner === hostUid || owner === process.getuid?.();
 }
 
+/** How long an environment has nothing to do before its processes are stopped, in milliseconds. */
+const FREEZE_DELAY_MS = 5;
+
 type Waiting = {
   readonly invocation: Invocation;
   readonly resolve: (outcome: Outcome) => void;
@@ -178,6 +182,7 @@ class Driver implements Environment {
   readonly #session: RuntimeSession;
   readonly #listener: Listener;
   readonly #sandbox: Sandbox;
+  readonly #freezer: IdleFreezer;
   readonly #tail = new LogTail();
   readonly #queue: EnvironmentEvent[] = [];
   #state: EnvironmentState = { phase: 'cold', since: 'creation' };
@@ -210,6 +215,12 @@ class Driver implements Environment {
     this.#session = session;
     this.#listener = listener;
     this.#sandbox = sandbox;
+    this.#freezer = new IdleFreezer({
+      sandbox,
+      clock: host.clock,
+      delayMs: FREEZE_DELAY_MS,
+      onFailure: (failure) => host.log.error({ err: failure }, 'an environment could not be frozen or thawed'),
+    });
   }
 
   get isFree(): boolean {
@@ -229,9 +240,20 @@ class Driver implements Environment {
     const outcome = new Promise<Outcome>((resolve, reject) => {
       this.#waiting = { invocation, resolve, reject, release, answer: undefined, isSettled: false };
     });
+    const thawed = this.#freezer.wake();
+    if (thawed) void thawed.then(() => this.#begin(invocation));
+    else this.#begin(invocation);
+    return { outcome, released };
+  }
+
+  #begin(invocation: Invocation): void {
+    if (this.#state.phase !== 'idle' && this.#state.phase !== 'cold') {
+      // Stopped while it was thawing.
+      this.#carryOut({ kind: 'abandon' });
+      return;
+    }
     const timeoutMs = this.version.configuration.timeoutSeconds * 1000;
     this.#handle({ kind: 'invoke', at: this.#now(), held: { requestId: invocation.requestId, timeoutMs } });
-    return { outcome, released };
   }
 
   close(): Promise<void> {
@@ -246,6 +268,7 @@ class Driver implements Environment {
         this.#handle({ kind: 'stop', at: this.#now() });
       });
     }
+    this.#freezer.stop();
     await this.#listener.close();
     await this.#sandbox.close();
     await rm(join(this.#host.runDirectory, this.#place.id), { recursive: true, force: true });
@@ -423,7 +446,9 @@ class Driver implements Environment {
     this.#extensions = new Map();
     this.#outputs = [];
     const { clock, log } = this.#host;
-    void endProcesses(running, reason, { session: this.#session, sandbox: this.#sandbox, clock })
+    // A process that stands still hears no signal.
+    void Promise.resolve(this.#freezer.wake())
+      .then(() => endProcesses(running, reason, { session: this.#session, sandbox: this.#sandbox, clock }))
       .then(() => Promise.all(outputs.map(({ ended }) => ended)))
       .catch((failure: unknown) => log.error({ err: failure }, 'processes of a function could not be ended'))
       .then(() => {
@@ -527,6 +552,7 @@ class Driver implements Environment {
     const waiting = this.#waiting;
     this.#waiting = undefined;
     this.#tail.clear();
+    if (this.#state.phase === 'idle') this.#freezer.idle();
     waiting?.release(state);
   }
 

@@ -1,0 +1,64 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { FakeClock } from '../../test/support/fake-clock.ts';
+import { IdleFreezer } from './idle-freezer.ts';
+
+let clock: FakeClock;
+let calls: string[];
+let freezer: IdleFreezer;
+
+beforeEach(() => {
+  clock = new FakeClock();
+  calls = [];
+  freezer = new IdleFreezer({
+    sandbox: {
+      freeze: async () => void calls.push('freeze'),
+      thaw: async () => void calls.push('thaw'),
+    },
+    clock,
+    delayMs: 5,
+    onFailure: (failure) => {
+      throw failure;
+    },
+  });
+});
+
+describe('freezing between invocations', () => {
+  it('sets in after the delay, and thaws before the next invocation', async () => {
+    freezer.idle();
+    clock.advance(4);
+    expect(calls).toEqual([]);
+    clock.advance(1);
+    expect(calls).toEqual(['freeze']);
+    await freezer.wake();
+    expect(calls).toEqual(['freeze', 'thaw']);
+  });
+
+  it('costs back-to-back invocations nothing: no thaw to wait for, one timer at most', () => {
+    for (let call = 0; call < 100; call++) {
+      freezer.idle();
+      clock.advance(1);
+      expect(freezer.wake()).toBeUndefined();
+    }
+    expect(clock.pending).toBeLessThanOrEqual(1);
+    expect(calls).toEqual([]);
+  });
+
+  it('counts the delay from the last invocation', () => {
+    freezer.idle();
+    clock.advance(3);
+    freezer.wake();
+    freezer.idle();
+    clock.advance(4);
+    expect(calls).toEqual([]);
+    clock.advance(1);
+    expect(calls).toEqual(['freeze']);
+  });
+
+  it('leaves a busy environment alone', () => {
+    freezer.idle();
+    freezer.wake();
+    clock.advance(1000);
+    expect(calls).toEqual([]);
+    expect(clock.pending).toBe(0);
+  });
+});
