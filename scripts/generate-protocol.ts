@@ -37,7 +37,7 @@ type Model = { operations: Record<string, ModelOperation>; shapes: Record<string
 type Recorded = {
   replaceInPatterns: { from: string; to: string }[];
   shapes: Record<string, Partial<ModelShape>>;
-  members: Record<string, { unchecked: string }>;
+  members: Record<string, { unchecked?: string; rule?: string }>;
   statuses: Record<string, number>;
 };
 
@@ -123,7 +123,8 @@ function shapeRow(model: Model, name: string, recorded: Recorded): Record<string
     {
       shape: row.shape,
       ...(row.location && { in: row.location, name: row.locationName ?? memberName }),
-      ...(recorded.members[`${name}.${memberName}`] && { unchecked: true }),
+      ...(recorded.members[`${name}.${memberName}`]?.unchecked && { unchecked: true }),
+      ...(recorded.members[`${name}.${memberName}`]?.rule && { rule: recorded.members[`${name}.${memberName}`]?.rule }),
     },
   ]);
   return {

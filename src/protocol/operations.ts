@@ -27,6 +27,8 @@ export type MemberRow = {
   readonly name?: string;
   /** The service checks this member by rules of its own instead of the shape's constraints. */
   readonly unchecked?: true;
+  /** A list of runtimes of which AWS knows also the retired ones, but names only those it accepts. */
+  readonly rule?: 'known-runtimes';
 };
 
 export type ShapeRow = {

@@ -1,0 +1,120 @@
+import { describe, expect, it } from 'vitest';
+import { findJsonComplaint, renderJsonComplaint } from './json-syntax.ts';
+
+const complaintAbout = (text: string | Buffer) => findJsonComplaint(Buffer.from(text as string));
+
+describe('JSON syntax', () => {
+  it.each([
+    ['{}'],
+    ['null'],
+    ['""'],
+    ['0'],
+    ['-0.5e+10'],
+    [' \t\r\n{"a": [1, 2, {"b": "c\\u00e9\\n"}], "": true, "d": false} \n'],
+    ['"grüße 😀"'],
+    ['[[[[[]]]],{}]'],
+  ])('accepts %s', (text) => {
+    expect(complaintAbout(text)).toBeUndefined();
+  });
+
+  it('accepts what JSON.parse accepts and refuses what it refuses, for mutations of real events', () => {
+    const seed = '{"name":"W\\u00f6rld","n":[1,-2.5e3,0,true,false,null,{"":[]}],"t":"\\"x\\\\"}';
+    const alphabet = [
+      '"',
+      '{',
+      '}',
+      '[',
+      ']',
+      ',',
+      ':',
+      '0',
+      '1',
+      '-',
+      '.',
+      'e',
+      't',
+      'n',
+      '\\',
+      ' ',
+      '\n',
+      'ü',
+      '\u0001',
+    ];
+    for (let at = 0; at <= seed.length; at++) {
+      for (const piece of alphabet) {
+        for (const text of [
+          seed.slice(0, at) + piece + seed.slice(at),
+          seed.slice(0, at) + piece + seed.slice(at + 1),
+        ]) {
+          expect(complaintAbout(text) === undefined, text).toBe(parses(text));
+        }
+      }
+      expect(complaintAbout(seed.slice(0, at)) === undefined, seed.slice(0, at)).toBe(parses(seed.slice(0, at)));
+    }
+  });
+
+  it('is not stopped by deep nesting', () => {
+    const depth = 100_000;
+    expect(complaintAbout('['.repeat(depth) + ']'.repeat(depth))).toBeUndefined();
+    expect(complaintAbout('['.repeat(depth))).toMatchObject({ column: depth + 1 });
+  });
+
+  // Both recorded on AWS (Invoke, 2025-11).
+  it('words complaints as AWS does', () => {
+    const first = complaintAbout(Buffer.from('n\x87r\x9e\xe9\xb5\xd7I\xee\x9bmt', 'latin1'));
+    expect(first && renderJsonComplaint(first)).toBe(
+      'Invalid UTF-8 start byte 0x87\n at [Source: REDACTED ' +
+        '(`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); line: 1, column: 3]',
+    );
+    const second = complaintAbout(Buffer.from('\x99\xeb,j\x07\xa1zYh', 'latin1'));
+    expect(second && renderJsonComplaint(second)).toBe(
+      "Unexpected character ((CTRL-CHAR, code 153)): expected a valid value (JSON String, Number, Array, Object or token 'null', 'true' or 'false')" +
+        '\n at [Source: REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); line: 1, column: 1]',
+    );
+  });
+
+  it.each([
+    [
+      'foo',
+      "Unrecognized token 'foo': was expecting (JSON String, Number, Array, Object or token 'null', 'true' or 'false')",
+      1,
+      4,
+    ],
+    ["{'a':1}", "Unexpected character (''' (code 39)): was expecting double-quote to start field name", 1, 2],
+    ['{"a" 1}', "Unexpected character ('1' (code 49)): was expecting a colon to separate field name and value", 1, 6],
+    ['{"a":1\n "b":2}', "Unexpected character ('\"' (code 34)): was expecting comma to separate Object entries", 2, 2],
+    ['[1,]', "Unexpected character (']' (code 93)): expected a value", 1, 4],
+    [
+      '[1}',
+      "Unexpected close marker '}': expected ']' (for Array starting at [Source: REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); line: 1, column: 1])",
+      1,
+      4,
+    ],
+    ['{"a":', 'Unexpected end-of-input within/between Object entries', 1, 6],
+    ['"abc', 'Unexpected end-of-input: was expecting closing quote for a string value', 1, 5],
+    ['01', 'Invalid numeric value: Leading zeroes not allowed', 1, 3],
+    ['1x', "Unexpected character ('x' (code 120)): Expected space separating root-level values", 1, 2],
+    ['"\\x"', "Unrecognized character escape 'x' (code 120)", 1, 4],
+  ])('%s: %s', (text, message, line, column) => {
+    expect(complaintAbout(text)).toMatchObject({ message, line, column });
+  });
+
+  it('checks 6 MB in less than half a second', () => {
+    const event = Buffer.from(
+      JSON.stringify({ list: Array.from({ length: 60_000 }, (_, n) => ({ n, text: 'x'.repeat(80) })) }),
+    );
+    expect(event.length).toBeGreaterThan(5_500_000);
+    const from = process.hrtime.bigint();
+    expect(findJsonComplaint(event)).toBeUndefined();
+    expect(Number(process.hrtime.bigint() - from) / 1e6).toBeLessThan(500);
+  });
+});
+
+function parses(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,89 @@
+/** Method and path of a request -> the operation it asks for, by the generated table. Pure. */
+import type { OperationName } from '../protocol/operations.ts';
+import { OPERATION_NAMES, operationRow } from '../protocol/operations.ts';
+
+export type RouteMatch = {
+  readonly operation: OperationName;
+  /** Percent-decoded. */
+  readonly pathParameters: Readonly<Record<string, string>>;
+};
+
+type Node = {
+  readonly fixed: Map<string, Node>;
+  parameter: Node | undefined;
+  /** The operations that end here, those with a query of their own first. */
+  readonly operations: {
+    readonly name: OperationName;
+    readonly method: string;
+    readonly query: string[] | undefined;
+  }[];
+};
+
+const ROUTES = buildRoutes();
+
+/** The operation behind a request, or undefined when Lambda has none there. A slash at the end is not counted. */
+export function matchOperation(method: string, path: string, query: URLSearchParams): RouteMatch | undefined {
+  const segments = path.split('/');
+  if (segments.at(-1) === '') segments.pop();
+  const values: string[] = [];
+  let node: Node | undefined = ROUTES;
+  for (let index = 1; index < segments.length && node !== undefined; index++) {
+    const segment = segments[index] ?? '';
+    const next: Node | undefined = node.fixed.get(segment);
+    if (next === undefined && node.parameter !== undefined) values.push(decode(segment));
+    node = next ?? node.parameter;
+  }
+  const found = node?.operations.find(
+    (operation) =>
+      operation.method === method && (!operation.query || query.get(operation.query[0] ?? '') === operation.query[1]),
+  );
+  if (found === undefined) return undefined;
+  const names = PARAMETERS.get(found.name) ?? [];
+  return {
+    operation: found.name,
+    pathParameters: Object.fromEntries(names.map((name, index) => [name, values[index] ?? ''])),
+  };
+}
+
+const PARAMETERS: ReadonlyMap<OperationName, readonly string[]> = new Map(
+  OPERATION_NAMES.map((name) => [
+    name,
+    [...operationRow(name).path.matchAll(/\{(\w+)\+?\}/g)].map((match) => match[1] ?? ''),
+  ]),
+);
+
+function buildRoutes(): Node {
+  const root = newNode();
+  for (const name of OPERATION_NAMES) {
+    const { method, path, query } = operationRow(name);
+    let node = root;
+    for (const segment of path.split('/').slice(1)) {
+      if (segment.startsWith('{')) {
+        node.parameter ??= newNode();
+        node = node.parameter;
+      } else {
+        const next = node.fixed.get(segment) ?? newNode();
+        node.fixed.set(segment, next);
+        node = next;
+      }
+    }
+    const row = { name, method, query: query?.split('=') };
+    if (row.query) node.operations.unshift(row);
+    else node.operations.push(row);
+  }
+  return root;
+}
+
+function newNode(): Node {
+  return { fixed: new Map(), parameter: undefined, operations: [] };
+}
+
+/** What is no valid percent-encoding stays as it is, and fails by the parameter's pattern. */
+function decode(segment: string): string {
+  if (!segment.includes('%')) return segment;
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return segment;
+  }
+}

@@ -1,0 +1,31 @@
+/**
+ * A `ServiceError` -> AWS's answer: status, `x-amzn-ErrorType`, and a body whose message key and `Type` are spelled as
+ * AWS spells them for that exception.
+ */
+import type { HttpHeaders } from '../http/exchange.ts';
+import { ANSWER_HEADERS } from '../protocol/headers.ts';
+import type { ServiceError } from '../protocol/service-errors.ts';
+import { SERVICE_ERRORS } from '../protocol/service-errors.ts';
+
+export type RenderedError = { readonly status: number; readonly headers: HttpHeaders; readonly body: string };
+
+type Row = {
+  readonly status: number;
+  readonly wireName?: string;
+  readonly messageKey: string;
+  readonly type?: string;
+};
+
+/** The members of the error go before `Type` and the message, as `Reason` does on AWS. */
+export function renderError(error: ServiceError): RenderedError {
+  const row: Row = SERVICE_ERRORS[error.code];
+  const { retryAfterSeconds, ...members } = error.members;
+  return {
+    status: row.status,
+    headers: {
+      [ANSWER_HEADERS.errorType]: row.wireName ?? error.code,
+      ...(retryAfterSeconds !== undefined && { [ANSWER_HEADERS.retryAfter]: retryAfterSeconds }),
+    },
+    body: JSON.stringify({ ...members, ...(row.type && { Type: row.type }), [row.messageKey]: error.message }),
+  };
+}

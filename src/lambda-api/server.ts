@@ -1,0 +1,124 @@
+/**
+ * The Lambda API: finds the operation, reads its body to the quota, parses its input, has it answered and renders what
+ * comes back, errors included. What an operation does is said in the `*-operations.ts` files, who may call in
+ * `http/guard.ts`. Catches `ServiceError`s and nothing else: any other failure is a bug, and the listener's.
+ */
+import type { ApiCall, ServiceHandler } from '../http/api-call.ts';
+import { BodyFailure, readBody } from '../http/body.ts';
+import { OperatorError } from '../operator-error.ts';
+import { ANSWER_HEADERS } from '../protocol/headers.ts';
+import type { OperationName } from '../protocol/operations.ts';
+import { operationRow } from '../protocol/operations.ts';
+import { REQUEST_BYTES, REQUEST_BYTES_DEFAULT, REQUEST_BYTES_NAMES } from '../protocol/quotas.ts';
+import { ServiceError } from '../protocol/service-errors.ts';
+import { CONTENT_PREFIX, createContentDownloads } from './content.ts';
+import type { LambdaApiDependencies, OperationAnswer, OperationHandlers } from './dependencies.ts';
+import { functionOperations } from './function-operations.ts';
+import { createInvokeHandler } from './invoke-operation.ts';
+import { layerOperations } from './layer-operations.ts';
+import { matchOperation } from './operation-routes.ts';
+import { OPERATION_SUPPORT } from './operation-support.ts';
+import { parseInput, takesBody } from './parse-input.ts';
+import { renderError } from './render-error.ts';
+
+/** Answers everything that is addressed to Lambda on the API port. */
+export function createLambdaApi(dependencies: LambdaApiDependencies): ServiceHandler {
+  const downloads = createContentDownloads(dependencies.layers.contentPath);
+  const handlers: OperationHandlers = {
+    ...layerOperations(dependencies, downloads),
+    ...functionOperations(dependencies, downloads),
+  };
+  const invoke = createInvokeHandler(dependencies);
+
+  async function answer(call: ApiCall): Promise<void> {
+    const { request } = call;
+    const url = request.url ?? '/';
+    const queryStart = url.indexOf('?');
+    const path = queryStart < 0 ? url : url.slice(0, queryStart);
+    const query = new URLSearchParams(queryStart < 0 ? '' : url.slice(queryStart + 1));
+    if (path.startsWith(CONTENT_PREFIX)) return downloads.answer(call, path, query);
+
+    const method = request.method ?? 'GET';
+    const match = matchOperation(method, path, query);
+    if (match === undefined) throw unknownOperation(method, path);
+    const { operation, pathParameters } = match;
+    const raw = { pathParameters, query, headers: request.headers };
+    if (operation === 'Invoke') return invoke(call, raw);
+
+    const handler = handlers[operation] as AnyHandler | undefined;
+    if (handler === undefined) throw unsupported(operation);
+    const body = takesBody(operation) ? await readBody(request, limitOf(operation)) : NO_BODY;
+    sendAnswer(call, operation, await handler(parseInput(operation, { ...raw, body }), call));
+  }
+
+  return async (call) => {
+    call.response.setHeader(ANSWER_HEADERS.requestId, call.requestId);
+    try {
+      await answer(call);
+    } catch (failure) {
+      if (failure instanceof BodyFailure && failure.reason === 'aborted') return;
+      sendError(call, asServiceError(failure, call));
+    }
+  };
+}
+
+/** A handler whose input has been parsed by the row of its own operation. */
+type AnyHandler = (input: unknown, call: ApiCall) => OperationAnswer | Promise<OperationAnswer>;
+
+const NO_BODY = Buffer.alloc(0);
+
+function limitOf(operation: OperationName): number {
+  return (REQUEST_BYTES as Readonly<Record<string, number>>)[operation] ?? REQUEST_BYTES_DEFAULT;
+}
+
+function sendAnswer({ response }: ApiCall, operation: OperationName, { body, status }: OperationAnswer): void {
+  const code = status ?? operationRow(operation).status;
+  if (body === undefined) {
+    response.writeHead(code, code === 204 ? {} : { 'Content-Length': 0 }).end();
+    return;
+  }
+  const json = JSON.stringify(body);
+  response.writeHead(code, { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(json) }).end(json);
+}
+
+function sendError({ response }: ApiCall, error: ServiceError): void {
+  const { status, headers, body } = renderError(error);
+  response
+    .writeHead(status, {
+      ...headers,
+      'Content-Type': 'application/json',
+      'Content-Length': Buffer.byteLength(body),
+    })
+    .end(body);
+}
+
+function asServiceError(failure: unknown, { request }: ApiCall): ServiceError {
+  if (failure instanceof ServiceError) return failure;
+  if (failure instanceof BodyFailure) {
+    const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
+    const operation = matchOperation(request.method ?? 'GET', path, new URLSearchParams())?.operation ?? 'requested';
+    return new ServiceError(
+      'RequestTooLargeException',
+      `Request must be smaller than ${failure.limitBytes} bytes for the ` +
+        `${REQUEST_BYTES_NAMES[operation] ?? operation} operation`,
+    );
+  }
+  // The host is not fit: not the client's mistake, and the person who can mend it may well be the one who calls.
+  if (failure instanceof OperatorError) {
+    return new ServiceError('ServiceException', `${failure.message} ${failure.remedy}`);
+  }
+  throw failure;
+}
+
+function unknownOperation(method: string, path: string): ServiceError {
+  return new ServiceError(
+    'UnknownOperationException',
+    `Unable to determine service/operation name to be authorized: Lambda has no operation ${method} ${path}`,
+  );
+}
+
+function unsupported(operation: OperationName): ServiceError {
+  const support = OPERATION_SUPPORT[operation];
+  const why = support.kind === 'refused' ? support.reason : 'It is planned.';
+  return new ServiceError('NotImplementedException', `Lamella does not support the operation ${operation}. ${why}`);
+}
