@@ -74,6 +74,52 @@ export const OPERATOR_ERRORS = {
     remedy: 'docs/errors.md says what the errors of the API mean.',
     exitCode: 5,
   },
+  'tool-missing': {
+    message: 'The program {tool} is not installed.',
+    remedy: 'Install it and see that it is on the PATH.',
+    exitCode: 4,
+  },
+  'package-unavailable': {
+    message: 'Cannot fetch the npm package {name}@{version}: {reason}.',
+    remedy: 'See that npm can reach its registry (npm ping), then try again; once fetched it is kept in {cacheDir}.',
+    exitCode: 4,
+  },
+  'package-damaged': {
+    message: 'The npm package {name}@{version} is not the one that was pinned: expected {expected}, got {actual}.',
+    remedy:
+      "Nothing was unpacked. Clear npm's cache (npm cache clean --force) and try again; if it stays, do not use it.",
+    exitCode: 4,
+  },
+  'php-version-unknown': {
+    message: 'There is no PHP {version} for {architecture} to build a layer from.',
+    remedy: 'Choose one of {known}.',
+    exitCode: 2,
+  },
+  'php-extension-unknown': {
+    message: 'PHP {version} has no extension {extension} to pack.',
+    remedy: 'It has {known}; always in: {builtIn}.',
+    exitCode: 2,
+  },
+  'library-missing': {
+    message: '{file} needs {library}, and it was not found with PHP nor on this machine.',
+    remedy: 'Install the package of this machine that holds {library}, or leave that extension out.',
+    exitCode: 4,
+  },
+  'composer-project-unreadable': {
+    message: '{file} cannot be read: {reason}.',
+    remedy: 'Give the folder of a Composer project, one with a composer.json that is valid JSON.',
+    exitCode: 2,
+  },
+  'composer-offline': {
+    message: 'Composer cannot reach the repository of its packages: {reason}.',
+    remedy: 'See that this machine reaches it, or list every package as a path repository in composer.json.',
+    exitCode: 4,
+  },
+  'composer-failed': {
+    message: 'Composer could not install what {file} asks for: {reason}',
+    remedy: 'Run composer install there to see more; the PHP version and extensions are those of the layer.',
+    exitCode: 1,
+  },
   usage: {
     message: '{reason}',
     remedy: 'See `lamella {command} --help`.',

@@ -1,0 +1,134 @@
+/**
+ * Rewrites where a program looks for its libraries. The path is written as DT_RPATH and not as the newer DT_RUNPATH:
+ * RPATH is searched *before* LD_LIBRARY_PATH (which AWS sets to /lib64 and others) and holds also for the libraries of
+ * libraries and of extension modules loaded later. So a program finds what it was packed with, wherever it runs, and no
+ * other program notices. See ld.so(8). Reading is `elf.ts`.
+ */
+import { isElf, parseElf } from './elf.ts';
+
+const PT_LOAD = 1;
+const PT_DYNAMIC = 2;
+const PT_NOTE = 4;
+const SHT_STRTAB = 3;
+const DT_NULL = 0n;
+const DT_STRTAB = 5n;
+const DT_STRSZ = 10n;
+const DT_RPATH = 15n;
+const DT_RUNPATH = 29n;
+const PAGE = 0x1000;
+
+/**
+ * A copy of the program or library `original` that searches `path` first (`$ORIGIN` stands for its own folder), in place of
+ * any search path that it had. Throws for a file that has no place for it; no linker in use makes one.
+ */
+export function withSearchPath(original: Buffer, path: string): Buffer {
+  const { rpath, runpath } = parseElf(original);
+  const bytes = Buffer.from(original);
+  if ((runpath ?? rpath) !== path) return appendSearchPath(bytes, path);
+  for (const at of dynamicEntries(bytes)) {
+    if (bytes.readBigUInt64LE(at) === DT_RUNPATH) bytes.writeBigUInt64LE(DT_RPATH, at);
+  }
+  return bytes;
+}
+
+/**
+ * The string table grows by one string, so a copy of it goes to the end of the file and is mapped there: a PT_NOTE
+ * header, which only describes the file to tools, becomes the PT_LOAD for it.
+ */
+function appendSearchPath(bytes: Buffer, path: string): Buffer {
+  const headers = programHeaders(bytes);
+  const loads = headers.filter((at) => bytes.readUInt32LE(at) === PT_LOAD);
+  const spare = headers.findLast((at) => bytes.readUInt32LE(at) === PT_NOTE);
+  const lastLoad = loads.at(-1);
+  if (spare === undefined || lastLoad === undefined || spare < lastLoad) {
+    throw new Error('no program header to spare after the last loaded segment');
+  }
+  const entries = dynamicEntries(bytes);
+  const entry = (tag: bigint) => entries.find((at) => bytes.readBigUInt64LE(at) === tag);
+  const tableAt = entry(DT_STRTAB);
+  const sizeAt = entry(DT_STRSZ);
+  const pathAt = entry(DT_RUNPATH) ?? entry(DT_RPATH) ?? spareDynamicEntry(bytes, entries);
+  if (tableAt === undefined || sizeAt === undefined) throw new Error('no dynamic string table');
+
+  const oldAddress = bytes.readBigUInt64LE(tableAt + 8);
+  const oldSize = Number(bytes.readBigUInt64LE(sizeAt + 8));
+  const oldOffset = offsetOf(bytes, loads, oldAddress);
+  const strings = Buffer.concat([bytes.subarray(oldOffset, oldOffset + oldSize), Buffer.from(`${path}\0`)]);
+  const offset = roundUp(bytes.length, PAGE);
+  const address = loads
+    .map((at) => Number(bytes.readBigUInt64LE(at + 16) + bytes.readBigUInt64LE(at + 40)))
+    .reduce((highest, end) => Math.max(highest, roundUp(end, PAGE)), 0);
+
+  bytes.writeUInt32LE(PT_LOAD, spare);
+  bytes.writeUInt32LE(4, spare + 4); // readable
+  for (const [field, value] of [
+    [8, offset],
+    [16, address],
+    [24, address],
+    [32, strings.length],
+    [40, strings.length],
+    [48, PAGE],
+  ] as const) {
+    bytes.writeBigUInt64LE(BigInt(value), spare + field);
+  }
+  bytes.writeBigUInt64LE(BigInt(address), tableAt + 8);
+  bytes.writeBigUInt64LE(BigInt(strings.length), sizeAt + 8);
+  bytes.writeBigUInt64LE(DT_RPATH, pathAt);
+  bytes.writeBigUInt64LE(BigInt(oldSize), pathAt + 8);
+  moveSection(bytes, oldAddress, { offset, address, size: strings.length });
+  return Buffer.concat([bytes, Buffer.alloc(offset - bytes.length), strings]);
+}
+
+/** Keeps the section table true, for readelf, strip and debuggers; the loader does not look at it. */
+function moveSection(bytes: Buffer, oldAddress: bigint, to: { offset: number; address: number; size: number }): void {
+  const tableAt = Number(bytes.readBigUInt64LE(40));
+  const entrySize = bytes.readUInt16LE(58);
+  for (let index = 0; index < bytes.readUInt16LE(60); index++) {
+    const at = tableAt + index * entrySize;
+    if (bytes.readUInt32LE(at + 4) !== SHT_STRTAB || bytes.readBigUInt64LE(at + 16) !== oldAddress) continue;
+    bytes.writeBigUInt64LE(BigInt(to.address), at + 16);
+    bytes.writeBigUInt64LE(BigInt(to.offset), at + 24);
+    bytes.writeBigUInt64LE(BigInt(to.size), at + 32);
+  }
+}
+
+function programHeaders(bytes: Buffer): number[] {
+  if (!isElf(bytes)) throw new Error('not a 64-bit little-endian ELF file');
+  const tableAt = Number(bytes.readBigUInt64LE(32));
+  const entrySize = bytes.readUInt16LE(54);
+  return Array.from({ length: bytes.readUInt16LE(56) }, (_, index) => tableAt + index * entrySize);
+}
+
+/** Offsets of the dynamic entries, with the first DT_NULL. */
+function dynamicEntries(bytes: Buffer): number[] {
+  const header = programHeaders(bytes).find((at) => bytes.readUInt32LE(at) === PT_DYNAMIC);
+  if (header === undefined) throw new Error('statically linked');
+  const start = Number(bytes.readBigUInt64LE(header + 8));
+  const entries: number[] = [];
+  for (let at = start; at < start + Number(bytes.readBigUInt64LE(header + 32)); at += 16) {
+    entries.push(at);
+    if (bytes.readBigUInt64LE(at) === DT_NULL) break;
+  }
+  return entries;
+}
+
+/** Linkers leave several DT_NULL at the end; the first becomes ours as long as another one follows it. */
+function spareDynamicEntry(bytes: Buffer, entries: readonly number[]): number {
+  const first = entries.at(-1);
+  if (first === undefined || bytes.readBigUInt64LE(first + 16) !== DT_NULL)
+    throw new Error('no dynamic entry to spare');
+  return first;
+}
+
+function offsetOf(bytes: Buffer, loads: readonly number[], address: bigint): number {
+  const load = loads.find((at) => {
+    const start = bytes.readBigUInt64LE(at + 16);
+    return address >= start && address < start + bytes.readBigUInt64LE(at + 32);
+  });
+  if (load === undefined) throw new Error('the string table is not loaded');
+  return Number(address - bytes.readBigUInt64LE(load + 16) + bytes.readBigUInt64LE(load + 8));
+}
+
+function roundUp(value: number, step: number): number {
+  return Math.ceil(value / step) * step;
+}

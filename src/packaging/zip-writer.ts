@@ -1,0 +1,101 @@
+/**
+ * Writes zip archives whose bytes depend on their content alone: entries sorted by name, one fixed time, modes and
+ * symbolic links kept. The archive appears under its name only when it is whole (written beside it, then renamed).
+ * Reading archives is `storage/archive.ts`; what goes into one is decided by the builders.
+ */
+import { createWriteStream } from 'node:fs';
+import { lstat, mkdir, readdir, readlink, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { ZipFile } from 'yazl';
+
+export type ZipEntry = {
+  /** Relative, with `/`, without `..`. */
+  readonly path: string;
+  /** Permission bits, for example 0o755. */
+  readonly mode: number;
+  readonly content:
+    | { readonly kind: 'file'; readonly source: string }
+    | { readonly kind: 'bytes'; readonly bytes: Buffer }
+    | { readonly kind: 'link'; readonly target: string }
+    | { readonly kind: 'folder' };
+};
+
+export type WrittenZip = { readonly path: string; readonly bytes: number; readonly entries: number };
+
+/** The first moment that a zip can name. Local time on purpose: zip stores local time, so the bytes are the same. */
+const FIXED_TIME = new Date(1980, 0, 1);
+const SYMBOLIC_LINK = 0o120000;
+const REGULAR_FILE = 0o100000;
+
+/** Writes `entries` to `output`, replacing it. Throws if two entries have one name. Source files must not change. */
+export async function writeZip(output: string, entries: Iterable<ZipEntry>): Promise<WrittenZip> {
+  const sorted = [...entries].sort(byPath);
+  sorted.forEach((entry, index) => {
+    if (entry.path === sorted[index - 1]?.path) throw new Error(`two files for ${entry.path} in ${output}`);
+  });
+  await mkdir(dirname(output), { recursive: true });
+  const unfinished = `${output}.${process.pid}.part`;
+  try {
+    const zip = new ZipFile();
+    const archive = new PassThrough();
+    zip.outputStream.pipe(archive);
+    zip.once('error', (failure) => archive.destroy(failure));
+    for (const entry of sorted) addEntry(zip, entry);
+    zip.end();
+    await pipeline(archive, createWriteStream(unfinished));
+    const { size } = await lstat(unfinished);
+    await rename(unfinished, output);
+    return { path: output, bytes: size, entries: sorted.length };
+  } finally {
+    await rm(unfinished, { force: true });
+  }
+}
+
+/**
+ * The entries for everything below `folder`, named from there with `prefix` (`vendor/`) in front. Links stay links;
+ * empty folders are kept; sockets and devices are left out. `admits` may refuse a file or a whole folder by its name
+ * from `folder`.
+ */
+export async function entriesOfFolder(
+  folder: string,
+  options: { readonly prefix?: string; readonly admits?: (path: string) => boolean } = {},
+): Promise<ZipEntry[]> {
+  const { prefix = '', admits = () => true } = options;
+  const entries: ZipEntry[] = [];
+  const visit = async (relative: string): Promise<void> => {
+    const children = await readdir(join(folder, relative), { withFileTypes: true });
+    if (children.length === 0 && relative !== '') {
+      entries.push({ path: `${prefix}${relative}/`, mode: 0o755, content: { kind: 'folder' } });
+    }
+    for (const child of children) {
+      const path = relative === '' ? child.name : `${relative}/${child.name}`;
+      if (!admits(path)) continue;
+      const source = join(folder, path);
+      if (child.isDirectory()) await visit(path);
+      else if (child.isSymbolicLink()) {
+        entries.push({ path: prefix + path, mode: 0o777, content: { kind: 'link', target: await readlink(source) } });
+      } else if (child.isFile()) {
+        const mode = (await lstat(source)).mode & 0o777;
+        entries.push({ path: prefix + path, mode, content: { kind: 'file', source } });
+      }
+    }
+  };
+  await visit('');
+  return entries;
+}
+
+function addEntry(zip: ZipFile, { path, mode, content }: ZipEntry): void {
+  const fixed = { mtime: FIXED_TIME, forceDosTimestamp: true };
+  const options = { ...fixed, compressionLevel: 9 };
+  if (content.kind === 'file') zip.addFile(content.source, path, { ...options, mode: REGULAR_FILE | mode });
+  else if (content.kind === 'bytes') zip.addBuffer(content.bytes, path, { ...options, mode: REGULAR_FILE | mode });
+  else if (content.kind === 'folder') zip.addEmptyDirectory(path, { ...fixed, mode: 0o040000 | mode });
+  else zip.addBuffer(Buffer.from(content.target), path, { ...fixed, compress: false, mode: SYMBOLIC_LINK | mode });
+}
+
+/** By bytes, not by the language of the machine. */
+function byPath(a: ZipEntry, b: ZipEntry): number {
+  return Buffer.compare(Buffer.from(a.path), Buffer.from(b.path));
+}
