@@ -1,0 +1,181 @@
+<?php
+
+/**
+ * The client of Lambda's Runtime API: one keep-alive connection, HTTP written and read by hand, no extension needed.
+ * A lost connection is opened again before GET next, which may be asked twice; an answer is never sent twice, for it
+ * may have arrived. There is no read timeout: the sandbox is frozen between invocations.
+ * https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+ */
+
+declare(strict_types=1);
+
+namespace Lamella;
+
+final class RuntimeApi
+{
+    private const ROOT = '/2018-06-01/runtime';
+    /** Beyond this, joining head and body for one write costs more than a second write. */
+    private const ONE_WRITE_BYTES = 65536;
+
+    /** @var resource|null */
+    private $socket = null;
+    private readonly string $nextRequest;
+    private readonly string $hostLine;
+
+    /** @param string $address host:port, as AWS_LAMBDA_RUNTIME_API gives it */
+    public function __construct(private readonly string $address)
+    {
+        $this->hostLine = " HTTP/1.1\r\nHost: {$address}\r\n";
+        $this->nextRequest = 'GET ' . self::ROOT . "/invocation/next{$this->hostLine}\r\n";
+    }
+
+    /** Waits for the next invocation. */
+    public function next(): Invocation
+    {
+        [$status, $head, $body] = $this->askForNext();
+        if ($status !== 200) {
+            throw new \RuntimeException("The Runtime API answered GET next with status {$status}: {$body}");
+        }
+        return new Invocation($head, $body);
+    }
+
+    /** Sends the result. Returns false if Lambda refused it, which it has then told the caller itself. */
+    public function respond(string $requestId, string $body): bool
+    {
+        return $this->post("/invocation/{$requestId}/response", 'Content-Type: application/json', $body);
+    }
+
+    /** Sends the failure of an invocation. */
+    public function fail(string $requestId, string $errorType, string $body): bool
+    {
+        return $this->post("/invocation/{$requestId}/error", self::errorHeaders($errorType), $body);
+    }
+
+    /** Sends the failure to become ready. The process must end after it. */
+    public function failInitialisation(string $errorType, string $body): bool
+    {
+        return $this->post('/init/error', self::errorHeaders($errorType), $body);
+    }
+
+    /** Gives up the connection, so that a new process image does not inherit it. */
+    public function close(): void
+    {
+        if ($this->socket !== null) {
+            fclose($this->socket);
+            $this->socket = null;
+        }
+    }
+
+    /** @return array{int, string, string} status, head, body */
+    private function askForNext(): array
+    {
+        if ($this->socket !== null && $this->write($this->nextRequest)) {
+            $answer = $this->read();
+            if ($answer !== null) {
+                return $answer;
+            }
+        }
+        // The server closed a connection that it had kept: not an error, ask again on a new one.
+        $this->connect();
+        $answer = $this->write($this->nextRequest) ? $this->read() : null;
+        return $answer ?? throw new \RuntimeException("The Runtime API at {$this->address} hung up on GET next");
+    }
+
+    private function post(string $path, string $headers, string $body): bool
+    {
+        if ($this->socket === null) {
+            $this->connect();
+        }
+        $length = strlen($body);
+        $head = 'POST ' . self::ROOT . $path . $this->hostLine . $headers . "\r\nContent-Length: {$length}\r\n\r\n";
+        $written = $length < self::ONE_WRITE_BYTES
+            ? $this->write($head . $body)
+            : $this->write($head) && $this->write($body);
+        // A server that refuses a body may answer before it has read it: look for the answer in any case.
+        $answer = $this->read();
+        if (!$written || $answer === null) {
+            $this->close();
+        }
+        return $answer !== null && $answer[0] >= 200 && $answer[0] < 300;
+    }
+
+    private function connect(): void
+    {
+        $this->close();
+        $context = stream_context_create(['socket' => ['tcp_nodelay' => true]]);
+        $socket = @stream_socket_client("tcp://{$this->address}", $code, $text, 10, STREAM_CLIENT_CONNECT, $context);
+        if ($socket === false) {
+            throw new \RuntimeException("Cannot connect to the Runtime API at {$this->address}: {$text}");
+        }
+        stream_set_timeout($socket, -1);
+        $this->socket = $socket;
+    }
+
+    private function write(string $bytes): bool
+    {
+        $written = @fwrite($this->socket, $bytes);
+        while ($written !== false && $written < strlen($bytes)) {
+            $more = @fwrite($this->socket, substr($bytes, $written, self::ONE_WRITE_BYTES));
+            $written = $more === false || $more === 0 ? false : $written + $more;
+        }
+        return $written !== false;
+    }
+
+    /** @return array{int, string, string}|null status, head, body; null if the connection ended before all of it came */
+    private function read(): ?array
+    {
+        do {
+            $head = stream_get_line($this->socket, 1048576, "\r\n\r\n");
+            if ($head === false || $head === '') {
+                return null;
+            }
+            $status = (int) substr($head, 9, 3);
+        } while ($status === 100);
+        $at = stripos($head, "\r\ncontent-length:");
+        if ($at !== false) {
+            $length = (int) substr($head, $at + 17, 20);
+            $body = $length === 0 ? '' : stream_get_contents($this->socket, $length);
+            if ($body === false || strlen($body) !== $length) {
+                return null;
+            }
+        } elseif (stripos($head, "\r\ntransfer-encoding: chunked") !== false) {
+            $body = $this->readChunks();
+            if ($body === null) {
+                return null;
+            }
+        } else {
+            $body = '';
+        }
+        if (stripos($head, "\r\nconnection: close") !== false) {
+            $this->close();
+        }
+        return [$status, $head, $body];
+    }
+
+    private function readChunks(): ?string
+    {
+        $body = '';
+        while (($line = fgets($this->socket)) !== false) {
+            $length = hexdec(rtrim(strtok($line, ';')));
+            if ($length === 0) {
+                while (($trailer = fgets($this->socket)) !== false && $trailer !== "\r\n") {
+                }
+                return $body;
+            }
+            $chunk = stream_get_contents($this->socket, $length);
+            if ($chunk === false || strlen($chunk) !== $length) {
+                return null;
+            }
+            $body .= $chunk;
+            fgets($this->socket);
+        }
+        return null;
+    }
+
+    private static function errorHeaders(string $errorType): string
+    {
+        // A class name has no line breaks, but what is thrown may name anything.
+        $type = preg_replace('/[^\x21-\x7e]+/', '_', $errorType);
+        return "Content-Type: application/vnd.aws.lambda.error+json\r\nLambda-Runtime-Function-Error-Type: {$type}";
+    }
+}

@@ -1,0 +1,33 @@
+<?php
+
+/**
+ * Wires the runtime and runs it until the environment ends. Nothing is loaded here that the first invocation can do
+ * without: every file is cold-start time.
+ */
+
+declare(strict_types=1);
+
+namespace Lamella;
+
+spl_autoload_register(static function (string $class): void {
+    if (str_starts_with($class, 'Lamella\\')) {
+        $file = __DIR__ . '/' . strtr(substr($class, 8), '\\', '/') . '.php';
+        if (is_file($file)) {
+            require $file;
+        }
+    }
+}, true, true);
+
+$restart = new Restart($argv, getenv());
+$settings = Settings::fromEnvironment();
+UserIni::apply($settings, $restart);
+$settings->limitMemory();
+
+$api = new RuntimeApi($settings->runtimeApi);
+$lastWords = new LastWords($api, $settings, $restart);
+try {
+    $handler = (new HandlerLocator($settings))->locate();
+} catch (\Throwable $failure) {
+    $lastWords->failInitialisation($failure);
+}
+(new Loop($api, $handler, $settings, $lastWords, $restart))->run();
