@@ -1,0 +1,67 @@
+/**
+ * Which extension modules of a PHP build must be loaded for the ones asked for, and in which order. A module that uses
+ * another's symbols (pdo_mysql those of pdo and mysqlnd) needs it loaded before; the files say so themselves, so no
+ * list of PHP's extensions is kept here.
+ */
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { OperatorError } from '../operator-error.ts';
+import type { ElfFile } from './elf.ts';
+import { parseElf } from './elf.ts';
+import type { PhpBuild } from './php-builds.ts';
+
+export type PhpExtension = { readonly name: string; readonly path: string };
+
+/**
+ * The modules in `folder` for `asked`, with those that they need, in loading order. Names may be written as Composer or
+ * PHP write them (`ext-curl`, `Zend OPcache`); what is inside the binary is accepted and needs no module. Throws
+ * `OperatorError` `php-extension-unknown`.
+ */
+export async function resolveExtensions(
+  build: PhpBuild,
+  folder: string,
+  binary: ElfFile,
+  asked: readonly string[],
+): Promise<PhpExtension[]> {
+  const modules = new Map<string, PhpExtension & { readonly elf: ElfFile }>();
+  for (const file of (await readdir(folder)).filter((name) => name.endsWith('.so')).sort()) {
+    const name = file.slice(0, -'.so'.length);
+    modules.set(name, { name, path: join(folder, file), elf: parseElf(await readFile(join(folder, file))) });
+  }
+  const ordered = new Map<string, PhpExtension>();
+  const add = (name: string): void => {
+    const module = modules.get(name);
+    if (module === undefined || ordered.has(name)) return;
+    for (const needed of modulesUsedBy(module.elf, binary, modules)) if (needed !== name) add(needed);
+    ordered.set(name, { name, path: module.path });
+  };
+  for (const name of [...new Set(asked.map(canonicalName))].sort()) {
+    if (!modules.has(name) && !build.builtIn.includes(name)) {
+      const known = [...modules.keys()].join(', ');
+      const builtIn = build.builtIn.join(', ');
+      throw new OperatorError('php-extension-unknown', { version: build.version, extension: name, known, builtIn });
+    }
+    add(name);
+  }
+  return [...ordered.values()];
+}
+
+function canonicalName(name: string): string {
+  return name
+    .trim()
+    .toLowerCase()
+    .replace(/^ext-/, '')
+    .replace(/^zend[ -]opcache$/, 'opcache');
+}
+
+function modulesUsedBy(
+  elf: ElfFile,
+  binary: ElfFile,
+  modules: ReadonlyMap<string, { readonly elf: ElfFile }>,
+): string[] {
+  // What the C++ compiler adds (templates, exceptions) is defined wherever it is used and says nothing.
+  const symbols = [...elf.wants].filter((symbol) => !binary.defines.has(symbol) && !/^(_Z|__cxa_|__gxx_)/.test(symbol));
+  return [...modules]
+    .filter(([, { elf: other }]) => symbols.some((symbol) => other.defines.has(symbol)))
+    .map(([name]) => name);
+}

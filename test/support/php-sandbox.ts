@@ -1,0 +1,81 @@
+/**
+ * Runs programs of a PHP layer as a function would find them: /opt from the layer's zip, /var/task from a folder, the
+ * host's /usr, nothing else of the host. Plain bubblewrap, so that layers and runtimes are tested without Lamella's own
+ * sandbox. Built layers are kept for the length of a test file.
+ */
+import type { ChildProcess } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { buildPhpLayer } from '../../src/packaging/php-layer.ts';
+
+/** Fetched packages are kept here between test runs, as for a person who builds layers. */
+export const CACHE_DIR = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'lamella');
+
+/** What AWS sets: it must not lead a program to other libraries than its own. */
+export const AWS_LD_LIBRARY_PATH =
+  '/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib';
+
+/** A temporary folder, and its removal. */
+export function temporaryFolder(): { path: string; remove: () => void } {
+  const path = mkdtempSync(join(tmpdir(), 'lamella-php-'));
+  return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+/** Builds a PHP layer below `folder` and unpacks it; returns the folder to mount at /opt. */
+export async function unpackedPhpLayer(
+  folder: string,
+  options: { version?: string; extensions?: readonly string[]; bootstrap?: string } = {},
+): Promise<string> {
+  const { version = '8.4', ...rest } = options;
+  const name = `php-${version}-${(options.extensions ?? ['lean']).join('-').slice(0, 40)}`;
+  await buildPhpLayer({ version, ...rest, output: join(folder, `${name}.zip`), cacheDir: CACHE_DIR });
+  const opt = join(folder, name);
+  execFileSync('unzip', ['-q', '-o', join(folder, `${name}.zip`), '-d', opt]);
+  return opt;
+}
+
+/** Writes a function's package below `folder`. */
+export function writePackage(folder: string, files: Readonly<Record<string, string>>): string {
+  for (const [path, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(folder, path)), { recursive: true });
+    writeFileSync(join(folder, path), content);
+  }
+  return folder;
+}
+
+export type SandboxedRun = {
+  readonly opt: string;
+  readonly task?: string;
+  readonly argv: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
+  /** A folder of the host at /tmp inside; otherwise an empty one. */
+  readonly tmp?: string;
+};
+
+/** Starts a program inside; stdout and stderr are pipes. */
+export function spawnInside(run: SandboxedRun): ChildProcess {
+  return spawn('bwrap', bwrapArguments(run), { stdio: ['ignore', 'pipe', 'pipe'], env: {} });
+}
+
+/** Runs a program inside to its end; throws if it fails. */
+export function runInside(run: SandboxedRun): string {
+  return execFileSync('/usr/bin/bwrap', bwrapArguments(run), {
+    encoding: 'utf8',
+    env: {},
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+}
+
+function bwrapArguments({ opt, task, argv, environment = {}, tmp }: SandboxedRun): string[] {
+  return [
+    ...['--ro-bind', '/usr', '/usr', '--symlink', 'usr/lib', '/lib', '--symlink', 'usr/lib64', '/lib64'],
+    ...['--symlink', 'usr/bin', '/bin', '--proc', '/proc', '--dev', '/dev', '--ro-bind', opt, '/opt'],
+    ...(task === undefined ? [] : ['--ro-bind', task, '/var/task']),
+    ...(tmp === undefined ? ['--tmpfs', '/tmp'] : ['--bind', tmp, '/tmp']),
+    ...['--unshare-pid', '--die-with-parent', '--clearenv'],
+    ...Object.entries(environment).flatMap(([name, value]) => ['--setenv', name, value]),
+    ...argv,
+  ];
+}
