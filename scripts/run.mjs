@@ -67,7 +67,7 @@ function check() {
   const verdicts = [
     run('checking types', tool('tsc'), ['-p', 'tsconfig.json']),
     run('checking style', tool('biome'), ['ci', '--error-on-warnings', '--colors=off']),
-    ...phpFiles().map((file) => run(undefined, 'php', ['-n', '-l', file], { quiet: true })),
+    ...phpFiles().map((file) => run(undefined, 'php', ['-n', '-l', file], { output: 'of-failure' })),
   ];
   return verdicts.every(Boolean);
 }
@@ -109,11 +109,17 @@ function installNodePackages() {
   if (!differs) return;
   const npm = process.env.npm_execpath;
   const [program, first] = npm?.endsWith('.js') ? [process.execPath, [npm]] : ['npm', []];
-  const quiet = ['--no-audit', '--no-fund', '--loglevel=error'];
-  if (!run('installing the npm packages (once)', program, [...first, 'ci', ...quiet], { env: outsideOfNpm() })) {
-    console.error('The npm packages could not be installed: see above. Is the npm registry reachable?');
-    process.exit(1);
-  }
+  const install = (output, ...args) =>
+    run(undefined, program, [...first, ...args, '--no-audit', '--no-fund', '--loglevel=error'], {
+      env: outsideOfNpm(),
+      output,
+    });
+  // A registry that lacks a package for some other platform makes a lock file that `npm ci` finds incomplete; a plain
+  // installation takes the same locked versions of everything that this platform needs.
+  console.error('> installing the npm packages (once)');
+  if (install('none', 'ci') || install('of-failure', 'install', '--no-save')) return;
+  console.error('The npm packages could not be installed: see above. Is the npm registry reachable?');
+  process.exit(1);
 }
 
 function packagesIn(lockFile) {
@@ -138,20 +144,20 @@ function installSystemPackages(names) {
     return false;
   }
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  run(`installing ${missing.join(', ')} (once)`, 'apt-get', ['update', '-qq'], { env, quiet: true });
+  run(`installing ${missing.join(', ')} (once)`, 'apt-get', ['update', '-qq'], { env, output: 'of-failure' });
   const install = ['install', '-y', '-qq', '--no-install-recommends', ...missing];
-  if (run(undefined, 'apt-get', install, { env, quiet: true })) return true;
+  if (run(undefined, 'apt-get', install, { env, output: 'of-failure' })) return true;
   console.error(`Could not install ${missing.join(', ')}. By hand: ${byHand}`);
   return false;
 }
 
-/** Runs a program to its end; with `quiet` its output is shown only when it fails. */
-function run(what, program, args, { env = process.env, quiet = false } = {}) {
+/** Runs a program to its end. Its `output` is shown as it comes (`all`), only when it failed (`of-failure`), or never. */
+function run(what, program, args, { env = process.env, output = 'all' } = {}) {
   if (what) console.error(`> ${what}`);
-  const stdio = quiet ? ['ignore', 'pipe', 'pipe'] : ['ignore', 'inherit', 'inherit'];
+  const stdio = output === 'all' ? ['ignore', 'inherit', 'inherit'] : ['ignore', 'pipe', 'pipe'];
   const { status, error, stdout, stderr } = spawnSync(program, args, { cwd: ROOT, env, stdio });
   if (error) console.error(`${program}: ${error.message}`);
-  if (quiet && status !== 0) process.stderr.write(`${stdout ?? ''}${stderr ?? ''}`);
+  if (output === 'of-failure' && status !== 0) process.stderr.write(`${stdout ?? ''}${stderr ?? ''}`);
   return status === 0;
 }
 
