@@ -65,7 +65,10 @@ export async function startService(): Promise<RunningService> {
           Layers: [published.LayerVersionArn ?? ''],
         }),
       );
-      await waitUntilFunctionActiveV2({ client, maxWaitTime: 30, minDelay: 1 }, { FunctionName: name });
+      await waitUntilFunctionActiveV2(
+        { client, maxWaitTime: 30, minDelay: 0.02, maxDelay: 0.2 },
+        { FunctionName: name },
+      );
     },
     async stop() {
       child.kill('SIGTERM');

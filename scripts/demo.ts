@@ -263,7 +263,10 @@ async function createFunction(
     created.Layers?.map((layer) => layer.Arn).join(' '),
     layers.join(' '),
   );
-  const active = await waitUntilFunctionActiveV2({ client: lambda, maxWaitTime: 30, minDelay: 1 }, { FunctionName });
+  const active = await waitUntilFunctionActiveV2(
+    { client: lambda, maxWaitTime: 30, minDelay: 0.02, maxDelay: 0.2 },
+    { FunctionName },
+  );
   check(`${FunctionName} becomes active`, active.state, 'SUCCESS');
 }
 

@@ -85,7 +85,10 @@ describe('the npm package, installed in an empty folder', () => {
         Code: { ZipFile: readFileSync(zip) },
       }),
     );
-    await waitUntilFunctionActiveV2({ client: lambda, maxWaitTime: 20, minDelay: 1 }, { FunctionName: 'echoes' });
+    await waitUntilFunctionActiveV2(
+      { client: lambda, maxWaitTime: 20, minDelay: 0.02, maxDelay: 0.2 },
+      { FunctionName: 'echoes' },
+    );
     const { Payload, FunctionError } = await lambda.send(
       new InvokeCommand({ FunctionName: 'echoes', Payload: Buffer.from('{"from":"a package"}') }),
     );

@@ -49,3 +49,49 @@ export function cleanEnvironment(given: Record<string, string> = {}): Record<str
   const inherited = Object.entries(process.env).filter(([name]) => !/^(AWS_|LAMELLA_)/.test(name));
   return { ...(Object.fromEntries(inherited) as Record<string, string>), ...given };
 }
+
+export type StartedService = {
+  readonly url: string;
+  readonly pid: number;
+  /** Everything printed so far on standard output. */
+  stdout(): string;
+  /** Sends a signal, waits for the end and gives the exit code. */
+  stop(signal?: NodeJS.Signals): Promise<number | null>;
+  readonly ended: Promise<number | null>;
+};
+
+/** `lamella start --port 0 --json ARGS`, once it has said that it accepts connections. Throws what it printed if it ends. */
+export async function startLamella(
+  args: readonly string[],
+  { environment = {} }: { environment?: Record<string, string> } = {},
+): Promise<StartedService> {
+  const child = spawn(LAMELLA, ['start', '--port', '0', '--json', ...args], {
+    env: cleanEnvironment(environment),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let printed = '';
+  let complained = '';
+  const ended = new Promise<number | null>((settle) => child.once('close', settle));
+  const announced = new Promise<void>((settle) => {
+    child.stdout.on('data', (chunk: Buffer) => {
+      printed += chunk;
+      if (printed.includes('\n')) settle();
+    });
+  });
+  child.stderr.on('data', (chunk: Buffer) => {
+    complained += chunk;
+  });
+  await Promise.race([announced, ended]);
+  if (!printed.includes('\n')) throw new Error(`lamella start ended with ${await ended}: ${complained}`);
+  const { lambda, pid } = JSON.parse(printed) as { lambda: string; pid: number };
+  return {
+    url: lambda,
+    pid,
+    stdout: () => printed,
+    stop(signal = 'SIGTERM') {
+      child.kill(signal);
+      return ended;
+    },
+    ended,
+  };
+}
