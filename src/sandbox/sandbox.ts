@@ -14,7 +14,7 @@ export type Mount = {
 };
 
 export type SandboxSpec = {
-  /** Unique among the living sandboxes of this machine; letters, digits and dashes. Names the cgroup. */
+  /** Unique among the living sandboxes of this machine; letters, digits and dashes. Names it in Lamella's own log. */
   readonly id: string;
   /** A small number, unique among the living sandboxes of this service, from which the host uid is derived. */
   readonly slot: number;
@@ -60,6 +60,11 @@ export interface Sandbox {
   peakMemoryBytes(): number;
   /** Whether the kernel has killed a process of this sandbox for lack of memory since the last call. */
   takeOutOfMemory(): boolean;
+  /**
+   * Limits all processes together to `share` CPUs (1.5 is one CPU and a half); undefined lifts the limit. Does nothing
+   * where the host has no CPU cgroup.
+   */
+  setCpuQuota(share: number | undefined): void;
   /** Stops every process where it stands, until `thaw`. */
   freeze(): Promise<void>;
   thaw(): Promise<void>;

@@ -1,0 +1,170 @@
+/**
+ * One living sandbox: a seat that has been given its spec. It keeps account of the processes started in it. Killing
+ * them all means replacing the holder: the kernel then ends everything in the old one's pid namespace at once, which
+ * no fork bomb and no daemon gets round.
+ */
+import type { Clock } from '../clock.ts';
+import type { CgroupGroup } from './cgroup.ts';
+import type { Holder } from './holder.ts';
+import type { Entrance } from './launch-script.ts';
+import { launchLimits, launchScript } from './launch-script.ts';
+import type { Launcher } from './launcher.ts';
+import type { MemoryMeter } from './memory-use.ts';
+import { createMemoryMeter } from './memory-use.ts';
+import { descendantsOf } from './process-tree.ts';
+import type { ProcessSpec, Sandbox, SandboxProcess, SandboxSpec } from './sandbox.ts';
+import type { SandboxHost } from './sandbox-host.ts';
+import { insideUid } from './sandbox-host.ts';
+import type { Seat, SeatMaker } from './seats.ts';
+import type { StopSignals } from './stop-signals.ts';
+import { createStopSignals } from './stop-signals.ts';
+
+export type SandboxMeans = {
+  readonly host: SandboxHost;
+  readonly maker: SeatMaker;
+  readonly clock: Clock;
+  /** bubblewrap's arguments for the spec, made anew for each holder. */
+  readonly holderArguments: () => readonly string[];
+  /** Whether no other living sandbox of this service has the same slot. */
+  readonly hasOwnUid: boolean;
+};
+
+export class BubblewrapSandbox implements Sandbox {
+  readonly hostUid: number | undefined;
+  /** Resolves once it is closed and nothing of it is left. */
+  readonly closed: Promise<void>;
+  readonly #spec: SandboxSpec;
+  readonly #means: SandboxMeans;
+  readonly #group: CgroupGroup;
+  readonly #memory: MemoryMeter;
+  readonly #stopSignals: StopSignals;
+  readonly #live = new Set<Launcher>();
+  #holder: Holder;
+  /** Joined and waiting; used by the next `start`. */
+  #spareLauncher: Launcher | undefined;
+  #seenKills = 0;
+  #closing: Promise<void> | undefined;
+  #markClosed: () => void = () => {};
+
+  private constructor(seat: Seat, spec: SandboxSpec, means: SandboxMeans) {
+    this.closed = new Promise((resolve) => {
+      this.#markClosed = resolve;
+    });
+    this.#spec = spec;
+    this.#means = means;
+    this.#group = seat.group;
+    this.#holder = seat.holder;
+    this.#spareLauncher = seat.launcher;
+    const { identity } = means.host;
+    this.hostUid = identity.kind === 'own-uids' && means.hasOwnUid ? insideUid(identity, spec.slot) : undefined;
+    const processIds = () => this.#processIds();
+    this.#memory = createMemoryMeter(seat.group, processIds, spec.memoryLimitBytes);
+    this.#stopSignals = createStopSignals(means.clock, processIds, () => this.#launcherIds());
+  }
+
+  /** Takes the seat; resolves when a process can be started. If that fails, nothing of the seat is left. */
+  static async open(seat: Seat, spec: SandboxSpec, means: SandboxMeans): Promise<BubblewrapSandbox> {
+    const sandbox = new BubblewrapSandbox(seat, spec, means);
+    try {
+      const opened = seat.holder.open(means.holderArguments());
+      seat.group.setMemoryLimit(spec.memoryLimitBytes);
+      await opened;
+      return sandbox;
+    } catch (failure) {
+      await sandbox.close();
+      throw failure;
+    }
+  }
+
+  start(process: ProcessSpec): SandboxProcess {
+    const { host, maker } = this.#means;
+    const spare = this.#spareLauncher;
+    this.#spareLauncher = undefined;
+    const launcher = spare?.isAlive ? spare : maker.makeLauncher(this.#group);
+    this.#live.add(launcher);
+    void launcher.exited.then(() => this.#live.delete(launcher));
+    // A holder that is gone took its processes along; this one comes too late to live.
+    if (this.#holder.isAlive) launcher.launch(launchScript(process, this.#entrance(), host.tools));
+    else launcher.abandon();
+    return launcher;
+  }
+
+  peakMemoryBytes(): number {
+    return this.#memory.peakBytes();
+  }
+
+  takeOutOfMemory(): boolean {
+    const kills = this.#group.outOfMemoryKills();
+    const isNew = kills > this.#seenKills;
+    this.#seenKills = kills;
+    return isNew;
+  }
+
+  setCpuQuota(share: number | undefined): void {
+    this.#group.setCpuQuota(share);
+  }
+
+  async freeze(): Promise<void> {
+    if (!(await this.#group.freeze())) await this.#stopSignals.freeze();
+  }
+
+  async thaw(): Promise<void> {
+    this.#group.thaw();
+    this.#stopSignals.thaw();
+  }
+
+  async killAll(): Promise<void> {
+    await this.#killHolder();
+    if (this.#closing !== undefined) return;
+    this.#holder = this.#means.maker.makeHolder();
+    await this.#holder.open(this.#means.holderArguments());
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await Promise.all([this.#spareLauncher?.discard(), this.#killHolder()]);
+    await this.#group.remove();
+    this.#markClosed();
+  }
+
+  /** Resolves when the holder, all processes in it and their launchers are gone. */
+  async #killHolder(): Promise<void> {
+    // What a process does on its way out may still be counted.
+    const launchers = [...this.#live];
+    for (const launcher of launchers) launcher.abandon();
+    this.#holder.kill();
+    // The v1 freezer holds back even those that have been killed.
+    await this.thaw();
+    await Promise.all([this.#holder.gone(), ...launchers.map((launcher) => launcher.exited)]);
+  }
+
+  #entrance(): Entrance {
+    const { host } = this.#means;
+    return {
+      holderProc: this.#holder.proc,
+      setUid: host.identity.kind === 'own-uids' ? insideUid(host.identity, this.#spec.slot) : undefined,
+      limits: launchLimits(this.#spec, host.countsProcessesApart),
+    };
+  }
+
+  /** The function's processes; neither what holds them nor what launches them. */
+  #processIds(): number[] {
+    const launchers = new Set(this.#launcherIds());
+    const inGroup = this.#group.processIds();
+    if (inGroup !== undefined) {
+      const spare = this.#spareLauncher?.pid;
+      return inGroup.filter((pid) => !launchers.has(pid) && pid !== spare);
+    }
+    const { pid, ownProcesses } = this.#holder;
+    const all = descendantsOf([...launchers, ...(pid === undefined || !this.#holder.isAlive ? [] : [pid])]);
+    return all.filter((process) => !ownProcesses.has(process));
+  }
+
+  #launcherIds(): number[] {
+    return [...this.#live].map((launcher) => launcher.pid);
+  }
+}

@@ -1,0 +1,133 @@
+/**
+ * Reading and writing the files of control groups, and the naming of a service's folder among them. Shared by the
+ * two versions of cgroups; knows neither's file names.
+ */
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  readSync,
+  rmdirSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import type { Clock } from '../clock.ts';
+import { sleep } from '../clock.ts';
+
+const PREFIX = 'lamella-';
+const REMOVAL_ATTEMPTS = 200;
+const REMOVAL_PAUSE_MS = 5;
+
+/** A file that is read often: opened once, read from its start each time. */
+export class KeptFile {
+  readonly #path: string;
+  readonly #buffer = Buffer.alloc(4096);
+  #fd: number | undefined;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  read(): string {
+    this.#fd ??= openSync(this.#path, 'r');
+    return this.#buffer.toString('latin1', 0, readSync(this.#fd, this.#buffer, 0, this.#buffer.length, 0));
+  }
+
+  close(): void {
+    if (this.#fd !== undefined) closeSync(this.#fd);
+    this.#fd = undefined;
+  }
+}
+
+/** The value of `key` in lines of `key value`; undefined if there is no such line. */
+export function field(text: string, key: string): number | undefined {
+  const at = text.startsWith(`${key} `) ? 0 : text.indexOf(`\n${key} `) + 1;
+  if (at === 0 && !text.startsWith(`${key} `)) return undefined;
+  return Number.parseInt(text.slice(at + key.length + 1), 10);
+}
+
+export function writeControl(folder: string, file: string, value: string | number): void {
+  writeFileSync(join(folder, file), String(value));
+}
+
+/** For what some kernels do not have (swap accounting, say) and we can do without. */
+export function tryWriteControl(folder: string, file: string, value: string | number): boolean {
+  try {
+    writeControl(folder, file, value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+export function readPids(folder: string): number[] {
+  try {
+    return readFileSync(join(folder, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean).map(Number);
+  } catch {
+    return [];
+  }
+}
+
+/** A name for this service's folder that no other process, living or dead, has: pid namespace, pid, time of its start. */
+export function serviceFolderName(pid: number = process.pid): string {
+  return `${PREFIX}${pidNamespace()}-${pid}-${startTime(pid) ?? 0}`;
+}
+
+/** Makes this service's folder below `parent`, and removes those of services that are gone. */
+export function makeServiceFolder(parent: string): string {
+  removeLeftovers(parent);
+  const folder = join(parent, serviceFolderName());
+  mkdirSync(folder, { recursive: true });
+  return folder;
+}
+
+/** Removes a group once the kernel has let go of its last process. */
+export async function removeGroup(folder: string, clock: Clock): Promise<void> {
+  for (let attempt = 0; attempt < REMOVAL_ATTEMPTS; attempt++) {
+    if (tryRemove(folder)) return;
+    await sleep(clock, REMOVAL_PAUSE_MS);
+  }
+}
+
+function removeLeftovers(parent: string): void {
+  for (const name of readdirSync(parent)) {
+    const [, space, pid, started] = /^lamella-(\d+)-(\d+)-(\d+)$/.exec(name) ?? [];
+    // In another pid namespace the number means another process: not ours to judge.
+    if (space !== pidNamespace() || startTime(Number(pid)) === Number(started)) continue;
+    removeTree(join(parent, name));
+  }
+}
+
+function removeTree(folder: string): void {
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    if (entry.isDirectory()) removeTree(join(folder, entry.name));
+  }
+  tryRemove(folder);
+}
+
+function tryRemove(folder: string): boolean {
+  try {
+    rmdirSync(folder);
+    return true;
+  } catch (failure) {
+    return (failure as NodeJS.ErrnoException).code === 'ENOENT';
+  }
+}
+
+function pidNamespace(): string {
+  return /\d+/.exec(readlinkSync('/proc/self/ns/pid'))?.[0] ?? '0';
+}
+
+/** When a process began, in the kernel's ticks since boot; undefined if there is none. */
+function startTime(pid: number): number | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    // The program's name may hold blanks and brackets; fields count from behind its last bracket.
+    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]);
+  } catch {
+    return undefined;
+  }
+}

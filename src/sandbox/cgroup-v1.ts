@@ -1,0 +1,106 @@
+/**
+ * Control groups, version 1: memory, CPU and freezer are three hierarchies, so a sandbox has a folder in each.
+ * https://docs.kernel.org/admin-guide/cgroup-v1/
+ */
+import { mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Clock } from '../clock.ts';
+import { sleep } from '../clock.ts';
+import type { CgroupGroup, Cgroups, MemoryCounters } from './cgroup.ts';
+import {
+  field,
+  KeptFile,
+  makeServiceFolder,
+  readPids,
+  removeGroup,
+  tryWriteControl,
+  writeControl,
+} from './cgroup-files.ts';
+import { touchedBytes } from './memory-use.ts';
+import type { CgroupSupport } from './sandbox-host.ts';
+
+/** Lambda's own scheduling period. */
+const CPU_PERIOD_US = 20_000;
+const MIN_QUOTA_US = 1000;
+
+type Folders = { readonly memory: string; readonly cpu: string | undefined; readonly freezer: string | undefined };
+
+export function openCgroupsV1(support: Extract<CgroupSupport, { kind: 'v1' }>, clock: Clock): Cgroups {
+  // Hierarchies can be mounted together; then their folders are the same.
+  const parents: Folders = {
+    memory: makeServiceFolder(support.memory),
+    cpu: support.cpu && makeServiceFolder(support.cpu),
+    freezer: support.freezer && makeServiceFolder(support.freezer),
+  };
+  let count = 0;
+  return {
+    createGroup: () => createGroup(parents, `${count++}`, clock),
+    async close() {
+      for (const folder of distinct(parents)) await removeGroup(folder, clock);
+    },
+  };
+}
+
+function createGroup(parents: Folders, name: string, clock: Clock): CgroupGroup {
+  const folders: Folders = {
+    memory: join(parents.memory, name),
+    cpu: parents.cpu && join(parents.cpu, name),
+    freezer: parents.freezer && join(parents.freezer, name),
+  };
+  for (const folder of distinct(folders)) mkdirSync(folder, { recursive: true });
+  const peak = new KeptFile(join(folders.memory, 'memory.max_usage_in_bytes'));
+  const oomControl = new KeptFile(join(folders.memory, 'memory.oom_control'));
+  const peakMemory = (): number => Number.parseInt(peak.read(), 10);
+  return {
+    joinFiles: distinct(folders).map((folder) => join(folder, 'cgroup.procs')),
+    setMemoryLimit(bytes) {
+      if (bytes === undefined) return;
+      writeControl(folders.memory, 'memory.limit_in_bytes', bytes);
+      tryWriteControl(folders.memory, 'memory.memsw.limit_in_bytes', bytes);
+    },
+    setCpuQuota(share) {
+      if (folders.cpu === undefined) return;
+      tryWriteControl(folders.cpu, 'cpu.cfs_period_us', CPU_PERIOD_US);
+      const quota = share === undefined ? -1 : Math.max(MIN_QUOTA_US, Math.round(share * CPU_PERIOD_US));
+      tryWriteControl(folders.cpu, 'cpu.cfs_quota_us', quota);
+    },
+    processIds: () => readPids(folders.memory),
+    peakMemory,
+    memoryCounters: () => readCounters(folders.memory, peakMemory()),
+    outOfMemoryKills: () => field(oomControl.read(), 'oom_kill') ?? 0,
+    async freeze() {
+      if (folders.freezer === undefined) return false;
+      writeControl(folders.freezer, 'freezer.state', 'FROZEN');
+      const state = join(folders.freezer, 'freezer.state');
+      while (readFileSync(state, 'latin1').startsWith('FREEZING')) await sleep(clock, 1);
+      return true;
+    },
+    thaw() {
+      if (folders.freezer !== undefined) tryWriteControl(folders.freezer, 'freezer.state', 'THAWED');
+    },
+    async remove() {
+      peak.close();
+      oomControl.close();
+      for (const folder of distinct(folders)) await removeGroup(folder, clock);
+    },
+  };
+}
+
+function readCounters(folder: string, peak: number): MemoryCounters {
+  const stat = readFileSync(join(folder, 'memory.stat'), 'latin1');
+  // v1 counts shared memory as cache; but it is memory that processes hold.
+  const fileCache = (field(stat, 'total_cache') ?? 0) - (field(stat, 'total_shmem') ?? 0);
+  return { peak, fileCache, kernel: kernelMemory(folder), touched: touchedBytes(field(stat, 'total_pgfault')) };
+}
+
+function kernelMemory(folder: string): number {
+  try {
+    return Number.parseInt(readFileSync(join(folder, 'memory.kmem.usage_in_bytes'), 'latin1'), 10);
+  } catch {
+    return 0;
+  }
+}
+
+function distinct(folders: Folders): string[] {
+  return [...new Set([folders.memory, folders.cpu, folders.freezer])].filter((folder) => folder !== undefined);
+}

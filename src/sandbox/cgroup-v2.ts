@@ -1,0 +1,109 @@
+/**
+ * Control groups, version 2, in a part of the tree that was handed over to us (`systemd-run --user --scope
+ * -p Delegate=yes`, a container with its own group). A group that has controlled children may hold no process itself,
+ * hence the service moves into a leaf of its own first.
+ * https://docs.kernel.org/admin-guide/cgroup-v2.html
+ */
+import { mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Clock } from '../clock.ts';
+import { sleep } from '../clock.ts';
+import type { CgroupGroup, Cgroups, MemoryCounters } from './cgroup.ts';
+import {
+  field,
+  KeptFile,
+  makeServiceFolder,
+  readPids,
+  removeGroup,
+  tryWriteControl,
+  writeControl,
+} from './cgroup-files.ts';
+import { touchedBytes } from './memory-use.ts';
+import type { CgroupSupport } from './sandbox-host.ts';
+
+/** Lambda's own scheduling period. */
+const CPU_PERIOD_US = 20_000;
+const MIN_QUOTA_US = 1000;
+/** The leaf in which the service itself lives. */
+const SERVICE_LEAF = 'service';
+
+export function openCgroupsV2(support: Extract<CgroupSupport, { kind: 'v2' }>, clock: Clock): Cgroups {
+  const folder = makeServiceFolder(support.folder);
+  const leaf = join(folder, SERVICE_LEAF);
+  mkdirSync(leaf, { recursive: true });
+  // Not only ourselves: whoever else is in the group (npm, a shell) would keep it from having children too.
+  for (const pid of readPids(support.folder)) tryWriteControl(leaf, 'cgroup.procs', pid);
+  const wanted = support.controllers.filter((name) => name === 'memory' || name === 'cpu');
+  for (const parent of [support.folder, folder]) {
+    for (const name of wanted) tryWriteControl(parent, 'cgroup.subtree_control', `+${name}`);
+  }
+  let count = 0;
+  return {
+    createGroup: () => createGroup(join(folder, `${count++}`), clock),
+    // Our own leaf stays while we live; the next service removes it.
+    close: async () => {},
+  };
+}
+
+function createGroup(folder: string, clock: Clock): CgroupGroup {
+  mkdirSync(folder);
+  const peak = new KeptFile(join(folder, 'memory.peak'));
+  const current = new KeptFile(join(folder, 'memory.current'));
+  const events = new KeptFile(join(folder, 'memory.events'));
+  let highest = 0;
+  const peakMemory = (): number => {
+    // memory.peak came with Linux 5.19; before, we only know what we have seen.
+    highest = Math.max(highest, readNumber(peak) ?? readNumber(current) ?? 0);
+    return highest;
+  };
+  return {
+    joinFiles: [join(folder, 'cgroup.procs')],
+    setMemoryLimit(bytes) {
+      writeControl(folder, 'memory.max', bytes ?? 'max');
+      tryWriteControl(folder, 'memory.swap.max', bytes === undefined ? 'max' : 0);
+    },
+    setCpuQuota(share) {
+      const quota = share === undefined ? 'max' : Math.max(MIN_QUOTA_US, Math.round(share * CPU_PERIOD_US));
+      tryWriteControl(folder, 'cpu.max', `${quota} ${CPU_PERIOD_US}`);
+    },
+    processIds: () => readPids(folder),
+    peakMemory,
+    memoryCounters: () => readCounters(folder, peakMemory()),
+    outOfMemoryKills: () => field(events.read(), 'oom_kill') ?? 0,
+    async freeze() {
+      if (!tryWriteControl(folder, 'cgroup.freeze', 1)) return false; // before Linux 5.2
+      const state = join(folder, 'cgroup.events');
+      while (field(readFileSync(state, 'latin1'), 'frozen') === 0) await sleep(clock, 1);
+      return true;
+    },
+    thaw() {
+      tryWriteControl(folder, 'cgroup.freeze', 0);
+    },
+    async remove() {
+      for (const file of [peak, current, events]) file.close();
+      await removeGroup(folder, clock);
+    },
+  };
+}
+
+function readCounters(folder: string, peak: number): MemoryCounters {
+  const stat = readFileSync(join(folder, 'memory.stat'), 'latin1');
+  return {
+    peak,
+    fileCache: (field(stat, 'file') ?? 0) - (field(stat, 'shmem') ?? 0),
+    // `kernel` came with Linux 5.18; before, its parts.
+    kernel:
+      field(stat, 'kernel') ??
+      ['kernel_stack', 'pagetables', 'slab'].reduce((sum, name) => sum + (field(stat, name) ?? 0), 0),
+    touched: touchedBytes(field(stat, 'pgfault'), field(stat, 'thp_fault_alloc')),
+  };
+}
+
+function readNumber(file: KeptFile): number | undefined {
+  try {
+    const value = Number.parseInt(file.read(), 10);
+    return Number.isNaN(value) ? undefined : value;
+  } catch {
+    return undefined;
+  }
+}

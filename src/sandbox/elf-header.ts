@@ -1,0 +1,57 @@
+/**
+ * The little of an ELF file that decides whether the kernel will start it: kind, machine, and which loader it asks
+ * for. Bytes in, facts out. https://refspecs.linuxfoundation.org/elf/gabi4+/contents.html
+ */
+
+export type ElfHeader = {
+  readonly machine: number;
+  /** Whether it is a program (or a position-independent one) at all, in a byte order and class we know. */
+  readonly isProgram: boolean;
+  /** Where the name of its loader lies in the file; undefined for a static program. */
+  readonly loader: { readonly offset: number; readonly length: number } | undefined;
+};
+
+/** EM_* of the machines that Node knows and Lambda has. */
+export const ELF_MACHINES: Readonly<Record<string, readonly number[]>> = {
+  // An x86-64 kernel runs programs of its 32-bit predecessor too.
+  x64: [62, 3],
+  arm64: [183],
+};
+
+const ET_EXEC = 2;
+const ET_DYN = 3;
+const PT_INTERP = 3;
+
+export function isElf(start: Buffer): boolean {
+  return start.length >= 4 && start.readUInt32BE(0) === 0x7f454c46;
+}
+
+/** `start` is the beginning of the file, a page or so; undefined if it is cut short or not ELF. */
+export function parseElfHeader(start: Buffer): ElfHeader | undefined {
+  if (!isElf(start) || start.length < 52) return undefined;
+  const is64 = start[4] === 2;
+  // Lambda's machines are little-endian.
+  const isKnown = (is64 || start[4] === 1) && start[5] === 1;
+  if (!isKnown || (is64 && start.length < 64)) return undefined;
+  const type = start.readUInt16LE(16);
+  return {
+    machine: start.readUInt16LE(18),
+    isProgram: type === ET_EXEC || type === ET_DYN,
+    loader: findLoader(start, is64),
+  };
+}
+
+function findLoader(start: Buffer, is64: boolean): ElfHeader['loader'] {
+  const table = is64 ? Number(start.readBigUInt64LE(32)) : start.readUInt32LE(28);
+  const size = start.readUInt16LE(is64 ? 54 : 42);
+  const count = start.readUInt16LE(is64 ? 56 : 44);
+  for (let index = 0; index < count; index++) {
+    const at = table + index * size;
+    if (at + (is64 ? 56 : 32) > start.length) return undefined;
+    if (start.readUInt32LE(at) !== PT_INTERP) continue;
+    return is64
+      ? { offset: Number(start.readBigUInt64LE(at + 8)), length: Number(start.readBigUInt64LE(at + 32)) }
+      : { offset: start.readUInt32LE(at + 4), length: start.readUInt32LE(at + 16) };
+  }
+  return undefined;
+}

@@ -1,0 +1,35 @@
+/**
+ * The texts of a sandbox's /etc that are ours and not the host's: who there is, and what names mean. Pure; `host-root.ts` and
+ * `identity-files.ts` put them on disk.
+ */
+import { HOSTNAME } from './bwrap-arguments.ts';
+
+/** The user that functions run as, by Lambda's name for it. */
+export const SANDBOX_USER = 'sbx_user1051';
+
+/** The host's own nsswitch.conf may name services that are not to be had inside (mdns, resolve, sss). */
+export const NSSWITCH = `passwd: files
+group: files
+shadow: files
+hosts: files dns
+networks: files
+services: files
+protocols: files
+`;
+
+export function renderPasswd(uid: number): string {
+  return `root:x:0:0:root:/root:/sbin/nologin
+${SANDBOX_USER}:x:${uid}:${uid}::/home/${SANDBOX_USER}:/sbin/nologin
+nobody:x:65534:65534:nobody:/:/sbin/nologin
+`;
+}
+
+export function renderGroup(gid: number): string {
+  return `root:x:0:\n${SANDBOX_USER}:x:${gid}:\nnobody:x:65534:\n`;
+}
+
+/** /etc/hosts: the loopback names, then `extra` (address -> names). */
+export function renderHosts(extra: Readonly<Record<string, readonly string[]>>): string {
+  const lines = Object.entries(extra).map(([address, names]) => `${address} ${names.join(' ')}\n`);
+  return `127.0.0.1 localhost localhost.localdomain ${HOSTNAME}\n::1 localhost6 localhost6.localdomain6\n${lines.join('')}`;
+}

@@ -1,0 +1,133 @@
+/**
+ * The holder: bubblewrap with a `cat` in it, which does nothing but keep a sandbox's namespaces alive while processes
+ * are entered from outside (`launcher.ts`). When it goes, the kernel ends every process in it; it goes when its
+ * standard input ends or bubblewrap's parent dies, hence also when the service is killed.
+ *
+ * It is started ahead of need and waits for its arguments, because starting bubblewrap takes longer than what it does.
+ */
+import { closeSync, constants, openSync, readFileSync } from 'node:fs';
+import { OperatorError } from '../operator-error.ts';
+import type { SandboxTools } from './sandbox-host.ts';
+import type { Child } from './spawn.ts';
+import { startChild } from './spawn.ts';
+
+const STDIN = 0;
+const STDOUT = 1;
+const STDERR = 2;
+const ARGUMENTS = 3;
+const REPORT = 4;
+
+export class Holder {
+  readonly #child: Child;
+  #stderr = '';
+  #pid: number | undefined;
+  #procFd: number | undefined;
+  #ownProcesses: ReadonlySet<number> = new Set();
+
+  /** Starts bubblewrap, which then waits for `open`. */
+  constructor(tools: SandboxTools) {
+    this.#child = startChild(
+      tools.bwrap,
+      ['--args', `${ARGUMENTS}`, tools.cat],
+      ['pipe', 'pipe', 'pipe', 'pipe', 'pipe'],
+    );
+    this.#child.pipes[STDERR]?.on('data', (chunk: Buffer) => {
+      if (this.#stderr.length < 4096) this.#stderr += chunk.toString();
+    });
+    // cat sends it back once everything is in place: the event of readiness.
+    this.#child.pipes[STDIN]?.write('x');
+    void this.#child.exited.then(() => {
+      if (this.#procFd !== undefined) closeSync(this.#procFd);
+      this.#procFd = undefined;
+    });
+  }
+
+  /** Whether it can still be opened, or holds. */
+  get isAlive(): boolean {
+    return this.#child.exit() === undefined;
+  }
+
+  /** Settles when all processes in it are gone too. */
+  async gone(): Promise<void> {
+    await this.#child.exited;
+  }
+
+  /** Gives bubblewrap its arguments; resolves when processes can enter. Throws `OperatorError` when it fails. */
+  async open(args: readonly string[]): Promise<void> {
+    const { pipes, exited } = this.#child;
+    const ready = new Promise<'ready'>((resolve) => pipes[STDOUT]?.once('data', () => resolve('ready')));
+    let report = '';
+    const reported = new Promise<number>((resolve) => {
+      pipes[REPORT]?.on('data', (chunk: Buffer) => {
+        report += chunk.toString();
+        const pid = /"child-pid": *(\d+)/.exec(report)?.[1];
+        if (pid !== undefined) resolve(Number(pid));
+      });
+    });
+    pipes[ARGUMENTS]?.end([...args, '--info-fd', `${REPORT}`].join('\0').concat('\0'));
+    const [pid] = await Promise.race([Promise.all([reported, ready]), exited.then(() => [undefined] as const)]);
+    if (pid === undefined || !this.#pin(pid)) throw cannotHold(await this.#lastWords());
+    for (const pipe of [STDOUT, STDERR, ARGUMENTS, REPORT]) pipes[pipe]?.destroy();
+  }
+
+  /** Its folder in /proc, by a path that means this process or nothing, for as long as the service lives. */
+  get proc(): string {
+    return this.#procFd === undefined ? '/nonexistent' : `/proc/${process.pid}/fd/${this.#procFd}`;
+  }
+
+  /** The host's number for the first process of the sandbox, the parent of all orphans in it. */
+  get pid(): number | undefined {
+    return this.#pid;
+  }
+
+  /** The processes that are part of the holder and not of what runs in it. */
+  get ownProcesses(): ReadonlySet<number> {
+    return this.#ownProcesses;
+  }
+
+  /** Ends it and every process in it, at once. */
+  kill(): void {
+    if (!this.isAlive) return;
+    // Ends the cat of a bubblewrap that is killed before it has arranged to die with its parent.
+    this.#child.pipes[STDIN]?.destroy();
+    // The first process of a pid namespace takes all others along. Bubblewrap itself would pass our signal on too,
+    // but only when the kernel gets round to it.
+    if (this.#procFd !== undefined && this.#pid !== undefined) killQuietly(this.#pid);
+    else this.#child.signal('SIGKILL');
+  }
+
+  /** Remembers the process by its /proc folder. False if it is gone already. */
+  #pin(pid: number): boolean {
+    try {
+      this.#procFd = openSync(`/proc/${pid}`, constants.O_RDONLY | constants.O_DIRECTORY);
+      const children = readFileSync(`${this.proc}/task/${pid}/children`, 'utf8');
+      this.#ownProcesses = new Set([pid, ...children.trim().split(' ').map(Number)]);
+      this.#pid = pid;
+      return this.isAlive;
+    } catch {
+      return false;
+    }
+  }
+
+  async #lastWords(): Promise<string> {
+    this.#child.signal('SIGKILL');
+    await this.#child.exited;
+    await new Promise(setImmediate);
+    return this.#stderr.trim().replace(/^bwrap: /gm, '') || 'bubblewrap ended without a word';
+  }
+}
+
+function killQuietly(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // Gone by itself.
+  }
+}
+
+function cannotHold(reason: string): OperatorError {
+  return new OperatorError('no-sandbox', {
+    reason: `bubblewrap says: ${reason}`,
+    remedy: 'Run `lamella doctor`; it says what this machine lacks.',
+  });
+}

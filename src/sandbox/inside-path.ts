@@ -1,0 +1,80 @@
+/**
+ * Paths as a function sees them -> files of the host, before any sandbox exists: links are followed inside the
+ * function's root, not the host's, and permissions are judged for the function's user, not for ours.
+ */
+import type { Stats } from 'node:fs';
+import { lstatSync, readlinkSync } from 'node:fs';
+
+/** Host folders that a function sees at /var/task and /opt; undefined where there is nothing. */
+export type FunctionTrees = { readonly taskRoot: string | undefined; readonly optRoot: string | undefined };
+
+export type Lookup =
+  | { readonly kind: 'found'; readonly hostPath: string; readonly stats: Stats }
+  | { readonly kind: 'absent' }
+  /** A folder on the way may not be searched. */
+  | { readonly kind: 'forbidden' };
+
+/** As the kernel counts them: more and it gives up. */
+const MAX_LINKS = 40;
+const HOST_FOLDERS = new Set(['usr', 'bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32']);
+
+/** Finds the file, following every link, the last one too. `path` is absolute. */
+export function lookUpInside(path: string, trees: FunctionTrees): Lookup {
+  let rest = path.split('/').filter(isName);
+  let done: string[] = [];
+  let links = 0;
+  for (;;) {
+    const hostPath = hostPathOf(done, trees);
+    const stats = hostPath === undefined ? undefined : statsOf(hostPath);
+    if (hostPath !== undefined && stats === undefined) return { kind: 'absent' };
+    if (hostPath !== undefined && stats?.isSymbolicLink()) {
+      if (++links > MAX_LINKS) return { kind: 'absent' };
+      const target = readlinkSync(hostPath);
+      rest = [...target.split('/').filter(isName), ...rest];
+      done = target.startsWith('/') ? [] : done.slice(0, -1);
+      continue;
+    }
+    const next = rest.shift();
+    if (next === undefined) {
+      // The root, /var and the like are ours: nothing to run.
+      return hostPath === undefined || stats === undefined ? { kind: 'absent' } : { kind: 'found', hostPath, stats };
+    }
+    if (stats !== undefined && !stats.isDirectory()) return { kind: 'absent' };
+    if (stats !== undefined && !mayExecute(stats)) return { kind: 'forbidden' };
+    done = next === '..' ? done.slice(0, -1) : [...done, next];
+  }
+}
+
+/** Whether the function's user may run a file, or search a folder, of this mode and owner. */
+export function mayExecute({ mode, uid, gid }: Pick<Stats, 'mode' | 'uid' | 'gid'>): boolean {
+  const ourUid = process.geteuid?.() ?? 0;
+  // As root, functions are strangers to every file. Otherwise they are who we are.
+  if (ourUid === 0) return (mode & 0o001) !== 0;
+  if (uid === ourUid) return (mode & 0o100) !== 0;
+  return (mode & (gid === process.getegid?.() ? 0o010 : 0o001)) !== 0;
+}
+
+function hostPathOf(names: readonly string[], { taskRoot, optRoot }: FunctionTrees): string | undefined {
+  const [first, second] = names;
+  if (first === undefined) return undefined;
+  if (first === 'opt') return under(optRoot, names.slice(1));
+  if (first === 'var' && second === 'task') return under(taskRoot, names.slice(2));
+  if (HOST_FOLDERS.has(first)) return `/${names.join('/')}`;
+  return undefined;
+}
+
+function under(root: string | undefined, names: readonly string[]): string | undefined {
+  return root === undefined ? undefined : [root, ...names].join('/');
+}
+
+function statsOf(hostPath: string): Stats | undefined {
+  try {
+    return lstatSync(hostPath);
+  } catch {
+    return undefined;
+  }
+}
+
+function isName(part: string): boolean {
+  return part !== '' && part !== '.';
+}

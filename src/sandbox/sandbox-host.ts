@@ -1,0 +1,53 @@
+/**
+ * What a machine offers for sandboxes, as data: tools, identities for functions and cgroups. `host-capabilities.ts`
+ * finds it out once; everything else in this folder is told.
+ */
+
+/** Absolute paths of the programs that build a sandbox and start processes in it. */
+export type SandboxTools = {
+  readonly bwrap: string;
+  readonly nsenter: string;
+  readonly setpriv: string;
+  readonly mkfifo: string;
+  readonly sh: string;
+  /** These four also run inside, so they lie in a folder that a sandbox shows. */
+  readonly cat: string;
+  readonly env: string;
+  readonly setsid: string;
+  readonly nice: string;
+};
+
+/**
+ * Who a function is. As root each sandbox has a host uid (and gid of the same number) of its own, `firstUid` + slot;
+ * an ordinary user can only be himself, under another number in a user namespace.
+ */
+export type SandboxIdentity =
+  | { readonly kind: 'own-uids'; readonly firstUid: number; readonly count: number }
+  | { readonly kind: 'user-namespace'; readonly uid: number };
+
+/** Where memory, CPU and freezing can be controlled. Folders are those in which this service may make groups. */
+export type CgroupSupport =
+  | { readonly kind: 'v2'; readonly folder: string; readonly controllers: readonly string[] }
+  | {
+      readonly kind: 'v1';
+      readonly memory: string;
+      readonly cpu: string | undefined;
+      readonly freezer: string | undefined;
+    }
+  | { readonly kind: 'none'; readonly reason: string };
+
+export type SandboxHost = {
+  readonly tools: SandboxTools;
+  readonly identity: SandboxIdentity;
+  readonly cgroups: CgroupSupport;
+  /**
+   * Whether the kernel counts a sandbox's processes apart from the user's other processes, so that a limit on their
+   * number hits the function alone (as root always; as an ordinary user since Linux 5.14).
+   */
+  readonly countsProcessesApart: boolean;
+};
+
+/** The uid and gid that the processes of a sandbox have, as they see it themselves. */
+export function insideUid(identity: SandboxIdentity, slot: number): number {
+  return identity.kind === 'user-namespace' ? identity.uid : identity.firstUid + (slot % identity.count);
+}

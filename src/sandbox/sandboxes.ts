@@ -1,0 +1,104 @@
+/**
+ * Opens sandboxes, and owns what they have in common: the copied /etc, pipes, cgroups, spare seats, and a folder of
+ * the service for all of it. What earlier services left behind there and among the cgroups is cleared away first.
+ */
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Clock } from '../clock.ts';
+import type { Log } from '../log.ts';
+import { BubblewrapSandbox } from './bubblewrap-sandbox.ts';
+import { bwrapArguments } from './bwrap-arguments.ts';
+import { openCgroups } from './cgroup.ts';
+import { prepareHostRoot } from './host-root.ts';
+import { createIdentityFileCache } from './identity-files.ts';
+import { createOutputPipes } from './output-pipes.ts';
+import type { OpenSandbox, Sandbox } from './sandbox.ts';
+import type { SandboxHost } from './sandbox-host.ts';
+import { insideUid } from './sandbox-host.ts';
+import { createSeats } from './seats.ts';
+
+export type SandboxesMeans = {
+  readonly host: SandboxHost;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** A folder for this service alone; everything in it is removed at the start and at the end. */
+  readonly runDirectory: string;
+};
+
+export interface Sandboxes {
+  readonly open: OpenSandbox;
+  /** Closes every sandbox that is still open or opening, and removes everything. */
+  close(): Promise<void>;
+}
+
+/** Starts preparing at once, in the background; the first `open` waits for what it needs. */
+export function startSandboxes({ host, clock, log, runDirectory }: SandboxesMeans): Sandboxes {
+  rmSync(runDirectory, { recursive: true, force: true });
+  mkdirSync(runDirectory, { recursive: true, mode: 0o700 });
+  const scriptFolder = join(runDirectory, 'launch');
+  mkdirSync(scriptFolder, { mode: 0o700 });
+
+  const cgroups = openCgroups(host.cgroups, clock);
+  const pipes = createOutputPipes(host.tools.mkfifo, join(runDirectory, 'pipes'));
+  const seats = createSeats({ tools: host.tools, cgroups, pipes, clock, log, scriptFolder });
+  const identityFiles = createIdentityFileCache(join(runDirectory, 'identity'));
+  const preparing = prepareHostRoot(join(runDirectory, 'etc'));
+  preparing.catch(() => {}); // reported by each `open`
+
+  const opening = new Set<Promise<unknown>>();
+  const living = new Set<Sandbox>();
+  const uidsInUse = new Map<number, number>();
+
+  const release = (uid: number): void => {
+    uidsInUse.set(uid, (uidsInUse.get(uid) ?? 1) - 1);
+  };
+  const open: OpenSandbox = async (spec) => {
+    const root = await preparing;
+    root.refresh();
+    const uid = insideUid(host.identity, spec.slot);
+    const sharers = uidsInUse.get(uid) ?? 0;
+    uidsInUse.set(uid, sharers + 1);
+    const namespaceUid = host.identity.kind === 'user-namespace' ? uid : undefined;
+    try {
+      const sandbox = await BubblewrapSandbox.open(seats.take(), spec, {
+        host,
+        clock,
+        maker: seats,
+        hasOwnUid: sharers === 0,
+        holderArguments: () => bwrapArguments(spec, root, identityFiles(uid, spec.hosts), namespaceUid),
+      });
+      log.debug({ sandbox: spec.id, uid: sandbox.hostUid }, 'sandbox opened');
+      living.add(sandbox);
+      void sandbox.closed.then(() => {
+        living.delete(sandbox);
+        release(uid);
+      });
+      return sandbox;
+    } catch (failure) {
+      release(uid);
+      throw failure;
+    }
+  };
+
+  return {
+    open(spec) {
+      const promise = open(spec);
+      const settled = promise.then(
+        () => {},
+        () => {},
+      );
+      opening.add(settled);
+      void settled.then(() => opening.delete(settled));
+      return promise;
+    },
+    async close() {
+      await preparing.catch(() => {});
+      await Promise.all(opening);
+      await Promise.all([...living].map((sandbox) => sandbox.close()));
+      await seats.close();
+      await pipes.close();
+      await cgroups.close();
+      rmSync(runDirectory, { recursive: true, force: true });
+    },
+  };
+}

@@ -1,0 +1,112 @@
+/**
+ * Seats: what a sandbox is made of, prepared ahead of need and not yet anybody's: a cgroup, a bubblewrap that waits
+ * for its arguments and a launcher that has joined the group. Preparing takes longer than all that is left to do at a
+ * cold start. A seat is used once; which function sits on it decides everything that matters.
+ */
+import type { Clock } from '../clock.ts';
+import type { Log } from '../log.ts';
+import type { CgroupGroup, Cgroups } from './cgroup.ts';
+import { Holder } from './holder.ts';
+import { Launcher } from './launcher.ts';
+import type { OutputPipes } from './output-pipes.ts';
+import type { SandboxTools } from './sandbox-host.ts';
+
+/** Spare seats kept while nothing happens. */
+const SPARE_SEATS = 2;
+/** A cold start is under way when a seat is taken: leave it the processor. */
+const REFILL_DELAY_MS = 60;
+
+export type Seat = {
+  readonly group: CgroupGroup;
+  readonly holder: Holder;
+  readonly launcher: Launcher;
+};
+
+/** Makes the parts of seats, for those who need one more of them. */
+export type SeatMaker = {
+  readonly makeHolder: () => Holder;
+  readonly makeLauncher: (group: CgroupGroup) => Launcher;
+};
+
+export interface Seats extends SeatMaker {
+  /** A spare seat, or one made now. */
+  take(): Seat;
+  close(): Promise<void>;
+}
+
+export type SeatMeans = {
+  readonly tools: SandboxTools;
+  readonly cgroups: Cgroups;
+  readonly pipes: OutputPipes;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** For the launchers' scripts. */
+  readonly scriptFolder: string;
+};
+
+export function createSeats({ tools, cgroups, pipes, clock, log, scriptFolder }: SeatMeans): Seats {
+  const spare: Seat[] = [];
+  const removals = new Set<Promise<void>>();
+  let launchers = 0;
+  let cancelRefill: (() => void) | undefined;
+  let isClosed = false;
+
+  const maker: SeatMaker = {
+    makeHolder: () => new Holder(tools),
+    makeLauncher: ({ joinFiles }) =>
+      new Launcher({ tools, pipes, clock, joinFiles, scriptFile: `${scriptFolder}/${launchers++}` }),
+  };
+  const makeSeat = (): Seat => {
+    const group = cgroups.createGroup();
+    const holder = maker.makeHolder();
+    try {
+      return { group, holder, launcher: maker.makeLauncher(group) };
+    } catch (failure) {
+      holder.kill();
+      throw failure;
+    }
+  };
+  const refill = (): void => {
+    cancelRefill = undefined;
+    if (isClosed || spare.length >= SPARE_SEATS) return;
+    try {
+      spare.push(makeSeat());
+      scheduleRefill(1); // one at a time, so that the event loop gets its turn
+    } catch (failure) {
+      log.warn({ err: failure }, 'no spare sandbox can be prepared');
+    }
+  };
+  const scheduleRefill = (delayMs: number): void => {
+    cancelRefill?.();
+    cancelRefill = clock.after(delayMs, refill);
+  };
+  const remove = (seat: Seat): void => {
+    const removal = removeSeat(seat).finally(() => removals.delete(removal));
+    removals.add(removal);
+  };
+  scheduleRefill(0);
+
+  return {
+    ...maker,
+    take() {
+      scheduleRefill(REFILL_DELAY_MS);
+      for (let seat = spare.shift(); seat !== undefined; seat = spare.shift()) {
+        if (seat.holder.isAlive && seat.launcher.isAlive) return seat;
+        remove(seat);
+      }
+      return makeSeat();
+    },
+    async close() {
+      isClosed = true;
+      cancelRefill?.();
+      for (const seat of spare.splice(0)) remove(seat);
+      await Promise.all(removals);
+    },
+  };
+}
+
+async function removeSeat({ group, holder, launcher }: Seat): Promise<void> {
+  holder.kill();
+  await Promise.all([holder.gone(), launcher.discard()]);
+  await group.remove();
+}
