@@ -113,7 +113,8 @@ async function buildArchives(): Promise<boolean> {
 
 /** `vendor.zip`: Guzzle by Composer, else from Debian's packages. */
 async function buildVendor(): Promise<boolean> {
-  const composer = ['layer', 'build', 'composer', EXAMPLE, '--version', PHP_VERSION, '-o', inOutput('vendor.zip')];
+  const php = ['--version', PHP_VERSION, '--extensions', EXTENSIONS];
+  const composer = ['layer', 'build', 'composer', EXAMPLE, ...php, '-o', inOutput('vendor.zip')];
   command(`lamella ${composer.map(shorten).join(' ')}`);
   const built = spawnSync(LAMELLA, composer, { encoding: 'utf8' });
   if (built.status === 0) return true;
@@ -131,7 +132,7 @@ async function buildVendor(): Promise<boolean> {
   const vendor = [];
   for (const name of DEBIAN_LIBRARIES) {
     if (existsSync(join(library, name)))
-      vendor.push(...(await entriesOfFolder(join(library, name), { prefix: `vendor/${name}` })));
+      vendor.push(...(await entriesOfFolder(join(library, name), { prefix: `vendor/${name}/` })));
   }
   const autoload = { kind: 'bytes', bytes: Buffer.from(DEBIAN_AUTOLOAD) } as const;
   await writeZip(inOutput('vendor.zip'), [...vendor, { path: 'vendor/autoload.php', mode: 0o644, content: autoload }]);

@@ -88,7 +88,8 @@ export const COMMANDS: readonly CommandRow[] = [
     args: { '<project>': 'Folder that holds composer.json.' },
     options: [
       [
-        { flag: '--version <version>', help: 'PHP version to run Composer with; 8.4 unless said otherwise.' },
+        { flag: '--version <version>', help: 'PHP version of the runtime layer; 8.4 unless said otherwise.' },
+        { flag: '--extensions <list>', help: 'Extensions of the runtime layer; packages are chosen to fit them.' },
         { flag: '-o, --output <file>', help: 'The archive to write; vendor.zip unless said otherwise.' },
         { flag: '--json', help: 'Print what was built as JSON.' },
       ],

@@ -1,17 +1,18 @@
 /** `lamella layer build php`: progress on standard error, what was built on standard output. */
 import { resolve } from 'node:path';
+import type { Given } from '../../options.ts';
 import { resolveBuildOptions } from '../../options.ts';
 import { buildPhpLayer } from '../../packaging/php-layer.ts';
 import type { Run } from '../command.ts';
 import { megabytes, say, writeJson, writeResult } from '../output.ts';
 
-const DEFAULT_VERSION = '8.4';
+export const DEFAULT_PHP_VERSION = '8.4';
 
 export const run: Run = async ({ given }) => {
   const { cacheDir } = resolveBuildOptions(given, 'layer build php');
   const layer = await buildPhpLayer({
-    version: String(given.version ?? DEFAULT_VERSION),
-    ...(given.extensions !== undefined && { extensions: listOf(String(given.extensions)) }),
+    version: String(given.version ?? DEFAULT_PHP_VERSION),
+    ...extensionsOf(given),
     ...(given.bootstrap !== undefined && { bootstrap: resolve(String(given.bootstrap)) }),
     output: resolve(String(given.output ?? 'php.zip')),
     cacheDir,
@@ -31,7 +32,12 @@ export const run: Run = async ({ given }) => {
   return 0;
 };
 
-/** `''` asks for no extension at all, which is not the same as not asking. */
-function listOf(text: string): string[] {
-  return text.split(',').flatMap((name) => name.trim() || []);
+/** `--extensions ''` asks for no extension at all, which is not the same as not asking. */
+export function extensionsOf(given: Given): { extensions?: readonly string[] } {
+  if (given.extensions === undefined) return {};
+  return {
+    extensions: String(given.extensions)
+      .split(',')
+      .flatMap((name) => name.trim() || []),
+  };
 }
