@@ -1,0 +1,178 @@
+/** The unmodified AWS CLI, each one on the PATH (apt's is version 2; others may be there too), against a real port. */
+import type { ChildProcess } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { accessSync, constants, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { RunningApis } from '../../test/support/running-apis.ts';
+import { startApis } from '../../test/support/running-apis.ts';
+
+const TRUST = {
+  Version: '2012-10-17',
+  Statement: [{ Effect: 'Allow', Principal: { Service: 'lambda.amazonaws.com' }, Action: 'sts:AssumeRole' }],
+};
+const GROUP = '/aws/lambda/php-example-hello';
+
+function installedClis(): { readonly path: string; readonly version: string }[] {
+  const paths = (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, 'aws'));
+  const found = paths.filter((path) => {
+    try {
+      accessSync(path, constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+  const distinct = [...new Map(found.map((path) => [realpathSync(path), path])).values()];
+  return distinct.flatMap((path) => {
+    try {
+      return {
+        path,
+        version:
+          execFileSync(path, ['--version'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).split(' ')[0] ??
+          '',
+      };
+    } catch {
+      // A version manager's shim without a version behind it.
+      return [];
+    }
+  });
+}
+
+const CLIS = installedClis();
+
+it('there is an AWS CLI to test with (apt install awscli)', () => {
+  expect(CLIS.length).toBeGreaterThan(0);
+});
+
+describe.each(CLIS)('$version', { timeout: 60_000 }, ({ path, version }) => {
+  let apis: RunningApis;
+  let folder: string;
+  const children: ChildProcess[] = [];
+
+  beforeEach(async () => {
+    apis = await startApis();
+    folder = mkdtempSync(join(tmpdir(), 'lamella-awscli-'));
+  });
+  afterEach(async () => {
+    for (const child of children.splice(0)) {
+      child.kill('SIGKILL');
+      if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+    }
+    rmSync(folder, { recursive: true });
+    await apis.close();
+  });
+
+  const environment = () => ({
+    PATH: process.env.PATH,
+    HOME: folder,
+    AWS_ACCESS_KEY_ID: 'AKIAIOSFODNN7EXAMPLE',
+    AWS_SECRET_ACCESS_KEY: 'secret',
+    AWS_DEFAULT_REGION: 'us-east-1',
+    AWS_PAGER: '',
+    PYENV_ROOT: process.env.PYENV_ROOT,
+  });
+  const aws = (...words: string[]) =>
+    new Promise<{ code: number; stdout: string; stderr: string }>((resolve) => {
+      execFile(
+        path,
+        [...words, '--endpoint-url', apis.url],
+        { env: environment(), cwd: folder },
+        (error, stdout, stderr) => resolve({ code: error ? Number(error.code) : 0, stdout, stderr }),
+      );
+    });
+  const json = async (...words: string[]) => {
+    const { code, stdout, stderr } = await aws(...words, '--output', 'json');
+    if (code !== 0) throw new Error(stderr);
+    return JSON.parse(stdout);
+  };
+  const append = (message: string) =>
+    apis.logStore.append({
+      scope: { region: 'us-east-1', account: '123456789012' },
+      logGroup: GROUP,
+      logStream: '2026/11/22/[$LATEST]abc',
+      epochMs: Date.now(),
+      message,
+    });
+
+  it('goes through the role of the walkthrough', async () => {
+    writeFileSync(join(folder, 'trust-policy.json'), JSON.stringify(TRUST, undefined, 2));
+    const role = ['--role-name', 'LambdaPhpExample'];
+    const create = [
+      'iam',
+      'create-role',
+      ...role,
+      '--path',
+      '/service-role/',
+      '--assume-role-policy-document',
+      'file://trust-policy.json',
+    ];
+    const { Role } = await json(...create);
+    expect(Role.Arn).toBe('arn:aws:iam::123456789012:role/service-role/LambdaPhpExample');
+    expect(Role.AssumeRolePolicyDocument).toEqual(TRUST);
+    const again = await aws(...create);
+    expect(again.code).not.toBe(0);
+    expect(again.stderr).toContain(
+      'An error occurred (EntityAlreadyExists) when calling the CreateRole operation: Role with name LambdaPhpExample already exists.',
+    );
+    const arn = 'arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole';
+    expect((await aws('iam', 'attach-role-policy', ...role, '--policy-arn', arn)).code).toBe(0);
+    const { AttachedPolicies } = await json('iam', 'list-attached-role-policies', ...role);
+    expect(AttachedPolicies).toEqual([{ PolicyName: 'AWSLambdaBasicExecutionRole', PolicyArn: arn }]);
+    expect((await aws('iam', 'wait', 'role-exists', ...role)).code).toBe(0);
+    expect((await json('sts', 'get-caller-identity')).Account).toBe('123456789012');
+  });
+
+  it('reads logs', async () => {
+    append('first line\n');
+    append('second line\n');
+    const { logGroups } = await json('logs', 'describe-log-groups');
+    expect(logGroups[0].logGroupName).toBe(GROUP);
+    const { events } = await json('logs', 'filter-log-events', '--log-group-name', GROUP, '--filter-pattern', 'second');
+    expect(events.map(({ message }: { message: string }) => message)).toEqual(['second line\n']);
+    const streams = await json(
+      'logs',
+      'describe-log-streams',
+      '--log-group-name',
+      GROUP,
+      '--order-by',
+      'LastEventTime',
+      '--descending',
+    );
+    const stream = streams.logStreams[0].logStreamName;
+    const got = await json('logs', 'get-log-events', '--log-group-name', GROUP, '--log-stream-name', stream);
+    expect(got.events).toHaveLength(2);
+    const missing = await aws('logs', 'filter-log-events', '--log-group-name', '/none');
+    expect(missing.stderr).toContain('(ResourceNotFoundException)');
+    expect(missing.stderr).toContain('The specified log group does not exist.');
+  });
+
+  // Version 1 has no `logs tail`.
+  if (version.startsWith('aws-cli/2')) it('follows a log as it grows', followsLog);
+
+  async function followsLog() {
+    append('before\n');
+    const words = ['logs', 'tail', GROUP, '--follow', '--since', '5m', '--format', 'short', '--endpoint-url', apis.url];
+    const child = spawn(path, words, {
+      env: { ...environment(), PYTHONUNBUFFERED: '1' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    children.push(child);
+    let stderr = '';
+    child.stderr.on('data', (piece) => (stderr += piece));
+    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    const nextLine = async () => {
+      for (;;) {
+        const { value, done } = await lines.next();
+        if (done) throw new Error(`aws logs tail ended: ${stderr}`);
+        if (value.trim() !== '') return value as string;
+      }
+    };
+    expect(await nextLine()).toMatch(/before$/);
+    append('after\n');
+    expect(await nextLine()).toMatch(/after$/);
+  }
+});

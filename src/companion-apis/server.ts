@@ -1,0 +1,135 @@
+/**
+ * The door of the API port: one address answers for several of AWS's services, told apart by the credential scope of
+ * the request's signature, as every AWS client sends it. Lets in (`http/guard.ts`), names the call and hands it on;
+ * what a service answers is the service's business. Unsigned requests are told apart by their looks.
+ */
+import { randomUUID } from 'node:crypto';
+import type { ApiCall, ServiceHandler } from '../http/api-call.ts';
+import type { HttpHandler, HttpRequest, HttpResponse } from '../http/exchange.ts';
+import { judgeCaller } from '../http/guard.ts';
+import { parseCredentialScope } from '../http/sigv4.ts';
+import type { Log } from '../log.ts';
+import { IAM_VERSION } from '../protocol/iam-operations.ts';
+import { LOGS_TARGET_PREFIX } from '../protocol/logs-operations.ts';
+import type { RequestId } from '../protocol/names.ts';
+import { STS_VERSION } from '../protocol/sts-operations.ts';
+import { renderError } from './query-protocol.ts';
+
+export type ApiServices = {
+  readonly lambda: ServiceHandler;
+  readonly iam: ServiceHandler;
+  readonly sts: ServiceHandler;
+  readonly logs: ServiceHandler;
+};
+
+export type ApiHandlerOptions = ApiServices & {
+  /** For unsigned requests. */
+  readonly defaultRegion: string;
+  readonly accountId: string;
+  /** The host that the port was bound to; clients may name it. */
+  readonly boundHost?: string;
+  /** Further names by which clients may call (`--allow-host`). */
+  readonly allowedHosts: readonly string[];
+  readonly log: Log;
+};
+
+type ServiceName = keyof ApiServices;
+
+const SERVICE_NAMES: readonly ServiceName[] = ['lambda', 'iam', 'sts', 'logs'];
+const REGION = /^[a-z]{2,5}(-[a-z]+)+-\d{1,2}$/;
+
+/** The handler of the whole API port. */
+export function createApiHandler(options: ApiHandlerOptions): HttpHandler {
+  const policy = { boundHost: options.boundHost ?? '127.0.0.1', allowedHosts: options.allowedHosts };
+  return async (request, response) => {
+    const requestId = randomUUID() as RequestId;
+    response.setHeader('x-amzn-RequestId', requestId);
+    const verdict = judgeCaller(request.headers, policy, request.socket.localAddress);
+    if (!verdict.admitted) {
+      options.log.warn(
+        { requestId, host: request.headers.host, origin: request.headers.origin },
+        'foreign caller refused',
+      );
+      return sendJsonError(response, 403, 'AccessDeniedException', `Refused: ${verdict.reason}.`);
+    }
+    const query = new URLSearchParams(queryOf(request));
+    const credential = parseCredentialScope(request.headers.authorization, query);
+    const call: ApiCall = {
+      request,
+      response,
+      requestId,
+      scope: {
+        region: credential?.region && REGION.test(credential.region) ? credential.region : options.defaultRegion,
+        account: options.accountId,
+      },
+      baseUrl: `http://${request.headers.host}`,
+      accessKeyId: credential?.accessKeyId,
+    };
+    const service = credential ? credential.service : await guessService(request, query);
+    const handler = SERVICE_NAMES.find((name) => name === service);
+    if (handler === undefined) return refuseService(call, service);
+    await options[handler](call);
+  };
+}
+
+function queryOf(request: HttpRequest): string {
+  const url = request.url ?? '/';
+  const start = url.indexOf('?');
+  return start < 0 ? '' : url.slice(start + 1);
+}
+
+async function guessService(request: HttpRequest, query: URLSearchParams): Promise<ServiceName> {
+  const target = request.headers['x-amz-target'];
+  if (typeof target === 'string' && target.startsWith(`${LOGS_TARGET_PREFIX}.`)) return 'logs';
+  if (/^\/(\?|$)/.test(request.url ?? '/')) {
+    const version = query.get('Version') ?? (isForm(request) ? await peekVersion(request) : undefined);
+    if (version === IAM_VERSION) return 'iam';
+    if (version === STS_VERSION) return 'sts';
+  }
+  return 'lambda';
+}
+
+function isForm(request: HttpRequest): boolean {
+  return request.headers['content-type']?.startsWith('application/x-www-form-urlencoded') ?? false;
+}
+
+/** `Version` from the first piece of a form, which is put back: the service reads the body as if untouched. */
+async function peekVersion(request: HttpRequest): Promise<string | undefined> {
+  const piece = await firstPiece(request);
+  return piece === undefined ? undefined : (new URLSearchParams(piece.toString('utf8')).get('Version') ?? undefined);
+}
+
+function firstPiece(request: HttpRequest): Promise<Buffer | undefined> {
+  return new Promise((resolve) => {
+    const settle = (piece: Buffer | undefined) => {
+      request.off('readable', onReadable).off('end', onEnd).off('error', onEnd).off('close', onEnd);
+      if (piece) request.unshift(piece);
+      resolve(piece);
+    };
+    const onReadable = () => {
+      const piece = request.read() as Buffer | null;
+      if (piece !== null) settle(piece);
+    };
+    const onEnd = () => settle(undefined);
+    request.on('readable', onReadable).on('end', onEnd).on('error', onEnd).on('close', onEnd);
+  });
+}
+
+/** Said in the protocol that the client seems to speak, so that its SDK shows the text. */
+function refuseService(call: ApiCall, service: string): void {
+  const code = 'NotImplementedException';
+  const message = `Lamella does not offer the service '${service}'. It answers for ${SERVICE_NAMES.join(', ')}.`;
+  call.request.resume();
+  if (isForm(call.request)) {
+    const xml = renderError('https://lamella.invalid/', code, 501, message, call.requestId);
+    call.response.writeHead(501, { 'Content-Type': 'text/xml' }).end(xml);
+  } else {
+    sendJsonError(call.response, 501, code, message);
+  }
+}
+
+function sendJsonError(response: HttpResponse, status: number, code: string, message: string): void {
+  response
+    .writeHead(status, { 'Content-Type': 'application/json', 'x-amzn-ErrorType': code })
+    .end(JSON.stringify({ __type: code, Message: message }));
+}

@@ -1,0 +1,80 @@
+/** The API port with IAM, STS and CloudWatch Logs on a temporary database, for tests of those. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Clock } from '../../src/clock.ts';
+import { systemClock } from '../../src/clock.ts';
+import { createLogsApi } from '../../src/companion-apis/cloudwatch-logs.ts';
+import type { IamApi } from '../../src/companion-apis/iam.ts';
+import { createIamApi } from '../../src/companion-apis/iam.ts';
+import { createApiHandler } from '../../src/companion-apis/server.ts';
+import type { StsApi } from '../../src/companion-apis/sts.ts';
+import { createStsApi } from '../../src/companion-apis/sts.ts';
+import type { ServiceHandler } from '../../src/http/api-call.ts';
+import { listen } from '../../src/http/listener.ts';
+import { Lifetime } from '../../src/lifetime.ts';
+import { silentLog } from '../../src/log.ts';
+import type { LogStore } from '../../src/logs/log-store.ts';
+import { createLogStore } from '../../src/logs/log-store.ts';
+import { openDatabase } from '../../src/storage/database.ts';
+
+export type RunningApis = {
+  readonly url: string;
+  readonly port: number;
+  readonly logStore: LogStore;
+  readonly iam: IamApi;
+  readonly sts: StsApi;
+  close(): Promise<void>;
+};
+
+export type RunningApisOptions = {
+  readonly clock?: Clock;
+  /** Stands where the Lambda API will. */
+  readonly lambda?: ServiceHandler;
+  readonly allowedHosts?: readonly string[];
+};
+
+export const TEST_ACCOUNT = '123456789012';
+
+/** What AWS's clients need to be told: any key will do. */
+export const TEST_CREDENTIALS = { accessKeyId: 'AKIAIOSFODNN7EXAMPLE', secretAccessKey: 'secret' };
+
+export async function startApis(options: RunningApisOptions = {}): Promise<RunningApis> {
+  const clock = options.clock ?? systemClock;
+  const lifetime = new Lifetime();
+  const folder = mkdtempSync(join(tmpdir(), 'lamella-apis-'));
+  lifetime.onClose(() => rmSync(folder, { recursive: true }));
+  const database = lifetime.own(openDatabase(join(folder, 'test.db')));
+  const logStore = lifetime.own(createLogStore({ database, clock, log: silentLog }));
+  const iam = createIamApi({ database, clock, log: silentLog });
+  const sts = createStsApi({ database, clock, log: silentLog, iam });
+  const failures: unknown[] = [];
+  const handler = createApiHandler({
+    lambda: options.lambda ?? (async ({ response }) => void response.writeHead(404).end()),
+    iam: iam.handle,
+    sts: sts.handle,
+    logs: createLogsApi({ logStore, clock, log: silentLog }),
+    defaultRegion: 'us-east-1',
+    accountId: TEST_ACCOUNT,
+    allowedHosts: options.allowedHosts ?? [],
+    log: silentLog,
+  });
+  const listener = await listen({
+    host: '127.0.0.1',
+    port: 0,
+    handler,
+    onFailure: (failure) => failures.push(failure),
+  });
+  lifetime.own({ close: () => listener.close() });
+  lifetime.onClose(() => {
+    if (failures.length > 0) throw new AggregateError(failures, 'a handler failed');
+  });
+  return {
+    url: `http://127.0.0.1:${listener.port}`,
+    port: listener.port,
+    logStore,
+    iam,
+    sts,
+    close: () => lifetime.close(),
+  };
+}
