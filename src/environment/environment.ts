@@ -8,7 +8,7 @@ import { chmod, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Cancel, Clock } from '../clock.ts';
 import type { FunctionVersion } from '../functions/function.ts';
-import { ownerOfConnection } from '../http/connection-owner.ts';
+import { type Connection, ownerOfConnection } from '../http/connection-owner.ts';
 import type { Listener } from '../http/listener.ts';
 import type { Log } from '../log.ts';
 import { RUNTIME_API_PORT } from '../protocol/endpoints.ts';
@@ -101,7 +101,7 @@ export async function openEnvironment(host: EnvironmentHost, options: Environmen
       host: loopbackAddress(candidate),
       port: port === 'usual' ? RUNTIME_API_PORT : 0,
       onFailure: (failure) => host.log.error({ err: failure }, 'the Runtime API failed to answer'),
-      isTrusted: (peer) => isOwnConnection(host.slots, hostUid, peer),
+      isTrusted: (connection) => isOwnConnection(host.slots, hostUid, connection),
     }),
   );
   const temporaryDirectory = join(host.runDirectory, id, 'tmp');
@@ -151,13 +151,9 @@ async function listExtensions(optDirectory: string | undefined): Promise<readonl
  * Whether a connection comes from the environment itself. While it is the only one there is nobody to keep out; else
  * the socket's owner tells, where environments have uids of their own. The service's own user may look in.
  */
-async function isOwnConnection(
-  slots: Slots,
-  hostUid: number | undefined,
-  peer: { readonly address: string; readonly port: number },
-): Promise<boolean> {
+async function isOwnConnection(slots: Slots, hostUid: number | undefined, connection: Connection): Promise<boolean> {
   if (hostUid === undefined || slots.taken <= 1) return true;
-  const owner = await ownerOfConnection(peer);
+  const owner = await ownerOfConnection(connection);
   return owner === undefined || owner === hostUid || owner === process.getuid?.();
 }
 

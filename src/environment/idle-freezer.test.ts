@@ -46,7 +46,7 @@ describe('freezing between invocations', () => {
   it('counts the delay from the last invocation', () => {
     freezer.idle();
     clock.advance(3);
-    freezer.wake();
+    void freezer.wake();
     freezer.idle();
     clock.advance(4);
     expect(calls).toEqual([]);
@@ -56,7 +56,7 @@ describe('freezing between invocations', () => {
 
   it('leaves a busy environment alone', () => {
     freezer.idle();
-    freezer.wake();
+    void freezer.wake();
     clock.advance(1000);
     expect(calls).toEqual([]);
     expect(clock.pending).toBe(0);

@@ -4,23 +4,28 @@
  */
 import { readFile } from 'node:fs/promises';
 
-/** The uid of the process that opened the socket bound to `peer`; undefined when the kernel does not list it. */
-export async function ownerOfConnection(peer: {
-  readonly address: string;
-  readonly port: number;
-}): Promise<number | undefined> {
-  const local = renderProcAddress(peer.address, peer.port);
-  if (local === undefined) return undefined;
+/** One end of a TCP connection. */
+export type Endpoint = { readonly address: string; readonly port: number };
+
+/** A connection as this process sees it: the other end, and its own. */
+export type Connection = { readonly peer: Endpoint; readonly own: Endpoint };
+
+/** The uid of the process that holds the other end; undefined when the kernel does not list it. */
+export async function ownerOfConnection({ peer, own }: Connection): Promise<number | undefined> {
+  // Both ends must match: a connection of the past may linger with the peer's port, and is listed as root's.
+  const local = renderProcAddress(peer);
+  const remote = renderProcAddress(own);
+  if (local === undefined || remote === undefined) return undefined;
   const table = await readFile('/proc/net/tcp', 'latin1');
   for (const line of table.split('\n')) {
     const fields = line.trim().split(/\s+/);
-    if (fields[1] === local) return Number(fields[7]);
+    if (fields[1] === local && fields[2] === remote) return Number(fields[7]);
   }
   return undefined;
 }
 
 /** `0100007F:2329`: the address in the kernel's own byte order (little-endian on every machine Lambda runs on). */
-function renderProcAddress(address: string, port: number): string | undefined {
+function renderProcAddress({ address, port }: Endpoint): string | undefined {
   const octets = address.replace(/^::ffff:/, '').split('.');
   if (octets.length !== 4) return undefined;
   const hex = (value: number, digits: number) => value.toString(16).toUpperCase().padStart(digits, '0');

@@ -3,6 +3,7 @@
  * environment speaks. Usable alone: it knows no process, no database, no sandbox.
  */
 
+import type { Connection } from '../http/connection-owner.ts';
 import type { HttpRequest, HttpResponse } from '../http/exchange.ts';
 import { type Listener, listen } from '../http/listener.ts';
 import { EXTENSIONS_API, RUNTIME_API } from '../protocol/endpoints.ts';
@@ -23,7 +24,7 @@ export type RuntimeApiOptions = {
    * Asked for each connection before a call without a request id is answered: whether the peer may speak for this
    * environment. Calls that name the invocation's request id prove by it that they may.
    */
-  readonly isTrusted?: (peer: { readonly address: string; readonly port: number }) => boolean | Promise<boolean>;
+  readonly isTrusted?: (connection: Connection) => boolean | Promise<boolean>;
 };
 
 /** Listens. Throws `OperatorError` `port-in-use` or `cannot-listen`. Whoever calls it closes it. */
@@ -122,7 +123,10 @@ function createTrust(isTrusted: RuntimeApiOptions['isTrusted']): Trust {
     const { socket } = request;
     let verdict = verdicts.get(socket);
     if (verdict === undefined) {
-      verdict = isTrusted({ address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 });
+      verdict = isTrusted({
+        peer: { address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 },
+        own: { address: socket.localAddress ?? '', port: socket.localPort ?? 0 },
+      });
       verdicts.set(socket, verdict);
     }
     if (verdict === true) return proceed();

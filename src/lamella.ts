@@ -1,0 +1,192 @@
+/**
+ * `start(options)`: the whole service in one process. The only file that knows every area: it opens each thing, hands
+ * it what it needs, and owns it. No rule of Lambda's is here.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Cancel, type Clock, systemClock } from './clock.ts';
+import { createLogsApi } from './companion-apis/cloudwatch-logs.ts';
+import { createIamApi } from './companion-apis/iam.ts';
+import { createApiHandler } from './companion-apis/server.ts';
+import { createStsApi } from './companion-apis/sts.ts';
+import { openEnvironment } from './environment/environment.ts';
+import type { Emit } from './environment/facts.ts';
+import type { Credentials } from './environment/launch-plan.ts';
+import { createSlots } from './environment/slots.ts';
+import type { FunctionVersion } from './functions/function.ts';
+import { createFunctions, type Functions } from './functions/functions.ts';
+import { listen } from './http/listener.ts';
+import { createDispatcher } from './invocation/dispatcher.ts';
+import { EnvironmentPool } from './invocation/pool.ts';
+import { createLambdaApi } from './lambda-api/server.ts';
+import { createLayers } from './layers/layers.ts';
+import { createOptTrees } from './layers/opt-tree.ts';
+import { type Closeable, Lifetime } from './lifetime.ts';
+import { createLog, type Log } from './log.ts';
+import { createLogStore } from './logs/log-store.ts';
+import type { Options } from './options.ts';
+import { probeHost } from './sandbox/host-capabilities.ts';
+import { createSandboxes } from './sandbox/open-sandbox.ts';
+import { createArchives } from './storage/archives.ts';
+import { openDataDirectory } from './storage/data-directory.ts';
+import { openDatabase } from './storage/database.ts';
+
+/** A running service. */
+export type Lamella = {
+  /** Where the API answers, e.g. `http://127.0.0.1:3001`: the endpoint URL for any AWS client. */
+  readonly url: string;
+  /** Lets running invocations end (4 s at most), then ends everything; no process is left behind. Idempotent. */
+  close(): Promise<void>;
+};
+
+/** How long invocations under way may take to end when the service closes, in milliseconds. */
+const DRAIN_MS = 4000;
+
+/** How often what nothing refers to any more is removed, in milliseconds. */
+const GARBAGE_INTERVAL_MS = 10 * 60_000;
+
+/**
+ * Starts a service and resolves once it accepts connections. Throws `OperatorError` when this machine, the data folder
+ * or the address is not fit; nothing is left behind then.
+ * @example
+ * const lamella = await start(resolveOptions({ port: 0, ephemeral: true }));
+ * // any AWS client with endpoint lamella.url ...
+ * await lamella.close();
+ */
+export async function start(options: Options): Promise<Lamella> {
+  const lifetime = new Lifetime();
+  try {
+    const url = await open(options, lifetime);
+    return { url, close: () => lifetime.close() };
+  } catch (failure) {
+    await lifetime.close();
+    throw failure;
+  }
+}
+
+/** Opens everything in the order in which the next thing needs the last; `lifetime` closes it in reverse. */
+async function open(options: Options, lifetime: Lifetime): Promise<string> {
+  const clock = systemClock;
+  const log = createLog(options.logLevel);
+  const capabilities = await probeHost();
+
+  const data = lifetime.own(openDataDirectory(options.ephemeral ? 'ephemeral' : { directory: options.dataDir }));
+  const database = lifetime.own(openDatabase(data.database));
+  const logStore = lifetime.own(createLogStore({ database, clock, log }));
+  const iam = createIamApi({ database, clock, log });
+  const sts = createStsApi({ database, clock, log, iam });
+  const archives = createArchives(data);
+  const optTrees = createOptTrees({ archives, data });
+  const layers = createLayers({ database, archives, optTrees, clock });
+  const functions = lifetime.own(
+    createFunctions({
+      database,
+      layers,
+      archives,
+      optTrees,
+      clock,
+      log,
+      roleExists: options.strict.includes('roles') ? iam.roleExists : undefined,
+      strictRuntimes: options.strict.includes('runtimes'),
+    }),
+  );
+
+  const runDirectory = join(data.root, 'run');
+  rmSync(runDirectory, { recursive: true, force: true });
+  const environmentsDirectory = join(runDirectory, 'environments');
+  mkdirSync(environmentsDirectory, { recursive: true, mode: 0o700 });
+  const sandboxes = lifetime.own(
+    createSandboxes({ capabilities, clock, log, runDirectory: join(runDirectory, 'sandboxes') }),
+  );
+  const emit: Emit = (fact) => {
+    if (fact.kind === 'log-event') logStore.append(fact);
+  };
+  const environmentHost = {
+    openSandbox: sandboxes.open,
+    slots: createSlots(),
+    runDirectory: environmentsDirectory,
+    clock,
+    emit,
+    log,
+  };
+  const pool = lifetime.own(
+    new EnvironmentPool({
+      open: async (version) => {
+        const codeDirectory = functions.codeDirectory(version);
+        if (codeDirectory === undefined) throw new Error('a container image has no code to run here');
+        const optDirectory = await optTrees.tree(version.configuration.layers.map(({ digest }) => digest));
+        return openEnvironment(environmentHost, {
+          version,
+          codeDirectory,
+          optDirectory,
+          credentials: inventCredentials(),
+        });
+      },
+      clock,
+      log,
+      idleMs: options.idleSeconds * 1000,
+      isCurrent: functions.isCurrent,
+    }),
+  );
+  lifetime.onClose(functions.onChange(() => pool.retireOutdated()));
+  lifetime.own(collectRegularly(functions, () => pool.versionsInUse(), clock, log));
+  const dispatcher = createDispatcher({
+    pool,
+    limitsOf: () => ({ account: options.accountConcurrency, reservedByOthers: 0, reserved: undefined }),
+  });
+
+  const handler = createApiHandler({
+    lambda: createLambdaApi({ layers, functions, invoke: dispatcher.invoke, clock, log }),
+    iam: iam.handle,
+    sts: sts.handle,
+    logs: createLogsApi({ logStore, clock, log }),
+    defaultRegion: options.region,
+    accountId: options.accountId,
+    boundHost: options.host,
+    allowedHosts: options.allowHost,
+    log,
+  });
+  const listener = await listen({
+    host: options.host,
+    port: options.port,
+    handler,
+    onFailure: (failure) => log.error({ err: failure }, 'a request could not be answered'),
+  });
+  lifetime.onClose(() => listener.drain(DRAIN_MS));
+  return `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${listener.port}`;
+}
+
+/** Removes unreferenced code, layers and merged trees now and from time to time. */
+function collectRegularly(
+  functions: Functions,
+  inUse: () => Iterable<FunctionVersion>,
+  clock: Clock,
+  log: Log,
+): Closeable {
+  let collecting = Promise.resolve();
+  let cancel: Cancel = () => undefined;
+  const collect = () => {
+    collecting = functions
+      .collectGarbage(inUse)
+      .then((collected) => log.debug(collected, 'garbage collected'))
+      .catch((failure: unknown) => log.error({ err: failure }, 'garbage could not be collected'));
+    cancel = clock.after(GARBAGE_INTERVAL_MS, collect);
+  };
+  collect();
+  return {
+    async close() {
+      cancel();
+      await collecting;
+    },
+  };
+}
+
+/** Credentials in the form of a role's; they open nothing on AWS. */
+function inventCredentials(): Credentials {
+  return {
+    accessKeyId: `ASIA${randomBytes(8).toString('hex').toUpperCase()}`,
+    secretAccessKey: randomBytes(30).toString('base64'),
+    sessionToken: randomBytes(120).toString('base64'),
+  };
+}
