@@ -15,7 +15,7 @@ export type RuntimeAnswer = {
 export type FakeRuntimeApi = {
   /** For AWS_LAMBDA_RUNTIME_API. */
   readonly address: string;
-  /** Hands `payload` to the runtime's next poll and waits for its answer. */
+  /** Hands `payload` to the runtime's next poll and waits for its answer. `Transfer-Encoding: chunked` is heeded. */
   invoke(payload: string, headers?: Readonly<Record<string, string>>): Promise<RuntimeAnswer>;
   /** Settles with the first POST init/error. */
   readonly initError: Promise<RuntimeAnswer>;
@@ -57,7 +57,7 @@ export async function startFakeRuntimeApi(): Promise<FakeRuntimeApi> {
         'Lambda-Runtime-Aws-Request-Id': current.id,
         'Lambda-Runtime-Deadline-Ms': String(Date.now() + 3000),
         'Lambda-Runtime-Invoked-Function-Arn': 'arn:aws:lambda:us-east-1:123456789012:function:fake',
-        'Content-Length': Buffer.byteLength(current.payload),
+        ...('Transfer-Encoding' in current.headers ? {} : { 'Content-Length': Buffer.byteLength(current.payload) }),
         ...current.headers,
       });
       poll.end(current.payload);

@@ -1,0 +1,6 @@
+<?php
+
+function goodbye($data)
+{
+    return "Goodbye, {$data['name']}!";
+}

@@ -1,0 +1,6 @@
+<?php
+
+function hello($data)
+{
+    return "Hello, {$data['name']}!";
+}

@@ -1,0 +1,352 @@
+/** The PHP runtime, run as its layer runs it on AWS, against a Runtime API that is not Lamella's own. */
+import type { ChildProcess } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { FakeRuntimeApi } from '../support/fake-runtime-api.ts';
+import { startFakeRuntimeApi } from '../support/fake-runtime-api.ts';
+import { spawnInside, temporaryFolder, unpackedPhpLayer, writePackage } from '../support/php-sandbox.ts';
+
+const folder = temporaryFolder();
+let opt: string;
+let api: FakeRuntimeApi;
+let started: ChildProcess[] = [];
+let count = 0;
+
+beforeAll(async () => {
+  opt = await unpackedPhpLayer(folder.path);
+}, 300_000);
+afterAll(folder.remove);
+beforeEach(async () => {
+  api = await startFakeRuntimeApi();
+});
+afterEach(async () => {
+  for (const process of started) process.kill('SIGKILL');
+  started = [];
+  await api.close();
+});
+
+type Function = { output: () => string; exited: Promise<number | null>; tmp: string };
+
+/** Starts the layer's bootstrap with a package of `files` at /var/task. */
+function start(handler: string, files: Record<string, string>, environment: Record<string, string> = {}): Function {
+  const root = join(folder.path, `f${count++}`);
+  const task = writePackage(join(root, 'task'), { 'placeholder.txt': '', ...files });
+  const tmp = join(root, 'tmp');
+  mkdirSync(tmp);
+  const process = spawnInside({
+    opt,
+    task,
+    tmp,
+    argv: ['/opt/bootstrap'],
+    environment: {
+      AWS_LAMBDA_RUNTIME_API: api.address,
+      LAMBDA_TASK_ROOT: '/var/task',
+      AWS_LAMBDA_FUNCTION_NAME: 'fake',
+      AWS_LAMBDA_FUNCTION_MEMORY_SIZE: '256',
+      _HANDLER: handler,
+      ...environment,
+    },
+  });
+  started.push(process);
+  let output = '';
+  for (const stream of [process.stdout, process.stderr]) {
+    stream?.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+    });
+  }
+  const exited = new Promise<number | null>((resolve) => process.once('close', resolve));
+  return { output: () => output, exited, tmp };
+}
+
+const json = (text: string) => JSON.parse(text) as Record<string, unknown>;
+const COUNTED = "file_put_contents('/tmp/count', 'x', FILE_APPEND);";
+const counted = ({ tmp }: Function) => readFileSync(join(tmp, 'count'), 'utf8').length;
+
+describe('finding the handler', () => {
+  it.each([
+    [
+      'hello',
+      { 'src/hello.php': '<?php function hello($data) { return "Hello, {$data[\'name\']}!"; }' },
+      'Hello, World!',
+    ],
+    [
+      'x.y.hello',
+      { 'src/hello.php': '<?php function hello($data) { return "Hello, {$data[\'name\']}!"; }' },
+      'Hello, World!',
+    ],
+    ['hello', { 'hello.php': '<?php namespace My; function hello() { return "namespaced"; }' }, 'namespaced'],
+    ['hello', { 'index.php': '<?php function hello() { return "in index"; }' }, 'in index'],
+    ['app.greet', { 'app.php': '<?php function greet() { return "plain"; }' }, '"plain"'],
+    ['app.greet', { 'src/app.php': '<?php function greet() { return ["a" => 1]; }' }, '{"a":1}'],
+    ['index.php', { 'index.php': '<?php return fn (array $event) => $event["name"];' }, '"World"'],
+    ['src/say.php', { 'src/say.php': '<?php function say() { return 1.0; }' }, '1.0'],
+    ['index.php', { 'index.php': '<?php return new class { function __invoke($e) { return true; } };' }, 'true'],
+    ['index.php', { 'index.php': '<?php return new class { function handle($e) { return null; } };' }, 'null'],
+    [
+      'App\\Greet',
+      { 'vendor/autoload.php': '<?php namespace App; class Greet { function __invoke() { return 2; } }' },
+      '2',
+    ],
+    [
+      'App\\Greet::hi',
+      { 'vendor/autoload.php': '<?php namespace App; class Greet { function hi() { return 3; } }' },
+      '3',
+    ],
+    [
+      'App\\Greet::hi',
+      { 'vendor/autoload.php': '<?php namespace App; class Greet { static function hi() { return 4; } }' },
+      '4',
+    ],
+  ])('%s is found in %o', async (handler, files, expected) => {
+    start(handler, files);
+    expect(await api.invoke('{"name":"World"}')).toMatchObject({ kind: 'response', body: expected });
+  });
+
+  it('fails initialisation with every attempt when there is none', async () => {
+    const { exited, output } = start('nowhere.hello', { 'src/hello.php': '<?php' });
+    const { body, errorType } = await api.initError;
+    expect(errorType).toBe('Runtime.NoSuchHandler');
+    expect(json(body).errorType).toBe('Runtime.NoSuchHandler');
+    for (const tried of [
+      '/var/task/nowhere.php',
+      '/var/task/src/nowhere.php',
+      '/var/task/src/hello.php: it returns nothing',
+    ]) {
+      expect(json(body).errorMessage).toContain(tried);
+    }
+    expect(await exited).toBe(1);
+    expect(output()).toContain('Init Error');
+  });
+
+  it.each([
+    ['a syntax error', '<?php function hello( {', 'ParseError'],
+    ['an exception', '<?php throw new RuntimeException("no database");', 'RuntimeException'],
+    ['running out of memory', '<?php $s = str_repeat("x", 500 * 1024 * 1024);', 'Lamella.OutOfMemory'],
+    ['exit()', '<?php exit(3);', 'Lamella.HandlerExited'],
+  ])('fails initialisation once when loading it ends in %s', async (_name, source, type) => {
+    const { exited } = start('hello', { 'src/hello.php': source });
+    expect(json((await api.initError).body).errorType).toBe(type);
+    await exited;
+  });
+});
+
+describe('the event', () => {
+  const typed = (type: string) => ({
+    'index.php': `<?php return fn (${type} $event) => [get_debug_type($event), is_string($event) ? $event : json_encode($event)];`,
+  });
+  it.each([
+    ['array', '{"a":{}}', ['array', '{"a":[]}']],
+    ['', '{"a":{}}', ['array', '{"a":[]}']],
+    ['?array', 'null', ['null', 'null']],
+    ['object', '{"a":{}}', ['stdClass', '{"a":{}}']],
+    ['stdClass', '{"a":{}}', ['stdClass', '{"a":{}}']],
+    ['string', '{"a":{}}', ['string', '{"a":{}}']],
+    ['int', '7', ['int', '7']],
+    ['array|object', '{"a":{}}', ['array', '{"a":[]}']],
+  ])('comes as %s declares it', async (type, payload, expected) => {
+    start('index.php', typed(type));
+    expect(json((await api.invoke(payload)).body)).toEqual(expected);
+  });
+
+  it('of 2 MB arrives whole, also in chunks, and goes back', async () => {
+    start('index.php', { 'index.php': '<?php return fn (array $event) => $event;' });
+    const payload = JSON.stringify({ text: 'ü'.repeat(1_000_000) });
+    expect((await api.invoke(payload)).body).toBe(payload);
+    expect((await api.invoke(payload, { 'Transfer-Encoding': 'chunked' })).body).toBe(payload);
+  });
+});
+
+describe('the context', () => {
+  it('is passed to a parameter of its type, wherever it stands', async () => {
+    const source =
+      '<?php return fn (Lamella\\Context $c, array $e) => [$c->requestId, $c->clientContext, $c->functionName, $c->memoryLimitInMb, $c->getRemainingTimeInMillis() > 1000, $e];';
+    start('index.php', { 'index.php': source });
+    const { body } = await api.invoke('[1]', { 'Lambda-Runtime-Client-Context': '{"custom":{"k":"v"}}' });
+    expect(json(body)).toEqual([
+      '00000000-0000-4000-8000-000000000000',
+      { custom: { k: 'v' } },
+      'fake',
+      256,
+      true,
+      [1],
+    ]);
+  });
+
+  it('puts the trace id of each invocation into the environment', async () => {
+    start('index.php', {
+      'index.php': '<?php return fn () => [getenv("_X_AMZN_TRACE_ID"), $_ENV["_X_AMZN_TRACE_ID"]];',
+    });
+    for (const trace of ['Root=1-a', 'Root=1-b']) {
+      expect(json((await api.invoke('1', { 'Lambda-Runtime-Trace-Id': trace })).body)).toEqual([trace, trace]);
+    }
+  });
+});
+
+describe('a handler that fails', () => {
+  it('has type, message, place, trace and cause reported, and the process goes on', async () => {
+    const source = `<?php
+function hello($data) {
+    static $n = 0;
+    $n++;
+    if ($data === 'fail') {
+        throw new LogicException('outer', 7, new InvalidArgumentException('inner'));
+    }
+    return "$n";
+}`;
+    const running = start('hello', { 'src/hello.php': source });
+    const { kind, body, errorType } = await api.invoke('"fail"');
+    expect(kind).toBe('error');
+    expect(errorType).toBe('LogicException');
+    expect(json(body)).toMatchObject({
+      errorType: 'LogicException',
+      errorMessage: 'outer',
+      stackTrace: expect.arrayContaining(['#0 /var/task/src/hello.php:6']),
+      cause: { errorType: 'InvalidArgumentException', errorMessage: 'inner' },
+    });
+    expect((await api.invoke('1')).body).toBe('2');
+    expect(running.output()).toContain(
+      '00000000-0000-4000-8000-000000000000\tInvoke Error\t{"errorType":"LogicException"',
+    );
+  });
+
+  it.each([
+    ['exit', 'exit(0);', 'Lamella.HandlerExited', /exit\(\)/],
+    ['die', 'die("bye");', 'Lamella.HandlerExited', /exit\(\)/],
+    [
+      'memory',
+      '$a = []; while (true) { $a[] = str_repeat("x", 1 << 20); }',
+      'Lamella.OutOfMemory',
+      /Allowed memory size/,
+    ],
+    ['redeclaration', 'eval("class A {} class A {}");', 'Lamella.FatalError', /Cannot (re)?declare class A/],
+    ['undefined function', 'nothing();', 'Error', /undefined function nothing/],
+    ['type error', 'strlen([]);', 'TypeError', /strlen/],
+  ])('runs once for %s, is answered at once, and the next invocation is served', async (_name, code, type, message) => {
+    const source = `<?php function hello($data) { ${COUNTED} if ($data === "fail") { ${code} } return "fine"; }`;
+    const running = start('hello', { 'src/hello.php': source });
+    await api.firstNext;
+    const before = performance.now();
+    const { kind, body } = await api.invoke('"fail"');
+    const took = performance.now() - before;
+    expect(kind).toBe('error');
+    expect(json(body).errorType).toBe(type);
+    expect(json(body).errorMessage).toMatch(message);
+    expect(counted(running)).toBe(1);
+    expect((await api.invoke('"ok"')).body).toBe('fine');
+    if (type === 'Lamella.HandlerExited') expect(took).toBeLessThan(50);
+  });
+
+  it.each([
+    ['NAN', 'return ["a" => ["b" => NAN]];', '$.a.b is NaN'],
+    ['binary data', 'return ["image" => "\\xff\\xd8"];', '$.image is not UTF-8'],
+    ['a resource', 'return ["f" => fopen("php://memory", "r")];', '$.f is a resource'],
+  ])('with a result that is %s is told where it is', async (_name, code, message) => {
+    start('index.php', { 'index.php': `<?php return function () { ${code} };` });
+    const { kind, body } = await api.invoke('1');
+    expect(kind).toBe('error');
+    expect(json(body).errorMessage).toContain(message);
+  });
+
+  it('with a result of more than 6 MB has the error in the words of AWS, and goes on', async () => {
+    start('index.php', { 'index.php': '<?php return fn (int $n) => str_repeat("x", $n);' });
+    const { kind, body } = await api.invoke('6291600');
+    expect(kind).toBe('error');
+    expect(json(body).errorMessage).toBe(
+      'Response payload size exceeded maximum allowed payload size (6291556 bytes).',
+    );
+    expect((await api.invoke('1')).body).toBe('"x"');
+  });
+
+  it('logs JSON when the function is set to it', async () => {
+    const running = start(
+      'index.php',
+      { 'index.php': '<?php return fn () => throw new Exception("boom");' },
+      { AWS_LAMBDA_LOG_FORMAT: 'JSON' },
+    );
+    await api.invoke('1');
+    await api.invoke('1');
+    const line = json(running.output().split('\n')[0] ?? '');
+    expect(line).toMatchObject({ level: 'ERROR', requestId: expect.any(String), errorType: 'Exception' });
+    expect(line.timestamp).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+  });
+});
+
+describe('the process', () => {
+  it('uses one connection for everything', async () => {
+    start('index.php', { 'index.php': '<?php return fn ($e) => $e;' });
+    for (let index = 0; index < 20; index++) await api.invoke(String(index));
+    expect(api.connections()).toBe(1);
+  });
+
+  it('opens a new connection when a kept one is gone before the next invocation', async () => {
+    start('index.php', { 'index.php': '<?php return fn ($e) => $e;' });
+    await api.invoke('1');
+    await api.firstNext;
+    api.cutConnections();
+    expect((await api.invoke('2')).body).toBe('2');
+  });
+
+  it('begins afresh after as many invocations as it is told, unnoticed', async () => {
+    const source = '<?php return function () { static $n = 0; return [++$n, getmypid()]; };';
+    start('index.php', { 'index.php': source }, { LAMELLA_MAX_INVOCATIONS: '2' });
+    const answers = [];
+    for (let index = 0; index < 4; index++) answers.push(json((await api.invoke('1')).body) as unknown as number[]);
+    expect(answers.map(([n]) => n)).toEqual([1, 2, 1, 2]);
+    expect(new Set(answers.map(([, pid]) => pid)).size).toBe(1);
+  });
+
+  it('begins afresh after a response when it holds too much memory', async () => {
+    const source =
+      '<?php return function () { static $kept = []; $kept[] = str_repeat("x", 8 << 20); return count($kept); };';
+    start('index.php', { 'index.php': source }, { LAMELLA_MAX_MEMORY: '20M' });
+    const answers = [];
+    for (let index = 0; index < 5; index++) answers.push((await api.invoke('1')).body);
+    expect(answers).toEqual(['1', '2', '3', '1', '2']);
+  });
+
+  it('leaves the memory limit below that of the function', async () => {
+    start('index.php', { 'index.php': '<?php return fn () => ini_get("memory_limit");' });
+    expect((await api.invoke('1')).body).toBe('"224M"');
+  });
+
+  it("reads the project's own ini files", async () => {
+    const files = {
+      'php/conf.d/mine.ini': 'precision = 5\n',
+      'index.php': '<?php return fn () => ini_get("precision");',
+    };
+    start('index.php', files);
+    expect((await api.invoke('1')).body).toBe('"5"');
+  });
+
+  it('writes what a handler prints to the log, and not into the response', async () => {
+    const source = '<?php return function () { ob_start(); echo "buffered\\n"; error_log("logged"); return 1; };';
+    const running = start('index.php', { 'index.php': source });
+    expect((await api.invoke('1')).body).toBe('1');
+    await api.invoke('1');
+    expect(running.output()).toContain('buffered');
+    expect(running.output()).toContain('logged');
+  });
+
+  it('answers once when the handler forks and the child exits', async () => {
+    const source =
+      '<?php return function () { $pid = pcntl_fork(); if ($pid === 0) { exit(0); } pcntl_wait($status); return "parent"; };';
+    start('index.php', { 'index.php': source });
+    expect((await api.invoke('1')).body).toBe('"parent"');
+    expect((await api.invoke('1')).body).toBe('"parent"');
+  });
+});
+
+describe('the sources', () => {
+  it('are clean under php -l with the PHP of the layer', () => {
+    const files = execFileSync('find', ['runtimes/php', 'examples', '-name', '*.php'], { encoding: 'utf8' })
+      .trim()
+      .split('\n');
+    expect(files.length).toBeGreaterThan(8);
+    for (const file of files)
+      expect(execFileSync(join(opt, 'bin/php'), ['-n', '-l', file], { encoding: 'utf8' })).toContain(
+        'No syntax errors',
+      );
+  });
+});
