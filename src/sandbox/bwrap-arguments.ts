@@ -15,6 +15,8 @@ export type HostRoot = {
   readonly programs: readonly ({ path: string; kind: 'link'; to: string } | { path: string; kind: 'folder' })[];
   /** A folder with the sandbox's /etc. */
   readonly etc: string;
+  /** Folders of the host's /etc that are shown in it, as names below /etc; mount points for them exist. */
+  readonly etcFolders: readonly string[];
 };
 
 /** Files laid over those of /etc because they differ from one sandbox to the next. */
@@ -41,6 +43,7 @@ export function bwrapArguments(
       program.kind === 'link' ? ['--symlink', program.to, program.path] : ['--ro-bind', program.path, program.path],
     ),
     ...['--ro-bind', root.etc, '/etc'],
+    ...root.etcFolders.flatMap((name) => ['--ro-bind', `/etc/${name}`, `/etc/${name}`]),
     ...(['passwd', 'group', 'hosts'] as const).flatMap((name) => ['--ro-bind', files[name], `/etc/${name}`]),
     ...['--proc', '/proc'],
     ...['--tmpfs', '/dev'],

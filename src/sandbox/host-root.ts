@@ -1,32 +1,38 @@
 /**
- * The part of a sandbox's root that comes from the host: which program folders there are, and one /etc, copied together
- * once per service and kept up to date where hosts change theirs while running (name servers, library cache,
- * certificates). Nothing of it is the user's own: of /etc/ssl everything but the private keys, never shadow or ssh.
+ * The part of a sandbox's root that comes from the host: its program folders, and an /etc put together once per
+ * service, of files copied (and copied again when the host changes name servers, library cache or certificates) and
+ * of folders shown as they are. Nothing of it is the user's own: no private keys, never shadow or ssh.
  */
-import { chmodSync, lstatSync, readFileSync, readlinkSync, renameSync, statSync, writeFileSync } from 'node:fs';
-import { chmod, copyFile, lstat, mkdir, readdir, readlink, symlink, writeFile } from 'node:fs/promises';
+import {
+  chmodSync,
+  copyFileSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { HostRoot } from './bwrap-arguments.ts';
 import { NSSWITCH } from './etc-files.ts';
 
 const PROGRAM_FOLDERS = ['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32'];
 
-/** Copied as they are, links as links. What a host does not have is left out. */
-const ETC_COPIES = [
+/** Shown as the host has them: many small files, which would take long to copy. What a host lacks is left out. */
+const ETC_FOLDERS = [
   'alternatives',
   'ca-certificates/extracted',
   'crypto-policies',
-  'ld.so.conf',
   'ld.so.conf.d',
-  'os-release',
   'pki/ca-trust/extracted',
-  'pki/tls/certs',
-  'pki/tls/openssl.cnf',
-  'protocols',
-  'services',
   'ssl/certs',
-  'ssl/openssl.cnf',
 ];
+
+/** Copied once. */
+const ETC_FILES = ['ld.so.conf', 'os-release', 'pki/tls/openssl.cnf', 'protocols', 'services', 'ssl/openssl.cnf'];
 
 /** Where distributions keep the certificates of the authorities in one file; the first found is taken. */
 const CERTIFICATE_BUNDLES = [
@@ -37,15 +43,14 @@ const CERTIFICATE_BUNDLES = [
   '/etc/ssl/cert.pem',
 ];
 
-/** Where programs look for it: Amazon Linux's places first, then those of other builds. */
+/** Where programs look for it: Amazon Linux's places, then those of other builds. The first is the file, the others link to it. */
 const CERTIFICATE_PLACES = [
   'pki/tls/certs/ca-bundle.crt',
   'pki/ca-trust/extracted/pem/tls-ca-bundle.pem',
   'pki/tls/cert.pem',
   'ssl/certs/ca-certificates.crt',
-  'ssl/certs/ca-bundle.crt',
   'ssl/cert.pem',
-];
+] as const;
 
 /** A host root whose /etc follows the host's. */
 export type LiveHostRoot = HostRoot & {
@@ -54,18 +59,23 @@ export type LiveHostRoot = HostRoot & {
 };
 
 /** Builds the sandbox's /etc in `folder`, which does not exist yet. */
-export async function prepareHostRoot(folder: string): Promise<LiveHostRoot> {
-  await makeFolder(folder);
-  for (const name of ETC_COPIES) await copyTree(join('/etc', name), join(folder, name));
+export function prepareHostRoot(folder: string): LiveHostRoot {
+  makeFolder(folder);
+  const shown = ETC_FOLDERS.filter((name) => isFolder(join('/etc', name)));
+  for (const name of shown) makeFolder(join(folder, name));
+  for (const name of ETC_FILES) copyFile(join('/etc', name), join(folder, name));
   const own = { 'nsswitch.conf': NSSWITCH, passwd: '', group: '', hosts: '' };
-  for (const [name, text] of Object.entries(own)) await writeReadable(join(folder, name), text);
+  for (const [name, text] of Object.entries(own)) writeReadable(join(folder, name), text);
   // Lambda's clock is UTC whatever the host's is.
-  await symlink('/usr/share/zoneinfo/UTC', join(folder, 'localtime'));
+  symlinkSync('/usr/share/zoneinfo/UTC', join(folder, 'localtime'));
+  linkCertificates(folder, shown);
 
-  const followed = await followedFiles(folder);
+  const followed = followedFiles(folder);
+  for (const file of followed) file.refresh();
   return {
     programs: hostPrograms(),
     etc: folder,
+    etcFolders: shown,
     refresh() {
       for (const file of followed) file.refresh();
     },
@@ -84,25 +94,26 @@ export function hostPrograms(): HostRoot['programs'] {
 
 type FollowedFile = { refresh(): void };
 
-async function followedFiles(folder: string): Promise<FollowedFile[]> {
+function followedFiles(folder: string): FollowedFile[] {
   const bundle = CERTIFICATE_BUNDLES.find((path) => statSync(path, { throwIfNoEntry: false })?.isFile());
-  const pairs: readonly (readonly [string, readonly string[]])[] = [
-    ['/etc/resolv.conf', ['resolv.conf']],
-    ['/etc/ld.so.cache', ['ld.so.cache']],
-    ...(bundle === undefined ? [] : [[bundle, CERTIFICATE_PLACES] as const]),
+  const certificates = join(folder, CERTIFICATE_PLACES[0]);
+  return [
+    followedFile('/etc/resolv.conf', join(folder, 'resolv.conf')),
+    followedFile('/etc/ld.so.cache', join(folder, 'ld.so.cache')),
+    ...(bundle === undefined ? [] : [followedFile(bundle, certificates)]),
   ];
-  const files: FollowedFile[] = [];
-  for (const [source, places] of pairs) {
-    const targets = places.map((place) => join(folder, place));
-    for (const target of targets) await makeFolder(dirname(target));
-    const file = followedFile(source, targets);
-    file.refresh();
-    files.push(file);
-  }
-  return files;
 }
 
-function followedFile(source: string, targets: readonly string[]): FollowedFile {
+/** Links every place that is not in a folder of the host's own to the one file. */
+function linkCertificates(folder: string, shown: readonly string[]): void {
+  for (const place of CERTIFICATE_PLACES) {
+    makeFolder(dirname(join(folder, place)));
+    if (place === CERTIFICATE_PLACES[0] || shown.some((name) => place.startsWith(`${name}/`))) continue;
+    symlinkSync(`/etc/${CERTIFICATE_PLACES[0]}`, join(folder, place));
+  }
+}
+
+function followedFile(source: string, target: string): FollowedFile {
   let seen = '';
   return {
     refresh() {
@@ -112,12 +123,9 @@ function followedFile(source: string, targets: readonly string[]): FollowedFile 
       if (signature === seen) return;
       const content = readOrUndefined(source);
       if (content === undefined) return;
-      for (const target of targets) {
-        // By rename, because running sandboxes read the same folder; and because the copy of /etc/ssl may hold a link.
-        writeFileSync(`${target}.new`, content);
-        chmodSync(`${target}.new`, 0o644);
-        renameSync(`${target}.new`, target);
-      }
+      // By rename, because running sandboxes read the same folder.
+      writeReadable(`${target}.new`, content);
+      renameSync(`${target}.new`, target);
       seen = signature;
     },
   };
@@ -131,31 +139,31 @@ function readOrUndefined(source: string): Buffer | undefined {
   }
 }
 
-/** Copies a file, link or folder; what is not there or not ours to read is left out. */
-async function copyTree(source: string, target: string): Promise<void> {
-  const stats = await lstat(source).catch(() => undefined);
+/** Copies a file or link; what is not there or not everybody's to read is left out. */
+function copyFile(source: string, target: string): void {
+  const stats = lstatSync(source, { throwIfNoEntry: false });
   if (stats === undefined) return;
-  await makeFolder(dirname(target));
-  if (stats.isSymbolicLink()) return symlink(await readlink(source), target);
-  if (stats.isDirectory()) {
-    await makeFolder(target);
-    const names = await readdir(source).catch(() => []);
-    for (const name of names) await copyTree(join(source, name), join(target, name));
+  makeFolder(dirname(target));
+  if (stats.isSymbolicLink()) {
+    symlinkSync(readlinkSync(source), target);
+  } else if (stats.isFile() && (stats.mode & 0o004) !== 0) {
+    copyFileSync(source, target);
+    chmodSync(target, 0o644);
   }
-  if (stats.isFile() && (stats.mode & 0o004) !== 0) {
-    await copyFile(source, target);
-    await chmod(target, 0o644);
-  }
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
 /** Folders and files here must be readable to the function whatever the service's umask. */
-async function makeFolder(folder: string): Promise<void> {
-  const made = await mkdir(folder, { recursive: true });
+function makeFolder(folder: string): void {
+  const made = mkdirSync(folder, { recursive: true });
   if (made === undefined) return;
-  for (let path = folder; path.length >= made.length; path = dirname(path)) await chmod(path, 0o755);
+  for (let path = folder; path.length >= made.length; path = dirname(path)) chmodSync(path, 0o755);
 }
 
-async function writeReadable(file: string, text: string): Promise<void> {
-  await writeFile(file, text);
-  await chmod(file, 0o644);
+function writeReadable(file: string, content: string | Buffer): void {
+  writeFileSync(file, content);
+  chmodSync(file, 0o644);
 }
