@@ -3,7 +3,6 @@
  * their cap. It works in small steps, each a short transaction, so that an invocation never waits for it.
  */
 import type { Cancel, Clock } from '../clock.ts';
-import type { Closeable } from '../lifetime.ts';
 import type { Log } from '../log.ts';
 import type { Database } from '../storage/database.ts';
 
@@ -12,7 +11,7 @@ export type LogCollectorOptions = {
   readonly clock: Clock;
   readonly log: Log;
   /** Bytes of events kept in all groups together. */
-  readonly maxBytes?: number;
+  readonly maxBytes?: number | undefined;
   readonly everyMs?: number;
 };
 
@@ -24,7 +23,7 @@ const PAUSE_MS = 20;
 const DAY_MS = 24 * 3600 * 1000;
 
 /** Starts collecting: once soon, then every ten minutes, until closed. */
-export function startLogCollector(options: LogCollectorOptions): Closeable {
+export function startLogCollector(options: LogCollectorOptions): { close(): void } {
   const { clock, log, everyMs = EVERY_MS } = options;
   const step = createCollectorStep(options);
   let cancel: Cancel;

@@ -1,13 +1,14 @@
 /**
  * Log groups, streams and events, kept in the database. Appending only remembers: events are written in the background,
  * many at a time, so that no invocation waits for the disk. Whoever reads sees everything appended before: reading
- * writes what is still in memory first. Old events are collected by `log-collector.ts`.
+ * writes what is still in memory first. Which events are too old, `log-collector.ts` knows.
  */
 import type { Cancel, Clock } from '../clock.ts';
 import type { Closeable } from '../lifetime.ts';
 import type { Log } from '../log.ts';
 import type { Scope } from '../protocol/names.ts';
 import type { Database } from '../storage/database.ts';
+import { startLogCollector } from './log-collector.ts';
 import type { LogGroup, LogGroupRow, LogStream, LogStreamRow } from './log-groups.ts';
 import { groupOf, streamOf } from './log-groups.ts';
 import type { EventRange, LogPosition, PackedEvent, StoredEvent } from './log-reader.ts';
@@ -97,6 +98,8 @@ export type LogStoreOptions = {
   readonly flushAfterMs?: number;
   /** How much may wait in memory while the database cannot be written to; beyond it the oldest events are dropped. */
   readonly maxWaitingBytes?: number;
+  /** Bytes of events kept in all groups together; beyond it the oldest are collected. */
+  readonly maxStoredBytes?: number;
 };
 
 const FLUSH_AFTER_MS = 100;
@@ -123,7 +126,7 @@ type WaitingStream = {
   readonly events: WaitingEvent[];
 };
 
-/** Opens the log store on a migrated database, which the caller closes after it. */
+/** Opens the log store on a migrated database, which the caller closes after it, and starts collecting old events. */
 export function createLogStore(options: LogStoreOptions): LogStore {
   return new SqliteLogStore(options);
 }
@@ -136,6 +139,7 @@ class SqliteLogStore implements LogStore {
   readonly #maxWaitingBytes: number;
   readonly #listeners = new Set<(event: LogEvent) => void>();
   readonly #sql: ReturnType<typeof prepareStatements>;
+  readonly #collector: { close(): void };
 
   #waiting = new Map<string, WaitingStream>();
   #waitingBytes = 0;
@@ -156,6 +160,7 @@ class SqliteLogStore implements LogStore {
     // Sequences go on after a restart, also when the clock went back in between.
     const last = this.#sql.lastSequence.get()?.last ?? 0;
     this.#nextSequence = Math.max(Math.trunc(options.clock.epochMs()) * 1000, last + 1);
+    this.#collector = startLogCollector({ ...options, maxBytes: options.maxStoredBytes });
   }
 
   append(event: LogEvent): void {
@@ -278,6 +283,7 @@ class SqliteLogStore implements LogStore {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#collector.close();
     this.flush();
   }
 
