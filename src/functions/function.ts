@@ -77,7 +77,8 @@ export type FunctionVersion = {
   readonly state: FunctionState;
   readonly stateReason: string | undefined;
   readonly stateReasonCode: string | undefined;
-  readonly lastUpdateStatus: LastUpdateStatus;
+  /** Undefined while the function is being created. */
+  readonly lastUpdateStatus: LastUpdateStatus | undefined;
   readonly lastUpdateStatusReason: string | undefined;
   readonly lastUpdateStatusReasonCode: string | undefined;
 };

@@ -49,8 +49,15 @@ export const MIGRATIONS: readonly Migration[] = [
         region TEXT NOT NULL,
         account TEXT NOT NULL,
         name TEXT NOT NULL,
-        last_version INTEGER NOT NULL,
         tags TEXT NOT NULL,
+        PRIMARY KEY (region, account, name)
+      ) STRICT, WITHOUT ROWID;
+      -- Version numbers are never given again, also not when the function was deleted: this outlives it.
+      CREATE TABLE function_numbering (
+        region TEXT NOT NULL,
+        account TEXT NOT NULL,
+        name TEXT NOT NULL,
+        last_version INTEGER NOT NULL,
         PRIMARY KEY (region, account, name)
       ) STRICT, WITHOUT ROWID;
       CREATE TABLE function_version (
@@ -60,12 +67,17 @@ export const MIGRATIONS: readonly Migration[] = [
         version INTEGER NOT NULL, -- 0 is $LATEST
         configuration TEXT NOT NULL,
         code TEXT NOT NULL,
+        state TEXT NOT NULL, -- State and LastUpdateStatus with their reasons
+        is_settling INTEGER NOT NULL, -- 1 while Pending or InProgress
         revision_id TEXT NOT NULL,
         last_modified TEXT NOT NULL,
-        state TEXT NOT NULL, -- State and LastUpdateStatus with their reasons
+        published_from TEXT, -- fingerprint of the $LATEST that was published as this version
+        digest TEXT, -- of the code
+        layer_digests TEXT NOT NULL, -- in order, separated by spaces
         PRIMARY KEY (region, account, name, version),
         FOREIGN KEY (region, account, name) REFERENCES function (region, account, name) ON DELETE CASCADE
       ) STRICT, WITHOUT ROWID;
+      CREATE INDEX function_version_settling ON function_version (is_settling) WHERE is_settling = 1;
     `,
   },
   {
@@ -176,6 +188,47 @@ export const MIGRATIONS: readonly Migration[] = [
         user_id TEXT NOT NULL,
         expires_ms INTEGER NOT NULL,
         PRIMARY KEY (access_key_id)
+      ) STRICT, WITHOUT ROWID;
+    `,
+  },
+  {
+    name: 'settings of functions, policies of layers, event source mappings, code signing',
+    sql: `
+      -- Aliases, policies, URLs, concurrency ...: one JSON document by kind and qualifier ('' for the function itself).
+      CREATE TABLE function_setting (
+        region TEXT NOT NULL,
+        account TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        name TEXT NOT NULL,
+        qualifier TEXT NOT NULL,
+        document TEXT NOT NULL,
+        PRIMARY KEY (region, account, kind, name, qualifier),
+        FOREIGN KEY (region, account, name) REFERENCES function (region, account, name) ON DELETE CASCADE
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX function_setting_by_function ON function_setting (region, account, name);
+      CREATE TABLE layer_version_policy (
+        region TEXT NOT NULL,
+        account TEXT NOT NULL,
+        name TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        document TEXT NOT NULL,
+        PRIMARY KEY (region, account, name, version),
+        FOREIGN KEY (region, account, name, version)
+          REFERENCES layer_version (region, account, name, version) ON DELETE CASCADE
+      ) STRICT, WITHOUT ROWID;
+      CREATE TABLE event_source_mapping (
+        region TEXT NOT NULL,
+        account TEXT NOT NULL,
+        uuid TEXT NOT NULL,
+        document TEXT NOT NULL,
+        PRIMARY KEY (region, account, uuid)
+      ) STRICT, WITHOUT ROWID;
+      CREATE TABLE code_signing_config (
+        region TEXT NOT NULL,
+        account TEXT NOT NULL,
+        id TEXT NOT NULL,
+        document TEXT NOT NULL,
+        PRIMARY KEY (region, account, id)
       ) STRICT, WITHOUT ROWID;
     `,
   },
