@@ -40,7 +40,7 @@ export interface LogStore extends Closeable {
   /** Writes what is in memory and stops; later events are dropped. */
   close(): void;
   /** Calls `listener` with each event as it is appended, until the result is closed. */
-  subscribe(listener: (event: LogEvent) => void): Closeable;
+  subscribe(listener: (event: LogEvent) => void): { close(): void };
 
   group(scope: Scope, name: string): LogGroup | undefined;
   /** Groups by name, from the one after `after`. */
@@ -287,7 +287,7 @@ class SqliteLogStore implements LogStore {
     this.flush();
   }
 
-  subscribe(listener: (event: LogEvent) => void): Closeable {
+  subscribe(listener: (event: LogEvent) => void): { close(): void } {
     this.#listeners.add(listener);
     return { close: () => void this.#listeners.delete(listener) };
   }
