@@ -95,7 +95,8 @@ function script(file, systemPackages, { runner = [], args = [] } = {}) {
   const shape = ['--bundle', '--platform=node', '--format=esm', '--packages=external', '--log-level=warning'];
   if (!run(undefined, tool('esbuild'), [file, ...shape, `--outfile=${bundle}`])) return false;
   const [program, ...first] = [...runner, process.execPath];
-  return run(undefined, program, [...first, bundle, ...args], { env: { ...process.env, LAMELLA_ROOT: ROOT } });
+  const env = { ...process.env, LAMELLA_ROOT: ROOT, AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' };
+  return run(undefined, program, [...first, bundle, ...args], { env });
 }
 
 /** Installs what package-lock.json names, when what is in node_modules differs from it. */

@@ -32,8 +32,9 @@ export const run: Run = async ({ given }) => {
     await stopped;
   } finally {
     if (options.readyFile !== undefined) removeReadyFile(options.readyFile);
+    const done = new AbortController();
     const drained = service.close().then(() => 'drained' as const);
-    const outcome = await Promise.race([drained, sleepAwake(DRAIN_MS)]);
+    const outcome = await Promise.race([drained, sleepAwake(DRAIN_MS, done.signal)]).finally(() => done.abort());
     if (outcome !== 'drained') {
       say(`The service did not end within ${DRAIN_MS / 1000} seconds; ending it now.`);
       exitCode = 1;
@@ -58,10 +59,10 @@ function firstSignal(): Promise<void> {
 }
 
 /** A sleep that counts even when nothing else keeps the process alive. */
-async function sleepAwake(ms: number): Promise<void> {
+async function sleepAwake(ms: number, signal: AbortSignal): Promise<void> {
   const awake = new MessageChannel();
   awake.port1.ref();
-  await sleep(systemClock, ms);
+  await sleep(systemClock, ms, signal);
   awake.port1.close();
 }
 
