@@ -30,13 +30,18 @@ afterEach(async () => {
 type Function = { output: () => string; exited: Promise<number | null>; tmp: string };
 
 /** Starts the layer's bootstrap with a package of `files` at /var/task. */
-function start(handler: string, files: Record<string, string>, environment: Record<string, string> = {}): Function {
+function start(
+  handler: string,
+  files: Record<string, string>,
+  environment: Record<string, string> = {},
+  layer: string = opt,
+): Function {
   const root = join(folder.path, `f${count++}`);
   const task = writePackage(join(root, 'task'), { 'placeholder.txt': '', ...files });
   const tmp = join(root, 'tmp');
   mkdirSync(tmp);
   const process = spawnInside({
-    opt,
+    opt: layer,
     task,
     tmp,
     argv: ['/opt/bootstrap'],
@@ -288,6 +293,14 @@ describe('the process', () => {
     expect((await api.invoke('2')).body).toBe('2');
   });
 
+  it('ends with one line in the log when the Runtime API is gone', async () => {
+    const running = start('index.php', { 'index.php': '<?php return fn ($e) => $e;' });
+    await api.invoke('1');
+    await api.close();
+    expect(await running.exited).toBe(1);
+    expect(running.output()).toMatch(/^(Cannot connect to )?[Tt]he Runtime API at \S+( hung up on GET next|: .*)\n$/);
+  });
+
   it('begins afresh after as many invocations as it is told, unnoticed', async () => {
     const source = '<?php return function () { static $n = 0; return [++$n, getmypid()]; };';
     start('index.php', { 'index.php': source }, { LAMELLA_MAX_INVOCATIONS: '2' });
@@ -336,6 +349,23 @@ describe('the process', () => {
     expect((await api.invoke('1')).body).toBe('"parent"');
     expect((await api.invoke('1')).body).toBe('"parent"');
   });
+});
+
+describe.each(['8.2', '8.3', '8.5'])('under PHP %s', (version) => {
+  it('serves, reports what is thrown, and outlives exit() and running out of memory', async () => {
+    const layer = await unpackedPhpLayer(folder.path, { version });
+    const source = `<?php function hello($data) {
+      ${COUNTED}
+      return match ($data) { 'throw' => throw new LogicException('x'), 'exit' => exit(1), 'memory' => str_repeat('x', 1 << 30), default => PHP_VERSION };
+    }`;
+    const running = start('hello', { 'src/hello.php': source }, {}, layer);
+    expect((await api.invoke('1')).body.startsWith(`${version}.`)).toBe(true);
+    expect(json((await api.invoke('"throw"')).body).errorType).toBe('LogicException');
+    expect(json((await api.invoke('"exit"')).body).errorType).toBe('Lamella.HandlerExited');
+    expect(json((await api.invoke('"memory"')).body).errorType).toBe('Lamella.OutOfMemory');
+    expect((await api.invoke('1')).body.startsWith(`${version}.`)).toBe(true);
+    expect(counted(running)).toBe(5);
+  }, 300_000);
 });
 
 describe('the sources', () => {

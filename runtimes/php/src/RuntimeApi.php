@@ -78,7 +78,7 @@ final class RuntimeApi
         // The server closed a connection that it had kept: not an error, ask again on a new one.
         $this->connect();
         $answer = $this->write($this->nextRequest) ? $this->read() : null;
-        return $answer ?? throw new \RuntimeException("The Runtime API at {$this->address} hung up on GET next");
+        return $answer ?? throw new ConnectionLost("The Runtime API at {$this->address} hung up on GET next");
     }
 
     private function post(string $path, string $headers, string $body): bool
@@ -105,7 +105,7 @@ final class RuntimeApi
         $context = stream_context_create(['socket' => ['tcp_nodelay' => true]]);
         $socket = @stream_socket_client("tcp://{$this->address}", $code, $text, 10, STREAM_CLIENT_CONNECT, $context);
         if ($socket === false) {
-            throw new \RuntimeException("Cannot connect to the Runtime API at {$this->address}: {$text}");
+            throw new ConnectionLost("Cannot connect to the Runtime API at {$this->address}: {$text}");
         }
         stream_set_timeout($socket, -1);
         $this->socket = $socket;

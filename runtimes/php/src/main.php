@@ -30,4 +30,11 @@ try {
 } catch (\Throwable $failure) {
     $lastWords->failInitialisation($failure);
 }
-(new Loop($api, $handler, $settings, $lastWords, $restart))->run();
+try {
+    (new Loop($api, $handler, $settings, $lastWords, $restart))->run();
+} catch (ConnectionLost $lost) {
+    // Nobody is left to tell but the log: the environment is being taken down.
+    $lastWords->silence();
+    file_put_contents('php://stderr', "{$lost->getMessage()}\n");
+    exit(1);
+}
