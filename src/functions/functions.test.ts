@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { FakeClock } from '../../test/support/fake-clock.ts';
 import {
   codeZip,
   type FunctionShelf,
@@ -11,7 +12,6 @@ import {
   shelfFolder,
 } from '../../test/support/function-shelf.ts';
 import { rawZip } from '../../test/support/raw-zip.ts';
-import type { Clock } from '../clock.ts';
 import type { FunctionName } from '../protocol/names.ts';
 import type { ConfigurationDraft, FunctionDraft, FunctionVersion } from './function.ts';
 import type { FunctionChange, Functions } from './functions.ts';
@@ -32,27 +32,6 @@ afterEach(async () => {
   await shelf.close();
   await remove();
 });
-
-/** A clock that stands still until it is told otherwise. */
-function stillClock(): Clock & { advance(ms: number): void } {
-  let now = Date.UTC(2026, 10, 22, 10);
-  const waiting = new Set<{ at: number; action: () => void }>();
-  return {
-    epochMs: () => now,
-    monotonicMs: () => now,
-    after(ms, action) {
-      const timer = { at: now + ms, action };
-      waiting.add(timer);
-      return () => waiting.delete(timer);
-    },
-    advance(ms) {
-      now += ms;
-      for (const timer of [...waiting]) {
-        if (timer.at <= now && waiting.delete(timer)) timer.action();
-      }
-    },
-  };
-}
 
 async function reopen(options: Parameters<typeof openShelf>[1] = {}): Promise<void> {
   await shelf.close();
@@ -478,7 +457,7 @@ describe('resolve', () => {
 
 describe('a state delay', () => {
   it('keeps a new function Pending and refuses to run or change it', async () => {
-    const clock = stillClock();
+    const clock = new FakeClock();
     await reopen({ clock, stateDelayMs: 100 });
     const created = await functions.create(SCOPE, functionDraft('f', { publish: true }));
     expect(functions.get(SCOPE, F).state).toBe('Pending');
@@ -497,7 +476,7 @@ describe('a state delay', () => {
   });
 
   it('lets invocations have the old function until an update is done', async () => {
-    const clock = stillClock();
+    const clock = new FakeClock();
     await functions.create(SCOPE, functionDraft('f'));
     await reopen({ clock, stateDelayMs: 100 });
     const changes: FunctionChange[] = [];
@@ -520,7 +499,7 @@ describe('a state delay', () => {
   });
 
   it('that a service does not live to see ends at the next start', async () => {
-    await reopen({ clock: stillClock(), stateDelayMs: 100 });
+    await reopen({ clock: new FakeClock(), stateDelayMs: 100 });
     await functions.create(SCOPE, functionDraft('f', { publish: true }));
     await reopen();
     expect(statesOf(functions.get(SCOPE, F))).toEqual(['Active', 'Successful']);
@@ -562,7 +541,7 @@ describe('tags', () => {
 
 describe('collectGarbage', () => {
   it('removes what nothing refers to, but nothing that is in use', async () => {
-    const clock = stillClock();
+    const clock = new FakeClock();
     await reopen({ clock });
     const [one, two] = [
       await publishLayer(shelf.layers, 'one', [{ name: 'a', content: '1' }]),
