@@ -15,11 +15,13 @@ import type { Emit } from './environment/facts.ts';
 import type { Credentials } from './environment/launch-plan.ts';
 import { createSlots } from './environment/slots.ts';
 import type { FunctionVersion } from './functions/function.ts';
+import { createFunctionFeatures } from './functions/function-features.ts';
 import { createFunctions, type Functions } from './functions/functions.ts';
 import { listen } from './http/listener.ts';
 import { createDispatcher } from './invocation/dispatcher.ts';
 import { EnvironmentPool } from './invocation/pool.ts';
 import { createLambdaApi } from './lambda-api/server.ts';
+import { createLayerPolicies } from './layers/layer-policies.ts';
 import { createLayers } from './layers/layers.ts';
 import { createOptTrees } from './layers/opt-tree.ts';
 import { type Closeable, Lifetime } from './lifetime.ts';
@@ -92,6 +94,15 @@ async function open(options: Options, lifetime: Lifetime): Promise<string> {
     }),
   );
 
+  const layerPolicies = createLayerPolicies(database);
+  const features = createFunctionFeatures({
+    database,
+    functions,
+    clock,
+    accountConcurrency: options.accountConcurrency,
+    chance: Math.random,
+  });
+
   const runDirectory = join(data.root, 'run');
   rmSync(runDirectory, { recursive: true, force: true });
   const environmentsDirectory = join(runDirectory, 'environments');
@@ -133,11 +144,15 @@ async function open(options: Options, lifetime: Lifetime): Promise<string> {
   lifetime.own(collectRegularly(functions, () => pool.versionsInUse(), clock, log));
   const dispatcher = createDispatcher({
     pool,
-    limitsOf: () => ({ account: options.accountConcurrency, reservedByOthers: 0, reserved: undefined }),
+    limitsOf: ({ scope, name }) => ({
+      account: options.accountConcurrency,
+      reservedByOthers: features.concurrency.reservedByOthers(scope, name),
+      reserved: features.concurrency.reserved(scope, name),
+    }),
   });
 
   const handler = createApiHandler({
-    lambda: createLambdaApi({ layers, functions, invoke: dispatcher.invoke, clock, log }),
+    lambda: createLambdaApi({ layers, layerPolicies, functions, features, invoke: dispatcher.invoke, clock, log }),
     iam: iam.handle,
     sts: sts.handle,
     logs: createLogsApi({ logStore, clock, log }),

@@ -1,7 +1,6 @@
 /** Create, read, update, publish and delete functions: input -> `functions/`, and back to AWS's JSON. */
 import type { CodeDraft, ConfigurationDraft, FunctionVersion } from '../functions/function.ts';
 import type { ApiCall } from '../http/api-call.ts';
-import { renderFunctionArn, type Scope } from '../protocol/names.ts';
 import type { OperationInput } from '../protocol/operations.ts';
 import { QUOTAS } from '../protocol/quotas.ts';
 import { ServiceError } from '../protocol/service-errors.ts';
@@ -10,18 +9,13 @@ import type { LambdaApiDependencies, OperationHandlers } from './dependencies.ts
 import { pageOf } from './dependencies.ts';
 import { codeNotInBucket } from './layer-operations.ts';
 import { renderViolation } from './parse-input.ts';
-import { functionNotFound, resolveFunctionReference } from './references.ts';
+import { resolveFunctionReference } from './references.ts';
 import { renderCode, renderConfiguration, renderListedConfiguration } from './shapes.ts';
 
 export function functionOperations(
-  { functions }: LambdaApiDependencies,
+  { functions, features }: LambdaApiDependencies,
   downloads: ContentDownloads,
 ): OperationHandlers {
-  const find = (scope: Scope, name: string, qualifier: string | undefined): FunctionVersion => {
-    const version = functions.get(scope, name, qualifier);
-    if (version === undefined) throw functionNotFound(scope, name, qualifier);
-    return version;
-  };
   const locate = ({ baseUrl }: ApiCall, { code }: FunctionVersion) =>
     code.digest && downloads.locate(baseUrl, code.digest);
 
@@ -38,26 +32,29 @@ export function functionOperations(
         publish: input.Publish ?? false,
         tags: input.Tags ?? {},
       });
-      // Recorded on AWS: even when version 1 is published and named, the ARN is the function's.
-      return { body: { ...renderConfiguration(version), FunctionArn: renderFunctionArn(scope, name) } };
+      if (input.CodeSigningConfigArn) features.codeSigning.attach(scope, name, input.CodeSigningConfigArn);
+      return { body: renderConfiguration(version) };
     },
 
     GetFunction(input, call) {
-      const { name, qualifier } = resolveFunctionReference(call.scope, input.FunctionName, input.Qualifier);
-      const version = find(call.scope, name, qualifier);
-      const tags = functions.tags(call.scope, name);
+      const { scope } = call;
+      const { name, qualifier } = resolveFunctionReference(scope, input.FunctionName, input.Qualifier);
+      const version = features.get(scope, name, qualifier);
+      const tags = functions.tags(scope, name);
+      const reserved = features.concurrency.reserved(scope, name);
       return {
         body: {
           Configuration: renderConfiguration(version, { qualifier }),
           Code: renderCode(version, locate(call, version)),
           Tags: Object.keys(tags).length > 0 ? tags : undefined,
+          Concurrency: reserved === undefined ? undefined : { ReservedConcurrentExecutions: reserved },
         },
       };
     },
 
     GetFunctionConfiguration(input, { scope }) {
       const { name, qualifier } = resolveFunctionReference(scope, input.FunctionName, input.Qualifier);
-      return { body: renderConfiguration(find(scope, name, qualifier), { qualifier }) };
+      return { body: renderConfiguration(features.get(scope, name, qualifier), { qualifier }) };
     },
 
     ListFunctions(input, { scope }) {
@@ -73,8 +70,8 @@ export function functionOperations(
       const version = await functions.updateCode(scope, name, {
         code: codeOf(input),
         architecture: input.Architectures?.[0],
-        publish: input.Publish ?? false,
-        dryRun: input.DryRun ?? false,
+        publish: input.Publish,
+        dryRun: input.DryRun,
         revisionId: input.RevisionId,
       });
       return { body: renderConfiguration(version) };
@@ -86,20 +83,10 @@ export function functionOperations(
       return { body: renderConfiguration(version) };
     },
 
-    async DeleteFunction(input, { scope }) {
+    DeleteFunction(input, { scope }) {
       const { name, qualifier } = resolveFunctionReference(scope, input.FunctionName, input.Qualifier);
-      if (qualifier === '$LATEST') {
-        throw new ServiceError(
-          'InvalidParameterValueException',
-          '$LATEST version cannot be deleted without deleting the function.',
-        );
-      }
-      if (qualifier !== undefined && ALIAS.test(qualifier)) {
-        throw new ServiceError('InvalidParameterValueException', 'Deletion of aliases is not currently supported.');
-      }
-      // Recorded on AWS: what is missing is named without the qualifier, and a missing version is no mistake.
-      if (functions.get(scope, name) === undefined) throw functionNotFound(scope, name);
-      await functions.delete(scope, name, qualifier);
+      functions.delete(scope, name, qualifier);
+      if (qualifier !== undefined) features.forgetVersion(scope, name, qualifier);
       return {};
     },
 
@@ -122,8 +109,6 @@ export function functionOperations(
     },
   };
 }
-
-const ALIAS = /^(?![0-9]+$)[a-zA-Z0-9-_]+$/;
 
 /** The model allows the length of an ARN; the service measures the name in it, and says so as if it were the model. */
 function checkNameLength(name: string): void {

@@ -4,7 +4,6 @@
  * https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
  */
 import type { Outcome } from '../environment/invocation.ts';
-import type { FunctionVersion } from '../functions/function.ts';
 import type { ApiCall } from '../http/api-call.ts';
 import { readBody } from '../http/body.ts';
 import type { HttpHeaders, HttpRequest } from '../http/exchange.ts';
@@ -16,7 +15,7 @@ import { ServiceError } from '../protocol/service-errors.ts';
 import type { LambdaApiDependencies } from './dependencies.ts';
 import { findJsonComplaint, renderJsonComplaint } from './json-syntax.ts';
 import { parseInput, type RawInput } from './parse-input.ts';
-import { functionNotFound, resolveFunctionReference } from './references.ts';
+import { resolveFunctionReference } from './references.ts';
 import { startTrace } from './trace-header.ts';
 
 const EMPTY_EVENT = Buffer.from('{}');
@@ -25,7 +24,7 @@ const NO_BODY = Buffer.alloc(0);
 export type InvokeHandler = (call: ApiCall, raw: Omit<RawInput, 'body'>) => Promise<void>;
 
 /** Answers Invoke, from the reading of the body to the last byte. */
-export function createInvokeHandler({ functions, invoke, clock }: LambdaApiDependencies): InvokeHandler {
+export function createInvokeHandler({ features, invoke, clock }: LambdaApiDependencies): InvokeHandler {
   return async (call, raw) => {
     const { request, response, scope, requestId } = call;
     const payload = await readBody(request, REQUEST_BYTES.Invoke);
@@ -34,9 +33,7 @@ export function createInvokeHandler({ functions, invoke, clock }: LambdaApiDepen
     const type = input.InvocationType ?? 'RequestResponse';
     if (type === 'Event') checkEventSize(payload);
 
-    const version = functions.resolve(scope, name, qualifier);
-    if (version === undefined) throw functionNotFound(scope, name, qualifier ?? '$LATEST');
-    checkState(version);
+    const version = features.resolve(scope, name, qualifier);
     if (payload.length > 0) checkJson(payload);
     if (type === 'DryRun') {
       response.writeHead(204).end();
@@ -97,16 +94,6 @@ function checkEventSize(payload: Buffer): void {
     throw new ServiceError(
       'RequestTooLargeException',
       `${payload.length} byte payload is too large for the Event invocation type (limit ${limit} bytes)`,
-    );
-  }
-}
-
-/** A function whose configuration is being replaced goes on answering with the old one; one that never was, does not. */
-function checkState({ state }: FunctionVersion): void {
-  if (state !== 'Active') {
-    throw new ServiceError(
-      'ResourceConflictException',
-      `The operation cannot be performed at this time. The function is currently in the following state: ${state}`,
     );
   }
 }

@@ -24,12 +24,9 @@ export function renderConfiguration(version: FunctionVersion, { qualifier }: Con
     State: version.state,
     StateReason: version.stateReason,
     StateReasonCode: version.stateReasonCode,
-    // While a function is being created, its last update has no status.
-    ...(version.state !== 'Pending' && {
-      LastUpdateStatus: version.lastUpdateStatus,
-      LastUpdateStatusReason: version.lastUpdateStatusReason,
-      LastUpdateStatusReasonCode: version.lastUpdateStatusReasonCode,
-    }),
+    LastUpdateStatus: version.lastUpdateStatus,
+    LastUpdateStatusReason: version.lastUpdateStatusReason,
+    LastUpdateStatusReasonCode: version.lastUpdateStatusReasonCode,
     RuntimeVersionConfig: configuration.runtime && {
       RuntimeVersionArn: renderRuntimeVersionArn(version.scope, configuration.runtime),
     },

@@ -66,6 +66,13 @@ export const SERVICE_ERRORS = {
   TooManyRequestsException: { status: 429, messageKey: 'message', type: 'User' },
   UnknownOperationException: { status: 404, messageKey: 'Message' },
   UnsupportedMediaTypeException: { status: 415, messageKey: 'message', type: 'User' },
+  /** Recorded on AWS: some of its parts sign these two without a `Type`. */
+  UntypedInvalidParameterValueException: {
+    status: 400,
+    wireName: 'InvalidParameterValueException',
+    messageKey: 'message',
+  },
+  UntypedResourceNotFoundException: { status: 404, wireName: 'ResourceNotFoundException', messageKey: 'Message' },
   ValidationException: { status: 400, messageKey: 'message' },
 } as const satisfies Record<string, ServiceErrorRow>;
 

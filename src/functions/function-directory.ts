@@ -1,0 +1,66 @@
+/**
+ * Which functions, versions and aliases exist, for the settings that hang on them, and AWS's words when one does not.
+ * Reads only; `functions.ts` and `aliases.ts` write.
+ */
+import type { Scope } from '../protocol/names.ts';
+import { renderFunctionArn } from '../protocol/names.ts';
+import { ServiceError } from '../protocol/service-errors.ts';
+import type { Database } from '../storage/database.ts';
+
+export type FunctionDirectory = {
+  hasFunction(scope: Scope, name: string): boolean;
+  /** `$LATEST` or a number. */
+  hasVersion(scope: Scope, name: string, version: string): boolean;
+  hasAlias(scope: Scope, name: string, alias: string): boolean;
+  /** A version or an alias; without a qualifier the function. */
+  has(scope: Scope, name: string, qualifier: string | undefined): boolean;
+  /** @throws ServiceError `Function not found` with the suffix as AWS writes it for the operation */
+  requireFunction(scope: Scope, name: string, suffix?: string): void;
+  /** @throws ServiceError `Function not found` or `Cannot find alias arn` */
+  requireQualifier(scope: Scope, name: string, qualifier: string): void;
+};
+
+/** Whether a qualifier could name an alias. */
+export function isAliasName(qualifier: string): boolean {
+  return /^(?![0-9]+$)[a-zA-Z0-9-_]+$/.test(qualifier);
+}
+
+export function createFunctionDirectory(database: Database): FunctionDirectory {
+  const ofFunction = 'region = :region AND account = :account AND name = :name';
+  const hasFunction = database.prepare(`SELECT 1 FROM function WHERE ${ofFunction}`);
+  const hasVersion = database.prepare(`SELECT 1 FROM function_version WHERE ${ofFunction} AND version = :version`);
+  const hasAlias = database.prepare(
+    `SELECT 1 FROM function_setting WHERE ${ofFunction} AND kind = 'alias' AND qualifier = :alias`,
+  );
+
+  const directory: FunctionDirectory = {
+    hasFunction: ({ region, account }, name) => hasFunction.get({ region, account, name }) !== undefined,
+    hasVersion({ region, account }, name, version) {
+      const number = version === '$LATEST' ? 0 : Number(version);
+      // 0 is $LATEST in the table, but nothing in the API.
+      if (!Number.isSafeInteger(number) || (number === 0 && version !== '$LATEST')) return false;
+      return hasVersion.get({ region, account, name, version: number }) !== undefined;
+    },
+    hasAlias: ({ region, account }, name, alias) => hasAlias.get({ region, account, name, alias }) !== undefined,
+    has(scope, name, qualifier) {
+      if (qualifier === undefined) return directory.hasFunction(scope, name);
+      return isAliasName(qualifier)
+        ? directory.hasAlias(scope, name, qualifier)
+        : directory.hasVersion(scope, name, qualifier);
+    },
+    requireFunction(scope, name, suffix) {
+      if (!directory.hasFunction(scope, name))
+        throw notFound(`Function not found: ${renderFunctionArn(scope, name, suffix)}`);
+    },
+    requireQualifier(scope, name, qualifier) {
+      if (directory.has(scope, name, qualifier)) return;
+      const arn = renderFunctionArn(scope, name, qualifier);
+      throw notFound(isAliasName(qualifier) ? `Cannot find alias arn: ${arn}` : `Function not found: ${arn}`);
+    },
+  };
+  return directory;
+}
+
+function notFound(message: string): ServiceError {
+  return new ServiceError('ResourceNotFoundException', message);
+}
