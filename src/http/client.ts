@@ -12,6 +12,8 @@ export type ClientRequest = {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
   readonly signal?: AbortSignal;
+  /** An answer with a longer body is an error. Without it, the body is read to its end. */
+  readonly maxAnswerBytes?: number;
 };
 
 export type ClientAnswer = {
@@ -22,7 +24,7 @@ export type ClientAnswer = {
 };
 
 /** Sends a request and reads the answer to its end. Rejects when there is no complete answer. */
-export function send({ method, url, headers, body, signal }: ClientRequest): Promise<ClientAnswer> {
+export function send({ method, url, headers, body, signal, maxAnswerBytes }: ClientRequest): Promise<ClientAnswer> {
   const open = url.protocol === 'https:' ? requestSecure : requestPlain;
   return new Promise((resolve, reject) => {
     const request = open(url, {
@@ -35,7 +37,12 @@ export function send({ method, url, headers, body, signal }: ClientRequest): Pro
     request.on('error', reject);
     request.on('response', (response) => {
       const chunks: Buffer[] = [];
-      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      let length = 0;
+      response.on('data', (chunk: Buffer) => {
+        length += chunk.length;
+        if (maxAnswerBytes === undefined || length <= maxAnswerBytes) chunks.push(chunk);
+        else request.destroy(new Error(`the answer exceeds ${maxAnswerBytes} bytes`));
+      });
       response.on('error', reject);
       response.on('end', () => {
         resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks) });

@@ -20,5 +20,11 @@ export const EXTENSIONS_API = {
   exitError: { method: 'POST', path: '/2020-01-01/extension/exit/error' },
 } as const;
 
+/** How extensions subscribe to telemetry. Source: lambda-behaviour.md 4.1. */
+export const TELEMETRY_API = { subscribe: { method: 'PUT', path: '/2022-07-01/telemetry' } } as const;
+
+/** The Telemetry API's predecessor, which AWS keeps. */
+export const LOGS_API = { subscribe: { method: 'PUT', path: '/2020-08-15/logs' } } as const;
+
 /** The port that AWS_LAMBDA_RUNTIME_API names on AWS. */
 export const RUNTIME_API_PORT = 9001;

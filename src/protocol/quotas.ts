@@ -47,6 +47,10 @@ export const QUOTAS = {
   openFiles: 1024,
   /** Processes and threads of one environment: recorded on AWS (the documentation says 1024). */
   processes: 742,
+  /** What a telemetry subscription may ask for. https://docs.aws.amazon.com/lambda/latest/dg/telemetry-api.html */
+  telemetryItems: { min: 1000, max: 10_000, default: 10_000 },
+  telemetryBytes: { min: 262_144, max: 1_048_576, default: 262_144 },
+  telemetryTimeoutMs: { min: 25, max: 30_000, default: 1000 },
   /** Items of a page when the client does not say. */
   pageItems: 50,
 } as const;

@@ -201,7 +201,7 @@ describe('the Runtime API', () => {
   it('notices a response whose connection breaks off', async () => {
     await pollOnce();
     const answered = new Promise<SessionEvent>((resolve) => {
-      onEvent = resolve;
+      onEvent = (event) => event.kind === 'answered' && resolve(event);
     });
     const socket = connect(listener.port, '127.0.0.1');
     socket.on('error', () => undefined);

@@ -6,11 +6,12 @@
 import type { Connection } from '../http/connection-owner.ts';
 import type { HttpRequest, HttpResponse } from '../http/exchange.ts';
 import { type Listener, listen } from '../http/listener.ts';
-import { EXTENSIONS_API, RUNTIME_API } from '../protocol/endpoints.ts';
+import { EXTENSIONS_API, LOGS_API, RUNTIME_API, TELEMETRY_API } from '../protocol/endpoints.ts';
 import { writeNotFound, writeWrongMethod } from './api-response.ts';
 import { type FunctionMetadata, handleEventNext, handleExtensionError, handleRegister } from './extension-handlers.ts';
 import { handleError, handleInitError, handleNext, handleResponse } from './runtime-handlers.ts';
 import type { RuntimeSession } from './session.ts';
+import { handleSubscribe } from './telemetry-handlers.ts';
 
 export type RuntimeApiOptions = {
   readonly session: RuntimeSession;
@@ -35,19 +36,21 @@ export function startRuntimeApi(options: RuntimeApiOptions): Promise<Listener> {
     host,
     port,
     onFailure,
-    handler: (request, response) => route(session, metadata, trust, request, response),
+    handler: (request, response) => route({ session, metadata, host, trust }, request, response),
   });
 }
 
 const INVOCATION_PREFIX = RUNTIME_API.response.path.slice(0, RUNTIME_API.response.path.indexOf('{'));
 
-function route(
-  session: RuntimeSession,
-  metadata: FunctionMetadata,
-  trust: Trust,
-  request: HttpRequest,
-  response: HttpResponse,
-): void | Promise<void> {
+type Served = {
+  readonly session: RuntimeSession;
+  readonly metadata: FunctionMetadata;
+  readonly host: string;
+  readonly trust: Trust;
+};
+
+function route(served: Served, request: HttpRequest, response: HttpResponse): void | Promise<void> {
+  const { session, trust } = served;
   const path = pathOf(request.url ?? '/');
   if (path === RUNTIME_API.next.path) {
     if (request.method !== RUNTIME_API.next.method) return refuseMethod(request, response);
@@ -65,7 +68,7 @@ function route(
     if (request.method !== RUNTIME_API.initError.method) return refuseMethod(request, response);
     return trust(request, () => handleInitError(session, request, response));
   }
-  const handle = extensionCall(path, request.method, session, metadata, request, response);
+  const handle = extensionCall(path, served, request, response);
   if (handle === 'wrong-method') return refuseMethod(request, response);
   if (handle) return trust(request, handle);
   request.resume();
@@ -79,12 +82,11 @@ function route(
 
 function extensionCall(
   path: string,
-  method: string | undefined,
-  session: RuntimeSession,
-  metadata: FunctionMetadata,
+  { session, metadata, host }: Served,
   request: HttpRequest,
   response: HttpResponse,
 ): (() => void | Promise<void>) | 'wrong-method' | undefined {
+  const { method } = request;
   const { register, next, initError, exitError } = EXTENSIONS_API;
   switch (path) {
     case register.path:
@@ -96,6 +98,14 @@ function extensionCall(
       const call = path === initError.path ? 'init-error' : 'exit-error';
       return method === initError.method
         ? () => handleExtensionError(session, call, request, response)
+        : 'wrong-method';
+    }
+    case TELEMETRY_API.subscribe.path:
+    case LOGS_API.subscribe.path: {
+      const api = path === TELEMETRY_API.subscribe.path ? 'Telemetry' : 'Logs';
+      const address = { host, port: request.socket.localPort ?? 0 };
+      return method === TELEMETRY_API.subscribe.method
+        ? () => handleSubscribe(session, api, address, request, response)
         : 'wrong-method';
     }
     default:

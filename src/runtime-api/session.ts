@@ -4,6 +4,8 @@
  * time-outs, no logs. What happens is reported through `onEvent`, in order; the environment's driver decides what
  * follows.
  */
+
+import type { TelemetryApi, TelemetryCategory } from '../protocol/payloads.ts';
 import {
   type Extension,
   type ExtensionEventType,
@@ -12,6 +14,8 @@ import {
   type RegisterRefusal,
 } from './extensions.ts';
 import { type RuntimeEvent, type RuntimeState, type RuntimeStep, stepRuntime } from './runtime-state.ts';
+import type { SubscribeOutcome, TelemetryStream } from './telemetry-stream.ts';
+import type { TelemetrySubscription } from './telemetry-subscription.ts';
 
 /** An invocation as the runtime receives it. */
 export type Offer = {
@@ -50,13 +54,24 @@ export type SessionEvent =
     }
   /** POST init/error; `errorType` is filtered as AWS does. */
   | { readonly kind: 'init-error-reported'; readonly errorType: string; readonly body: Buffer }
-  | { readonly kind: 'answered'; readonly answer: Answer };
+  /** POST response or POST error: the answer begins to come in. */
+  | { readonly kind: 'answer-begun' }
+  | { readonly kind: 'answered'; readonly answer: Answer }
+  | {
+      readonly kind: 'telemetry-subscribed';
+      readonly api: TelemetryApi;
+      readonly name: string;
+      readonly state: 'Subscribed' | 'Already subscribed';
+      readonly types: readonly TelemetryCategory[];
+    };
 
 /** A poll that waits: `serve` answers it, `drop` ends its connection. */
 export type ParkedPoll = { serve(offer: Offer): void; drop(): void };
 
 export class RuntimeSession {
   readonly extensions = new Extensions();
+  /** Where telemetry goes; without it, the Telemetry API answers that it is not there. */
+  readonly telemetry: TelemetryStream | undefined;
   /** What the environment has done last: the extensions concerned differ. */
   #period: 'initialisation' | 'invocation' = 'initialisation';
   #isReadyAnnounced = false;
@@ -65,8 +80,9 @@ export class RuntimeSession {
   readonly #parked = new Set<ParkedPoll>();
   readonly #onEvent: (event: SessionEvent) => void;
 
-  constructor(onEvent: (event: SessionEvent) => void) {
+  constructor(onEvent: (event: SessionEvent) => void, telemetry?: TelemetryStream) {
     this.#onEvent = onEvent;
+    this.telemetry = telemetry;
   }
 
   /** Whether `requestId` is the invocation in progress. */
@@ -77,7 +93,10 @@ export class RuntimeSession {
   /** Moves the machine on; answers the refusal when the call is not allowed now. */
   take(event: RuntimeEvent): RuntimeStep {
     const step = stepRuntime(this.#state, event);
-    if ('to' in step) this.#state = step.to;
+    if ('to' in step) {
+      this.#state = step.to;
+      if (event === 'response' || event === 'error') this.#onEvent({ kind: 'answer-begun' });
+    }
     return step;
   }
 
@@ -157,6 +176,17 @@ export class RuntimeSession {
     this.#onEvent({ kind: 'extension-error-reported', extension, call, errorType });
   }
 
+  /** Subscribes an extension to telemetry, while the environment initialises. Call it only where there is telemetry. */
+  subscribeTelemetry(extension: Extension, subscription: TelemetrySubscription, host: string): SubscribeOutcome {
+    if (!this.telemetry) throw new Error('a subscription was taken where there is no telemetry');
+    const outcome = this.telemetry.subscribe(extension.name, subscription, host);
+    if (outcome.kind === 'subscribed') {
+      const { api, types } = subscription;
+      this.#onEvent({ kind: 'telemetry-subscribed', api, name: extension.name, state: outcome.state, types });
+    }
+    return outcome;
+  }
+
   /** The invocation in progress is nobody's any more: a late answer to it gets 400. */
   forgetInvocation(): void {
     this.#offer = undefined;
@@ -176,6 +206,9 @@ export class RuntimeSession {
   #announceReady(): void {
     if (this.#isReadyAnnounced || this.#state !== 'Ready' || !this.extensions.areReady(this.#period)) return;
     this.#isReadyAnnounced = true;
+    if (this.#period === 'initialisation') {
+      this.telemetry?.closeSubscriptions(new Set(this.extensions.all.map(({ name }) => name)));
+    }
     this.#onEvent({ kind: 'all-ready' });
   }
 }
