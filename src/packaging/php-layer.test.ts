@@ -152,6 +152,15 @@ describe('extensions', () => {
 });
 
 describe('versions', () => {
+  it('that are too old for our runtime are packed without one, and that is said', async () => {
+    const said: string[] = [];
+    const opt = await unpackedPhpLayer(folder.path, { version: '7.4', extensions: ['json'] });
+    expect(execFileSync('ls', [opt], { encoding: 'utf8' })).toBe('bin\nlamella\n');
+    const request = { version: '7.4', extensions: ['json'], cacheDir: CACHE_DIR, output: join(folder.path, 'old.zip') };
+    await buildPhpLayer({ ...request, onProgress: (message) => said.push(message) });
+    expect(said.join()).toContain('the layer holds PHP alone');
+  });
+
   it('that are not to be had are refused with the list of those that are', async () => {
     const build = buildPhpLayer({ version: '5.6', output: join(folder.path, 'x.zip'), cacheDir: CACHE_DIR });
     await expect(build).rejects.toMatchObject({ code: 'php-version-unknown', remedy: expect.stringContaining('8.4') });

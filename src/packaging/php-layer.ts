@@ -60,6 +60,8 @@ export type PhpInstallation = Omit<PhpLayer, 'zip' | 'unzippedBytes'> & {
 
 /** glibc of Amazon Linux 2023: what asks for a newer one does not start on AWS. */
 const AMAZON_LINUX_2023_GLIBC = '2.34';
+/** As `runtimes/php/composer.json` says. With an older PHP a layer holds no runtime, unless the user brings one. */
+const RUNTIME_NEEDS_PHP = '8.2';
 const SEARCH_PATH = '$ORIGIN/../lamella/lib';
 const RUNTIME_FOLDER = resolve(import.meta.dirname, '../../runtimes/php');
 const SYSTEM_LIBRARY_FOLDERS = [
@@ -78,7 +80,7 @@ const SYSTEM_LIBRARY_FOLDERS = [
 export async function buildPhpLayer(request: PhpLayerRequest): Promise<PhpLayer> {
   const { entries, packageFolder: _, ...facts } = await preparePhp({ ...request, root: '/opt' });
   request.onProgress?.(`Writing ${basename(request.output)}`);
-  const all = [...entries, ...(await bootstrapEntries(request.bootstrap))];
+  const all = [...entries, ...(await bootstrapEntries(request, facts.phpVersion))];
   const unzippedBytes = await sizeOf(all);
   return { ...facts, unzippedBytes, zip: await writeZip(request.output, all) };
 }
@@ -179,8 +181,13 @@ async function movable(path: string, source: string): Promise<ZipEntry> {
   return bytes(path, 0o755, hasPath ? withSearchPath(original, '$ORIGIN') : original);
 }
 
-async function bootstrapEntries(own: string | undefined): Promise<ZipEntry[]> {
+async function bootstrapEntries(request: PhpLayerRequest, phpVersion: string): Promise<ZipEntry[]> {
+  const { bootstrap: own, onProgress } = request;
   if (own !== undefined) return [{ path: 'bootstrap', mode: 0o755, content: { kind: 'file', source: own } }];
+  if (compareVersions(phpVersion, RUNTIME_NEEDS_PHP) < 0) {
+    onProgress?.(`PHP ${phpVersion} is too old for our runtime (${RUNTIME_NEEDS_PHP}): the layer holds PHP alone`);
+    return [];
+  }
   return [
     { path: 'bootstrap', mode: 0o755, content: { kind: 'file', source: join(RUNTIME_FOLDER, 'bootstrap') } },
     ...(await entriesOfFolder(join(RUNTIME_FOLDER, 'src'), { prefix: 'lamella/runtime/' })).map((entry) => ({
