@@ -43,22 +43,24 @@ process.exitCode = command(...rest) ? 0 : 1;
 function build() {
   installNodePackages();
   const dist = join(ROOT, 'dist');
-  // The build record lies inside dist: whoever deletes dist deletes the record with it.
-  const record = ['--incremental', '--tsBuildInfoFile', join(dist, '.tsbuildinfo')];
-  if (!run('compiling', tool('tsc'), ['-p', 'tsconfig.build.json', ...record])) return false;
-  const expected = new Set(['.tsbuildinfo']);
-  for (const file of filesIn(join(ROOT, 'src'))) {
-    if (file.endsWith('.test.ts')) continue;
-    if (file.endsWith('.ts')) {
-      const stem = file.slice(0, -'.ts'.length);
-      for (const ending of ['.js', '.js.map', '.d.ts']) expected.add(`${stem}${ending}`);
-      continue;
-    }
-    expected.add(file);
-    copyIfNewer(join(ROOT, 'src', file), join(dist, file));
+  const expected = new Map(filesIn(join(ROOT, 'src')).flatMap(outputsOf));
+  const record = join(CACHE, 'build.tsbuildinfo');
+  // What the record calls up to date may have been deleted since.
+  if ([...expected.keys()].some((file) => !existsSync(join(dist, file)))) rmSync(record, { force: true });
+  if (!run('compiling', tool('tsc'), ['-p', 'tsconfig.build.json', '--incremental', '--tsBuildInfoFile', record])) {
+    return false;
   }
+  for (const [file, source] of expected)
+    if (!source.endsWith('.ts')) copyIfNewer(join(ROOT, 'src', source), join(dist, file));
   for (const file of filesIn(dist)) if (!expected.has(file)) rmSync(join(dist, file));
   return true;
+}
+
+/** What lies in dist/ for a file of src/, with its source: compiled, or copied because it is data. */
+function outputsOf(source) {
+  if (source.endsWith('.test.ts')) return [];
+  if (!source.endsWith('.ts')) return [[source, source]];
+  return ['.js', '.js.map', '.d.ts'].map((ending) => [source.replace(/\.ts$/, ending), source]);
 }
 
 /** Types, lint and format: everything that can be judged without running it. */

@@ -19,7 +19,7 @@ export function buildIfStale(): void {
       .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
       .map((name) => statSync(join(ROOT, 'src', name)).mtimeMs),
   );
-  const record = statSync(join(ROOT, 'dist', '.tsbuildinfo'), { throwIfNoEntry: false });
+  const record = statSync(join(ROOT, 'node_modules/.cache/lamella/build.tsbuildinfo'), { throwIfNoEntry: false });
   if (record && record.mtimeMs >= newest) return;
   spawnSync(process.execPath, [join(ROOT, 'scripts', 'run.mjs'), 'build'], { stdio: 'inherit' });
 }
