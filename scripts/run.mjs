@@ -4,11 +4,17 @@
  * line, and never asks. Plain JavaScript on Node's built-ins alone, because it runs before anything is installed.
  */
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { delimiter, dirname, join, resolve } from 'node:path';
 
 const ROOT = resolve(import.meta.dirname, '..');
 const CACHE = join(ROOT, 'node_modules', '.cache', 'lamella');
+
+/** What the TypeScript runtime is made of in dist/, and from what. */
+const RUNTIME_FILES = {
+  'runtimes/typescript/bootstrap': 'runtimes/typescript/bootstrap',
+  'runtimes/typescript/main.cjs': 'runtimes/typescript/src/main.ts',
+};
 
 /** Debian packages, and how to see that what they bring is there (also on systems that are not Debian). */
 const SYSTEM_PACKAGES = {
@@ -52,7 +58,27 @@ function build() {
   }
   for (const [file, source] of expected)
     if (!source.endsWith('.ts')) copyIfNewer(join(ROOT, 'src', source), join(dist, file));
-  for (const file of filesIn(dist)) if (!expected.has(file)) rmSync(join(dist, file));
+  for (const file of filesIn(dist)) {
+    if (!expected.has(file) && !Object.hasOwn(RUNTIME_FILES, file)) rmSync(join(dist, file));
+  }
+  return Object.entries(RUNTIME_FILES).every(([file, source]) => buildRuntimeFile(file, source));
+}
+
+/** A file of a runtime: a program becomes one bundle, because Node loads one file faster than many. */
+function buildRuntimeFile(file, source) {
+  let made = join(ROOT, source);
+  if (source.endsWith('.ts')) {
+    made = join(CACHE, file);
+    const shape = ['--bundle', '--platform=node', '--target=node20', '--format=cjs', '--minify-syntax'];
+    const options = [...shape, '--minify-whitespace', '--log-level=warning', `--outfile=${made}`];
+    if (!run(undefined, tool('esbuild'), [source, ...options])) return false;
+  }
+  const target = join(ROOT, 'dist', file);
+  if (existsSync(target) && readFileSync(target).equals(readFileSync(made))) return true;
+  mkdirSync(dirname(target), { recursive: true });
+  // By rename, because functions may be reading the old one.
+  copyFileSync(made, `${target}.new`);
+  renameSync(`${target}.new`, target);
   return true;
 }
 

@@ -1,0 +1,47 @@
+/** The `context` that handlers get. https://docs.aws.amazon.com/lambda/latest/dg/nodejs-context.html */
+import type { Invocation } from '../../../src/runtime-client/runtime-client.ts';
+
+/** What every invocation's context says alike. */
+export type FunctionFacts = ReturnType<typeof readFunctionFacts>;
+
+/** Reads them once: every look at a variable is a call out of JavaScript. */
+export function readFunctionFacts(variables: NodeJS.ProcessEnv) {
+  return {
+    functionVersion: variables.AWS_LAMBDA_FUNCTION_VERSION,
+    functionName: variables.AWS_LAMBDA_FUNCTION_NAME,
+    memoryLimitInMB: variables.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
+    logGroupName: variables.AWS_LAMBDA_LOG_GROUP_NAME,
+    logStreamName: variables.AWS_LAMBDA_LOG_STREAM_NAME,
+  };
+}
+
+/** The context of one invocation. Throws if the caller's client context is no JSON. */
+export function createContext(facts: FunctionFacts, invocation: Invocation) {
+  const { deadlineMs } = invocation;
+  return {
+    callbackWaitsForEmptyEventLoop: true,
+    functionVersion: facts.functionVersion,
+    functionName: facts.functionName,
+    memoryLimitInMB: facts.memoryLimitInMB,
+    logGroupName: facts.logGroupName,
+    logStreamName: facts.logStreamName,
+    clientContext: parse(invocation.clientContext, 'ClientContext'),
+    identity: parse(invocation.cognitoIdentity, 'CognitoIdentity'),
+    invokedFunctionArn: invocation.invokedFunctionArn,
+    awsRequestId: invocation.requestId,
+    tenantId: invocation.tenantId,
+    xRayTraceId: invocation.traceId,
+    getRemainingTimeInMillis: () => deadlineMs - Date.now(),
+  };
+}
+
+export type Context = ReturnType<typeof createContext>;
+
+function parse(json: string | undefined, name: string): unknown {
+  if (json === undefined) return undefined;
+  try {
+    return JSON.parse(json);
+  } catch (failure) {
+    throw new Error(`Cannot parse ${name} as json: ${String(failure)}`);
+  }
+}

@@ -1,0 +1,186 @@
+/**
+ * A client of the Lambda Runtime API for authors of runtimes: ask for the next invocation, answer it whole or in a
+ * stream, report what failed. It knows no handlers and no console; `runtimes/typescript` is a runtime built on it.
+ * One request at a time, as the API wants it. https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+ */
+import { type ConnectionAnswer, ConnectionLost, KeepAliveConnection } from '../http/keep-alive-connection.ts';
+import { RUNTIME_API } from '../protocol/endpoints.ts';
+import { failureOf, renderCause } from './failure.ts';
+import { ResponseStream, type ResponseStreamOptions } from './response-stream.ts';
+
+export { type Failure, failureOf } from './failure.ts';
+export { ResponseStream, type ResponseStreamOptions } from './response-stream.ts';
+
+/** One event to be handled. */
+export type Invocation = {
+  readonly requestId: string;
+  /** Milliseconds since 1970 at which Lambda ends the invocation. */
+  readonly deadlineMs: number;
+  readonly invokedFunctionArn: string;
+  /** For `_X_AMZN_TRACE_ID`. */
+  readonly traceId: string | undefined;
+  /** JSON text that the caller gave. */
+  readonly clientContext: string | undefined;
+  /** JSON text. */
+  readonly cognitoIdentity: string | undefined;
+  readonly tenantId: string | undefined;
+  readonly contentType: string | undefined;
+  /** The event as it came, mostly JSON text. */
+  readonly payload: Buffer;
+};
+
+export type RuntimeClientOptions = {
+  /** `host:port`: the value of AWS_LAMBDA_RUNTIME_API. */
+  readonly address: string;
+  /** What the runtime calls itself; part of its version in Lambda's records. */
+  readonly userAgent?: string;
+};
+
+/** Lambda refused a call: the invocation is not the current one, or it is not the time for this call. */
+export class RuntimeApiError extends Error {
+  readonly status: number;
+  readonly errorType: string;
+
+  constructor(status: number, errorType: string, message: string) {
+    super(message);
+    this.name = 'RuntimeApiError';
+    this.status = status;
+    this.errorType = errorType;
+  }
+}
+
+export type RuntimeClient = {
+  /**
+   * Waits for the next invocation, however long. The first call says that the runtime has initialised. A connection
+   * that breaks while waiting is made again. Throws when Lambda cannot be reached any more.
+   */
+  next(): Promise<Invocation>;
+  /** Answers with text or bytes, which Lambda hands on as they are. Throws `RuntimeApiError`: 413 if it is too large. */
+  respond(requestId: string, payload: string | Uint8Array): Promise<void>;
+  /** Answers piece by piece. The invocation is over when the stream's `accepted` settles. */
+  stream(requestId: string, options?: ResponseStreamOptions): ResponseStream;
+  /** Reports that the handler failed. The runtime goes on with `next`. */
+  fail(requestId: string, thrown: unknown): Promise<void>;
+  /** Reports that the runtime could not initialise. It must exit afterwards. */
+  failInitialisation(thrown: unknown): Promise<void>;
+  /** Lets the process end while the connection is idle, or a call is in progress. */
+  unref(): void;
+  close(): void;
+};
+
+/**
+ * Makes a client; it connects with its first call.
+ *
+ * @example
+ * const lambda = createRuntimeClient({ address: process.env.AWS_LAMBDA_RUNTIME_API });
+ * for (;;) {
+ *   const { requestId, payload } = await lambda.next();
+ *   try {
+ *     await lambda.respond(requestId, JSON.stringify(handle(JSON.parse(payload.toString()))));
+ *   } catch (error) {
+ *     await lambda.fail(requestId, error);
+ *   }
+ * }
+ */
+export function createRuntimeClient({
+  address,
+  userAgent = 'lamella-runtime-client',
+}: RuntimeClientOptions): RuntimeClient {
+  const { host, port } = parseAddress(address);
+  const connection = new KeepAliveConnection(host, port);
+  const agent = `User-Agent: ${userAgent}\r\n`;
+  const jsonHeaders = `${agent}Content-Type: application/json\r\n`;
+
+  const post = async (path: string, headers: string, body: string | Uint8Array) => {
+    throwIfRefused(await connection.send('POST', path, headers, body));
+  };
+  const failureHeaders = (errorType: string, cause: string) =>
+    `${jsonHeaders}Lambda-Runtime-Function-Error-Type: ${errorType.replace(/[^!-~]/g, '_')}\r\n` +
+    (cause === '' ? '' : `Lambda-Runtime-Function-XRay-Error-Cause: ${cause}\r\n`);
+
+  return {
+    async next() {
+      for (let lost = 0; ; lost++) {
+        try {
+          const answer = await connection.send(RUNTIME_API.next.method, RUNTIME_API.next.path, agent);
+          throwIfRefused(answer);
+          return parseInvocation(answer);
+        } catch (failure) {
+          // Asking again is safe: Lambda gives the same invocation again.
+          if (failure instanceof ConnectionLost && failure.wasConnected && lost < RECONNECTIONS) continue;
+          throw failure;
+        }
+      }
+    },
+    respond: (requestId, payload) => post(pathFor(RESPONSE_PATH, requestId), jsonHeaders, payload),
+    stream(requestId, options) {
+      const path = pathFor(RESPONSE_PATH, requestId);
+      return new ResponseStream((headers) => {
+        return connection.sendChunked('POST', path, () => agent + headers());
+      }, options);
+    },
+    fail(requestId, thrown) {
+      const failure = failureOf(thrown);
+      const headers = failureHeaders(failure.errorType, renderCause(thrown, process.cwd()));
+      return post(pathFor(ERROR_PATH, requestId), headers, JSON.stringify(failure));
+    },
+    failInitialisation(thrown) {
+      const failure = failureOf(thrown);
+      return post(RUNTIME_API.initError.path, failureHeaders(failure.errorType, ''), JSON.stringify(failure));
+    },
+    unref: () => connection.unref(),
+    close: () => connection.close(),
+  };
+}
+
+/** How often in a row a waiting call may lose its connection. */
+const RECONNECTIONS = 5;
+
+function parseAddress(address: string): { host: string; port: number } {
+  const [, host, port] = /^(.+):(\d+)$/.exec(address) ?? [];
+  if (host === undefined) throw new Error(`AWS_LAMBDA_RUNTIME_API is to be host:port, not '${address}'`);
+  return { host: host.replace(/^\[(.*)\]$/, '$1'), port: Number(port) };
+}
+
+const RESPONSE_PATH = RUNTIME_API.response.path.split('{id}');
+const ERROR_PATH = RUNTIME_API.error.path.split('{id}');
+
+function pathFor([before, after]: readonly string[], requestId: string): string {
+  return `${before}${encodeURIComponent(requestId)}${after}`;
+}
+
+function throwIfRefused({ status, body }: ConnectionAnswer): void {
+  if (status < 300) return;
+  let said: { errorType?: string; errorMessage?: string } = {};
+  try {
+    said = JSON.parse(body.toString());
+  } catch {
+    // Not every server in between speaks JSON.
+  }
+  throw new RuntimeApiError(
+    status,
+    said.errorType ?? 'Unknown',
+    said.errorMessage ?? `the Runtime API answered with status ${status}`,
+  );
+}
+
+function parseInvocation({ header, body }: ConnectionAnswer): Invocation {
+  const requestId = header('lambda-runtime-aws-request-id');
+  if (!requestId) throw new Error('the invocation has no request id');
+  return {
+    requestId,
+    deadlineMs: Number(header('lambda-runtime-deadline-ms')),
+    invokedFunctionArn: header('lambda-runtime-invoked-function-arn') ?? '',
+    traceId: header('lambda-runtime-trace-id'),
+    clientContext: utf8(header('lambda-runtime-client-context')),
+    cognitoIdentity: utf8(header('lambda-runtime-cognito-identity')),
+    tenantId: header('lambda-runtime-aws-tenant-id'),
+    contentType: header('content-type'),
+    payload: body,
+  };
+}
+
+/** Headers are bytes; these two hold UTF-8. */
+function utf8(latin1: string | undefined): string | undefined {
+  return latin1 === undefined ? undefined : Buffer.from(latin1, 'latin1').toString('utf8');
+}
