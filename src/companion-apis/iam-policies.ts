@@ -25,7 +25,7 @@ import {
   withoutTags,
   withTags,
 } from './iam-words.ts';
-import type { XmlStructure } from './query-protocol.ts';
+import type { XmlStructure } from './xml.ts';
 
 export type PolicyArn = {
   /** `aws` for the policies that AWS manages, else twelve digits. */

@@ -27,7 +27,7 @@ import {
   withoutTags,
   withTags,
 } from './iam-words.ts';
-import type { XmlStructure } from './query-protocol.ts';
+import type { XmlStructure } from './xml.ts';
 
 type RoleOperation =
   | 'CreateRole'

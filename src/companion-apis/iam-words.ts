@@ -8,8 +8,8 @@ import { IAM_ERRORS, IAM_NAME, IAM_PATH, IAM_QUOTAS } from '../protocol/iam-oper
 import type { Tags } from './iam-store.ts';
 import type { PolicyKind } from './policy-document.ts';
 import { findPolicyFault } from './policy-document.ts';
-import type { XmlStructure } from './query-protocol.ts';
 import { QueryError } from './query-protocol.ts';
+import type { XmlStructure } from './xml.ts';
 
 export function iamError(code: IamErrorCode, message: string): QueryError {
   return new QueryError(code, IAM_ERRORS[code], message);

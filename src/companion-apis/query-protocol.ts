@@ -8,6 +8,8 @@ import { BodyFailure, readBody } from '../http/body.ts';
 import type { Log } from '../log.ts';
 import type { InputOf, Member, Members } from '../protocol/member-constraints.ts';
 import { ConstraintViolations, parseInput, WrongType } from './parse-input.ts';
+import type { XmlStructure } from './xml.ts';
+import { renderElement } from './xml.ts';
 
 /** An error that the caller receives as XML; `code` as it goes over the wire. */
 export class QueryError extends Error {
@@ -21,16 +23,6 @@ export class QueryError extends Error {
     this.status = status;
   }
 }
-
-/** A value to be rendered: arrays become `<member>` elements, undefined members are left out. */
-export type XmlValue =
-  | string
-  | number
-  | boolean
-  | undefined
-  | readonly XmlValue[]
-  | { readonly [name: string]: XmlValue };
-export type XmlStructure = { readonly [name: string]: XmlValue };
 
 export type QueryService<Operations extends Readonly<Record<string, Members>>> = {
   /** For messages: `IAM`. */
@@ -167,8 +159,8 @@ function renderResponse(
   result: XmlStructure | undefined,
   requestId: string,
 ): string {
-  const body = result === undefined ? '' : element(`${action}Result`, result);
-  return `<${action}Response xmlns="${namespace}">${body}${element('ResponseMetadata', { RequestId: requestId })}</${action}Response>`;
+  const body = result === undefined ? '' : renderElement(`${action}Result`, result, 'member');
+  return `<${action}Response xmlns="${namespace}">${body}${renderElement('ResponseMetadata', { RequestId: requestId }, 'member')}</${action}Response>`;
 }
 
 /** The body of an error in this protocol. */
@@ -179,32 +171,12 @@ export function renderError(
   message: string,
   requestId: string,
 ): string {
-  const error = element('Error', { Type: status < 500 ? 'Sender' : 'Receiver', Code: code, Message: message });
-  return `<ErrorResponse xmlns="${namespace}">${error}${element('RequestId', requestId)}</ErrorResponse>`;
-}
-
-function element(name: string, value: XmlValue): string {
-  if (value === undefined) return '';
-  if (typeof value !== 'object') return `<${name}>${escapeXml(String(value))}</${name}>`;
-  const content = Array.isArray(value)
-    ? value.map((item: XmlValue) => element('member', item)).join('')
-    : Object.entries(value as XmlStructure)
-        .map(([member, item]) => element(member, item))
-        .join('');
-  return `<${name}>${content}</${name}>`;
-}
-
-const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
-
-function escapeXml(text: string): string {
-  return (
-    text
-      .replace(/[&<>"]/g, (character) => ENTITIES[character] ?? character)
-      // A parser would turn a bare carriage return into a line feed.
-      .replace(/\r/g, '&#xD;')
-      // What XML cannot hold at all: control characters and halves of surrogate pairs.
-      .replace(/[^\t\n\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/gu, '\uFFFD')
+  const error = renderElement(
+    'Error',
+    { Type: status < 500 ? 'Sender' : 'Receiver', Code: code, Message: message },
+    'member',
   );
+  return `<ErrorResponse xmlns="${namespace}">${error}${renderElement('RequestId', requestId, 'member')}</ErrorResponse>`;
 }
 
 function send(call: ApiCall, status: number, xml: string): void {

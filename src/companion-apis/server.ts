@@ -1,7 +1,8 @@
 /**
  * The door of the API port: one address answers for several of AWS's services, told apart by the credential scope of
- * the request's signature, as every AWS client sends it. Lets in (`http/guard.ts`), names the call and hands it on;
- * what a service answers is the service's business. Unsigned requests are told apart by their looks.
+ * the request's signature, as every AWS client sends it. Lets in (`http/guard.ts`, and `authentication.ts` if asked
+ * for), names the call and hands it on; what a service answers is the service's business. Unsigned requests are told
+ * apart by their looks.
  */
 import { randomUUID } from 'node:crypto';
 import type { ApiCall, ServiceHandler } from '../http/api-call.ts';
@@ -13,6 +14,8 @@ import { IAM_VERSION } from '../protocol/iam-operations.ts';
 import { LOGS_TARGET_PREFIX } from '../protocol/logs-operations.ts';
 import type { RequestId } from '../protocol/names.ts';
 import { STS_VERSION } from '../protocol/sts-operations.ts';
+import type { Authenticator } from './authentication.ts';
+import { renderAuthenticationFault } from './authentication.ts';
 import { renderError } from './query-protocol.ts';
 
 export type ApiServices = {
@@ -30,6 +33,8 @@ export type ApiHandlerOptions = ApiServices & {
   readonly boundHost?: string;
   /** Further names by which clients may call (`--allow-host`). */
   readonly allowedHosts: readonly string[];
+  /** When given, requests without a valid signature by one of its keys are refused. */
+  readonly authenticator?: Authenticator | undefined;
   readonly log: Log;
 };
 
@@ -54,6 +59,8 @@ export function createApiHandler(options: ApiHandlerOptions): HttpHandler {
     }
     const query = new URLSearchParams(queryOf(request));
     const credential = parseCredentialScope(request.headers.authorization, query);
+    const service = credential ? credential.service : await guessService(request, query);
+    const authentication = await options.authenticator?.authenticate(request);
     const call: ApiCall = {
       request,
       response,
@@ -64,8 +71,11 @@ export function createApiHandler(options: ApiHandlerOptions): HttpHandler {
       },
       baseUrl: `http://${request.headers.host}`,
       accessKeyId: credential?.accessKeyId,
+      signature: authentication && 'verified' in authentication ? authentication.verified : undefined,
     };
-    const service = credential ? credential.service : await guessService(request, query);
+    if (authentication && 'fault' in authentication) {
+      return renderAuthenticationFault(call, service, authentication.fault);
+    }
     const handler = SERVICE_NAMES.find((name) => name === service);
     if (handler === undefined) return refuseService(call, service);
     await options[handler](call);

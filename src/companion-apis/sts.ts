@@ -13,8 +13,8 @@ import type { Database } from '../storage/database.ts';
 import type { IamApi } from './iam.ts';
 import { parseRoleArn } from './iam-roles.ts';
 import { createUniqueId, renderDate } from './iam-words.ts';
-import type { XmlStructure } from './query-protocol.ts';
 import { createQueryHandler, QueryError } from './query-protocol.ts';
+import type { XmlStructure } from './xml.ts';
 
 export type StsApi = {
   readonly handle: ServiceHandler;

@@ -4,6 +4,7 @@
  */
 import type { RequestId, Scope } from '../protocol/names.ts';
 import type { HttpRequest, HttpResponse } from './exchange.ts';
+import type { VerifiedSignature } from './sigv4.ts';
 
 export type ApiCall = {
   readonly request: HttpRequest;
@@ -16,6 +17,8 @@ export type ApiCall = {
   readonly baseUrl: string;
   /** The access key of the request's signature; undefined for an unsigned request. */
   readonly accessKeyId: string | undefined;
+  /** The request's signature, where signatures are verified (`--enforce-auth`). */
+  readonly signature?: VerifiedSignature | undefined;
 };
 
 /** Answers the call completely. A rejection is a bug and becomes a 500. */

@@ -31,9 +31,33 @@ const PATIENCE_BYTES = 256 * 1024 * 1024;
  * @throws BodyFailure
  */
 export async function readBody(request: HttpRequest, limitBytes: number): Promise<Buffer> {
+  const ahead = readAhead.get(request);
+  if (ahead instanceof BodyFailure) throw ahead;
+  if (ahead !== undefined) {
+    if (ahead.length > limitBytes) throw new BodyFailure('too-large', limitBytes);
+    return ahead;
+  }
   const pieces: Buffer[] = [];
   await eachPiece(request, limitBytes, (piece) => pieces.push(piece));
   return pieces.length === 1 && pieces[0] ? pieces[0] : Buffer.concat(pieces);
+}
+
+const readAhead = new WeakMap<HttpRequest, Buffer | BodyFailure>();
+
+/**
+ * Reads the body for someone who must see it before its service does (a signature covers it). `readBody` then answers
+ * with the same bytes, or the same failure; undefined when it failed.
+ */
+export async function readBodyAhead(request: HttpRequest, limitBytes: number): Promise<Buffer | undefined> {
+  try {
+    const body = await readBody(request, limitBytes);
+    readAhead.set(request, body);
+    return body;
+  } catch (failure) {
+    if (!(failure instanceof BodyFailure)) throw failure;
+    readAhead.set(request, failure);
+    return undefined;
+  }
 }
 
 function eachPiece(request: HttpRequest, limitBytes: number, take: (piece: Buffer) => void): Promise<void> {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '../../src/clock.ts';
 import { systemClock } from '../../src/clock.ts';
+import { createAuthenticator } from '../../src/companion-apis/authentication.ts';
 import { createLogsApi } from '../../src/companion-apis/cloudwatch-logs.ts';
 import type { IamApi } from '../../src/companion-apis/iam.ts';
 import { createIamApi } from '../../src/companion-apis/iam.ts';
@@ -32,6 +33,8 @@ export type RunningApisOptions = {
   /** Stands where the Lambda API will. */
   readonly lambda?: ServiceHandler;
   readonly allowedHosts?: readonly string[];
+  /** Verify signatures by these keys, and by the temporary ones. */
+  readonly enforcedKeys?: Readonly<Record<string, string>>;
 };
 
 export const TEST_ACCOUNT = '123456789012';
@@ -48,6 +51,8 @@ export async function startApis(options: RunningApisOptions = {}): Promise<Runni
   const logStore = lifetime.own(createLogStore({ database, clock, log: silentLog }));
   const iam = createIamApi({ database, clock, log: silentLog });
   const sts = createStsApi({ database, clock, log: silentLog, iam });
+  const { enforcedKeys } = options;
+  const secretOf = (accessKeyId: string) => enforcedKeys?.[accessKeyId] ?? sts.secretOf(accessKeyId);
   const failures: unknown[] = [];
   const handler = createApiHandler({
     lambda: options.lambda ?? (async ({ response }) => void response.writeHead(404).end()),
@@ -57,6 +62,7 @@ export async function startApis(options: RunningApisOptions = {}): Promise<Runni
     defaultRegion: 'us-east-1',
     accountId: TEST_ACCOUNT,
     allowedHosts: options.allowedHosts ?? [],
+    authenticator: enforcedKeys && createAuthenticator({ secretOf, clock }),
     log: silentLog,
   });
   const listener = await listen({

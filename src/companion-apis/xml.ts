@@ -1,0 +1,104 @@
+/**
+ * XML as AWS's older protocols write and read it: elements and text, no attributes but the namespace. Two ways to write
+ * a list: IAM and STS wrap each item in `<member>`, S3 repeats the element itself.
+ */
+
+/** Undefined members are left out. */
+export type XmlValue =
+  | string
+  | number
+  | boolean
+  | undefined
+  | readonly XmlValue[]
+  | { readonly [name: string]: XmlValue };
+export type XmlStructure = { readonly [name: string]: XmlValue };
+
+export type XmlListStyle = 'member' | 'repeated';
+
+/** `<name>...</name>` */
+export function renderElement(name: string, value: XmlValue, lists: XmlListStyle): string {
+  if (value === undefined) return '';
+  if (typeof value !== 'object') return `<${name}>${escapeXml(String(value))}</${name}>`;
+  if (Array.isArray(value)) {
+    const items = value as readonly XmlValue[];
+    if (lists === 'repeated') return items.map((item) => renderElement(name, item, lists)).join('');
+    return `<${name}>${items.map((item) => renderElement('member', item, lists)).join('')}</${name}>`;
+  }
+  return `<${name}>${renderMembers(value as XmlStructure, lists)}</${name}>`;
+}
+
+export function renderMembers(structure: XmlStructure, lists: XmlListStyle): string {
+  return Object.entries(structure)
+    .map(([member, item]) => renderElement(member, item, lists))
+    .join('');
+}
+
+const ESCAPES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
+
+export function escapeXml(text: string): string {
+  return (
+    text
+      .replace(/[&<>"]/g, (character) => ESCAPES[character] ?? character)
+      // A parser would turn a bare carriage return into a line feed.
+      .replace(/\r/g, '&#xD;')
+      // What XML cannot hold at all: control characters and halves of surrogate pairs.
+      .replace(/[^\t\n\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/gu, '\uFFFD')
+  );
+}
+
+/** An element as it was read; names come without their namespace prefix. */
+export type XmlElement = {
+  readonly name: string;
+  readonly text: string;
+  readonly children: readonly XmlElement[];
+};
+
+/** Reads one document. Answers undefined for what is not well-formed; no entity but the five of XML is known. */
+export function parseXml(document: string): XmlElement | undefined {
+  type Open = { readonly name: string; text: string; readonly children: XmlElement[] };
+  const root: Open = { name: '', text: '', children: [] };
+  const stack: Open[] = [root];
+  const token =
+    /<\?[\s\S]*?\?>|<!--[\s\S]*?-->|<!\[CDATA\[([\s\S]*?)\]\]>|<(\/?)([\w:.-]+)(?:\s+[\w:.-]+\s*=\s*(?:"[^"<]*"|'[^'<]*'))*\s*(\/?)>|([^<]+)/y;
+  while (token.lastIndex < document.length) {
+    const match = token.exec(document);
+    const current = stack.at(-1);
+    if (!match || !current) return undefined;
+    const [, data, close, qualified, selfClose, text] = match;
+    if (data !== undefined) current.text += data;
+    else if (text !== undefined) {
+      const plain = unescapeXml(text);
+      if (plain === undefined) return undefined;
+      current.text += plain;
+    } else if (qualified !== undefined) {
+      const name = qualified.slice(qualified.indexOf(':') + 1);
+      if (close) {
+        if (stack.length < 2 || stack.pop()?.name !== name) return undefined;
+      } else {
+        const element: Open = { name, text: '', children: [] };
+        current.children.push(element);
+        if (!selfClose) stack.push(element);
+      }
+    }
+  }
+  const isWhole = stack.length === 1 && root.children.length === 1 && root.text.trim() === '';
+  return isWhole ? root.children[0] : undefined;
+}
+
+/** The text of the first child of that name. */
+export function childText(element: XmlElement, name: string): string | undefined {
+  return element.children.find((child) => child.name === name)?.text.trim();
+}
+
+const ENTITIES: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
+
+function unescapeXml(text: string): string | undefined {
+  let isKnown = true;
+  const plain = text.replace(/&(?:#(\d+)|#x([0-9a-fA-F]+)|(\w+));|&/g, (_, decimal, hex, name) => {
+    const code = decimal ? Number(decimal) : hex ? Number.parseInt(hex, 16) : undefined;
+    const character = code === undefined ? ENTITIES[name] : code <= 0x10ffff ? String.fromCodePoint(code) : undefined;
+    isKnown &&= character !== undefined;
+    return character ?? '';
+  });
+  return isKnown ? plain : undefined;
+}
