@@ -278,6 +278,79 @@ function hello($data) {
   });
 });
 
+describe('a streamed response', () => {
+  it('is what a handler writes to its ResponseStream', async () => {
+    const source =
+      '<?php return function (array $event, Lamella\\ResponseStream $out) { $out->contentType("text/plain"); foreach ($event as $word) { $out->write($word); } $out->write(""); };';
+    start('index.php', { 'index.php': source });
+    for (let call = 0; call < 2; call++) {
+      expect(await api.invoke('["one ","two ","three"]')).toMatchObject({
+        body: 'one two three',
+        streamed: { contentType: 'text/plain', errorType: '' },
+      });
+    }
+    expect(api.connections()).toBe(1);
+  });
+
+  it('carries the status, headers and cookies of an HTTP response before its body', async () => {
+    const source =
+      '<?php return function ($e, Lamella\\ResponseStream $out) { $out->http(201, ["X-A" => "b"], ["c=d"]); $out->write("body"); };';
+    start('index.php', { 'index.php': source });
+    const { body, streamed } = await api.invoke('1');
+    expect(streamed?.contentType).toBe('application/vnd.awslambda.http-integration-response');
+    const [prelude, rest] = body.split('\0'.repeat(8));
+    expect(json(prelude ?? '')).toEqual({ statusCode: 201, headers: { 'X-A': 'b' }, cookies: ['c=d'] });
+    expect(rest).toBe('body');
+  });
+
+  it('is an iterable result, when the function is set to it', async () => {
+    const source = '<?php return function () { yield "a"; yield ["b" => 1]; };';
+    start('index.php', { 'index.php': source }, { LAMELLA_STREAMING: '1' });
+    expect(await api.invoke('1')).toMatchObject({ body: 'a{"b":1}\n', streamed: { errorType: '' } });
+  });
+
+  it('is not an iterable result otherwise: that is a JSON array', async () => {
+    start('index.php', { 'index.php': '<?php return function () { yield "a"; yield "b"; };' });
+    expect(await api.invoke('1')).toEqual({ kind: 'response', body: '["a","b"]', errorType: undefined });
+  });
+
+  it.each([
+    ['thrown before the first write', 'throw new LogicException("early");', 'error', 'LogicException'],
+    ['thrown in the middle', '$out->write("some"); throw new LogicException("late");', 'response', 'LogicException'],
+    ['exit() in the middle', '$out->write("some"); exit(0);', 'response', 'Lamella.HandlerExited'],
+  ])('that ends in an error %s says so, and the next one is served', async (_name, code, kind, type) => {
+    const source = `<?php return function ($e, Lamella\\ResponseStream $out) { if ($e) { ${code} } $out->write("fine"); };`;
+    start('index.php', { 'index.php': source });
+    const answer = await api.invoke('true');
+    expect(answer.kind).toBe(kind);
+    const error = kind === 'error' ? answer.body : (answer.streamed?.error ?? '');
+    expect(json(error).errorType).toBe(type);
+    if (kind === 'response') expect(answer).toMatchObject({ body: 'some', streamed: { errorType: type } });
+    expect((await api.invoke('false')).body).toBe('fine');
+  });
+});
+
+describe('handlers written for Bref', () => {
+  it("get Bref's own context, and its limit of invocations holds", async () => {
+    const autoload = `<?php
+      namespace Bref\\Context { final class Context { public function __construct(public string $id, public int $deadline, public string $arn, public string $trace) {} } }
+      namespace Bref\\Event { interface Handler { public function handle($event, \\Bref\\Context\\Context $context); } }`;
+    const source = `<?php return new class implements Bref\\Event\\Handler {
+      private int $n = 0;
+      public function handle($event, Bref\\Context\\Context $context) { return [$event, $context->id, $context->arn, ++$this->n]; }
+    };`;
+    start('index.php', { 'vendor/autoload.php': autoload, 'index.php': source }, { BREF_LOOP_MAX: '1' });
+    const arn = 'arn:aws:lambda:us-east-1:123456789012:function:fake';
+    expect(json((await api.invoke('{"a":1}')).body)).toEqual([
+      { a: 1 },
+      '00000000-0000-4000-8000-000000000000',
+      arn,
+      1,
+    ]);
+    expect(json((await api.invoke('2')).body)).toEqual([2, '00000000-0000-4000-8000-000000000001', arn, 1]);
+  });
+});
+
 describe('the process', () => {
   it('uses one connection for everything', async () => {
     start('index.php', { 'index.php': '<?php return fn ($e) => $e;' });

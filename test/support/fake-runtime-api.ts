@@ -10,6 +10,8 @@ export type RuntimeAnswer = {
   readonly kind: 'response' | 'error';
   readonly body: string;
   readonly errorType: string | undefined;
+  /** Whether it came as a stream; then an error that ended it is in the trailers. */
+  readonly streamed?: { readonly contentType: string | undefined; readonly errorType: string; readonly error: string };
 };
 
 export type FakeRuntimeApi = {
@@ -79,7 +81,8 @@ export async function startFakeRuntimeApi(): Promise<FakeRuntimeApi> {
       response.writeHead(400, { 'Content-Type': 'application/json' });
       return response.end('{"errorMessage":"Invalid request ID","errorType":"InvalidRequestID"}\n');
     } else {
-      current.settle({ kind: kind === 'error' ? 'error' : 'response', body, errorType });
+      const answer = { kind: kind === 'error' ? 'error' : 'response', body, errorType } as const;
+      current.settle({ ...answer, ...streamedPart(request) });
       current = undefined;
     }
     response.writeHead(202, { 'Content-Type': 'application/json' });
@@ -113,6 +116,13 @@ export async function startFakeRuntimeApi(): Promise<FakeRuntimeApi> {
         server.close(() => resolve());
       }),
   };
+}
+
+function streamedPart(request: IncomingMessage): Pick<RuntimeAnswer, 'streamed'> {
+  if (request.headers['lambda-runtime-function-response-mode'] !== 'streaming') return {};
+  const trailer = (name: string) => request.trailers[`lambda-runtime-function-error-${name}`] ?? '';
+  const error = Buffer.from(trailer('body'), 'base64').toString();
+  return { streamed: { contentType: request.headers['content-type'], errorType: trailer('type'), error } };
 }
 
 async function readAll(request: IncomingMessage): Promise<string> {

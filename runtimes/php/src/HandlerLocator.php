@@ -32,11 +32,11 @@ final class HandlerLocator
         if ($name !== '') {
             $callable = $this->fromFile($name) ?? $this->fromClass($name) ?? $this->fromFileAndFunction($name);
             if ($callable !== null) {
-                return new Handler($callable, $this->settings->rawStrings);
+                return new Handler($callable, $this->settings->rawStrings, $this->settings->streams);
             }
             $callable = $this->fromFunctionName($name);
             if ($callable !== null) {
-                return new Handler($callable, true);
+                return new Handler($callable, true, $this->settings->streams);
             }
         }
         throw HandlerNotFound::after($name, $this->attempts);

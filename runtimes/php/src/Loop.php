@@ -59,9 +59,12 @@ final class Loop
     private function serve(Invocation $invocation): void
     {
         try {
-            $body = $this->handler->handle($invocation);
+            $body = $this->handler->handle($invocation, $this->api);
         } catch (\Throwable $thrown) {
             $this->lastWords->fail($invocation, Failure::of($thrown));
+            return;
+        }
+        if ($body === null) {
             return;
         }
         if (strlen($body) > self::MAX_RESPONSE_BYTES) {

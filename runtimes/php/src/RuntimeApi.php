@@ -19,6 +19,7 @@ final class RuntimeApi
 
     /** @var resource|null */
     private $socket = null;
+    private bool $isStreaming = false;
     private readonly string $nextRequest;
     private readonly string $hostLine;
 
@@ -45,9 +46,46 @@ final class RuntimeApi
         return $this->post("/invocation/{$requestId}/response", 'Content-Type: application/json', $body);
     }
 
-    /** Sends the failure of an invocation. */
+    /** Begins a streamed result: chunks follow, then `endStream`. Until then nothing else can be sent. */
+    public function beginStream(string $requestId, string $contentType): void
+    {
+        if ($this->socket === null) {
+            $this->connect();
+        }
+        $this->isStreaming = true;
+        $this->writeToStream('POST ' . self::ROOT . "/invocation/{$requestId}/response{$this->hostLine}"
+            . "Content-Type: {$contentType}\r\nTransfer-Encoding: chunked\r\n"
+            . "Lambda-Runtime-Function-Response-Mode: streaming\r\n"
+            . "Trailer: Lambda-Runtime-Function-Error-Type, Lambda-Runtime-Function-Error-Body\r\n\r\n");
+    }
+
+    public function writeChunk(string $bytes): void
+    {
+        // A chunk of no length would end the stream.
+        if ($bytes !== '') {
+            $this->writeToStream(dechex(strlen($bytes)) . "\r\n{$bytes}\r\n");
+        }
+    }
+
+    /** Ends the stream, with what went wrong in its trailers: what was sent before cannot be taken back. */
+    public function endStream(string $errorType = '', string $errorBody = ''): bool
+    {
+        $trailers = $errorType === '' ? '' : 'Lambda-Runtime-Function-Error-Type: ' . self::token($errorType)
+            . "\r\nLambda-Runtime-Function-Error-Body: " . base64_encode($errorBody) . "\r\n";
+        $this->isStreaming = false;
+        $answer = $this->write("0\r\n{$trailers}\r\n") ? $this->read() : null;
+        if ($answer === null) {
+            $this->close();
+        }
+        return $answer !== null && $answer[0] >= 200 && $answer[0] < 300;
+    }
+
+    /** Sends the failure of an invocation; ends its stream with it if one has begun. */
     public function fail(string $requestId, string $errorType, string $body): bool
     {
+        if ($this->isStreaming) {
+            return $this->endStream($errorType, $body);
+        }
         return $this->post("/invocation/{$requestId}/error", self::errorHeaders($errorType), $body);
     }
 
@@ -97,6 +135,15 @@ final class RuntimeApi
             $this->close();
         }
         return $answer !== null && $answer[0] >= 200 && $answer[0] < 300;
+    }
+
+    private function writeToStream(string $bytes): void
+    {
+        if (!$this->write($bytes)) {
+            $this->close();
+            $this->isStreaming = false;
+            throw new \RuntimeException('Lambda no longer takes the response: the caller is gone, or the time is over.');
+        }
     }
 
     private function connect(): void
@@ -174,8 +221,13 @@ final class RuntimeApi
 
     private static function errorHeaders(string $errorType): string
     {
-        // A class name has no line breaks, but what is thrown may name anything.
-        $type = preg_replace('/[^\x21-\x7e]+/', '_', $errorType);
-        return "Content-Type: application/vnd.aws.lambda.error+json\r\nLambda-Runtime-Function-Error-Type: {$type}";
+        return 'Content-Type: application/vnd.aws.lambda.error+json' . "\r\n"
+            . 'Lambda-Runtime-Function-Error-Type: ' . self::token($errorType);
+    }
+
+    /** A class name has no line breaks, but what is thrown may name anything (an anonymous class has a NUL). */
+    private static function token(string $text): string
+    {
+        return preg_replace('/[^\x21-\x7e]+/', '_', $text);
     }
 }

@@ -20,6 +20,8 @@ final readonly class Settings
         public bool $logsJson,
         /** A string that a handler returns is the response body as it is, whatever the handler's form. */
         public bool $rawStrings,
+        /** An iterable result is streamed. The runtime cannot tell whether the caller asked for a stream. */
+        public bool $streams,
         /** Invocations after which the process starts afresh; 0 for never. */
         public int $maxInvocations,
         /** Bytes of PHP's heap after which it starts afresh; 0 for three quarters of the limit. */
@@ -39,7 +41,8 @@ final readonly class Settings
             memoryMib: (int) $read('AWS_LAMBDA_FUNCTION_MEMORY_SIZE'),
             logsJson: $read('AWS_LAMBDA_LOG_FORMAT') === 'JSON',
             rawStrings: $read('LAMELLA_RAW_STRING') === '1',
-            maxInvocations: (int) $read('LAMELLA_MAX_INVOCATIONS'),
+            streams: $read('LAMELLA_STREAMING') === '1',
+            maxInvocations: (int) $read('LAMELLA_MAX_INVOCATIONS', $read('BREF_LOOP_MAX')),
             maxMemory: ini_parse_quantity($read('LAMELLA_MAX_MEMORY', '0')),
         );
     }
