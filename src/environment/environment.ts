@@ -23,6 +23,7 @@ import {
 import { QUOTAS } from '../protocol/quotas.ts';
 import { startRuntimeApi } from '../runtime-api/server.ts';
 import { type Answer, RuntimeSession, type SessionEvent } from '../runtime-api/session.ts';
+import { TelemetryStream } from '../runtime-api/telemetry-stream.ts';
 import { checkEntrypoint } from '../sandbox/entrypoint-check.ts';
 import type { OpenSandbox, ProcessExit, Sandbox, SandboxProcess } from '../sandbox/sandbox.ts';
 import type { Emit } from './facts.ts';
@@ -38,9 +39,9 @@ import {
 } from './launch-plan.ts';
 import { type Effect, type EndReason, type EnvironmentEvent, type EnvironmentState, step } from './lifecycle.ts';
 import { LineSplitter, LogTail } from './output.ts';
-import { renderEnd, renderExtension, renderInitReport, renderInitStart, renderReport, renderStart } from './report.ts';
 import { endProcesses } from './shutdown.ts';
 import { loopbackAddress, type Slots } from './slots.ts';
+import { EnvironmentTelemetry } from './telemetry.ts';
 
 export type EnvironmentOptions = {
   readonly version: FunctionVersion;
@@ -55,6 +56,8 @@ export type EnvironmentHost = {
   readonly slots: Slots;
   /** Folder for the environments' /tmp; theirs alone. */
   readonly runDirectory: string;
+  /** Give each function CPU time in proportion to its memory. */
+  readonly hasCpuLimit: boolean;
   readonly clock: Clock;
   readonly emit: Emit;
   readonly log: Log;
@@ -87,7 +90,8 @@ export async function openEnvironment(host: EnvironmentHost, options: Environmen
   const logStream = renderLogStream(version, host.clock.epochMs(), id.replaceAll('-', ''));
   // The session speaks to the driver, which exists only once the sandbox does; nothing speaks before that.
   let driver: Driver | undefined;
-  const session = new RuntimeSession((event) => driver?.hear(event));
+  const stream = new TelemetryStream({ clock: host.clock });
+  const session = new RuntimeSession((event) => driver?.hear(event), stream);
   let hostUid: number | undefined;
   const { slot, bound: listener } = await host.slots.take((candidate, port) =>
     startRuntimeApi({
@@ -121,7 +125,7 @@ export async function openEnvironment(host: EnvironmentHost, options: Environmen
     const extensionNames = await listExtensions(options.optDirectory);
     const sandbox = await host.openSandbox(planSandbox(version, place));
     hostUid = sandbox.hostUid;
-    driver = new Driver(host, options, place, extensionNames, session, listener, sandbox);
+    driver = new Driver(host, options, place, extensionNames, session, stream, listener, sandbox);
     return driver;
   } catch (failure) {
     await listener.close();
@@ -159,6 +163,8 @@ async function isOwnConnection(slots: Slots, hostUid: number | undefined, connec
 
 /** How long an environment has nothing to do before its processes are stopped, in milliseconds. */
 const FREEZE_DELAY_MS = 5;
+/** How long an environment that ends waits for its subscribers to take what is left, before they are told to end. */
+const FLUSH_MS = 300;
 
 type Waiting = {
   readonly invocation: Invocation;
@@ -176,6 +182,8 @@ class Driver implements Environment {
   readonly #place: EnvironmentPlace;
   readonly #extensionNames: readonly string[];
   readonly #session: RuntimeSession;
+  readonly #stream: TelemetryStream;
+  readonly #telemetry: EnvironmentTelemetry;
   readonly #listener: Listener;
   readonly #sandbox: Sandbox;
   readonly #freezer: IdleFreezer;
@@ -183,6 +191,7 @@ class Driver implements Environment {
   readonly #queue: EnvironmentEvent[] = [];
   #state: EnvironmentState = { phase: 'cold', since: 'creation' };
   #isDraining = false;
+  #isCpuLimited = false;
   #waiting: Waiting | undefined;
   #cancelDeadline: Cancel = () => undefined;
   #runtime: SandboxProcess | undefined;
@@ -200,6 +209,7 @@ class Driver implements Environment {
     place: EnvironmentPlace,
     extensionNames: readonly string[],
     session: RuntimeSession,
+    stream: TelemetryStream,
     listener: Listener,
     sandbox: Sandbox,
   ) {
@@ -209,10 +219,26 @@ class Driver implements Environment {
     this.#place = place;
     this.#extensionNames = extensionNames;
     this.#session = session;
+    this.#stream = stream;
     this.#listener = listener;
     this.#sandbox = sandbox;
+    this.#telemetry = new EnvironmentTelemetry({
+      version: options.version,
+      logStream: place.logStream,
+      initializationType: 'on-demand',
+      clock: host.clock,
+      stream,
+      log: (line, belongsToInvocation) => (belongsToInvocation ? this.#log(line) : this.#emitLine(line)),
+    });
     this.#freezer = new IdleFreezer({
-      sandbox,
+      // Subscribers to telemetry stand still with the rest: what is for them waits.
+      sandbox: {
+        freeze() {
+          stream.pause();
+          return sandbox.freeze();
+        },
+        thaw: () => sandbox.thaw().finally(() => stream.resume()),
+      },
       clock: host.clock,
       delayMs: FREEZE_DELAY_MS,
       onFailure: (failure) => host.log.error({ err: failure }, 'an environment could not be frozen or thawed'),
@@ -265,6 +291,7 @@ class Driver implements Environment {
       });
     }
     this.#freezer.stop();
+    this.#stream.close();
     await this.#listener.close();
     await this.#sandbox.close();
     await rm(join(this.#host.runDirectory, this.#place.id), { recursive: true, force: true });
@@ -276,6 +303,8 @@ class Driver implements Environment {
     const at = this.#now();
     switch (event.kind) {
       case 'runtime-ready':
+        // As for `ready` below: what the function wrote before comes first.
+        if (this.#telemetry.awaitsRuntime) setImmediate(() => this.#telemetry.runtimeDone(at, undefined));
         return;
       case 'all-ready':
         // What the function wrote before this call lies in its pipe, and was seen by the same poll of the event loop:
@@ -288,15 +317,25 @@ class Driver implements Environment {
         return;
       case 'extension-error-reported': {
         const errorType = event.call === 'init-error' ? 'Extension.InitError' : 'Extension.ExitError';
+        this.#telemetry.extensionFailed(event.extension.name, event.errorType);
         this.#handle({ kind: 'exited', at, fault: extensionFailed(errorType, event.errorType) });
         return;
       }
       case 'init-error-reported':
         this.#handle({ kind: 'init-error', at, errorType: event.errorType, body: event.body.toString() });
         return;
+      case 'answer-begun':
+        this.#telemetry.answerBegun(at);
+        return;
       case 'answered':
         if (this.#waiting) this.#waiting.answer = event.answer;
+        this.#telemetry.answered(at, event.answer.kind === 'response' ? event.answer.payload.length : 0);
         this.#handle({ kind: 'answered', at });
+        return;
+      case 'telemetry-subscribed': {
+        const { api, name, state, types } = event;
+        this.#telemetry.subscribed(api, { name, state, types });
+      }
     }
   }
 
@@ -324,28 +363,30 @@ class Driver implements Environment {
   #carryOut(effect: Effect): void {
     const { invocation } = this.#waiting ?? {};
     switch (effect.kind) {
-      case 'log-init-start': {
-        const runtime = this.version.configuration.runtime ?? 'provided.al2023';
-        this.#emitLine(renderInitStart(runtime, this.version.scope.region));
+      case 'log-init-start':
+        this.#telemetry.initStarted(effect.stage);
+        return;
+      case 'log-init-report': {
+        const { stage, durationMs, fault } = effect;
+        this.#telemetry.initEnded(stage, durationMs, fault, this.#session.extensions.all);
         return;
       }
-      case 'log-init-report':
-        this.#log(renderInitReport(effect.stage, effect.durationMs, effect.fault));
-        return;
       case 'log-start':
-        if (invocation) this.#log(renderStart(invocation.requestId, this.version.version));
+        if (invocation) this.#telemetry.invocationStarted(invocation);
+        return;
+      case 'log-runtime-done':
+        this.#telemetry.runtimeDone(effect.at, effect.fault);
         return;
       case 'log-report':
         this.#report(effect);
         return;
       case 'start-extensions':
+        // Initialisation has full speed, whatever the memory.
+        this.#setCpuLimit(false);
         this.#startExtensions();
         return;
       case 'start-runtime':
         this.#startRuntime();
-        return;
-      case 'log-extensions':
-        for (const extension of this.#session.extensions.all) this.#log(renderExtension(extension, 'Ready'));
         return;
       case 'end-processes':
         this.#endProcesses(effect.reason);
@@ -360,6 +401,7 @@ class Driver implements Environment {
         this.#cancelDeadline();
         return;
       case 'offer':
+        this.#setCpuLimit(true);
         if (invocation) this.#offer(invocation, effect.deadlineAt);
         return;
       case 'deliver':
@@ -385,7 +427,7 @@ class Driver implements Environment {
     this.#session.extensions.expect(extensions);
     const environment = planExtensionVariables(this.version, this.#place, this.#options.credentials);
     for (const name of extensions) {
-      const process = this.#start(`/opt/extensions/${name}`, environment, (exit) => {
+      const process = this.#start(`/opt/extensions/${name}`, 'extension', environment, (exit) => {
         const error = exit.kind === 'exited' && exit.code === 0 ? 'exit code 0' : describeEnd(exit);
         this.#handle({ kind: 'exited', at: this.#now(), fault: extensionFailed('Extension.Crash', error) });
       });
@@ -397,12 +439,14 @@ class Driver implements Environment {
   #startRuntime(): void {
     const { codeDirectory, optDirectory, credentials } = this.#options;
     const verdict = checkEntrypoint({ taskRoot: codeDirectory, optRoot: optDirectory });
+    // Where there is nothing to start, AWS does not speak of the runtime's initialisation.
+    if (verdict.kind !== 'missing') this.#telemetry.runtimeStarted();
     if (verdict.kind !== 'ok') {
       this.#handle({ kind: 'unstartable', at: this.#now(), fault: invalidEntrypoint(verdict) });
       return;
     }
     const environment = planRuntimeVariables(this.version, this.#place, credentials);
-    this.#runtime = this.#start(verdict.path, environment, (exit) => {
+    this.#runtime = this.#start(verdict.path, 'function', environment, (exit) => {
       const fault = runtimeExited(exit, this.#sandbox.takeOutOfMemory());
       this.#handle({ kind: 'exited', at: this.#now(), fault });
     });
@@ -411,12 +455,13 @@ class Driver implements Environment {
   /** Starts a process whose output goes to the log. `onExit` is not called for a process that we ended. */
   #start(
     path: string,
+    source: 'function' | 'extension',
     environment: Readonly<Record<string, string>>,
     onExit: (exit: ProcessExit) => void,
   ): SandboxProcess {
     const generation = this.#generation;
     const process = this.#sandbox.start({ argv: [path], environment });
-    const splitter = new LineSplitter((line) => this.#log(line));
+    const splitter = new LineSplitter((line) => this.#telemetry.output(source, line));
     process.output.on('data', (chunk: Buffer) => splitter.push(chunk));
     const ended = new Promise<void>((resolve) => {
       process.output.once('close', () => {
@@ -444,17 +489,31 @@ class Driver implements Environment {
     const { clock, log } = this.#host;
     // A process that stands still hears no signal.
     void Promise.resolve(this.#freezer.wake())
+      .then(() => {
+        const flushed = this.#stream.flush(FLUSH_MS);
+        // A caller who waits for the end of a failed invocation does not wait for subscribers.
+        return reason === 'spindown' ? flushed : undefined;
+      })
       .then(() => endProcesses(running, reason, { session: this.#session, sandbox: this.#sandbox, clock }))
       .then(() => Promise.all(outputs.map(({ ended }) => ended)))
       .catch((failure: unknown) => log.error({ err: failure }, 'processes of a function could not be ended'))
       .then(() => {
         this.#session.reset();
+        this.#stream.pause();
         this.#handle({ kind: 'ended', at: this.#now() });
       });
   }
 
+  /** Idempotent, and free of cost when nothing changes. */
+  #setCpuLimit(isLimited: boolean): void {
+    if (!this.#host.hasCpuLimit || this.#isCpuLimited === isLimited) return;
+    this.#isCpuLimited = isLimited;
+    this.#sandbox.setCpuQuota(isLimited ? this.version.configuration.memoryMib / QUOTAS.memoryMibOfOneCpu : undefined);
+  }
+
   #offer(invocation: Invocation, deadlineAt: number): void {
     const { clock } = this.#host;
+    this.#telemetry.offered(this.#now());
     this.#session.offer({
       requestId: invocation.requestId,
       deadlineMs: Math.floor(clock.epochMs() + (deadlineAt - this.#now())),
@@ -470,21 +529,12 @@ class Driver implements Environment {
     const waiting = this.#waiting;
     if (!waiting) return;
     for (const { flush } of this.#outputs) flush();
-    const { requestId } = waiting.invocation;
     const { memoryMib } = this.version.configuration;
     const usedMb = Math.ceil(this.#sandbox.peakMemoryBytes() / (1024 * 1024));
     const maxMemoryUsedMb = effect.fault?.errorType === 'Runtime.OutOfMemory' ? memoryMib : Math.min(usedMb, memoryMib);
-    this.#log(renderEnd(requestId));
-    this.#log(
-      renderReport({
-        requestId,
-        durationMs: effect.durationMs,
-        initMs: effect.initMs,
-        memorySizeMb: memoryMib,
-        maxMemoryUsedMb,
-        fault: effect.fault,
-      }),
-    );
+    const { durationMs, initMs, fault } = effect;
+    const report = { durationMs, initMs, maxMemoryUsedMb, fault };
+    this.#telemetry.invocationEnded(this.#now(), report, this.#session.extensions.count);
     this.#host.emit({
       kind: 'invocation-ended',
       scope: this.version.scope,

@@ -110,14 +110,18 @@ export type EnvironmentEvent =
 export type EndReason = 'failure' | 'timeout' | 'spindown';
 
 export type Effect =
-  | { readonly kind: 'log-init-start' }
+  /** INIT_START; from here on extensions may subscribe to telemetry. */
+  | { readonly kind: 'log-init-start'; readonly stage: Stage }
+  /** Initialisation is over: EXTENSION lines, one per extension, and INIT_REPORT when it failed. */
   | {
       readonly kind: 'log-init-report';
       readonly stage: Stage;
       readonly durationMs: number;
-      readonly fault: Fault;
+      readonly fault: Fault | undefined;
     }
   | { readonly kind: 'log-start' }
+  /** The runtime failed in its invocation; telemetry tells it before the processes are ended. */
+  | { readonly kind: 'log-runtime-done'; readonly at: number; readonly fault: Fault }
   /** END and REPORT; the caller's log tail is complete with them. */
   | {
       readonly kind: 'log-report';
@@ -128,8 +132,6 @@ export type Effect =
   /** Starts what lies in /opt/extensions; `registered` follows. */
   | { readonly kind: 'start-extensions' }
   | { readonly kind: 'start-runtime' }
-  /** EXTENSION lines, one per extension. */
-  | { readonly kind: 'log-extensions' }
   | { readonly kind: 'end-processes'; readonly reason: EndReason }
   | { readonly kind: 'arm-deadline'; readonly at: number }
   | { readonly kind: 'disarm-deadline' }
@@ -198,13 +200,15 @@ function stepInitialising(
     case 'registered':
       return { to: state, effects: [{ kind: 'start-runtime' }] };
     case 'ready': {
+      const durationMs = event.at - state.startedAt;
+      const report: Effect = { kind: 'log-init-report', stage: state.stage, durationMs, fault: undefined };
       if (!state.held) {
-        const to = { phase: 'idle', unreportedInitMs: event.at - state.startedAt } as const;
-        return { to, effects: [{ kind: 'disarm-deadline' }, { kind: 'log-extensions' }, { kind: 'release' }] };
+        const to = { phase: 'idle', unreportedInitMs: durationMs } as const;
+        return { to, effects: [{ kind: 'disarm-deadline' }, report, { kind: 'release' }] };
       }
       // Inside an invocation the clock has been running since its start, and REPORT tells no Init Duration.
-      if (state.stage === 'init') return invoke(state.held, event.at, event.at - state.startedAt, true, true);
-      return invoke(state.held, state.startedAt, undefined, false, true);
+      if (state.stage === 'init') return invoke(state.held, event.at, durationMs, true, [report]);
+      return invoke(state.held, state.startedAt, undefined, false, [report]);
     }
     case 'init-error': {
       const reported = initialisationReported(event.errorType, event.body);
@@ -232,7 +236,7 @@ function stepInitialising(
 function stepIdle(state: EnvironmentState & { phase: 'idle' }, event: EnvironmentEvent): Step | Refusal {
   switch (event.kind) {
     case 'invoke':
-      return invoke(event.held, event.at, state.unreportedInitMs, true, false);
+      return invoke(event.held, event.at, state.unreportedInitMs, true, []);
     case 'exited':
       return reset({ kind: 'nothing' }, 'failure', []);
     case 'stop':
@@ -256,9 +260,9 @@ function stepInvoking(state: EnvironmentState & { phase: 'invoking' }, event: En
     case 'answered':
       return { to: { ...state, phase: 'settling' }, effects: [{ kind: 'deliver' }] };
     case 'exited':
-      return conclude(state, event.fault, event.at - state.startedAt, 'failure', false);
+      return conclude(state, event, event.fault, event.at - state.startedAt, 'failure', false);
     case 'deadline':
-      return conclude(state, timedOut(state.held.timeoutMs / 1000), state.held.timeoutMs, 'timeout', false);
+      return conclude(state, event, timedOut(state.held.timeoutMs / 1000), state.held.timeoutMs, 'timeout', false);
     case 'stop':
       return stop(state.held);
     case 'ready':
@@ -285,9 +289,9 @@ function stepSettling(state: EnvironmentState & { phase: 'settling' }, event: En
         ],
       };
     case 'exited':
-      return conclude(state, event.fault, event.at - state.startedAt, 'failure', true);
+      return conclude(state, event, event.fault, event.at - state.startedAt, 'failure', true);
     case 'deadline':
-      return conclude(state, timedOut(state.held.timeoutMs / 1000), state.held.timeoutMs, 'timeout', true);
+      return conclude(state, event, timedOut(state.held.timeoutMs / 1000), state.held.timeoutMs, 'timeout', true);
     case 'stop':
       return stop(state.held);
     case 'invoke':
@@ -311,7 +315,10 @@ function stepResetting(state: EnvironmentState & { phase: 'resetting' }, event: 
         case 'initialise-inside':
           return initialise('invoke', event.at, afterwards.held);
         case 'conclude':
-          return { to: { phase: 'cold', since: 'reset' }, effects: [...conclusion(afterwards), { kind: 'release' }] };
+          return {
+            to: { phase: 'cold', since: 'reset' },
+            effects: [...conclusion(afterwards, event.at), { kind: 'release' }],
+          };
       }
       break;
     case 'stop':
@@ -363,20 +370,25 @@ function initialise(stage: Stage, at: number, held: Held | undefined): Step {
   return {
     to: { phase: 'initialising', stage, startedAt: at, held, reported: undefined },
     effects: [
-      // The text log tells only of the initialisation ahead; the one inside shows by its INIT_REPORT when it fails.
-      ...(stage === 'init' ? [{ kind: 'log-init-start' } as const] : []),
+      { kind: 'log-init-start', stage },
       { kind: 'arm-deadline', at: at + limitMs },
       { kind: 'start-extensions' },
     ],
   };
 }
 
-function invoke(held: Held, startedAt: number, initMs: number | undefined, armed: boolean, isFresh: boolean): Step {
+function invoke(
+  held: Held,
+  startedAt: number,
+  initMs: number | undefined,
+  armed: boolean,
+  before: readonly Effect[],
+): Step {
   const deadlineAt = startedAt + held.timeoutMs;
   return {
     to: { phase: 'invoking', held, startedAt, initMs },
     effects: [
-      ...(isFresh ? [{ kind: 'log-extensions' } as const] : []),
+      ...before,
       { kind: 'log-start' },
       ...(armed ? [{ kind: 'arm-deadline', at: deadlineAt } as const] : []),
       { kind: 'offer', deadlineAt },
@@ -409,18 +421,21 @@ function failInitialisation(
 
 function conclude(
   state: { readonly held: Held; readonly initMs: number | undefined },
+  { at }: EnvironmentEvent,
   fault: Fault,
   durationMs: number,
   reason: EndReason,
   answered: boolean,
 ): Step {
   const { held, initMs } = state;
-  return reset({ kind: 'conclude', held, fault, durationMs, initMs, answered, unstarted: false }, reason, []);
+  const afterwards = { kind: 'conclude', held, fault, durationMs, initMs, answered, unstarted: false } as const;
+  return reset(afterwards, reason, [{ kind: 'log-runtime-done', at, fault }]);
 }
 
-function conclusion(afterwards: AfterReset & { kind: 'conclude' }): Effect[] {
+function conclusion(afterwards: AfterReset & { kind: 'conclude' }, at: number): Effect[] {
+  const { fault } = afterwards;
   return [
-    ...(afterwards.unstarted ? [{ kind: 'log-start' } as const] : []),
+    ...(afterwards.unstarted ? ([{ kind: 'log-start' }, { kind: 'log-runtime-done', at, fault }] as const) : []),
     { kind: 'log-report', durationMs: afterwards.durationMs, initMs: afterwards.initMs, fault: afterwards.fault },
     ...(afterwards.answered ? [] : [{ kind: 'fail', fault: afterwards.fault } as const]),
   ];

@@ -4,12 +4,19 @@
  */
 import { createHash } from 'node:crypto';
 import type { Fault } from '../protocol/faults.ts';
+import type { SubscriptionRecord, TelemetryApi } from '../protocol/payloads.ts';
 
 /** `INIT_START Runtime Version: provided:al2023.v1 ...`; `runtime` as configured, e.g. `provided.al2023`. */
 export function renderInitStart(runtime: string, region: string): string {
-  const version = `${runtime.replace('.', ':')}.v1`;
-  const hash = createHash('sha256').update(version).digest('hex');
-  return `INIT_START Runtime Version: ${version}\tRuntime Version ARN: arn:aws:lambda:${region}::runtime:${hash}\n`;
+  const { name, arn } = runtimeVersionOf(runtime, region);
+  return `INIT_START Runtime Version: ${name}\tRuntime Version ARN: ${arn}\n`;
+}
+
+/** What AWS calls the build of a runtime; `runtime` as configured, e.g. `provided.al2023`. */
+export function runtimeVersionOf(runtime: string, region: string): { readonly name: string; readonly arn: string } {
+  const name = `${runtime.replace('.', ':')}.v1`;
+  const hash = createHash('sha256').update(name).digest('hex');
+  return { name, arn: `arn:aws:lambda:${region}::runtime:${hash}` };
 }
 
 export function renderInitReport(stage: 'init' | 'invoke', durationMs: number, fault: Fault): string {
@@ -56,8 +63,17 @@ export function renderReport(facts: ReportFacts): string {
 export function renderExtension(
   extension: { readonly name: string; readonly events: ReadonlySet<string> },
   state: string,
+  errorType?: string,
 ): string {
-  return `EXTENSION\tName: ${extension.name}\tState: ${state}\tEvents: [${[...extension.events].join(', ')}]\n`;
+  const error = errorType === undefined ? '' : `\tError Type: ${errorType}`;
+  return `EXTENSION\tName: ${extension.name}\tState: ${state}\tEvents: [${[...extension.events].join(', ')}]${error}\n`;
+}
+
+/** `TELEMETRY\tName: x\tState: Subscribed\tTypes: [Platform, Function]`; the Logs API's line has its types as asked. */
+export function renderSubscription(api: TelemetryApi, { name, state, types }: SubscriptionRecord): string {
+  const isTelemetry = api === 'Telemetry';
+  const shown = isTelemetry ? types.map((type) => type.charAt(0).toUpperCase() + type.slice(1)) : types;
+  return `${isTelemetry ? 'TELEMETRY' : 'LOGS'}\tName: ${name}\tState: ${state}\tTypes: [${shown.join(', ')}]\n`;
 }
 
 /** Milliseconds that AWS would bill: initialisation ahead of the call included, rounded up, at least 1. */
