@@ -91,6 +91,7 @@ async function open(options: Options, lifetime: Lifetime): Promise<string> {
       log,
       roleExists: options.strict.includes('roles') ? iam.roleExists : undefined,
       strictRuntimes: options.strict.includes('runtimes'),
+      stateDelayMs: options.stateDelay > 0 ? options.stateDelay : undefined,
     }),
   );
 
@@ -117,6 +118,7 @@ async function open(options: Options, lifetime: Lifetime): Promise<string> {
     openSandbox: sandboxes.open,
     slots: createSlots(),
     runDirectory: environmentsDirectory,
+    hasCpuLimit: options.cpu === 'limited',
     clock,
     emit,
     log,

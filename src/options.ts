@@ -23,6 +23,8 @@ type ValueTypes = {
   readonly region: string;
   readonly account: string;
   readonly 'log-level': LogLevel;
+  readonly milliseconds: number;
+  readonly 'cpu-limit': CpuLimit;
 };
 
 export type OptionRow = {
@@ -45,6 +47,10 @@ export type Strictness = (typeof STRICTNESS)[number];
 
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
+
+const CPU_LIMITS = ['limited', 'unlimited'] as const;
+/** Whether a function has a share of a CPU in proportion to its memory, or what there is. */
+export type CpuLimit = (typeof CPU_LIMITS)[number];
 
 /** The options of `lamella start`, and of `start()` of the library. */
 export const OPTIONS = {
@@ -132,6 +138,20 @@ export const OPTIONS = {
     variables: ['LAMELLA_ACCOUNT_CONCURRENCY'],
     default: '1000',
     help: 'How many invocations may run at the same time; more are throttled.',
+  },
+  cpu: {
+    type: 'cpu-limit',
+    flag: '--cpu <limit>',
+    variables: ['LAMELLA_CPU'],
+    default: 'limited',
+    help: 'limited gives a function CPU time in proportion to its memory, as on AWS (1769 MB are one CPU); unlimited what there is.',
+  },
+  stateDelay: {
+    type: 'milliseconds',
+    flag: '--state-delay <ms>',
+    variables: ['LAMELLA_STATE_DELAY'],
+    default: '0',
+    help: 'How long a new function stays Pending and an updated one InProgress, in milliseconds.',
   },
   logLevel: {
     type: 'log-level',
@@ -272,6 +292,12 @@ function parse(type: keyof ValueTypes, value: unknown): Parsed {
       return parsePattern(value, /^[a-z]{2,4}(-[a-z]+)+-\d$/, 'a region such as eu-central-1');
     case 'account':
       return parsePattern(value, /^\d{12}$/, 'twelve digits');
+    case 'milliseconds':
+      return parseInteger(value, 0, 2_147_483_647, 'a whole number of milliseconds');
+    case 'cpu-limit':
+      return CPU_LIMITS.some((limit) => limit === value)
+        ? { value }
+        : { problem: `must be ${CPU_LIMITS.join(' or ')}, not ${quote(value)}.` };
     case 'log-level':
       return LOG_LEVELS.some((level) => level === value)
         ? { value }

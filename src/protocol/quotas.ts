@@ -6,6 +6,8 @@
 export const QUOTAS = {
   /** https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html */
   memoryMib: { min: 128, max: 10_240, default: 128 },
+  /** https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html */
+  memoryMibOfOneCpu: 1769,
   timeoutSeconds: { min: 1, max: 900, default: 3 },
   ephemeralStorageMib: { min: 512, max: 10_240, default: 512 },
   /** Compact JSON of the map, in UTF-8. */

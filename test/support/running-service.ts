@@ -100,8 +100,8 @@ export function clientOf(url: string): LambdaClient {
   });
 }
 
-/** Starts a service; close it at the end. */
+/** Starts a service; close it at the end. CPU is unlimited unless said: tests have many small functions. */
 export async function startService(given: Given = {}): Promise<RunningService> {
-  const options = resolveOptions({ port: 0, ephemeral: true, logLevel: 'error', ...given }, {});
+  const options = resolveOptions({ port: 0, ephemeral: true, logLevel: 'error', cpu: 'unlimited', ...given }, {});
   return new RunningService(await start(options));
 }
