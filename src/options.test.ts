@@ -18,6 +18,8 @@ describe('options', () => {
       strict: [],
       idleSeconds: 600,
       accountConcurrency: 1000,
+      cpu: 'limited',
+      stateDelay: 0,
       logLevel: 'warn',
     });
   });
