@@ -161,3 +161,8 @@ export function createCodeSigning({
     invalidate: attachments.invalidate,
   };
 }
+
+/** `2026-11-22T10:00:00.000Z`, as these are dated. */
+export function renderSigningDate(epochMs: number): string {
+  return new Date(epochMs).toISOString();
+}

@@ -23,6 +23,8 @@ export type ProvisionedConcurrency = {
 };
 
 export type ConcurrencySettings = {
+  /** What all functions of an account and region may have at once. */
+  readonly account: number;
   /** Environments set aside for a function, and its most; undefined when it shares the account's. */
   reserved(scope: Scope, name: string): number | undefined;
   reserve(scope: Scope, name: string, count: number): void;
@@ -125,6 +127,7 @@ export function createConcurrencySettings({
   }
 
   return {
+    account: accountConcurrency,
     reserved: (scope, name) => reservations.get(scope, name, ''),
     reserve(scope, name, count) {
       directory.requireFunction(scope, name, '$LATEST');

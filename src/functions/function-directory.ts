@@ -14,6 +14,8 @@ export type FunctionDirectory = {
   hasAlias(scope: Scope, name: string, alias: string): boolean;
   /** A version or an alias; without a qualifier the function. */
   has(scope: Scope, name: string, qualifier: string | undefined): boolean;
+  /** What a scope holds: functions, and the bytes of all code and layers, version by version. */
+  usage(scope: Scope): { readonly functions: number; readonly codeBytes: number };
   /** @throws ServiceError `Function not found` with the suffix as AWS writes it for the operation */
   requireFunction(scope: Scope, name: string, suffix?: string): void;
   /** @throws ServiceError `Function not found` or `Cannot find alias arn` */
@@ -33,6 +35,12 @@ export function createFunctionDirectory(database: Database): FunctionDirectory {
     `SELECT 1 FROM function_setting WHERE ${ofFunction} AND kind = 'alias' AND qualifier = :alias`,
   );
 
+  const ofScope = 'region = :region AND account = :account';
+  const count = database.prepare<{ count: number }>(`SELECT count(*) AS count FROM function WHERE ${ofScope}`);
+  const codeBytes = database.prepare<{ bytes: number }>(`
+    SELECT (SELECT total(code ->> 'codeSize') FROM function_version WHERE ${ofScope})
+      + (SELECT total(code_size) FROM layer_version WHERE ${ofScope}) AS bytes`);
+
   const directory: FunctionDirectory = {
     hasFunction: ({ region, account }, name) => hasFunction.get({ region, account, name }) !== undefined,
     hasVersion({ region, account }, name, version) {
@@ -48,6 +56,10 @@ export function createFunctionDirectory(database: Database): FunctionDirectory {
         ? directory.hasAlias(scope, name, qualifier)
         : directory.hasVersion(scope, name, qualifier);
     },
+    usage: ({ region, account }) => ({
+      functions: count.get({ region, account })?.count ?? 0,
+      codeBytes: codeBytes.get({ region, account })?.bytes ?? 0,
+    }),
     requireFunction(scope, name, suffix) {
       if (!directory.hasFunction(scope, name))
         throw notFound(`Function not found: ${renderFunctionArn(scope, name, suffix)}`);

@@ -11,6 +11,7 @@ import type { ApiCall } from '../http/api-call.ts';
 import type { LayerPolicies } from '../layers/layer-policies.ts';
 import type { Layers } from '../layers/layers.ts';
 import type { Log } from '../log.ts';
+import type { Scope } from '../protocol/names.ts';
 import type { OperationInput, OperationName } from '../protocol/operations.ts';
 import { QUOTAS } from '../protocol/quotas.ts';
 
@@ -21,6 +22,8 @@ export type LambdaApiDependencies = {
   readonly features: FunctionFeatures;
   /** Runs a version; rejects only when this machine could not. */
   readonly invoke: (version: FunctionVersion, invocation: Invocation) => Promise<Outcome>;
+  /** Where the URL of a function with this id is to be found; by default where it would be on AWS. */
+  readonly renderFunctionUrl?: (id: string, scope: Scope) => string;
   readonly clock: Clock;
   readonly log: Log;
 };

@@ -11,15 +11,24 @@ import type { OperationName } from '../protocol/operations.ts';
 import { operationRow } from '../protocol/operations.ts';
 import { REQUEST_BYTES, REQUEST_BYTES_DEFAULT, REQUEST_BYTES_NAMES } from '../protocol/quotas.ts';
 import { ServiceError } from '../protocol/service-errors.ts';
+import { aliasOperations } from './alias-operations.ts';
+import { codeSigningOperations } from './code-signing-operations.ts';
+import { concurrencyOperations } from './concurrency-operations.ts';
 import { CONTENT_PREFIX, createContentDownloads } from './content.ts';
 import type { LambdaApiDependencies, OperationAnswer, OperationHandlers } from './dependencies.ts';
+import { eventInvokeOperations } from './event-invoke-operations.ts';
+import { eventSourceOperations } from './event-source-operations.ts';
 import { functionOperations } from './function-operations.ts';
 import { createInvokeHandler } from './invoke-operation.ts';
 import { layerOperations } from './layer-operations.ts';
 import { matchOperation } from './operation-routes.ts';
 import { OPERATION_SUPPORT } from './operation-support.ts';
 import { parseInput, takesBody } from './parse-input.ts';
+import { policyOperations } from './policy-operations.ts';
 import { renderError } from './render-error.ts';
+import { runtimeOperations } from './runtime-operations.ts';
+import { tagOperations } from './tag-operations.ts';
+import { urlOperations } from './url-operations.ts';
 
 /** Answers everything that is addressed to Lambda on the API port. */
 export function createLambdaApi(dependencies: LambdaApiDependencies): ServiceHandler {
@@ -27,6 +36,15 @@ export function createLambdaApi(dependencies: LambdaApiDependencies): ServiceHan
   const handlers: OperationHandlers = {
     ...layerOperations(dependencies, downloads),
     ...functionOperations(dependencies, downloads),
+    ...aliasOperations(dependencies),
+    ...policyOperations(dependencies),
+    ...concurrencyOperations(dependencies),
+    ...eventInvokeOperations(dependencies),
+    ...urlOperations(dependencies),
+    ...eventSourceOperations(dependencies),
+    ...codeSigningOperations(dependencies),
+    ...runtimeOperations(dependencies),
+    ...tagOperations(dependencies),
   };
   const invoke = createInvokeHandler(dependencies);
 

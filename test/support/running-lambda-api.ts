@@ -1,0 +1,128 @@
+/**
+ * The Lambda API on a temporary data folder with everything real below it but the environments: a test says how an
+ * invocation ends. For tests of the API itself; those of whole invocations are in test/flows.
+ */
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { LambdaClient, type LambdaClientConfig } from '@aws-sdk/client-lambda';
+import { systemClock } from '../../src/clock.ts';
+import type { Invocation, Outcome } from '../../src/environment/invocation.ts';
+import type { FunctionVersion } from '../../src/functions/function.ts';
+import { createFunctionFeatures, type FunctionFeatures } from '../../src/functions/function-features.ts';
+import { createFunctions, type Functions } from '../../src/functions/functions.ts';
+import { listen } from '../../src/http/listener.ts';
+import { createLambdaApi } from '../../src/lambda-api/server.ts';
+import { createLayerPolicies } from '../../src/layers/layer-policies.ts';
+import { createLayers } from '../../src/layers/layers.ts';
+import { createOptTrees } from '../../src/layers/opt-tree.ts';
+import { Lifetime } from '../../src/lifetime.ts';
+import { silentLog } from '../../src/log.ts';
+import type { RequestId } from '../../src/protocol/names.ts';
+import { createArchives } from '../../src/storage/archives.ts';
+import { openDataDirectory } from '../../src/storage/data-directory.ts';
+import { openDatabase } from '../../src/storage/database.ts';
+import { zipOf } from './function-zip.ts';
+
+export const SCOPE = { region: 'us-east-1', account: '123456789012' };
+export const ROLE = `arn:aws:iam::${SCOPE.account}:role/test`;
+export const FUNCTION_ARN = `arn:aws:lambda:${SCOPE.region}:${SCOPE.account}:function`;
+export const LAYER_ARN = `arn:aws:lambda:${SCOPE.region}:${SCOPE.account}:layer`;
+
+export type RunningLambdaApi = {
+  readonly url: string;
+  readonly client: LambdaClient;
+  readonly functions: Functions;
+  readonly features: FunctionFeatures;
+  /** Failures that no operation should have; a test looks that there are none. */
+  readonly failures: unknown[];
+  readonly folder: string;
+  close(): Promise<void>;
+};
+
+export type RunningLambdaApiOptions = {
+  readonly invoke?: (version: FunctionVersion, invocation: Invocation) => Promise<Outcome>;
+  readonly stateDelayMs?: number;
+  readonly chance?: () => number;
+};
+
+/** Answers with the event, as a function might. */
+export async function echo(version: FunctionVersion, { payload }: Invocation): Promise<Outcome> {
+  return {
+    kind: 'returned',
+    payload,
+    contentType: 'application/json',
+    executedVersion: version.version,
+    logTail: undefined,
+  };
+}
+
+export async function startLambdaApi(options: RunningLambdaApiOptions = {}): Promise<RunningLambdaApi> {
+  const lifetime = new Lifetime();
+  const folder = mkdtempSync(join(tmpdir(), 'lamella-api-'));
+  lifetime.onClose(() => rmSync(folder, { recursive: true }));
+  const data = lifetime.own(openDataDirectory({ directory: folder }));
+  const database = lifetime.own(openDatabase(data.database));
+  const archives = createArchives(data);
+  const optTrees = createOptTrees({ archives, data });
+  const clock = systemClock;
+  const layers = createLayers({ database, archives, optTrees, clock });
+  const { stateDelayMs } = options;
+  const functions = lifetime.own(
+    createFunctions({ database, layers, archives, optTrees, clock, log: silentLog, stateDelayMs }),
+  );
+  const features = createFunctionFeatures({
+    database,
+    functions,
+    clock,
+    accountConcurrency: 1000,
+    chance: options.chance ?? Math.random,
+  });
+  const handle = createLambdaApi({
+    layers,
+    layerPolicies: createLayerPolicies(database),
+    functions,
+    features,
+    invoke: options.invoke ?? echo,
+    clock,
+    log: silentLog,
+  });
+  const failures: unknown[] = [];
+  const listener = lifetime.own(
+    await listen({
+      host: '127.0.0.1',
+      port: 0,
+      handler: (request, response) =>
+        handle({
+          request,
+          response,
+          requestId: randomUUID() as RequestId,
+          scope: SCOPE,
+          baseUrl: `http://${request.headers.host}`,
+          accessKeyId: undefined,
+        }),
+      onFailure: (failure) => failures.push(failure),
+    }),
+  );
+  const url = `http://127.0.0.1:${listener.port}`;
+  const client = lambdaClient(url);
+  lifetime.onClose(() => client.destroy());
+  return { url, client, functions, features, failures, folder, close: () => lifetime.close() };
+}
+
+/** The AWS SDK's client as a person would set it up, but for its retries: a test wants the first answer. */
+export function lambdaClient(endpoint: string, config: LambdaClientConfig = {}): LambdaClient {
+  return new LambdaClient({
+    endpoint,
+    region: SCOPE.region,
+    credentials: { accessKeyId: 'AKIAIOSFODNN7EXAMPLE', secretAccessKey: 'secret' },
+    maxAttempts: 1,
+    ...config,
+  });
+}
+
+/** Code that nobody runs. */
+export function someCode(content = 'x'): Promise<Buffer> {
+  return zipOf({ bootstrap: `#!/bin/sh\n# ${content}\n` });
+}
