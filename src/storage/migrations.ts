@@ -232,4 +232,57 @@ export const MIGRATIONS: readonly Migration[] = [
       ) STRICT, WITHOUT ROWID;
     `,
   },
+  {
+    name: 'S3 buckets, objects and uploads',
+    sql: `
+      -- Names of buckets are unique across accounts and regions.
+      CREATE TABLE s3_bucket (
+        name TEXT NOT NULL PRIMARY KEY,
+        region TEXT NOT NULL,
+        account TEXT NOT NULL,
+        created_ms INTEGER NOT NULL,
+        versioning TEXT NOT NULL -- '', 'Enabled' or 'Suspended'
+      ) STRICT, WITHOUT ROWID;
+      CREATE TABLE s3_bucket_configuration (
+        bucket TEXT NOT NULL REFERENCES s3_bucket (name) ON DELETE CASCADE,
+        name TEXT NOT NULL,
+        document TEXT NOT NULL,
+        PRIMARY KEY (bucket, name)
+      ) STRICT, WITHOUT ROWID;
+      -- One row for each version of an object; delete markers have no file.
+      CREATE TABLE s3_object (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        bucket TEXT NOT NULL REFERENCES s3_bucket (name),
+        key TEXT NOT NULL,
+        version_id TEXT NOT NULL,
+        is_latest INTEGER NOT NULL,
+        file TEXT,
+        size INTEGER NOT NULL,
+        etag TEXT NOT NULL,
+        headers TEXT NOT NULL,
+        tags TEXT NOT NULL,
+        modified_ms INTEGER NOT NULL,
+        UNIQUE (bucket, key, version_id)
+      ) STRICT;
+      CREATE UNIQUE INDEX s3_object_latest ON s3_object (bucket, key) WHERE is_latest = 1;
+      CREATE TABLE s3_upload (
+        id TEXT NOT NULL PRIMARY KEY,
+        bucket TEXT NOT NULL REFERENCES s3_bucket (name),
+        key TEXT NOT NULL,
+        headers TEXT NOT NULL,
+        tags TEXT NOT NULL,
+        initiated_ms INTEGER NOT NULL
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX s3_upload_by_key ON s3_upload (bucket, key);
+      CREATE TABLE s3_part (
+        upload_id TEXT NOT NULL REFERENCES s3_upload (id) ON DELETE CASCADE,
+        number INTEGER NOT NULL,
+        file TEXT NOT NULL,
+        size INTEGER NOT NULL,
+        etag TEXT NOT NULL,
+        modified_ms INTEGER NOT NULL,
+        PRIMARY KEY (upload_id, number)
+      ) STRICT, WITHOUT ROWID;
+    `,
+  },
 ];
