@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   CACHE_DIR,
+  laidOutPhpLayer,
   runInside,
   temporaryFolder,
-  unpackedPhpLayer,
   writePackage,
 } from '../../test/support/php-sandbox.ts';
 import { buildComposerLayer } from './composer-layer.ts';
@@ -51,7 +51,7 @@ describe('a Composer layer', () => {
   const app = () => join(folder.path, 'project/app');
   beforeAll(async () => {
     writePackage(join(folder.path, 'project'), { ...GREETER, ...PROJECT });
-    opt = await unpackedPhpLayer(folder.path);
+    opt = await laidOutPhpLayer(folder.path);
     await build('vendor.zip');
     execFileSync('unzip', ['-q', join(folder.path, 'vendor.zip'), '-d', opt]);
   }, 300_000);

@@ -5,9 +5,9 @@
  * package is in Composer's cache or in a path repository.
  */
 import { createHash } from 'node:crypto';
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join, relative, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { OperatorError } from '../operator-error.ts';
 import type { ComposerJson } from './composer-project.ts';
 import { copyProject, readComposerJson, writeComposerJson } from './composer-project.ts';
@@ -18,7 +18,7 @@ import { addProjectAutoload } from './project-autoload.ts';
 import type { ToolResult } from './run-tool.ts';
 import { runTool } from './run-tool.ts';
 import type { WrittenZip, ZipEntry } from './zip-writer.ts';
-import { entriesOfFolder, writeZip } from './zip-writer.ts';
+import { entriesOfFolder, writeFolder, writeZip } from './zip-writer.ts';
 
 export type ComposerLayerRequest = {
   /** The folder of composer.json. It is only read. */
@@ -93,7 +93,7 @@ async function installComposer(request: ComposerLayerRequest, workspace: string)
   const own = COMPOSER_EXTENSIONS.filter((name) => !builtIn.includes(name) && !layer.extensions.includes(name));
   const json = version.startsWith('7') && !layer.extensions.includes('json') ? ['json'] : [];
   const php = await preparePhp({ version, extensions: [...layer.extensions, ...own, ...json], cacheDir, root });
-  await layOut(php.entries, root);
+  await writeFolder(root, php.entries);
   const lacking = php.extensions.filter((name) => !layer.extensions.includes(name));
 
   const binary = join(root, 'bin/php');
@@ -114,15 +114,6 @@ async function installComposer(request: ComposerLayerRequest, workspace: string)
   await copyPersonalSettings((await run(workspace, ['config', '--global', 'home'], {})).stdout.trim(), home, lacking);
   const variables = { COMPOSER_HOME: home, COMPOSER_CACHE_DIR: join(cacheDir, 'composer') };
   return (directory, command) => run(directory, command, variables);
-}
-
-async function layOut(entries: readonly ZipEntry[], root: string): Promise<void> {
-  for (const { path, mode, content } of entries) {
-    if (content.kind !== 'bytes') continue;
-    await mkdir(dirname(join(root, path)), { recursive: true });
-    await writeFile(join(root, path), content.bytes);
-    await chmod(join(root, path), mode);
-  }
 }
 
 /**

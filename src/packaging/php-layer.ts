@@ -78,11 +78,17 @@ const SYSTEM_LIBRARY_FOLDERS = [
  * `package-unavailable`, `package-damaged`, `library-missing`.
  */
 export async function buildPhpLayer(request: PhpLayerRequest): Promise<PhpLayer> {
-  const { entries, packageFolder: _, ...facts } = await preparePhp({ ...request, root: '/opt' });
+  const { entries, packageFolder: _, ...facts } = await planPhpLayer(request);
   request.onProgress?.(`Writing ${basename(request.output)}`);
-  const all = [...entries, ...(await bootstrapEntries(request, facts.phpVersion))];
-  const unzippedBytes = await sizeOf(all);
-  return { ...facts, unzippedBytes, zip: await writeZip(request.output, all) };
+  const unzippedBytes = await sizeOf(entries);
+  return { ...facts, unzippedBytes, zip: await writeZip(request.output, entries) };
+}
+
+/** Everything that the layer holds, runtime included, without writing it anywhere. */
+export async function planPhpLayer(request: Omit<PhpLayerRequest, 'output'>): Promise<PhpInstallation> {
+  const installation = await preparePhp({ ...request, root: '/opt' });
+  const bootstrap = await bootstrapEntries(request, installation.phpVersion);
+  return { ...installation, entries: [...installation.entries, ...bootstrap] };
 }
 
 /** Collects the binary, extensions, libraries and ini for a PHP that will lie below `root` (`/opt`, or any folder). */
@@ -181,7 +187,10 @@ async function movable(path: string, source: string): Promise<ZipEntry> {
   return bytes(path, 0o755, hasPath ? withSearchPath(original, '$ORIGIN') : original);
 }
 
-async function bootstrapEntries(request: PhpLayerRequest, phpVersion: string): Promise<ZipEntry[]> {
+async function bootstrapEntries(
+  request: Pick<PhpLayerRequest, 'bootstrap' | 'onProgress'>,
+  phpVersion: string,
+): Promise<ZipEntry[]> {
   const { bootstrap: own, onProgress } = request;
   if (own !== undefined) return [{ path: 'bootstrap', mode: 0o755, content: { kind: 'file', source: own } }];
   if (compareVersions(phpVersion, RUNTIME_NEEDS_PHP) < 0) {

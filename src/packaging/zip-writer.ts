@@ -4,7 +4,7 @@
  * Reading archives is `storage/archive.ts`; what goes into one is decided by the builders.
  */
 import { createWriteStream } from 'node:fs';
-import { lstat, mkdir, readdir, readlink, rename, rm } from 'node:fs/promises';
+import { chmod, copyFile, lstat, mkdir, readdir, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -50,6 +50,18 @@ export async function writeZip(output: string, entries: Iterable<ZipEntry>): Pro
     return { path: output, bytes: size, entries: sorted.length };
   } finally {
     await rm(unfinished, { force: true });
+  }
+}
+
+/** Lays `entries` out below `folder`, which is made if need be: what unpacking their zip there would give. */
+export async function writeFolder(folder: string, entries: Iterable<ZipEntry>): Promise<void> {
+  for (const { path, mode, content } of entries) {
+    const target = join(folder, path);
+    await mkdir(content.kind === 'folder' ? target : dirname(target), { recursive: true });
+    if (content.kind === 'link') await symlink(content.target, target);
+    else if (content.kind === 'file') await copyFile(content.source, target);
+    else if (content.kind === 'bytes') await writeFile(target, content.bytes);
+    if (content.kind !== 'link') await chmod(target, mode);
   }
 }
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { FakeRuntimeApi } from '../support/fake-runtime-api.ts';
 import { startFakeRuntimeApi } from '../support/fake-runtime-api.ts';
-import { spawnInside, temporaryFolder, unpackedPhpLayer, writePackage } from '../support/php-sandbox.ts';
+import { laidOutPhpLayer, spawnInside, temporaryFolder, writePackage } from '../support/php-sandbox.ts';
 
 const folder = temporaryFolder();
 let opt: string;
@@ -15,7 +15,7 @@ let started: ChildProcess[] = [];
 let count = 0;
 
 beforeAll(async () => {
-  opt = await unpackedPhpLayer(folder.path);
+  opt = await laidOutPhpLayer(folder.path);
 }, 300_000);
 afterAll(folder.remove);
 beforeEach(async () => {
@@ -426,7 +426,7 @@ describe('the process', () => {
 
 describe.each(['8.2', '8.3', '8.5'])('under PHP %s', (version) => {
   it('serves, reports what is thrown, and outlives exit() and running out of memory', async () => {
-    const layer = await unpackedPhpLayer(folder.path, { version });
+    const layer = await laidOutPhpLayer(folder.path, { version });
     const source = `<?php function hello($data) {
       ${COUNTED}
       return match ($data) { 'throw' => throw new LogicException('x'), 'exit' => exit(1), 'memory' => str_repeat('x', 1 << 30), default => PHP_VERSION };

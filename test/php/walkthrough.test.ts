@@ -8,7 +8,7 @@ import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildComposerLayer } from '../../src/packaging/composer-layer.ts';
 import { startFakeRuntimeApi } from '../support/fake-runtime-api.ts';
-import { CACHE_DIR, spawnInside, temporaryFolder, unpackedPhpLayer, writePackage } from '../support/php-sandbox.ts';
+import { CACHE_DIR, laidOutPhpLayer, spawnInside, temporaryFolder, writePackage } from '../support/php-sandbox.ts';
 
 const EXAMPLE = resolve(import.meta.dirname, '../../examples/walkthrough');
 const DEBIAN = '/usr/share/php';
@@ -48,7 +48,7 @@ describe("the walkthrough's own runtime", () => {
     const repositories = [{ type: 'path', url: '../libraries/*/*' }];
     writePackage(project, { 'composer.json': JSON.stringify({ ...composer, repositories }) });
     // As old as Debian's Guzzle is, PHP 8.3 is the newest that has no word to say about it.
-    opt = await unpackedPhpLayer(folder.path, { version: '8.3', bootstrap: join(EXAMPLE, 'bootstrap') });
+    opt = await laidOutPhpLayer(folder.path, { version: '8.3', bootstrap: join(EXAMPLE, 'bootstrap') });
     const vendor = join(folder.path, 'vendor.zip');
     await buildComposerLayer({ directory: project, output: vendor, version: '8.3', cacheDir: CACHE_DIR });
     execFileSync('unzip', ['-q', vendor, '-d', opt]);

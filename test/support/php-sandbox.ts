@@ -8,7 +8,8 @@ import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { buildPhpLayer } from '../../src/packaging/php-layer.ts';
+import { buildPhpLayer, planPhpLayer } from '../../src/packaging/php-layer.ts';
+import { writeFolder } from '../../src/packaging/zip-writer.ts';
 
 /** Fetched packages are kept here between test runs, as for a person who builds layers. */
 export const CACHE_DIR = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'lamella');
@@ -23,11 +24,20 @@ export function temporaryFolder(): { path: string; remove: () => void } {
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
 }
 
-/** Builds a PHP layer below `folder` and unpacks it; returns the folder to mount at /opt. */
-export async function unpackedPhpLayer(
+type LayerOptions = { version?: string; extensions?: readonly string[]; bootstrap?: string };
+
+/** What a PHP layer holds, laid out in a new folder below `folder`, without the detour of a zip; to mount at /opt. */
+export async function laidOutPhpLayer(
   folder: string,
-  options: { version?: string; extensions?: readonly string[]; bootstrap?: string } = {},
+  { version = '8.4', ...rest }: LayerOptions = {},
 ): Promise<string> {
+  const opt = mkdtempSync(join(folder, `php-${version}-`));
+  await writeFolder(opt, (await planPhpLayer({ version, ...rest, cacheDir: CACHE_DIR })).entries);
+  return opt;
+}
+
+/** Builds a PHP layer below `folder` and unpacks it; returns the folder to mount at /opt. */
+export async function unpackedPhpLayer(folder: string, options: LayerOptions = {}): Promise<string> {
   const { version = '8.4', ...rest } = options;
   const name = `php-${version}-${(options.extensions ?? ['lean']).join('-').slice(0, 40)}`;
   await buildPhpLayer({ version, ...rest, output: join(folder, `${name}.zip`), cacheDir: CACHE_DIR });
