@@ -522,6 +522,7 @@ class Driver implements Environment {
       clientContext: invocation.clientContext,
       cognitoIdentity: invocation.cognitoIdentity,
       payload: invocation.payload,
+      sink: invocation.responseSink,
     });
   }
 

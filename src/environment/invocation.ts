@@ -4,6 +4,9 @@
  * It lies here and not in `invocation/` because environments speak it and may not import upwards.
  */
 import type { RequestId, Version } from '../protocol/names.ts';
+import type { ResponseSink } from '../runtime-api/session.ts';
+
+export type { ResponseSink };
 
 export type Invocation = {
   readonly requestId: RequestId;
@@ -19,6 +22,11 @@ export type Invocation = {
   readonly cognitoIdentity: string | undefined;
   /** Whether the caller wants the last 4 KB of the invocation's log. */
   readonly wantsLogTail: boolean;
+  /**
+   * Where the response goes while the function writes it; the outcome's payload is then empty. Without one the
+   * response is collected. An outcome that failed may follow chunks that were passed on already.
+   */
+  readonly responseSink?: ResponseSink | undefined;
 };
 
 type Ended = {

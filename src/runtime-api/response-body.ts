@@ -1,8 +1,10 @@
 /**
- * Reads what a runtime posts, as opaque bytes, up to a limit. A body over the limit is read to its end and dropped, so
+ * Reads what a runtime posts, as opaque bytes, up to a limit: collected, or passed on as it comes in. A body over the limit is read to its end and dropped, so
  * that the client can finish writing and read its 413; one that never ends is cut off.
  */
 import type { HttpRequest } from '../http/exchange.ts';
+import { QUOTAS } from '../protocol/quotas.ts';
+import type { ResponseSink } from './session.ts';
 
 export type ReadBody =
   | { readonly kind: 'whole'; readonly bytes: Buffer }
@@ -32,4 +34,26 @@ export function readBody(request: HttpRequest, limitBytes: number): Promise<Read
     request.once('close', () => resolve({ kind: length > limitBytes ? 'too-large' : 'truncated' }));
     request.once('error', () => undefined);
   });
+}
+
+const NOTHING = Buffer.alloc(0);
+
+/**
+ * Hands a response to a caller that reads along; what the caller is slow to take waits in the runtime's socket. Ends
+ * early, as truncated, once `isWanted` says no.
+ */
+export async function passOn(request: HttpRequest, sink: ResponseSink, isWanted: () => boolean): Promise<ReadBody> {
+  sink.begin(request.headers['content-type']);
+  let length = 0;
+  try {
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      if (!isWanted()) return { kind: 'truncated' };
+      length += chunk.length;
+      if (length > QUOTAS.streamedResponseBytes) return { kind: 'too-large' };
+      await sink.write(chunk);
+    }
+  } catch {
+    return { kind: 'truncated' };
+  }
+  return request.complete ? { kind: 'whole', bytes: NOTHING } : { kind: 'truncated' };
 }

@@ -7,7 +7,7 @@ import type { HttpRequest, HttpResponse } from '../http/exchange.ts';
 import { filterErrorType } from '../protocol/faults.ts';
 import { QUOTAS } from '../protocol/quotas.ts';
 import { writeAccepted, writeError } from './api-response.ts';
-import { readBody } from './response-body.ts';
+import { passOn, readBody } from './response-body.ts';
 import type { RuntimeEvent } from './runtime-state.ts';
 import type { Answer, Offer, ParkedPoll, RuntimeSession } from './session.ts';
 
@@ -40,7 +40,10 @@ export async function handleResponse(
     writeError(response, 400, 'InvalidFunctionResponseMode', 'Invalid function response mode');
     return;
   }
-  const body = await readBody(request, QUOTAS.responsePayloadBytes);
+  const { sink } = session;
+  const body = sink
+    ? await passOn(request, sink, () => session.isCurrent(requestId))
+    : await readBody(request, QUOTAS.responsePayloadBytes);
   // The invocation may have timed out while the body came in: then it is nobody's answer any more.
   if (!hasCurrentId(session, requestId, response) || isRefused(session, 'sent', response)) return;
   switch (body.kind) {
@@ -51,15 +54,13 @@ export async function handleResponse(
         streamedError(request) ?? { kind: 'response', payload: body.bytes, contentType: contentTypeOf(request) },
       );
       return;
-    case 'too-large':
-      writeError(
-        response,
-        413,
-        'RequestEntityTooLarge',
-        `Exceeded maximum allowed payload size (${QUOTAS.responsePayloadBytes} bytes).`,
-      );
+    case 'too-large': {
+      const limit = sink ? QUOTAS.streamedResponseBytes : QUOTAS.responsePayloadBytes;
+      const text = `Exceeded maximum allowed payload size (${limit} bytes).`;
+      writeError(response, 413, 'RequestEntityTooLarge', text);
       session.answer({ kind: 'response-too-large' });
       return;
+    }
     case 'truncated':
       writeError(response, 400, 'TruncatedHTTPRequest', 'HTTP request detected as truncated');
       session.answer({ kind: 'response-truncated' });

@@ -235,6 +235,40 @@ describe('the Runtime API', () => {
     });
   });
 
+  it('passes a response on while it comes in, to a caller that reads along', async () => {
+    const seen: string[] = [];
+    let release: () => void = () => undefined;
+    const sink = {
+      begin: (contentType: string | undefined) => void seen.push(`begin ${contentType}`),
+      write: (chunk: Buffer) => {
+        seen.push(chunk.toString());
+        return new Promise<void>((resolve) => {
+          release = resolve;
+        });
+      },
+    };
+    await pollOnce({ ...offer, sink });
+    const request = httpRequest({
+      host: '127.0.0.1',
+      port: listener.port,
+      method: 'POST',
+      path: `${API}/invocation/${offer.requestId}/response`,
+      headers: { 'Lambda-Runtime-Function-Response-Mode': 'streaming', 'Content-Type': 'text/plain' },
+    });
+    const replied = new Promise<number>((resolve) =>
+      request.once('response', (reply) => resolve(reply.statusCode ?? 0)),
+    );
+    request.write('first');
+    await expect.poll(() => seen).toEqual(['begin text/plain', 'first']);
+    expect(events.at(-1)).not.toMatchObject({ kind: 'answered' });
+    release();
+    request.end('second');
+    await expect.poll(() => seen).toEqual(['begin text/plain', 'first', 'second']);
+    release();
+    expect(await replied).toBe(202);
+    expect(events.at(-1)).toMatchObject({ kind: 'answered', answer: { kind: 'response', payload: Buffer.alloc(0) } });
+  });
+
   it('refuses an unknown response mode', async () => {
     await pollOnce();
     const reply = await call('POST', `${API}/invocation/${offer.requestId}/response`, '{}', {

@@ -27,7 +27,17 @@ export type Offer = {
   readonly clientContext: string | undefined;
   readonly cognitoIdentity: string | undefined;
   readonly payload: Buffer;
+  /** Where the response goes while it comes in; without one it is collected. */
+  readonly sink?: ResponseSink | undefined;
 };
+
+/** A caller that reads the response as the runtime writes it. */
+export interface ResponseSink {
+  /** The response begins; called once, before the first chunk. `contentType` as the runtime gave it. */
+  begin(contentType: string | undefined): void;
+  /** Takes a chunk; the next is read from the runtime once this resolves. */
+  write(chunk: Buffer): void | Promise<void>;
+}
 
 /** What the runtime made of an invocation. Payloads are opaque bytes. */
 export type Answer =
@@ -88,6 +98,11 @@ export class RuntimeSession {
   /** Whether `requestId` is the invocation in progress. */
   isCurrent(requestId: string): boolean {
     return this.#offer !== undefined && this.#offer.requestId === requestId;
+  }
+
+  /** Who reads the response of the invocation in progress as it comes in. */
+  get sink(): ResponseSink | undefined {
+    return this.#offer?.sink;
   }
 
   /** Moves the machine on; answers the refusal when the call is not allowed now. */
