@@ -1,0 +1,61 @@
+/** The unmodified AWS CLI of this machine, pointed at a service. */
+import { execFile, execFileSync } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+
+/** The first version 2 on the PATH (a shim of version 1 may stand before it); undefined if there is none. */
+export function findAwsCli(): string | undefined {
+  const candidates = (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, 'aws'));
+  return candidates.find((path) => {
+    try {
+      accessSync(path, constants.X_OK);
+      const version = execFileSync(path, ['--version'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+      return version.startsWith('aws-cli/2');
+    } catch {
+      return false; // Not there, or a version manager's shim without a version behind it.
+    }
+  });
+}
+
+export type CliRun = { readonly code: number; readonly stdout: string; readonly stderr: string };
+
+export type AwsCli = {
+  /** Runs `aws WORDS --endpoint-url URL` in `folder`. */
+  run(...words: string[]): Promise<CliRun>;
+  /** As `run`, and what it printed as JSON. Throws what the CLI complained of. */
+  json(...words: string[]): Promise<ReturnType<typeof JSON.parse>>;
+  /** Runs a script of bash in which `aws` is the CLI with the endpoint; stops at the first failure. */
+  script(text: string): Promise<CliRun>;
+};
+
+/** A CLI whose home and working folder are `folder`; it knows nothing of this machine's profiles. */
+export function awsCli(path: string, url: string, folder: string): AwsCli {
+  const env = {
+    PATH: process.env.PATH,
+    HOME: folder,
+    AWS_ACCESS_KEY_ID: 'test',
+    AWS_SECRET_ACCESS_KEY: 'test',
+    AWS_DEFAULT_REGION: 'us-east-1',
+    AWS_DEFAULT_OUTPUT: 'json',
+    AWS_PAGER: '',
+  };
+  const execute = (file: string, words: readonly string[]) =>
+    new Promise<CliRun>((resolve) => {
+      const options = { env, cwd: folder, maxBuffer: 64 * 1024 * 1024 };
+      const child = execFile(file, words, options, (failure, stdout, stderr) =>
+        resolve({ code: failure ? Number(failure.code ?? 255) : 0, stdout, stderr }),
+      );
+      child.stdin?.end();
+    });
+  const run = (...words: string[]) => execute(path, [...words, '--endpoint-url', url]);
+  return {
+    run,
+    async json(...words) {
+      const { code, stdout, stderr } = await run(...words);
+      if (code !== 0) throw new Error(`aws ${words.join(' ')}: ${stderr}`);
+      return stdout.trim() === '' ? undefined : JSON.parse(stdout);
+    },
+    script: (text) =>
+      execute('bash', ['-c', `set -euo pipefail\naws() { '${path}' --endpoint-url '${url}' "$@"; }\n${text}`]),
+  };
+}
