@@ -33,6 +33,7 @@ const COMMANDS = {
   check,
   test,
   demo: (...args) => script('scripts/demo.ts', NEEDED_TO_RUN, { args }),
+  documents: () => script('scripts/update-documents.ts', [], { needsBuild: false }),
   // On one CPU: then the median of a round trip is the work of all sides, wherever the kernel would have put them.
   bench: (name = 'cold-start') => script(`bench/${name}.ts`, NEEDED_TO_RUN, { runner: ['taskset', '-c', '0'] }),
 };
@@ -112,13 +113,13 @@ function test(...filters) {
 }
 
 /** Runs a TypeScript program of this repository against the built package. */
-function script(file, systemPackages, { runner = [], args = [] } = {}) {
+function script(file, systemPackages, { runner = [], args = [], needsBuild = true } = {}) {
   if (!existsSync(join(ROOT, file))) {
     console.error(`There is no ${file}.`);
     return false;
   }
   installNodePackages();
-  if (!installSystemPackages(systemPackages) || !build()) return false;
+  if (!installSystemPackages(systemPackages) || (needsBuild && !build())) return false;
   const bundle = join(CACHE, file.replace(/\.ts$/, '.mjs'));
   const shape = ['--bundle', '--platform=node', '--format=esm', '--packages=external', '--log-level=warning'];
   if (!run(undefined, tool('esbuild'), [file, ...shape, `--outfile=${bundle}`])) return false;

@@ -1,0 +1,109 @@
+/**
+ * The tables of docs/ that say what tables of the code say: which file, under which heading, with which rows. A test
+ * compares them; `node scripts/run.mjs documents` writes them.
+ */
+import type { Support } from '../src/lambda-api/operation-support.ts';
+import { OPERATION_SUPPORT } from '../src/lambda-api/operation-support.ts';
+import { OPERATOR_ERRORS } from '../src/operator-error.ts';
+import type { OptionRow } from '../src/options.ts';
+import { BUILD_OPTIONS, CLIENT_OPTIONS, OPTIONS } from '../src/options.ts';
+import { IAM_OPERATIONS } from '../src/protocol/iam-operations.ts';
+import { LOGS_OPERATIONS } from '../src/protocol/logs-operations.ts';
+import { SERVICE_ERRORS } from '../src/protocol/service-errors.ts';
+import { STS_OPERATIONS } from '../src/protocol/sts-operations.ts';
+
+export type DocumentTable = {
+  readonly file: string;
+  /** Text of the heading above the table. */
+  readonly heading: string;
+  /** Cells as they read, without Markdown's escapes. */
+  readonly rows: readonly (readonly string[])[];
+};
+
+export const DOCUMENT_TABLES: readonly DocumentTable[] = [
+  options('`lamella start`', OPTIONS),
+  options('Commands that talk to a service', CLIENT_OPTIONS),
+  options('Commands that build layers', BUILD_OPTIONS),
+  {
+    file: 'docs/errors.md',
+    heading: 'Errors of this machine and of the command line',
+    rows: Object.entries(OPERATOR_ERRORS).map(([code, row]) => [
+      literal(code),
+      String(row.exitCode),
+      row.message,
+      row.remedy,
+    ]),
+  },
+  {
+    file: 'docs/errors.md',
+    heading: 'Errors of the API',
+    rows: Object.entries(SERVICE_ERRORS).map(([code, row]) => [
+      literal(code),
+      String(row.status),
+      literal('wireName' in row ? row.wireName : code),
+      literal(row.messageKey),
+      'type' in row ? row.type : 'none',
+    ]),
+  },
+  {
+    file: 'docs/fidelity.md',
+    heading: 'Operations of the Lambda API',
+    rows: Object.entries<Support>(OPERATION_SUPPORT).map(([operation, support]) => [
+      literal(operation),
+      support.kind,
+      support.kind === 'refused' ? support.reason : support.kind === 'stored' ? support.lacking : '',
+    ]),
+  },
+  {
+    file: 'docs/fidelity.md',
+    heading: 'Operations of other services',
+    rows: Object.entries({ IAM: IAM_OPERATIONS, STS: STS_OPERATIONS, 'CloudWatch Logs': LOGS_OPERATIONS }).map(
+      ([service, operations]) => [service, Object.keys(operations).map(literal).join(', ')],
+    ),
+  },
+];
+
+/** The cells of the table under `heading` in a document's text, without its two head lines. */
+export function readTable(text: string, heading: string): string[][] {
+  const lines = text.split('\n');
+  const { first, end } = locate(lines, heading);
+  return lines.slice(first, end).map(cellsOf);
+}
+
+/** The document's text with the rows of that table replaced. */
+export function writeTable(text: string, heading: string, rows: DocumentTable['rows']): string {
+  const lines = text.split('\n');
+  const { first, end } = locate(lines, heading);
+  const rendered = rows.map((cells) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`);
+  return [...lines.slice(0, first), ...rendered, ...lines.slice(end)].join('\n');
+}
+
+/** The cells of one row of a table. */
+export function cellsOf(line: string): string[] {
+  return line
+    .slice(1, -1)
+    .split(/(?<!\\)\|/)
+    .map((cell) => cell.trim().replaceAll('\\|', '|'));
+}
+
+function locate(lines: readonly string[], heading: string): { first: number; end: number } {
+  const title = lines.findIndex((line) => line.replace(/^#+ /, '') === heading && line.startsWith('#'));
+  const top = lines.findIndex((line, index) => index > title && line.startsWith('|'));
+  if (title < 0 || top < 0) throw new Error(`there is no table under "${heading}"`);
+  const length = lines.slice(top).findIndex((line) => !line.startsWith('|'));
+  return { first: top + 2, end: length < 0 ? lines.length : top + length };
+}
+
+function options(heading: string, table: Readonly<Record<string, OptionRow>>): DocumentTable {
+  const rows = Object.values(table).map((row) => [
+    row.flag === undefined ? 'none' : literal(row.flag),
+    row.variables.map(literal).join(', '),
+    row.defaultInWords ?? (typeof row.default === 'string' ? literal(row.default) : 'none'),
+    row.help,
+  ]);
+  return { file: 'docs/options.md', heading, rows };
+}
+
+function literal(text: string): string {
+  return `\`${text}\``;
+}
