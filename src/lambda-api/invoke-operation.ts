@@ -3,16 +3,17 @@
  * disk, no copy of the payload, and its JSON is checked without being built. A function's failure is an answer of 200.
  * https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
  */
-import type { Outcome } from '../environment/invocation.ts';
+import type { Invocation, Outcome, ResponseSink, ThrottleReason } from '../environment/invocation.ts';
+import type { FunctionVersion } from '../functions/function.ts';
 import type { ApiCall } from '../http/api-call.ts';
 import { readBody } from '../http/body.ts';
-import type { HttpHeaders, HttpRequest } from '../http/exchange.ts';
+import type { HttpHeaders, HttpRequest, HttpResponse } from '../http/exchange.ts';
 import { ANSWER_HEADERS, REQUEST_HEADERS } from '../protocol/headers.ts';
-import type { Qualifier } from '../protocol/names.ts';
 import { renderFunctionArn } from '../protocol/names.ts';
 import { QUOTAS, REQUEST_BYTES } from '../protocol/quotas.ts';
 import { ServiceError } from '../protocol/service-errors.ts';
 import type { LambdaApiDependencies } from './dependencies.ts';
+import { encodeEvent } from './event-stream.ts';
 import { findJsonComplaint, renderJsonComplaint } from './json-syntax.ts';
 import { parseInput, type RawInput } from './parse-input.ts';
 import { resolveFunctionReference } from './references.ts';
@@ -23,54 +24,141 @@ const NO_BODY = Buffer.alloc(0);
 
 export type InvokeHandler = (call: ApiCall, raw: Omit<RawInput, 'body'>) => Promise<void>;
 
-/** Answers Invoke, from the reading of the body to the last byte. */
-export function createInvokeHandler({ features, invoke, clock }: LambdaApiDependencies): InvokeHandler {
-  return async (call, raw) => {
-    const { request, response, scope, requestId } = call;
-    const payload = await readBody(request, REQUEST_BYTES.Invoke);
-    const input = parseInput('Invoke', { ...raw, body: NO_BODY });
-    const { name, qualifier } = resolveFunctionReference(scope, input.FunctionName, input.Qualifier);
-    const type = input.InvocationType ?? 'RequestResponse';
-    if (type === 'Event') checkEventSize(payload);
+/** A call that may be run: everything that AWS checks before a function is started. */
+type Accepted = {
+  readonly version: FunctionVersion;
+  readonly type: 'RequestResponse' | 'Event' | 'DryRun';
+  readonly invocation: Invocation;
+  /** For the answer's header. */
+  readonly trace: string;
+};
 
-    const version = features.resolve(scope, name, qualifier);
-    if (payload.length > 0) checkJson(payload);
+/** Answers Invoke, from the reading of the body to the last byte. */
+export function createInvokeHandler(dependencies: LambdaApiDependencies): InvokeHandler {
+  return async (call, raw) => {
+    const { response } = call;
+    const { version, type, invocation, trace } = await accept(dependencies, 'Invoke', call, raw);
     if (type === 'DryRun') {
       response.writeHead(204).end();
       return;
     }
-    if (type === 'Event') {
-      throw new ServiceError(
-        'NotImplementedException',
-        'Lamella does not run asynchronous invocations (X-Amz-Invocation-Type: Event) yet. ' +
-          'Invoke with RequestResponse, or without that header.',
-      );
-    }
+    if (type === 'Event') throw notAsynchronous();
+    const answer = renderOutcome(await dependencies.invoke(version, invocation));
+    answer.headers[ANSWER_HEADERS.traceId] = trace;
+    response.writeHead(200, answer.headers).end(answer.payload);
+  };
+}
 
-    const trace = startTrace(oneHeader(request, REQUEST_HEADERS.traceId), clock.epochMs());
-    const outcome = await invoke(version, {
+/**
+ * Answers InvokeWithResponseStream: what the function writes comes as it is written, one frame for each chunk; how it
+ * ended comes last. Once a frame is out, a failure can only be told in the last one.
+ */
+export function createStreamingInvokeHandler(dependencies: LambdaApiDependencies): InvokeHandler {
+  return async (call, raw) => {
+    const { response } = call;
+    const { version, type, invocation, trace } = await accept(dependencies, 'InvokeWithResponseStream', call, raw);
+    if (type === 'DryRun') {
+      response.writeHead(204).end();
+      return;
+    }
+    const begin = () => {
+      if (response.headersSent) return;
+      response.writeHead(200, {
+        'Content-Type': EVENT_STREAM,
+        [ANSWER_HEADERS.executedVersion]: version.version,
+        [ANSWER_HEADERS.traceId]: trace,
+      });
+      response.flushHeaders();
+    };
+    const write = (chunk: Buffer) => sendFrame(response, encodeEvent('PayloadChunk', OCTETS, chunk));
+    const responseSink: ResponseSink = { begin, write };
+    const outcome = await dependencies.invoke(version, { ...invocation, responseSink });
+    if (outcome.kind === 'throttled') throw throttled(outcome.reason);
+    begin();
+    if (outcome.kind === 'returned' && outcome.payload.length > 0) await write(outcome.payload);
+    response.end(encodeEvent('InvokeComplete', 'application/json', Buffer.from(JSON.stringify(completionOf(outcome)))));
+  };
+}
+
+const EVENT_STREAM = 'application/vnd.amazon.eventstream';
+const OCTETS = 'application/octet-stream';
+
+async function accept(
+  { features, clock }: LambdaApiDependencies,
+  operation: 'Invoke' | 'InvokeWithResponseStream',
+  { request, scope, requestId }: ApiCall,
+  raw: Omit<RawInput, 'body'>,
+): Promise<Accepted> {
+  const payload = await readBody(request, REQUEST_BYTES[operation]);
+  const input = parseInput(operation, { ...raw, body: NO_BODY });
+  const { name, qualifier } = resolveFunctionReference(scope, input.FunctionName, input.Qualifier);
+  const type = input.InvocationType ?? 'RequestResponse';
+  if (type === 'Event') checkEventSize(payload);
+  const version = features.resolve(scope, name, qualifier);
+  if (payload.length > 0) checkJson(payload);
+  const trace = startTrace(oneHeader(request, REQUEST_HEADERS.traceId), clock.epochMs());
+  return {
+    version,
+    type,
+    trace: trace.forCaller,
+    invocation: {
       requestId,
       payload: payload.length > 0 ? payload : EMPTY_EVENT,
-      invokedFunctionArn: renderFunctionArn(scope, name, qualifier as Qualifier | undefined),
+      invokedFunctionArn: renderFunctionArn(scope, name, qualifier),
       traceId: trace.forFunction,
       clientContext: decodeClientContext(input.ClientContext),
       cognitoIdentity: undefined,
       wantsLogTail: input.LogType === 'Tail',
-    });
-    const answer = renderOutcome(outcome);
-    answer.headers[ANSWER_HEADERS.traceId] = trace.forCaller;
-    response.writeHead(200, answer.headers).end(answer.payload);
+    },
   };
+}
+
+/** Resolves when the caller can take more, or is gone: the function goes on either way. */
+function sendFrame(response: HttpResponse, frame: Buffer): Promise<void> | undefined {
+  if (response.destroyed || response.write(frame)) return undefined;
+  return new Promise((resolve) => {
+    const done = () => {
+      response.off('drain', done).off('close', done);
+      resolve();
+    };
+    response.on('drain', done).on('close', done);
+  });
+}
+
+/** The last event of a stream. */
+function completionOf(outcome: Exclude<Outcome, { kind: 'throttled' }>): Record<string, unknown> {
+  const LogResult = outcome.logTail?.toString('base64');
+  if (outcome.kind === 'returned') return { LogResult };
+  const ErrorDetails = outcome.payload.toString('utf8');
+  return { ErrorCode: errorTypeOf(ErrorDetails), ErrorDetails, LogResult };
+}
+
+function errorTypeOf(payload: string): string {
+  try {
+    const { errorType } = JSON.parse(payload) as { readonly errorType?: unknown };
+    return typeof errorType === 'string' ? errorType : 'Unhandled';
+  } catch {
+    return 'Unhandled';
+  }
+}
+
+function notAsynchronous(): ServiceError {
+  return new ServiceError(
+    'NotImplementedException',
+    'Lamella does not run asynchronous invocations (X-Amz-Invocation-Type: Event) yet. ' +
+      'Invoke with RequestResponse, or without that header.',
+  );
+}
+
+function throttled(reason: ThrottleReason): ServiceError {
+  return new ServiceError('TooManyRequestsException', 'Rate Exceeded.', { Reason: reason, retryAfterSeconds: '1' });
 }
 
 /** What the caller gets of an outcome. Throws AWS's refusal for a throttled one. */
 function renderOutcome(outcome: Outcome): { readonly headers: HttpHeaders; readonly payload: Buffer } {
   switch (outcome.kind) {
     case 'throttled':
-      throw new ServiceError('TooManyRequestsException', 'Rate Exceeded.', {
-        Reason: outcome.reason,
-        retryAfterSeconds: '1',
-      });
+      throw throttled(outcome.reason);
     case 'returned':
     case 'failed': {
       const { payload, executedVersion, logTail } = outcome;

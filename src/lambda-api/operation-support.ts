@@ -77,7 +77,7 @@ export const OPERATION_SUPPORT: Readonly<Record<OperationName, Support>> = {
   GetRuntimeManagementConfig: RUNTIME_MANAGEMENT,
   Invoke: SUPPORTED,
   InvokeAsync: PLANNED,
-  InvokeWithResponseStream: PLANNED,
+  InvokeWithResponseStream: SUPPORTED,
   ListAliases: SUPPORTED,
   ListCapacityProviders: CAPACITY,
   ListCodeSigningConfigs: SIGNING,

@@ -19,7 +19,7 @@ import type { LambdaApiDependencies, OperationAnswer, OperationHandlers } from '
 import { eventInvokeOperations } from './event-invoke-operations.ts';
 import { eventSourceOperations } from './event-source-operations.ts';
 import { functionOperations } from './function-operations.ts';
-import { createInvokeHandler } from './invoke-operation.ts';
+import { createInvokeHandler, createStreamingInvokeHandler } from './invoke-operation.ts';
 import { layerOperations } from './layer-operations.ts';
 import { matchOperation } from './operation-routes.ts';
 import { OPERATION_SUPPORT } from './operation-support.ts';
@@ -47,6 +47,7 @@ export function createLambdaApi(dependencies: LambdaApiDependencies): ServiceHan
     ...tagOperations(dependencies),
   };
   const invoke = createInvokeHandler(dependencies);
+  const invokeStreaming = createStreamingInvokeHandler(dependencies);
 
   async function answer(call: ApiCall): Promise<void> {
     const { request } = call;
@@ -62,6 +63,7 @@ export function createLambdaApi(dependencies: LambdaApiDependencies): ServiceHan
     const { operation, pathParameters } = match;
     const raw = { pathParameters, query, headers: request.headers };
     if (operation === 'Invoke') return invoke(call, raw);
+    if (operation === 'InvokeWithResponseStream') return invokeStreaming(call, raw);
 
     const handler = handlers[operation] as AnyHandler | undefined;
     if (handler === undefined) throw unsupported(operation);
