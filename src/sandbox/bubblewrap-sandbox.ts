@@ -105,11 +105,10 @@ export class BubblewrapSandbox implements Sandbox {
   }
 
   async freeze(): Promise<void> {
-    if (!(await this.#group.freeze())) await this.#stopSignals.freeze();
+    await this.#stopSignals.freeze();
   }
 
   async thaw(): Promise<void> {
-    this.#group.thaw();
     this.#stopSignals.thaw();
   }
 
@@ -137,8 +136,7 @@ export class BubblewrapSandbox implements Sandbox {
     const launchers = [...this.#live];
     for (const launcher of launchers) launcher.abandon();
     this.#holder.kill();
-    // The v1 freezer holds back even those that have been killed.
-    await this.thaw();
+    this.#stopSignals.forget();
     await Promise.all([this.#holder.gone(), ...launchers.map((launcher) => launcher.exited)]);
   }
 

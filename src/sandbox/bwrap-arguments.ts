@@ -53,12 +53,23 @@ export function bwrapArguments(
     ...FOLDERS.flatMap((folder) => ['--dir', folder]),
     ...spec.mounts.flatMap(({ source, target, access }) => {
       assert(/^\/(?!.*(\/|^)\.\.?(\/|$))./.test(target), `a mount's target is a plain absolute path: ${target}`);
-      return [access === 'read-only' ? '--ro-bind' : '--bind', source, target];
+      // Left to itself, bubblewrap makes the folders above for its own user only.
+      return [
+        ...foldersAbove(target).flatMap((folder) => ['--dir', folder]),
+        access === 'read-only' ? '--ro-bind' : '--bind',
+        source,
+        target,
+      ];
     }),
     // Last, because it also keeps bubblewrap itself from making mount points.
     ...['--remount-ro', '/'],
     ...['--chdir', spec.workingDirectory],
   ];
+}
+
+function foldersAbove(path: string): string[] {
+  const names = path.split('/').slice(1, -1);
+  return names.map((_, index) => `/${names.slice(0, index + 1).join('/')}`);
 }
 
 function namespaces(userNamespaceUid: number | undefined): string[] {

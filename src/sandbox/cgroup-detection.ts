@@ -65,7 +65,7 @@ function detectV1(sources: CgroupSources): Extract<CgroupSupport, { kind: 'v1' }
     const folder = ownFolder(sources, 'cgroup', 'memory');
     return none(folder === undefined ? 'cgroup v1 has no memory hierarchy' : `${folder} (cgroup v1) is not writable`);
   }
-  return { kind: 'v1', memory, cpu: writable('cpu'), freezer: writable('freezer') };
+  return { kind: 'v1', memory, cpu: writable('cpu') };
 }
 
 /** The service's own group in a hierarchy, as a folder; undefined if the hierarchy is not mounted where we can see it. */

@@ -1,11 +1,10 @@
 /**
- * Control groups, version 1: memory, CPU and freezer are three hierarchies, so a sandbox has a folder in each.
+ * Control groups, version 1: memory and CPU are two hierarchies, so a sandbox has a folder in each.
  * https://docs.kernel.org/admin-guide/cgroup-v1/
  */
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../clock.ts';
-import { sleep } from '../clock.ts';
 import type { CgroupGroup, Cgroups, MemoryCounters } from './cgroup.ts';
 import {
   field,
@@ -23,14 +22,13 @@ import type { CgroupSupport } from './sandbox-host.ts';
 const CPU_PERIOD_US = 20_000;
 const MIN_QUOTA_US = 1000;
 
-type Folders = { readonly memory: string; readonly cpu: string | undefined; readonly freezer: string | undefined };
+type Folders = { readonly memory: string; readonly cpu: string | undefined };
 
 export function openCgroupsV1(support: Extract<CgroupSupport, { kind: 'v1' }>, clock: Clock): Cgroups {
   // Hierarchies can be mounted together; then their folders are the same.
   const parents: Folders = {
     memory: makeServiceFolder(support.memory),
     cpu: support.cpu && makeServiceFolder(support.cpu),
-    freezer: support.freezer && makeServiceFolder(support.freezer),
   };
   let count = 0;
   return {
@@ -45,7 +43,6 @@ function createGroup(parents: Folders, name: string, clock: Clock): CgroupGroup 
   const folders: Folders = {
     memory: join(parents.memory, name),
     cpu: parents.cpu && join(parents.cpu, name),
-    freezer: parents.freezer && join(parents.freezer, name),
   };
   for (const folder of distinct(folders)) mkdirSync(folder, { recursive: true });
   const peak = new KeptFile(join(folders.memory, 'memory.max_usage_in_bytes'));
@@ -68,16 +65,6 @@ function createGroup(parents: Folders, name: string, clock: Clock): CgroupGroup 
     peakMemory,
     memoryCounters: () => readCounters(folders.memory, peakMemory()),
     outOfMemoryKills: () => field(oomControl.read(), 'oom_kill') ?? 0,
-    async freeze() {
-      if (folders.freezer === undefined) return false;
-      writeControl(folders.freezer, 'freezer.state', 'FROZEN');
-      const state = join(folders.freezer, 'freezer.state');
-      while (readFileSync(state, 'latin1').startsWith('FREEZING')) await sleep(clock, 1);
-      return true;
-    },
-    thaw() {
-      if (folders.freezer !== undefined) tryWriteControl(folders.freezer, 'freezer.state', 'THAWED');
-    },
     async remove() {
       peak.close();
       oomControl.close();
@@ -102,5 +89,5 @@ function kernelMemory(folder: string): number {
 }
 
 function distinct(folders: Folders): string[] {
-  return [...new Set([folders.memory, folders.cpu, folders.freezer])].filter((folder) => folder !== undefined);
+  return [...new Set([folders.memory, folders.cpu])].filter((folder) => folder !== undefined);
 }

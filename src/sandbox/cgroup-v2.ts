@@ -7,7 +7,6 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../clock.ts';
-import { sleep } from '../clock.ts';
 import type { CgroupGroup, Cgroups, MemoryCounters } from './cgroup.ts';
 import {
   field,
@@ -70,15 +69,6 @@ function createGroup(folder: string, clock: Clock): CgroupGroup {
     peakMemory,
     memoryCounters: () => readCounters(folder, peakMemory()),
     outOfMemoryKills: () => field(events.read(), 'oom_kill') ?? 0,
-    async freeze() {
-      if (!tryWriteControl(folder, 'cgroup.freeze', 1)) return false; // before Linux 5.2
-      const state = join(folder, 'cgroup.events');
-      while (field(readFileSync(state, 'latin1'), 'frozen') === 0) await sleep(clock, 1);
-      return true;
-    },
-    thaw() {
-      tryWriteControl(folder, 'cgroup.freeze', 0);
-    },
     async remove() {
       for (const file of [peak, current, events]) file.close();
       await removeGroup(folder, clock);

@@ -2,6 +2,7 @@
  * The contract of a sandbox's control group, and the choice among the three kinds of hosts: cgroup v2 handed over to
  * us, cgroup v1, neither. A group holds the processes of one sandbox and not its holder. Groups lie below our own
  * group, in a folder named after this service, so that the next service can tell what a dead one has left.
+ * Freezing is not done here: what the v1 freezer holds outlives us when we are killed (see `stop-signals.ts`).
  */
 import type { Clock } from '../clock.ts';
 import { openCgroupsV1 } from './cgroup-v1.ts';
@@ -33,9 +34,6 @@ export interface CgroupGroup {
   memoryCounters(): MemoryCounters | undefined;
   /** How many processes the kernel has killed here for lack of memory. */
   outOfMemoryKills(): number;
-  /** Resolves to false when the host has no freezer. */
-  freeze(): Promise<boolean>;
-  thaw(): void;
   /** To be called once its processes are gone. */
   remove(): Promise<void>;
 }
@@ -65,8 +63,6 @@ const noGroup: CgroupGroup = {
   peakMemory: () => undefined,
   memoryCounters: () => undefined,
   outOfMemoryKills: () => 0,
-  freeze: async () => false,
-  thaw: () => {},
   remove: async () => {},
 };
 

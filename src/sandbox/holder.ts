@@ -7,7 +7,8 @@
  */
 import { closeSync, constants, openSync, readFileSync } from 'node:fs';
 import { OperatorError } from '../operator-error.ts';
-import type { SandboxTools } from './sandbox-host.ts';
+import { closing } from './inherited-descriptors.ts';
+import type { SandboxHost } from './sandbox-host.ts';
 import type { Child } from './spawn.ts';
 import { startChild } from './spawn.ts';
 
@@ -25,12 +26,10 @@ export class Holder {
   #ownProcesses: ReadonlySet<number> = new Set();
 
   /** Starts bubblewrap, which then waits for `open`. */
-  constructor(tools: SandboxTools) {
-    this.#child = startChild(
-      tools.bwrap,
-      ['--args', `${ARGUMENTS}`, tools.cat],
-      ['pipe', 'pipe', 'pipe', 'pipe', 'pipe'],
-    );
+  constructor({ tools, inheritedDescriptors }: SandboxHost) {
+    const bwrap = { file: tools.bwrap, args: ['--args', `${ARGUMENTS}`, tools.cat] };
+    const { file, args } = closing(inheritedDescriptors, tools.bash, bwrap);
+    this.#child = startChild(file, args, ['pipe', 'pipe', 'pipe', 'pipe', 'pipe']);
     this.#child.pipes[STDERR]?.on('data', (chunk: Buffer) => {
       if (this.#stderr.length < 4096) this.#stderr += chunk.toString();
     });

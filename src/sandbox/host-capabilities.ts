@@ -10,6 +10,7 @@ import { systemClock } from '../clock.ts';
 import { silentLog } from '../log.ts';
 import { OperatorError } from '../operator-error.ts';
 import { detectCgroups, hostCgroupSources } from './cgroup-detection.ts';
+import { inheritedDescriptors } from './inherited-descriptors.ts';
 import type { CgroupSupport, SandboxHost, SandboxIdentity, SandboxTools } from './sandbox-host.ts';
 import { startSandboxes } from './sandboxes.ts';
 import { readAll, runTool } from './spawn.ts';
@@ -55,6 +56,7 @@ const TOOL_PACKAGES: Readonly<Record<keyof SandboxTools, string>> = {
   env: PACKAGES.core,
   nice: PACKAGES.core,
   sh: 'dash',
+  bash: 'bash',
 };
 /** The first bubblewrap with everything that is asked of it (`--info-fd`, `--args`, `--cap-drop`). */
 const MIN_BUBBLEWRAP = [0, 3] as const;
@@ -74,8 +76,13 @@ export async function probeHost(): Promise<HostCapabilities> {
   checks.push(...checkSettings(readSettings(), isRoot), checkProcChildren());
   let host: SandboxHost | undefined;
   if (isComplete(tools)) {
-    const identity = chooseIdentity(isRoot);
-    host = { tools, identity, cgroups, countsProcessesApart: isRoot || kernelAtLeast(release(), 5, 14) };
+    host = {
+      tools,
+      inheritedDescriptors: inheritedDescriptors(),
+      identity: chooseIdentity(isRoot),
+      cgroups,
+      countsProcessesApart: isRoot || kernelAtLeast(release(), 5, 14),
+    };
     const trial = await tryHost(host);
     checks.push(checkTrial(trial, readSettings(), isRoot));
   }

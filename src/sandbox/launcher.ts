@@ -8,15 +8,22 @@
 import { unlinkSync, writeFileSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import type { Clock } from '../clock.ts';
+import { closing } from './inherited-descriptors.ts';
 import type { OutputPipes } from './output-pipes.ts';
 import { childrenOf } from './process-tree.ts';
 import type { ProcessExit, SandboxProcess } from './sandbox.ts';
-import type { SandboxTools } from './sandbox-host.ts';
+import type { SandboxHost } from './sandbox-host.ts';
 import type { Child } from './spawn.ts';
 import { startChild } from './spawn.ts';
 
 /** Joins the groups named by its arguments, waits for a line or for our end, then sources the file named by $0. */
 const WAIT = 'for group; do echo 0 >"$group" || exit 125; done; read -r go && . "$0"';
+
+/**
+ * nsenter stands still while its child does, and would stand there for ever, with the whole sandbox undead behind it,
+ * if we were killed just then.
+ */
+const ON_OUR_DEATH = ['--pdeathsig', 'KILL'];
 
 /** How soon to look again for a process that nsenter is about to fork. */
 const FORK_POLL_MS = 1;
@@ -28,7 +35,7 @@ type Phase =
   | { readonly kind: 'ended' };
 
 export type LauncherMeans = {
-  readonly tools: SandboxTools;
+  readonly host: SandboxHost;
   readonly pipes: OutputPipes;
   readonly clock: Clock;
   /** A path for the script, not used by another launcher. */
@@ -45,11 +52,13 @@ export class Launcher implements SandboxProcess {
   #phase: Phase = { kind: 'waiting' };
 
   constructor(means: LauncherMeans) {
-    const { tools, pipes, scriptFile, joinFiles } = means;
+    const { host, pipes, scriptFile, joinFiles } = means;
+    const { tools, inheritedDescriptors } = host;
     const pipe = pipes.take();
     try {
-      const args = ['--no-new-privs', tools.sh, '-c', WAIT, scriptFile, ...joinFiles];
-      this.#child = startChild(tools.setpriv, args, ['pipe', pipe.writeFd, pipe.writeFd]);
+      const shell = [...ON_OUR_DEATH, '--no-new-privs', tools.sh, '-c', WAIT, scriptFile, ...joinFiles];
+      const { file, args } = closing(inheritedDescriptors, tools.bash, { file: tools.setpriv, args: shell });
+      this.#child = startChild(file, args, ['pipe', pipe.writeFd, pipe.writeFd]);
     } catch (failure) {
       pipe.output.destroy();
       throw failure;

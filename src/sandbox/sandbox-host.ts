@@ -10,6 +10,8 @@ export type SandboxTools = {
   readonly setpriv: string;
   readonly mkfifo: string;
   readonly sh: string;
+  /** A shell that can close descriptors above 9, which dash cannot. */
+  readonly bash: string;
   /** These four also run inside, so they lie in a folder that a sandbox shows. */
   readonly cat: string;
   readonly env: string;
@@ -25,19 +27,20 @@ export type SandboxIdentity =
   | { readonly kind: 'own-uids'; readonly firstUid: number; readonly count: number }
   | { readonly kind: 'user-namespace'; readonly uid: number };
 
-/** Where memory, CPU and freezing can be controlled. Folders are those in which this service may make groups. */
+/** Where memory and CPU can be controlled. Folders are those in which this service may make groups. */
 export type CgroupSupport =
   | { readonly kind: 'v2'; readonly folder: string; readonly controllers: readonly string[] }
   | {
       readonly kind: 'v1';
       readonly memory: string;
       readonly cpu: string | undefined;
-      readonly freezer: string | undefined;
     }
   | { readonly kind: 'none'; readonly reason: string };
 
 export type SandboxHost = {
   readonly tools: SandboxTools;
+  /** What the service was started with and functions must not have; see `inherited-descriptors.ts`. */
+  readonly inheritedDescriptors: readonly number[];
   readonly identity: SandboxIdentity;
   readonly cgroups: CgroupSupport;
   /**

@@ -40,7 +40,7 @@ export function startSandboxes({ host, clock, log, runDirectory }: SandboxesMean
 
   const cgroups = openCgroups(host.cgroups, clock);
   const pipes = createOutputPipes(host.tools.mkfifo, join(runDirectory, 'pipes'));
-  const seats = createSeats({ tools: host.tools, cgroups, pipes, clock, log, scriptFolder });
+  const seats = createSeats({ host, cgroups, pipes, clock, log, scriptFolder });
   const identityFiles = createIdentityFileCache(join(runDirectory, 'identity'));
   const root = prepareHostRoot(join(runDirectory, 'etc'));
 

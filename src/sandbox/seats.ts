@@ -9,7 +9,7 @@ import type { CgroupGroup, Cgroups } from './cgroup.ts';
 import { Holder } from './holder.ts';
 import { Launcher } from './launcher.ts';
 import type { OutputPipes } from './output-pipes.ts';
-import type { SandboxTools } from './sandbox-host.ts';
+import type { SandboxHost } from './sandbox-host.ts';
 
 /** Spare seats kept while nothing happens. */
 const SPARE_SEATS = 2;
@@ -35,7 +35,7 @@ export interface Seats extends SeatMaker {
 }
 
 export type SeatMeans = {
-  readonly tools: SandboxTools;
+  readonly host: SandboxHost;
   readonly cgroups: Cgroups;
   readonly pipes: OutputPipes;
   readonly clock: Clock;
@@ -44,7 +44,7 @@ export type SeatMeans = {
   readonly scriptFolder: string;
 };
 
-export function createSeats({ tools, cgroups, pipes, clock, log, scriptFolder }: SeatMeans): Seats {
+export function createSeats({ host, cgroups, pipes, clock, log, scriptFolder }: SeatMeans): Seats {
   const spare: Seat[] = [];
   const removals = new Set<Promise<void>>();
   let launchers = 0;
@@ -52,9 +52,9 @@ export function createSeats({ tools, cgroups, pipes, clock, log, scriptFolder }:
   let isClosed = false;
 
   const maker: SeatMaker = {
-    makeHolder: () => new Holder(tools),
+    makeHolder: () => new Holder(host),
     makeLauncher: ({ joinFiles }) =>
-      new Launcher({ tools, pipes, clock, joinFiles, scriptFile: `${scriptFolder}/${launchers++}` }),
+      new Launcher({ host, pipes, clock, joinFiles, scriptFile: `${scriptFolder}/${launchers++}` }),
   };
   const makeSeat = (): Seat => {
     const group = cgroups.createGroup();

@@ -1,5 +1,6 @@
 /**
- * Freezing by SIGSTOP and SIGCONT, where the host has no freezer. Processes appear while we stop them, so it goes
+ * Freezing by SIGSTOP and SIGCONT. Not by the freezer of cgroups: of its first version the processes cannot even be
+ * killed, so a service that is killed itself would leave them behind; and signals are faster. Processes appear while we stop them, so it goes
  * round until nobody new is found. The launchers need care: nsenter stops itself when its child stops, and must have
  * done so before anything is continued, or it would stop afterwards and never see its child's end.
  */
@@ -10,6 +11,8 @@ import { childrenOf, standsStill } from './process-tree.ts';
 export interface StopSignals {
   freeze(): Promise<void>;
   thaw(): void;
+  /** To be called when the processes have been killed: their numbers may come to mean others. */
+  forget(): void;
 }
 
 /** `processIds` gives the function's processes now, `launcherIds` those that stand outside for them. */
@@ -19,12 +22,20 @@ export function createStopSignals(
   launcherIds: () => readonly number[],
 ): StopSignals {
   const stopped = new Set<number>();
+  /** Launchers that will stop by themselves; not those of a process that had stopped itself before. */
+  const following = new Set<number>();
   const stop = (pid: number): void => {
     if (stopped.has(pid) || standsStill(pid)) return;
     if (send(pid, 'SIGSTOP')) stopped.add(pid);
   };
+  const forget = (): void => {
+    stopped.clear();
+    following.clear();
+  };
   return {
+    forget,
     async freeze() {
+      for (const pid of launcherIds()) if (!standsStill(pid)) following.add(pid);
       for (;;) {
         // A launcher without a child is still on its way in; it does not stop by itself.
         const childless = launcherIds().filter((pid) => childrenOf(pid).length === 0);
@@ -36,8 +47,8 @@ export function createStopSignals(
       }
     },
     thaw() {
-      for (const pid of [...stopped, ...launcherIds()]) send(pid, 'SIGCONT');
-      stopped.clear();
+      for (const pid of [...stopped, ...following]) send(pid, 'SIGCONT');
+      forget();
     },
   };
 }

@@ -1,0 +1,201 @@
+/**
+ * What processes may use and what is told of it: memory, processor, and standing still.
+ */
+
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { HostCapabilities } from '../../src/sandbox/host-capabilities.ts';
+import type { SandboxSpec } from '../../src/sandbox/sandbox.ts';
+import type { SandboxService } from './sandbox-service.ts';
+import { accounts, forgetBundle, startSandboxService } from './sandbox-service.ts';
+
+const MB = 1024 * 1024;
+
+afterAll(forgetBundle);
+
+describe.each(accounts())('a sandbox of a service that is $name', (account) => {
+  let service: SandboxService;
+  let hasCgroups: boolean;
+
+  beforeAll(async () => {
+    service = await startSandboxService(account);
+    const { host } = (await service.capabilities()) as HostCapabilities;
+    hasCgroups = host !== undefined && host.cgroups.kind !== 'none';
+  });
+  afterAll(async () => service.end());
+
+  const withSandbox = async (test: (sandbox: number, spec: SandboxSpec) => Promise<void>): Promise<void> => {
+    const spec = await service.spec();
+    const sandbox = await service.open(spec);
+    await test(sandbox, spec);
+    await service.close(sandbox);
+  };
+  const peakMb = async (sandbox: number): Promise<number> => (await service.peakMemoryBytes(sandbox)) / MB;
+
+  it('tells the 50 MB that a living process has touched', async () => {
+    await withSandbox(async (sandbox) => {
+      const calm = await service.startSh(sandbox, 'echo ready; exec sleep 1000');
+      await service.outputHas(calm, 'ready');
+      const before = await peakMb(sandbox);
+      expect(before).toBeLessThan(10);
+      const hungry = await service.startSh(
+        sandbox,
+        'dd if=/dev/zero bs=50M count=1 status=none | { head -c 1 >/dev/null; echo touched; exec sleep 1000; }',
+      );
+      await service.outputHas(hungry, 'touched');
+      const after = await peakMb(sandbox);
+      expect(after - before).toBeGreaterThan(45);
+      expect(after - before).toBeLessThan(56);
+    });
+  });
+
+  it('tells what a process has touched and given back before anybody looked', async (context) => {
+    if (!hasCgroups) context.skip('without control groups nobody remembers processes that have ended');
+    await withSandbox(async (sandbox) => {
+      await service.sh(sandbox, ':');
+      const before = await peakMb(sandbox);
+      await service.sh(sandbox, 'dd if=/dev/zero of=/dev/null bs=50M count=1 status=none');
+      const after = await peakMb(sandbox);
+      expect(after - before).toBeGreaterThan(45);
+      expect(after - before).toBeLessThan(56);
+    });
+  });
+
+  it('does not count what a process has read from files', async () => {
+    await withSandbox(async (sandbox) => {
+      const process = await service.startSh(
+        sandbox,
+        'dd if=/dev/zero of=/tmp/big bs=1M count=100 status=none; echo written; cat /tmp/big >/dev/null; echo read; exec sleep 1000',
+      );
+      await service.outputHas(process, 'read');
+      expect(await peakMb(sandbox)).toBeLessThan(10);
+    });
+  });
+
+  it('does not count what a process has written to files and deleted', async () => {
+    await withSandbox(async (sandbox) => {
+      const process = await service.startSh(
+        sandbox,
+        'dd if=/dev/zero of=/tmp/big bs=1M count=100 status=none; rm /tmp/big; echo deleted; exec sleep 1000',
+      );
+      await service.outputHas(process, 'deleted');
+      expect(await peakMb(sandbox)).toBeLessThan(10);
+    });
+  });
+
+  it('never tells a lower peak than before, and the same when nothing has happened', async () => {
+    await withSandbox(async (sandbox) => {
+      await service.sh(sandbox, 'dd if=/dev/zero of=/dev/null bs=20M count=1 status=none');
+      const first = await peakMb(sandbox);
+      await service.killAll(sandbox);
+      expect(await peakMb(sandbox)).toBe(first);
+    });
+  });
+
+  it('kills who needs more memory than there is, and tells it once', async (context) => {
+    if (!hasCgroups) context.skip('without control groups the kernel enforces no limit');
+    const sandbox = await service.openOne({ memoryLimitBytes: 64 * MB });
+    expect(await service.takeOutOfMemory(sandbox)).toBe(false);
+    const process = await service.start(sandbox, {
+      argv: ['/bin/dd', 'if=/dev/zero', 'of=/dev/null', 'bs=200M', 'count=1'],
+      environment: {},
+    });
+    expect((await service.finished(process)).exit).toEqual({ kind: 'signalled', signal: 'SIGKILL' });
+    expect(await service.takeOutOfMemory(sandbox)).toBe(true);
+    expect(await service.takeOutOfMemory(sandbox)).toBe(false);
+    expect(await peakMb(sandbox)).toBeGreaterThan(55);
+    expect(await peakMb(sandbox)).toBeLessThanOrEqual(64);
+    await service.close(sandbox);
+  });
+
+  it('does not tell a process killed by hand as out of memory', async () => {
+    await withSandbox(async (sandbox) => {
+      await service.sh(sandbox, 'kill -KILL $$');
+      expect(await service.takeOutOfMemory(sandbox)).toBe(false);
+    });
+  });
+
+  it('has no more processor than its quota', async (context) => {
+    if (!hasCgroups) context.skip('without control groups there is no quota');
+    await withSandbox(async (sandbox) => {
+      await service.setCpuQuota(sandbox, 0.2);
+      const { output } = await service.sh(sandbox, 'timeout 1 sh -c "while :; do :; done"; times');
+      const [, minutes = '', seconds = ''] = /\n(\d+)m([\d.]+)s/.exec(output) ?? [];
+      const used = Number(minutes) * 60 + Number(seconds);
+      expect(used).toBeGreaterThan(0.05);
+      expect(used).toBeLessThan(0.35);
+    });
+  });
+
+  it('stands still between freeze and thaw, with every process it has, and goes on afterwards', async () => {
+    const counting = 'i=0; while :; do i=$((i+1)); echo $i >>/tmp/count; done';
+    const spec = await service.spec();
+    const frozen = await service.open(spec);
+    const running = await service.openOne();
+    const file = join(spec.mounts[2]?.source ?? '', 'count');
+    // One that has left its parent and its group, as daemons do.
+    const process = await service.startSh(frozen, `setsid sh -c '${counting}' & echo ready; ${counting}`);
+    await service.outputHas(process, 'ready');
+    await service.sh(frozen, 'until [ -s /tmp/count ]; do :; done');
+
+    await service.freeze(frozen);
+    const size = (await stat(file)).size;
+    // The same work elsewhere shows that time goes by.
+    await service.sh(running, 'i=0; while [ $i -lt 20000 ]; do i=$((i+1)); echo $i >>/tmp/count; done');
+    expect((await stat(file)).size).toBe(size);
+
+    await service.thaw(frozen);
+    await waitUntil(async () => (await stat(file)).size > size);
+    await service.signal(process, 'SIGKILL');
+    expect(await service.exited(process)).toEqual({ kind: 'signalled', signal: 'SIGKILL' });
+    await service.close(frozen);
+    await service.close(running);
+  });
+
+  it('stays the same through many quick freezes', async () => {
+    await withSandbox(async (sandbox) => {
+      const process = await service.startSh(sandbox, 'mkfifo /tmp/never; echo ready; read -r x </tmp/never');
+      await service.outputHas(process, 'ready');
+      for (let round = 0; round < 20; round++) {
+        await service.freeze(sandbox);
+        await service.thaw(sandbox);
+      }
+      await service.signal(process, 'SIGTERM');
+      expect(await service.exited(process)).toEqual({ kind: 'signalled', signal: 'SIGTERM' });
+    });
+  });
+
+  it('can be killed and closed while it is frozen', async () => {
+    const sandbox = await service.openOne();
+    const process = await service.startSh(sandbox, 'echo ready; exec sleep 1000');
+    await service.outputHas(process, 'ready');
+    await service.freeze(sandbox);
+    await service.killAll(sandbox);
+    expect(await service.exited(process)).toEqual({ kind: 'signalled', signal: 'SIGKILL' });
+    expect((await service.sh(sandbox, 'echo usable')).output).toBe('usable\n');
+    const other = await service.startSh(sandbox, 'echo ready; exec sleep 1000');
+    await service.outputHas(other, 'ready');
+    await service.freeze(sandbox);
+    await service.close(sandbox);
+    expect(await service.exited(other)).toEqual({ kind: 'signalled', signal: 'SIGKILL' });
+  });
+
+  it('has a host uid that is not 0 and nobody else’s, when the service is root', async () => {
+    await withSandbox(async (sandbox) => {
+      const uid = (await service.hostUid(sandbox)) as number | undefined;
+      if (account.uid !== 0) return expect(uid).toBeUndefined();
+      const process = await service.startSh(sandbox, 'echo $$; exec sleep 1000');
+      await service.outputHas(process, '\n');
+      const { output } = await service.sh(sandbox, 'id -u');
+      expect(Number(output)).toBe(uid);
+      expect(uid).toBeGreaterThan(1000);
+      expect(await readFile('/etc/passwd', 'utf8')).not.toContain(`:${uid}:`);
+    });
+  });
+});
+
+/** Looks again and again, without a fixed pause; the test's own time limit ends it. */
+async function waitUntil(condition: () => Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise(setImmediate);
+}

@@ -1,0 +1,105 @@
+/**
+ * A small service that has sandboxes and nothing else, as a process of its own: tests talk to it by lines of JSON, run
+ * it as root or as somebody else, and kill it. `sandbox-service.ts` is the other end.
+ */
+import { readdirSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { systemClock } from '../../src/clock.ts';
+import { silentLog } from '../../src/log.ts';
+import { probeHost } from '../../src/sandbox/host-capabilities.ts';
+import { createSandboxes } from '../../src/sandbox/open-sandbox.ts';
+import type { ProcessSpec, Sandbox, SandboxProcess, SandboxSpec } from '../../src/sandbox/sandbox.ts';
+import type { CgroupSupport } from '../../src/sandbox/sandbox-host.ts';
+
+export type ProgramOptions = { readonly runDirectory: string; readonly withoutCgroups: boolean };
+export type Run = { readonly output: string; readonly exit: Awaited<SandboxProcess['exited']> };
+
+const options = JSON.parse(process.argv[2] ?? '{}') as ProgramOptions;
+const found = await probeHost();
+const none: CgroupSupport = { kind: 'none', reason: 'the test wants to do without' };
+const host = found.host && options.withoutCgroups ? { ...found.host, cgroups: none } : found.host;
+const capabilities = { ...found, host };
+const sandboxes = createSandboxes({
+  capabilities,
+  clock: systemClock,
+  log: silentLog,
+  runDirectory: options.runDirectory,
+});
+const open: Sandbox[] = [];
+const processes: SandboxProcess[] = [];
+const outputs: string[] = [];
+
+/** Everything a test can ask for. Sandboxes and processes are named by the order of their start. */
+const operations = {
+  capabilities: async () => capabilities,
+  async open(spec: SandboxSpec): Promise<number> {
+    return open.push(await sandboxes.open(spec)) - 1;
+  },
+  async start(sandbox: number, spec: ProcessSpec): Promise<number> {
+    const process = at(open, sandbox).start(spec);
+    const index = processes.push(process) - 1;
+    outputs[index] = '';
+    process.output.on('data', (chunk: Buffer) => {
+      outputs[index] += chunk.toString();
+    });
+    return index;
+  },
+  /** Resolves once the output so far holds `text`. */
+  async outputHas(index: number, text: string): Promise<string> {
+    const { output } = at(processes, index);
+    while (!outputs[index]?.includes(text)) await new Promise((resolve) => output.once('data', resolve));
+    return outputs[index] ?? '';
+  },
+  async finished(index: number): Promise<Run> {
+    const process = at(processes, index);
+    if (!process.output.readableEnded) await new Promise((resolve) => process.output.once('end', resolve));
+    return { output: outputs[index] ?? '', exit: await process.exited };
+  },
+  exited: async (index: number) => at(processes, index).exited,
+  signal: async (index: number, signal: NodeJS.Signals) => at(processes, index).signal(signal),
+  /** A whole round of ours, without a test in between: start and signal at once. */
+  async startAndSignal(sandbox: number, spec: ProcessSpec, signal: NodeJS.Signals): Promise<number> {
+    const index = await operations.start(sandbox, spec);
+    at(processes, index).signal(signal);
+    return index;
+  },
+  hostUid: async (sandbox: number) => at(open, sandbox).hostUid,
+  peakMemoryBytes: async (sandbox: number) => at(open, sandbox).peakMemoryBytes(),
+  takeOutOfMemory: async (sandbox: number) => at(open, sandbox).takeOutOfMemory(),
+  setCpuQuota: async (sandbox: number, share: number) => at(open, sandbox).setCpuQuota(share),
+  freeze: async (sandbox: number) => at(open, sandbox).freeze(),
+  thaw: async (sandbox: number) => at(open, sandbox).thaw(),
+  killAll: async (sandbox: number) => at(open, sandbox).killAll(),
+  close: async (sandbox: number) => at(open, sandbox).close(),
+  /** Closes everything while this sandbox is still opening. */
+  async closeWhileOpening(spec: SandboxSpec): Promise<string> {
+    const opening = sandboxes.open(spec).then(
+      () => 'opened',
+      () => 'refused',
+    );
+    await sandboxes.close();
+    return opening;
+  },
+  descriptors: async () => readdirSync('/proc/self/fd').length,
+  closeAll: async () => sandboxes.close(),
+};
+export type Operations = typeof operations;
+
+const answer = (line: object): void => {
+  process.stdout.write(`${JSON.stringify(line)}\n`);
+};
+createInterface({ input: process.stdin }).on('line', (line) => {
+  const { id, name, args } = JSON.parse(line) as { id: number; name: keyof Operations; args: never[] };
+  (operations[name] as (...values: never[]) => Promise<unknown>)(...args).then(
+    (value) => answer({ id, value }),
+    (error: Error) => answer({ id, error: error.message }),
+  );
+});
+process.stdin.once('end', () => process.exit(0));
+answer({ id: -1, value: 'ready' });
+
+function at<T>(list: readonly T[], index: number): T {
+  const found = list[index];
+  if (found === undefined) throw new Error(`there is no number ${index}`);
+  return found;
+}

@@ -1,0 +1,198 @@
+/**
+ * Starts `sandbox-program.ts` as a chosen user and calls its operations. Bundled into a folder that every user may
+ * read, because the sources may lie in a home that only its owner can enter.
+ */
+import type { ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { build } from 'esbuild';
+import type { SandboxSpec } from '../../src/sandbox/sandbox.ts';
+import type { Operations, ProgramOptions, Run } from './sandbox-program.ts';
+
+/** Who the service is: by name for tests, by number for the kernel. */
+export type Account = { readonly name: string; readonly uid: number; readonly withoutCgroups: boolean };
+
+const ORDINARY_UID = 54_321;
+
+/** The accounts that this run can try; says so when there are not all of them. */
+export function accounts(): Account[] {
+  const uid = process.getuid?.() ?? 0;
+  if (uid !== 0) {
+    console.log('not root: sandboxes of a service that is root are not tested in this run');
+    return [{ name: 'an ordinary user', uid, withoutCgroups: false }];
+  }
+  return [
+    { name: 'root', uid: 0, withoutCgroups: false },
+    { name: 'root without cgroups', uid: 0, withoutCgroups: true },
+    { name: 'an ordinary user', uid: ORDINARY_UID, withoutCgroups: false },
+  ];
+}
+
+type Call = { [K in keyof Operations]: (...args: Parameters<Operations[K]>) => ReturnType<Operations[K]> };
+
+export type SandboxService = Call & {
+  readonly pid: number;
+  readonly account: Account;
+  /** A folder that is removed with the service; the service's own user owns it. */
+  readonly folder: string;
+  /** Makes a folder in it, owned by root if we are, as unpacked packages are. */
+  makeFolder(name: string): Promise<string>;
+  /** A spec with /var/task, /opt and /tmp, each a fresh folder. */
+  spec(changes?: Partial<SandboxSpec>): Promise<SandboxSpec>;
+  openOne(changes?: Partial<SandboxSpec>): Promise<number>;
+  /** Runs a shell command to its end. */
+  sh(sandbox: number, command: string, environment?: Record<string, string>): Promise<Run>;
+  startSh(sandbox: number, command: string): Promise<number>;
+  kill(): Promise<void>;
+  end(): Promise<void>;
+};
+
+export const PATH = '/usr/local/bin:/usr/bin:/bin';
+
+let bundle: Promise<string> | undefined;
+let counter = 0;
+
+/** Starts a service; `end` closes its sandboxes and removes its folder. `runFolder` is kept from an earlier one. */
+export async function startSandboxService(account: Account, runFolder?: string): Promise<SandboxService> {
+  bundle ??= bundleProgram();
+  const program = await bundle;
+  const folder = await mkdtemp(join(tmpdir(), 'lamella-service-'));
+  await chmod(folder, 0o755);
+  await chown(folder, account.uid, account.uid).catch(() => {});
+  const options: ProgramOptions = {
+    runDirectory: runFolder ?? join(folder, 'run'),
+    withoutCgroups: account.withoutCgroups,
+  };
+  const identity = process.getuid?.() === 0 ? { uid: account.uid, gid: account.uid } : {};
+  const child = spawn(process.execPath, [program, JSON.stringify(options)], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    env: { SECRET_OF_THE_SERVICE: 'secret', HOME: '/root', PATH },
+    cwd: folder,
+    ...identity,
+  });
+  const call = await connect(child);
+  const proxy = new Proxy({} as Call, {
+    get:
+      (_, name) =>
+      (...args: unknown[]) =>
+        call(String(name), args),
+  });
+
+  const makeFolder = async (name: string): Promise<string> => {
+    const path = join(folder, name);
+    await mkdir(path, { recursive: true });
+    await chmod(path, 0o755);
+    return path;
+  };
+  const spec: SandboxService['spec'] = async (changes = {}) => {
+    const number = counter++;
+    const tmp = await makeFolder(`${number}/tmp`);
+    await chmod(tmp, 0o1777);
+    return {
+      id: `test-${process.pid}-${number}`,
+      slot: number % 500,
+      mounts: [
+        { source: await makeFolder(`${number}/task`), target: '/var/task', access: 'read-only' },
+        { source: await makeFolder(`${number}/opt`), target: '/opt', access: 'read-only' },
+        { source: tmp, target: '/tmp', access: 'read-write' },
+      ],
+      hosts: { '127.8.7.6': ['sandbox.localdomain', 'sandbox'] },
+      workingDirectory: '/var/task',
+      memoryLimitBytes: 256 * 1024 * 1024,
+      limits: { openFiles: 1024, processes: 742 },
+      ...changes,
+    };
+  };
+  const service: Omit<SandboxService, keyof Call> = {
+    pid: child.pid ?? 0,
+    account,
+    folder,
+    makeFolder,
+    spec,
+    openOne: async (changes) => proxy.open(await spec(changes)),
+    async sh(sandbox, command, environment = { PATH }) {
+      return proxy.finished(await proxy.start(sandbox, { argv: ['/bin/sh', '-c', command], environment }));
+    },
+    startSh: (sandbox, command) => proxy.start(sandbox, { argv: ['/bin/sh', '-c', command], environment: { PATH } }),
+    async kill() {
+      const gone = new Promise((resolve) => child.once('close', resolve));
+      child.kill('SIGKILL');
+      await gone;
+    },
+    async end() {
+      if (child.exitCode === null && child.signalCode === null) {
+        await proxy.closeAll();
+        const gone = new Promise((resolve) => child.once('close', resolve));
+        child.stdin?.end();
+        await gone;
+      }
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+  return new Proxy(service as SandboxService, {
+    get: (target, name) =>
+      name in target ? Reflect.get(target, name) : name === 'then' ? undefined : Reflect.get(proxy, name),
+  });
+}
+
+/** Removes what `startSandboxService` keeps for all services. */
+export async function forgetBundle(): Promise<void> {
+  if (bundle !== undefined) await rm(join(await bundle, '..'), { recursive: true, force: true });
+  bundle = undefined;
+}
+
+/** All living descendants of a process, by the host's numbers. */
+export async function descendants(pid: number): Promise<number[]> {
+  const threads = await readdir(`/proc/${pid}/task`).catch(() => []);
+  const texts = await Promise.all(
+    threads.map((thread) => readFile(`/proc/${pid}/task/${thread}/children`, 'utf8').catch(() => '')),
+  );
+  const children = texts.flatMap((text) => text.split(' ').filter(Boolean).map(Number));
+  return [...children, ...(await Promise.all(children.map(descendants))).flat()];
+}
+
+async function bundleProgram(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'lamella-program-'));
+  await chmod(folder, 0o755);
+  const outfile = join(folder, 'program.mjs');
+  await build({
+    entryPoints: [join(import.meta.dirname, 'sandbox-program.ts')],
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    outfile,
+    logLevel: 'error',
+    // pino asks for Node's modules by require, which an ES module does not have.
+    banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+  });
+  await chmod(outfile, 0o644);
+  return outfile;
+}
+
+async function connect(child: ChildProcess): Promise<(name: string, args: unknown[]) => Promise<unknown>> {
+  const waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
+  let next = 0;
+  const { stdin, stdout } = child;
+  if (stdin === null || stdout === null) throw new Error('the program has no pipes');
+  stdin.on('error', () => {});
+  createInterface({ input: stdout }).on('line', (line) => {
+    const { id, value, error } = JSON.parse(line) as { id: number; value?: unknown; error?: string };
+    if (error === undefined) waiting.get(id)?.resolve(value);
+    else waiting.get(id)?.reject(new Error(error));
+    waiting.delete(id);
+  });
+  child.once('close', (code, signal) => {
+    for (const { reject } of waiting.values()) reject(new Error(`the service ended: ${code ?? signal}`));
+  });
+  await new Promise((resolve, reject) => waiting.set(-1, { resolve, reject }));
+  return (name, args) =>
+    new Promise((resolve, reject) => {
+      const id = next++;
+      waiting.set(id, { resolve, reject });
+      stdin.write(`${JSON.stringify({ id, name, args })}\n`);
+    });
+}
