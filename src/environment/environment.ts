@@ -20,6 +20,7 @@ import {
   responseTooLargePayload,
   runtimeExited,
 } from '../protocol/faults.ts';
+import type { InitializationType } from '../protocol/payloads.ts';
 import { QUOTAS } from '../protocol/quotas.ts';
 import { startRuntimeApi } from '../runtime-api/server.ts';
 import { type Answer, RuntimeSession, type SessionEvent } from '../runtime-api/session.ts';
@@ -45,6 +46,7 @@ import { EnvironmentTelemetry } from './telemetry.ts';
 
 export type EnvironmentOptions = {
   readonly version: FunctionVersion;
+  readonly initializationType: InitializationType;
   readonly codeDirectory: string;
   readonly optDirectory: string | undefined;
   readonly credentials: Credentials;
@@ -75,6 +77,8 @@ export interface Environment {
   readonly version: FunctionVersion;
   /** Runs one invocation; only one at a time. */
   run(invocation: Invocation): Run;
+  /** Initialises ahead of any call; answers whether it succeeded. Call it once, before the first `run`. */
+  initialise(): Promise<boolean>;
   /** Whether `run` may be called. */
   readonly isFree: boolean;
   /** Answered, but not yet free: it soon will be. */
@@ -115,6 +119,7 @@ export async function openEnvironment(host: EnvironmentHost, options: Environmen
     host: listener.host,
     runtimeApi: `${listener.host}:${listener.port}`,
     logStream,
+    initializationType: options.initializationType,
     codeDirectory: options.codeDirectory,
     optDirectory: options.optDirectory,
     temporaryDirectory,
@@ -202,6 +207,7 @@ class Driver implements Environment {
   #generation = 0;
   #closing: Promise<void> | undefined;
   #onGone: () => void = () => undefined;
+  #onInitialised: (succeeded: boolean) => void = () => undefined;
 
   constructor(
     host: EnvironmentHost,
@@ -225,7 +231,7 @@ class Driver implements Environment {
     this.#telemetry = new EnvironmentTelemetry({
       version: options.version,
       logStream: place.logStream,
-      initializationType: 'on-demand',
+      initializationType: options.initializationType,
       clock: host.clock,
       stream,
       log: (line, belongsToInvocation) => (belongsToInvocation ? this.#log(line) : this.#emitLine(line)),
@@ -268,6 +274,15 @@ class Driver implements Environment {
     return { outcome, released };
   }
 
+  initialise(): Promise<boolean> {
+    const { timeoutSeconds } = this.version.configuration;
+    const limitMs = Math.max(QUOTAS.provisionedInitMs, timeoutSeconds * 1000);
+    return new Promise((resolve) => {
+      this.#onInitialised = resolve;
+      this.#handle({ kind: 'initialise', at: this.#now(), limitMs });
+    });
+  }
+
   #begin(invocation: Invocation): void {
     if (this.#state.phase !== 'idle' && this.#state.phase !== 'cold') {
       // Stopped while it was thawing.
@@ -292,6 +307,7 @@ class Driver implements Environment {
     }
     this.#freezer.stop();
     this.#stream.close();
+    this.#onInitialised(false);
     await this.#listener.close();
     await this.#sandbox.close();
     await rm(join(this.#host.runDirectory, this.#place.id), { recursive: true, force: true });
@@ -600,6 +616,7 @@ class Driver implements Environment {
     this.#waiting = undefined;
     this.#tail.clear();
     if (this.#state.phase === 'idle') this.#freezer.idle();
+    this.#onInitialised(this.#state.phase === 'idle');
     waiting?.release(state);
   }
 

@@ -3,6 +3,7 @@
  * the same input gives the same plan. Source: lambda-behaviour.md 1.1, 1.2, 1.5.
  */
 import type { FunctionVersion } from '../functions/function.ts';
+import type { InitializationType } from '../protocol/payloads.ts';
 import { QUOTAS } from '../protocol/quotas.ts';
 import type { SandboxSpec } from '../sandbox/sandbox.ts';
 
@@ -17,6 +18,7 @@ export type EnvironmentPlace = {
   /** The Runtime API's `host:port`. */
   readonly runtimeApi: string;
   readonly logStream: string;
+  readonly initializationType: InitializationType;
   /** Unpacked code on the host. */
   readonly codeDirectory: string;
   /** Merged layers on the host; undefined for a function without layers. */
@@ -73,7 +75,7 @@ export function planRuntimeVariables(
     AWS_LAMBDA_FUNCTION_NAME: version.name,
     AWS_LAMBDA_FUNCTION_VERSION: version.version,
     AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(configuration.memoryMib),
-    AWS_LAMBDA_INITIALIZATION_TYPE: 'on-demand',
+    AWS_LAMBDA_INITIALIZATION_TYPE: place.initializationType,
     AWS_LAMBDA_RUNTIME_API: place.runtimeApi,
     ...logging(version),
   };

@@ -9,9 +9,23 @@ const crash = runtimeExited({ kind: 'exited', code: 1 }, false);
 const states = {
   cold: { phase: 'cold', since: 'creation' },
   'cold again': { phase: 'cold', since: 'reset' },
-  initialising: { phase: 'initialising', stage: 'init', startedAt: 0, held, reported: undefined },
-  'initialising inside': { phase: 'initialising', stage: 'invoke', startedAt: 0, held, reported: undefined },
-  'initialising ahead': { phase: 'initialising', stage: 'init', startedAt: 0, held: undefined, reported: undefined },
+  initialising: { phase: 'initialising', stage: 'init', startedAt: 0, limitMs: 10_000, held, reported: undefined },
+  'initialising inside': {
+    phase: 'initialising',
+    stage: 'invoke',
+    startedAt: 0,
+    limitMs: 3000,
+    held,
+    reported: undefined,
+  },
+  'initialising ahead': {
+    phase: 'initialising',
+    stage: 'init',
+    startedAt: 0,
+    limitMs: 130_000,
+    held: undefined,
+    reported: undefined,
+  },
   idle: { phase: 'idle', unreportedInitMs: undefined },
   invoking: { phase: 'invoking', held, startedAt: 0, initMs: 80 },
   settling: { phase: 'settling', held, startedAt: 0, initMs: 80 },
@@ -52,7 +66,7 @@ const states = {
 
 const events = {
   invoke: { kind: 'invoke', at: 100, held },
-  initialise: { kind: 'initialise', at: 100 },
+  initialise: { kind: 'initialise', at: 100, limitMs: 130_000 },
   registered: { kind: 'registered', at: 100 },
   ready: { kind: 'ready', at: 100 },
   'init-error': { kind: 'init-error', at: 100, errorType: 'Runtime.Unknown', body: '{}' },
@@ -202,6 +216,7 @@ describe("an environment's life", () => {
   it('gives initialisation 10 s ahead of the invocation and the function timeout inside it', () => {
     expect(effect('arm-deadline', states.cold, events.invoke)).toEqual({ kind: 'arm-deadline', at: 10_100 });
     expect(effect('arm-deadline', states['cold again'], events.invoke)).toEqual({ kind: 'arm-deadline', at: 3100 });
+    expect(effect('arm-deadline', states.cold, events.initialise)).toEqual({ kind: 'arm-deadline', at: 130_100 });
   });
 
   it('starts the invocation clock after an initialisation ahead, and at the start of one inside', () => {

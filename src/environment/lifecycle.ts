@@ -47,6 +47,8 @@ export type EnvironmentState =
       readonly phase: 'initialising';
       readonly stage: Stage;
       readonly startedAt: number;
+      /** How long it may take. */
+      readonly limitMs: number;
       /** Undefined when nobody waits: initialised ahead of any call. */
       readonly held: Held | undefined;
       /** What the runtime said with init/error; the platform then waits for its exit. */
@@ -90,7 +92,7 @@ type AfterReset =
 export type EnvironmentEvent =
   | { readonly kind: 'invoke'; readonly at: number; readonly held: Held }
   /** Initialise ahead of any call. */
-  | { readonly kind: 'initialise'; readonly at: number }
+  | { readonly kind: 'initialise'; readonly at: number; readonly limitMs: number }
   /** Every external extension has registered, or there is none. */
   | { readonly kind: 'registered'; readonly at: number }
   /** Every participant has called next: initialised, or done with the invocation. */
@@ -174,9 +176,11 @@ export function step(state: EnvironmentState, event: EnvironmentEvent): Step | R
 function stepCold(state: EnvironmentState & { phase: 'cold' }, event: EnvironmentEvent): Step | Refusal {
   switch (event.kind) {
     case 'invoke':
-      return initialise(state.since === 'creation' ? 'init' : 'invoke', event.at, event.held);
+      return state.since === 'creation'
+        ? initialise('init', event.at, QUOTAS.initMs, event.held)
+        : initialise('invoke', event.at, event.held.timeoutMs, event.held);
     case 'initialise':
-      return initialise('init', event.at, undefined);
+      return initialise('init', event.at, event.limitMs, undefined);
     case 'stop':
       return { to: { phase: 'gone' }, effects: [] };
     case 'deadline':
@@ -220,8 +224,7 @@ function stepInitialising(
     case 'unstartable':
       return failInitialisation(state, event.at, state.reported ?? event.fault, 'failure');
     case 'deadline': {
-      const timeoutMs = state.stage === 'invoke' && state.held ? state.held.timeoutMs : QUOTAS.initMs;
-      return failInitialisation(state, event.at, timedOut(timeoutMs / 1000), 'timeout');
+      return failInitialisation(state, event.at, timedOut(state.limitMs / 1000), 'timeout');
     }
     case 'stop':
       return stop(state.held);
@@ -313,7 +316,7 @@ function stepResetting(state: EnvironmentState & { phase: 'resetting' }, event: 
         case 'nothing':
           return { to: { phase: 'cold', since: 'reset' }, effects: [{ kind: 'release' }] };
         case 'initialise-inside':
-          return initialise('invoke', event.at, afterwards.held);
+          return initialise('invoke', event.at, afterwards.held.timeoutMs, afterwards.held);
         case 'conclude':
           return {
             to: { phase: 'cold', since: 'reset' },
@@ -365,10 +368,9 @@ function stepGone(event: EnvironmentEvent): Step | Refusal {
   return stay({ phase: 'gone' });
 }
 
-function initialise(stage: Stage, at: number, held: Held | undefined): Step {
-  const limitMs = stage === 'invoke' && held ? held.timeoutMs : QUOTAS.initMs;
+function initialise(stage: Stage, at: number, limitMs: number, held: Held | undefined): Step {
   return {
-    to: { phase: 'initialising', stage, startedAt: at, held, reported: undefined },
+    to: { phase: 'initialising', stage, startedAt: at, limitMs, held, reported: undefined },
     effects: [
       { kind: 'log-init-start', stage },
       { kind: 'arm-deadline', at: at + limitMs },

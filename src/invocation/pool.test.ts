@@ -11,9 +11,14 @@ class ScriptedEnvironment implements Environment {
   isFree = true;
   isSettling = false;
   isClosed = false;
+  initialisesWell = true;
 
   constructor(version: FunctionVersion) {
     this.version = version;
+  }
+
+  async initialise(): Promise<boolean> {
+    return this.initialisesWell;
   }
 
   run(): never {

@@ -40,6 +40,8 @@ export const QUOTAS = {
   logEventBytes: 262_144,
   /** Extensions, runtime and function together, on demand. */
   initMs: 10_000,
+  /** Of provisioned environments, or the function's timeout if that is longer. Source: lambda-behaviour.md 5.2. */
+  provisionedInitMs: 130_000,
   /**
    * What a shutdown may take: nothing without extensions. The runtime has its share of it after SIGTERM.
    * Source: lambda-behaviour.md 3.7 (documentation; the share is RAPID's).
