@@ -83,6 +83,56 @@ export const COMMANDS: readonly CommandRow[] = [
     load: () => import('./commands/layer-build-php.ts'),
   },
   {
+    words: 'layer build node',
+    summary: 'Build a runtime layer: Node with a runtime for TypeScript and JavaScript handlers',
+    options: [
+      [
+        { flag: '--version <version>', help: 'Node version: 20, 22 or 24; 22 unless said otherwise.' },
+        {
+          flag: '--architecture <architecture>',
+          choices: ['x86_64', 'arm64'],
+          help: 'Processor of the functions; x86_64 unless said otherwise.',
+        },
+        { flag: '--bootstrap <file>', help: "A bootstrap of your own to pack in place of Lamella's runtime." },
+        { flag: '-o, --output <file>', help: 'The archive to write; node.zip unless said otherwise.' },
+        { flag: '--json', help: 'Print what was built as JSON.' },
+      ],
+      BUILD_OPTIONS,
+    ],
+    examples: [
+      ['lamella layer build node -o node.zip', 'Node 22, which runs TypeScript as it is'],
+      ['lamella layer build node --version 24 --architecture arm64 -o node.zip', 'for Graviton'],
+    ],
+    load: () => import('./commands/layer-build-node.ts'),
+  },
+  {
+    words: 'package',
+    summary: "Make a function's archive from its folder; TypeScript becomes JavaScript",
+    args: { '[folder]': 'Folder with the code; the current one unless said otherwise.' },
+    options: [
+      [
+        { flag: '-o, --output <file>', help: 'The archive to write; function.zip unless said otherwise.' },
+        {
+          flag: '--handler <list>',
+          help: 'Handlers to bundle, separated by commas: src/hello.handler. Looked for unless said.',
+        },
+        { flag: '--no-bundle', help: 'Keep files and packages apart; only types are removed.' },
+        { flag: '--external <list>', help: 'Packages to keep out of the bundle, separated by commas.' },
+        { flag: '--minify', help: 'Make the code small.' },
+        { flag: '--no-source-map', help: 'No source maps; traces then show the code that was made.' },
+        { flag: '--format <format>', choices: ['esm', 'cjs'], help: "As the project's package.json says, otherwise." },
+        { flag: '--target <target>', help: 'Oldest Node that runs it; node20 unless said otherwise.' },
+        { flag: '--json', help: 'Print what was packed as JSON.' },
+      ],
+    ],
+    examples: [
+      ['lamella package . -o function.zip', 'files as they are; a TypeScript handler in one bundle'],
+      ['lamella package . --handler src/hello.handler --minify', 'one handler, small'],
+      ['lamella package . --no-bundle', 'file by file'],
+    ],
+    load: () => import('./commands/package.ts'),
+  },
+  {
     words: 'layer build composer',
     summary: "Build a vendor layer: a project's Composer packages under vendor/",
     args: { '<project>': 'Folder that holds composer.json.' },
