@@ -1,0 +1,138 @@
+/**
+ * Runs a real runtime process against Lamella's real Runtime API, without sandbox or service: what a runtime does is
+ * seen as the environment would see it. Nothing waits by the clock: every step is an event.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { startRuntimeApi } from '../../src/runtime-api/server.ts';
+import { type Answer, type Offer, RuntimeSession } from '../../src/runtime-api/session.ts';
+
+export type Ended = { readonly kind: 'ended'; readonly code: number | null; readonly signal: NodeJS.Signals | null };
+
+export type RuntimeUnderTest = {
+  readonly process: ChildProcess;
+  /** Offers an event with the runtime's next poll; its answer, or how the process ended instead. */
+  invoke(event: unknown, offer?: Partial<Offer>): Promise<(Answer & { readonly requestId: string }) | Ended>;
+  /** The first call: that it is ready, that it failed to initialise, or that it ended without a word. */
+  readonly initialised: Promise<
+    { readonly kind: 'ready' } | { readonly kind: 'failed'; readonly errorType: string; readonly body: string } | Ended
+  >;
+  readonly ended: Promise<Ended>;
+  /** Waits until the runtime asks for its next invocation. */
+  ready(): Promise<void>;
+  /** Everything written so far; complete once `ended`. */
+  output(): string;
+  close(): Promise<void>;
+};
+
+export type RuntimeSpec = {
+  readonly argv: readonly [string, ...string[]];
+  /** LAMBDA_TASK_ROOT and working directory. */
+  readonly task: string;
+  readonly handler: string;
+  readonly variables?: Readonly<Record<string, string>>;
+};
+
+export const FUNCTION_ARN = 'arn:aws:lambda:us-east-1:123456789012:function:under-test';
+
+export async function startRuntime({ argv, task, handler, variables = {} }: RuntimeSpec): Promise<RuntimeUnderTest> {
+  const initialised = deferred<Awaited<RuntimeUnderTest['initialised']>>();
+  let readiness = deferred<void>();
+  let answered: ((answer: Answer) => void) | undefined;
+
+  const session = new RuntimeSession((event) => {
+    if (event.kind === 'runtime-ready') {
+      initialised.resolve({ kind: 'ready' });
+      readiness.resolve();
+    } else if (event.kind === 'init-error-reported') {
+      initialised.resolve({ kind: 'failed', errorType: event.errorType, body: event.body.toString() });
+    } else if (event.kind === 'answered') {
+      answered?.(event.answer);
+    }
+  });
+  const failures: unknown[] = [];
+  const listener = await startRuntimeApi({
+    session,
+    metadata: { accountId: '123456789012', functionName: 'under-test', functionVersion: '$LATEST', handler },
+    host: '127.0.0.1',
+    port: 0,
+    onFailure: (failure) => failures.push(failure),
+  });
+
+  const [program, ...rest] = argv;
+  const child = spawn(program, rest, {
+    cwd: task,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: {
+      PATH: process.env.PATH,
+      LANG: 'en_US.UTF-8',
+      TZ: ':UTC',
+      AWS_LAMBDA_RUNTIME_API: `127.0.0.1:${listener.port}`,
+      _HANDLER: handler,
+      LAMBDA_TASK_ROOT: task,
+      AWS_LAMBDA_FUNCTION_NAME: 'under-test',
+      AWS_LAMBDA_FUNCTION_VERSION: '$LATEST',
+      AWS_LAMBDA_FUNCTION_MEMORY_SIZE: '128',
+      AWS_LAMBDA_LOG_GROUP_NAME: '/aws/lambda/under-test',
+      AWS_LAMBDA_LOG_STREAM_NAME: '2026/11/22/[$LATEST]0123456789abcdef0123456789abcdef',
+      AWS_REGION: 'us-east-1',
+      AWS_DEFAULT_REGION: 'us-east-1',
+      ...variables,
+    },
+  });
+  const output: Buffer[] = [];
+  child.stdout.on('data', (chunk: Buffer) => output.push(chunk));
+  child.stderr.on('data', (chunk: Buffer) => output.push(chunk));
+  const ended = new Promise<Ended>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code, signal) => resolve({ kind: 'ended', code, signal }));
+  });
+  ended.then(initialised.resolve, initialised.reject);
+
+  return {
+    process: child,
+    initialised: initialised.promise,
+    ended,
+    ready: () => readiness.promise,
+    output: () => Buffer.concat(output).toString(),
+    async invoke(event, changes = {}) {
+      const stopped = await Promise.race([readiness.promise, ended]);
+      if (stopped) return stopped;
+      readiness = deferred();
+      const requestId = changes.requestId ?? randomUUID();
+      const answer = new Promise<Answer>((resolve) => {
+        answered = resolve;
+      });
+      session.offer({
+        requestId,
+        deadlineMs: Date.now() + 3000,
+        invokedFunctionArn: FUNCTION_ARN,
+        traceId: 'Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=0',
+        clientContext: undefined,
+        cognitoIdentity: undefined,
+        payload: Buffer.isBuffer(event) ? event : Buffer.from(JSON.stringify(event)),
+        ...changes,
+      } as Offer);
+      const first = await Promise.race([answer, ended]);
+      return first.kind === 'ended' ? first : { ...first, requestId };
+    },
+    async close() {
+      child.kill('SIGKILL');
+      await ended.catch(() => undefined);
+      await listener.close();
+      if (failures.length > 0) throw failures[0];
+    },
+  };
+}
+
+type Deferred<T> = { promise: Promise<T>; resolve: (value: T) => void; reject: (failure: unknown) => void };
+
+function deferred<T>(): Deferred<T> {
+  let resolve: (value: T) => void = () => undefined;
+  let reject: (failure: unknown) => void = () => undefined;
+  const promise = new Promise<T>((settle, fail) => {
+    resolve = settle;
+    reject = fail;
+  });
+  return { promise, resolve, reject };
+}

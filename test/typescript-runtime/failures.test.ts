@@ -1,0 +1,213 @@
+/** What the invoker and the log see when a handler or its module fails: AWS's names and texts. */
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { bundleTypeScriptRuntime, type TypeScriptRuntime } from '../support/typescript-runtime.ts';
+
+let runtime: TypeScriptRuntime;
+beforeAll(() => {
+  runtime = bundleTypeScriptRuntime();
+});
+afterEach(() => runtime.reset());
+afterAll(() => runtime.remove());
+
+type Started = Awaited<ReturnType<TypeScriptRuntime['start']>>;
+
+async function failure(started: Started, event: unknown = {}): Promise<Record<string, unknown>> {
+  const answer = await started.invoke(event);
+  expect(answer, started.output()).toMatchObject({ kind: 'error' });
+  return answer.kind === 'error' ? JSON.parse(answer.payload.toString()) : {};
+}
+
+async function initFailure(started: Started): Promise<{ errorType: string; body: Record<string, unknown> }> {
+  const said = await started.initialised;
+  expect(said, started.output()).toMatchObject({ kind: 'failed' });
+  if (said.kind !== 'failed') throw new Error('unreachable');
+  return { errorType: said.errorType, body: JSON.parse(said.body) };
+}
+
+describe('a handler that fails', () => {
+  it.each([
+    ['throws in a promise', 'async () => { throw new TypeError("no"); }', 'TypeError', 'no'],
+    ['throws at once', '() => { throw new RangeError("no"); }', 'RangeError', 'no'],
+    ['says so to the callback', '(e, c, callback) => callback(new Error("no"))', 'Error', 'no'],
+    ['says so in words', '(e, c, callback) => callback("no")', 'string', 'no'],
+    ['rejects with words', 'async () => { throw "no"; }', 'string', 'no'],
+    ['rejects with nothing', 'async () => { throw undefined; }', 'string', 'handled'],
+    ['uses context.fail', '(event, context) => context.fail(new Error("no"))', 'Error', 'no'],
+    [
+      'returns a circle',
+      'async () => { const a = {}; a.a = a; return a; }',
+      'Error',
+      'Unable to stringify response body',
+    ],
+  ])('because it %s reports it, and the runtime goes on', async (_how, handler, errorType, errorMessage) => {
+    const started = await runtime.start({ 'index.js': `exports.handler = ${handler};` });
+    expect(await failure(started)).toMatchObject({ errorType, errorMessage });
+    expect(await failure(started)).toMatchObject({ errorType, errorMessage });
+  });
+
+  it('reports type, message and trace, in this order', async () => {
+    const started = await runtime.start({ 'index.js': 'exports.handler = async () => { throw new Error("no"); };' });
+    const body = await failure(started);
+    expect(Object.keys(body)).toEqual(['errorType', 'errorMessage', 'trace']);
+    expect(body.trace).toEqual(
+      expect.arrayContaining(['Error: no', expect.stringMatching(/^ {4}at .*\/index\.js:1:\d+\)?$/)]),
+    );
+  });
+
+  it('is logged as an invoke error with its request id', async () => {
+    const started = await runtime.start({ 'index.js': 'exports.handler = async () => { throw new Error("no"); };' });
+    const { requestId } = (await started.invoke({})) as { requestId: string };
+    await started.ready();
+    const line =
+      started
+        .output()
+        .split('\n')
+        .find((each) => each.includes('Invoke Error')) ?? '';
+    const [time, id, level, what, json = ''] = line.split('\t');
+    expect(time).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+    expect([id, level, what]).toEqual([requestId, 'ERROR', 'Invoke Error ']);
+    expect(JSON.parse(json)).toMatchObject({ errorType: 'Error', errorMessage: 'no', stack: expect.any(Array) });
+  });
+
+  it('has the lines of its source in the trace', async () => {
+    const map = { version: 3, sources: ['../src/hello.ts'], names: [], mappings: 'AAUA' };
+    const inline = `//# sourceMappingURL=data:application/json;base64,${Buffer.from(JSON.stringify(map)).toString('base64')}`;
+    const started = await runtime.start({
+      'index.js': `exports.handler = async () => { throw new Error("no"); };\n${inline}\n`,
+    });
+    expect((await failure(started)).trace).toEqual(
+      expect.arrayContaining([expect.stringMatching(/src\/hello\.ts:11:1/)]),
+    );
+  });
+
+  it('gets an event that is no JSON reported as the failure of its invocation', async () => {
+    const started = await runtime.start({ 'index.js': 'exports.handler = async () => 1;' });
+    expect(await failure(started, Buffer.from('{'))).toMatchObject({ errorType: 'SyntaxError' });
+  });
+});
+
+describe('what nobody catches', () => {
+  it('as an exception ends the process with 129 after it was reported', async () => {
+    const started = await runtime.start({
+      'index.js': 'exports.handler = () => new Promise(() => setTimeout(() => { throw new Error("later"); }, 1));',
+    });
+    expect(await failure(started)).toMatchObject({ errorType: 'Error', errorMessage: 'later' });
+    expect(await started.ended).toEqual({ kind: 'ended', code: 129, signal: null });
+    expect(started.output()).toMatch(/ERROR\tUncaught Exception \t\{"errorType":"Error","errorMessage":"later"/);
+  });
+
+  it('as a rejection ends the process with 128 after it was reported', async () => {
+    const started = await runtime.start({
+      'index.js': `exports.handler = () => {
+        Promise.reject(new Error("nobody cares"));
+        return new Promise((resolve) => setTimeout(resolve, 60_000));
+      };`,
+    });
+    expect(await failure(started)).toMatchObject({
+      errorType: 'Runtime.UnhandledPromiseRejection',
+      errorMessage: 'Error: nobody cares',
+    });
+    expect(await started.ended).toEqual({ kind: 'ended', code: 128, signal: null });
+  });
+
+  it('between invocations ends the process without an answer to anything', async () => {
+    const started = await runtime.start({
+      'index.js':
+        'exports.handler = async () => { setTimeout(() => { throw new Error("late"); }, 20); return "fine"; };',
+    });
+    expect(await started.invoke({})).toMatchObject({ kind: 'response' });
+    expect(await started.ended).toMatchObject({ code: 129 });
+  });
+
+  it('lets process.exit of a handler stand', async () => {
+    const started = await runtime.start({ 'index.js': 'exports.handler = async () => process.exit(7);' });
+    expect(await started.invoke({})).toEqual({ kind: 'ended', code: 7, signal: null });
+  });
+});
+
+describe('initialisation fails', () => {
+  it.each([
+    [
+      'when there is no such file',
+      {},
+      'index.handler',
+      'Runtime.ImportModuleError',
+      "Error: Cannot find module 'index'\nRequire stack:\n- /var/runtime/index.mjs",
+    ],
+    [
+      'when the file has no such export',
+      { 'index.js': 'exports.other = 1;' },
+      'index.handler',
+      'Runtime.HandlerNotFound',
+      'index.handler is undefined or not exported',
+    ],
+    [
+      'when the export is no function',
+      { 'index.js': 'exports.handler = 1;' },
+      'index.handler',
+      'Runtime.HandlerNotFound',
+      'index.handler is not a function',
+    ],
+    [
+      'when the source is no JavaScript',
+      { 'index.js': 'exports.handler = () => 1 +;' },
+      'index.handler',
+      'Runtime.UserCodeSyntaxError',
+      "SyntaxError: Unexpected token ';'",
+    ],
+    ['when the handler names no export', { 'index.js': '' }, 'index', 'Runtime.MalformedHandlerName', 'Bad handler'],
+    [
+      'when the handler leads out of the package',
+      { 'index.js': '' },
+      '../index.handler',
+      'Runtime.MalformedHandlerName',
+      "'../index.handler' is not a valid handler name. Use absolute paths when specifying root directories in handler names.",
+    ],
+  ])('%s', async (_when, files, handler, errorType, errorMessage) => {
+    const started = await runtime.start(files, { handler });
+    expect(await initFailure(started)).toMatchObject({ errorType, body: { errorType, errorMessage } });
+    expect(await started.ended).toMatchObject({ code: 129 });
+    expect(started.output()).toMatch(/undefined\tERROR\tUncaught Exception \t\{"errorType":"Runtime\./);
+  });
+
+  it.each([
+    ['throws', 'throw new TypeError("at once");', 'TypeError', 'at once', 129],
+    [
+      'throws in the background',
+      'Promise.reject(new Error("no")); exports.handler = async () => 1; setTimeout(() => {}, 1e5);',
+      'Runtime.UnhandledPromiseRejection',
+      'Error: no',
+      128,
+    ],
+  ])('when the module %s', async (_how, source, errorType, errorMessage, code) => {
+    const started = await runtime.start({ 'index.js': source });
+    const said = await started.initialised;
+    // A rejection shows only after the module has loaded: the first poll may be out by then.
+    if (said.kind === 'failed') expect(JSON.parse(said.body)).toMatchObject({ errorType, errorMessage });
+    expect(await started.ended).toMatchObject({ code });
+    expect(started.output()).toContain(`"errorType":"${errorType}"`);
+  });
+});
+
+describe('the managed runtime of Node.js 24', () => {
+  const variables = { AWS_EXECUTION_ENV: 'AWS_Lambda_nodejs24.x' };
+
+  it('refuses handlers with a callback', async () => {
+    const started = await runtime.start(
+      { 'index.js': 'exports.handler = (e, c, callback) => callback(null, 1);' },
+      { variables },
+    );
+    expect(await initFailure(started)).toMatchObject({
+      errorType: 'Runtime.CallbackHandlerDeprecated',
+      body: { errorMessage: expect.stringMatching(/^ERROR: AWS Lambda has removed support for callback-based/) },
+    });
+  });
+
+  it('takes what a handler returns as its answer, and has no callbacks in the context', async () => {
+    const started = await runtime.start(
+      { 'index.js': 'exports.handler = (event, context) => typeof context.done;' },
+      { variables },
+    );
+    expect(await started.invoke({})).toMatchObject({ payload: Buffer.from('"undefined"') });
+  });
+});

@@ -1,0 +1,93 @@
+/** Handlers that stream their response. */
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { bundleTypeScriptRuntime, type TypeScriptRuntime } from '../support/typescript-runtime.ts';
+
+let runtime: TypeScriptRuntime;
+beforeAll(() => {
+  runtime = bundleTypeScriptRuntime();
+});
+afterEach(() => runtime.reset());
+afterAll(() => runtime.remove());
+
+async function streamed(body: string, times = 1) {
+  const started = await runtime.start({
+    'index.mjs': `import { pipeline } from 'node:stream/promises'; import { Readable } from 'node:stream';
+      export const handler = awslambda.streamifyResponse(async (event, stream, context) => { ${body} });`,
+  });
+  const answers = [];
+  for (let n = 0; n < times; n++) answers.push(await started.invoke({ n }));
+  return { started, answers, first: answers[0] };
+}
+
+function text(answer: unknown): string | undefined {
+  const { kind, payload } = answer as { kind: string; payload: Buffer };
+  return kind === 'response' ? payload.toString() : undefined;
+}
+
+describe('a streaming handler', () => {
+  it('answers with what it wrote, invocation after invocation', async () => {
+    const { answers } = await streamed("stream.write('a'); stream.write('é'); stream.end(String(event.n));", 3);
+    expect(answers.map(text)).toEqual(['aé0', 'aé1', 'aé2']);
+  });
+
+  it('may be the end of a pipeline', async () => {
+    const { first } = await streamed("await pipeline(Readable.from(['x'.repeat(300_000), 'y']), stream);");
+    expect(text(first)).toBe(`${'x'.repeat(300_000)}y`);
+  });
+
+  it('writes objects as JSON', async () => {
+    const { first } = await streamed('stream.write({ a: 1 }); stream.end();');
+    expect(text(first)).toBe('{"a":1}');
+  });
+
+  it('sends status and headers before the body', async () => {
+    const { first } = await streamed(`
+      stream = awslambda.HttpResponseStream.from(stream, { statusCode: 201, headers: { 'x-a': 'b' } });
+      stream.write('body'); stream.end();`);
+    expect(first).toMatchObject({ contentType: 'application/vnd.awslambda.http-integration-response' });
+    expect(text(first)).toBe(`{"statusCode":201,"headers":{"x-a":"b"}}${'\0'.repeat(8)}body`);
+  });
+
+  it('may set the content type until it writes', async () => {
+    const { first, started } = await streamed(`
+      stream.setContentType('text/event-stream'); stream.write('data: 1\\n\\n');
+      try { stream.setContentType('text/plain'); } catch (error) { console.log(error.name); }
+      stream.end();`);
+    expect(first).toMatchObject({ kind: 'response', contentType: 'text/event-stream' });
+    expect(started.output()).toContain('Runtime.InvalidStreamingOperation');
+  });
+
+  it('that throws before it writes fails the invocation, and the runtime goes on', async () => {
+    const { answers } = await streamed("throw new TypeError('no ' + event.n);", 2);
+    expect(answers.map((answer) => JSON.parse(String((answer as { payload: Buffer }).payload)))).toMatchObject([
+      { errorType: 'TypeError', errorMessage: 'no 0' },
+      { errorType: 'TypeError', errorMessage: 'no 1' },
+    ]);
+  });
+
+  it('that throws in the middle tells it after what was written', async () => {
+    const { first } = await streamed("stream.write('half'); throw new Error('no more');");
+    expect(first).toMatchObject({ kind: 'error' });
+    expect(String((first as { payload: Buffer }).payload)).toContain('no more');
+  });
+
+  it('is told when its stream waits', async () => {
+    const { first } = await streamed(`
+      let waits = 0;
+      for (let i = 0; i < 50; i++) {
+        if (!stream.write('x'.repeat(100_000))) { waits++; await new Promise((r) => stream.once('drain', r)); }
+      }
+      stream.end(' ' + (waits > 0));`);
+    expect(text(first)?.slice(-5)).toBe(' true');
+    expect(text(first)?.length).toBe(5_000_005);
+  });
+
+  it('of another kind than the promised is refused', async () => {
+    const started = await runtime.start({
+      'index.js': 'exports.handler = awslambda.streamifyResponse((event, stream) => stream.end("x"));',
+    });
+    expect(String(((await started.invoke({})) as { payload: Buffer }).payload)).toContain(
+      'Streaming does not support non-async handlers.',
+    );
+  });
+});
