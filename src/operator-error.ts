@@ -95,6 +95,26 @@ export const OPERATOR_ERRORS = {
     remedy: 'Choose one of {known}.',
     exitCode: 2,
   },
+  'node-version-unknown': {
+    message: 'There is no Node {version} for {architecture} to build a layer from.',
+    remedy: 'Choose one of {known}.',
+    exitCode: 2,
+  },
+  'handler-source-missing': {
+    message: 'Cannot find {what} (looked for {tried}).',
+    remedy: 'Name it with --handler, for example --handler src/hello.handler, or pack without a bundle: --no-bundle.',
+    exitCode: 2,
+  },
+  'bundle-failed': {
+    message: 'The handlers in {directory} cannot be turned into JavaScript: {reason}',
+    remedy: 'Mend the source; a package that cannot be bundled can be left as it is with --external.',
+    exitCode: 1,
+  },
+  'package-too-large': {
+    message: 'The package of {directory} has {bytes} bytes unpacked, and Lambda takes {limit}.',
+    remedy: 'Leave out what the function does not need with .lamellaignore, or move packages into a layer.',
+    exitCode: 1,
+  },
   'php-extension-unknown': {
     message: 'PHP {version} has no extension {extension} to pack.',
     remedy: 'It has {known}; always in: {builtIn}.',

@@ -72,7 +72,7 @@ export async function writeFolder(folder: string, entries: Iterable<ZipEntry>): 
  */
 export async function entriesOfFolder(
   folder: string,
-  options: { readonly prefix?: string; readonly admits?: (path: string) => boolean } = {},
+  options: { readonly prefix?: string; readonly admits?: (path: string, isFolder: boolean) => boolean } = {},
 ): Promise<ZipEntry[]> {
   const { prefix = '', admits = () => true } = options;
   const entries: ZipEntry[] = [];
@@ -83,7 +83,7 @@ export async function entriesOfFolder(
     }
     for (const child of children) {
       const path = relative === '' ? child.name : `${relative}/${child.name}`;
-      if (!admits(path)) continue;
+      if (!admits(path, child.isDirectory())) continue;
       const source = join(folder, path);
       if (child.isDirectory()) await visit(path);
       else if (child.isSymbolicLink()) {

@@ -1,0 +1,31 @@
+/** `lamella layer build node`: progress on standard error, what was built on standard output. */
+import { resolve } from 'node:path';
+import { resolveBuildOptions } from '../../options.ts';
+import { buildNodeLayer } from '../../packaging/node-layer.ts';
+import type { Run } from '../command.ts';
+import { megabytes, say, writeJson, writeResult } from '../output.ts';
+
+const DEFAULT_VERSION = '22';
+
+export const run: Run = async ({ given }) => {
+  const { cacheDir } = resolveBuildOptions(given, 'layer build node');
+  const layer = await buildNodeLayer({
+    version: String(given.version ?? DEFAULT_VERSION),
+    ...(given.architecture !== undefined && { architecture: String(given.architecture) }),
+    ...(given.bootstrap !== undefined && { bootstrap: resolve(String(given.bootstrap)) }),
+    output: resolve(String(given.output ?? 'node.zip')),
+    cacheDir,
+    onProgress: say,
+  });
+  if (given.json) {
+    await writeJson(layer);
+    return 0;
+  }
+  const facts = [
+    `${layer.zip.path}: ${megabytes(layer.zip.bytes)}, ${megabytes(layer.unzippedBytes)} unpacked`,
+    `Node ${layer.nodeVersion} for ${layer.architecture}`,
+    `Starts wherever glibc is ${layer.glibc} or newer.`,
+  ];
+  await writeResult(`${facts.join('\n')}\n`);
+  return 0;
+};

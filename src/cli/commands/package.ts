@@ -1,0 +1,43 @@
+/** `lamella package`: progress and remarks on standard error, what was packed on standard output. */
+import { resolve } from 'node:path';
+import { packageFunction } from '../../packaging/package-function.ts';
+import { QUOTAS } from '../../protocol/quotas.ts';
+import type { Run } from '../command.ts';
+import { megabytes, say, writeJson, writeResult } from '../output.ts';
+
+export const run: Run = async ({ args, given }) => {
+  const made = await packageFunction({
+    directory: args[0] ?? '.',
+    output: resolve(String(given.output ?? 'function.zip')),
+    bundle: given.bundle !== false,
+    ...(given.handler !== undefined && { handlers: listOf(given.handler) }),
+    ...(given.external !== undefined && { external: listOf(given.external) }),
+    ...(given.format !== undefined && { format: given.format as 'esm' | 'cjs' }),
+    ...(given.target !== undefined && { target: String(given.target) }),
+    minify: given.minify === true,
+    sourceMap: given.sourceMap !== false,
+    onProgress: say,
+  });
+  for (const remark of made.remarks) say(remark);
+  if (given.json) {
+    await writeJson(made);
+    return 0;
+  }
+  const { zip, unzippedBytes, bundles } = made;
+  const facts = [
+    `${zip.path}: ${megabytes(zip.bytes)} of ${megabytes(QUOTAS.zippedBytes)}, ` +
+      `${megabytes(unzippedBytes)} of ${megabytes(QUOTAS.unzippedBytes)} unpacked (layers count too), ${zip.entries} files`,
+    ...bundles.map((bundle) => `Handlers in ${bundle}`),
+    ...(zip.bytes > QUOTAS.zippedBytes
+      ? ['Too large to be sent in a request: upload it to S3 and name it there.']
+      : []),
+  ];
+  await writeResult(`${facts.join('\n')}\n`);
+  return 0;
+};
+
+function listOf(text: unknown): string[] {
+  return String(text)
+    .split(',')
+    .flatMap((name) => name.trim() || []);
+}

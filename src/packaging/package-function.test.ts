@@ -1,0 +1,249 @@
+import { execFileSync } from 'node:child_process';
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type FunctionPackage, packageFunction } from './package-function.ts';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'lamella-package-function-'));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+type Options = Partial<Parameters<typeof packageFunction>[0]>;
+
+function write(files: Readonly<Record<string, string>>, root = join(folder, 'project')): string {
+  for (const [path, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(root, path)), { recursive: true });
+    writeFileSync(join(root, path), content);
+  }
+  return root;
+}
+
+let count = 0;
+async function pack(
+  directory: string,
+  options: Options = {},
+): Promise<FunctionPackage & { unpacked: string; names: string[] }> {
+  const output = join(folder, `${count++}.zip`);
+  const made = await packageFunction({ directory, output, bundle: true, ...options });
+  const unpacked = `${output}-unpacked`;
+  execFileSync('unzip', ['-q', output, '-d', unpacked]);
+  const names = execFileSync('unzip', ['-Z1', output], { encoding: 'utf8' }).trim().split('\n');
+  return { ...made, unpacked, names };
+}
+
+/** What a handler in the unpacked package answers, run by Node as it is. */
+function run(unpacked: string, file: string, event: unknown): unknown {
+  const program = `const m = await import(${JSON.stringify(join(unpacked, file))});
+    process.stdout.write(JSON.stringify(await (m.handler ?? m.default.handler)(${JSON.stringify(event)})));`;
+  const out = execFileSync(process.execPath, ['--enable-source-maps', '--input-type=module', '-e', program], {
+    cwd: tmpdir(),
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  return JSON.parse(out);
+}
+
+const GREETING = {
+  'package.json': '{"type":"module"}',
+  'index.ts': `
+    import { greet, type Greeting } from './src/greet.ts';
+    import { unused } from 'left';
+    export const handler = async (event: { name: string }): Promise<Greeting> => greet(event.name);
+    enum Never { A }
+    void unused;`,
+  'src/greet.ts': `
+    import { shout } from 'shouting';
+    export type Greeting = { text: string };
+    export const greet = (name: string): Greeting => ({ text: shout(name satisfies string) });`,
+  'node_modules/shouting/index.js': 'exports.shout = (text) => require("node:util").format("%s!", text.toUpperCase());',
+  'node_modules/shouting/package.json': '{"name":"shouting","dependencies":{"deeper":"1"}}',
+  'node_modules/left/index.js': 'export const unused = 1; export const marker = "never used";',
+  'node_modules/left/package.json': '{"name":"left","type":"module","sideEffects":false}',
+  'node_modules/deeper/package.json': '{"name":"deeper"}',
+  'node_modules/deeper/index.js': '',
+  'tsconfig.json': '{}',
+  'data/words.json': '["a"]',
+};
+
+describe('a package without TypeScript', () => {
+  it('holds every file with its mode, and links', async () => {
+    const root = write({ bootstrap: '#!/bin/sh\n', 'src/hello.php': '<?php', 'vendor/autoload.php': '<?php' });
+    chmodSync(join(root, 'bootstrap'), 0o755);
+    chmodSync(join(root, 'src/hello.php'), 0o640);
+    symlinkSync('src/hello.php', join(root, 'link.php'));
+    const { names, unpacked, remarks } = await pack(root);
+    expect(names).toEqual(['bootstrap', 'link.php', 'src/hello.php', 'vendor/autoload.php']);
+    const modes = execFileSync('stat', ['-c', '%a %N', 'bootstrap', 'src/hello.php', 'link.php'], {
+      cwd: unpacked,
+      encoding: 'utf8',
+    });
+    expect(modes).toBe("755 'bootstrap'\n640 'src/hello.php'\n777 'link.php' -> 'src/hello.php'\n");
+    expect(remarks).toEqual([]);
+  });
+
+  it('has the same bytes wherever and whenever it is made', async () => {
+    const root = write({ 'b.php': '1', 'a/c.php': '2' });
+    const copy = join(folder, 'elsewhere/copy');
+    cpSync(root, copy, { recursive: true });
+    const [one, two] = [await pack(root), await pack(copy)];
+    expect(readFileSync(one.zip.path).equals(readFileSync(two.zip.path))).toBe(true);
+  });
+
+  it('leaves out what .lamellaignore says, and the archive itself', async () => {
+    const root = write({
+      '.lamellaignore': '*.log\n/tests/\n!keep.log\n',
+      'a.log': '',
+      'keep.log': '',
+      'tests/a.php': '',
+      'src/tests/a.php': '',
+      '.git/config': '',
+    });
+    const made = await packageFunction({ directory: root, output: join(root, 'function.zip'), bundle: true });
+    const listed = execFileSync('unzip', ['-Z1', made.zip.path], { encoding: 'utf8' }).trim().split('\n');
+    expect(listed).toEqual(['keep.log', 'src/tests/a.php']);
+  });
+
+  it('remarks on a bootstrap that cannot be started and on links that lead out', async () => {
+    const root = write({ bootstrap: '#!/bin/sh\n', 'a/b': '' });
+    symlinkSync('../../elsewhere', join(root, 'a/out'));
+    symlinkSync('../bootstrap', join(root, 'a/in'));
+    symlinkSync('/opt/bin/php', join(root, 'php'));
+    expect((await pack(root)).remarks).toEqual([
+      expect.stringContaining('a/out is a link to ../../elsewhere'),
+      expect.stringContaining('chmod +x bootstrap'),
+    ]);
+  });
+
+  it('beyond the limit is refused before it is written', async () => {
+    const root = write({ 'small.txt': '' });
+    execFileSync('truncate', ['-s', '262144001', join(root, 'large.bin')]);
+    await expect(pack(root)).rejects.toMatchObject({ code: 'package-too-large' });
+  });
+
+  it('of a folder that is not there is an error', async () => {
+    await expect(pack(join(folder, 'nowhere'))).rejects.toMatchObject({ code: 'file-unreadable' });
+  });
+});
+
+describe('a TypeScript handler', () => {
+  it('is bundled into one file that runs alone', async () => {
+    const { names, unpacked, bundles } = await pack(write(GREETING));
+    expect(names).toEqual(['data/words.json', 'index.mjs', 'index.mjs.map', 'package.json']);
+    expect(bundles).toEqual(['index.mjs']);
+    expect(run(unpacked, 'index.mjs', { name: 'you' })).toEqual({ text: 'YOU!' });
+    expect(readFileSync(join(unpacked, 'index.mjs'), 'utf8')).not.toContain('never used');
+  });
+
+  it('is bundled to the same bytes wherever it lies', async () => {
+    const one = await pack(write(GREETING));
+    const two = await pack(write(GREETING, join(folder, 'some/where/else')));
+    expect(readFileSync(one.zip.path).equals(readFileSync(two.zip.path))).toBe(true);
+  });
+
+  it('becomes CommonJS where its package does not say that it is a module', async () => {
+    const root = write({
+      'app.ts': "import { basename } from 'node:path'; export const handler = async (path: string) => basename(path);",
+      'app.js': 'stale',
+    });
+    const { names, unpacked } = await pack(root);
+    expect(names).toEqual(['app.cjs', 'app.cjs.map']);
+    expect(run(unpacked, 'app.cjs', '/a/b')).toBe('b');
+  });
+
+  it('may be named, together with others', async () => {
+    const root = write({
+      'api/get.ts': 'export const handler = async () => "get";',
+      'api/put.mts': 'export const handler = async () => "put";',
+      'jobs/clean.js': 'exports.handler = async () => "clean";',
+    });
+    const { names, bundles, unpacked } = await pack(root, {
+      handlers: ['api/get.handler', 'api/put.handler', 'jobs/clean.handler'],
+      sourceMap: false,
+    });
+    expect(bundles).toEqual(['api/get.cjs', 'api/put.mjs', 'jobs/clean.cjs']);
+    expect(names).toEqual(bundles);
+    expect(bundles.map((file) => run(unpacked, file, {}))).toEqual(['get', 'put', 'clean']);
+  });
+
+  it('finds external packages in node_modules, with those that they need', async () => {
+    const { names, unpacked } = await pack(write(GREETING), { external: ['shouting'], sourceMap: false });
+    expect(names).toEqual([
+      'data/words.json',
+      'index.mjs',
+      'node_modules/deeper/index.js',
+      'node_modules/deeper/package.json',
+      'node_modules/shouting/index.js',
+      'node_modules/shouting/package.json',
+      'package.json',
+    ]);
+    expect(run(unpacked, 'index.mjs', { name: 'you' })).toEqual({ text: 'YOU!' });
+  });
+
+  it('is smaller when that is asked for, and keeps its names', async () => {
+    const root = write({
+      ...GREETING,
+      'index.ts':
+        'export async function handler(event: unknown) { const nameless = class Named {}; return nameless.name; }',
+    });
+    const large = await pack(root, { sourceMap: false });
+    const small = await pack(root, { sourceMap: false, minify: true });
+    expect(run(small.unpacked, 'index.mjs', {})).toBe('Named');
+    expect(readFileSync(join(small.unpacked, 'index.mjs'), 'utf8').split('\n').length).toBeLessThan(
+      readFileSync(join(large.unpacked, 'index.mjs'), 'utf8').split('\n').length,
+    );
+  });
+
+  it('shows its own lines in traces', async () => {
+    const root = write({
+      'package.json': '{"type":"module"}',
+      'index.ts': 'type A = string;\n\n\nexport const handler = async (_a: A) => new Error("x").stack;\n',
+    });
+    const { unpacked } = await pack(root);
+    expect(run(unpacked, 'index.mjs', '')).toMatch(/index\.ts:4:/);
+  });
+
+  it('that cannot be compiled is an error with its place', async () => {
+    const failing = pack(write({ 'index.ts': 'export const handler = (\n' }));
+    await expect(failing).rejects.toMatchObject({
+      code: 'bundle-failed',
+      message: expect.stringMatching(/index\.ts:2:0/),
+    });
+  });
+
+  it('that is not found is an error that says how to name it', async () => {
+    const failing = pack(write({ 'strange.ts': '' }));
+    await expect(failing).rejects.toMatchObject({
+      code: 'handler-source-missing',
+      remedy: expect.stringContaining('--handler src/hello.handler'),
+    });
+  });
+});
+
+describe('without a bundle', () => {
+  it('every TypeScript file becomes JavaScript in its place, and packages stay', async () => {
+    const root = write({
+      ...GREETING,
+      'src/greet.ts': `${GREETING['src/greet.ts']}\nexport const later = () => import('./other.mts');`,
+      'src/other.mts': 'export const a: number = 1;',
+      'src/old.cts': 'import path = require("node:path"); export = { join: path.join };',
+      'src/types.d.ts': 'export type T = 1;',
+    });
+    const { names, unpacked } = await pack(root, { bundle: false, sourceMap: false });
+    expect(names.filter((name) => !name.startsWith('node_modules/'))).toEqual([
+      'data/words.json',
+      'index.js',
+      'package.json',
+      'src/greet.js',
+      'src/old.cjs',
+      'src/other.mjs',
+      'src/types.d.ts',
+      'tsconfig.json',
+    ]);
+    expect(names).toContain('node_modules/shouting/index.js');
+    expect(run(unpacked, 'index.js', { name: 'you' })).toEqual({ text: 'YOU!' });
+    expect(readFileSync(join(unpacked, 'src/greet.js'), 'utf8')).toMatch(/import\("\.\/other\.mjs"\)/);
+  });
+});

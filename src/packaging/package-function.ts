@@ -1,0 +1,119 @@
+/**
+ * A folder -> a function's zip. Files go in as they are; TypeScript handlers are bundled by esbuild into one file each
+ * (`bundle-handlers.ts`) or, unbundled, every TypeScript file becomes the JavaScript beside which it lay
+ * (`strip-types.ts`). What stays out is said by `.lamellaignore`. The same folder gives the same bytes.
+ */
+import { readFile, stat } from 'node:fs/promises';
+import { basename, dirname, join, relative, resolve, sep } from 'node:path';
+import { OperatorError } from '../operator-error.ts';
+import { QUOTAS } from '../protocol/quotas.ts';
+import { type BundleOptions, bundleHandlers, findHandlerSource, isTypeScript } from './bundle-handlers.ts';
+import { IGNORE_FILE, parseIgnore } from './lamella-ignore.ts';
+import type { Progress } from './npm-package.ts';
+import { stripTypes } from './strip-types.ts';
+import { entriesOfFolder, type WrittenZip, writeZip, type ZipEntry } from './zip-writer.ts';
+
+export type FunctionPackageRequest = BundleOptions & {
+  /** The folder with the function's code. */
+  readonly directory: string;
+  /** The zip to write. */
+  readonly output: string;
+  /** `src/hello.handler`; without it the handler's file is looked for under the names that are common. */
+  readonly handlers?: readonly string[];
+  /** False: no bundle; TypeScript files lose their types one by one. */
+  readonly bundle: boolean;
+  readonly onProgress?: Progress;
+};
+
+export type FunctionPackage = {
+  readonly zip: WrittenZip;
+  /** Bytes of all files together, as AWS counts them against its limit. */
+  readonly unzippedBytes: number;
+  /** Bundles in the package, by their path in it. */
+  readonly bundles: readonly string[];
+  /** What is allowed and will hardly be meant. */
+  readonly remarks: readonly string[];
+};
+
+/**
+ * Writes the package. Throws `OperatorError`: `file-unreadable`, `handler-source-missing`, `bundle-failed`,
+ * `package-too-large`.
+ */
+export async function packageFunction(request: FunctionPackageRequest): Promise<FunctionPackage> {
+  const directory = resolve(request.directory);
+  const found = await readFolder(directory, resolve(request.output));
+  const { entries, bundles } = await build(request, directory, found);
+  const unzippedBytes = await sizeOf(entries);
+  if (unzippedBytes > QUOTAS.unzippedBytes) {
+    throw new OperatorError('package-too-large', {
+      directory: request.directory,
+      bytes: unzippedBytes,
+      limit: QUOTAS.unzippedBytes,
+    });
+  }
+  request.onProgress?.(`Writing ${basename(request.output)}`);
+  return {
+    zip: await writeZip(request.output, entries),
+    unzippedBytes,
+    bundles,
+    remarks: remarksOn(entries),
+  };
+}
+
+async function readFolder(directory: string, output: string): Promise<ZipEntry[]> {
+  const stats = await stat(directory).catch((failure: Error) => {
+    throw new OperatorError('file-unreadable', { file: directory, reason: failure.message }, failure);
+  });
+  if (!stats.isDirectory()) throw new OperatorError('file-unreadable', { file: directory, reason: 'it is no folder' });
+  const ignores = parseIgnore(await readFile(join(directory, IGNORE_FILE), 'utf8').catch(() => ''));
+  const own = relative(directory, output).split(sep).join('/');
+  return entriesOfFolder(directory, { admits: (path, isFolder) => path !== own && !ignores(path, isFolder) });
+}
+
+async function build(
+  request: FunctionPackageRequest,
+  directory: string,
+  found: readonly ZipEntry[],
+): Promise<{ entries: readonly ZipEntry[]; bundles: readonly string[] }> {
+  const own = found.filter(({ path }) => !path.startsWith('node_modules/') && !path.includes('/node_modules/'));
+  const hasTypeScript = own.some(({ path }) => isTypeScript(path));
+  if (!hasTypeScript && request.handlers === undefined) return { entries: found, bundles: [] };
+  if (!request.bundle) {
+    request.onProgress?.('Removing types');
+    return { entries: await stripTypes(directory, found, request), bundles: [] };
+  }
+  const sources = findHandlerSource(
+    own.map(({ path }) => path),
+    request.handlers,
+  );
+  request.onProgress?.(`Bundling ${sources.join(', ')}`);
+  return bundleHandlers(directory, sources, found, request);
+}
+
+function remarksOn(entries: readonly ZipEntry[]): string[] {
+  const remarks: string[] = [];
+  for (const { path, mode, content } of entries) {
+    if (path === 'bootstrap' && content.kind !== 'folder' && (mode & 0o111) === 0) {
+      remarks.push('bootstrap is not executable: Lambda will refuse to start it. Mend it with chmod +x bootstrap.');
+    }
+    if (content.kind === 'link' && leadsOut(path, content.target)) {
+      remarks.push(`${path} is a link to ${content.target}, which is not in the package: it will lead nowhere.`);
+    }
+  }
+  return remarks;
+}
+
+/** Absolute targets are left alone when they lie where Lambda has something. */
+function leadsOut(path: string, target: string): boolean {
+  if (target.startsWith('/')) return !/^\/(opt|var\/task|tmp|usr|bin|lib|lib64|etc|dev|proc)(\/|$)/.test(target);
+  return join('/', 'task', dirname(path), target).split('/')[1] !== 'task';
+}
+
+async function sizeOf(entries: readonly ZipEntry[]): Promise<number> {
+  let total = 0;
+  for (const { content } of entries) {
+    if (content.kind === 'bytes') total += content.bytes.length;
+    else if (content.kind === 'file') total += (await stat(content.source)).size;
+  }
+  return total;
+}
