@@ -20,6 +20,7 @@ import { createFunctions, type Functions } from './functions/functions.ts';
 import { listen } from './http/listener.ts';
 import { createDispatcher } from './invocation/dispatcher.ts';
 import { EnvironmentPool } from './invocation/pool.ts';
+import { createProvisioner, provisionTargets } from './invocation/provisioner.ts';
 import { createLambdaApi } from './lambda-api/server.ts';
 import { createLayerPolicies } from './layers/layer-policies.ts';
 import { createLayers } from './layers/layers.ts';
@@ -125,12 +126,13 @@ async function open(options: Options, lifetime: Lifetime): Promise<string> {
   };
   const pool = lifetime.own(
     new EnvironmentPool({
-      open: async (version) => {
+      open: async (version, initializationType) => {
         const codeDirectory = functions.codeDirectory(version);
         if (codeDirectory === undefined) throw new Error('a container image has no code to run here');
         const optDirectory = await optTrees.tree(version.configuration.layers.map(({ digest }) => digest));
         return openEnvironment(environmentHost, {
           version,
+          initializationType,
           codeDirectory,
           optDirectory,
           credentials: inventCredentials(),
@@ -142,7 +144,14 @@ async function open(options: Options, lifetime: Lifetime): Promise<string> {
       isCurrent: functions.isCurrent,
     }),
   );
-  lifetime.onClose(functions.onChange(() => pool.retireOutdated()));
+  const provisioner = createProvisioner({ pool, targets: () => provisionTargets(features) });
+  provisioner.reconcile();
+  lifetime.onClose(
+    functions.onChange(() => {
+      pool.retireOutdated();
+      provisioner.reconcile();
+    }),
+  );
   lifetime.own(collectRegularly(functions, () => pool.versionsInUse(), clock, log));
   const dispatcher = createDispatcher({
     pool,
@@ -154,7 +163,16 @@ async function open(options: Options, lifetime: Lifetime): Promise<string> {
   });
 
   const handler = createApiHandler({
-    lambda: createLambdaApi({ layers, layerPolicies, functions, features, invoke: dispatcher.invoke, clock, log }),
+    lambda: createLambdaApi({
+      layers,
+      layerPolicies,
+      functions,
+      features,
+      provisioner,
+      invoke: dispatcher.invoke,
+      clock,
+      log,
+    }),
     iam: iam.handle,
     sts: sts.handle,
     logs: createLogsApi({ logStore, clock, log }),

@@ -41,6 +41,13 @@ export type ConcurrencySettings = {
     name: string,
     page: { readonly marker: string | undefined; readonly maxItems: number },
   ): Page<ProvisionedConcurrency>;
+  /** What is to be prepared ahead, everywhere. */
+  everyProvision(): {
+    readonly scope: Scope;
+    readonly name: string;
+    readonly qualifier: string;
+    readonly count: number;
+  }[];
   /** Forgets what was read: a function went, and its settings with it. */
   invalidate(): void;
 };
@@ -187,6 +194,10 @@ export function createConcurrencySettings({
         ({ qualifier }) => [qualifier],
       );
     },
+    everyProvision: () =>
+      provisions
+        .everywhere()
+        .map(({ scope, name, qualifier, document }) => ({ scope, name, qualifier, count: document.requested })),
     invalidate() {
       reservations.invalidate();
       provisions.invalidate();

@@ -30,6 +30,8 @@ export type FunctionSettings<Document> = {
   list(scope: Scope, name: string, after: string, count: number): Setting<Document>[];
   /** Those of every function of the scope, by name and qualifier. */
   listAll(scope: Scope): Setting<Document>[];
+  /** Those of every function of every scope. */
+  everywhere(): (Setting<Document> & { readonly scope: Scope })[];
   /** Forgets what was read: a function or a qualifier went, and its settings with it. */
   invalidate(): void;
 };
@@ -56,6 +58,9 @@ export function createFunctionSettings<Document>(database: Database, kind: Setti
      ORDER BY qualifier LIMIT :count`,
   );
   const listAll = database.prepare<Row>(`SELECT * FROM function_setting WHERE ${ofKind} ORDER BY name, qualifier`);
+  const everywhere = database.prepare<Row & { region: string; account: string }>(
+    `SELECT * FROM function_setting WHERE kind = '${kind}' ORDER BY account, region, name, qualifier`,
+  );
   const key = ({ region, account }: Scope, name: string, qualifier: string) => ({ region, account, name, qualifier });
   const remembered = new Map<string, Document | undefined>();
   const settingOf = (row: Row): Setting<Document> => ({
@@ -84,6 +89,8 @@ export function createFunctionSettings<Document>(database: Database, kind: Setti
     },
     list: ({ region, account }, name, after, count) => list.all({ region, account, name, after, count }).map(settingOf),
     listAll: ({ region, account }) => listAll.all({ region, account }).map(settingOf),
+    everywhere: () =>
+      everywhere.all().map((row) => ({ ...settingOf(row), scope: { region: row.region, account: row.account } })),
     invalidate: () => remembered.clear(),
   };
 }

@@ -35,13 +35,14 @@ function version(revisionId: string): FunctionVersion {
   return { scope, name: 'f', version: '$LATEST', revisionId } as unknown as FunctionVersion;
 }
 
-function createPool() {
+function createPool(prepare: (environment: ScriptedEnvironment) => void = () => undefined) {
   const clock = new FakeClock();
   const opened: ScriptedEnvironment[] = [];
   const current = { revisionId: 'a' };
   const pool = new EnvironmentPool({
     open: async (of) => {
       const environment = new ScriptedEnvironment(of);
+      prepare(environment);
       opened.push(environment);
       return environment;
     },
@@ -126,5 +127,51 @@ describe('the pool', () => {
     await pool.close();
     expect(opened.every((environment) => environment.isClosed)).toBe(true);
     await expect(pool.acquire(version('a'))).rejects.toThrow('shutting down');
+  });
+});
+
+describe('provisioned concurrency', () => {
+  it('keeps so many environments initialised, used first and never idle for too long', async () => {
+    const { pool, opened, clock } = createPool();
+    pool.provision(version('a'), 2);
+    expect(pool.provisionedStatus(version('a')).status).toBe('IN_PROGRESS');
+    await expect.poll(() => pool.provisionedStatus(version('a'))).toEqual({ allocated: 2, status: 'READY' });
+    expect(opened).toHaveLength(2);
+    const taken = await Promise.all([1, 2, 3].map(() => pool.acquire(version('a'))));
+    expect(opened).toHaveLength(3);
+    for (const environment of taken) pool.giveBack(environment);
+    clock.advance(2_000_000);
+    expect(opened.map((environment) => environment.isClosed)).toEqual([false, false, true]);
+    await pool.close();
+  });
+
+  it('replaces one that was lost', async () => {
+    const { pool, opened } = createPool();
+    pool.provision(version('a'), 1);
+    await expect.poll(() => pool.provisionedStatus(version('a')).status).toBe('READY');
+    pool.discard(await pool.acquire(version('a')));
+    await expect.poll(() => opened.length).toBe(2);
+    await expect.poll(() => pool.provisionedStatus(version('a'))).toEqual({ allocated: 1, status: 'READY' });
+    await pool.close();
+  });
+
+  it('fails when the function does not initialise, and does not try for ever', async () => {
+    const { pool, opened } = createPool((environment) => {
+      environment.initialisesWell = false;
+    });
+    pool.provision(version('a'), 3);
+    await expect.poll(() => pool.provisionedStatus(version('a'))).toEqual({ allocated: 0, status: 'FAILED' });
+    await expect.poll(() => opened.every((environment) => environment.isClosed)).toBe(true);
+    expect(opened.length).toBeLessThanOrEqual(3);
+    await pool.close();
+  });
+
+  it('lets go of what is not wanted any more', async () => {
+    const { pool, opened, clock } = createPool();
+    pool.provision(version('a'), 2);
+    await expect.poll(() => pool.provisionedStatus(version('a')).status).toBe('READY');
+    pool.provision(version('a'), 0);
+    clock.advance(2_000_000);
+    await expect.poll(() => opened.every((environment) => environment.isClosed)).toBe(true);
   });
 });

@@ -6,9 +6,10 @@ import type { Cancel, Clock } from '../clock.ts';
 import type { Environment } from '../environment/environment.ts';
 import type { FunctionVersion } from '../functions/function.ts';
 import type { Log } from '../log.ts';
+import type { InitializationType } from '../protocol/payloads.ts';
 
 export type PoolOptions = {
-  readonly open: (version: FunctionVersion) => Promise<Environment>;
+  readonly open: (version: FunctionVersion, initializationType: InitializationType) => Promise<Environment>;
   readonly clock: Clock;
   readonly log: Log;
   /** Milliseconds after which an unused environment is ended. */
@@ -30,6 +31,23 @@ type Group = {
   readonly idle: { readonly environment: Environment; readonly since: number }[];
   readonly busy: Set<Environment>;
   readonly waiters: Waiter[];
+  readonly provisioned: Provisioned;
+};
+
+/** Environments of a revision that are kept initialised ahead of calls. */
+type Provisioned = {
+  /** How many there shall be. */
+  target: number;
+  /** Opening or initialising. */
+  preparing: number;
+  readonly environments: Set<Environment>;
+  /** The function failed to initialise; nothing more is tried until the target is set again. */
+  hasFailed: boolean;
+};
+
+export type ProvisionedStatus = {
+  readonly allocated: number;
+  readonly status: 'IN_PROGRESS' | 'READY' | 'FAILED';
 };
 
 export class EnvironmentPool {
@@ -46,15 +64,15 @@ export class EnvironmentPool {
   /** An environment that nobody else uses until it is given back. Rejects when this machine cannot open one. */
   async acquire(version: FunctionVersion): Promise<Environment> {
     const group = this.#groupOf(version);
-    const warm = group.idle.pop();
+    const warm = takeWarm(group);
     if (warm) {
-      group.busy.add(warm.environment);
-      return warm.environment;
+      group.busy.add(warm);
+      return warm;
     }
     const settling = await this.#waitForSettling(group);
     if (settling) return settling;
     if (this.#isClosed) throw new Error('the service is shutting down');
-    const environment = await this.#options.open(version);
+    const environment = await this.#options.open(version, 'on-demand');
     // The service may have begun to close meanwhile, or the group have been emptied and dropped.
     this.#groupOf(version).busy.add(environment);
     if (this.#isClosed) {
@@ -86,12 +104,35 @@ export class EnvironmentPool {
     const key = keyOf(environment.version);
     const group = this.#groups.get(key);
     group?.busy.delete(environment);
+    if (group?.provisioned.environments.delete(environment)) this.#prepareMissing(environment.version, group);
     if (group && isEmpty(group)) this.#groups.delete(key);
     const closing = environment
       .close()
       .catch((failure: unknown) => this.#options.log.error({ err: failure }, 'an environment did not end cleanly'))
       .finally(() => this.#closings.delete(closing));
     this.#closings.add(closing);
+  }
+
+  /** Keeps `count` environments of a version initialised ahead of calls; 0 lets go of them. */
+  provision(version: FunctionVersion, count: number): void {
+    const { provisioned } = this.#groupOf(version);
+    provisioned.target = count;
+    provisioned.hasFailed = false;
+    // What is too many stays as an ordinary environment, until it has been idle for long.
+    for (const environment of provisioned.environments) {
+      if (provisioned.environments.size <= count) break;
+      provisioned.environments.delete(environment);
+    }
+    if (count === 0) this.#scheduleSweep();
+    this.#prepareMissing(version, this.#groupOf(version));
+  }
+
+  /** How far the preparation of a version's environments has come. */
+  provisionedStatus(version: FunctionVersion): ProvisionedStatus {
+    const provisioned = this.#groups.get(keyOf(version))?.provisioned;
+    const allocated = provisioned?.environments.size ?? 0;
+    if (provisioned?.hasFailed) return { allocated, status: 'FAILED' };
+    return { allocated, status: provisioned && allocated >= provisioned.target ? 'READY' : 'IN_PROGRESS' };
   }
 
   /** Ends the idle environments that are not current any more; busy ones end when they are given back. */
@@ -112,6 +153,7 @@ export class EnvironmentPool {
     this.#isClosed = true;
     this.#cancelSweep?.();
     for (const group of [...this.#groups.values()]) {
+      group.provisioned.target = 0;
       const all = [...group.idle.splice(0).map(({ environment }) => environment), ...group.busy];
       for (const environment of all) this.discard(environment);
     }
@@ -122,10 +164,44 @@ export class EnvironmentPool {
     const key = keyOf(version);
     let group = this.#groups.get(key);
     if (!group) {
-      group = { idle: [], busy: new Set(), waiters: [] };
+      const provisioned = { target: 0, preparing: 0, environments: new Set<Environment>(), hasFailed: false };
+      group = { idle: [], busy: new Set(), waiters: [], provisioned };
       this.#groups.set(key, group);
     }
     return group;
+  }
+
+  #prepareMissing(version: FunctionVersion, group: Group): void {
+    const { provisioned } = group;
+    while (
+      !this.#isClosed &&
+      !provisioned.hasFailed &&
+      provisioned.environments.size + provisioned.preparing < provisioned.target
+    ) {
+      provisioned.preparing += 1;
+      const prepared = this.#prepare(version, group)
+        .catch((failure: unknown) => {
+          provisioned.hasFailed = true;
+          this.#options.log.error({ err: failure }, 'an environment could not be prepared ahead');
+        })
+        .finally(() => {
+          provisioned.preparing -= 1;
+          this.#closings.delete(prepared);
+        });
+      this.#closings.add(prepared);
+    }
+  }
+
+  async #prepare(version: FunctionVersion, group: Group): Promise<void> {
+    const environment = await this.#options.open(version, 'provisioned-concurrency');
+    group.busy.add(environment);
+    const isReady = !this.#isClosed && (await environment.initialise());
+    if (isReady && group.provisioned.environments.size < group.provisioned.target) {
+      group.provisioned.environments.add(environment);
+    }
+    if (!isReady && !this.#isClosed) group.provisioned.hasFailed = true;
+    if (isReady) this.giveBack(environment);
+    else this.discard(environment);
   }
 
   #waitForSettling(group: Group): Promise<Environment | undefined> | undefined {
@@ -154,8 +230,15 @@ export class EnvironmentPool {
     this.#cancelSweep = clock.after(Math.max(1000, Math.min(idleMs, 30_000)), () => {
       this.#cancelSweep = undefined;
       const now = clock.monotonicMs();
-      this.#discardIdle((_environment, since) => now - since >= idleMs);
-      for (const group of this.#groups.values()) if (group.idle.length > 0) this.#scheduleSweep();
+      this.#discardIdle(
+        (environment, since) =>
+          now - since >= idleMs &&
+          !this.#groups.get(keyOf(environment.version))?.provisioned.environments.has(environment),
+      );
+      for (const group of this.#groups.values()) {
+        if (group.idle.some(({ environment }) => !group.provisioned.environments.has(environment)))
+          this.#scheduleSweep();
+      }
     });
   }
 
@@ -168,8 +251,19 @@ export class EnvironmentPool {
   }
 }
 
+/** The last used one, provisioned ones first: they are there to be used. */
+function takeWarm({ idle, provisioned }: Group): Environment | undefined {
+  if (provisioned.environments.size > 0) {
+    const at = idle.findLastIndex(({ environment }) => provisioned.environments.has(environment));
+    if (at !== -1) return idle.splice(at, 1)[0]?.environment;
+  }
+  return idle.pop()?.environment;
+}
+
 function isEmpty(group: Group): boolean {
-  return group.idle.length === 0 && group.busy.size === 0 && group.waiters.length === 0;
+  return (
+    group.idle.length === 0 && group.busy.size === 0 && group.waiters.length === 0 && group.provisioned.target === 0
+  );
 }
 
 /** A revision of one version of one function: no environment ever serves another. */

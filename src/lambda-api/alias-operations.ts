@@ -7,7 +7,10 @@ import type { LambdaApiDependencies, OperationHandlers } from './dependencies.ts
 import { pageOf } from './dependencies.ts';
 import { functionNotFound, resolveFunctionReference } from './references.ts';
 
-export function aliasOperations({ features: { aliases, directory } }: LambdaApiDependencies): OperationHandlers {
+export function aliasOperations({
+  features: { aliases, directory },
+  provisioner,
+}: LambdaApiDependencies): OperationHandlers {
   return {
     CreateAlias(input, { scope }) {
       const { name } = resolveFunctionReference(scope, input.FunctionName);
@@ -17,7 +20,10 @@ export function aliasOperations({ features: { aliases, directory } }: LambdaApiD
 
     UpdateAlias(input, { scope }) {
       const { name } = resolveFunctionReference(scope, input.FunctionName);
-      return { body: renderAlias(aliases.update(scope, name, input.Name, draftOf(input), input.RevisionId)) };
+      const updated = aliases.update(scope, name, input.Name, draftOf(input), input.RevisionId);
+      // What was prepared for the version it pointed to is to be prepared for the new one.
+      provisioner.reconcile();
+      return { body: renderAlias(updated) };
     },
 
     GetAlias(input, { scope }) {
@@ -42,6 +48,7 @@ export function aliasOperations({ features: { aliases, directory } }: LambdaApiD
     DeleteAlias(input, { scope }) {
       const { name } = resolveFunctionReference(scope, input.FunctionName);
       aliases.remove(scope, name, input.Name);
+      provisioner.reconcile();
       return {};
     },
   };

@@ -4,15 +4,18 @@ import {
   type ProvisionedConcurrency,
   renderProvisionedArn,
 } from '../functions/concurrency-settings.ts';
-import type { Scope } from '../protocol/names.ts';
+import type { ProvisionedStatus } from '../invocation/pool.ts';
+import type { FunctionName, Scope } from '../protocol/names.ts';
 import { QUOTAS } from '../protocol/quotas.ts';
 import { ServiceError } from '../protocol/service-errors.ts';
 import type { LambdaApiDependencies, OperationHandlers } from './dependencies.ts';
 import { pageOf } from './dependencies.ts';
 import { functionNotFound, resolveFunctionReference } from './references.ts';
 
-export function concurrencyOperations({ features }: LambdaApiDependencies): OperationHandlers {
+export function concurrencyOperations({ features, provisioner }: LambdaApiDependencies): OperationHandlers {
   const { concurrency, directory } = features;
+  const statusOf = (scope: Scope, name: string, { qualifier }: ProvisionedConcurrency): ProvisionedStatus =>
+    provisioner.statusOf(features.resolve(scope, name as FunctionName, qualifier));
   return {
     PutFunctionConcurrency(input, { scope }) {
       const name = unqualified(scope, input.FunctionName);
@@ -35,6 +38,7 @@ export function concurrencyOperations({ features }: LambdaApiDependencies): Oper
       const { name, qualifier } = resolveFunctionReference(scope, input.FunctionName, input.Qualifier);
       const count = input.ProvisionedConcurrentExecutions;
       const { lastModified } = concurrency.provision(scope, name, qualifier ?? input.Qualifier, count);
+      provisioner.reconcile();
       // Recorded on AWS: the first answer comes before anything is allocated.
       return {
         body: {
@@ -49,12 +53,14 @@ export function concurrencyOperations({ features }: LambdaApiDependencies): Oper
 
     GetProvisionedConcurrencyConfig(input, { scope }) {
       const { name, qualifier } = resolveFunctionReference(scope, input.FunctionName, input.Qualifier);
-      return { body: renderProvisioned(requireProvisioned(concurrency, scope, name, qualifier ?? input.Qualifier)) };
+      const found = requireProvisioned(concurrency, scope, name, qualifier ?? input.Qualifier);
+      return { body: renderProvisioned(found, statusOf(scope, name, found)) };
     },
 
     DeleteProvisionedConcurrencyConfig(input, { scope }) {
       const { name, qualifier } = resolveFunctionReference(scope, input.FunctionName, input.Qualifier);
       concurrency.unprovision(scope, name, qualifier ?? input.Qualifier);
+      provisioner.reconcile();
       return {};
     },
 
@@ -65,7 +71,7 @@ export function concurrencyOperations({ features }: LambdaApiDependencies): Oper
         body: {
           ProvisionedConcurrencyConfigs: items.map((item) => ({
             FunctionArn: renderProvisionedArn(scope, name, item),
-            ...renderProvisioned(item),
+            ...renderProvisioned(item, statusOf(scope, name, item)),
           })),
           NextMarker: nextMarker,
         },
@@ -118,12 +124,17 @@ function requireProvisioned(
   );
 }
 
-function renderProvisioned({ requested, lastModified }: ProvisionedConcurrency): Record<string, unknown> {
+/** A reason only for a failure: AWS has one for a function that does not initialise. */
+function renderProvisioned(
+  { requested, lastModified }: ProvisionedConcurrency,
+  { allocated, status }: ProvisionedStatus,
+): Record<string, unknown> {
   return {
     RequestedProvisionedConcurrentExecutions: requested,
-    AvailableProvisionedConcurrentExecutions: requested,
-    AllocatedProvisionedConcurrentExecutions: requested,
-    Status: 'READY',
+    AvailableProvisionedConcurrentExecutions: allocated,
+    AllocatedProvisionedConcurrentExecutions: allocated,
+    Status: status,
+    ...(status === 'FAILED' ? { StatusReason: 'FUNCTION_ERROR_INIT_FAILURE' } : {}),
     LastModified: lastModified,
   };
 }

@@ -8,6 +8,7 @@ import type { FunctionVersion } from '../functions/function.ts';
 import type { FunctionFeatures } from '../functions/function-features.ts';
 import type { Functions } from '../functions/functions.ts';
 import type { ApiCall } from '../http/api-call.ts';
+import type { Provisioner } from '../invocation/provisioner.ts';
 import type { LayerPolicies } from '../layers/layer-policies.ts';
 import type { Layers } from '../layers/layers.ts';
 import type { Log } from '../log.ts';
@@ -20,6 +21,7 @@ export type LambdaApiDependencies = {
   readonly layerPolicies: LayerPolicies;
   readonly functions: Functions;
   readonly features: FunctionFeatures;
+  readonly provisioner: Provisioner;
   /** Runs a version; rejects only when this machine could not. */
   readonly invoke: (version: FunctionVersion, invocation: Invocation) => Promise<Outcome>;
   /** Where the URL of a function with this id is to be found; by default where it would be on AWS. */

@@ -23,7 +23,6 @@ const CAPACITY: Support = {
 };
 
 const POLICY = stored('Callers are not judged by policies.');
-const PROVISIONED = stored('No environments are prepared ahead.');
 const EVENT_INVOKE = stored('Asynchronous invocations are not run yet.');
 const URL = stored('Function URLs are not answered yet.');
 const EVENT_SOURCE = stored('Nothing polls event sources yet.');
@@ -52,7 +51,7 @@ export const OPERATION_SUPPORT: Readonly<Record<OperationName, Support>> = {
   DeleteFunctionEventInvokeConfig: EVENT_INVOKE,
   DeleteFunctionUrlConfig: URL,
   DeleteLayerVersion: SUPPORTED,
-  DeleteProvisionedConcurrencyConfig: PROVISIONED,
+  DeleteProvisionedConcurrencyConfig: SUPPORTED,
   GetAccountSettings: SUPPORTED,
   GetAlias: SUPPORTED,
   GetCapacityProvider: CAPACITY,
@@ -73,7 +72,7 @@ export const OPERATION_SUPPORT: Readonly<Record<OperationName, Support>> = {
   GetLayerVersionByArn: SUPPORTED,
   GetLayerVersionPolicy: POLICY,
   GetPolicy: POLICY,
-  GetProvisionedConcurrencyConfig: PROVISIONED,
+  GetProvisionedConcurrencyConfig: SUPPORTED,
   GetRuntimeManagementConfig: RUNTIME_MANAGEMENT,
   Invoke: SUPPORTED,
   InvokeAsync: PLANNED,
@@ -90,7 +89,7 @@ export const OPERATION_SUPPORT: Readonly<Record<OperationName, Support>> = {
   ListFunctionsByCodeSigningConfig: SIGNING,
   ListLayerVersions: SUPPORTED,
   ListLayers: SUPPORTED,
-  ListProvisionedConcurrencyConfigs: PROVISIONED,
+  ListProvisionedConcurrencyConfigs: SUPPORTED,
   ListTags: SUPPORTED,
   ListVersionsByFunction: SUPPORTED,
   PublishLayerVersion: SUPPORTED,
@@ -100,7 +99,7 @@ export const OPERATION_SUPPORT: Readonly<Record<OperationName, Support>> = {
   PutFunctionEventInvokeConfig: EVENT_INVOKE,
   PutFunctionRecursionConfig: RECURSION,
   PutFunctionScalingConfig: SCALING,
-  PutProvisionedConcurrencyConfig: PROVISIONED,
+  PutProvisionedConcurrencyConfig: SUPPORTED,
   PutRuntimeManagementConfig: RUNTIME_MANAGEMENT,
   RemoveLayerVersionPermission: POLICY,
   RemovePermission: POLICY,

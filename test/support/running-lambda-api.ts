@@ -13,6 +13,8 @@ import type { FunctionVersion } from '../../src/functions/function.ts';
 import { createFunctionFeatures, type FunctionFeatures } from '../../src/functions/function-features.ts';
 import { createFunctions, type Functions } from '../../src/functions/functions.ts';
 import { listen } from '../../src/http/listener.ts';
+import { keyOf } from '../../src/invocation/pool.ts';
+import { createProvisioner, provisionTargets } from '../../src/invocation/provisioner.ts';
 import { createLambdaApi } from '../../src/lambda-api/server.ts';
 import { createLayerPolicies } from '../../src/layers/layer-policies.ts';
 import { createLayers } from '../../src/layers/layers.ts';
@@ -79,11 +81,21 @@ export async function startLambdaApi(options: RunningLambdaApiOptions = {}): Pro
     accountConcurrency: 1000,
     chance: options.chance ?? Math.random,
   });
+  // Prepares nothing, at once.
+  const prepared = new Map<string, number>();
+  const provisioner = createProvisioner({
+    pool: {
+      provision: (version, count) => void prepared.set(keyOf(version), count),
+      provisionedStatus: (version) => ({ allocated: prepared.get(keyOf(version)) ?? 0, status: 'READY' }),
+    },
+    targets: () => provisionTargets(features),
+  });
   const handle = createLambdaApi({
     layers,
     layerPolicies: createLayerPolicies(database),
     functions,
     features,
+    provisioner,
     invoke: options.invoke ?? echo,
     clock,
     log: silentLog,
