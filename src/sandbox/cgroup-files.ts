@@ -71,17 +71,17 @@ export function readPids(folder: string): number[] {
   }
 }
 
-/** A name for this service's folder that no other process, living or dead, has: pid namespace, pid, time of its start. */
-export function serviceFolderName(pid: number = process.pid): string {
-  return `${PREFIX}${pidNamespace()}-${pid}-${startTime(pid) ?? 0}`;
-}
-
-/** Makes this service's folder below `parent`, and removes those of services that are gone. */
+/**
+ * Makes a service's folder below `parent`, and removes those of services that are gone. Its name is one that no other
+ * process, living or dead, has (pid namespace, pid, time of its start), and counts the services of this process.
+ */
 export function makeServiceFolder(parent: string): string {
   removeLeftovers(parent);
-  const folder = join(parent, serviceFolderName());
-  mkdirSync(folder, { recursive: true });
-  return folder;
+  const name = `${PREFIX}${pidNamespace()}-${process.pid}-${startTime(process.pid) ?? 0}`;
+  for (let count = 0; ; count++) {
+    const folder = join(parent, `${name}-${count}`);
+    if (tryMake(folder)) return folder;
+  }
 }
 
 /** Removes a group once the kernel has let go of its last process. */
@@ -94,7 +94,7 @@ export async function removeGroup(folder: string, clock: Clock): Promise<void> {
 
 function removeLeftovers(parent: string): void {
   for (const name of readdirSync(parent)) {
-    const [, space, pid, started] = /^lamella-(\d+)-(\d+)-(\d+)$/.exec(name) ?? [];
+    const [, space, pid, started] = /^lamella-(\d+)-(\d+)-(\d+)(?:-\d+)?$/.exec(name) ?? [];
     // In another pid namespace the number means another process: not ours to judge.
     if (space !== pidNamespace() || startTime(Number(pid)) === Number(started)) continue;
     removeTree(join(parent, name));
@@ -106,6 +106,17 @@ function removeTree(folder: string): void {
     if (entry.isDirectory()) removeTree(join(folder, entry.name));
   }
   tryRemove(folder);
+}
+
+/** False if it is there already. */
+function tryMake(folder: string): boolean {
+  try {
+    mkdirSync(folder);
+    return true;
+  } catch (failure) {
+    if ((failure as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw failure;
+  }
 }
 
 function tryRemove(folder: string): boolean {
