@@ -1,0 +1,137 @@
+/** What bites on AWS and shows nowhere else: freezing, limits, initialisation that fails, provisioned environments. */
+import {
+  GetProvisionedConcurrencyConfigCommand,
+  PublishVersionCommand,
+  PutProvisionedConcurrencyConfigCommand,
+} from '@aws-sdk/client-lambda';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { shellRuntime } from '../support/function-zip.ts';
+import { type RunningService, startService } from '../support/running-service.ts';
+
+let service: RunningService;
+
+beforeAll(async () => {
+  service = await startService({ cpu: 'limited' });
+});
+afterAll(() => service.close());
+
+/** Enough for the shell not to feel the limit. */
+const ROOMY = { MemorySize: 3538 };
+
+describe('an execution environment', () => {
+  it('stands still between invocations, and goes on with the next', async () => {
+    await service.createFunction(
+      'works-in-background',
+      {
+        bootstrap: shellRuntime(
+          'respond "$(wc -c < /tmp/ticks)"',
+          '(while :; do printf x >> /tmp/ticks; sleep 0.01; done) & while [ ! -s /tmp/ticks ]; do sleep 0.01; done',
+        ),
+      },
+      ROOMY,
+    );
+    const first = Number((await service.invoke('works-in-background')).payload);
+    // As long as the background would need for a hundred ticks.
+    const until = performance.now() + 1000;
+    await expect.poll(() => performance.now() >= until, { timeout: 3000 }).toBe(true);
+    const second = Number((await service.invoke('works-in-background')).payload);
+    expect(second - first).toBeLessThan(30);
+    const during = await service.invoke('works-in-background', { stay: true });
+    expect(Number(during.payload)).toBeGreaterThanOrEqual(second);
+  });
+
+  it('may hold as much memory as the function has, and is ended beyond it', async () => {
+    await service.createFunction(
+      'takes-memory',
+      {
+        bootstrap: `#!/usr/bin/python3
+import os, urllib.request
+api = 'http://' + os.environ['AWS_LAMBDA_RUNTIME_API'] + '/2018-06-01/runtime/invocation/'
+while True:
+    with urllib.request.urlopen(api + 'next') as event:
+        request_id, size = event.headers['Lambda-Runtime-Aws-Request-Id'], int(event.read())
+    held = bytearray(size << 20)
+    held[::4096] = b'1' * len(held[::4096])
+    urllib.request.urlopen(api + request_id + '/response', data=str(len(held)).encode()).close()
+    del held
+`,
+      },
+      { MemorySize: 256 },
+    );
+    expect((await service.invoke('takes-memory', '100')).payload).toBe(String(100 << 20));
+    const beyond = await service.invoke('takes-memory', '400');
+    expect(JSON.parse(beyond.payload)).toEqual({
+      errorType: 'Runtime.OutOfMemory',
+      errorMessage: expect.stringMatching(/^RequestId: \S+ Error: Runtime exited with error: signal: killed$/),
+    });
+    expect(beyond.log).toMatch(
+      /\tMemory Size: 256 MB\tMax Memory Used: 256 MB\tStatus: error\tError Type: Runtime\.OutOfMemory\n$/,
+    );
+    expect((await service.invoke('takes-memory', '100')).functionError).toBeUndefined();
+  });
+
+  it('has CPU time in proportion to its memory, but full speed while it initialises', async () => {
+    const spin = 'i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done';
+    // utime and stime of the shell itself, in hundredths of a second.
+    const ticks = "$(cut -d' ' -f14,15 < /proc/$$/stat | tr ' ' '+')";
+    const bootstrap = shellRuntime(
+      `B=$((${ticks})); ${spin}; respond "$A $((${ticks}-B))"`,
+      `${spin}; A=$((${ticks}))`,
+    );
+    await service.createFunction('spins-small', { bootstrap }, { MemorySize: 128, Timeout: 60 });
+    const { log, payload } = await service.invoke('spins-small');
+    const [, duration, init] = /\tDuration: ([\d.]+) ms.*\tInit Duration: ([\d.]+) ms/.exec(log) ?? [];
+    const [initTicks, invokeTicks] = payload.split(' ').map(Number);
+    const share = (ticksUsed: number | undefined, ms: string | undefined) => ((ticksUsed ?? 0) * 10) / Number(ms);
+    // 128 of 1769 MB are 7.2 % of a CPU; a little more for what the first period allows at once.
+    expect(share(invokeTicks, duration)).toBeLessThan(0.11);
+    expect(share(initTicks, init)).toBeGreaterThan(0.14);
+  });
+
+  it('answers the caller although the runtime exits right after, and starts anew', async () => {
+    await service.createFunction('exits-after-response', { bootstrap: shellRuntime('respond $$; exit 3') }, ROOMY);
+    const first = await service.invoke('exits-after-response');
+    expect(first.functionError).toBeUndefined();
+    expect(first.log).toMatch(/\tStatus: error\tError Type: Runtime\.ExitError\n$/);
+    const second = await service.invoke('exits-after-response');
+    expect(second.functionError).toBeUndefined();
+    expect(second.log).not.toContain('Init Duration');
+  });
+
+  it('that does not initialise within 10 s is given the function timeout inside the invocation', async () => {
+    await service.createFunction(
+      'initialises-slowly',
+      { bootstrap: shellRuntime('respond ready', 'if [ ! -e /tmp/again ]; then touch /tmp/again; sleep 60; fi') },
+      { ...ROOMY, Timeout: 5 },
+    );
+    const { payload, log, functionError } = await service.invoke('initialises-slowly');
+    expect([functionError, payload]).toEqual([undefined, 'ready']);
+    expect(log).toMatch(/^INIT_REPORT Init Duration: (9999|10\d\d\d)\.\d\d ms\tPhase: init\tStatus: timeout\nSTART /);
+    expect(log).not.toMatch(/REPORT RequestId.*Init Duration/);
+  });
+
+  it('is prepared ahead where provisioned concurrency is configured, so that the first call is warm', async () => {
+    await service.createFunction(
+      'is-provisioned',
+      { bootstrap: shellRuntime('respond "$AWS_LAMBDA_INITIALIZATION_TYPE"', 'sleep 0.5') },
+      ROOMY,
+    );
+    const { Version } = await service.client.send(new PublishVersionCommand({ FunctionName: 'is-provisioned' }));
+    const of = { FunctionName: 'is-provisioned', Qualifier: Version };
+    await service.client.send(
+      new PutProvisionedConcurrencyConfigCommand({ ...of, ProvisionedConcurrentExecutions: 2 }),
+    );
+    await expect
+      .poll(async () => (await service.client.send(new GetProvisionedConcurrencyConfigCommand(of))).Status, {
+        timeout: 10_000,
+      })
+      .toBe('READY');
+    const startedAt = performance.now();
+    const invoked = await Promise.all(
+      [1, 2].map(() => service.invoke('is-provisioned', {}, { Qualifier: Version ?? '' })),
+    );
+    expect(performance.now() - startedAt).toBeLessThan(450);
+    expect(invoked.map(({ payload }) => payload)).toEqual(['provisioned-concurrency', 'provisioned-concurrency']);
+    expect(invoked[0]?.log).toMatch(/\tInit Duration: [\d.]+ ms\t\n$/);
+  });
+});
