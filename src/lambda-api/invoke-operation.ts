@@ -10,6 +10,8 @@ import { readBody } from '../http/body.ts';
 import type { HttpHeaders, HttpRequest, HttpResponse } from '../http/exchange.ts';
 import { ANSWER_HEADERS, REQUEST_HEADERS } from '../protocol/headers.ts';
 import { renderFunctionArn } from '../protocol/names.ts';
+import type { OperationInput } from '../protocol/operations.ts';
+import { shapeRow } from '../protocol/operations.ts';
 import { QUOTAS, REQUEST_BYTES } from '../protocol/quotas.ts';
 import { ServiceError } from '../protocol/service-errors.ts';
 import type { LambdaApiDependencies } from './dependencies.ts';
@@ -17,7 +19,7 @@ import { encodeEvent } from './event-stream.ts';
 import { findJsonComplaint, renderJsonComplaint } from './json-syntax.ts';
 import { parseInput, type RawInput } from './parse-input.ts';
 import { resolveFunctionReference } from './references.ts';
-import { startTrace } from './trace-header.ts';
+import { createTraces } from './trace-header.ts';
 
 const EMPTY_EVENT = Buffer.from('{}');
 const NO_BODY = Buffer.alloc(0);
@@ -35,9 +37,10 @@ type Accepted = {
 
 /** Answers Invoke, from the reading of the body to the last byte. */
 export function createInvokeHandler(dependencies: LambdaApiDependencies): InvokeHandler {
+  const accept = createAcceptance(dependencies, 'Invoke');
   return async (call, raw) => {
     const { response } = call;
-    const { version, type, invocation, trace } = await accept(dependencies, 'Invoke', call, raw);
+    const { version, type, invocation, trace } = await accept(call, raw);
     if (type === 'DryRun') {
       response.writeHead(204).end();
       return;
@@ -54,9 +57,10 @@ export function createInvokeHandler(dependencies: LambdaApiDependencies): Invoke
  * ended comes last. Once a frame is out, a failure can only be told in the last one.
  */
 export function createStreamingInvokeHandler(dependencies: LambdaApiDependencies): InvokeHandler {
+  const accept = createAcceptance(dependencies, 'InvokeWithResponseStream');
   return async (call, raw) => {
     const { response } = call;
-    const { version, type, invocation, trace } = await accept(dependencies, 'InvokeWithResponseStream', call, raw);
+    const { version, type, invocation, trace } = await accept(call, raw);
     if (type === 'DryRun') {
       response.writeHead(204).end();
       return;
@@ -83,35 +87,55 @@ export function createStreamingInvokeHandler(dependencies: LambdaApiDependencies
 const EVENT_STREAM = 'application/vnd.amazon.eventstream';
 const OCTETS = 'application/octet-stream';
 
-async function accept(
+type InvocationOperation = 'Invoke' | 'InvokeWithResponseStream';
+type InvocationInput = OperationInput<InvocationOperation>;
+
+function createAcceptance(
   { features, clock }: LambdaApiDependencies,
-  operation: 'Invoke' | 'InvokeWithResponseStream',
-  { request, scope, requestId }: ApiCall,
-  raw: Omit<RawInput, 'body'>,
-): Promise<Accepted> {
-  const payload = await readBody(request, REQUEST_BYTES[operation]);
-  const input = parseInput(operation, { ...raw, body: NO_BODY });
-  const { name, qualifier } = resolveFunctionReference(scope, input.FunctionName, input.Qualifier);
-  const type = input.InvocationType ?? 'RequestResponse';
-  if (type === 'Event') checkEventSize(payload);
-  const version = features.resolve(scope, name, qualifier);
-  if (payload.length > 0) checkJson(payload);
-  const trace = startTrace(oneHeader(request, REQUEST_HEADERS.traceId), clock.epochMs());
-  return {
-    version,
-    type,
-    trace: trace.forCaller,
-    invocation: {
-      requestId,
-      payload: payload.length > 0 ? payload : EMPTY_EVENT,
-      invokedFunctionArn: renderFunctionArn(scope, name, qualifier),
-      traceId: trace.forFunction,
-      clientContext: decodeClientContext(input.ClientContext),
-      cognitoIdentity: undefined,
-      wantsLogTail: input.LogType === 'Tail',
-    },
+  operation: InvocationOperation,
+): (call: ApiCall, raw: Omit<RawInput, 'body'>) => Promise<Accepted> {
+  const traces = createTraces(clock);
+  // Callers repeat themselves: a target that has passed the model's patterns is known from then on, by the router's
+  // own object, and without headers to check nothing is left to parse.
+  const checked = new WeakMap<object, InvocationInput>();
+  const parse = (raw: Omit<RawInput, 'body'>): InvocationInput => {
+    const known = checked.get(raw.pathParameters);
+    if (known !== undefined && CHECKED_HEADERS.every((name) => raw.headers[name] === undefined)) return known;
+    const input = parseInput(operation, { ...raw, body: NO_BODY });
+    checked.set(raw.pathParameters, { FunctionName: input.FunctionName, Qualifier: input.Qualifier });
+    return input;
+  };
+
+  return async ({ request, scope, requestId }, raw) => {
+    const payload = await readBody(request, REQUEST_BYTES[operation]);
+    const input = parse(raw);
+    const { name, qualifier } = resolveFunctionReference(scope, input.FunctionName, input.Qualifier);
+    const type = input.InvocationType ?? 'RequestResponse';
+    if (type === 'Event') checkEventSize(payload);
+    const version = features.resolve(scope, name, qualifier);
+    if (payload.length > 0) checkJson(payload);
+    const trace = traces.start(oneHeader(request, REQUEST_HEADERS.traceId));
+    return {
+      version,
+      type,
+      trace: trace.forCaller,
+      invocation: {
+        requestId,
+        payload: payload.length > 0 ? payload : EMPTY_EVENT,
+        invokedFunctionArn: renderFunctionArn(scope, name, qualifier),
+        traceId: trace.forFunction,
+        clientContext: decodeClientContext(input.ClientContext),
+        cognitoIdentity: undefined,
+        wantsLogTail: input.LogType === 'Tail',
+      },
+    };
   };
 }
+
+/** Headers of which the model has something to say, in lower case. */
+const CHECKED_HEADERS = Object.values(shapeRow('InvocationRequest').members ?? {}).flatMap((member) =>
+  member.in === 'header' && member.name ? [member.name.toLowerCase()] : [],
+);
 
 /** Resolves when the caller can take more, or is gone: the function goes on either way. */
 function sendFrame(response: HttpResponse, frame: Buffer): Promise<void> | undefined {

@@ -19,6 +19,41 @@ type Node = {
   }[];
 };
 
+/** What a request line asks for. */
+export type Target = {
+  readonly path: string;
+  readonly query: URLSearchParams;
+  /** Undefined when Lambda has no operation there. */
+  readonly match: RouteMatch | undefined;
+};
+
+export type Targets = {
+  /** The same object for the same method and URL, as long as it is remembered. */
+  find(method: string, url: string): Target;
+};
+
+/** Most calls are for one of a few targets. */
+const TARGETS_REMEMBERED = 1000;
+
+/** Finds targets and remembers those of late. */
+export function createTargets(): Targets {
+  const remembered = new Map<string, Target>();
+  return {
+    find(method, url) {
+      const key = `${method} ${url}`;
+      const known = remembered.get(key);
+      if (known !== undefined) return known;
+      const queryStart = url.indexOf('?');
+      const path = queryStart < 0 ? url : url.slice(0, queryStart);
+      const query = new URLSearchParams(queryStart < 0 ? '' : url.slice(queryStart + 1));
+      const target = { path, query, match: matchOperation(method, path, query) };
+      if (remembered.size >= TARGETS_REMEMBERED) remembered.clear();
+      remembered.set(key, target);
+      return target;
+    },
+  };
+}
+
 const ROUTES = buildRoutes();
 
 /** The operation behind a request, or undefined when Lambda has none there. A slash at the end is not counted. */

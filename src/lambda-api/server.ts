@@ -21,7 +21,7 @@ import { eventSourceOperations } from './event-source-operations.ts';
 import { functionOperations } from './function-operations.ts';
 import { createInvokeHandler, createStreamingInvokeHandler } from './invoke-operation.ts';
 import { layerOperations } from './layer-operations.ts';
-import { matchOperation } from './operation-routes.ts';
+import { createTargets, type Targets } from './operation-routes.ts';
 import { OPERATION_SUPPORT } from './operation-support.ts';
 import { parseInput, takesBody } from './parse-input.ts';
 import { policyOperations } from './policy-operations.ts';
@@ -46,19 +46,15 @@ export function createLambdaApi(dependencies: LambdaApiDependencies): ServiceHan
     ...runtimeOperations(dependencies),
     ...tagOperations(dependencies),
   };
+  const targets = createTargets();
   const invoke = createInvokeHandler(dependencies);
   const invokeStreaming = createStreamingInvokeHandler(dependencies);
 
   async function answer(call: ApiCall): Promise<void> {
     const { request } = call;
-    const url = request.url ?? '/';
-    const queryStart = url.indexOf('?');
-    const path = queryStart < 0 ? url : url.slice(0, queryStart);
-    const query = new URLSearchParams(queryStart < 0 ? '' : url.slice(queryStart + 1));
+    const { method = 'GET', url = '/' } = request;
+    const { path, query, match } = targets.find(method, url);
     if (path.startsWith(CONTENT_PREFIX)) return downloads.answer(call, path, query);
-
-    const method = request.method ?? 'GET';
-    const match = matchOperation(method, path, query);
     if (match === undefined) throw unknownOperation(method, path);
     const { operation, pathParameters } = match;
     const raw = { pathParameters, query, headers: request.headers };
@@ -77,7 +73,7 @@ export function createLambdaApi(dependencies: LambdaApiDependencies): ServiceHan
       await answer(call);
     } catch (failure) {
       if (failure instanceof BodyFailure && failure.reason === 'aborted') return;
-      sendError(call, asServiceError(failure, call));
+      sendError(call, asServiceError(failure, call, targets));
     }
   };
 }
@@ -112,11 +108,10 @@ function sendError({ response }: ApiCall, error: ServiceError): void {
     .end(body);
 }
 
-function asServiceError(failure: unknown, { request }: ApiCall): ServiceError {
+function asServiceError(failure: unknown, { request }: ApiCall, targets: Targets): ServiceError {
   if (failure instanceof ServiceError) return failure;
   if (failure instanceof BodyFailure) {
-    const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
-    const operation = matchOperation(request.method ?? 'GET', path, new URLSearchParams())?.operation ?? 'requested';
+    const operation = targets.find(request.method ?? 'GET', request.url ?? '/').match?.operation ?? 'requested';
     return new ServiceError(
       'RequestTooLargeException',
       `Request must be smaller than ${failure.limitBytes} bytes for the ` +

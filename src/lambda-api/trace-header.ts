@@ -1,5 +1,6 @@
 /** X-Ray's trace header: made when the caller sent none, continued when it did. Nothing is sampled or sent anywhere. */
 import { randomBytes } from 'node:crypto';
+import type { Clock } from '../clock.ts';
 
 export type Trace = {
   /** As the function receives it: `Root=...;Parent=...;Sampled=0|1` */
@@ -12,33 +13,39 @@ const ROOT = /(?:^|;)\s*root=(1-[0-9a-f]{8}-[0-9a-f]{24})\s*(?:;|$)/i;
 const PARENT = /(?:^|;)\s*parent=([0-9a-f]{16})\s*(?:;|$)/i;
 const SAMPLED = /(?:^|;)\s*sampled=1\s*(?:;|$)/i;
 
-/** The trace of an invocation that begins now. */
-export function startTrace(header: string | undefined, epochMs: number): Trace {
-  const root = (header !== undefined && ROOT.exec(header)?.[1]) || newRoot(epochMs);
-  const parent = (header !== undefined && PARENT.exec(header)?.[1]) || random(8);
-  const sampled = header !== undefined && SAMPLED.test(header) ? 1 : 0;
+export type Traces = {
+  /** The trace of an invocation that begins now. */
+  start(header: string | undefined): Trace;
+};
+
+/** Random identifiers are drawn from the system a page at a time: this is on the road of every invocation. */
+const PAGE_BYTES = 4096;
+
+export function createTraces(clock: Clock): Traces {
+  let page = '';
+  let drawn = 0;
+  const random = (digits: number): string => {
+    if (drawn + digits > page.length) {
+      page = randomBytes(PAGE_BYTES).toString('hex');
+      drawn = 0;
+    }
+    drawn += digits;
+    return page.slice(drawn - digits, drawn);
+  };
+  const newRoot = () => {
+    const seconds = Math.floor(clock.epochMs() / 1000);
+    return `1-${seconds.toString(16).padStart(8, '0')}-${random(24)}`;
+  };
+
   return {
-    forFunction: `Root=${root};Parent=${parent};Sampled=${sampled}`,
-    forCaller: `root=${root};parent=${parent};sampled=${sampled}`,
+    start(header) {
+      const root = (header !== undefined && ROOT.exec(header)?.[1]) || newRoot();
+      const parent = (header !== undefined && PARENT.exec(header)?.[1]) || random(16);
+      const sampled = header !== undefined && SAMPLED.test(header) ? 1 : 0;
+      return {
+        forFunction: `Root=${root};Parent=${parent};Sampled=${sampled}`,
+        forCaller: `root=${root};parent=${parent};sampled=${sampled}`,
+      };
+    },
   };
 }
-
-function newRoot(epochMs: number): string {
-  const seconds = Math.floor(epochMs / 1000)
-    .toString(16)
-    .padStart(8, '0');
-  return `1-${seconds}-${random(12)}`;
-}
-
-/** Random hexadecimal digits, drawn from the system a page at a time. */
-function random(bytes: number): string {
-  if (drawn + bytes > pool.length) {
-    pool = randomBytes(4096);
-    drawn = 0;
-  }
-  drawn += bytes;
-  return pool.toString('hex', drawn - bytes, drawn);
-}
-
-let pool = randomBytes(0);
-let drawn = 0;
