@@ -1,8 +1,18 @@
 /** The unmodified AWS CLI, each one on the PATH (apt's is version 2; others may be there too), against a real port. */
 import type { ChildProcess } from 'node:child_process';
 import { execFile, execFileSync, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { accessSync, constants, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -148,6 +158,47 @@ describe.each(CLIS)('$version', { timeout: 60_000 }, ({ path, version }) => {
     const missing = await aws('logs', 'filter-log-events', '--log-group-name', '/none');
     expect(missing.stderr).toContain('(ResourceNotFoundException)');
     expect(missing.stderr).toContain('The specified log group does not exist.');
+  });
+
+  it('moves files to a bucket and back, large ones in parts', async () => {
+    const large = randomBytes(17 * 1024 * 1024);
+    writeFileSync(join(folder, 'large file.zip'), large);
+    writeFileSync(join(folder, 'small.txt'), 'small');
+    const s3 = async (...words: string[]) => {
+      const { code, stdout, stderr } = await aws('s3', ...words);
+      if (code !== 0) throw new Error(stderr);
+      return stdout;
+    };
+    await s3('mb', 's3://code');
+    await s3('cp', 'large file.zip', 's3://code/dir/large file.zip');
+    await s3('cp', 'small.txt', 's3://code/small.txt');
+    expect(await s3('ls', 's3://code/')).toMatch(/PRE dir\/\n.* 5 small\.txt\n/);
+    await s3('cp', 's3://code/dir/large file.zip', 'back.zip');
+    expect(readFileSync(join(folder, 'back.zip')).equals(large)).toBe(true);
+    await s3('rb', 's3://code', '--force');
+    expect(await s3('ls')).toBe('');
+  });
+
+  it('is let in with the right key only, where signatures are enforced', async () => {
+    await apis.close();
+    apis = await startApis({ enforcedKeys: { AKIAIOSFODNN7EXAMPLE: 'secret' } });
+    expect((await json('sts', 'get-caller-identity')).Account).toBe('123456789012');
+    expect((await json('logs', 'describe-log-groups')).logGroups).toEqual([]);
+    const create = ['s3api', 'create-bucket', '--bucket', 'b-c'];
+    expect((await aws(...create)).code).toBe(0);
+    writeFileSync(join(folder, 'k'), 'content');
+    const put = await json('s3api', 'put-object', '--bucket', 'b-c', '--key', "a '(b)* &+~ü", '--body', 'k');
+    expect(put.ETag).toBeDefined();
+    // Left to itself, version 1 still presigns with SigV2 for endpoints that it does not know.
+    mkdirSync(join(folder, '.aws'));
+    writeFileSync(join(folder, '.aws/config'), '[default]\ns3 =\n  signature_version = s3v4\n');
+    const { stdout } = await aws('s3', 'presign', "s3://b-c/a '(b)* &+~ü");
+    expect(await (await fetch(stdout.trim())).text()).toBe('content');
+    expect((await fetch(stdout.trim().replace(/.$/, (digit) => (digit === '0' ? '1' : '0')))).status).toBe(403);
+    await apis.close();
+    apis = await startApis({ enforcedKeys: { AKIAIOSFODNN7EXAMPLE: 'another secret' } });
+    expect((await aws('sts', 'get-caller-identity')).stderr).toContain('(SignatureDoesNotMatch)');
+    expect((await aws(...create)).stderr).toContain('(SignatureDoesNotMatch)');
   });
 
   // Version 1 has no `logs tail`.

@@ -71,6 +71,7 @@ describe('the API port', () => {
     expect((await call('/?Action=ListRoles&Version=2010-05-08')).text).toContain('ListRolesResult');
     const logs = { method: 'POST', body: '{}', headers: { 'X-Amz-Target': 'Logs_20140328.DescribeLogGroups' } };
     expect(JSON.parse((await call('/', logs)).text)).toEqual({ logGroups: [] });
+    expect((await call('/bucket/key?AWSAccessKeyId=AKID&Signature=x&Expires=1')).text).toContain('NoSuchBucket');
     expect((await call('/2015-03-31/functions/', { method: 'POST', body: '{"a":1}' })).text).toBe('lambda');
     expect((await call('/', form('Version=2000-01-01&x=y'))).text).toBe('lambda');
     expect(lambdaCalls.map(({ body }) => body)).toEqual(['{"a":1}', 'Version=2000-01-01&x=y']);
@@ -94,7 +95,7 @@ describe('the API port', () => {
     expect(json.status).toBe(501);
     expect(JSON.parse(json.text)).toEqual({
       __type: 'NotImplementedException',
-      Message: "Lamella does not offer the service 'dynamodb'. It answers for lambda, iam, sts, logs.",
+      Message: "Lamella does not offer the service 'dynamodb'. It answers for lambda, iam, sts, logs, s3.",
     });
     const xml = await call('/', {
       method: 'POST',

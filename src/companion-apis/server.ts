@@ -23,6 +23,7 @@ export type ApiServices = {
   readonly iam: ServiceHandler;
   readonly sts: ServiceHandler;
   readonly logs: ServiceHandler;
+  readonly s3?: ServiceHandler | undefined;
 };
 
 export type ApiHandlerOptions = ApiServices & {
@@ -40,7 +41,7 @@ export type ApiHandlerOptions = ApiServices & {
 
 type ServiceName = keyof ApiServices;
 
-const SERVICE_NAMES: readonly ServiceName[] = ['lambda', 'iam', 'sts', 'logs'];
+const SERVICE_NAMES: readonly ServiceName[] = ['lambda', 'iam', 'sts', 'logs', 's3'];
 const REGION = /^[a-z]{2,5}(-[a-z]+)+-\d{1,2}$/;
 
 /** The handler of the whole API port. */
@@ -76,9 +77,10 @@ export function createApiHandler(options: ApiHandlerOptions): HttpHandler {
     if (authentication && 'fault' in authentication) {
       return renderAuthenticationFault(call, service, authentication.fault);
     }
-    const handler = SERVICE_NAMES.find((name) => name === service);
-    if (handler === undefined) return refuseService(call, service);
-    await options[handler](call);
+    const name = SERVICE_NAMES.find((known) => known === service);
+    const handler = name && options[name];
+    if (handler === undefined) return refuseService(call, service, options);
+    await handler(call);
   };
 }
 
@@ -91,6 +93,9 @@ function queryOf(request: HttpRequest): string {
 async function guessService(request: HttpRequest, query: URLSearchParams): Promise<ServiceName> {
   const target = request.headers['x-amz-target'];
   if (typeof target === 'string' && target.startsWith(`${LOGS_TARGET_PREFIX}.`)) return 'logs';
+  if (/(^|\.)s3(\.[a-z0-9-]+)?\.localhost(:\d+)?$/i.test(request.headers.host ?? '')) return 's3';
+  // Only S3 still knew SigV2: older tools presign with it for endpoints that they have never heard of.
+  if (query.has('AWSAccessKeyId') || request.headers.authorization?.startsWith('AWS ')) return 's3';
   if (/^\/(\?|$)/.test(request.url ?? '/')) {
     const version = query.get('Version') ?? (isForm(request) ? await peekVersion(request) : undefined);
     if (version === IAM_VERSION) return 'iam';
@@ -126,9 +131,10 @@ function firstPiece(request: HttpRequest): Promise<Buffer | undefined> {
 }
 
 /** Said in the protocol that the client seems to speak, so that its SDK shows the text. */
-function refuseService(call: ApiCall, service: string): void {
+function refuseService(call: ApiCall, service: string, services: ApiServices): void {
   const code = 'NotImplementedException';
-  const message = `Lamella does not offer the service '${service}'. It answers for ${SERVICE_NAMES.join(', ')}.`;
+  const offered = SERVICE_NAMES.filter((name) => services[name] !== undefined);
+  const message = `Lamella does not offer the service '${service}'. It answers for ${offered.join(', ')}.`;
   call.request.resume();
   if (isForm(call.request)) {
     const xml = renderError('https://lamella.invalid/', code, 501, message, call.requestId);

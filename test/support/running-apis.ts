@@ -8,6 +8,8 @@ import { createAuthenticator } from '../../src/companion-apis/authentication.ts'
 import { createLogsApi } from '../../src/companion-apis/cloudwatch-logs.ts';
 import type { IamApi } from '../../src/companion-apis/iam.ts';
 import { createIamApi } from '../../src/companion-apis/iam.ts';
+import type { S3Api } from '../../src/companion-apis/s3.ts';
+import { createS3Api } from '../../src/companion-apis/s3.ts';
 import { createApiHandler } from '../../src/companion-apis/server.ts';
 import type { StsApi } from '../../src/companion-apis/sts.ts';
 import { createStsApi } from '../../src/companion-apis/sts.ts';
@@ -25,6 +27,9 @@ export type RunningApis = {
   readonly logStore: LogStore;
   readonly iam: IamApi;
   readonly sts: StsApi;
+  readonly s3: S3Api;
+  /** The data folder. */
+  readonly root: string;
   close(): Promise<void>;
 };
 
@@ -51,6 +56,7 @@ export async function startApis(options: RunningApisOptions = {}): Promise<Runni
   const logStore = lifetime.own(createLogStore({ database, clock, log: silentLog }));
   const iam = createIamApi({ database, clock, log: silentLog });
   const sts = createStsApi({ database, clock, log: silentLog, iam });
+  const s3 = createS3Api({ database, clock, log: silentLog, root: folder });
   const { enforcedKeys } = options;
   const secretOf = (accessKeyId: string) => enforcedKeys?.[accessKeyId] ?? sts.secretOf(accessKeyId);
   const failures: unknown[] = [];
@@ -59,6 +65,7 @@ export async function startApis(options: RunningApisOptions = {}): Promise<Runni
     iam: iam.handle,
     sts: sts.handle,
     logs: createLogsApi({ logStore, clock, log: silentLog }),
+    s3: s3.handle,
     defaultRegion: 'us-east-1',
     accountId: TEST_ACCOUNT,
     allowedHosts: options.allowedHosts ?? [],
@@ -81,6 +88,8 @@ export async function startApis(options: RunningApisOptions = {}): Promise<Runni
     logStore,
     iam,
     sts,
+    s3,
+    root: folder,
     close: () => lifetime.close(),
   };
 }
