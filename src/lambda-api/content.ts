@@ -8,6 +8,7 @@ import { stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import type { ApiCall } from '../http/api-call.ts';
 import type { ContentDigest } from '../layers/layer.ts';
+import { ANSWER_HEADERS } from '../protocol/headers.ts';
 
 /** No operation of Lambda's begins like this. */
 export const CONTENT_PREFIX = '/_lamella/content/';
@@ -25,7 +26,8 @@ export function createContentDownloads(pathOf: (digest: ContentDigest) => string
 
   return {
     locate: (baseUrl, digest) => `${baseUrl}${CONTENT_PREFIX}${digest}?signature=${sign(digest)}`,
-    async answer({ request, response }, path, query) {
+    async answer({ request, response, requestId }, path, query) {
+      response.setHeader(ANSWER_HEADERS.requestId, requestId);
       const digest = path.slice(CONTENT_PREFIX.length);
       const signature = Buffer.from(query.get('signature') ?? '');
       const expected = Buffer.from(sign(digest));

@@ -39,14 +39,15 @@ type Accepted = {
 export function createInvokeHandler(dependencies: LambdaApiDependencies): InvokeHandler {
   const accept = createAcceptance(dependencies, 'Invoke');
   return async (call, raw) => {
-    const { response } = call;
+    const { response, requestId } = call;
     const { version, type, invocation, trace } = await accept(call, raw);
     if (type === 'DryRun') {
-      response.writeHead(204).end();
+      response.writeHead(204, { [ANSWER_HEADERS.requestId]: requestId }).end();
       return;
     }
     if (type === 'Event') throw notAsynchronous();
     const answer = renderOutcome(await dependencies.invoke(version, invocation));
+    answer.headers[ANSWER_HEADERS.requestId] = requestId;
     answer.headers[ANSWER_HEADERS.traceId] = trace;
     response.writeHead(200, answer.headers).end(answer.payload);
   };
@@ -59,15 +60,16 @@ export function createInvokeHandler(dependencies: LambdaApiDependencies): Invoke
 export function createStreamingInvokeHandler(dependencies: LambdaApiDependencies): InvokeHandler {
   const accept = createAcceptance(dependencies, 'InvokeWithResponseStream');
   return async (call, raw) => {
-    const { response } = call;
+    const { response, requestId } = call;
     const { version, type, invocation, trace } = await accept(call, raw);
     if (type === 'DryRun') {
-      response.writeHead(204).end();
+      response.writeHead(204, { [ANSWER_HEADERS.requestId]: requestId }).end();
       return;
     }
     const begin = () => {
       if (response.headersSent) return;
       response.writeHead(200, {
+        [ANSWER_HEADERS.requestId]: requestId,
         'Content-Type': EVENT_STREAM,
         [ANSWER_HEADERS.executedVersion]: version.version,
         [ANSWER_HEADERS.traceId]: trace,

@@ -68,7 +68,6 @@ export function createLambdaApi(dependencies: LambdaApiDependencies): ServiceHan
   }
 
   return async (call) => {
-    call.response.setHeader(ANSWER_HEADERS.requestId, call.requestId);
     try {
       await answer(call);
     } catch (failure) {
@@ -87,20 +86,27 @@ function limitOf(operation: OperationName): number {
   return (REQUEST_BYTES as Readonly<Record<string, number>>)[operation] ?? REQUEST_BYTES_DEFAULT;
 }
 
-function sendAnswer({ response }: ApiCall, operation: OperationName, { body, status }: OperationAnswer): void {
+function sendAnswer(
+  { response, requestId }: ApiCall,
+  operation: OperationName,
+  { body, status }: OperationAnswer,
+): void {
   const code = status ?? operationRow(operation).status;
   if (body === undefined) {
-    response.writeHead(code, code === 204 ? {} : { 'Content-Length': 0 }).end();
+    response
+      .writeHead(code, { [ANSWER_HEADERS.requestId]: requestId, ...(code !== 204 && { 'Content-Length': 0 }) })
+      .end();
     return;
   }
   const json = JSON.stringify(body);
   response.writeHead(code, { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(json) }).end(json);
 }
 
-function sendError({ response }: ApiCall, error: ServiceError): void {
+function sendError({ response, requestId }: ApiCall, error: ServiceError): void {
   const { status, headers, body } = renderError(error);
   response
     .writeHead(status, {
+      [ANSWER_HEADERS.requestId]: requestId,
       ...headers,
       'Content-Type': 'application/json',
       'Content-Length': Buffer.byteLength(body),
