@@ -25,11 +25,10 @@ const MIN_QUOTA_US = 1000;
 type Folders = { readonly memory: string; readonly cpu: string | undefined };
 
 export function openCgroupsV1(support: Extract<CgroupSupport, { kind: 'v1' }>, clock: Clock): Cgroups {
-  // Hierarchies can be mounted together; then their folders are the same.
-  const parents: Folders = {
-    memory: makeServiceFolder(support.memory),
-    cpu: support.cpu && makeServiceFolder(support.cpu),
-  };
+  const memory = makeServiceFolder(support.memory);
+  // Hierarchies can be mounted together; then one folder is for both.
+  const cpu = support.cpu === support.memory ? memory : support.cpu && makeServiceFolder(support.cpu);
+  const parents: Folders = { memory, cpu };
   let count = 0;
   return {
     createGroup: () => createGroup(parents, `${count++}`, clock),

@@ -3,6 +3,7 @@
  * has a trial: a real sandbox with a real process in it, because no list of settings foresees every container and
  * every security module.
  */
+import { randomInt } from 'node:crypto';
 import { accessSync, constants, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { release, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -124,14 +125,17 @@ export function explainFailure(words: string, settings: KernelSettings, isRoot: 
   return 'Look at what bubblewrap says; `bwrap --ro-bind / / --unshare-pid true` should work here and does not.';
 }
 
-/** A range of uids for functions within those that exist here, the last ones that are not `nobody`. Pure. */
-export function uidRange(uidMap: string, servicePid: number): { firstUid: number; count: number } {
+/**
+ * A range of uids for functions within those that exist here; different for services of different number, where there
+ * are enough. Pure.
+ */
+export function uidRange(uidMap: string, service: number): { firstUid: number; count: number } {
   const ranges = uidMap
     .trim()
     .split('\n')
     .map((line) => line.trim().split(/\s+/).map(Number))
     .map(([first = 0, , size = 0]) => ({ first, end: first + size }));
-  const own = FIRST_UID + (servicePid % SERVICES) * UIDS_PER_SERVICE;
+  const own = FIRST_UID + (service % SERVICES) * UIDS_PER_SERVICE;
   if (ranges.some(({ first, end }) => own >= first && own + UIDS_PER_SERVICE <= end)) {
     return { firstUid: own, count: UIDS_PER_SERVICE };
   }
@@ -144,7 +148,7 @@ export function uidRange(uidMap: string, servicePid: number): { firstUid: number
 
 function chooseIdentity(isRoot: boolean): SandboxIdentity {
   if (!isRoot) return { kind: 'user-namespace', uid: NAMESPACE_UID };
-  return { kind: 'own-uids', ...uidRange(readFileSync('/proc/self/uid_map', 'utf8'), process.pid) };
+  return { kind: 'own-uids', ...uidRange(readFileSync('/proc/self/uid_map', 'utf8'), randomInt(SERVICES)) };
 }
 
 function findTools(): Partial<SandboxTools> {

@@ -21,29 +21,37 @@ export function createStopSignals(
   processIds: () => readonly number[],
   launcherIds: () => readonly number[],
 ): StopSignals {
+  /** What we have stopped; not what had stopped itself before. */
   const stopped = new Set<number>();
-  /** Launchers that will stop by themselves; not those of a process that had stopped itself before. */
+  /** Launchers that stop by themselves because of it. */
   const following = new Set<number>();
-  const stop = (pid: number): void => {
-    if (stopped.has(pid) || standsStill(pid)) return;
-    if (send(pid, 'SIGSTOP')) stopped.add(pid);
-  };
+
   const forget = (): void => {
     stopped.clear();
     following.clear();
+  };
+  /** One round; tells what there was and whether all of it stands still. */
+  const stopAll = (): { seen: ReadonlySet<number>; isStill: boolean } => {
+    const launchers = launcherIds();
+    // A launcher without a child is still on its way in; it does not stop by itself.
+    const own = [...processIds(), ...launchers.filter((pid) => childrenOf(pid).length === 0)];
+    for (const pid of own) {
+      // Again even if we did before: nsenter may only now have passed on the last SIGCONT.
+      if (!standsStill(pid) && send(pid, 'SIGSTOP')) stopped.add(pid);
+    }
+    const seen = [...own, ...launchers];
+    return { seen: new Set(seen), isStill: seen.every(standsStill) };
   };
   return {
     forget,
     async freeze() {
       for (const pid of launcherIds()) if (!standsStill(pid)) following.add(pid);
-      for (;;) {
-        // A launcher without a child is still on its way in; it does not stop by itself.
-        const childless = launcherIds().filter((pid) => childrenOf(pid).length === 0);
-        const before = stopped.size;
-        for (const pid of [...processIds(), ...childless]) stop(pid);
-        const all = [...processIds(), ...launcherIds()];
-        if (stopped.size === before && all.every(standsStill)) return;
-        await sleep(clock, 1);
+      // Still twice with nobody new: in between, nobody was left who could have started somebody.
+      for (let before = stopAll(); ; ) {
+        const now = stopAll();
+        if (before.isStill && now.isStill && [...now.seen].every((pid) => before.seen.has(pid))) return;
+        before = now;
+        if (!now.isStill) await sleep(clock, 1);
       }
     },
     thaw() {
