@@ -4,6 +4,7 @@ import {
   DescribeLogStreamsCommand,
   FilterLogEventsCommand,
 } from '@aws-sdk/client-cloudwatch-logs';
+import { UpdateFunctionConfigurationCommand } from '@aws-sdk/client-lambda';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { shellRuntime } from '../support/function-zip.ts';
 import { type RunningService, startService } from '../support/running-service.ts';
@@ -30,11 +31,14 @@ function recorder(path: string, subscription: object): string {
 const { createServer } = require('node:http');
 const { appendFileSync } = require('node:fs');
 const api = 'http://' + process.env.AWS_LAMBDA_RUNTIME_API;
+const seen = [];
 const server = createServer((request, response) => {
   let text = '';
   request.on('data', (chunk) => { text += chunk; });
   request.on('end', () => {
-    appendFileSync('/tmp/events', JSON.parse(text).map((event) => JSON.stringify(event) + '\\n').join(''));
+    const events = JSON.parse(text);
+    appendFileSync('/tmp/events', events.map((event) => JSON.stringify(event) + '\\n').join(''));
+    seen.push(...events.map(({ type }) => type));
     response.end();
   });
 });
@@ -54,7 +58,9 @@ server.listen(4243, 'sandbox.localdomain', async () => {
   if (subscribed.status !== 200) throw new Error(await subscribed.text());
   for (;;) {
     const event = await (await fetch(api + '/2020-01-01/extension/event/next', { headers })).json();
-    if (event.eventType === 'SHUTDOWN') process.exit(0);
+    if (event.eventType !== 'SHUTDOWN') continue;
+    console.log('at shutdown: ' + seen.join(' '));
+    process.exit(0);
   }
 });
 `;
@@ -156,6 +162,32 @@ describe('telemetry of a function with an extension', () => {
     expect(
       seen.filter(({ type }) => type === 'platform.telemetrySubscription').map(({ record }) => record.state),
     ).toEqual(['Subscribed', 'Already subscribed']);
+  });
+
+  it('has delivered everything when the extension is told to shut down', async () => {
+    const layer = await service.publishLayer('recorder', {
+      'extensions/recorder': recorder('/2022-07-01/telemetry', {
+        ...everything,
+        types: ['platform'],
+        buffering: { timeoutMs: 30_000 },
+      }),
+    });
+    await service.createFunction('shut-down', { bootstrap: shellRuntime('respond ok') }, { Layers: [layer] });
+    await service.invoke('shut-down');
+    await service.client.send(
+      new UpdateFunctionConfigurationCommand({ FunctionName: 'shut-down', Description: 'ends its environments' }),
+    );
+    const logged = async () => {
+      const found = await logs.send(
+        new FilterLogEventsCommand({ logGroupName: '/aws/lambda/shut-down', filterPattern: '"at shutdown"' }),
+      );
+      return found.events?.map(({ message }) => message) ?? [];
+    };
+    await expect
+      .poll(logged, { timeout: 10_000 })
+      .toEqual([
+        'at shutdown: platform.initStart platform.telemetrySubscription platform.initRuntimeDone platform.extension platform.initReport platform.start platform.runtimeDone platform.report\n',
+      ]);
   });
 
   it('reaches an extension that uses the Logs API, in its own form', async () => {
