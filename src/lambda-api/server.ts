@@ -99,7 +99,13 @@ function sendAnswer(
     return;
   }
   const json = JSON.stringify(body);
-  response.writeHead(code, { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(json) }).end(json);
+  response
+    .writeHead(code, {
+      [ANSWER_HEADERS.requestId]: requestId,
+      'Content-Type': 'application/json',
+      'Content-Length': Buffer.byteLength(json),
+    })
+    .end(json);
 }
 
 function sendError({ response, requestId }: ApiCall, error: ServiceError): void {
