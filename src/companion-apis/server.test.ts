@@ -16,7 +16,7 @@ describe('the API port', () => {
       async lambda({ request, response, scope, accessKeyId, requestId, baseUrl }) {
         const body = (await readBody(request, 1_000_000)).toString();
         lambdaCalls.push({ scope, accessKeyId, requestId, baseUrl, body });
-        response.writeHead(200).end('lambda');
+        response.writeHead(200, { 'x-amzn-RequestId': requestId }).end('lambda');
       },
     });
   });

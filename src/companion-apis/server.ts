@@ -49,9 +49,9 @@ export function createApiHandler(options: ApiHandlerOptions): HttpHandler {
   const policy = { boundHost: options.boundHost ?? '127.0.0.1', allowedHosts: options.allowedHosts };
   return async (request, response) => {
     const requestId = randomUUID() as RequestId;
-    response.setHeader('x-amzn-RequestId', requestId);
     const verdict = judgeCaller(request.headers, policy, request.socket.localAddress);
     if (!verdict.admitted) {
+      response.setHeader('x-amzn-RequestId', requestId);
       options.log.warn(
         { requestId, host: request.headers.host, origin: request.headers.origin },
         'foreign caller refused',
@@ -74,7 +74,10 @@ export function createApiHandler(options: ApiHandlerOptions): HttpHandler {
       accessKeyId: credential?.accessKeyId,
       signature: authentication && 'verified' in authentication ? authentication.verified : undefined,
     };
+    // Lambda writes it with its other headers: set before them, it would make Node merge all the slow way.
+    if (service !== 'lambda') response.setHeader('x-amzn-RequestId', requestId);
     if (authentication && 'fault' in authentication) {
+      response.setHeader('x-amzn-RequestId', requestId);
       return renderAuthenticationFault(call, service, authentication.fault);
     }
     const name = SERVICE_NAMES.find((known) => known === service);
