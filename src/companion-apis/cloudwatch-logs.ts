@@ -11,7 +11,6 @@ import { InvalidFilterPattern, parseFilterPattern } from '../logs/filter-pattern
 import type { LogGroup, LogStream } from '../logs/log-groups.ts';
 import type { LogPosition } from '../logs/log-reader.ts';
 import type { LogStore } from '../logs/log-store.ts';
-import type { LogsErrorCode } from '../protocol/logs-operations.ts';
 import {
   LOGS_ERRORS,
   LOGS_OPERATIONS,
@@ -22,6 +21,7 @@ import {
 import type { InputOf } from '../protocol/member-constraints.ts';
 import type { Scope } from '../protocol/names.ts';
 import { partitionOf } from '../protocol/names.ts';
+import { streamLiveTail } from './live-tail.ts';
 import {
   parsePageToken,
   parsePositionToken,
@@ -30,6 +30,8 @@ import {
   renderPageToken,
   renderStreamCursor,
 } from './log-cursors.ts';
+import type { GroupReference } from './logs-words.ts';
+import { groupNameOf, invalid, LogsError, parseGroupArn } from './logs-words.ts';
 import { ConstraintViolations, parseInput, WrongType } from './parse-input.ts';
 
 export type LogsApiOptions = { readonly logStore: LogStore; readonly clock: Clock; readonly log: Log };
@@ -37,19 +39,11 @@ export type LogsApiOptions = { readonly logStore: LogStore; readonly clock: Cloc
 type Operations = typeof LOGS_OPERATIONS;
 type OperationName = keyof Operations;
 type Handlers = {
-  readonly [Name in OperationName]: (input: InputOf<Operations[Name]>, scope: Scope) => object | undefined;
+  readonly [Name in Exclude<OperationName, 'StartLiveTail'>]: (
+    input: InputOf<Operations[Name]>,
+    scope: Scope,
+  ) => object | undefined;
 };
-
-/** An error that the caller receives. */
-export class LogsError extends Error {
-  readonly code: LogsErrorCode;
-
-  constructor(code: LogsErrorCode, message: string) {
-    super(message);
-    this.name = code;
-    this.code = code;
-  }
-}
 
 /** PutLogEvents takes 1 MiB of messages, which JSON may write up to six times as long. */
 const BODY_LIMIT_BYTES = 8 * 1024 * 1024;
@@ -59,7 +53,7 @@ export function createLogsApi(options: LogsApiOptions): ServiceHandler {
   const handlers = createHandlers(options);
   return async (call) => {
     try {
-      send(call, 200, await perform(handlers, call));
+      await perform(handlers, options, call);
     } catch (failure) {
       if (failure instanceof BodyFailure && failure.reason === 'aborted') return;
       const error = errorOf(failure);
@@ -71,7 +65,7 @@ export function createLogsApi(options: LogsApiOptions): ServiceHandler {
   };
 }
 
-async function perform(handlers: Handlers, call: ApiCall): Promise<object | undefined> {
+async function perform(handlers: Handlers, options: LogsApiOptions, call: ApiCall): Promise<void> {
   const target = String(call.request.headers['x-amz-target'] ?? '');
   const body = await readBody(call.request, BODY_LIMIT_BYTES);
   const name = target.startsWith(`${LOGS_TARGET_PREFIX}.`) ? target.slice(LOGS_TARGET_PREFIX.length + 1) : '';
@@ -81,8 +75,11 @@ async function perform(handlers: Handlers, call: ApiCall): Promise<object | unde
       `Lamella does not know the CloudWatch Logs operation '${target}'.`,
     );
   }
-  const input = parseInput(parseJson(body), LOGS_OPERATIONS[name as OperationName]);
-  return (handlers[name as OperationName] as (input: unknown, scope: Scope) => object | undefined)(input, call.scope);
+  const json = parseJson(body);
+  if (name === 'StartLiveTail') return streamLiveTail(call, parseInput(json, LOGS_OPERATIONS[name]), options);
+  const unary = name as keyof Handlers;
+  const handler = handlers[unary] as (input: unknown, scope: Scope) => object | undefined;
+  send(call, 200, handler(parseInput(json, LOGS_OPERATIONS[unary]), call.scope));
 }
 
 function parseJson(body: Buffer): unknown {
@@ -345,24 +342,6 @@ function createHandlers({ logStore, clock }: LogsApiOptions): Handlers {
   }
 }
 
-type GroupReference = { readonly logGroupName?: string | undefined; readonly logGroupIdentifier?: string | undefined };
-
-function groupNameOf({ logGroupName, logGroupIdentifier }: GroupReference): string {
-  if (logGroupName !== undefined && logGroupIdentifier !== undefined) {
-    throw invalid('LogGroup name and LogGroup ARN are mutually exclusive parameters.');
-  }
-  if (logGroupName !== undefined) return logGroupName;
-  if (logGroupIdentifier === undefined) throw invalid('LogGroup name or LogGroup ARN must be provided.');
-  if (!logGroupIdentifier.startsWith('arn:')) return logGroupIdentifier;
-  const name = parseGroupArn(logGroupIdentifier);
-  if (name === undefined) throw invalid(`The specified log group ARN '${logGroupIdentifier}' is invalid.`);
-  return name;
-}
-
-function parseGroupArn(arn: string): string | undefined {
-  return /^arn:aws[a-z-]*:logs:[a-z0-9-]+:\d{12}:log-group:([.\-_/#A-Za-z0-9]+)(?::\*)?$/.exec(arn)?.[1];
-}
-
 /** Where to go on from a page without events, so that the next event to arrive is neither missed nor told twice. */
 function emptyPageEdges(
   direction: 'forward' | 'backward',
@@ -419,10 +398,6 @@ function checkBatch(events: readonly { readonly timestamp: number; readonly mess
   if ((events.at(-1)?.timestamp ?? 0) - (events[0]?.timestamp ?? 0) > LOGS_QUOTAS.putMaximumSpanMs) {
     throw invalid('The batch of log events in a single PutLogEvents request cannot span more than 24 hours.');
   }
-}
-
-function invalid(message: string): LogsError {
-  return new LogsError('InvalidParameterException', message);
 }
 
 function groupArn({ scope, name }: LogGroup): string {

@@ -7,6 +7,7 @@ import type { Invocation, Outcome, ResponseSink, ThrottleReason } from '../envir
 import type { FunctionVersion } from '../functions/function.ts';
 import type { ApiCall } from '../http/api-call.ts';
 import { readBody } from '../http/body.ts';
+import { encodeEvent } from '../http/event-stream.ts';
 import type { HttpHeaders, HttpRequest, HttpResponse } from '../http/exchange.ts';
 import { ANSWER_HEADERS, REQUEST_HEADERS } from '../protocol/headers.ts';
 import { renderFunctionArn } from '../protocol/names.ts';
@@ -15,7 +16,6 @@ import { shapeRow } from '../protocol/operations.ts';
 import { QUOTAS, REQUEST_BYTES } from '../protocol/quotas.ts';
 import { ServiceError } from '../protocol/service-errors.ts';
 import type { LambdaApiDependencies } from './dependencies.ts';
-import { encodeEvent } from './event-stream.ts';
 import { findJsonComplaint, renderJsonComplaint } from './json-syntax.ts';
 import { parseInput, type RawInput } from './parse-input.ts';
 import { resolveFunctionReference } from './references.ts';

@@ -37,6 +37,10 @@ export const LOGS_QUOTAS = {
   putMaximumAgeMs: 14 * 24 * 3600 * 1000,
   putMaximumFutureMs: 2 * 3600 * 1000,
   putMaximumSpanMs: 24 * 3600 * 1000,
+  /** Of one update of a live tail; more are sampled. */
+  liveTailUpdateEvents: 500,
+  liveTailUpdateMs: 1000,
+  liveTailSessionMs: 3 * 3600 * 1000,
 } as const;
 
 /** The values that PutRetentionPolicy accepts. */
@@ -127,6 +131,12 @@ export const LOGS_OPERATIONS = {
     limit: eventsLimit,
     interleaved: { type: 'boolean' },
     unmask: { type: 'boolean' },
+  },
+  StartLiveTail: {
+    logGroupIdentifiers: required({ type: 'list', min: 1, max: 10, of: groupIdentifier }),
+    logStreamNames: streamNames,
+    logStreamNamePrefixes: streamNames,
+    logEventFilterPattern: filterPattern,
   },
   PutRetentionPolicy: { logGroupName: required(groupName), retentionInDays: required({ type: 'integer' }) },
   DeleteRetentionPolicy: { logGroupName: required(groupName) },

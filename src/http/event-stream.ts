@@ -1,5 +1,5 @@
 /**
- * Frames of AWS's event stream, in which InvokeWithResponseStream answers. Encodes only. Pure.
+ * Frames of AWS's event stream, in which operations answer that go on for a while. Encodes only. Pure.
  * https://smithy.io/2.0/aws/amazon-eventstream.html
  */
 import { crc32 } from 'node:zlib';
