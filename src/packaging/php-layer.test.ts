@@ -81,6 +81,14 @@ describe('a PHP layer', () => {
     expect(extensions).not.toContain('phar');
   });
 
+  it('carries php-cgi when it is to serve web applications, and opcache for that alone', async () => {
+    const web = await laidOutPhpLayer(folder.path, { webServer: true });
+    expect(runInside({ opt: web, argv: ['/opt/bin/php-cgi', '-v'] })).toContain(`PHP ${layer.phpVersion} (cgi-fcgi)`);
+    expect(runInside({ opt: web, argv: ['/opt/bin/php', '-m'] })).not.toContain('OPcache');
+    const withOpcache = ['/opt/bin/php-cgi', '-d', 'zend_extension=opcache', '-v'];
+    expect(runInside({ opt: web, argv: withOpcache })).toContain('Zend OPcache');
+  });
+
   it('is smaller than 25 MB', () => {
     expect(layer.unzippedBytes).toBeLessThan(25_000_000);
     expect(statSync(join(folder.path, 'again.zip')).size).toBe(layer.zip.bytes);

@@ -28,6 +28,8 @@ export type PhpLayerRequest = {
   /** Names as PHP or Composer write them; those that they need are added. Without it, a lean set. */
   readonly extensions?: readonly string[];
   readonly architecture?: string;
+  /** Packs `php-cgi` too, with an opcache for it alone: what the runtime serves web applications with. */
+  readonly webServer?: boolean;
   /** The file to pack as `/opt/bootstrap` in place of our runtime. It is made executable. */
   readonly bootstrap?: string;
   /** The zip to write. */
@@ -93,9 +95,7 @@ export async function planPhpLayer(request: Omit<PhpLayerRequest, 'output'>): Pr
 
 /** Collects the binary, extensions, libraries and ini for a PHP that will lie below `root` (`/opt`, or any folder). */
 export async function preparePhp(
-  request: Pick<PhpLayerRequest, 'version' | 'extensions' | 'architecture' | 'cacheDir' | 'onProgress'> & {
-    readonly root: string;
-  },
+  request: Omit<PhpLayerRequest, 'bootstrap' | 'output'> & { readonly root: string },
 ): Promise<PhpInstallation> {
   const build = findPhpBuild(request.version, request.architecture);
   const packageFolder = await fetchNpmPackage(build.package, request.cacheDir, request.onProgress);
@@ -104,23 +104,31 @@ export async function preparePhp(
   const elf = parseElf(binaryBytes);
   const modules = join(packageFolder, 'native/php/modules');
   const extensions = await resolveExtensions(build, modules, elf, request.extensions ?? LEAN_EXTENSIONS);
+  const web = request.webServer === true ? await webServerFiles(build, packageFolder, extensions) : [];
   request.onProgress?.(`Collecting the libraries of PHP ${build.fullVersion}`);
   const { libraries, leftToSystem } = await collectLibraries(
     build,
     packageFolder,
-    [binary, ...paths(extensions)],
+    [binary, ...paths(extensions), ...paths(web)],
     request,
   );
 
   const names = extensions.map(({ name }) => name);
   const ini = renderPhpIni({ extensionFolder: join(request.root, 'lamella/ext'), extensions: names });
   const elves = [elf, ...libraries.map((library) => library.elf)];
-  for (const path of paths(extensions)) elves.push(parseElf(await readFile(path)));
+  for (const path of paths([...extensions, ...web])) elves.push(parseElf(await readFile(path)));
   return {
     entries: [
       bytes('bin/php', 0o755, withSearchPath(binaryBytes, SEARCH_PATH)),
       bytes('bin/php.ini', 0o644, Buffer.from(ini)),
       ...(await Promise.all(extensions.map(({ name, path }) => movable(`lamella/ext/${name}.so`, path)))),
+      ...(await Promise.all(
+        web.map(async ({ name, path }) =>
+          name.startsWith('bin/')
+            ? bytes(name, 0o755, withSearchPath(await readFile(path), SEARCH_PATH))
+            : movable(name, path),
+        ),
+      )),
       ...(await Promise.all(libraries.map(({ soname, path }) => movable(`lamella/lib/${soname}`, path)))),
     ],
     packageFolder,
@@ -130,6 +138,20 @@ export async function preparePhp(
     expectedFromSystem: leftToSystem,
     glibc: requiredGlibc(elves) ?? '2.0',
   };
+}
+
+/** The module of opcache is packed and not switched on: the runtime gives it to php-cgi, and not to its own process. */
+async function webServerFiles(
+  build: PhpBuild,
+  packageFolder: string,
+  extensions: readonly PhpExtension[],
+): Promise<PhpExtension[]> {
+  const native = join(packageFolder, 'native/php');
+  const needsModule = !build.builtIn.includes('opcache') && extensions.every(({ name }) => name !== 'opcache');
+  return [
+    { name: 'bin/php-cgi', path: join(native, 'php-cgi') },
+    ...(needsModule ? [{ name: 'lamella/ext/opcache.so', path: join(native, 'modules/opcache.so') }] : []),
+  ];
 }
 
 async function collectLibraries(

@@ -24,7 +24,7 @@ export function temporaryFolder(): { path: string; remove: () => void } {
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
 }
 
-type LayerOptions = { version?: string; extensions?: readonly string[]; bootstrap?: string };
+type LayerOptions = { version?: string; extensions?: readonly string[]; bootstrap?: string; webServer?: boolean };
 
 /** What a PHP layer holds, laid out in a new folder below `folder`, without the detour of a zip; to mount at /opt. */
 export async function laidOutPhpLayer(
