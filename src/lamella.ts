@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { type Cancel, type Clock, systemClock } from './clock.ts';
 import { createLogsApi } from './companion-apis/cloudwatch-logs.ts';
 import { createIamApi } from './companion-apis/iam.ts';
+import { createS3Api } from './companion-apis/s3.ts';
 import { createApiHandler } from './companion-apis/server.ts';
 import { createStsApi } from './companion-apis/sts.ts';
 import { openEnvironment } from './environment/environment.ts';
@@ -79,6 +80,7 @@ async function open(options: Options, lifetime: Lifetime): Promise<string> {
   const logStore = lifetime.own(createLogStore({ database, clock, log }));
   const iam = createIamApi({ database, clock, log });
   const sts = createStsApi({ database, clock, log, iam });
+  const s3 = createS3Api({ database, clock, log, root: data.root });
   const archives = createArchives(data);
   const optTrees = createOptTrees({ archives, data });
   const layers = createLayers({ database, archives, optTrees, clock });
@@ -170,12 +172,14 @@ async function open(options: Options, lifetime: Lifetime): Promise<string> {
       features,
       provisioner,
       invoke: dispatcher.invoke,
+      readObject: s3.readObject,
       clock,
       log,
     }),
     iam: iam.handle,
     sts: sts.handle,
     logs: createLogsApi({ logStore, clock, log }),
+    s3: s3.handle,
     defaultRegion: options.region,
     accountId: options.accountId,
     boundHost: options.host,

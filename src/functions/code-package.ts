@@ -26,7 +26,7 @@ export async function storeCode(
   layers: readonly FunctionLayer[],
 ): Promise<CodePackage> {
   if (draft.kind === 'image') return { code: imageCode(draft.imageUri, architecture), release() {} };
-  const archive = await storeUploadedZip(archives, draft.zip);
+  const archive = await storeUploadedZip(archives, draft.zip, draft.isFromBucket);
   try {
     checkUnzippedSize(archive.unpackedSize, layers);
   } catch (failure) {

@@ -85,7 +85,7 @@ export type FunctionVersion = {
 
 /** Where new code comes from; already validated against the model's constraints. */
 export type CodeDraft =
-  | { readonly kind: 'zip'; readonly zip: Buffer }
+  | { readonly kind: 'zip'; readonly zip: Buffer; readonly isFromBucket?: boolean }
   | { readonly kind: 'image'; readonly imageUri: string };
 
 /** What CreateFunction and UpdateFunctionConfiguration may set. A member that is undefined keeps what there is. */

@@ -24,11 +24,15 @@ export type LambdaApiDependencies = {
   readonly provisioner: Provisioner;
   /** Runs a version; rejects only when this machine could not. */
   readonly invoke: (version: FunctionVersion, invocation: Invocation) => Promise<Outcome>;
+  /** Reads an object that holds code: its bytes, or S3's error. */
+  readonly readObject: (bucket: string, key: string, versionId?: string) => Promise<ObjectContent>;
   /** Where the URL of a function with this id is to be found; by default where it would be on AWS. */
   readonly renderFunctionUrl?: (id: string, scope: Scope) => string;
   readonly clock: Clock;
   readonly log: Log;
 };
+
+export type ObjectContent = { readonly bytes: Buffer } | { readonly errorCode: string; readonly errorMessage: string };
 
 export type OperationAnswer = {
   /** Becomes the JSON body; undefined sends none. */

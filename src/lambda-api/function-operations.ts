@@ -4,18 +4,19 @@ import type { ApiCall } from '../http/api-call.ts';
 import type { OperationInput } from '../protocol/operations.ts';
 import { QUOTAS } from '../protocol/quotas.ts';
 import { ServiceError } from '../protocol/service-errors.ts';
+import { readZip } from './code-source.ts';
 import type { ContentDownloads } from './content.ts';
 import type { LambdaApiDependencies, OperationHandlers } from './dependencies.ts';
 import { pageOf } from './dependencies.ts';
-import { codeNotInBucket } from './layer-operations.ts';
 import { renderViolation } from './parse-input.ts';
 import { resolveFunctionReference } from './references.ts';
 import { renderCode, renderConfiguration, renderListedConfiguration } from './shapes.ts';
 
 export function functionOperations(
-  { functions, features }: LambdaApiDependencies,
+  dependencies: LambdaApiDependencies,
   downloads: ContentDownloads,
 ): OperationHandlers {
+  const { functions, features } = dependencies;
   const locate = ({ baseUrl }: ApiCall, { code }: FunctionVersion) =>
     code.digest && downloads.locate(baseUrl, code.digest);
 
@@ -28,7 +29,7 @@ export function functionOperations(
         packageType: input.PackageType ?? 'Zip',
         architecture: input.Architectures?.[0] ?? 'x86_64',
         configuration: configurationOf(input),
-        code: codeOf(input.Code),
+        code: await codeOf(dependencies, input.Code),
         publish: input.Publish ?? false,
         tags: input.Tags ?? {},
       });
@@ -68,7 +69,7 @@ export function functionOperations(
     async UpdateFunctionCode(input, { scope }) {
       const { name } = resolveFunctionReference(scope, input.FunctionName);
       const version = await functions.updateCode(scope, name, {
-        code: codeOf(input),
+        code: await codeOf(dependencies, input),
         architecture: input.Architectures?.[0],
         publish: input.Publish,
         dryRun: input.DryRun,
@@ -119,10 +120,12 @@ function checkNameLength(name: string): void {
   }
 }
 
-function codeOf(code: OperationInput<'CreateFunction'>['Code']): CodeDraft {
-  if (code.ZipFile !== undefined) return { kind: 'zip', zip: code.ZipFile };
-  if (code.ImageUri !== undefined) return { kind: 'image', imageUri: code.ImageUri };
-  throw codeNotInBucket(code.S3Bucket, 'Please provide a source for function code.');
+async function codeOf(
+  dependencies: LambdaApiDependencies,
+  code: OperationInput<'CreateFunction'>['Code'] | OperationInput<'UpdateFunctionCode'>,
+): Promise<CodeDraft> {
+  if (code.ZipFile === undefined && code.ImageUri !== undefined) return { kind: 'image', imageUri: code.ImageUri };
+  return { kind: 'zip', ...(await readZip(dependencies, code, 'Please provide a source for function code.')) };
 }
 
 function configurationOf(

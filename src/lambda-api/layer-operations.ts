@@ -2,13 +2,14 @@
 import type { LayerListRequest } from '../layers/layers.ts';
 import { parseLayerVersionArn } from '../protocol/names.ts';
 import type { OperationInput } from '../protocol/operations.ts';
-import { ServiceError } from '../protocol/service-errors.ts';
+import { readZip } from './code-source.ts';
 import type { ContentDownloads } from './content.ts';
 import type { LambdaApiDependencies, OperationHandlers } from './dependencies.ts';
 import { resolveLayerName, resourceNotFound } from './references.ts';
 import { renderLayerVersion, renderListedLayer, renderListedLayerVersion } from './shapes.ts';
 
-export function layerOperations({ layers }: LambdaApiDependencies, downloads: ContentDownloads): OperationHandlers {
+export function layerOperations(dependencies: LambdaApiDependencies, downloads: ContentDownloads): OperationHandlers {
+  const { layers } = dependencies;
   return {
     async PublishLayerVersion(input, { scope, baseUrl }) {
       const { name } = resolveLayerName(scope, input.LayerName);
@@ -18,7 +19,7 @@ export function layerOperations({ layers }: LambdaApiDependencies, downloads: Co
         compatibleRuntimes: input.CompatibleRuntimes ?? [],
         compatibleArchitectures: input.CompatibleArchitectures ?? [],
         licenseInfo: input.LicenseInfo,
-        zip: contentOf(input.Content),
+        ...(await readZip(dependencies, input.Content, 'Please provide a source for layer content.')),
       });
       return { body: renderLayerVersion(layer, downloads.locate(baseUrl, layer.digest)) };
     },
@@ -55,21 +56,6 @@ export function layerOperations({ layers }: LambdaApiDependencies, downloads: Co
       return {};
     },
   };
-}
-
-function contentOf(content: OperationInput<'PublishLayerVersion'>['Content']): Buffer {
-  if (content.ZipFile !== undefined) return content.ZipFile;
-  throw codeNotInBucket(content.S3Bucket, 'Please provide a ZipFile, or an S3Bucket and an S3Key, for the content.');
-}
-
-/** For a request whose code lies in a bucket, of which there are none, or nowhere at all. */
-export function codeNotInBucket(bucket: string | undefined, otherwise: string): ServiceError {
-  return new ServiceError(
-    'InvalidParameterValueException',
-    bucket === undefined
-      ? otherwise
-      : 'Error occurred while GetObject. S3 Error Code: NoSuchBucket. S3 Error Message: The specified bucket does not exist',
-  );
 }
 
 function pageOfLayers(input: OperationInput<'ListLayers'>): LayerListRequest {

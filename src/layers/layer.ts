@@ -32,6 +32,8 @@ export type LayerDraft = {
   readonly compatibleArchitectures: readonly string[];
   readonly licenseInfo: string | undefined;
   readonly zip: Buffer;
+  /** It did not come with the request, so that the limit for those does not hold. */
+  readonly isFromBucket?: boolean;
 };
 
 /** A layer as a function uses it: enough to mount it and to report it, also after the layer version was deleted. */

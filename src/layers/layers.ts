@@ -70,7 +70,7 @@ export function createLayers({
 
   return {
     async publish(scope, draft) {
-      const content = await storeUploadedZip(archives, draft.zip);
+      const content = await storeUploadedZip(archives, draft.zip, draft.isFromBucket);
       try {
         return database.transaction(() => {
           const version = store.nextVersion(scope, draft.name);

@@ -14,10 +14,11 @@ const MAX_ENTRIES = 300_000;
 
 /**
  * Stores an uploaded zip, unpacked and as it is. The caller records its digest and then releases it.
+ * One from a bucket may be larger than one that came with the request.
  * @throws ServiceError in AWS's words when it is no fit zip; nothing is left of it then
  */
-export async function storeUploadedZip(archives: Archives, zip: Buffer): Promise<StoredArchive> {
-  if (zip.length > QUOTAS.zippedBytes) {
+export async function storeUploadedZip(archives: Archives, zip: Buffer, isFromBucket = false): Promise<StoredArchive> {
+  if (!isFromBucket && zip.length > QUOTAS.zippedBytes) {
     throw new ServiceError('RequestTooLargeException', `Zipped size must be smaller than ${QUOTAS.zippedBytes} bytes`);
   }
   try {

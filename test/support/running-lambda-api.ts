@@ -15,6 +15,7 @@ import { createFunctions, type Functions } from '../../src/functions/functions.t
 import { listen } from '../../src/http/listener.ts';
 import { keyOf } from '../../src/invocation/pool.ts';
 import { createProvisioner, provisionTargets } from '../../src/invocation/provisioner.ts';
+import type { LambdaApiDependencies } from '../../src/lambda-api/dependencies.ts';
 import { createLambdaApi } from '../../src/lambda-api/server.ts';
 import { createLayerPolicies } from '../../src/layers/layer-policies.ts';
 import { createLayers } from '../../src/layers/layers.ts';
@@ -46,8 +47,11 @@ export type RunningLambdaApi = {
 export type RunningLambdaApiOptions = {
   readonly invoke?: (version: FunctionVersion, invocation: Invocation) => Promise<Outcome>;
   readonly stateDelayMs?: number;
+  readonly readObject?: LambdaApiDependencies['readObject'];
   readonly chance?: () => number;
 };
+
+const NO_BUCKET = { errorCode: 'NoSuchBucket', errorMessage: 'The specified bucket does not exist' };
 
 /** Answers with the event, as a function might. */
 export async function echo(version: FunctionVersion, { payload }: Invocation): Promise<Outcome> {
@@ -97,6 +101,7 @@ export async function startLambdaApi(options: RunningLambdaApiOptions = {}): Pro
     features,
     provisioner,
     invoke: options.invoke ?? echo,
+    readObject: options.readObject ?? (async () => NO_BUCKET),
     clock,
     log: silentLog,
   });
