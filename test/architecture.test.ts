@@ -18,7 +18,7 @@ const ROWS: readonly (readonly string[])[] = [
   ['invocation'],
   ['environment'],
   ['functions', 'logs', 'queues'],
-  ['layers', 'runtime-api', 'runtime-client', 'packaging', 'template'],
+  ['layers', 'runtime-api', 'runtime-client', 'extension-client', 'packaging', 'template'],
   ['http', 'storage', 'sandbox'],
   ['protocol'],
   ['clock.ts', 'lifetime.ts', 'log.ts', 'options.ts', 'operator-error.ts'],

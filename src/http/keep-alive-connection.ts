@@ -51,6 +51,13 @@ export class KeepAliveConnection {
   #exchange: Exchange | undefined;
   #reader = new AnswerReader();
 
+  /** To `host:port`. Throws if it is none. */
+  static to(address: string): KeepAliveConnection {
+    const [, host, port] = /^(.+):(\d+)$/.exec(address) ?? [];
+    if (host === undefined) throw new Error(`an address is to be host:port, not '${address}'`);
+    return new KeepAliveConnection(host.replace(/^\[(.*)\]$/, '$1'), Number(port));
+  }
+
   /** Connects with the first request. */
   constructor(host: string, port: number) {
     this.#host = host;

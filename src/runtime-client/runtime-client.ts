@@ -4,10 +4,12 @@
  * One request at a time, as the API wants it. https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
  */
 import { type ConnectionAnswer, ConnectionLost, KeepAliveConnection } from '../http/keep-alive-connection.ts';
+import { throwIfRefused } from '../protocol/api-refusal.ts';
 import { RUNTIME_API } from '../protocol/endpoints.ts';
 import { failureOf, renderCause } from './failure.ts';
 import { ResponseStream, type ResponseStreamOptions } from './response-stream.ts';
 
+export { LambdaApiError } from '../protocol/api-refusal.ts';
 export { type Failure, failureOf } from './failure.ts';
 export { ResponseStream, type ResponseStreamOptions } from './response-stream.ts';
 
@@ -36,26 +38,13 @@ export type RuntimeClientOptions = {
   readonly userAgent?: string;
 };
 
-/** Lambda refused a call: the invocation is not the current one, or it is not the time for this call. */
-export class RuntimeApiError extends Error {
-  readonly status: number;
-  readonly errorType: string;
-
-  constructor(status: number, errorType: string, message: string) {
-    super(message);
-    this.name = 'RuntimeApiError';
-    this.status = status;
-    this.errorType = errorType;
-  }
-}
-
 export type RuntimeClient = {
   /**
    * Waits for the next invocation, however long. The first call says that the runtime has initialised. A connection
    * that breaks while waiting is made again. Throws when Lambda cannot be reached any more.
    */
   next(): Promise<Invocation>;
-  /** Answers with text or bytes, which Lambda hands on as they are. Throws `RuntimeApiError`: 413 if it is too large. */
+  /** Answers with text or bytes, which Lambda hands on as they are. Throws `LambdaApiError`: 413 if it is too large. */
   respond(requestId: string, payload: string | Uint8Array): Promise<void>;
   /** Answers piece by piece. The invocation is over when the stream's `accepted` settles. */
   stream(requestId: string, options?: ResponseStreamOptions): ResponseStream;
@@ -86,8 +75,7 @@ export function createRuntimeClient({
   address,
   userAgent = 'lamella-runtime-client',
 }: RuntimeClientOptions): RuntimeClient {
-  const { host, port } = parseAddress(address);
-  const connection = new KeepAliveConnection(host, port);
+  const connection = KeepAliveConnection.to(address);
   const agent = `User-Agent: ${userAgent}\r\n`;
   const jsonHeaders = `${agent}Content-Type: application/json\r\n`;
 
@@ -136,32 +124,11 @@ export function createRuntimeClient({
 /** How often in a row a waiting call may lose its connection. */
 const RECONNECTIONS = 5;
 
-function parseAddress(address: string): { host: string; port: number } {
-  const [, host, port] = /^(.+):(\d+)$/.exec(address) ?? [];
-  if (host === undefined) throw new Error(`AWS_LAMBDA_RUNTIME_API is to be host:port, not '${address}'`);
-  return { host: host.replace(/^\[(.*)\]$/, '$1'), port: Number(port) };
-}
-
 const RESPONSE_PATH = RUNTIME_API.response.path.split('{id}');
 const ERROR_PATH = RUNTIME_API.error.path.split('{id}');
 
 function pathFor([before, after]: readonly string[], requestId: string): string {
   return `${before}${encodeURIComponent(requestId)}${after}`;
-}
-
-function throwIfRefused({ status, body }: ConnectionAnswer): void {
-  if (status < 300) return;
-  let said: { errorType?: string; errorMessage?: string } = {};
-  try {
-    said = JSON.parse(body.toString());
-  } catch {
-    // Not every server in between speaks JSON.
-  }
-  throw new RuntimeApiError(
-    status,
-    said.errorType ?? 'Unknown',
-    said.errorMessage ?? `the Runtime API answered with status ${status}`,
-  );
 }
 
 function parseInvocation({ header, body }: ConnectionAnswer): Invocation {

@@ -4,8 +4,8 @@
  */
 import {
   type Invocation,
+  LambdaApiError,
   type ResponseStream,
-  RuntimeApiError,
   type RuntimeClient,
 } from '../../../src/runtime-client/runtime-client.ts';
 import { callBuffered, type OnIdle } from './buffered-call.ts';
@@ -114,7 +114,7 @@ export function createLoop(options: LoopOptions): Loop {
     try {
       await sent;
     } catch (failure) {
-      if (!(failure instanceof RuntimeApiError)) throw failure;
+      if (!(failure instanceof LambdaApiError)) throw failure;
       console.error(
         `LAMBDA_RUNTIME Failed to post handler ${what} response. Http response code: ${failure.status}. ${failure.message}`,
       );
