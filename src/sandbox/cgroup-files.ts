@@ -21,19 +21,32 @@ const PREFIX = 'lamella-';
 const REMOVAL_ATTEMPTS = 200;
 const REMOVAL_PAUSE_MS = 5;
 
-/** A file that is read often: opened once, read from its start each time. */
+/** A file that is read often: opened once, read from its start each time. Once it is gone, it reads as it last did. */
 export class KeptFile {
   readonly #path: string;
   readonly #buffer = Buffer.alloc(4096);
   #fd: number | undefined;
+  #last = '';
 
   constructor(path: string) {
     this.#path = path;
   }
 
+  /** Empty if it never could be read. */
   read(): string {
-    this.#fd ??= openSync(this.#path, 'r');
-    return this.#buffer.toString('latin1', 0, readSync(this.#fd, this.#buffer, 0, this.#buffer.length, 0));
+    try {
+      this.#fd ??= openSync(this.#path, 'r');
+      this.#last = this.#buffer.toString('latin1', 0, readSync(this.#fd, this.#buffer, 0, this.#buffer.length, 0));
+    } catch {
+      // Not on this kernel, or the group has been removed.
+    }
+    return this.#last;
+  }
+
+  /** Its first number; undefined if there is none. */
+  readNumber(): number | undefined {
+    const value = Number.parseInt(this.read(), 10);
+    return Number.isNaN(value) ? undefined : value;
   }
 
   close(): void {
@@ -60,6 +73,15 @@ export function tryWriteControl(folder: string, file: string, value: string | nu
     return true;
   } catch {
     return false;
+  }
+}
+
+/** Undefined if there is no such file, or no longer. */
+export function readControl(folder: string, file: string): string | undefined {
+  try {
+    return readFileSync(join(folder, file), 'latin1');
+  } catch {
+    return undefined;
   }
 }
 

@@ -2,7 +2,7 @@
  * Control groups, version 1: memory and CPU are two hierarchies, so a sandbox has a folder in each.
  * https://docs.kernel.org/admin-guide/cgroup-v1/
  */
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../clock.ts';
 import type { CgroupGroup, Cgroups, MemoryCounters } from './cgroup.ts';
@@ -10,6 +10,7 @@ import {
   field,
   KeptFile,
   makeServiceFolder,
+  readControl,
   readPids,
   removeGroup,
   tryWriteControl,
@@ -46,7 +47,7 @@ function createGroup(parents: Folders, name: string, clock: Clock): CgroupGroup 
   for (const folder of distinct(folders)) mkdirSync(folder, { recursive: true });
   const peak = new KeptFile(join(folders.memory, 'memory.max_usage_in_bytes'));
   const oomControl = new KeptFile(join(folders.memory, 'memory.oom_control'));
-  const peakMemory = (): number => Number.parseInt(peak.read(), 10);
+  const peakMemory = (): number => peak.readNumber() ?? 0;
   return {
     joinFiles: distinct(folders).map((folder) => join(folder, 'cgroup.procs')),
     setMemoryLimit(bytes) {
@@ -72,19 +73,16 @@ function createGroup(parents: Folders, name: string, clock: Clock): CgroupGroup 
   };
 }
 
-function readCounters(folder: string, peak: number): MemoryCounters {
-  const stat = readFileSync(join(folder, 'memory.stat'), 'latin1');
+function readCounters(folder: string, peak: number): MemoryCounters | undefined {
+  const stat = readControl(folder, 'memory.stat');
+  if (stat === undefined) return undefined;
   // v1 counts shared memory as cache; but it is memory that processes hold.
   const fileCache = (field(stat, 'total_cache') ?? 0) - (field(stat, 'total_shmem') ?? 0);
   return { peak, fileCache, kernel: kernelMemory(folder), touched: touchedBytes(field(stat, 'total_pgfault')) };
 }
 
 function kernelMemory(folder: string): number {
-  try {
-    return Number.parseInt(readFileSync(join(folder, 'memory.kmem.usage_in_bytes'), 'latin1'), 10);
-  } catch {
-    return 0;
-  }
+  return Number.parseInt(readControl(folder, 'memory.kmem.usage_in_bytes') ?? '0', 10);
 }
 
 function distinct(folders: Folders): string[] {

@@ -4,7 +4,7 @@
  * hence the service moves into a leaf of its own first.
  * https://docs.kernel.org/admin-guide/cgroup-v2.html
  */
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../clock.ts';
 import type { CgroupGroup, Cgroups, MemoryCounters } from './cgroup.ts';
@@ -12,6 +12,7 @@ import {
   field,
   KeptFile,
   makeServiceFolder,
+  readControl,
   readPids,
   removeGroup,
   tryWriteControl,
@@ -52,7 +53,7 @@ function createGroup(folder: string, clock: Clock): CgroupGroup {
   let highest = 0;
   const peakMemory = (): number => {
     // memory.peak came with Linux 5.19; before, we only know what we have seen.
-    highest = Math.max(highest, readNumber(peak) ?? readNumber(current) ?? 0);
+    highest = Math.max(highest, peak.readNumber() ?? current.readNumber() ?? 0);
     return highest;
   };
   return {
@@ -76,8 +77,9 @@ function createGroup(folder: string, clock: Clock): CgroupGroup {
   };
 }
 
-function readCounters(folder: string, peak: number): MemoryCounters {
-  const stat = readFileSync(join(folder, 'memory.stat'), 'latin1');
+function readCounters(folder: string, peak: number): MemoryCounters | undefined {
+  const stat = readControl(folder, 'memory.stat');
+  if (stat === undefined) return undefined;
   return {
     peak,
     fileCache: (field(stat, 'file') ?? 0) - (field(stat, 'shmem') ?? 0),
@@ -87,13 +89,4 @@ function readCounters(folder: string, peak: number): MemoryCounters {
       ['kernel_stack', 'pagetables', 'slab'].reduce((sum, name) => sum + (field(stat, name) ?? 0), 0),
     touched: touchedBytes(field(stat, 'pgfault'), field(stat, 'thp_fault_alloc')),
   };
-}
-
-function readNumber(file: KeptFile): number | undefined {
-  try {
-    const value = Number.parseInt(file.read(), 10);
-    return Number.isNaN(value) ? undefined : value;
-  } catch {
-    return undefined;
-  }
 }

@@ -5,7 +5,7 @@
  * We are the parent of nsenter, and nsenter of the process. So what ends here ended as the process did, and a signal
  * is for nsenter's child and the group that it leads, never for nsenter.
  */
-import { unlinkSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import type { Clock } from '../clock.ts';
 import { closing } from './inherited-descriptors.ts';
@@ -117,7 +117,7 @@ export class Launcher implements SandboxProcess {
   }
 
   #ended(exit: ProcessExit): ProcessExit {
-    if (this.#phase.kind === 'launched') unlinkSync(this.#means.scriptFile);
+    if (this.#phase.kind === 'launched') rmSync(this.#means.scriptFile, { force: true });
     this.#phase = { kind: 'ended' };
     return exit;
   }

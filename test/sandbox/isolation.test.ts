@@ -166,8 +166,19 @@ describe.each(accounts())('a function of a service that is $name', (account) => 
     await service.close(bombed);
   });
 
-  it('does not reach an address of the loopback less than others do', async () => {
-    expect(await sh('cat /proc/net/dev | grep -c lo:')).toBe('1\n');
+  it('ends nothing but itself by killing all that it can', async () => {
+    const doomed = await service.openOne();
+    await service.sh(doomed, 'kill -KILL -1; sleep 0');
+    expect((await service.sh(sandbox, 'echo alive')).output).toBe('alive\n');
+    await service.killAll(doomed);
+    expect((await service.sh(doomed, 'echo usable')).output).toBe('usable\n');
+    await service.close(doomed);
+  });
+
+  it('shares the host’s network', async () => {
+    const { output } = await service.sh(sandbox, 'cut -d: -f1 -s /proc/net/dev | tr -d " " | sort');
+    const host = (await readFile('/proc/net/dev', 'utf8')).match(/^ *[^ :|]+(?=:)/gm) ?? [];
+    expect(output.trim().split('\n')).toEqual(host.map((name) => name.trim()).sort());
   });
 
   it('has empty folders where nothing is mounted', async () => {

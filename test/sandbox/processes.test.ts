@@ -116,6 +116,13 @@ describe.each(accounts())('a process in a sandbox of a service that is $name', (
     expect(output).toBe('one\ntwo\nthree\n');
   });
 
+  it('can write to php://stderr', async (context) => {
+    const { output: php } = await service.sh(sandbox, 'command -v php || ls /usr/bin/php[0-9]* 2>/dev/null | head -1');
+    if (php === '') context.skip('this machine has no PHP');
+    const { output } = await run([php.trim(), '-n', '-r', 'file_put_contents("php://stderr", "from php");']);
+    expect(output).toBe('from php');
+  });
+
   it('loses nothing of a long output', async () => {
     const { output } = await service.sh(sandbox, 'head -c 3000000 /dev/zero | tr "\\0" x; echo end');
     expect(output.length).toBe(3_000_004);

@@ -109,6 +109,16 @@ describe.each(accounts())('a sandbox of a service that is $name', (account) => {
     await service.close(sandbox);
   });
 
+  it('can still be asked when it is closed', async () => {
+    const sandbox = await service.openOne();
+    await service.sh(sandbox, 'dd if=/dev/zero of=/dev/null bs=20M count=1 status=none');
+    const peak = await peakMb(sandbox);
+    await service.close(sandbox);
+    expect(await peakMb(sandbox)).toBeGreaterThanOrEqual(peak);
+    expect(await service.takeOutOfMemory(sandbox)).toBe(false);
+    await service.close(sandbox);
+  });
+
   it('does not tell a process killed by hand as out of memory', async () => {
     await withSandbox(async (sandbox) => {
       await service.sh(sandbox, 'kill -KILL $$');

@@ -13,7 +13,11 @@ import type { SandboxSpec } from '../../src/sandbox/sandbox.ts';
 import type { Operations, ProgramOptions, Run } from './sandbox-program.ts';
 
 /** Who the service is: by name for tests, by number for the kernel. */
-export type Account = { readonly name: string; readonly uid: number; readonly withoutCgroups: boolean };
+export type Account = {
+  readonly name: 'root' | 'root without cgroups' | 'an ordinary user';
+  readonly uid: number;
+  readonly withoutCgroups: boolean;
+};
 
 const ORDINARY_UID = 54_321;
 
