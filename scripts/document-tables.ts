@@ -9,6 +9,7 @@ import type { OptionRow } from '../src/options.ts';
 import { BUILD_OPTIONS, CLIENT_OPTIONS, OPTIONS } from '../src/options.ts';
 import { IAM_OPERATIONS } from '../src/protocol/iam-operations.ts';
 import { LOGS_OPERATIONS } from '../src/protocol/logs-operations.ts';
+import { S3_OPERATIONS } from '../src/protocol/s3-operations.ts';
 import { SERVICE_ERRORS } from '../src/protocol/service-errors.ts';
 import { STS_OPERATIONS } from '../src/protocol/sts-operations.ts';
 
@@ -57,9 +58,12 @@ export const DOCUMENT_TABLES: readonly DocumentTable[] = [
   {
     file: 'docs/fidelity.md',
     heading: 'Operations of other services',
-    rows: Object.entries({ IAM: IAM_OPERATIONS, STS: STS_OPERATIONS, 'CloudWatch Logs': LOGS_OPERATIONS }).map(
-      ([service, operations]) => [service, Object.keys(operations).map(literal).join(', ')],
-    ),
+    rows: Object.entries({
+      IAM: IAM_OPERATIONS,
+      STS: STS_OPERATIONS,
+      'CloudWatch Logs': LOGS_OPERATIONS,
+      S3: S3_OPERATIONS,
+    }).map(([service, operations]) => [service, Object.keys(operations).map(literal).join(', ')]),
   },
 ];
 

@@ -1,7 +1,9 @@
 /** S3's operations on buckets: create, list what is in them, delete many objects, versioning and stored settings. */
 import type { ApiCall } from '../http/api-call.ts';
 import { readBody } from '../http/body.ts';
-import { S3_BUCKET_SETTINGS, S3_QUOTAS } from '../protocol/s3-errors.ts';
+import { S3_QUOTAS } from '../protocol/s3-errors.ts';
+import type { S3OperationName } from '../protocol/s3-operations.ts';
+import { S3_BUCKET_SETTINGS } from '../protocol/s3-operations.ts';
 import { deleteOne, listedObject, readXml } from './s3-objects.ts';
 import type { Bucket, S3Store, StoredObject } from './s3-store.ts';
 import { renderS3Date, S3Error, sendBody, sendEmpty, sendXml } from './s3-wire.ts';
@@ -49,37 +51,13 @@ export async function createBucket(call: ApiCall, store: S3Store, name: string):
   sendEmpty(call, 200, { Location: `/${name}` });
 }
 
-/** The operation that method and query name, for a bucket that exists. */
-export function routeBucket(method: string, query: URLSearchParams): BucketOperation | undefined {
-  const setting = Object.keys(S3_BUCKET_SETTINGS).find((name) => query.has(name));
-  if (setting !== undefined) return SETTING_OPERATIONS[method]?.(setting);
-  switch (method) {
-    case 'HEAD':
-      return ({ call, bucket }) => sendEmpty(call, 200, { 'x-amz-bucket-region': bucket.scope.region });
-    case 'DELETE':
-      return deleteBucket;
-    case 'POST':
-      return query.has('delete') ? deleteObjects : undefined;
-    case 'PUT':
-      return query.has('versioning') ? putVersioning : undefined;
-    case 'GET':
-      if (query.has('location')) return getLocation;
-      if (query.has('versioning')) return getVersioning;
-      if (query.has('versions')) return listVersions;
-      if (query.has('uploads')) return listUploads;
-      if (query.has('acl') || query.has('policyStatus')) return undefined;
-      return listObjects;
-    default:
-      return undefined;
-  }
-}
-
-const SETTING_OPERATIONS: Readonly<Record<string, (setting: string) => BucketOperation>> = {
+/** A setting that is kept and given back: by method, then by the parameter that names it. */
+export const SETTING_OPERATIONS: Readonly<Record<string, (setting: string) => BucketOperation>> = {
   GET:
     (setting) =>
     ({ call, store, bucket }) => {
       const document = store.configuration(bucket.name, setting);
-      const absence = S3_BUCKET_SETTINGS[setting];
+      const absence = S3_BUCKET_SETTINGS[setting]?.absent;
       if (document !== undefined) {
         sendBody(call, 200, setting === 'policy' ? 'application/json' : 'application/xml', document);
       } else if (typeof absence === 'object') sendXml(call, 200, absence.root, {});
@@ -100,6 +78,9 @@ const SETTING_OPERATIONS: Readonly<Record<string, (setting: string) => BucketOpe
       sendEmpty(call, 204);
     },
 };
+
+const headBucket: BucketOperation = ({ call, bucket }) =>
+  sendEmpty(call, 200, { 'x-amz-bucket-region': bucket.scope.region });
 
 const deleteBucket: BucketOperation = ({ call, store, bucket }) => {
   if (!store.deleteBucket(bucket.name)) throw new S3Error('BucketNotEmpty', { BucketName: bucket.name });
@@ -315,3 +296,17 @@ function parseToken(token: string): string {
   }
   return key;
 }
+
+/** For a bucket that exists. */
+export const BUCKET_OPERATIONS = {
+  HeadBucket: headBucket,
+  DeleteBucket: deleteBucket,
+  GetBucketLocation: getLocation,
+  GetBucketVersioning: getVersioning,
+  PutBucketVersioning: putVersioning,
+  ListObjects: listObjects,
+  ListObjectsV2: listObjects,
+  ListObjectVersions: listVersions,
+  ListMultipartUploads: listUploads,
+  DeleteObjects: deleteObjects,
+} as const satisfies Partial<Record<S3OperationName, BucketOperation>>;

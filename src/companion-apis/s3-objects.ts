@@ -7,6 +7,7 @@ import type { ApiCall } from '../http/api-call.ts';
 import { readBody } from '../http/body.ts';
 import type { HttpHeaders } from '../http/exchange.ts';
 import { S3_QUOTAS } from '../protocol/s3-errors.ts';
+import type { S3OperationName } from '../protocol/s3-operations.ts';
 import { receiveBody } from './s3-body.ts';
 import type {
   Bucket,
@@ -32,30 +33,6 @@ export type ObjectCall = {
 };
 
 type ObjectOperation = (request: ObjectCall) => Promise<void>;
-
-/** The operation that method and query name. */
-export function routeObject(method: string, { call, query }: ObjectCall): ObjectOperation | undefined {
-  const isTagging = query.has('tagging');
-  switch (method) {
-    case 'PUT':
-      if (isTagging) return putTagging;
-      if (query.has('uploadId')) return call.request.headers['x-amz-copy-source'] ? copyPart : uploadPart;
-      return call.request.headers['x-amz-copy-source'] ? copyObject : putObject;
-    case 'GET':
-      if (isTagging) return getTagging;
-      return query.has('uploadId') ? listParts : getObject;
-    case 'HEAD':
-      return getObject;
-    case 'DELETE':
-      if (isTagging) return deleteTagging;
-      return query.has('uploadId') ? abortUpload : deleteObject;
-    case 'POST':
-      if (query.has('uploads')) return createUpload;
-      return query.has('uploadId') ? completeUpload : undefined;
-    default:
-      return undefined;
-  }
-}
 
 const putObject: ObjectOperation = async ({ call, store, bucket, key }) => {
   const { headers } = call.request;
@@ -532,3 +509,20 @@ export function listedObject(object: StoredObject): XmlStructure {
     StorageClass: object.headers['x-amz-storage-class'] ?? 'STANDARD',
   };
 }
+
+export const OBJECT_OPERATIONS = {
+  PutObject: putObject,
+  CopyObject: copyObject,
+  GetObject: getObject,
+  HeadObject: getObject,
+  DeleteObject: deleteObject,
+  GetObjectTagging: getTagging,
+  PutObjectTagging: putTagging,
+  DeleteObjectTagging: deleteTagging,
+  CreateMultipartUpload: createUpload,
+  UploadPart: uploadPart,
+  UploadPartCopy: copyPart,
+  CompleteMultipartUpload: completeUpload,
+  AbortMultipartUpload: abortUpload,
+  ListParts: listParts,
+} as const satisfies Partial<Record<S3OperationName, ObjectOperation>>;

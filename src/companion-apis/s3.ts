@@ -9,9 +9,10 @@ import type { ApiCall, ServiceHandler } from '../http/api-call.ts';
 import { BodyFailure } from '../http/body.ts';
 import type { Log } from '../log.ts';
 import { OperatorError } from '../operator-error.ts';
+import { findS3Operation, partOf, S3_BUCKET_SETTINGS } from '../protocol/s3-operations.ts';
 import type { Database } from '../storage/database.ts';
-import { createBucket, listBuckets, routeBucket } from './s3-buckets.ts';
-import { existingObject, routeObject } from './s3-objects.ts';
+import { BUCKET_OPERATIONS, createBucket, listBuckets, SETTING_OPERATIONS } from './s3-buckets.ts';
+import { existingObject, OBJECT_OPERATIONS } from './s3-objects.ts';
 import type { S3Store } from './s3-store.ts';
 import { createS3Store } from './s3-store.ts';
 import { parseTarget, S3Error, sendS3Error } from './s3-wire.ts';
@@ -65,34 +66,30 @@ export function createS3Api({ database, clock, log, root }: S3ApiOptions): S3Api
 async function perform(call: ApiCall, store: S3Store): Promise<void> {
   const method = call.request.method ?? 'GET';
   const { bucket: name, key, query } = parseTarget(call.request.url ?? '/', call.request.headers.host ?? '');
-  if (name === undefined) {
-    if (method !== 'GET') throw new S3Error('MethodNotAllowed', { Method: method });
+  const on = name === undefined ? 'service' : key === undefined ? 'bucket' : 'object';
+  const part = partOf(query);
+  const isCopy = call.request.headers['x-amz-copy-source'] !== undefined;
+  const operation = findS3Operation(method, on, part, isCopy);
+  if (operation === 'ListBuckets' || name === undefined) {
+    if (operation === undefined) throw notOffered(call);
     listBuckets(call, store);
     return;
   }
-  const isCreation =
-    method === 'PUT' &&
-    key === undefined &&
-    [...query.keys()].every((parameter) => parameter === 'x-id' || parameter.startsWith('X-Amz-'));
-  if (isCreation) return createBucket(call, store, name);
+  if (operation === 'CreateBucket') return createBucket(call, store, name);
   const bucket = store.bucket(name);
   if (bucket === undefined) throw new S3Error('NoSuchBucket', { BucketName: name });
   if (key === undefined) {
-    const operation = routeBucket(method, query);
-    if (operation === undefined) throw notOffered(call);
-    await operation({ call, store, bucket, query });
+    const handler =
+      (operation && BUCKET_OPERATIONS[operation as keyof typeof BUCKET_OPERATIONS]) ??
+      (part !== undefined && Object.hasOwn(S3_BUCKET_SETTINGS, part) ? SETTING_OPERATIONS[method]?.(part) : undefined);
+    if (handler === undefined) throw notOffered(call);
+    await handler({ call, store, bucket, query });
   } else {
-    const request = { call, store, bucket, key, query };
-    const operation = UNKNOWN_OBJECT_PARAMETERS.some((name) => query.has(name))
-      ? undefined
-      : routeObject(method, request);
-    if (operation === undefined) throw notOffered(call);
-    await operation(request);
+    const handler = operation && OBJECT_OPERATIONS[operation as keyof typeof OBJECT_OPERATIONS];
+    if (handler === undefined) throw notOffered(call);
+    await handler({ call, store, bucket, key, query });
   }
 }
-
-/** Operations on objects that are told by a query parameter and not offered; without this they would read as others. */
-const UNKNOWN_OBJECT_PARAMETERS = ['acl', 'attributes', 'legal-hold', 'restore', 'retention', 'select', 'torrent'];
 
 function notOffered({ request }: ApiCall): S3Error {
   return new S3Error('NotImplemented', {}, `Lamella does not offer the S3 operation ${request.method} ${request.url}`);

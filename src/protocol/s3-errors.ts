@@ -111,24 +111,3 @@ export const S3_QUOTAS = {
   pageKeys: 1000,
   deleteKeys: 1000,
 } as const;
-
-/**
- * Settings of a bucket that are kept and given back, and have no effect here: query parameter -> what GET answers when
- * there is none, an error or an empty document.
- */
-export const S3_BUCKET_SETTINGS: Readonly<Record<string, S3ErrorCode | { readonly root: string }>> = {
-  accelerate: { root: 'AccelerateConfiguration' },
-  cors: 'NoSuchCORSConfiguration',
-  encryption: 'ServerSideEncryptionConfigurationNotFoundError',
-  lifecycle: 'NoSuchLifecycleConfiguration',
-  logging: { root: 'BucketLoggingStatus' },
-  notification: { root: 'NotificationConfiguration' },
-  'object-lock': 'ObjectLockConfigurationNotFoundError',
-  ownershipControls: 'OwnershipControlsNotFoundError',
-  policy: 'NoSuchBucketPolicy',
-  publicAccessBlock: 'NoSuchPublicAccessBlockConfiguration',
-  replication: 'ReplicationConfigurationNotFoundError',
-  requestPayment: { root: 'RequestPaymentConfiguration' },
-  tagging: 'NoSuchTagSet',
-  website: 'NoSuchWebsiteConfiguration',
-};
