@@ -86,6 +86,15 @@ export function functionOperations(
 
     DeleteFunction(input, { scope }) {
       const { name, qualifier } = resolveFunctionReference(scope, input.FunctionName, input.Qualifier);
+      if (qualifier !== undefined) {
+        const aliases = features.aliases.pointingTo(scope, name, qualifier);
+        if (aliases.length > 0) {
+          throw new ServiceError(
+            'ResourceConflictException',
+            `Unable to delete version because the following aliases reference it: [${aliases.join(', ')}]`,
+          );
+        }
+      }
       functions.delete(scope, name, qualifier);
       if (qualifier !== undefined) features.forgetVersion(scope, name, qualifier);
       return {};

@@ -19,6 +19,7 @@ import type { LambdaApiDependencies } from './dependencies.ts';
 import { findJsonComplaint, renderJsonComplaint } from './json-syntax.ts';
 import { parseInput, type RawInput } from './parse-input.ts';
 import { resolveFunctionReference } from './references.ts';
+import { createRequireRunnable } from './runnable.ts';
 import { createTraces } from './trace-header.ts';
 
 const EMPTY_EVENT = Buffer.from('{}');
@@ -93,9 +94,11 @@ type InvocationOperation = 'Invoke' | 'InvokeWithResponseStream';
 type InvocationInput = OperationInput<InvocationOperation>;
 
 function createAcceptance(
-  { features, clock }: LambdaApiDependencies,
+  dependencies: LambdaApiDependencies,
   operation: InvocationOperation,
 ): (call: ApiCall, raw: Omit<RawInput, 'body'>) => Promise<Accepted> {
+  const { features, clock } = dependencies;
+  const requireRunnable = createRequireRunnable(dependencies);
   const traces = createTraces(clock);
   // Callers repeat themselves: a target that has passed the model's patterns is known from then on, by the router's
   // own object, and without headers to check nothing is left to parse.
@@ -116,6 +119,7 @@ function createAcceptance(
     if (type === 'Event') checkEventSize(payload);
     const version = features.resolve(scope, name, qualifier);
     if (payload.length > 0) checkJson(payload);
+    await requireRunnable(version);
     const trace = traces.start(oneHeader(request, REQUEST_HEADERS.traceId));
     return {
       version,

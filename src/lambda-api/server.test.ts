@@ -21,6 +21,7 @@ import {
   waitUntilFunctionUpdatedV2,
 } from '@aws-sdk/client-lambda';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { zipOf } from '../../test/support/function-zip.ts';
 import {
   echo,
   FUNCTION_ARN,
@@ -491,6 +492,24 @@ describe('Invoke', () => {
     expect(text).toBe(
       '{"Reason":"ReservedFunctionConcurrentInvocationLimitExceeded","Type":"User","message":"Rate Exceeded."}',
     );
+  });
+
+  // Functions of every runtime can be created.
+  it('says what to do about a runtime that is not there, unless a bootstrap is', async () => {
+    const Code = { ZipFile: await zipOf({ 'index.py': '' }) };
+    await create('in-python', { Runtime: 'python3.12', Code });
+    const answer = await refused(invoke({ FunctionName: 'in-python' }));
+    expect([answer.status, answer.name]).toEqual([501, 'NotImplementedException']);
+    expect(answer.message).toMatch(/no runtime python3\.12 .* layer with a bootstrap/);
+    await create('in-node', { Runtime: 'nodejs22.x' });
+    expect((await invoke({ FunctionName: 'in-node' })).StatusCode).toBe(200);
+    await create('an-image', {
+      PackageType: 'Image',
+      Runtime: undefined,
+      Handler: undefined,
+      Code: { ImageUri: '123456789012.dkr.ecr.us-east-1.amazonaws.com/repo:latest' },
+    });
+    expect((await refused(invoke({ FunctionName: 'an-image' }))).message).toContain('container images');
   });
 
   it('only checks for DryRun, and says that Event is not there yet', async () => {

@@ -149,6 +149,12 @@ describe('aliases', () => {
     expect(await runs(0)).toBe('2');
   });
 
+  it('keep the versions that they point to', async () => {
+    expect(
+      await refusal(api.client.send(new sdk.DeleteFunctionCommand({ FunctionName: 'aliased', Qualifier: '2' }))),
+    ).toBe('ResourceConflictException: Unable to delete version because the following aliases reference it: [split]');
+  });
+
   it('go with their function', async () => {
     await create('short-lived', 1);
     await send({ FunctionName: 'short-lived' });

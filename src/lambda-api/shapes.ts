@@ -51,15 +51,15 @@ export function renderListedConfiguration(version: FunctionVersion, withVersion 
     CodeSha256: code.codeSha256,
     Version: version.version,
     VpcConfig: renderVpcConfig(stored.VpcConfig),
-    DeadLetterConfig: stored.DeadLetterConfig,
+    DeadLetterConfig: unlessEmpty(stored.DeadLetterConfig),
     Environment: configuration.environment && { Variables: configuration.environment },
-    KMSKeyArn: stored.KMSKeyArn,
+    KMSKeyArn: unlessEmpty(stored.KMSKeyArn),
     TracingConfig: { Mode: configuration.tracingMode },
     RevisionId: version.revisionId,
     Layers: configuration.layers.length > 0 ? configuration.layers.map(renderUsedLayer) : undefined,
-    FileSystemConfigs: stored.FileSystemConfigs,
+    FileSystemConfigs: unlessEmpty(stored.FileSystemConfigs),
     PackageType: code.packageType,
-    ImageConfigResponse: stored.ImageConfig && { ImageConfig: stored.ImageConfig },
+    ImageConfigResponse: unlessEmpty(stored.ImageConfig) && { ImageConfig: stored.ImageConfig },
     SigningProfileVersionArn: stored.SigningProfileVersionArn,
     SigningJobArn: stored.SigningJobArn,
     Architectures: [code.architecture],
@@ -129,6 +129,15 @@ export function renderListedLayer(layer: LayerVersion): Json {
 
 function renderUsedLayer(layer: FunctionVersion['configuration']['layers'][number]): Json {
   return { Arn: layer.arn, CodeSize: layer.codeSize };
+}
+
+/** What a client took away again by setting it to nothing: an empty text, list or structure of such. */
+function unlessEmpty(stored: unknown): unknown {
+  const isEmpty = (value: unknown): boolean =>
+    value === undefined ||
+    value === '' ||
+    (typeof value === 'object' && value !== null && Object.values(value).every(isEmpty));
+  return isEmpty(stored) ? undefined : stored;
 }
 
 function renderVpcConfig(stored: unknown): Json | undefined {
