@@ -47,11 +47,11 @@ const CHUNKS_AT_A_TIME = 16;
 export function* readEvents(database: Database, range: EventRange): Generator<StoredEvent> {
   const isForward = range.direction === 'forward';
   const waiting: StoredEvent[] = [];
-  for (const chunk of readChunks(database, range)) {
-    // Nothing that is still to come lies before this bound, so what waits on this side of it is in its final order.
+  for (const { chunk, boundMs } of readChunks(database, range)) {
+    // Nothing that is still to come lies beyond this bound, so what waits on this side of it is in its final order.
     const isFinal = isForward
-      ? (event: StoredEvent) => event.epochMs < chunk.first_ms
-      : (event: StoredEvent) => event.epochMs > chunk.first_ms + CHUNK_SPAN_MS;
+      ? (event: StoredEvent) => event.epochMs < boundMs
+      : (event: StoredEvent) => event.epochMs > boundMs;
     const held = waiting.findIndex((event) => !isFinal(event));
     yield* waiting.splice(0, held < 0 ? waiting.length : held);
     for (const event of unpack(chunk)) if (isInRange(event, range)) waiting.push(event);
@@ -72,37 +72,55 @@ function isInRange(event: StoredEvent, { startMs, endMs, beyond, direction }: Ev
   return direction === 'forward' ? distance > 0 : distance < 0;
 }
 
-function* readChunks(database: Database, range: EventRange): Generator<ChunkRow> {
+/** A chunk with the earliest (forward) or latest (backward) time that it and all later ones hold. */
+type BoundedChunk = { readonly chunk: ChunkRow; readonly boundMs: number };
+
+function* readChunks(database: Database, range: EventRange): Generator<BoundedChunk> {
   const isForward = range.direction === 'forward';
   const startMs = isForward ? Math.max(range.startMs, range.beyond?.epochMs ?? range.startMs) : range.startMs;
   const endMs = isForward ? range.endMs : Math.min(range.endMs, range.beyond?.epochMs ?? range.endMs);
   if (range.streamIds?.length === 0) return;
   const single = range.streamIds?.length === 1 ? range.streamIds[0] : undefined;
   const several = range.streamIds !== undefined && single === undefined ? JSON.stringify(range.streamIds) : undefined;
-  const statement = database.prepare<ChunkRow>(`
-    SELECT id, stream_id, first_ms, last_ms, last_sequence, events FROM log_chunk
+  const source = `
+    FROM log_chunk
     WHERE ${single === undefined ? 'group_id' : 'stream_id'} = :owner
       AND first_ms BETWEEN :from AND :to AND last_ms >= :start
       AND (first_ms, id) ${isForward ? '>' : '<'} (:lastFirstMs, :lastId)
-      ${several === undefined ? '' : 'AND stream_id IN (SELECT value FROM json_each(:streams))'}
-    ORDER BY first_ms ${isForward ? 'ASC' : 'DESC'}, id ${isForward ? 'ASC' : 'DESC'}
-    LIMIT ${CHUNKS_AT_A_TIME}`);
-  let last: Pick<ChunkRow, 'first_ms' | 'id'> = isForward ? { first_ms: -1, id: 0 } : { first_ms: endMs + 1, id: 0 };
+      ${several === undefined ? '' : 'AND stream_id IN (SELECT value FROM json_each(:streams))'}`;
+  const page = database.prepare<ChunkRow>(`
+    SELECT id, stream_id, first_ms, last_ms, last_sequence, events ${source}
+    ORDER BY first_ms ${isForward ? 'ASC' : 'DESC'}, id ${isForward ? 'ASC' : 'DESC'} LIMIT ${CHUNKS_AT_A_TIME}`);
+  const latest = database.prepare<{ readonly ms: number | null }>(`SELECT max(last_ms) AS ms ${source}`);
+  const parameters: Record<string, SqlValue> = {
+    owner: single ?? range.groupId,
+    from: startMs - CHUNK_SPAN_MS,
+    to: endMs,
+    start: startMs,
+    lastFirstMs: isForward ? -1 : endMs + 1,
+    lastId: 0,
+    ...(several !== undefined && { streams: several }),
+  };
   for (;;) {
-    const parameters: Record<string, SqlValue> = {
-      owner: single ?? range.groupId,
-      from: startMs - CHUNK_SPAN_MS,
-      to: endMs,
-      start: startMs,
-      lastFirstMs: last.first_ms,
-      lastId: last.id,
-    };
-    if (several !== undefined) parameters.streams = several;
-    const rows = statement.all(parameters);
-    yield* rows;
-    const end = rows.at(-1);
-    if (end === undefined || rows.length < CHUNKS_AT_A_TIME) return;
-    last = end;
+    const chunks = page.all(parameters);
+    const end = chunks.at(-1);
+    if (end === undefined) return;
+    parameters.lastFirstMs = end.first_ms;
+    parameters.lastId = end.id;
+    if (isForward) {
+      for (const chunk of chunks) yield { chunk, boundMs: chunk.first_ms };
+    } else {
+      // Beyond the page, only chunks that begin at most a span earlier can reach as far as its last one does.
+      const from = Math.max(startMs, end.first_ms) - CHUNK_SPAN_MS;
+      let boundMs = latest.get({ ...parameters, from: Math.max(Number(parameters.from), from) })?.ms ?? 0;
+      const bounds = chunks.toReversed().map((chunk) => {
+        boundMs = Math.max(boundMs, chunk.last_ms);
+        return boundMs;
+      });
+      for (const [index, chunk] of chunks.entries())
+        yield { chunk, boundMs: bounds[chunks.length - 1 - index] ?? boundMs };
+    }
+    if (chunks.length < CHUNKS_AT_A_TIME) return;
   }
 }
 
