@@ -85,7 +85,7 @@ export class BubblewrapSandbox implements Sandbox {
     void launcher.exited.then(() => this.#live.delete(launcher));
     // A holder that is gone took its processes along; this one comes too late to live.
     if (this.#holder.isAlive) launcher.launch(launchScript(process, this.#entrance(), host.tools));
-    else launcher.abandon();
+    else launcher.cancel();
     return launcher;
   }
 
@@ -116,6 +116,8 @@ export class BubblewrapSandbox implements Sandbox {
     await this.#killHolder();
     if (this.#closing !== undefined) return;
     this.#holder = this.#means.maker.makeHolder();
+    // Whoever is left without processes will start one; meanwhile it can join the group.
+    if (!this.#spareLauncher?.isAlive) this.#spareLauncher = this.#means.maker.makeLauncher(this.#group);
     await this.#holder.open(this.#means.holderArguments());
   }
 
@@ -134,8 +136,9 @@ export class BubblewrapSandbox implements Sandbox {
   async #killHolder(): Promise<void> {
     // What a process does on its way out may still be counted.
     const launchers = [...this.#live];
-    for (const launcher of launchers) launcher.abandon();
+    for (const launcher of launchers) launcher.cancel();
     this.#holder.kill();
+    for (const launcher of launchers) launcher.follow();
     this.#stopSignals.forget();
     await Promise.all([this.#holder.gone(), ...launchers.map((launcher) => launcher.exited)]);
   }

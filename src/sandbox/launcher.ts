@@ -28,6 +28,9 @@ const ON_OUR_DEATH = ['--pdeathsig', 'KILL'];
 /** How soon to look again for a process that nsenter is about to fork. */
 const FORK_POLL_MS = 1;
 
+/** How long nsenter may take for it; it is a matter of microseconds. */
+const FOLLOW_LIMIT_MS = 200;
+
 type Phase =
   | { readonly kind: 'waiting' }
   /** From here on the script runs, and sooner or later nsenter has a child. */
@@ -104,14 +107,23 @@ export class Launcher implements SandboxProcess {
     if (signal === 'SIGKILL' || signal === 'SIGCONT') this.#child.signal('SIGCONT');
   }
 
-  /** Ends nsenter without regard to its child; for when the holder is about to take the child along. */
-  abandon(): void {
-    this.#child.signal('SIGKILL');
+  /** Ends it if nothing has come of it yet. Once nsenter has a child, that has to go first. */
+  cancel(): void {
+    if (this.#phase.kind === 'waiting' || childrenOf(this.pid).length === 0) this.#child.signal('SIGKILL');
+  }
+
+  /**
+   * For when the kernel is taking the child along with its namespace: nsenter sees to its end, if need be woken up.
+   * Were nsenter killed instead, its dead child would wait for the host's init, which may be slow or not care.
+   */
+  follow(): void {
+    this.#child.signal('SIGCONT');
+    this.#means.clock.after(FOLLOW_LIMIT_MS, () => this.#child.signal('SIGKILL'));
   }
 
   /** Ends it, unused, and what it held. */
   async discard(): Promise<void> {
-    this.abandon();
+    this.cancel();
     await this.exited;
     this.output.destroy();
   }
