@@ -111,6 +111,7 @@ async function open(options: Options, lifetime: Lifetime): Promise<string> {
   rmSync(runDirectory, { recursive: true, force: true });
   const environmentsDirectory = join(runDirectory, 'environments');
   mkdirSync(environmentsDirectory, { recursive: true, mode: 0o700 });
+  lifetime.onClose(() => rmSync(runDirectory, { recursive: true, force: true }));
   const sandboxes = lifetime.own(
     createSandboxes({ capabilities, clock, log, runDirectory: join(runDirectory, 'sandboxes') }),
   );
