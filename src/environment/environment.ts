@@ -163,7 +163,8 @@ async function listExtensions(optDirectory: string | undefined): Promise<readonl
 async function isOwnConnection(slots: Slots, hostUid: number | undefined, connection: Connection): Promise<boolean> {
   if (hostUid === undefined || slots.taken <= 1) return true;
   const owner = await ownerOfConnection(connection);
-  return owner === undefined || owner === hostUid || owner === process.getuid?.();
+  if (owner === 'untold') return true;
+  return owner !== 'unlisted' && (owner.uid === hostUid || owner.uid === process.getuid?.());
 }
 
 /** How long an environment has nothing to do before its processes are stopped, in milliseconds. */

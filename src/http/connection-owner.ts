@@ -10,19 +10,38 @@ export type Endpoint = { readonly address: string; readonly port: number };
 /** A connection as this process sees it: the other end, and its own. */
 export type Connection = { readonly peer: Endpoint; readonly own: Endpoint };
 
-/** The uid of the process that holds the other end; undefined when the kernel does not list it. */
-export async function ownerOfConnection({ peer, own }: Connection): Promise<number | undefined> {
+/** `unlisted`: the kernel lists no such connection, it is gone. `untold`: this kernel lists none at all. */
+export type ConnectionOwner = { readonly uid: number } | 'unlisted' | 'untold';
+
+/** A row can be passed over when the table changes while it is read. */
+const READINGS = 3;
+
+/** Who holds the other end. */
+export async function ownerOfConnection({ peer, own }: Connection): Promise<ConnectionOwner> {
   // Both ends must match: a connection of the past may linger with the peer's port, and is listed as root's.
   const local = renderProcAddress(peer);
   const remote = renderProcAddress(own);
-  if (local === undefined || remote === undefined) return undefined;
-  const table = await readFile('/proc/net/tcp', 'latin1');
-  for (const line of table.split('\n')) {
-    const fields = line.trim().split(/\s+/);
-    if (fields[1] === local && fields[2] === remote) return Number(fields[7]);
+  if (local === undefined || remote === undefined) return 'unlisted';
+  for (let reading = 0; reading < READINGS; reading++) {
+    let isTold = false;
+    for (const { file, prefix } of TABLES) {
+      const table = await readFile(file, 'latin1').catch(() => undefined);
+      if (table === undefined) continue;
+      isTold = true;
+      const at = table.indexOf(` ${prefix}${local} ${prefix}${remote} `);
+      // Behind the two ends: state, queues, timer, retransmissions, uid.
+      if (at !== -1) return { uid: Number(table.slice(at + 1, table.indexOf('\n', at)).split(/\s+/)[6]) };
+    }
+    if (!isTold) return 'untold';
   }
-  return undefined;
+  return 'unlisted';
 }
+
+/** A socket of the other family reaches IPv4 addresses too, in their mapped form (`::ffff:127.0.0.1`). */
+const TABLES = [
+  { file: '/proc/net/tcp', prefix: '' },
+  { file: '/proc/net/tcp6', prefix: '0000000000000000FFFF0000' },
+];
 
 /** `0100007F:2329`: the address in the kernel's own byte order (little-endian on every machine Lambda runs on). */
 function renderProcAddress({ address, port }: Endpoint): string | undefined {

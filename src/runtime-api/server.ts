@@ -61,7 +61,9 @@ function route(served: Served, request: HttpRequest, response: HttpResponse): vo
     if (rest.length === 0 && (call === 'response' || call === 'error')) {
       if (request.method !== 'POST') return refuseMethod(request, response);
       const handle = call === 'response' ? handleResponse : handleError;
-      return handle(session, id, request, response);
+      // Who knows the id has it from GET next; to look up the owner of a new connection would cost every answer time.
+      if (session.isCurrent(id)) return handle(session, id, request, response);
+      return trust(request, () => handle(session, id, request, response));
     }
   }
   if (path === RUNTIME_API.initError.path) {

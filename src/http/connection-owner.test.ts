@@ -1,0 +1,40 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type Connection, ownerOfConnection } from './connection-owner.ts';
+
+let server: Server;
+let client: Socket;
+
+beforeEach(async () => {
+  server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+});
+afterEach(async () => {
+  client.destroy();
+  server.close();
+  await once(server, 'close');
+});
+
+/** Connects to the server by this name of its address; answers the connection as the server sees it. */
+async function connectTo(host: string): Promise<Connection> {
+  const accepted = once(server, 'connection') as Promise<[Socket]>;
+  client = connect((server.address() as AddressInfo).port, host);
+  const [socket] = await accepted;
+  socket.on('error', () => {});
+  return {
+    peer: { address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 },
+    own: { address: socket.localAddress ?? '', port: socket.localPort ?? 0 },
+  };
+}
+
+describe('the owner of a connection', () => {
+  it.each(['127.0.0.1', '::ffff:127.0.0.1'])('is the user whose process connected to %s', async (host) => {
+    expect(await ownerOfConnection(await connectTo(host))).toEqual({ uid: process.getuid?.() });
+  });
+
+  it('is unlisted when nobody holds such a connection', async () => {
+    const { peer, own } = await connectTo('127.0.0.1');
+    expect(await ownerOfConnection({ peer: { ...peer, address: '127.9.9.9' }, own })).toBe('unlisted');
+  });
+});
