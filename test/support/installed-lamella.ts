@@ -1,0 +1,105 @@
+/**
+ * The whole program away from this repository: bundled from the sources as they are, with the packages it needs, in a
+ * folder that every user may read. So it can be run as somebody else, and killed.
+ */
+import { spawn } from 'node:child_process';
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { build } from 'esbuild';
+import { cleanEnvironment, type StartedService } from './built-cli.ts';
+
+const ROOT = resolve(import.meta.dirname, '../..');
+
+export type InstalledLamella = {
+  /** The folder it is in; tests may put theirs beside. Removed by `remove`. */
+  readonly folder: string;
+  /** `lamella start --port 0 --json ARGS`, ready. Throws what it printed if it ends before. */
+  start(args: readonly string[], as?: RunAs): Promise<StartedService>;
+  /** The same, also when it ends before it is ready. */
+  run(args: readonly string[], as?: RunAs): Promise<{ code: number | null; stdout: string; stderr: string }>;
+  remove(): void;
+};
+
+export type RunAs = {
+  /** Another user than ours; needs root. */
+  readonly uid?: number;
+  readonly environment?: Record<string, string>;
+};
+
+export async function installLamella(): Promise<InstalledLamella> {
+  const folder = mkdtempSync(join(tmpdir(), 'lamella-installed-'));
+  chmodSync(folder, 0o755);
+  const installed = join(folder, 'lamella');
+  mkdirSync(installed);
+  for (const name of ['bin', 'package.json']) cpSync(join(ROOT, name), join(installed, name), { recursive: true });
+  for (const path of packagesToRun()) cpSync(join(ROOT, path), join(installed, path), { recursive: true });
+  await build({
+    entryPoints: [join(ROOT, 'src/cli/main.ts')],
+    outdir: join(installed, 'dist/cli'),
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    packages: 'external',
+    logLevel: 'silent',
+  });
+  const launch = (args: readonly string[], { uid, environment }: RunAs = {}) => {
+    const program = [process.execPath, join(installed, 'bin/lamella'), ...args];
+    const user = uid === undefined ? [] : ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', '--'];
+    const [file = '', ...words] = [...user, ...program];
+    return spawn(file, words, { cwd: folder, env: cleanEnvironment(environment), stdio: ['ignore', 'pipe', 'pipe'] });
+  };
+  return {
+    folder,
+    async start(args, as) {
+      const child = launch(['start', '--port', '0', '--json', ...args], as);
+      let stdout = '';
+      let stderr = '';
+      const ended = new Promise<number | null>((settle) => child.once('close', settle));
+      const announced = new Promise<void>((settle) =>
+        child.stdout.on('data', (chunk: Buffer) => {
+          stdout += chunk;
+          if (stdout.includes('\n')) settle();
+        }),
+      );
+      child.stderr.on('data', (chunk: Buffer) => {
+        stderr += chunk;
+      });
+      await Promise.race([announced, ended]);
+      if (!stdout.includes('\n')) throw new Error(`lamella start ended with ${await ended}: ${stderr}`);
+      const { lambda, pid } = JSON.parse(stdout) as { lambda: string; pid: number };
+      return {
+        url: lambda,
+        pid,
+        stdout: () => stdout,
+        stop(signal = 'SIGTERM') {
+          child.kill(signal);
+          return ended;
+        },
+        ended,
+      };
+    },
+    async run(args, as) {
+      const child = launch(args, as);
+      let stdout = '';
+      let stderr = '';
+      child.stdout.on('data', (chunk: Buffer) => {
+        stdout += chunk;
+      });
+      child.stderr.on('data', (chunk: Buffer) => {
+        stderr += chunk;
+      });
+      const code = await new Promise<number | null>((settle) => child.once('close', settle));
+      return { code, stdout, stderr };
+    },
+    remove: () => rmSync(folder, { recursive: true, force: true }),
+  };
+}
+
+/** Folders of the packages that an installation without development dependencies has. */
+function packagesToRun(): string[] {
+  const lock = JSON.parse(readFileSync(join(ROOT, 'node_modules/.package-lock.json'), 'utf8')) as {
+    packages: Record<string, { dev?: boolean; devOptional?: boolean }>;
+  };
+  return Object.entries(lock.packages).flatMap(([path, { dev, devOptional }]) => (dev || devOptional ? [] : [path]));
+}
