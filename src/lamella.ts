@@ -2,18 +2,18 @@
  * `start(options)`: the whole service in one process. The only file that knows every area: it opens each thing, hands
  * it what it needs, and owns it. No rule of Lambda's is here.
  */
-import { randomBytes } from 'node:crypto';
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Cancel, type Clock, systemClock } from './clock.ts';
+import { createAuthenticator } from './companion-apis/authentication.ts';
 import { createLogsApi } from './companion-apis/cloudwatch-logs.ts';
 import { createIamApi } from './companion-apis/iam.ts';
 import { createS3Api } from './companion-apis/s3.ts';
 import { createApiHandler } from './companion-apis/server.ts';
 import { createStsApi } from './companion-apis/sts.ts';
+import { createCredentialIssuer } from './environment/credentials.ts';
 import { openEnvironment } from './environment/environment.ts';
 import type { Emit } from './environment/facts.ts';
-import type { Credentials } from './environment/launch-plan.ts';
 import { createSlots } from './environment/slots.ts';
 import type { FunctionVersion } from './functions/function.ts';
 import { createFunctionFeatures } from './functions/function-features.ts';
@@ -115,6 +115,7 @@ async function open(options: Options, lifetime: Lifetime): Promise<string> {
   const sandboxes = lifetime.own(
     createSandboxes({ capabilities, clock, log, runDirectory: join(runDirectory, 'sandboxes') }),
   );
+  const credentials = createCredentialIssuer();
   const emit: Emit = (fact) => {
     if (fact.kind === 'log-event') logStore.append(fact);
   };
@@ -138,7 +139,7 @@ async function open(options: Options, lifetime: Lifetime): Promise<string> {
           initializationType,
           codeDirectory,
           optDirectory,
-          credentials: inventCredentials(),
+          credentials: credentials.issue(),
         });
       },
       clock,
@@ -181,6 +182,14 @@ async function open(options: Options, lifetime: Lifetime): Promise<string> {
     sts: sts.handle,
     logs: createLogsApi({ logStore, clock, log }),
     s3: s3.handle,
+    ...(options.enforceAuth
+      ? {
+          authenticator: createAuthenticator({
+            secretOf: (id) => options.accessKeys.get(id) ?? credentials.secretOf(id) ?? sts.secretOf(id),
+            clock,
+          }),
+        }
+      : {}),
     defaultRegion: options.region,
     accountId: options.accountId,
     boundHost: options.host,
@@ -219,14 +228,5 @@ function collectRegularly(
       cancel();
       await collecting;
     },
-  };
-}
-
-/** Credentials in the form of a role's; they open nothing on AWS. */
-function inventCredentials(): Credentials {
-  return {
-    accessKeyId: `ASIA${randomBytes(8).toString('hex').toUpperCase()}`,
-    secretAccessKey: randomBytes(30).toString('base64'),
-    sessionToken: randomBytes(120).toString('base64'),
   };
 }

@@ -24,6 +24,7 @@ type ValueTypes = {
   readonly account: string;
   readonly 'log-level': LogLevel;
   readonly milliseconds: number;
+  readonly 'key-pairs': ReadonlyMap<string, string>;
   readonly 'cpu-limit': CpuLimit;
 };
 
@@ -124,6 +125,20 @@ export const OPTIONS = {
     variables: ['LAMELLA_STRICT'],
     default: undefined,
     help: 'Refuse what AWS refuses and Lamella would accept: roles that do not exist (roles), retired runtimes (runtimes); alone: all of it.',
+  },
+  enforceAuth: {
+    type: 'switch',
+    flag: '--enforce-auth',
+    variables: ['LAMELLA_ENFORCE_AUTH'],
+    default: 'false',
+    help: 'Verify the signature of every request against the keys given with --access-key, and refuse the rest.',
+  },
+  accessKeys: {
+    type: 'key-pairs',
+    flag: '--access-key <id:secret>',
+    variables: ['LAMELLA_ACCESS_KEYS'],
+    default: undefined,
+    help: 'An access key and its secret for --enforce-auth; may be repeated. The variable keeps secrets off the command line.',
   },
   idleSeconds: {
     type: 'count',
@@ -292,6 +307,8 @@ function parse(type: keyof ValueTypes, value: unknown): Parsed {
       return parsePattern(value, /^[a-z]{2,4}(-[a-z]+)+-\d$/, 'a region such as eu-central-1');
     case 'account':
       return parsePattern(value, /^\d{12}$/, 'twelve digits');
+    case 'key-pairs':
+      return parseKeyPairs(value);
     case 'milliseconds':
       return parseInteger(value, 0, 2_147_483_647, 'a whole number of milliseconds');
     case 'cpu-limit':
@@ -342,6 +359,17 @@ function parseStrictness(value: unknown): Parsed {
   return unknown === undefined
     ? { value: Object.freeze(STRICTNESS.filter((known) => wanted.includes(known))) }
     : { problem: `knows ${STRICTNESS.join(' and ')}, not ${quote(unknown)}.` };
+}
+
+function parseKeyPairs(value: unknown): Parsed {
+  const pairs = new Map<string, string>();
+  for (const word of words(value)) {
+    const [, id, secret] = /^([^:]+):(.+)$/.exec(word) ?? [];
+    // A secret that was mistyped is a secret still: it is not repeated.
+    if (id === undefined || secret === undefined) return { problem: 'must be an access key, a colon and its secret.' };
+    pairs.set(id, secret);
+  }
+  return { value: pairs };
 }
 
 /** A list given by repeating, or separated by commas. */

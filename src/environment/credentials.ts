@@ -1,0 +1,42 @@
+/**
+ * The credentials that functions sign their own calls with. They look like a role's and open nothing on AWS. Nothing is
+ * remembered: an access key's secret follows from the key and a secret of this service's run.
+ */
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import type { Credentials } from './launch-plan.ts';
+
+export interface CredentialIssuer {
+  issue(): Credentials;
+  /** The secret of an access key that was issued in this run; undefined for any other. */
+  secretOf(accessKeyId: string): string | undefined;
+}
+
+const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
+/** `ASIA`, nine random characters, seven that prove that we made them. */
+const KEY_PATTERN = /^ASIA([A-Z2-7]{9})([A-Z2-7]{7})$/;
+
+export function createCredentialIssuer(): CredentialIssuer {
+  const secret = randomBytes(32);
+  const proofOf = (random: string) => letters(createHmac('sha256', secret).update(`key ${random}`).digest(), 7);
+  const secretAccessKeyOf = (accessKeyId: string) =>
+    createHmac('sha256', secret).update(`secret ${accessKeyId}`).digest('base64').slice(0, 40);
+  return {
+    issue() {
+      const random = letters(randomBytes(9), 9);
+      const accessKeyId = `ASIA${random}${proofOf(random)}`;
+      const sessionToken = randomBytes(120).toString('base64');
+      return { accessKeyId, secretAccessKey: secretAccessKeyOf(accessKeyId), sessionToken };
+    },
+    secretOf(accessKeyId) {
+      const [, random, proof] = KEY_PATTERN.exec(accessKeyId) ?? [];
+      if (random === undefined || proof === undefined) return undefined;
+      return timingSafeEqual(Buffer.from(proofOf(random)), Buffer.from(proof))
+        ? secretAccessKeyOf(accessKeyId)
+        : undefined;
+    },
+  };
+}
+
+function letters(bytes: Buffer, count: number): string {
+  return Array.from(bytes.subarray(0, count), (byte) => ALPHABET[byte & 31]).join('');
+}
