@@ -27,6 +27,66 @@ export const systemClock: Clock = {
   },
 };
 
+/** A clock that runs with another one and can be moved ahead of it; it never goes back. */
+export interface AdjustableClock extends Clock {
+  /**
+   * Moves on by `ms` at once. Timers that fall due on the way fire in their order, each at its own time; what they
+   * start and wait for goes on after this returned.
+   */
+  advance(ms: number): void;
+  /** By how many milliseconds it is ahead. */
+  readonly aheadMs: number;
+}
+
+/** A clock that runs as `base` does until it is advanced. */
+export function createAdjustableClock(base: Clock): AdjustableClock {
+  type Timer = { readonly dueMs: number; readonly action: () => void; cancel: Cancel };
+  const timers = new Set<Timer>();
+  let aheadMs = 0;
+  const nowMs = () => base.monotonicMs() + aheadMs;
+  const arm = (timer: Timer) => {
+    timer.cancel = base.after(Math.max(0, timer.dueMs - nowMs()), () => {
+      // A timer may fire a little early, and never before its time for whoever looks at the clock then.
+      if (timer.dueMs > nowMs()) return arm(timer);
+      timers.delete(timer);
+      timer.action();
+    });
+  };
+  return {
+    epochMs: () => base.epochMs() + aheadMs,
+    monotonicMs: nowMs,
+    after(ms, action) {
+      const timer: Timer = { dueMs: nowMs() + ms, action, cancel: () => undefined };
+      timers.add(timer);
+      arm(timer);
+      return () => {
+        timer.cancel();
+        timers.delete(timer);
+      };
+    },
+    advance(ms) {
+      const endMs = nowMs() + ms;
+      const finalAheadMs = aheadMs + ms;
+      for (;;) {
+        const due = [...timers].filter(({ dueMs }) => dueMs <= endMs).sort((a, b) => a.dueMs - b.dueMs)[0];
+        if (due === undefined) break;
+        due.cancel();
+        timers.delete(due);
+        aheadMs = Math.min(finalAheadMs, aheadMs + Math.max(0, due.dueMs - nowMs()));
+        due.action();
+      }
+      aheadMs = finalAheadMs;
+      for (const timer of timers) {
+        timer.cancel();
+        arm(timer);
+      }
+    },
+    get aheadMs() {
+      return aheadMs;
+    },
+  };
+}
+
 /** Resolves after `ms` milliseconds, or at once when `signal` aborts; never rejects. */
 export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

@@ -4,9 +4,11 @@
  */
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Cancel, type Clock, systemClock } from './clock.ts';
+import { type AdjustableClock, type Cancel, type Clock, createAdjustableClock, systemClock } from './clock.ts';
 import { createAuthenticator } from './companion-apis/authentication.ts';
 import { createLogsApi } from './companion-apis/cloudwatch-logs.ts';
+import { createControlApi } from './companion-apis/control.ts';
+import { clockRoutes } from './companion-apis/control-clock.ts';
 import { createIamApi } from './companion-apis/iam.ts';
 import { createS3Api } from './companion-apis/s3.ts';
 import { createApiHandler } from './companion-apis/server.ts';
@@ -40,6 +42,8 @@ import { openDatabase } from './storage/database.ts';
 export type Lamella = {
   /** Where the API answers, e.g. `http://127.0.0.1:3001`: the endpoint URL for any AWS client. */
   readonly url: string;
+  /** The time of retries, schedules, visibility and expiry, which tests may move on. */
+  readonly clock: Pick<AdjustableClock, 'advance' | 'epochMs'>;
   /** Lets running invocations end (4 s at most), then ends everything; no process is left behind. Idempotent. */
   close(): Promise<void>;
 };
@@ -61,8 +65,8 @@ const GARBAGE_INTERVAL_MS = 10 * 60_000;
 export async function start(options: Options): Promise<Lamella> {
   const lifetime = new Lifetime();
   try {
-    const url = await open(options, lifetime);
-    return { url, close: () => lifetime.close() };
+    const opened = await open(options, lifetime);
+    return { ...opened, close: () => lifetime.close() };
   } catch (failure) {
     await lifetime.close();
     throw failure;
@@ -70,8 +74,10 @@ export async function start(options: Options): Promise<Lamella> {
 }
 
 /** Opens everything in the order in which the next thing needs the last; `lifetime` closes it in reverse. */
-async function open(options: Options, lifetime: Lifetime): Promise<string> {
+async function open(options: Options, lifetime: Lifetime): Promise<Omit<Lamella, 'close'>> {
   const clock = systemClock;
+  // What waits in the background goes by this one. Running functions do not: their time cannot be moved.
+  const backgroundClock = createAdjustableClock(clock);
   const log = createLog(options.logLevel);
   const capabilities = await probeHost();
 
@@ -142,7 +148,7 @@ async function open(options: Options, lifetime: Lifetime): Promise<string> {
           credentials: credentials.issue(),
         });
       },
-      clock,
+      clock: backgroundClock,
       log,
       idleMs: options.idleSeconds * 1000,
       isCurrent: functions.isCurrent,
@@ -182,6 +188,7 @@ async function open(options: Options, lifetime: Lifetime): Promise<string> {
     sts: sts.handle,
     logs: createLogsApi({ logStore, clock, log }),
     s3: s3.handle,
+    control: createControlApi([...clockRoutes(backgroundClock)]),
     ...(options.enforceAuth
       ? {
           authenticator: createAuthenticator({
@@ -203,7 +210,8 @@ async function open(options: Options, lifetime: Lifetime): Promise<string> {
     onFailure: (failure) => log.error({ err: failure }, 'a request could not be answered'),
   });
   lifetime.onClose(() => listener.drain(DRAIN_MS));
-  return `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${listener.port}`;
+  const url = `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${listener.port}`;
+  return { url, clock: backgroundClock };
 }
 
 /** Removes unreferenced code, layers and merged trees now and from time to time. */

@@ -13,9 +13,12 @@ import type { Log } from '../log.ts';
 import { IAM_VERSION } from '../protocol/iam-operations.ts';
 import { LOGS_TARGET_PREFIX } from '../protocol/logs-operations.ts';
 import type { RequestId } from '../protocol/names.ts';
+import { SNS_VERSION } from '../protocol/sns-operations.ts';
+import { SQS_TARGET_PREFIX, SQS_VERSION } from '../protocol/sqs-operations.ts';
 import { STS_VERSION } from '../protocol/sts-operations.ts';
 import type { Authenticator } from './authentication.ts';
 import { renderAuthenticationFault } from './authentication.ts';
+import { isControlTarget } from './control.ts';
 import { renderError } from './query-protocol.ts';
 
 export type ApiServices = {
@@ -24,9 +27,13 @@ export type ApiServices = {
   readonly sts: ServiceHandler;
   readonly logs: ServiceHandler;
   readonly s3?: ServiceHandler | undefined;
+  readonly sqs?: ServiceHandler | undefined;
+  readonly sns?: ServiceHandler | undefined;
 };
 
 export type ApiHandlerOptions = ApiServices & {
+  /** Answers Lamella's own calls. */
+  readonly control?: ServiceHandler | undefined;
   /** For unsigned requests. */
   readonly defaultRegion: string;
   readonly accountId: string;
@@ -41,7 +48,7 @@ export type ApiHandlerOptions = ApiServices & {
 
 type ServiceName = keyof ApiServices;
 
-const SERVICE_NAMES: readonly ServiceName[] = ['lambda', 'iam', 'sts', 'logs', 's3'];
+const SERVICE_NAMES: readonly ServiceName[] = ['lambda', 'iam', 'sts', 'logs', 's3', 'sqs', 'sns'];
 const REGION = /^[a-z]{2,5}(-[a-z]+)+-\d{1,2}$/;
 
 /** The handler of the whole API port. */
@@ -80,6 +87,7 @@ export function createApiHandler(options: ApiHandlerOptions): HttpHandler {
       response.setHeader('x-amzn-RequestId', requestId);
       return renderAuthenticationFault(call, service, authentication.fault);
     }
+    if (options.control !== undefined && isControlTarget(request.url ?? '/')) return options.control(call);
     const name = SERVICE_NAMES.find((known) => known === service);
     const handler = name && options[name];
     if (handler === undefined) return refuseService(call, service, options);
@@ -96,6 +104,7 @@ function queryOf(request: HttpRequest): string {
 async function guessService(request: HttpRequest, query: URLSearchParams): Promise<ServiceName> {
   const target = request.headers['x-amz-target'];
   if (typeof target === 'string' && target.startsWith(`${LOGS_TARGET_PREFIX}.`)) return 'logs';
+  if (typeof target === 'string' && target.startsWith(`${SQS_TARGET_PREFIX}.`)) return 'sqs';
   if (/(^|\.)s3(\.[a-z0-9-]+)?\.localhost(:\d+)?$/i.test(request.headers.host ?? '')) return 's3';
   // Only S3 still knew SigV2: older tools presign with it for endpoints that they have never heard of.
   if (query.has('AWSAccessKeyId') || request.headers.authorization?.startsWith('AWS ')) return 's3';
@@ -103,6 +112,8 @@ async function guessService(request: HttpRequest, query: URLSearchParams): Promi
     const version = query.get('Version') ?? (isForm(request) ? await peekVersion(request) : undefined);
     if (version === IAM_VERSION) return 'iam';
     if (version === STS_VERSION) return 'sts';
+    if (version === SNS_VERSION) return 'sns';
+    if (version === SQS_VERSION) return 'sqs';
   }
   return 'lambda';
 }

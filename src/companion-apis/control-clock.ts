@@ -1,0 +1,23 @@
+/** Control calls of the clock: what time it is for retries, schedules, visibility and expiry, and moving it on. */
+import type { AdjustableClock } from '../clock.ts';
+import type { ControlRoute } from './control.ts';
+import { ControlError } from './control.ts';
+
+export function clockRoutes(clock: AdjustableClock): readonly ControlRoute[] {
+  const render = () => ({ time: new Date(clock.epochMs()).toISOString(), aheadSeconds: clock.aheadMs / 1000 });
+  return [
+    { method: 'GET', path: '/clock', answer: render },
+    {
+      method: 'POST',
+      path: '/clock',
+      answer({ input }) {
+        const seconds = (input as { readonly advanceSeconds?: unknown } | undefined)?.advanceSeconds;
+        if (typeof seconds !== 'number' || !(seconds >= 0) || !Number.isFinite(seconds)) {
+          throw new ControlError(400, 'Give {"advanceSeconds": N} with a number of seconds from 0.');
+        }
+        clock.advance(seconds * 1000);
+        return render();
+      },
+    },
+  ];
+}
