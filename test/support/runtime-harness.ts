@@ -4,6 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { startRuntimeApi } from '../../src/runtime-api/server.ts';
 import { type Answer, type Offer, RuntimeSession } from '../../src/runtime-api/session.ts';
 
@@ -20,6 +21,8 @@ export type RuntimeUnderTest = {
   readonly ended: Promise<Ended>;
   /** Waits until the runtime asks for its next invocation. */
   ready(): Promise<void>;
+  /** Breaks the connections that the runtime has open; resolves once it waits again. */
+  cutConnections(): Promise<void>;
   /** Everything written so far; complete once `ended`. */
   output(): string;
   close(): Promise<void>;
@@ -59,15 +62,36 @@ export async function startRuntime({ argv, task, handler, variables = {} }: Runt
     onFailure: (failure) => failures.push(failure),
   });
 
+  // Between the two, because only so can a connection be broken from outside.
+  const links = new Set<Socket>();
+  const relay = createServer((runtimeSide) => {
+    const apiSide = connect(listener.port, listener.host);
+    links.add(runtimeSide);
+    runtimeSide
+      .on('error', () => undefined)
+      .on('close', () => {
+        links.delete(runtimeSide);
+        apiSide.destroy();
+      });
+    apiSide.on('error', () => undefined).on('close', () => runtimeSide.destroy());
+    runtimeSide.setNoDelay();
+    apiSide.setNoDelay();
+    runtimeSide.pipe(apiSide).pipe(runtimeSide);
+  });
+  await new Promise<void>((resolve) => relay.listen(0, '127.0.0.1', resolve));
+  const { port } = relay.address() as AddressInfo;
+
   const [program, ...rest] = argv;
   const child = spawn(program, rest, {
     cwd: task,
+    // A group of its own: a runtime may have started programs that outlive it.
+    detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
       PATH: process.env.PATH,
       LANG: 'en_US.UTF-8',
       TZ: ':UTC',
-      AWS_LAMBDA_RUNTIME_API: `127.0.0.1:${listener.port}`,
+      AWS_LAMBDA_RUNTIME_API: `127.0.0.1:${port}`,
       _HANDLER: handler,
       LAMBDA_TASK_ROOT: task,
       AWS_LAMBDA_FUNCTION_NAME: 'under-test',
@@ -94,6 +118,11 @@ export async function startRuntime({ argv, task, handler, variables = {} }: Runt
     initialised: initialised.promise,
     ended,
     ready: () => readiness.promise,
+    async cutConnections() {
+      readiness = deferred();
+      for (const link of links) link.destroy();
+      await Promise.race([readiness.promise, ended]);
+    },
     output: () => Buffer.concat(output).toString(),
     async invoke(event, changes = {}) {
       const stopped = await Promise.race([readiness.promise, ended]);
@@ -117,12 +146,23 @@ export async function startRuntime({ argv, task, handler, variables = {} }: Runt
       return first.kind === 'ended' ? first : { ...first, requestId };
     },
     async close() {
-      child.kill('SIGKILL');
+      killGroup(child);
       await ended.catch(() => undefined);
+      for (const link of links) link.destroy();
+      await new Promise((resolve) => relay.close(resolve));
       await listener.close();
       if (failures.length > 0) throw failures[0];
     },
   };
+}
+
+function killGroup({ pid }: ChildProcess): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+  } catch (failure) {
+    // Nobody of it is left.
+    if ((failure as NodeJS.ErrnoException).code !== 'ESRCH') throw failure;
+  }
 }
 
 type Deferred<T> = { promise: Promise<T>; resolve: (value: T) => void; reject: (failure: unknown) => void };

@@ -1,0 +1,218 @@
+/*
+ * A Lambda runtime in C, of the C library alone: one connection to the Runtime API, one event after another.
+ * https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html
+ */
+#define _GNU_SOURCE
+#include "handler.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define API "/2018-06-01/runtime"
+
+struct response {
+    int status;
+    char *head;
+    char *body;
+    size_t length;
+};
+
+static char host[256];
+static const char *port;
+static int connection = -1;
+
+static void die(const char *what) {
+    fprintf(stderr, "bootstrap: %s: %s\n", what, strerror(errno));
+    exit(1);
+}
+
+static void *allocate(size_t size) {
+    void *memory = malloc(size);
+    if (memory == NULL) die("out of memory");
+    return memory;
+}
+
+/* Numbers only, as Lambda gives them: looking up names needs shared libraries, which a static program has not. */
+static int open_connection(void) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((unsigned short)atoi(port))};
+    int on = 1;
+    if (inet_pton(AF_INET, host, &address.sin_addr) != 1) {
+        errno = EAFNOSUPPORT;
+        return -1;
+    }
+    int made = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (made < 0) return -1;
+    if (connect(made, (struct sockaddr *)&address, sizeof address) != 0) {
+        close(made);
+        return -1;
+    }
+    setsockopt(made, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    return made;
+}
+
+static int send_all(const char *head, size_t head_length, const char *body, size_t length) {
+    struct iovec parts[2] = {{(void *)head, head_length}, {(void *)body, length}};
+    int first = 0;
+    while (first < 2) {
+        struct msghdr message = {.msg_iov = parts + first, .msg_iovlen = 2 - first};
+        ssize_t sent = sendmsg(connection, &message, MSG_NOSIGNAL);
+        if (sent < 0) return -1;
+        while (first < 2 && (size_t)sent >= parts[first].iov_len) sent -= parts[first++].iov_len;
+        if (first < 2) {
+            parts[first].iov_base = (char *)parts[first].iov_base + sent;
+            parts[first].iov_len -= sent;
+        }
+    }
+    return 0;
+}
+
+/* The value of a header in `head`, in place; ends the line with a zero byte. NULL if there is none. */
+static char *header(char *head, const char *name) {
+    size_t length = strlen(name);
+    for (char *line = strstr(head, "\r\n"); line != NULL; line = strstr(line + 2, "\r\n")) {
+        if (strncasecmp(line + 2, name, length) != 0 || line[2 + length] != ':') continue;
+        char *value = line + 3 + length;
+        while (*value == ' ') value++;
+        return value;
+    }
+    return NULL;
+}
+
+static char *copy_header(char *head, const char *name) {
+    char *value = header(head, name);
+    return strndup(value ? value : "", value ? strcspn(value, "\r") : 0);
+}
+
+/* The API sends a Content-Length with all that it says to runtimes. */
+static int receive(struct response *response) {
+    size_t room = 16384, have = 0;
+    char *bytes = allocate(room + 1), *end = NULL;
+    while (end == NULL) {
+        if (have == room && (bytes = realloc(bytes, (room *= 2) + 1)) == NULL) die("out of memory");
+        ssize_t got = recv(connection, bytes + have, room - have, 0);
+        if (got <= 0) {
+            free(bytes);
+            return -1;
+        }
+        bytes[have += got] = '\0';
+        end = memmem(bytes, have, "\r\n\r\n", 4);
+    }
+    *end = '\0';
+    response->head = bytes;
+    response->status = atoi(bytes + 9);
+    char *length = header(bytes, "Content-Length");
+    response->length = length ? strtoull(length, NULL, 10) : 0;
+    response->body = allocate(response->length + 1);
+    size_t filled = have - (end + 4 - bytes);
+    memcpy(response->body, end + 4, filled);
+    while (filled < response->length) {
+        ssize_t got = recv(connection, response->body + filled, response->length - filled, 0);
+        if (got <= 0) {
+            free(response->head);
+            free(response->body);
+            return -1;
+        }
+        filled += got;
+    }
+    response->body[filled] = '\0';
+    return 0;
+}
+
+static void forget(struct response *response) {
+    free(response->head);
+    free(response->body);
+}
+
+/* One request and its response; asks again on a new connection as long as `may_repeat` allows. */
+static struct response call(const char *method, const char *path, const char *error_type, const char *body,
+                            size_t length, int may_repeat) {
+    char head[1024];
+    int size = snprintf(head, sizeof head,
+                        "%s " API "%s HTTP/1.1\r\nHost: %s:%s\r\n%s%s%sContent-Length: %zu\r\n\r\n", method, path,
+                        host, port, error_type ? "Lambda-Runtime-Function-Error-Type: " : "",
+                        error_type ? error_type : "", error_type ? "\r\n" : "", length);
+    struct response response;
+    for (;; may_repeat--) {
+        if (connection < 0 && (connection = open_connection()) < 0) die("the Runtime API cannot be reached");
+        if (send_all(head, size, body, length) == 0 && receive(&response) == 0) return response;
+        close(connection);
+        connection = -1;
+        if (may_repeat <= 0) die("the Runtime API broke off");
+    }
+}
+
+static void post(const char *path, const char *error_type, const char *body, size_t length) {
+    struct response response = call("POST", path, error_type, body, length, 0);
+    if (response.status >= 300) fprintf(stderr, "bootstrap: POST %s: %d %s", path, response.status, response.body);
+    forget(&response);
+}
+
+/* {"errorMessage":...,"errorType":...} */
+static void report(const char *path, const struct answer *failure) {
+    const char *message = failure->error_message ? failure->error_message : "";
+    const char *type = failure->error_type ? failure->error_type : "Function.Failed";
+    char *json = allocate(6 * strlen(message) + strlen(type) + 64), *at = json;
+    at += sprintf(at, "{\"errorMessage\":\"");
+    for (const unsigned char *each = (const unsigned char *)message; *each; each++) {
+        if (*each == '"' || *each == '\\') at += sprintf(at, "\\%c", *each);
+        else if (*each < 0x20) at += sprintf(at, "\\u%04x", *each);
+        else *at++ = (char)*each;
+    }
+    at += sprintf(at, "\",\"errorType\":\"%s\"}", type);
+    post(path, type, json, at - json);
+    free(json);
+}
+
+static void serve(void) {
+    struct response next = call("GET", "/invocation/next", NULL, NULL, 0, 5);
+    if (next.status != 200) {
+        fprintf(stderr, "bootstrap: GET next: %d %s", next.status, next.body);
+        exit(1);
+    }
+    char *request_id = copy_header(next.head, "Lambda-Runtime-Aws-Request-Id");
+    char *trace_id = copy_header(next.head, "Lambda-Runtime-Trace-Id");
+    char *deadline = header(next.head, "Lambda-Runtime-Deadline-Ms");
+    setenv("_X_AMZN_TRACE_ID", trace_id, 1);
+
+    struct invocation invocation = {request_id, trace_id, deadline ? atoll(deadline) : 0, next.body, next.length};
+    struct answer answer = {0};
+    int failed = handle(&invocation, &answer);
+    char path[256];
+    snprintf(path, sizeof path, "/invocation/%s/%s", request_id, failed ? "error" : "response");
+    if (failed) report(path, &answer);
+    else post(path, NULL, answer.body, answer.length);
+
+    free(answer.body);
+    free(request_id);
+    free(trace_id);
+    forget(&next);
+}
+
+int main(void) {
+    /* The log is read by the line. */
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    const char *address = getenv("AWS_LAMBDA_RUNTIME_API");
+    const char *colon = address ? strrchr(address, ':') : NULL;
+    if (colon == NULL || (size_t)(colon - address) >= sizeof host) {
+        fprintf(stderr, "bootstrap: AWS_LAMBDA_RUNTIME_API is not host:port\n");
+        return 1;
+    }
+    memcpy(host, address, colon - address);
+    port = colon + 1;
+
+    struct answer failure = {0};
+    if (initialise(&failure) != 0) {
+        report("/init/error", &failure);
+        return 1;
+    }
+    for (;;) serve();
+}

@@ -1,0 +1,20 @@
+//! Answers with the event that it was given, and counts how often it did.
+
+use crate::runtime::{Failure, Invocation};
+
+pub struct State {
+    served: u64,
+}
+
+pub fn initialise() -> Result<State, Failure> {
+    Ok(State { served: 0 })
+}
+
+pub fn handle(state: &mut State, invocation: &Invocation) -> Result<Vec<u8>, Failure> {
+    state.served += 1;
+    println!("event {} of {} bytes until {}", state.served, invocation.event.len(), invocation.deadline_ms);
+    if invocation.event.is_empty() {
+        return Err("the event is empty".into());
+    }
+    Ok(invocation.event.clone())
+}

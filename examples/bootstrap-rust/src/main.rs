@@ -1,0 +1,8 @@
+//! A Lambda runtime in Rust, of the standard library alone. `function.rs` is the handler.
+
+mod function;
+mod runtime;
+
+fn main() {
+    runtime::run(function::initialise, function::handle);
+}

@@ -1,0 +1,9 @@
+# Greets whoever the event names.
+handler() {
+  name=$(sed -n 's/.*"name" *: *"\([^"]*\)".*/\1/p')
+  if [ -z "$name" ]; then
+    echo 'the event has no name' >&2
+    return 1
+  fi
+  printf '{"greeting":"Hello, %s!"}' "$name"
+}

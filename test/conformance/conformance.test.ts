@@ -1,0 +1,39 @@
+/** Runs every case with every runtime, each with a process of its own, and prints what each passed. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, it } from 'vitest';
+import { startRuntime } from '../support/runtime-harness.ts';
+import { CASES } from './cases.ts';
+import { prepareRuntimes, type Runtime } from './runtimes.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'lamella-conformance-'));
+const runtimes = prepareRuntimes(folder);
+const passed = new Map<Runtime, number>();
+
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+  const rows = runtimes.map((runtime) => {
+    const asked = CASES.filter(({ needs }) => needs === undefined || !runtime.lacks?.includes(needs)).length;
+    return `| ${runtime.name} | ${runtime.version} | ${passed.get(runtime) ?? 0} of ${asked} | ${runtime.lacks?.join(', ') ?? ''} |`;
+  });
+  process.stderr.write(
+    `\n| runtime | version | cases passed | not asked for |\n|---|---|---|---|\n${rows.join('\n')}\n`,
+  );
+});
+
+describe.each(runtimes)('$name', (runtime) => {
+  for (const { rule, needs, handler = runtime.handler ?? 'index.handler', run } of CASES) {
+    const isAsked = needs === undefined || !runtime.lacks?.includes(needs);
+    it.runIf(isAsked)(rule, async () => {
+      const { argv, task, variables } = runtime;
+      const started = await startRuntime({ argv, task, handler, ...(variables && { variables }) });
+      try {
+        await run(started);
+        passed.set(runtime, (passed.get(runtime) ?? 0) + 1);
+      } finally {
+        await started.close();
+      }
+    });
+  }
+});
