@@ -7,7 +7,7 @@ import type { Clock } from '../clock.ts';
 import type { CgroupGroup } from './cgroup.ts';
 import type { Holder } from './holder.ts';
 import type { Entrance } from './launch-script.ts';
-import { launchLimits, launchScript } from './launch-script.ts';
+import { launchLimits } from './launch-script.ts';
 import type { Launcher } from './launcher.ts';
 import type { MemoryMeter } from './memory-use.ts';
 import { createMemoryMeter } from './memory-use.ts';
@@ -77,14 +77,14 @@ export class BubblewrapSandbox implements Sandbox {
   }
 
   start(process: ProcessSpec): SandboxProcess {
-    const { host, maker } = this.#means;
+    const { maker } = this.#means;
     const spare = this.#spareLauncher;
     this.#spareLauncher = undefined;
     const launcher = spare?.isAlive ? spare : maker.makeLauncher(this.#group);
     this.#live.add(launcher);
     void launcher.exited.then(() => this.#live.delete(launcher));
     // A holder that is gone took its processes along; this one comes too late to live.
-    if (this.#holder.isAlive) launcher.launch(launchScript(process, this.#entrance(), host.tools));
+    if (this.#holder.isAlive) launcher.launch(process, this.#entrance());
     else launcher.cancel();
     return launcher;
   }

@@ -14,7 +14,7 @@ import { detectCgroups, hostCgroupSources } from './cgroup-detection.ts';
 import { inheritedDescriptors } from './inherited-descriptors.ts';
 import type { CgroupSupport, SandboxHost, SandboxIdentity, SandboxTools } from './sandbox-host.ts';
 import { startSandboxes } from './sandboxes.ts';
-import { readAll, runTool } from './spawn.ts';
+import { readAll, runTool, runToolSync } from './spawn.ts';
 
 export type HostCheck = {
   readonly name: string;
@@ -45,9 +45,11 @@ export type KernelSettings = {
   readonly seccomp: number;
 };
 
+type ToolName = Exclude<keyof SandboxTools, 'shellAddsVariables'>;
+
 const TOOL_FOLDERS = ['/usr/bin', '/bin', '/usr/sbin', '/sbin', '/usr/local/bin'];
 const PACKAGES = { bwrap: 'bubblewrap', util: 'util-linux', core: 'coreutils' };
-const TOOL_PACKAGES: Readonly<Record<keyof SandboxTools, string>> = {
+const TOOL_PACKAGES: Readonly<Record<ToolName, string>> = {
   bwrap: PACKAGES.bwrap,
   nsenter: PACKAGES.util,
   setpriv: PACKAGES.util,
@@ -152,13 +154,21 @@ function chooseIdentity(isRoot: boolean): SandboxIdentity {
 }
 
 function findTools(): Partial<SandboxTools> {
-  const names = Object.keys(TOOL_PACKAGES) as (keyof SandboxTools)[];
-  return Object.fromEntries(
+  const names = Object.keys(TOOL_PACKAGES) as ToolName[];
+  const found: Partial<Record<ToolName, string>> = Object.fromEntries(
     names.flatMap((name) => {
-      const path = TOOL_FOLDERS.map((folder) => join(folder, name)).find(isExecutable);
+      // dash where it is to be had: it starts fastest, and adds nothing to the environment.
+      const path = (name === 'sh' ? [findTool('dash'), findTool(name)] : [findTool(name)]).find(Boolean);
       return path === undefined ? [] : [[name, path]];
     }),
   );
+  const { sh, env } = found;
+  if (sh === undefined || env === undefined) return found;
+  return { ...found, shellAddsVariables: runToolSync(sh, ['-c', `exec ${env}`]).stdout.includes('_=') };
+}
+
+function findTool(name: string): string | undefined {
+  return TOOL_FOLDERS.map((folder) => join(folder, name)).find(isExecutable);
 }
 
 function isComplete(tools: Partial<SandboxTools>): tools is SandboxTools {

@@ -3,7 +3,14 @@ import type { Entrance } from './launch-script.ts';
 import { launchScript } from './launch-script.ts';
 import type { SandboxTools } from './sandbox-host.ts';
 
-const TOOLS = { nsenter: '/n', setsid: '/s', env: '/e', nice: '/nice' } as SandboxTools;
+const TOOLS = {
+  nsenter: '/n',
+  setsid: '/s',
+  sh: '/sh',
+  env: '/e',
+  nice: '/nice',
+  shellAddsVariables: false,
+} as SandboxTools;
 const ENTRANCE: Entrance = {
   holderProc: '/proc/7/fd/9',
   setUid: 5000,
@@ -11,34 +18,55 @@ const ENTRANCE: Entrance = {
 };
 
 describe('launchScript', () => {
-  const lastLine = (argv: [string, ...string[]], environment = {}, entrance = ENTRANCE): string =>
-    launchScript({ argv, environment }, entrance, TOOLS).trimEnd().split('\n').at(-1) ?? '';
+  const script = (argv: [string, ...string[]], environment = {}, entrance = ENTRANCE, tools = TOOLS): string =>
+    launchScript({ argv, environment }, entrance, tools, '/file');
+  const outside = (text: string): string => text.slice(0, text.indexOf('\nfi\n'));
+  const inside = (text: string): string => text.slice(text.indexOf('\nfi\n') + 4);
 
-  it('sets the variables after entering, never before', () => {
-    expect(lastLine(['/run'], { LD_PRELOAD: '/x.so' })).toMatch(
-      /^exec '\/n' .* '--' '\/s' '\/e' '-i' 'LD_PRELOAD=\/x.so' '\/run'$/,
-    );
+  it('sets the variables inside, never before', () => {
+    const text = script(['/run'], { LD_PRELOAD: '/x.so' });
+    expect(outside(text)).not.toContain('LD_PRELOAD');
+    expect(inside(text)).toContain("export LD_PRELOAD='/x.so'\nexec '/run' </dev/null\n");
+  });
+
+  it('keeps values out of all arguments', () => {
+    const text = script(['/run'], { DB_PASSWORD: 'secret' });
+    expect(text.split('\n').filter((line) => line.includes('secret'))).toEqual(["export DB_PASSWORD='secret'"]);
+  });
+
+  it('has the script itself read by the shell inside', () => {
+    expect(outside(script(['/run']))).toMatch(/^ *exec '\/n' .* '--' '\/s' '\/sh' <'\/file'$/m);
   });
 
   it('quotes what a shell would take to be its own', () => {
-    const script = launchScript({ argv: ['/run', "it's; $HOME\n`id`"], environment: {} }, ENTRANCE, TOOLS);
-    expect(script).toContain(`'it'\\''s; $HOME\n\`id\`'`);
+    expect(script(['/run', "it's; $HOME\n`id`"])).toContain(`'it'\\''s; $HOME\n\`id\`'`);
   });
 
   it('takes the uid as root, and the user namespace otherwise', () => {
-    expect(lastLine(['/run'])).toContain("'--setuid=5000' '--setgid=5000'");
-    const ordinary = lastLine(['/run'], {}, { ...ENTRANCE, setUid: undefined });
+    expect(script(['/run'])).toContain("'--setuid=5000' '--setgid=5000'");
+    const ordinary = script(['/run'], {}, { ...ENTRANCE, setUid: undefined });
     expect(ordinary).toContain("'--user=/proc/7/fd/9/ns/user' '--preserve-credentials'");
     expect(ordinary).not.toContain('setuid');
   });
 
-  it('keeps env from taking a path for a variable', () => {
-    expect(lastLine(['/opt/a=b', 'x=y'])).toMatch(/'-i' '\/nice' '-n' '0' '\/opt\/a=b' 'x=y'$/);
+  it('leaves to env the names that a shell cannot export, and what would work on env itself', () => {
+    const text = inside(script(['/opt/a=b', 'x=y'], { 'odd.name': '1', OPTIND: 'x', LD_PRELOAD: '/x.so', PLAIN: '2' }));
+    expect(text).toContain("export PLAIN='2'");
+    expect(text).toContain(
+      "exec '/e' '-u' '_' '-u' 'SHLVL' 'odd.name=1' 'OPTIND=x' 'LD_PRELOAD=/x.so' '/nice' '-n' '0' '/opt/a=b' 'x=y' </dev/null",
+    );
+  });
+
+  it('takes away the variables that bash adds', () => {
+    const bash = { ...TOOLS, shellAddsVariables: true };
+    expect(inside(script(['/run'], { A: '1' }, ENTRANCE, bash))).toContain(
+      "export A='1'\nexec '/e' '-u' '_' '-u' 'SHLVL' '/run'",
+    );
   });
 
   it('sets no limit on processes where the kernel would count the user’s own too', () => {
     const unlimited = { ...ENTRANCE, limits: { openFiles: 10, processes: undefined } };
-    expect(launchScript({ argv: ['/run'], environment: {} }, unlimited, TOOLS)).not.toContain('ulimit -u');
-    expect(launchScript({ argv: ['/run'], environment: {} }, ENTRANCE, TOOLS)).toContain('ulimit -u 20');
+    expect(script(['/run'], {}, unlimited)).not.toContain('ulimit -u');
+    expect(script(['/run'])).toContain('ulimit -u 20');
   });
 });

@@ -1,13 +1,14 @@
 /**
  * ProcessSpec -> the shell script by which a waiting launcher turns into that process. Pure.
  *
- * The chain is sh -> nsenter -> (fork) -> setsid -> env -> program. Each link is there for a reason:
+ * The chain is sh -> nsenter -> (fork) -> setsid -> sh -> program. Each link is there for a reason:
  * - nsenter enters the sandbox and, as the parent, ends as its child ended: by the same code or the same signal.
  *   It opens the namespaces through the service's own descriptor of the holder's /proc folder, which means that
  *   process for ever; a bare pid could by then belong to somebody else.
  * - setsid makes the program lead a group of its own, so that `kill 0` in a function does not reach nsenter.
- * - env sets the function's variables only once we are inside. Set earlier, an LD_PRELOAD of the function would be
- *   loaded into nsenter, outside of the sandbox.
+ * - The second shell sets the function's variables, once we are inside: set earlier, an LD_PRELOAD of the function
+ *   would be loaded into nsenter, outside; given as arguments to env(1), they could be read by everybody in `ps`. It
+ *   has the script as its standard input, the same file whose first part was for the shell outside.
  */
 import type { ProcessSpec, SandboxSpec } from './sandbox.ts';
 import type { SandboxTools } from './sandbox-host.ts';
@@ -20,6 +21,13 @@ export type Entrance = {
   readonly limits: { readonly openFiles: number; readonly processes: number | undefined };
 };
 
+/** Set, to anything, in the shell that sources the script outside. */
+export const OUTSIDE = 'outside';
+
+/** Variables that shells keep for themselves, refuse to set or set anew. */
+const SHELLS_OWN =
+  /^(_|IFS|PWD|OLDPWD|PPID|OPTIND|OPTARG|LINENO|ENV|PS\d|U?E?UID|GROUPS|SHLVL|SHELLOPTS|POSIXLY_CORRECT|RANDOM|SECONDS|FUNCNAME|FUNCNEST|DIRSTACK|HIST\w*|MAIL\w*|BASH\w*|EPOCH\w*|SRANDOM|HOSTNAME|HOSTTYPE|MACHTYPE|OSTYPE)$/;
+
 /** How the limit on processes reads in a spec, on a host that may not be able to count them apart. */
 export function launchLimits(spec: SandboxSpec, countsProcessesApart: boolean): Entrance['limits'] {
   return {
@@ -28,39 +36,61 @@ export function launchLimits(spec: SandboxSpec, countsProcessesApart: boolean): 
   };
 }
 
-/** The script; a POSIX shell sources it. */
-export function launchScript(process: ProcessSpec, entrance: Entrance, tools: SandboxTools): string {
-  const { openFiles, processes } = entrance.limits;
+/** The script, for a file of the name `file`. A POSIX shell sources it with `OUTSIDE` set. */
+export function launchScript(process: ProcessSpec, entrance: Entrance, tools: SandboxTools, file: string): string {
+  return [`if [ "$${OUTSIDE}" ]; then`, ...enter(entrance, tools, file), 'fi', ...become(process, tools), ''].join(
+    '\n',
+  );
+}
+
+function enter({ holderProc, setUid, limits }: Entrance, tools: SandboxTools, file: string): string[] {
+  const spaces = { mount: 'mnt', pid: 'pid', ipc: 'ipc', uts: 'uts', cgroup: 'cgroup' };
+  const { openFiles, processes } = limits;
+  const command = [
+    tools.nsenter,
+    ...Object.entries(spaces).map(([option, name]) => `--${option}=${holderProc}/ns/${name}`),
+    `--wd=${holderProc}/cwd`,
+    ...(setUid === undefined
+      ? [`--user=${holderProc}/ns/user`, '--preserve-credentials']
+      : [`--setuid=${setUid}`, `--setgid=${setUid}`]),
+    ...['--', tools.setsid, tools.sh],
+  ];
   return [
-    'exec </dev/null',
     'ulimit -c 0',
     // The host's own hard limit may be lower already; then that stands.
     `ulimit -n ${openFiles} 2>/dev/null`,
     // bash says -u, dash says -p (which means another thing in bash, but is not reached there).
     ...(processes === undefined ? [] : [`ulimit -u ${processes} 2>/dev/null || ulimit -p ${processes} 2>/dev/null`]),
-    `exec ${[...enter(entrance, tools), ...become(process, tools)].map(quote).join(' ')}`,
-    '',
-  ].join('\n');
-}
-
-function enter({ holderProc, setUid }: Entrance, tools: SandboxTools): string[] {
-  const spaces = { mount: 'mnt', pid: 'pid', ipc: 'ipc', uts: 'uts', cgroup: 'cgroup' };
-  return [
-    tools.nsenter,
-    ...Object.entries(spaces).map(([option, file]) => `--${option}=${holderProc}/ns/${file}`),
-    `--wd=${holderProc}/cwd`,
-    ...(setUid === undefined
-      ? [`--user=${holderProc}/ns/user`, '--preserve-credentials']
-      : [`--setuid=${setUid}`, `--setgid=${setUid}`]),
-    '--',
+    `exec ${command.map(quote).join(' ')} <${quote(file)}`,
   ];
 }
 
 function become({ argv, environment }: ProcessSpec, tools: SandboxTools): string[] {
-  const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
-  // env would take a path with an equals sign for one more variable.
-  const shield = argv[0].includes('=') ? [tools.nice, '-n', '0'] : [];
-  return [tools.setsid, tools.env, '-i', ...variables, ...shield, ...argv];
+  const variables = Object.entries(environment);
+  const awkward = variables.filter(([name]) => !isPlain(name));
+  // What bash adds to the environment of every program, only env can take away again.
+  const needsEnv = awkward.length > 0 || tools.shellAddsVariables;
+  // A loader's variables would otherwise work on env already.
+  const forEnv = ([name]: [string, string]): boolean => needsEnv && (!isPlain(name) || name.startsWith('LD_'));
+  const exported = variables.filter((variable) => !forEnv(variable));
+  const command = [
+    ...(needsEnv
+      ? [tools.env, '-u', '_', '-u', 'SHLVL', ...variables.filter(forEnv).map(([name, value]) => `${name}=${value}`)]
+      : []),
+    // env would take a path with an equals sign for one more variable.
+    ...(needsEnv && argv[0].includes('=') ? [tools.nice, '-n', '0'] : []),
+    ...argv,
+  ];
+  return [
+    'unset PWD OLDPWD SHLVL',
+    ...exported.map(([name, value]) => `export ${name}=${quote(value)}`),
+    `exec ${command.map(quote).join(' ')} </dev/null`,
+  ];
+}
+
+/** Whether a shell can export it like any other. */
+function isPlain(name: string): boolean {
+  return /^[A-Za-z_]\w*$/.test(name) && !SHELLS_OWN.test(name);
 }
 
 function quote(word: string): string {

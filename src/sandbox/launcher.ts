@@ -9,15 +9,17 @@ import { rmSync, writeFileSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import type { Clock } from '../clock.ts';
 import { closing } from './inherited-descriptors.ts';
+import type { Entrance } from './launch-script.ts';
+import { launchScript, OUTSIDE } from './launch-script.ts';
 import type { OutputPipes } from './output-pipes.ts';
 import { childrenOf } from './process-tree.ts';
-import type { ProcessExit, SandboxProcess } from './sandbox.ts';
+import type { ProcessExit, ProcessSpec, SandboxProcess } from './sandbox.ts';
 import type { SandboxHost } from './sandbox-host.ts';
 import type { Child } from './spawn.ts';
 import { startChild } from './spawn.ts';
 
 /** Joins the groups named by its arguments, waits for a line or for our end, then sources the file named by $0. */
-const WAIT = 'for group; do echo 0 >"$group" || exit 125; done; read -r go && . "$0"';
+const WAIT = `for group; do echo 0 >"$group" || exit 125; done; read -r go && ${OUTSIDE}=1 && . "$0"`;
 
 /**
  * nsenter stands still while its child does, and would stand there for ever, with the whole sandbox undead behind it,
@@ -83,8 +85,9 @@ export class Launcher implements SandboxProcess {
   }
 
   /** Lets it become a process. Once only. */
-  launch(script: string): void {
-    writeFileSync(this.#means.scriptFile, script, { mode: 0o600 });
+  launch(process: ProcessSpec, entrance: Entrance): void {
+    const { host, scriptFile } = this.#means;
+    writeFileSync(scriptFile, launchScript(process, entrance, host.tools, scriptFile), { mode: 0o600 });
     this.#phase = { kind: 'launched' };
     this.#child.pipes[0]?.end('\n');
   }

@@ -9,10 +9,12 @@ export type SandboxTools = {
   readonly nsenter: string;
   readonly setpriv: string;
   readonly mkfifo: string;
-  readonly sh: string;
   /** A shell that can close descriptors above 9, which dash cannot. */
   readonly bash: string;
-  /** These four also run inside, so they lie in a folder that a sandbox shows. */
+  /** These also run inside, so they lie in a folder that a sandbox shows. */
+  readonly sh: string;
+  /** Whether that shell gives programs variables of its own making (`_`, `SHLVL`), as bash does. */
+  readonly shellAddsVariables: boolean;
   readonly cat: string;
   readonly env: string;
   readonly setsid: string;

@@ -6,7 +6,7 @@ import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { SandboxService } from './sandbox-service.ts';
-import { accounts, forgetBundle, startSandboxService } from './sandbox-service.ts';
+import { accounts, descendants, forgetBundle, PATH, startSandboxService } from './sandbox-service.ts';
 
 afterAll(forgetBundle);
 
@@ -81,6 +81,19 @@ describe.each(accounts())('a function of a service that is $name', (account) => 
     expect(output).not.toContain('SECRET_OF_THE_SERVICE');
     expect(output).not.toContain(service.folder);
     expect(output).not.toContain('node');
+  });
+
+  it('has variables that nobody else on the host can read', async () => {
+    const process = await service.start(sandbox, {
+      argv: ['/bin/sh', '-c', 'echo up; exec sleep 1000'],
+      environment: { PATH, DB_PASSWORD: 'very-secret' },
+    });
+    await service.outputHas(process, 'up');
+    for (const pid of await descendants(service.pid)) {
+      expect(await readFile(`/proc/${pid}/cmdline`, 'latin1').catch(() => '')).not.toContain('very-secret');
+    }
+    await service.signal(process, 'SIGKILL');
+    await service.exited(process);
   });
 
   it('cannot write anywhere but in /tmp', async () => {

@@ -9,15 +9,18 @@ import { silentLog } from '../../src/log.ts';
 import { probeHost } from '../../src/sandbox/host-capabilities.ts';
 import { createSandboxes } from '../../src/sandbox/open-sandbox.ts';
 import type { ProcessSpec, Sandbox, SandboxProcess, SandboxSpec } from '../../src/sandbox/sandbox.ts';
-import type { CgroupSupport } from '../../src/sandbox/sandbox-host.ts';
+import type { SandboxHost } from '../../src/sandbox/sandbox-host.ts';
 
-export type ProgramOptions = { readonly runDirectory: string; readonly withoutCgroups: boolean };
+export type ProgramOptions = {
+  readonly runDirectory: string;
+  /** Does without control groups, as some machines have to. */
+  readonly isBare: boolean;
+};
 export type Run = { readonly output: string; readonly exit: Awaited<SandboxProcess['exited']> };
 
 const options = JSON.parse(process.argv[2] ?? '{}') as ProgramOptions;
 const found = await probeHost();
-const none: CgroupSupport = { kind: 'none', reason: 'the test wants to do without' };
-const host = found.host && options.withoutCgroups ? { ...found.host, cgroups: none } : found.host;
+const host = found.host && options.isBare ? bare(found.host) : found.host;
 const capabilities = { ...found, host };
 const sandboxes = createSandboxes({
   capabilities,
@@ -102,4 +105,8 @@ function at<T>(list: readonly T[], index: number): T {
   const found = list[index];
   if (found === undefined) throw new Error(`there is no number ${index}`);
   return found;
+}
+
+function bare(host: SandboxHost): SandboxHost {
+  return { ...host, cgroups: { kind: 'none', reason: 'the test wants to do without' } };
 }

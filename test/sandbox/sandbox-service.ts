@@ -16,7 +16,7 @@ import type { Operations, ProgramOptions, Run } from './sandbox-program.ts';
 export type Account = {
   readonly name: 'root' | 'root without cgroups' | 'an ordinary user';
   readonly uid: number;
-  readonly withoutCgroups: boolean;
+  readonly isBare: boolean;
 };
 
 const ORDINARY_UID = 54_321;
@@ -26,12 +26,12 @@ export function accounts(): Account[] {
   const uid = process.getuid?.() ?? 0;
   if (uid !== 0) {
     console.log('not root: sandboxes of a service that is root are not tested in this run');
-    return [{ name: 'an ordinary user', uid, withoutCgroups: false }];
+    return [{ name: 'an ordinary user', uid, isBare: false }];
   }
   return [
-    { name: 'root', uid: 0, withoutCgroups: false },
-    { name: 'root without cgroups', uid: 0, withoutCgroups: true },
-    { name: 'an ordinary user', uid: ORDINARY_UID, withoutCgroups: false },
+    { name: 'root', uid: 0, isBare: false },
+    { name: 'root without cgroups', uid: 0, isBare: true },
+    { name: 'an ordinary user', uid: ORDINARY_UID, isBare: false },
   ];
 }
 
@@ -68,7 +68,7 @@ export async function startSandboxService(account: Account, runFolder?: string):
   await chown(folder, account.uid, account.uid).catch(() => {});
   const options: ProgramOptions = {
     runDirectory: runFolder ?? join(folder, 'run'),
-    withoutCgroups: account.withoutCgroups,
+    isBare: account.isBare,
   };
   const identity = process.getuid?.() === 0 ? { uid: account.uid, gid: account.uid } : {};
   const child = spawn(process.execPath, [program, JSON.stringify(options)], {

@@ -1,0 +1,273 @@
+/**
+ * Volumes as ext4 file systems in sparse files. They are mounted in a mount namespace of their own, kept by a shell
+ * that dies with the service: then nothing remains of the mounts, their loop devices and their files, however the
+ * service ended. The files have no name any more once they are mounted.
+ *
+ * Making a file system takes long, so there is one template for each size, kept in memory as the few blocks of it that
+ * are not empty; and volumes are mounted ahead of need, because a cold start has no time for it.
+ */
+import assert from 'node:assert/strict';
+import {
+  closeSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmdirSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import type { Log } from '../log.ts';
+import { OperatorError } from '../operator-error.ts';
+import type { SandboxTools, VolumeTools } from './sandbox-host.ts';
+import type { Child } from './spawn.ts';
+import { runTool, startChild } from './spawn.ts';
+import type { Volume, Volumes } from './volumes.ts';
+
+export type LoopVolumesMeans = {
+  readonly tools: SandboxTools & VolumeTools;
+  readonly log: Log;
+  readonly folder: string;
+  readonly usualBytes: number | undefined;
+  /** Where volumes come from when the kernel refuses one. */
+  readonly spare: Volumes;
+};
+
+const BLOCK = 4096;
+/** What a file system needs for itself, beyond the room that is wanted. Sparse, so it may be generous. */
+const OVERHEAD = { share: 0.05, bytes: 32 * 1024 * 1024 };
+/** Blocks for the map of a file that has become fragmented, so that the last byte of the room can be used. */
+const SLACK_BLOCKS = 16;
+/** Volumes kept ready: of the usual size, and of each other size that was asked for lately. */
+const READY = { usual: 2, other: 1 };
+const OTHER_SIZES = 3;
+
+/** No journal and no barriers: nothing here is to survive a crash. Tables are empty because the file is. */
+const MOUNT_OPTIONS = 'loop,nosuid,nodev,noatime,noinit_itable,nobarrier';
+
+/** Serves one request a line; the answer is a line too, `ok` or what went wrong. Volumes are named by number. */
+const KEEPER = `
+echo ready
+while read -r verb number; do
+  case $verb in
+    mount) words=$("$1" -t ext4 -o ${MOUNT_OPTIONS} "$3/$number.img" "$3/$number" 2>&1) ;;
+    unmount) words=$("$2" -l "$3/$number" 2>&1) ;;
+  esac && echo ok || echo failed: $words
+done`;
+
+/** Starts the keeper, and prepares volumes of the usual size in the background. */
+export function startLoopVolumes(means: LoopVolumesMeans): Volumes {
+  const { tools, log, folder, usualBytes } = means;
+  const keeper = startKeeper(tools, folder);
+  const templates = new Map<number, Promise<Template>>();
+  const ready = new Map<number, Promise<Volume>[]>();
+  /** Sizes to keep ready, the one asked for last at the end. */
+  const sizes = new Set<number>();
+  const removals = new Set<Promise<void>>();
+  let count = 0;
+  let isClosed = false;
+  let hasWarned = false;
+
+  const templateOf = (sizeBytes: number): Promise<Template> => {
+    const known = templates.get(sizeBytes) ?? makeTemplate(tools, keeper, folder, sizeBytes);
+    templates.set(sizeBytes, known);
+    return known;
+  };
+  const make = async (sizeBytes: number): Promise<Volume> => {
+    try {
+      const template = await templateOf(sizeBytes);
+      const number = `${count++}`;
+      const image = join(folder, `${number}.img`);
+      const point = join(folder, number);
+      writeImage(template, image);
+      mkdirSync(point);
+      try {
+        await keeper.ask(`mount ${number}`);
+      } finally {
+        rmSync(image);
+      }
+      return { folder: point, remove: () => remove(number, point) };
+    } catch (failure) {
+      if (!hasWarned) log.warn({ err: failure }, 'a volume cannot be made; folders without a limit take their place');
+      hasWarned = true;
+      templates.delete(sizeBytes);
+      return means.spare.take(sizeBytes);
+    }
+  };
+  const remove = (number: string, point: string): Promise<void> => {
+    const removal = keeper
+      .ask(`unmount ${number}`)
+      .then(() => rmdirSync(point))
+      .catch((failure: unknown) => log.warn({ err: failure }, 'a volume could not be removed'))
+      .finally(() => removals.delete(removal));
+    removals.add(removal);
+    return removal;
+  };
+  const refill = (sizeBytes: number): void => {
+    if (isClosed || !sizes.has(sizeBytes)) return;
+    const waiting = ready.get(sizeBytes) ?? [];
+    ready.set(sizeBytes, waiting);
+    if (waiting.length >= (sizeBytes === usualBytes ? READY.usual : READY.other)) return;
+    const volume = make(sizeBytes);
+    waiting.push(volume);
+    // One after the other: there is no hurry.
+    void volume.then(() => refill(sizeBytes));
+  };
+  const remember = (sizeBytes: number): void => {
+    sizes.delete(sizeBytes);
+    sizes.add(sizeBytes);
+    const others = [...sizes].filter((size) => size !== usualBytes);
+    for (const forgotten of others.slice(0, Math.max(0, others.length - OTHER_SIZES))) {
+      sizes.delete(forgotten);
+      for (const volume of ready.get(forgotten)?.splice(0) ?? []) void volume.then((it) => it.remove());
+    }
+  };
+  void keeper.started.then(() => {
+    if (usualBytes === undefined) return;
+    sizes.add(usualBytes);
+    refill(usualBytes);
+  });
+
+  return {
+    ready: keeper.started,
+    entry: [tools.nsenter, `--mount=/proc/${keeper.pid}/ns/mnt`, '--'],
+    take(sizeBytes) {
+      remember(sizeBytes);
+      const volume = ready.get(sizeBytes)?.shift() ?? make(sizeBytes);
+      void volume.then(() => refill(sizeBytes));
+      return volume;
+    },
+    async close() {
+      isClosed = true;
+      const unused = [...ready.values()].flatMap((volumes) => volumes.splice(0));
+      await Promise.all(unused.map(async (volume) => (await volume).remove()));
+      await Promise.all(removals);
+      await keeper.end();
+    },
+  };
+}
+
+/** Makes one small volume and removes it again; answers what went wrong, undefined if nothing did. */
+export async function tryLoopVolume(tools: SandboxTools & VolumeTools, folder: string): Promise<string | undefined> {
+  mkdirSync(folder, { recursive: true });
+  const keeper = startKeeper(tools, folder);
+  try {
+    await keeper.started;
+    await makeTemplate(tools, keeper, folder, 1024 * 1024);
+    return undefined;
+  } catch (failure) {
+    return (failure as Error).message;
+  } finally {
+    await keeper.end();
+  }
+}
+
+interface Keeper {
+  readonly pid: number;
+  readonly started: Promise<void>;
+  /** Rejects when it could not be done. One request at a time is worked on. */
+  ask(request: string): Promise<void>;
+  end(): Promise<void>;
+}
+
+function startKeeper(tools: SandboxTools & VolumeTools, folder: string): Keeper {
+  const shell = [tools.sh, '-c', KEEPER, tools.sh, tools.mount, tools.umount, folder];
+  // What the host mounts later is seen inside; what is mounted inside is not seen by the host.
+  const unshare = [tools.unshare, '--mount', '--propagation', 'slave', '--', ...shell];
+  const child: Child = startChild(tools.setpriv, ['--pdeathsig', 'KILL', ...unshare], ['pipe', 'pipe', 'ignore']);
+  const [requests, answers] = child.pipes;
+  assert(requests && answers, 'the keeper has pipes');
+  const waiting: ((line: string) => void)[] = [];
+  const started = new Promise<void>((resolve) => waiting.push(() => resolve()));
+  let text = '';
+  answers.on('data', (chunk: Buffer) => {
+    const lines = (text + chunk.toString()).split('\n');
+    text = lines.pop() ?? '';
+    for (const line of lines) waiting.shift()?.(line);
+  });
+  void child.exited.then(() => {
+    for (const answer of waiting.splice(0)) answer('failed: the keeper of the volumes has ended');
+  });
+  return {
+    pid: child.pid,
+    started,
+    ask(request) {
+      return new Promise((resolve, reject) => {
+        const answer = (line: string) => (line === 'ok' ? resolve() : reject(new Error(line.replace('failed: ', ''))));
+        if (child.exit() !== undefined) return answer('failed: the keeper of the volumes has ended');
+        waiting.push(answer);
+        requests.write(`${request}\n`);
+      });
+    },
+    async end() {
+      requests.end();
+      await child.exited;
+    },
+  };
+}
+
+/** A file system as the parts of its file that are not empty. */
+type Template = {
+  readonly bytes: number;
+  readonly parts: readonly { readonly at: number; readonly content: Buffer }[];
+};
+
+async function makeTemplate(tools: VolumeTools, keeper: Keeper, folder: string, sizeBytes: number): Promise<Template> {
+  const number = `template-${sizeBytes}`;
+  const image = join(folder, `${number}.img`);
+  const point = join(folder, number);
+  const bytes = Math.ceil((sizeBytes * (1 + OVERHEAD.share) + OVERHEAD.bytes) / BLOCK) * BLOCK;
+  mkdirSync(point);
+  try {
+    const fd = openSync(image, 'wx', 0o600);
+    ftruncateSync(fd, bytes);
+    closeSync(fd);
+    const format = ['-q', '-F', '-b', `${BLOCK}`, '-m', '0', '-i', '16384'];
+    const features = ['-O', '^has_journal,^resize_inode,metadata_csum,extent', '-E', 'lazy_itable_init=1,nodiscard'];
+    await must(tools.mkfs, [...format, ...features, image]);
+    // As a function finds /tmp: empty, and everybody's. The kernel's own tool writes that into the unmounted file.
+    const commands = ['rmdir lost+found', 'set_inode_field <2> mode 041777'];
+    for (const command of commands) await must(tools.debugfs, ['-w', '-R', command, image]);
+    const head = await must(tools.dumpe2fs, ['-h', image]);
+    const free = Number(/^Free blocks:\s*(\d+)/m.exec(head)?.[1]);
+    const reserved = free - keptByKernel(bytes / BLOCK) - Math.ceil(sizeBytes / BLOCK) - SLACK_BLOCKS;
+    assert(reserved >= 0, 'the file system has more room than is wanted');
+    await must(tools.tune2fs, ['-r', `${reserved}`, image]);
+    await keeper.ask(`mount ${number}`);
+    await keeper.ask(`unmount ${number}`);
+    return { bytes, parts: readParts(image) };
+  } finally {
+    rmSync(image, { force: true });
+    rmdirSync(point);
+  }
+}
+
+/** ext4 keeps a fiftieth of the blocks, but no more than 4096, from everybody. */
+function keptByKernel(blocks: number): number {
+  return Math.min(Math.floor(blocks / 50), 4096);
+}
+
+async function must(tool: string, args: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await runTool(tool, args);
+  if (code === 0) return stdout;
+  throw new OperatorError('no-sandbox', {
+    reason: `${tool} says: ${stderr.trim()}`,
+    remedy: 'Check the free space of the data folder.',
+  });
+}
+
+function readParts(image: string): Template['parts'] {
+  return [];
+}
+
+function writeImage({ bytes, parts }: Template, image: string): void {
+  const fd = openSync(image, 'wx', 0o600);
+  try {
+    ftruncateSync(fd, bytes);
+    for (const { at, content } of parts) writeSync(fd, content, 0, content.length, at);
+  } finally {
+    closeSync(fd);
+  }
+}
