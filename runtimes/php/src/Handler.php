@@ -20,25 +20,46 @@ final class Handler
         Context::class => 'context',
         'Bref\\Context\\Context' => 'bref',
         ResponseStream::class => 'stream',
+        Http\Request::class => 'request',
+        'Psr\\Http\\Message\\ServerRequestInterface' => 'psr',
     ];
 
-    /** @var list<'array'|'object'|'raw'|'context'|'bref'|'stream'> what to pass, in order */
+    /** What is to be done once the response has been sent, if anything. */
+    public ?\Closure $afterwards = null;
+    /** @var list<string> what to pass, in order: one of the forms, or the class of an event */
     private readonly array $parameters;
     private readonly \Closure $call;
+    private ?Http\Exchange $exchange = null;
+    private ?Http\Psr7 $psr7 = null;
 
-    /**
-     * @param bool $rawStrings whether a string result is the body as it is, and not a JSON string
-     * @param bool $streams whether an iterable result is sent piece by piece, and not as a JSON array
-     */
-    public function __construct(callable $handler, private readonly bool $rawStrings, private readonly bool $streams)
-    {
+    /** @param bool $rawStrings whether a string result is the body as it is, and not a JSON string */
+    public function __construct(
+        callable $handler,
+        private readonly Settings $settings,
+        private readonly bool $rawStrings = false,
+    ) {
         $this->call = $handler(...);
         $this->parameters = self::plan(new \ReflectionFunction($this->call));
+        if (array_intersect(['request', 'psr'], $this->parameters) !== []) {
+            $this->exchange = new Http\Exchange($settings);
+        }
     }
 
     /** Calls the handler; throws whatever it throws. Returns the body, or null if it has been streamed. */
     public function handle(Invocation $invocation, RuntimeApi $api): ?string
     {
+        $request = null;
+        if ($this->exchange !== null) {
+            try {
+                $request = $this->exchange->begin($invocation->payload);
+            } catch (Http\BadRequest $bad) {
+                $answer = Http\Response::text(400, "{$bad->getMessage()}\n");
+                return $this->exchange->finish($bad->request, $answer, $api, $invocation->requestId);
+            }
+            if (is_string($request)) {
+                return $request;
+            }
+        }
         $arguments = [];
         $stream = null;
         foreach ($this->parameters as $wanted) {
@@ -49,6 +70,9 @@ final class Handler
                 'context' => $invocation->context(),
                 'bref' => $invocation->brefContext(),
                 'stream' => $stream ??= new ResponseStream($api, $invocation->requestId),
+                'request' => $request,
+                'psr' => $this->psrRequest($request, $invocation->context()),
+                default => $this->typedEvent($wanted, $invocation->payload),
             };
         }
         $result = ($this->call)(...$arguments);
@@ -56,8 +80,16 @@ final class Handler
             $stream->end();
             return null;
         }
+        if (is_object($result)) {
+            if ($result instanceof Http\Response || $result instanceof \Psr\Http\Message\ResponseInterface) {
+                return $this->answer($request, $result, $invocation, $api);
+            }
+            if ($result instanceof \Psr\Http\Message\StreamInterface) {
+                $result = Http\Psr7::pieces($result);
+            }
+        }
         if ($result instanceof \Traversable && !$result instanceof \JsonSerializable) {
-            if ($this->streams) {
+            if ($this->settings->streams) {
                 $this->send($result, new ResponseStream($api, $invocation->requestId));
                 return null;
             }
@@ -73,6 +105,35 @@ final class Handler
         }
     }
 
+    private function answer(?Http\Request $request, object $result, Invocation $invocation, RuntimeApi $api): ?string
+    {
+        // A handler that took the event in another form may answer as HTTP all the same.
+        $this->exchange ??= new Http\Exchange($this->settings);
+        $request ??= Http\Request::fromEvent(json_decode($invocation->payload, true, self::DEPTH, JSON_THROW_ON_ERROR));
+        $response = $result instanceof Http\Response
+            ? $result
+            : Http\Psr7::response($result, $this->afterwards);
+        $this->afterwards = $response->afterwards;
+        return $this->exchange->finish($request, $response, $api, $invocation->requestId);
+    }
+
+    private function psrRequest(Http\Request $request, Context $context): \Psr\Http\Message\ServerRequestInterface
+    {
+        $form = Http\FormData::of($request);
+        $this->afterwards = $form->discard(...);
+        return ($this->psr7 ??= new Http\Psr7())->request($request, $form, $context);
+    }
+
+    private function typedEvent(string $class, string $payload): object
+    {
+        if (method_exists($class, 'fromJson')) {
+            return $class::fromJson($payload);
+        }
+        $event = json_decode($payload, true, self::DEPTH, JSON_THROW_ON_ERROR);
+        // Bref's events are made of the array by their constructors.
+        return method_exists($class, 'of') ? $class::of($event) : new $class($event);
+    }
+
     /** A string is sent as it is, anything else as a line of JSON. */
     private function send(\Traversable $pieces, ResponseStream $stream): void
     {
@@ -82,7 +143,7 @@ final class Handler
         $stream->end();
     }
 
-    /** @return list<'array'|'object'|'raw'|'context'|'bref'|'stream'> */
+    /** @return list<string> */
     private static function plan(\ReflectionFunction $function): array
     {
         $plan = [];
@@ -107,7 +168,7 @@ final class Handler
 
     /**
      * @param list<string> $types
-     * @return 'array'|'object'|'raw'
+     * @return string a form, or the class of an event
      */
     private static function eventForm(array $types): string
     {
@@ -117,7 +178,15 @@ final class Handler
         if (array_intersect($types, ['object', 'stdClass']) !== []) {
             return 'object';
         }
-        return in_array('string', $types, true) ? 'raw' : 'array';
+        if (in_array('string', $types, true)) {
+            return 'raw';
+        }
+        foreach ($types as $type) {
+            if (is_subclass_of($type, Event\Event::class) || is_subclass_of($type, 'Bref\\Event\\LambdaEvent')) {
+                return $type;
+            }
+        }
+        return 'array';
     }
 
     /** @return list<string> */

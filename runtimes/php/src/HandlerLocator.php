@@ -19,27 +19,64 @@ final class HandlerLocator
 {
     /** @var list<string> */
     private array $attempts = [];
+    /** What stands for a kernel among what was found. */
+    private ?\Closure $kernel = null;
 
-    public function __construct(private readonly Settings $settings)
+    public function __construct(private readonly Settings $settings, private readonly Restart $restart)
     {
     }
 
     /** Throws HandlerNotFound, or whatever loading the project's code throws. */
     public function locate(): Handler
     {
-        $this->loadAutoloader();
+        $this->settings->check();
         $name = $this->settings->handler;
         if ($name !== '') {
+            if ($this->settings->mode === 'http' || $this->settings->mode === 'console') {
+                return new Handler($this->script($name), $this->settings);
+            }
+            $this->loadAutoloader();
             $callable = $this->fromFile($name) ?? $this->fromClass($name) ?? $this->fromFileAndFunction($name);
             if ($callable !== null) {
-                return new Handler($callable, $this->settings->rawStrings, $this->settings->streams);
+                return new Handler($this->inMode($callable), $this->settings, $this->settings->rawStrings);
             }
             $callable = $this->fromFunctionName($name);
             if ($callable !== null) {
-                return new Handler($callable, true, $this->settings->streams);
+                return new Handler($this->inMode($callable), $this->settings, true);
             }
         }
         throw HandlerNotFound::after($name, $this->attempts);
+    }
+
+    /** A script that is not loaded here but run elsewhere, for each event. */
+    private function script(string $name): callable
+    {
+        $file = $this->inPackage($name) ?? $this->inPackage("{$name}.php");
+        if ($file === null) {
+            throw HandlerNotFound::after($name, $this->attempts);
+        }
+        if ($this->settings->mode === 'console') {
+            return new Console($file);
+        }
+        $application = Http\FastCgiApplication::start($file, $this->settings);
+        $this->restart->beforehand = $application->stop(...);
+        return $application;
+    }
+
+    /**
+     * In `worker` mode the handler must be a kernel; what makes one, as the front controller of a Symfony project returns
+     * it, is called once with the environment.
+     */
+    private function inMode(callable $callable): callable
+    {
+        if ($this->settings->mode !== 'worker' || $callable === $this->kernel) {
+            return $callable;
+        }
+        $kernel = $callable($_SERVER + $_ENV);
+        return (is_object($kernel) ? Http\Kernel::around($kernel) : null) ?? throw new ConfigurationError(
+            "LAMELLA_MODE is worker, but {$this->settings->handler} gives " . get_debug_type($kernel)
+            . ', which is neither a PSR-15 RequestHandlerInterface, nor a Symfony HttpKernelInterface, nor a Laravel application.',
+        );
     }
 
     private function loadAutoloader(): void
@@ -74,13 +111,15 @@ final class HandlerLocator
             return null;
         }
         if ($method === null) {
-            return $this->fromObject(new $class());
+            return $this->fromObject($this->instance($class));
         }
         if (!method_exists($class, $method)) {
             $this->attempts[] = "class {$class}: it has no method {$method}";
             return null;
         }
-        return (new \ReflectionMethod($class, $method))->isStatic() ? [$class, $method] : [new $class(), $method];
+        return (new \ReflectionMethod($class, $method))->isStatic()
+            ? [$class, $method]
+            : [$this->instance($class), $method];
     }
 
     private function fromFileAndFunction(string $name): ?callable
@@ -128,11 +167,11 @@ final class HandlerLocator
     {
         $before = get_defined_functions()['user'];
         $returned = require_once $file;
-        if (is_callable($returned)) {
-            return $returned;
-        }
         if (is_object($returned)) {
             return $this->fromObject($returned);
+        }
+        if (is_callable($returned)) {
+            return $returned;
         }
         if (function_exists($function)) {
             return $function;
@@ -149,6 +188,9 @@ final class HandlerLocator
 
     private function fromObject(object $object): ?callable
     {
+        if (!$object instanceof \Closure && ($this->kernel = Http\Kernel::around($object)) !== null) {
+            return $this->kernel;
+        }
         if (is_callable($object)) {
             return $object;
         }
@@ -157,5 +199,17 @@ final class HandlerLocator
         }
         $this->attempts[] = 'class ' . $object::class . ': it has neither __invoke nor handle';
         return null;
+    }
+
+    /** From the project's container if that has it, else made without arguments. */
+    private function instance(string $class): object
+    {
+        $container = match (true) {
+            $this->settings->container !== '' => require "{$this->settings->taskRoot}/{$this->settings->container}",
+            // Bref's way: the project has told it of its container while its files were loaded.
+            class_exists('Bref\\Bref') => \Bref\Bref::getContainer(),
+            default => null,
+        };
+        return $container?->has(ltrim($class, '\\')) ? $container->get(ltrim($class, '\\')) : new $class();
     }
 }

@@ -40,11 +40,21 @@ final class LastWords
         $this->log($invocation->requestId, 'Invoke Error', $failure, $body);
     }
 
+    /** Logs a failure that comes too late to be reported. */
+    public function note(Invocation $invocation, Failure $failure): void
+    {
+        $this->log($invocation->requestId, 'After Invoke Error', $failure, $failure->toJson());
+    }
+
     /** Reports that the runtime cannot become ready, and ends the process. */
     public function failInitialisation(\Throwable $thrown): never
     {
-        $type = $thrown instanceof HandlerNotFound ? 'Runtime.NoSuchHandler' : 'Runtime.ImportError';
-        $this->reportInitialisation(Failure::of($thrown, $thrown instanceof HandlerNotFound ? $type : null), $type);
+        $type = match (true) {
+            $thrown instanceof HandlerNotFound => 'Runtime.NoSuchHandler',
+            $thrown instanceof ConfigurationError => 'Runtime.ConfigError',
+            default => 'Runtime.ImportError',
+        };
+        $this->reportInitialisation(Failure::of($thrown, $type === 'Runtime.ImportError' ? null : $type), $type);
         exit(1);
     }
 
@@ -77,6 +87,11 @@ final class LastWords
         }
         if ($this->invocation !== null) {
             $this->fail($this->invocation, $failure);
+        } elseif (!$this->api->expectsInvocation()) {
+            // The end came when the response was already sent.
+            $this->log('', 'After Invoke Error', $failure, $failure->toJson());
+        }
+        if (!$this->api->expectsInvocation()) {
             $this->silence();
             $this->api->close();
             $this->restart->now();

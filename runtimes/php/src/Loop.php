@@ -33,22 +33,30 @@ final class Loop
         }
         $this->lastWords->ready();
         $bufferLevel = ob_get_level();
+        // In `http` mode it is the scripts' process that starts afresh.
+        $maxInvocations = $this->settings->mode === 'http' ? 0 : $this->settings->maxInvocations;
+        $pipelines = $this->settings->pipelines;
         $traceId = '';
         for ($served = 1; true; $served++) {
             $invocation = $this->api->next();
             $this->lastWords->invocation = $invocation;
+            // For loggers, and for those who know it from Bref.
+            $_SERVER['LAMBDA_REQUEST_ID'] = $invocation->requestId;
             $trace = $invocation->header('Lambda-Runtime-Trace-Id');
             if ($trace !== $traceId) {
                 $traceId = $trace;
                 $_ENV['_X_AMZN_TRACE_ID'] = $_SERVER['_X_AMZN_TRACE_ID'] = $trace;
                 putenv("_X_AMZN_TRACE_ID={$trace}");
             }
-            $this->serve($invocation);
+            $this->serve($invocation, $pipelines && $served !== $maxInvocations ? $maxMemory : 0);
             $this->lastWords->invocation = null;
             while (ob_get_level() > $bufferLevel) {
                 ob_end_flush();
             }
-            if ($served === $this->settings->maxInvocations || memory_get_usage() > $maxMemory) {
+            if (
+                ($served === $maxInvocations || memory_get_usage() > $maxMemory)
+                && !$this->api->expectsInvocation()
+            ) {
                 $this->lastWords->silence();
                 $this->api->close();
                 $this->restart->now();
@@ -56,7 +64,8 @@ final class Loop
         }
     }
 
-    private function serve(Invocation $invocation): void
+    /** @param int $pipelinesBelow bytes of memory up to which the next invocation is asked for along with the response */
+    private function serve(Invocation $invocation, int $pipelinesBelow): void
     {
         try {
             $body = $this->handler->handle($invocation, $this->api);
@@ -65,12 +74,30 @@ final class Loop
             return;
         }
         if ($body === null) {
+            $this->finish($invocation);
             return;
         }
         if (strlen($body) > self::MAX_RESPONSE_BYTES) {
             $this->lastWords->fail($invocation, Failure::responseTooLarge(strlen($body), self::MAX_RESPONSE_BYTES));
             return;
         }
-        $this->api->respond($invocation->requestId, $body);
+        $this->api->respond($invocation->requestId, $body, memory_get_usage() < $pipelinesBelow);
+        $this->finish($invocation);
+    }
+
+    /** What is left to do when the caller has its answer, cannot fail the invocation any more. */
+    private function finish(Invocation $invocation): void
+    {
+        $afterwards = $this->handler->afterwards;
+        if ($afterwards === null) {
+            return;
+        }
+        $this->handler->afterwards = null;
+        $this->lastWords->invocation = null;
+        try {
+            $afterwards();
+        } catch (\Throwable $thrown) {
+            $this->lastWords->note($invocation, Failure::of($thrown));
+        }
     }
 }

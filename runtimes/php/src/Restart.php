@@ -9,13 +9,16 @@ declare(strict_types=1);
 
 namespace Lamella;
 
-final readonly class Restart
+final class Restart
 {
+    /** What must end with this process image, such as a child that would outlive it. */
+    public ?\Closure $beforehand = null;
+
     /**
      * @param list<string> $arguments the script, then its arguments
      * @param array<string, string> $environment
      */
-    public function __construct(private array $arguments, private array $environment)
+    public function __construct(private readonly array $arguments, private readonly array $environment)
     {
     }
 
@@ -27,6 +30,9 @@ final readonly class Restart
     public function now(array $more = []): never
     {
         while (ob_get_level() > 0 && @ob_end_flush()) {
+        }
+        if ($this->beforehand !== null) {
+            ($this->beforehand)();
         }
         if (function_exists('pcntl_exec')) {
             pcntl_exec(PHP_BINARY, $this->arguments, $more + $this->environment);

@@ -20,6 +20,8 @@ final class RuntimeApi
     /** @var resource|null */
     private $socket = null;
     private bool $isStreaming = false;
+    /** Whether GET next is on its way already. */
+    private bool $hasAsked = false;
     private readonly string $nextRequest;
     private readonly string $hostLine;
 
@@ -40,10 +42,15 @@ final class RuntimeApi
         return new Invocation($head, $body);
     }
 
-    /** Sends the result. Returns false if Lambda refused it, which it has then told the caller itself. */
-    public function respond(string $requestId, string $body): bool
+    /**
+     * Sends the result. Returns false if Lambda refused it, which it has then told the caller itself.
+     *
+     * @param bool $asksForNext sends GET next along, in the same write: saves a round trip
+     */
+    public function respond(string $requestId, string $body, bool $asksForNext = false): bool
     {
-        return $this->post("/invocation/{$requestId}/response", 'Content-Type: application/json', $body);
+        $path = "/invocation/{$requestId}/response";
+        return $this->post($path, 'Content-Type: application/json', $body, $asksForNext ? $this->nextRequest : '');
     }
 
     /** Begins a streamed result: chunks follow, then `endStream`. Until then nothing else can be sent. */
@@ -95,9 +102,16 @@ final class RuntimeApi
         return $this->post('/init/error', self::errorHeaders($errorType), $body);
     }
 
+    /** Whether the next invocation may be on its way: then this process must take it. */
+    public function expectsInvocation(): bool
+    {
+        return $this->hasAsked;
+    }
+
     /** Gives up the connection, so that a new process image does not inherit it. */
     public function close(): void
     {
+        $this->hasAsked = false;
         if ($this->socket !== null) {
             fclose($this->socket);
             $this->socket = null;
@@ -107,7 +121,9 @@ final class RuntimeApi
     /** @return array{int, string, string} status, head, body */
     private function askForNext(): array
     {
-        if ($this->socket !== null && $this->write($this->nextRequest)) {
+        $hasAsked = $this->hasAsked;
+        $this->hasAsked = false;
+        if ($this->socket !== null && ($hasAsked || $this->write($this->nextRequest))) {
             $answer = $this->read();
             if ($answer !== null) {
                 return $answer;
@@ -119,7 +135,7 @@ final class RuntimeApi
         return $answer ?? throw new ConnectionLost("The Runtime API at {$this->address} hung up on GET next");
     }
 
-    private function post(string $path, string $headers, string $body): bool
+    private function post(string $path, string $headers, string $body, string $more = ''): bool
     {
         if ($this->socket === null) {
             $this->connect();
@@ -127,8 +143,9 @@ final class RuntimeApi
         $length = strlen($body);
         $head = 'POST ' . self::ROOT . $path . $this->hostLine . $headers . "\r\nContent-Length: {$length}\r\n\r\n";
         $written = $length < self::ONE_WRITE_BYTES
-            ? $this->write($head . $body)
-            : $this->write($head) && $this->write($body);
+            ? $this->write($head . $body . $more)
+            : $this->write($head) && $this->write($body . $more);
+        $this->hasAsked = $more !== '';
         // A server that refuses a body may answer before it has read it: look for the answer in any case.
         $answer = $this->read();
         if (!$written || $answer === null) {

@@ -26,7 +26,7 @@ $settings->limitMemory();
 $api = new RuntimeApi($settings->runtimeApi);
 $lastWords = new LastWords($api, $settings, $restart);
 try {
-    $handler = (new HandlerLocator($settings))->locate();
+    $handler = (new HandlerLocator($settings, $restart))->locate();
 } catch (\Throwable $failure) {
     $lastWords->failInitialisation($failure);
 }

@@ -1,0 +1,28 @@
+<?php
+
+/** Log events of a subscription, which come compressed. https://docs.aws.amazon.com/lambda/latest/dg/services-cloudwatchlogs.html */
+
+declare(strict_types=1);
+
+namespace Lamella\Event;
+
+/** @property-read array{data: string} $awslogs */
+final class CloudWatchLogsEvent extends Event
+{
+    private ?CloudWatchLogs $logs = null;
+
+    /** What is in it. Needs the extension zlib. */
+    public function logs(): CloudWatchLogs
+    {
+        if ($this->logs === null) {
+            $json = gzdecode((string) base64_decode($this->awslogs['data'], true));
+            $this->logs = new CloudWatchLogs(json_decode((string) $json, true, flags: JSON_THROW_ON_ERROR));
+        }
+        return $this->logs;
+    }
+
+    protected static function fits(array $event): bool
+    {
+        return isset($event['awslogs']['data']);
+    }
+}

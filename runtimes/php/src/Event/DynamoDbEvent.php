@@ -1,0 +1,23 @@
+<?php
+
+/** Changes of a DynamoDB table. https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html */
+
+declare(strict_types=1);
+
+namespace Lamella\Event;
+
+/** @property-read list<DynamoDbRecord> $Records */
+final class DynamoDbEvent extends StreamEvent
+{
+    protected const SHAPES = ['Records' => [DynamoDbRecord::class]];
+
+    protected static function sequenceNumber(Shape $record): string
+    {
+        return (string) $record->get('dynamodb.SequenceNumber');
+    }
+
+    protected static function fits(array $event): bool
+    {
+        return self::hasRecordsOf($event, 'aws:dynamodb');
+    }
+}

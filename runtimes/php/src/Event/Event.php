@@ -1,0 +1,32 @@
+<?php
+
+/**
+ * What a handler gets that declares a parameter of one of the subclasses: `function handle(SqsEvent $event)`. An event of
+ * another source is refused by name rather than misread.
+ */
+
+declare(strict_types=1);
+
+namespace Lamella\Event;
+
+abstract class Event extends Shape
+{
+    /** Throws UnexpectedEvent. @param mixed $event the decoded event */
+    public static function of(mixed $event): static
+    {
+        if (!is_array($event) || !static::fits($event)) {
+            throw UnexpectedEvent::instead($event, static::class);
+        }
+        return new static($event);
+    }
+
+    /** @param array<array-key, mixed> $event */
+    abstract protected static function fits(array $event): bool;
+
+    /** Whether it is a list of records of this source. @param array<array-key, mixed> $event */
+    protected static function hasRecordsOf(array $event, string $source): bool
+    {
+        $record = $event['Records'][0] ?? null;
+        return is_array($record) && ($record['eventSource'] ?? $record['EventSource'] ?? null) === $source;
+    }
+}

@@ -1,0 +1,47 @@
+<?php
+
+/** Records that Firehose wants transformed. https://docs.aws.amazon.com/firehose/latest/dev/data-transformation.html */
+
+declare(strict_types=1);
+
+namespace Lamella\Event;
+
+/**
+ * @property-read string $invocationId
+ * @property-read string $deliveryStreamArn
+ * @property-read string|null $sourceKinesisStreamArn
+ * @property-read string $region
+ * @property-read list<FirehoseRecord> $records
+ */
+final class FirehoseEvent extends Event
+{
+    protected const SHAPES = ['records' => [FirehoseRecord::class]];
+
+    /**
+     * The answer: each record as the callable returns it, dropped where it returns null, failed where it throws.
+     *
+     * @param callable(FirehoseRecord): (string|null) $transform
+     * @return array{records: list<array<string, mixed>>}
+     */
+    public function transform(callable $transform): array
+    {
+        $records = [];
+        foreach ($this->records as $record) {
+            $answer = ['recordId' => $record->recordId];
+            try {
+                $data = $transform($record);
+                $answer += ['result' => $data === null ? 'Dropped' : 'Ok', 'data' => base64_encode($data ?? '')];
+            } catch (\Throwable $thrown) {
+                file_put_contents('php://stderr', "{$record->recordId} failed: {$thrown}\n");
+                $answer += ['result' => 'ProcessingFailed', 'data' => $record->raw['data']];
+            }
+            $records[] = $answer;
+        }
+        return ['records' => $records];
+    }
+
+    protected static function fits(array $event): bool
+    {
+        return isset($event['deliveryStreamArn'], $event['records']);
+    }
+}

@@ -1,0 +1,48 @@
+<?php
+
+/** What happened to an object in S3. */
+
+declare(strict_types=1);
+
+namespace Lamella\Event;
+
+/**
+ * @property-read string $eventVersion
+ * @property-read string $eventSource
+ * @property-read string $awsRegion
+ * @property-read string $eventTime
+ * @property-read string $eventName ObjectCreated:Put, ObjectRemoved:Delete ...
+ * @property-read array{principalId: string} $userIdentity
+ * @property-read array{sourceIPAddress: string} $requestParameters
+ * @property-read array<string, string> $responseElements
+ * @property-read array{s3SchemaVersion: string, configurationId: string, bucket: array<string, mixed>, object: array<string, mixed>} $s3
+ * @property-read array<string, mixed>|null $glacierEventData
+ * @property-read array<string, mixed>|null $restoreEventData
+ * @property-read array<string, mixed>|null $replicationEventData
+ * @property-read array<string, mixed>|null $lifecycleEventData
+ * @property-read array<string, mixed>|null $intelligentTieringEventData
+ */
+final class S3Record extends Shape
+{
+    public function bucket(): string
+    {
+        return (string) $this->get('s3.bucket.name');
+    }
+
+    /** The object's key as it is: in the event it is written as in a form, with + for a blank. */
+    public function key(): string
+    {
+        return urldecode((string) $this->get('s3.object.key'));
+    }
+
+    /** In bytes; null for an object that is gone. */
+    public function size(): ?int
+    {
+        return $this->get('s3.object.size');
+    }
+
+    public function versionId(): ?string
+    {
+        return $this->get('s3.object.versionId');
+    }
+}

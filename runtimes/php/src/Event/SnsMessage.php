@@ -1,0 +1,35 @@
+<?php
+
+/** An SNS message. */
+
+declare(strict_types=1);
+
+namespace Lamella\Event;
+
+/**
+ * @property-read string $Type
+ * @property-read string $MessageId
+ * @property-read string $TopicArn
+ * @property-read string|null $Subject
+ * @property-read string $Message
+ * @property-read string $Timestamp
+ * @property-read string $SignatureVersion
+ * @property-read string $Signature
+ * @property-read string $SigningCertUrl
+ * @property-read string $UnsubscribeUrl
+ * @property-read array<string, array{Type: string, Value: string}> $MessageAttributes
+ */
+final class SnsMessage extends Shape
+{
+    /** The message, read as JSON. Throws JsonException. */
+    public function json(): mixed
+    {
+        return json_decode($this->Message, true, flags: JSON_THROW_ON_ERROR);
+    }
+
+    /** The value of a message attribute as it came (binary ones are Base64); null if there is none. */
+    public function attribute(string $name): ?string
+    {
+        return $this->MessageAttributes[$name]['Value'] ?? null;
+    }
+}

@@ -1,0 +1,193 @@
+<?php
+
+/**
+ * A client of FastCGI: one connection that is kept from request to request, and the records that go over it. Who answers
+ * at the other end, and what becomes of it when time is over, is `PhpCgi`'s business.
+ * https://fastcgi-archives.github.io/FastCGI_Specification.html
+ */
+
+declare(strict_types=1);
+
+namespace Lamella\Http;
+
+final class FastCgi
+{
+    private const BEGIN_REQUEST = 1;
+    private const END_REQUEST = 3;
+    private const PARAMS = 4;
+    private const STDIN = 5;
+    private const STDOUT = 6;
+    private const STDERR = 7;
+    private const RESPONDER_KEEPING_CONNECTION = "\0\1\1\0\0\0\0\0";
+    private const RECORD_BYTES = 65535;
+    /** So much the other end takes without reading, which it may do only after it has begun to answer. */
+    private const UNREAD_BYTES = 65536;
+
+    /** What has arrived and is not read yet. */
+    private string $buffer = '';
+    private int $at = 0;
+
+    /** @param resource $socket */
+    public function __construct(private $socket)
+    {
+        stream_set_read_buffer($socket, 0);
+    }
+
+    /**
+     * Sends a request. Throws WorkerGone.
+     *
+     * @param array<string, string> $params
+     */
+    public function send(array $params, string $body, float $deadline): void
+    {
+        $encoded = '';
+        foreach ($params as $name => $value) {
+            $encoded .= self::length((string) $name) . self::length($value) . $name . $value;
+        }
+        $request = self::record(self::BEGIN_REQUEST, self::RESPONDER_KEEPING_CONNECTION)
+            . self::records(self::PARAMS, $encoded) . self::records(self::STDIN, $body);
+        if (strlen($request) <= self::UNREAD_BYTES) {
+            $this->write($request);
+            return;
+        }
+        stream_set_blocking($this->socket, false);
+        try {
+            $this->writeWhileReading($request, $deadline);
+        } finally {
+            stream_set_blocking($this->socket, true);
+        }
+    }
+
+    /**
+     * What comes back, as it comes: pieces of the output, and of the error output to `$log`. Ends with the request. Throws
+     * WorkerGone, WorkerTimedOut.
+     *
+     * @param callable(string): void $log
+     * @return \Generator<string>
+     */
+    public function receive(callable $log, float $deadline): \Generator
+    {
+        while (true) {
+            [$type, $content] = $this->nextRecord($deadline);
+            if ($type === self::STDOUT) {
+                if ($content !== '') {
+                    yield $content;
+                }
+            } elseif ($type === self::STDERR) {
+                if ($content !== '') {
+                    $log($content);
+                }
+            } elseif ($type === self::END_REQUEST) {
+                return;
+            }
+        }
+    }
+
+    /** To wait on together with others. @return resource */
+    public function socket()
+    {
+        return $this->socket;
+    }
+
+    public function close(): void
+    {
+        fclose($this->socket);
+    }
+
+    /** @return array{int, string} type and content */
+    private function nextRecord(float $deadline): array
+    {
+        $this->need(8, $deadline);
+        $type = ord($this->buffer[$this->at + 1]);
+        $length = (ord($this->buffer[$this->at + 4]) << 8) | ord($this->buffer[$this->at + 5]);
+        $whole = 8 + $length + ord($this->buffer[$this->at + 6]);
+        $this->need($whole, $deadline);
+        $content = substr($this->buffer, $this->at + 8, $length);
+        $this->at += $whole;
+        if ($this->at === strlen($this->buffer)) {
+            $this->buffer = '';
+            $this->at = 0;
+        }
+        return [$type, $content];
+    }
+
+    private function need(int $bytes, float $deadline): void
+    {
+        while (strlen($this->buffer) - $this->at < $bytes) {
+            $left = $deadline - microtime(true);
+            if ($left <= 0) {
+                throw new WorkerTimedOut();
+            }
+            stream_set_timeout($this->socket, (int) $left, (int) (fmod($left, 1) * 1e6));
+            $more = @fread($this->socket, self::RECORD_BYTES);
+            if ($more === false || $more === '') {
+                throw stream_get_meta_data($this->socket)['timed_out'] ? new WorkerTimedOut() : new WorkerGone();
+            }
+            $this->buffer = ($this->at === 0 ? $this->buffer : substr($this->buffer, $this->at)) . $more;
+            $this->at = 0;
+        }
+    }
+
+    private function write(string $bytes): void
+    {
+        for ($at = 0; $at < strlen($bytes); $at += $written) {
+            $written = @fwrite($this->socket, $at === 0 ? $bytes : substr($bytes, $at));
+            if ($written === false || $written === 0) {
+                throw new WorkerGone();
+            }
+        }
+    }
+
+    /** A script may answer before it has read all that is sent to it: whoever only wrote would wait for ever. */
+    private function writeWhileReading(string $bytes, float $deadline): void
+    {
+        $at = 0;
+        while ($at < strlen($bytes)) {
+            $left = $deadline - microtime(true);
+            if ($left <= 0) {
+                throw new WorkerTimedOut();
+            }
+            $readable = $writable = [$this->socket];
+            $none = null;
+            stream_select($readable, $writable, $none, (int) $left, (int) (fmod($left, 1) * 1e6));
+            if ($readable !== []) {
+                $more = @fread($this->socket, self::RECORD_BYTES);
+                if ($more === false || ($more === '' && feof($this->socket))) {
+                    throw new WorkerGone();
+                }
+                $this->buffer .= $more;
+            }
+            if ($writable !== []) {
+                $written = @fwrite($this->socket, substr($bytes, $at, self::UNREAD_BYTES));
+                if ($written === false) {
+                    throw new WorkerGone();
+                }
+                $at += $written;
+            }
+        }
+    }
+
+    /** A stream of records, which ends with an empty one. */
+    private static function records(int $type, string $content): string
+    {
+        if ($content === '') {
+            return self::record($type, '');
+        }
+        $records = '';
+        foreach (str_split($content, self::RECORD_BYTES) as $piece) {
+            $records .= self::record($type, $piece);
+        }
+        return $records . self::record($type, '');
+    }
+
+    private static function record(int $type, string $content): string
+    {
+        return pack('CCnnCx', 1, $type, 1, strlen($content), 0) . $content;
+    }
+
+    private static function length(string $text): string
+    {
+        $length = strlen($text);
+        return $length < 128 ? chr($length) : pack('N', $length | 0x80000000);
+    }
+}

@@ -1,0 +1,168 @@
+<?php
+
+/**
+ * A web application of scripts, any: each request runs one under php-cgi, from nothing, as behind any web server; files
+ * are answered here. What goes wrong below (time over, the process gone) is a line in the log and a status for the client.
+ */
+
+declare(strict_types=1);
+
+namespace Lamella\Http;
+
+use Lamella\ConfigurationError;
+use Lamella\Context;
+use Lamella\Settings;
+
+final class FastCgiApplication
+{
+    /** Left of the invocation's time to answer and to start another process: at most, and of what there is. */
+    private const RESERVED_SECONDS = 0.5;
+    private const RESERVED_SHARE = 0.15;
+    private const INIT_SECONDS = 9.0;
+
+    private int $served = 0;
+
+    private function __construct(
+        private readonly DocumentRoot $root,
+        private readonly PhpCgi $php,
+        private readonly Settings $settings,
+    ) {
+    }
+
+    /** Starts php-cgi and waits until it answers. Throws ConfigurationError. */
+    public static function start(string $frontController, Settings $settings): self
+    {
+        $root = new DocumentRoot($frontController, $settings->taskRoot, $settings->documentRoot);
+        $php = new PhpCgi($root->folder);
+        try {
+            $ready = ['SCRIPT_FILENAME' => __DIR__ . '/ready.php', 'REQUEST_METHOD' => 'GET', 'REDIRECT_STATUS' => '200'];
+            iterator_to_array($php->request($ready, '', microtime(true) + self::INIT_SECONDS), false);
+        } catch (WorkerGone | WorkerTimedOut $failure) {
+            $php->stop();
+            throw new ConfigurationError("php-cgi does not start: {$failure->getMessage()}", 0, $failure);
+        }
+        return new self($root, $php, $settings);
+    }
+
+    /** Ends php-cgi, which would outlive a new image of this process. */
+    public function stop(): void
+    {
+        $this->php->stop();
+    }
+
+    public function __invoke(Request $request, Context $context): Response
+    {
+        $resolved = $this->root->resolve($request->path);
+        return match ($resolved[0]) {
+            'file' => StaticFile::response($request, $resolved[1]),
+            'folder' => Response::redirect(
+                $resolved[1] . ($request->queryString === '' ? '' : "?{$request->queryString}"),
+                301,
+            ),
+            'script' => $this->run($request, $resolved[1], $resolved[2], $context),
+        };
+    }
+
+    private function run(Request $request, string $script, string $pathInfo, Context $context): Response
+    {
+        $remaining = $context->getRemainingTimeInMillis() / 1000;
+        $deadline = microtime(true) + $remaining - min(self::RESERVED_SECONDS, $remaining * self::RESERVED_SHARE);
+        $params = ServerVariables::of($request, $this->root->folder, $script, $pathInfo) + [
+            'LAMBDA_REQUEST_ID' => $context->requestId,
+            'LAMBDA_REQUEST_CONTEXT' => self::json($request->event['requestContext'] ?? []),
+            'LAMBDA_INVOCATION_CONTEXT' => self::json([
+                'awsRequestId' => $context->requestId,
+                'deadlineMs' => $context->deadlineMs,
+                'invokedFunctionArn' => $context->invokedFunctionArn,
+                'traceId' => $context->traceId,
+            ]),
+            '_X_AMZN_TRACE_ID' => $context->traceId,
+        ];
+        $what = "{$request->method} {$request->path} ({$script})";
+        try {
+            $pieces = $this->php->request($params, $request->body, $deadline);
+            [$status, $headers, $start] = self::head($pieces);
+            $body = self::rest($start, $pieces);
+            if (!$this->settings->streams) {
+                $body = implode('', iterator_to_array($body, false));
+            }
+            return new Response($status, $headers, $body, $this->afterwards());
+        } catch (WorkerTimedOut) {
+            $seconds = round($remaining, 1);
+            self::log("{$what} was not answered within the {$seconds} s that were left. php-cgi has been stopped and started "
+                . 'again. Raise the timeout of the function, or find in the script what waits.');
+            return Response::text(504, "The web application did not answer in time.\n");
+        } catch (WorkerGone $gone) {
+            self::log("{$what}: php-cgi ended before it had answered. {$gone->getMessage()} It has been started again.");
+            return Response::text(502, "The web application ended without an answer.\n");
+        }
+    }
+
+    /** A new process after as many requests as it may serve, when the response is on its way. */
+    private function afterwards(): ?\Closure
+    {
+        $limit = $this->settings->maxInvocations;
+        return $limit > 0 && ++$this->served % $limit === 0 ? $this->php->restart(...) : null;
+    }
+
+    /**
+     * Reads up to the end of the headers.
+     *
+     * @param \Generator<string> $pieces
+     * @return array{int, array<string, list<string>>, string} status, headers, and what of the body has come with them
+     */
+    private static function head(\Generator $pieces): array
+    {
+        $output = '';
+        while ($pieces->valid()) {
+            $output .= $pieces->current();
+            $pieces->next();
+            $end = strpos($output, "\r\n\r\n");
+            if ($end !== false) {
+                return [...self::headers(substr($output, 0, $end)), substr($output, $end + 4)];
+            }
+        }
+        throw new WorkerGone('It sent no headers.');
+    }
+
+    /** @return array{int, array<string, list<string>>} */
+    private static function headers(string $head): array
+    {
+        $status = 200;
+        $headers = [];
+        foreach (explode("\r\n", $head) as $line) {
+            [$name, $value] = explode(':', $line, 2) + [1 => ''];
+            if (strcasecmp($name, 'status') === 0) {
+                $status = (int) trim($value);
+            } else {
+                $headers[$name][] = trim($value);
+            }
+        }
+        return [$status, $headers];
+    }
+
+    /**
+     * @param \Generator<string> $pieces
+     * @return \Generator<string>
+     */
+    private static function rest(string $start, \Generator $pieces): \Generator
+    {
+        if ($start !== '') {
+            yield $start;
+        }
+        while ($pieces->valid()) {
+            yield $pieces->current();
+            $pieces->next();
+        }
+    }
+
+    private static function json(array $value): string
+    {
+        return json_encode($value, JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE | JSON_INVALID_UTF8_SUBSTITUTE);
+    }
+
+    private static function log(string $line): void
+    {
+        file_put_contents('php://stderr', "{$line}\n");
+    }
+}

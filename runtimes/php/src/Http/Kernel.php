@@ -1,0 +1,169 @@
+<?php
+
+/**
+ * An application that stays booted from request to request: a PSR-15 handler, Symfony's HttpKernel, Laravel. Known by the
+ * interfaces of their own packages; nothing of them is needed here. After each response it is told so (`terminate`), and
+ * reset if it can be (`reset`, scoped instances), so that one request does not see the state of another.
+ */
+
+declare(strict_types=1);
+
+namespace Lamella\Http;
+
+use Lamella\Context;
+
+final class Kernel
+{
+    private const PSR_15 = 'Psr\\Http\\Server\\RequestHandlerInterface';
+    private const SYMFONY = 'Symfony\\Component\\HttpKernel\\HttpKernelInterface';
+    private const LARAVEL = 'Illuminate\\Contracts\\Foundation\\Application';
+    private const LARAVEL_KERNEL = 'Illuminate\\Contracts\\Http\\Kernel';
+
+    /** What answers requests if `$object` is one of those that this knows; null for anything else. */
+    public static function around(object $object): ?\Closure
+    {
+        return match (true) {
+            // Laravel's container implements Symfony's interface too.
+            $object instanceof (self::LARAVEL) => self::laravel($object),
+            $object instanceof (self::PSR_15) => self::psr15($object),
+            $object instanceof (self::SYMFONY) => self::symfony($object),
+            default => null,
+        };
+    }
+
+    private static function psr15(object $handler): \Closure
+    {
+        $psr7 = new Psr7();
+        return static function (Request $request, Context $context) use ($handler, $psr7): Response {
+            $form = FormData::of($request);
+            $response = $handler->handle($psr7->request($request, $form, $context));
+            return Psr7::response($response, static function () use ($handler, $form): void {
+                $form->discard();
+                self::reset($handler);
+            });
+        };
+    }
+
+    private static function symfony(object $kernel): \Closure
+    {
+        return static function (Request $request) use ($kernel): Response {
+            $form = FormData::of($request);
+            $symfony = self::symfonyRequest($request, $form);
+            $response = $kernel->handle($symfony);
+            return self::fromSymfony($response, static function () use ($kernel, $symfony, $response, $form): void {
+                if (method_exists($kernel, 'terminate')) {
+                    $kernel->terminate($symfony, $response);
+                }
+                $form->discard();
+                // Symfony's own kernel resets its services as the next request begins.
+                self::reset($kernel);
+            });
+        };
+    }
+
+    private static function laravel(object $application): \Closure
+    {
+        $kernel = $application->make(self::LARAVEL_KERNEL);
+        $kernel->bootstrap();
+        return static function (Request $request) use ($application, $kernel): Response {
+            $form = FormData::of($request);
+            $laravel = \Illuminate\Http\Request::createFromBase(self::symfonyRequest($request, $form));
+            $response = $kernel->handle($laravel);
+            $afterwards = static function () use ($application, $kernel, $laravel, $response, $form): void {
+                $kernel->terminate($laravel, $response);
+                $form->discard();
+                self::resetLaravel($application);
+            };
+            return self::fromSymfony($response, $afterwards);
+        };
+    }
+
+    private static function symfonyRequest(Request $request, FormData $form): object
+    {
+        $server = ServerVariables::of($request, (string) getenv('LAMBDA_TASK_ROOT'), '/index.php')
+            + ServerVariables::authentication($request)
+            + ['REQUEST_TIME' => time(), 'REQUEST_TIME_FLOAT' => microtime(true)];
+        $fields = $form->fields;
+        $isForm = stripos($request->header('content-type'), 'application/x-www-form-urlencoded') === 0;
+        if ($isForm && in_array($request->method, ['PUT', 'PATCH', 'DELETE'], true)) {
+            parse_str($request->body, $fields);
+        }
+        return new \Symfony\Component\HttpFoundation\Request(
+            $request->query(),
+            $fields,
+            [],
+            $request->cookies(),
+            self::symfonyFiles($form->files),
+            $server,
+            $request->body,
+        );
+    }
+
+    private static function symfonyFiles(array $files): array
+    {
+        return array_map(static fn (array $file) => match (true) {
+            !isset($file['tmp_name'], $file['error']) || is_array($file['error']) => self::symfonyFiles($file),
+            $file['error'] === UPLOAD_ERR_NO_FILE => null,
+            // In its "test" mode it may be moved although PHP itself did not receive it.
+            default => new \Symfony\Component\HttpFoundation\File\UploadedFile(
+                $file['tmp_name'],
+                $file['name'],
+                $file['type'] ?: null,
+                $file['error'],
+                true,
+            ),
+        }, $files);
+    }
+
+    private static function fromSymfony(object $response, \Closure $afterwards): Response
+    {
+        $headers = $response->headers->allPreserveCaseWithoutCookies();
+        foreach ($response->headers->getCookies() as $cookie) {
+            $headers['Set-Cookie'][] = (string) $cookie;
+        }
+        $content = $response->getContent();
+        $body = is_string($content) ? $content : static function (callable $write) use ($response): void {
+            // Responses that are sent as they are made (files, streams) print their content.
+            ob_start(static function (string $printed) use ($write): string {
+                if ($printed !== '') {
+                    $write($printed);
+                }
+                return '';
+            }, 1);
+            try {
+                $response->sendContent();
+            } finally {
+                ob_end_clean();
+            }
+        };
+        return new Response($response->getStatusCode(), $headers, $body, $afterwards);
+    }
+
+    private static function reset(object $object): void
+    {
+        if (is_callable([$object, 'reset'])) {
+            $object->reset();
+        }
+    }
+
+    private static function resetLaravel(object $application): void
+    {
+        if (method_exists($application, 'forgetScopedInstances')) {
+            $application->forgetScopedInstances();
+        }
+        if ($application->resolved('auth')) {
+            $application->make('auth')->forgetGuards();
+        }
+        foreach (['auth.driver', 'session.store'] as $perRequest) {
+            $application->forgetInstance($perRequest);
+        }
+        if ($application->resolved('session')) {
+            $application->make('session')->forgetDrivers();
+        }
+        if ($application->resolved('cookie')) {
+            $application->make('cookie')->flushQueuedCookies();
+        }
+        \Illuminate\Support\Facades\Facade::clearResolvedInstances();
+        self::reset($application);
+    }
+}

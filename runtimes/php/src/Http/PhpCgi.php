@@ -1,0 +1,159 @@
+<?php
+
+/**
+ * The process that runs a web application's scripts: one php-cgi, which Lambda's one request at a time needs no more than.
+ * This process opens the socket and php-cgi inherits it, so there is nothing to wait for, and a new php-cgi takes over
+ * where one has died. Its log is the function's.
+ */
+
+declare(strict_types=1);
+
+namespace Lamella\Http;
+
+use Lamella\ConfigurationError;
+
+final class PhpCgi
+{
+    /** The code of a function does not change under it; a script's own limits are the invocation's. */
+    private const SETTINGS = [
+        'cgi.fix_pathinfo' => '0',
+        'expose_php' => '0',
+        'max_execution_time' => '0',
+        'opcache.enable' => '1',
+        'opcache.memory_consumption' => '128',
+        'opcache.interned_strings_buffer' => '16',
+        'opcache.max_accelerated_files' => '20000',
+        'opcache.validate_timestamps' => '0',
+        'opcache.save_comments' => '1',
+    ];
+    private const OPCACHE = '/../lamella/ext/opcache.so';
+
+    /** @var resource */
+    private $listening;
+    /** @var resource|null */
+    private $process = null;
+    /** @var resource|null ends when php-cgi does */
+    private $lifeline = null;
+    private ?FastCgi $connection = null;
+    private readonly string $address;
+    private readonly string $binary;
+
+    /** Throws ConfigurationError if the layer has no php-cgi. */
+    public function __construct(private readonly string $folder)
+    {
+        $this->binary = dirname(PHP_BINARY) . '/php-cgi';
+        if (!is_executable($this->binary)) {
+            throw new ConfigurationError("LAMELLA_MODE is http, but the layer has no {$this->binary}: build it with "
+                . 'lamella layer build php --variant http.');
+        }
+        $file = sys_get_temp_dir() . '/lamella-php-cgi-' . getmypid() . '.sock';
+        @unlink($file);
+        $this->address = "unix://{$file}";
+        $listening = @stream_socket_server($this->address, $code, $text);
+        $this->listening = $listening !== false ? $listening : throw new ConfigurationError(
+            "Cannot open the socket {$file} for php-cgi: {$text}",
+        );
+        $this->start();
+    }
+
+    /**
+     * Sends a request and gives what comes back. An old connection whose other end has gone is opened again once, with a
+     * new process; a request that was taken is never sent twice. Throws WorkerGone, WorkerTimedOut: then the process has
+     * been replaced.
+     *
+     * @param array<string, string> $params
+     * @return \Generator<string>
+     */
+    public function request(array $params, string $body, float $deadline): \Generator
+    {
+        if (!$this->isAlive()) {
+            $this->restart();
+        }
+        try {
+            $connection = $this->connection ??= $this->connect();
+            $connection->send($params, $body, $deadline);
+            if ($this->lifeline !== null) {
+                $this->awaitFirstAnswer($deadline);
+            }
+            yield from $connection->receive(self::log(...), $deadline);
+            $isWhole = true;
+        } finally {
+            if (!isset($isWhole)) {
+                $this->restart();
+            }
+        }
+    }
+
+    public function restart(): void
+    {
+        $this->stop();
+        $this->start();
+    }
+
+    public function stop(): void
+    {
+        $this->connection?->close();
+        $this->connection = null;
+        if ($this->process !== null) {
+            proc_terminate($this->process, 9);
+            proc_close($this->process);
+            $this->process = null;
+        }
+    }
+
+    private function start(): void
+    {
+        $arguments = [$this->binary, '-q'];
+        $module = dirname($this->binary) . self::OPCACHE;
+        if (is_file($module) && !extension_loaded('Zend OPcache')) {
+            array_push($arguments, '-d', 'zend_extension=opcache');
+        }
+        foreach (self::SETTINGS as $name => $value) {
+            array_push($arguments, '-d', "{$name}={$value}");
+        }
+        array_push($arguments, '-d', 'memory_limit=' . ini_get('memory_limit'));
+        $environment = ['PHP_FCGI_MAX_REQUESTS' => '0'] + getenv();
+        // Else php-cgi would make children of its own.
+        unset($environment['PHP_FCGI_CHILDREN']);
+        $streams = [0 => $this->listening, 1 => STDERR, 2 => STDERR, 3 => ['pipe', 'w']];
+        $process = proc_open($arguments, $streams, $pipes, $this->folder, $environment);
+        if ($process === false) {
+            throw new ConfigurationError("Cannot start {$this->binary}.");
+        }
+        $this->process = $process;
+        $this->lifeline = $pipes[3];
+    }
+
+    private function isAlive(): bool
+    {
+        return $this->process !== null && proc_get_status($this->process)['running'];
+    }
+
+    private function connect(): FastCgi
+    {
+        $socket = @stream_socket_client($this->address, $code, $text, 1);
+        return $socket === false ? throw new WorkerGone("Cannot connect to php-cgi: {$text}") : new FastCgi($socket);
+    }
+
+    /**
+     * The socket is this process's own, so a php-cgi that dies before it takes the connection would not end it: until the
+     * first answer its life is watched too.
+     */
+    private function awaitFirstAnswer(float $deadline): void
+    {
+        $left = max(0, $deadline - microtime(true));
+        $readable = [$this->connection->socket(), $this->lifeline];
+        $none = null;
+        stream_select($readable, $none, $none, (int) $left, (int) (fmod($left, 1) * 1e6));
+        if (in_array($this->lifeline, $readable, true) && !in_array($this->connection->socket(), $readable, true)) {
+            throw new WorkerGone('php-cgi ended as soon as it had started.');
+        }
+        fclose($this->lifeline);
+        $this->lifeline = null;
+    }
+
+    private static function log(string $text): void
+    {
+        file_put_contents('php://stderr', str_ends_with($text, "\n") ? $text : "{$text}\n");
+    }
+}

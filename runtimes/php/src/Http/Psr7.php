@@ -1,0 +1,105 @@
+<?php
+
+/**
+ * Requests and responses as PSR-7 has them, made by the implementation that the project has: any with PSR-17 factories.
+ * https://www.php-fig.org/psr/psr-7/
+ */
+
+declare(strict_types=1);
+
+namespace Lamella\Http;
+
+use Psr\Http\Message\ResponseInterface;
+use Psr\Http\Message\ServerRequestInterface;
+
+final class Psr7
+{
+    /** Factories for server requests, streams and uploaded files. */
+    private const FACTORIES = [
+        ['Nyholm\\Psr7\\Factory\\Psr17Factory', 'Nyholm\\Psr7\\Factory\\Psr17Factory', 'Nyholm\\Psr7\\Factory\\Psr17Factory'],
+        ['GuzzleHttp\\Psr7\\HttpFactory', 'GuzzleHttp\\Psr7\\HttpFactory', 'GuzzleHttp\\Psr7\\HttpFactory'],
+        ['Slim\\Psr7\\Factory\\ServerRequestFactory', 'Slim\\Psr7\\Factory\\StreamFactory', 'Slim\\Psr7\\Factory\\UploadedFileFactory'],
+        ['Laminas\\Diactoros\\ServerRequestFactory', 'Laminas\\Diactoros\\StreamFactory', 'Laminas\\Diactoros\\UploadedFileFactory'],
+        ['HttpSoft\\Message\\ServerRequestFactory', 'HttpSoft\\Message\\StreamFactory', 'HttpSoft\\Message\\UploadedFileFactory'],
+    ];
+    private const PIECE_BYTES = 65536;
+
+    private readonly object $requests;
+    private readonly object $streams;
+    private readonly object $files;
+
+    /** Throws if the project has no implementation of PSR-7. */
+    public function __construct()
+    {
+        foreach (self::FACTORIES as [$requests, $streams, $files]) {
+            if (class_exists($requests) && class_exists($streams) && class_exists($files)) {
+                $this->requests = new $requests();
+                $this->streams = new $streams();
+                $this->files = new $files();
+                return;
+            }
+        }
+        throw new \RuntimeException('A PSR-15 handler needs an implementation of PSR-7 with factories in the project, for '
+            . 'example: composer require nyholm/psr7 (looked for: '
+            . implode(', ', array_column(self::FACTORIES, 0)) . ').');
+    }
+
+    /** The event is the attribute `lambda-event`, its context `lambda-context`. */
+    public function request(Request $request, FormData $form, \Lamella\Context $context): ServerRequestInterface
+    {
+        $scheme = $request->isSecure() ? 'https' : 'http';
+        $port = $request->port() === ($request->isSecure() ? 443 : 80) ? '' : ":{$request->port()}";
+        $uri = "{$scheme}://{$request->host()}{$port}{$request->uri()}";
+        $server = ServerVariables::of($request, '', '') + ServerVariables::authentication($request);
+        $psr = $this->requests->createServerRequest($request->method, $uri, $server)
+            ->withProtocolVersion(str_replace('HTTP/', '', $request->protocol))
+            ->withQueryParams($request->query())
+            ->withCookieParams($request->cookies())
+            ->withBody($this->streams->createStream($request->body))
+            ->withUploadedFiles($this->uploaded($form->files))
+            ->withAttribute('lambda-event', $request->event)
+            ->withAttribute('lambda-context', $context);
+        foreach ($request->headers as $name => $values) {
+            try {
+                $psr = $psr->withHeader((string) $name, $values);
+            } catch (\InvalidArgumentException) {
+                // No header by the rules of HTTP; the event still has it.
+            }
+        }
+        return $form->fields === [] && $form->files === [] ? $psr : $psr->withParsedBody($form->fields);
+    }
+
+    public static function response(ResponseInterface $response, ?\Closure $afterwards = null): Response
+    {
+        $body = $response->getBody();
+        // A body of unknown length is made while it is read.
+        $content = $body->getSize() === null ? self::pieces($body) : (string) $body;
+        return new Response($response->getStatusCode(), $response->getHeaders(), $content, $afterwards);
+    }
+
+    /** @return \Generator<string> */
+    public static function pieces(\Psr\Http\Message\StreamInterface $body): \Generator
+    {
+        if ($body->isSeekable()) {
+            $body->rewind();
+        }
+        while (!$body->eof()) {
+            yield $body->read(self::PIECE_BYTES);
+        }
+    }
+
+    private function uploaded(array $files): array
+    {
+        return array_map(fn (array $file) => isset($file['tmp_name'], $file['error']) && !is_array($file['error'])
+            ? $this->files->createUploadedFile(
+                $file['error'] === UPLOAD_ERR_OK
+                    ? $this->streams->createStreamFromFile($file['tmp_name'])
+                    : $this->streams->createStream(''),
+                $file['size'],
+                $file['error'],
+                $file['name'],
+                $file['type'],
+            )
+            : $this->uploaded($file), $files);
+    }
+}

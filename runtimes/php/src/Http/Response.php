@@ -1,0 +1,184 @@
+<?php
+
+/**
+ * An HTTP response, and how it is written for whoever asked: payload 2.0 has `cookies` and joins what stands more than
+ * once, payload 1.0 has `multiValueHeaders`, a load balancer wants `statusDescription`. A handler may return one. Pure.
+ */
+
+declare(strict_types=1);
+
+namespace Lamella\Http;
+
+final readonly class Response
+{
+    /** Statuses whose body, if any, must not be sent. */
+    private const WITHOUT_BODY = [204, 205, 304];
+    private const TEXT = '~^(text/|application/(json|xml|javascript|ecmascript|x-javascript|x-www-form-urlencoded|'
+        . 'graphql|yaml|x-yaml|toml|x-ndjson|jsonlines|rtf|x-sh|x-httpd-php)\b|image/svg\+xml|[^;]*\+(json|xml|yaml)\b|message/|multipart/)~i';
+    private const REASONS = [
+        200 => 'OK', 201 => 'Created', 202 => 'Accepted', 203 => 'Non-Authoritative Information', 204 => 'No Content',
+        205 => 'Reset Content', 206 => 'Partial Content', 207 => 'Multi-Status', 300 => 'Multiple Choices',
+        301 => 'Moved Permanently', 302 => 'Found', 303 => 'See Other', 304 => 'Not Modified',
+        307 => 'Temporary Redirect', 308 => 'Permanent Redirect', 400 => 'Bad Request', 401 => 'Unauthorized',
+        402 => 'Payment Required', 403 => 'Forbidden', 404 => 'Not Found', 405 => 'Method Not Allowed',
+        406 => 'Not Acceptable', 408 => 'Request Timeout', 409 => 'Conflict', 410 => 'Gone', 411 => 'Length Required',
+        412 => 'Precondition Failed', 413 => 'Payload Too Large', 414 => 'URI Too Long',
+        415 => 'Unsupported Media Type', 416 => 'Range Not Satisfiable', 417 => 'Expectation Failed',
+        418 => "I'm a teapot", 421 => 'Misdirected Request', 422 => 'Unprocessable Entity', 423 => 'Locked',
+        425 => 'Too Early', 426 => 'Upgrade Required', 428 => 'Precondition Required', 429 => 'Too Many Requests',
+        431 => 'Request Header Fields Too Large', 451 => 'Unavailable For Legal Reasons',
+        500 => 'Internal Server Error', 501 => 'Not Implemented', 502 => 'Bad Gateway', 503 => 'Service Unavailable',
+        504 => 'Gateway Timeout', 507 => 'Insufficient Storage', 511 => 'Network Authentication Required',
+    ];
+
+    /**
+     * @param array<string, string|list<string>> $headers `Set-Cookie` like any other
+     * @param string|iterable<string>|\Closure(callable(string): void): void $body whole; or in pieces, made while it is
+     *     sent; or by calling what it is given with each piece
+     * @param ?\Closure(): void $afterwards called once the response has been sent
+     */
+    public function __construct(
+        public int $status = 200,
+        public array $headers = [],
+        public string|iterable|\Closure $body = '',
+        public ?\Closure $afterwards = null,
+    ) {
+    }
+
+    public static function text(int $status, string $text): self
+    {
+        return new self($status, ['Content-Type' => 'text/plain; charset=utf-8'], $text);
+    }
+
+    /** @param array<string, string|list<string>> $headers */
+    public static function json(mixed $value, int $status = 200, array $headers = []): self
+    {
+        return new self($status, $headers + ['Content-Type' => 'application/json'], json_encode(
+            $value,
+            \Lamella\Handler::JSON_OUT,
+        ));
+    }
+
+    /** @param array<string, string|list<string>> $headers */
+    public static function redirect(string $location, int $status = 302, array $headers = []): self
+    {
+        return new self($status, $headers + ['Location' => $location]);
+    }
+
+    /** All of the body; one that is made while it is sent can be had once. */
+    public function content(): string
+    {
+        $content = '';
+        $this->eachPiece(static function (string $piece) use (&$content): void {
+            $content .= $piece;
+        });
+        return $content;
+    }
+
+    /** @param callable(string): void $write */
+    public function eachPiece(callable $write): void
+    {
+        if (is_string($this->body)) {
+            $write($this->body);
+        } elseif ($this->body instanceof \Closure) {
+            ($this->body)($write);
+        } else {
+            foreach ($this->body as $piece) {
+                $write($piece);
+            }
+        }
+    }
+
+    public function mayHaveBody(): bool
+    {
+        return !in_array($this->status, self::WITHOUT_BODY, true);
+    }
+
+    /**
+     * The form in which Lambda passes it on.
+     *
+     * @param 'auto'|'always'|'never' $binary whether the body goes as Base64; by itself, when it is not text
+     * @return array<string, mixed>
+     */
+    public function toEvent(Request $request, string $binary = 'auto'): array
+    {
+        $body = $this->mayHaveBody() ? $this->content() : '';
+        $isBinary = $body !== '' && ($binary === 'always' || ($binary === 'auto' && $this->isBinary($body)));
+        $answer = ['statusCode' => $this->status] + $this->eventHeaders($request);
+        if ($request->format === Request::LOAD_BALANCER) {
+            $answer['statusDescription'] = trim("{$this->status} " . (self::REASONS[$this->status] ?? ''));
+        }
+        $answer['body'] = $isBinary ? base64_encode($body) : $body;
+        $answer['isBase64Encoded'] = $isBinary;
+        return $answer;
+    }
+
+    /**
+     * What goes before the body of a streamed response.
+     *
+     * @return array{int, array<string, string>, list<string>} status, headers, cookies
+     */
+    public function prelude(): array
+    {
+        [$headers, $cookies] = $this->headersAndCookies();
+        return [$this->status, array_map(static fn (array $values) => implode(', ', $values), $headers), $cookies];
+    }
+
+    /** @return array<string, mixed> */
+    private function eventHeaders(Request $request): array
+    {
+        [$headers, $cookies] = $this->headersAndCookies();
+        if ($request->format === Request::PAYLOAD_2) {
+            $joined = array_map(static fn (array $values) => implode(', ', $values), $headers);
+            return ['headers' => (object) $joined] + ($cookies === [] ? [] : ['cookies' => $cookies]);
+        }
+        if ($request->takesMultipleValues) {
+            return ['multiValueHeaders' => (object) ($headers + ($cookies === [] ? [] : ['Set-Cookie' => $cookies]))];
+        }
+        $last = array_map(static fn (array $values) => implode(', ', $values), $headers);
+        foreach ($cookies as $index => $cookie) {
+            // One name, one value; but names that differ in case are the same to a browser, and not to a JSON object.
+            $last[self::variant('set-cookie', $index)] = $cookie;
+        }
+        return ['headers' => (object) $last];
+    }
+
+    /** @return array{array<string, list<string>>, list<string>} a name in several cases counts as the first of them */
+    private function headersAndCookies(): array
+    {
+        $headers = [];
+        $cookies = [];
+        $names = [];
+        foreach ($this->headers as $name => $values) {
+            $values = array_map(strval(...), array_values((array) $values));
+            if (strtolower((string) $name) === 'set-cookie') {
+                $cookies = [...$cookies, ...$values];
+                continue;
+            }
+            $name = $names[strtolower((string) $name)] ??= (string) $name;
+            $headers[$name] = [...$headers[$name] ?? [], ...$values];
+        }
+        return [$headers, $cookies];
+    }
+
+    private function isBinary(string $body): bool
+    {
+        [$headers] = $this->headersAndCookies();
+        $headers = array_change_key_case($headers);
+        $encoding = strtolower($headers['content-encoding'][0] ?? 'identity');
+        $type = $headers['content-type'][0] ?? 'text/plain';
+        return $encoding !== 'identity' || preg_match(self::TEXT, $type) !== 1 || preg_match('//u', $body) !== 1;
+    }
+
+    /** The `$index`th way to write a name in capitals and small letters. */
+    private static function variant(string $name, int $index): string
+    {
+        for ($at = strlen($name) - 1; $at >= 0 && $index > 0; $at--) {
+            if ($name[$at] !== '-') {
+                $name[$at] = $index & 1 ? strtoupper($name[$at]) : $name[$at];
+                $index >>= 1;
+            }
+        }
+        return $name;
+    }
+}

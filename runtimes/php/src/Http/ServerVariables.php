@@ -1,0 +1,91 @@
+<?php
+
+/**
+ * A request as a web server hands it to PHP: the variables of CGI, which become `$_SERVER`. Written for a front
+ * controller: SCRIPT_NAME is the script, PATH_INFO only what follows a script's own name in the address.
+ * https://www.rfc-editor.org/rfc/rfc3875#section-4
+ */
+
+declare(strict_types=1);
+
+namespace Lamella\Http;
+
+final class ServerVariables
+{
+    /**
+     * @param string $documentRoot a folder, without a slash at the end
+     * @param string $scriptName the script's path below it, beginning with a slash
+     * @return array<string, string>
+     */
+    public static function of(Request $request, string $documentRoot, string $scriptName, string $pathInfo = ''): array
+    {
+        $variables = self::headers($request->headers) + [
+            'GATEWAY_INTERFACE' => 'CGI/1.1',
+            'SERVER_SOFTWARE' => 'lamella',
+            'REQUEST_METHOD' => $request->method,
+            'REQUEST_URI' => $request->uri(),
+            'QUERY_STRING' => $request->queryString,
+            'SERVER_PROTOCOL' => $request->protocol,
+            'SERVER_NAME' => $request->host(),
+            'SERVER_PORT' => (string) $request->port(),
+            'SERVER_ADDR' => '127.0.0.1',
+            'REMOTE_ADDR' => $request->remoteAddress,
+            'REMOTE_PORT' => '0',
+            'REQUEST_SCHEME' => $request->isSecure() ? 'https' : 'http',
+            'DOCUMENT_ROOT' => $documentRoot,
+            'SCRIPT_NAME' => $scriptName,
+            'SCRIPT_FILENAME' => $documentRoot . $scriptName,
+            'DOCUMENT_URI' => $scriptName . $pathInfo,
+            // PHP takes it from the place where a web server says what it redirected to the script.
+            'REDIRECT_STATUS' => '200',
+        ];
+        if ($request->isSecure()) {
+            $variables['HTTPS'] = 'on';
+        }
+        if ($pathInfo !== '') {
+            $variables['PATH_INFO'] = $pathInfo;
+            $variables['PATH_TRANSLATED'] = $documentRoot . $pathInfo;
+        }
+        return $variables;
+    }
+
+    /**
+     * What PHP itself takes from the Authorization header: `$_SERVER` for applications that are not started by a server.
+     *
+     * @return array<string, string>
+     */
+    public static function authentication(Request $request): array
+    {
+        $authorization = trim($request->header('authorization'));
+        if (preg_match('/^Digest\s+(.*)$/is', $authorization, $match) === 1) {
+            return ['AUTH_TYPE' => 'Digest', 'PHP_AUTH_DIGEST' => $match[1]];
+        }
+        $credentials = $request->basicCredentials();
+        return $credentials === null ? [] : [
+            'AUTH_TYPE' => 'Basic',
+            'PHP_AUTH_USER' => $credentials[0],
+            'PHP_AUTH_PW' => $credentials[1],
+        ];
+    }
+
+    /**
+     * @param array<array-key, list<string>> $headers
+     * @return array<string, string>
+     */
+    private static function headers(array $headers): array
+    {
+        $variables = [];
+        // A name with a dash wins over one with an underscore that would become the same variable.
+        uksort($headers, static fn ($a, $b) => str_contains((string) $b, '_') <=> str_contains((string) $a, '_'));
+        foreach ($headers as $name => $values) {
+            $name = strtoupper(strtr((string) $name, '-', '_'));
+            if ($name === 'PROXY') {
+                // HTTP_PROXY would be obeyed by HTTP clients: https://httpoxy.org
+                continue;
+            }
+            $isPlain = $name === 'CONTENT_TYPE' || $name === 'CONTENT_LENGTH';
+            $variables[$isPlain ? $name : "HTTP_{$name}"] = implode($name === 'COOKIE' ? '; ' : ', ', $values);
+        }
+        return $variables;
+    }
+}
