@@ -15,8 +15,10 @@ namespace Lamella\Event;
  * @property-read string $Timestamp
  * @property-read string $SignatureVersion
  * @property-read string $Signature
- * @property-read string $SigningCertUrl
- * @property-read string $UnsubscribeUrl
+ * @property-read string|null $SigningCertUrl as Lambda delivers it
+ * @property-read string|null $UnsubscribeUrl as Lambda delivers it
+ * @property-read string|null $SigningCertURL as SNS itself writes it
+ * @property-read string|null $UnsubscribeURL as SNS itself writes it
  * @property-read array<string, array{Type: string, Value: string}> $MessageAttributes
  */
 final class SnsMessage extends Shape
