@@ -21,7 +21,7 @@ const ROWS: readonly (readonly string[])[] = [
   ['layers', 'runtime-api', 'runtime-client', 'extension-client', 'packaging', 'template'],
   ['http', 'storage', 'sandbox'],
   ['protocol'],
-  ['clock.ts', 'lifetime.ts', 'log.ts', 'options.ts', 'operator-error.ts'],
+  ['clock.ts', 'lifetime.ts', 'log.ts', 'options.ts', 'operator-error.ts', 'remove-tree.ts'],
 ];
 
 /** The only files that may touch an outside thing, by the pattern of its use. */

@@ -10,10 +10,10 @@
  *   staging/                  what is not finished yet; emptied at the start
  */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { OperatorError } from '../operator-error.ts';
+import { removeTree } from '../remove-tree.ts';
 import { lockFile } from './database.ts';
 import { diskFullOf } from './disk-full.ts';
 
@@ -45,7 +45,7 @@ export function openDataDirectory(place: { readonly directory: string } | 'ephem
       return {
         ...layout,
         async close() {
-          if (place === 'ephemeral') await rm(root, { recursive: true, force: true });
+          if (place === 'ephemeral') await removeTree(root);
           else rmSync(join(root, 'service.pid'), { force: true });
           lock.release();
         },
