@@ -22,7 +22,7 @@ afterAll(() => {
   );
 });
 
-describe.each(runtimes)('$name', (runtime) => {
+describe.each(runtimes)('$name ($version)', (runtime) => {
   for (const { rule, needs, handler = runtime.handler ?? 'index.handler', run } of CASES) {
     const isAsked = needs === undefined || !runtime.lacks?.includes(needs);
     it.runIf(isAsked)(rule, async () => {
