@@ -51,12 +51,28 @@ type ServiceName = keyof ApiServices;
 const SERVICE_NAMES: readonly ServiceName[] = ['lambda', 'iam', 'sts', 'logs', 's3', 'sqs', 'sns'];
 const REGION = /^[a-z]{2,5}(-[a-z]+)+-\d{1,2}$/;
 
+const ADMITTED = { admitted: true } as const;
+const REMEMBERED_HOSTS = 100;
+const NO_QUERY = new URLSearchParams();
+
 /** The handler of the whole API port. */
 export function createApiHandler(options: ApiHandlerOptions): HttpHandler {
   const policy = { boundHost: options.boundHost ?? '127.0.0.1', allowedHosts: options.allowedHosts };
+  // Clients repeat themselves: what was admitted by its Host alone is admitted again.
+  const admitted = new Set<string>();
+  const judge = ({ headers, socket }: HttpRequest) => {
+    if (headers.origin !== undefined || headers['sec-fetch-site'] !== undefined) {
+      return judgeCaller(headers, policy, socket.localAddress);
+    }
+    const key = `${headers.host} ${socket.localAddress}`;
+    if (admitted.has(key)) return ADMITTED;
+    const verdict = judgeCaller(headers, policy, socket.localAddress);
+    if (verdict.admitted && admitted.size < REMEMBERED_HOSTS) admitted.add(key);
+    return verdict;
+  };
   return async (request, response) => {
     const requestId = randomUUID() as RequestId;
-    const verdict = judgeCaller(request.headers, policy, request.socket.localAddress);
+    const verdict = judge(request);
     if (!verdict.admitted) {
       response.setHeader('x-amzn-RequestId', requestId);
       options.log.warn(
@@ -65,7 +81,7 @@ export function createApiHandler(options: ApiHandlerOptions): HttpHandler {
       );
       return sendJsonError(response, 403, 'AccessDeniedException', `Refused: ${verdict.reason}.`);
     }
-    const query = new URLSearchParams(queryOf(request));
+    const query = request.url?.includes('?') ? new URLSearchParams(queryOf(request)) : NO_QUERY;
     const credential = parseCredentialScope(request.headers.authorization, query);
     const service = credential ? credential.service : await guessService(request, query);
     const authentication = await options.authenticator?.authenticate(request);
