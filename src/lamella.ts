@@ -32,6 +32,7 @@ import { type Closeable, Lifetime } from './lifetime.ts';
 import { createLog, type Log } from './log.ts';
 import { createLogStore } from './logs/log-store.ts';
 import type { Options } from './options.ts';
+import { QUOTAS } from './protocol/quotas.ts';
 import { probeHost } from './sandbox/host-capabilities.ts';
 import { createSandboxes } from './sandbox/open-sandbox.ts';
 import { createArchives } from './storage/archives.ts';
@@ -115,11 +116,16 @@ async function open(options: Options, lifetime: Lifetime): Promise<Omit<Lamella,
 
   const runDirectory = join(data.root, 'run');
   rmSync(runDirectory, { recursive: true, force: true });
-  const environmentsDirectory = join(runDirectory, 'environments');
-  mkdirSync(environmentsDirectory, { recursive: true, mode: 0o700 });
+  mkdirSync(runDirectory, { recursive: true, mode: 0o700 });
   lifetime.onClose(() => rmSync(runDirectory, { recursive: true, force: true }));
   const sandboxes = lifetime.own(
-    createSandboxes({ capabilities, clock, log, runDirectory: join(runDirectory, 'sandboxes') }),
+    createSandboxes({
+      capabilities,
+      clock,
+      log,
+      runDirectory: join(runDirectory, 'sandboxes'),
+      usualVolumeBytes: QUOTAS.ephemeralStorageMib.default * 1024 * 1024,
+    }),
   );
   const credentials = createCredentialIssuer();
   const emit: Emit = (fact) => {
@@ -128,7 +134,6 @@ async function open(options: Options, lifetime: Lifetime): Promise<Omit<Lamella,
   const environmentHost = {
     openSandbox: sandboxes.open,
     slots: createSlots(),
-    runDirectory: environmentsDirectory,
     hasCpuLimit: options.cpu === 'limited',
     clock,
     emit,

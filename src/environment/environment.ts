@@ -4,7 +4,7 @@
  * is handled to its end; an effect's completion comes back as an event.
  */
 import { randomUUID } from 'node:crypto';
-import { chmod, mkdir, readdir, rm } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Cancel, Clock } from '../clock.ts';
 import type { FunctionVersion } from '../functions/function.ts';
@@ -56,8 +56,6 @@ export type EnvironmentOptions = {
 export type EnvironmentHost = {
   readonly openSandbox: OpenSandbox;
   readonly slots: Slots;
-  /** Folder for the environments' /tmp; theirs alone. */
-  readonly runDirectory: string;
   /** Give each function CPU time in proportion to its memory. */
   readonly hasCpuLimit: boolean;
   readonly clock: Clock;
@@ -112,7 +110,6 @@ export async function openEnvironment(host: EnvironmentHost, options: Environmen
       isTrusted: (connection) => isOwnConnection(host.slots, hostUid, connection),
     }),
   );
-  const temporaryDirectory = join(host.runDirectory, id, 'tmp');
   const place: EnvironmentPlace = {
     id,
     slot,
@@ -122,11 +119,8 @@ export async function openEnvironment(host: EnvironmentHost, options: Environmen
     initializationType: options.initializationType,
     codeDirectory: options.codeDirectory,
     optDirectory: options.optDirectory,
-    temporaryDirectory,
   };
   try {
-    await mkdir(temporaryDirectory, { recursive: true });
-    await chmod(temporaryDirectory, 0o1777);
     const extensionNames = await listExtensions(options.optDirectory);
     const sandbox = await host.openSandbox(planSandbox(version, place));
     hostUid = sandbox.hostUid;
@@ -134,7 +128,6 @@ export async function openEnvironment(host: EnvironmentHost, options: Environmen
     return driver;
   } catch (failure) {
     await listener.close();
-    await rm(join(host.runDirectory, id), { recursive: true, force: true });
     host.slots.release(slot);
     throw failure;
   }
@@ -311,7 +304,6 @@ class Driver implements Environment {
     this.#onInitialised(false);
     await this.#listener.close();
     await this.#sandbox.close();
-    await rm(join(this.#host.runDirectory, this.#place.id), { recursive: true, force: true });
     this.#host.slots.release(this.#place.slot);
   }
 

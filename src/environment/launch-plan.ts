@@ -23,8 +23,6 @@ export type EnvironmentPlace = {
   readonly codeDirectory: string;
   /** Merged layers on the host; undefined for a function without layers. */
   readonly optDirectory: string | undefined;
-  /** The folder on the host that is /tmp inside. */
-  readonly temporaryDirectory: string;
 };
 
 /** What the function signs its own calls with; belongs to its role, never to the user. */
@@ -34,6 +32,8 @@ export type Credentials = {
   readonly sessionToken: string;
 };
 
+const MIB = 1024 * 1024;
+
 export function planSandbox(version: FunctionVersion, place: EnvironmentPlace): SandboxSpec {
   return {
     id: place.id,
@@ -41,11 +41,11 @@ export function planSandbox(version: FunctionVersion, place: EnvironmentPlace): 
     mounts: [
       { source: place.codeDirectory, target: '/var/task', access: 'read-only' },
       ...(place.optDirectory ? [{ source: place.optDirectory, target: '/opt', access: 'read-only' } as const] : []),
-      { source: place.temporaryDirectory, target: '/tmp', access: 'read-write' },
     ],
+    volume: { target: '/tmp', sizeBytes: version.configuration.ephemeralStorageMib * MIB },
     hosts: { [place.host]: ['sandbox.localdomain', 'sandbox'] },
     workingDirectory: '/var/task',
-    memoryLimitBytes: version.configuration.memoryMib * 1024 * 1024,
+    memoryLimitBytes: version.configuration.memoryMib * MIB,
     limits: { openFiles: QUOTAS.openFiles, processes: QUOTAS.processes },
   };
 }

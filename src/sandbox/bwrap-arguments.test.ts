@@ -27,10 +27,17 @@ const SPEC: SandboxSpec = {
 };
 
 describe('bwrapArguments', () => {
-  const args = (spec = SPEC, uid?: number): string => bwrapArguments(spec, ROOT, FILES, uid).join(' ');
+  const args = (spec = SPEC, uid?: number, volume?: string): string =>
+    bwrapArguments(spec, volume, ROOT, FILES, uid).join(' ');
 
   it('shows the host’s programs as the host has them, links as links', () => {
     expect(args()).toContain('--ro-bind /usr /usr --symlink usr/bin /bin --ro-bind /lib /lib');
+  });
+
+  it('mounts the volume where the spec wants it', () => {
+    expect(args()).not.toContain('/run/volume');
+    const spec: SandboxSpec = { ...SPEC, volume: { target: '/scratch', sizeBytes: 1 } };
+    expect(args(spec, undefined, '/run/volume')).toContain('--bind /run/volume /scratch');
   });
 
   it('makes a user namespace only for an ordinary user', () => {

@@ -7,7 +7,7 @@
  * /dev/shm, as on Lambda.
  */
 import assert from 'node:assert/strict';
-import type { SandboxSpec } from './sandbox.ts';
+import type { Mount, SandboxSpec } from './sandbox.ts';
 
 /** What of the host a sandbox shows, found out once per service. */
 export type HostRoot = {
@@ -30,9 +30,13 @@ const DEVICE_LINKS = { fd: '', stdin: '/0', stdout: '/1', stderr: '/2' };
 /** Where Lambda has folders; empty when the spec mounts nothing there. */
 const FOLDERS = ['/var/task', '/opt', '/tmp'];
 
-/** The arguments for `bwrap --args`, without the command. `userNamespaceUid` is undefined when running as root. */
+/**
+ * The arguments for `bwrap --args`, without the command. `volume` is the folder for `spec.volume`; `userNamespaceUid`
+ * is undefined when running as root.
+ */
 export function bwrapArguments(
   spec: SandboxSpec,
+  volume: string | undefined,
   root: HostRoot,
   files: IdentityFiles,
   userNamespaceUid: number | undefined,
@@ -51,7 +55,7 @@ export function bwrapArguments(
     ...Object.entries(DEVICE_LINKS).flatMap(([name, fd]) => ['--symlink', `/proc/self/fd${fd}`, `/dev/${name}`]),
     ...['--remount-ro', '/dev'],
     ...FOLDERS.flatMap((folder) => ['--dir', folder]),
-    ...spec.mounts.flatMap(({ source, target, access }) => {
+    ...mountsOf(spec, volume).flatMap(({ source, target, access }) => {
       assert(/^\/(?!.*(\/|^)\.\.?(\/|$))./.test(target), `a mount's target is a plain absolute path: ${target}`);
       // Left to itself, bubblewrap makes the folders above for its own user only.
       return [
@@ -65,6 +69,12 @@ export function bwrapArguments(
     ...['--remount-ro', '/'],
     ...['--chdir', spec.workingDirectory],
   ];
+}
+
+function mountsOf({ mounts, volume }: SandboxSpec, source: string | undefined): readonly Mount[] {
+  if (volume === undefined) return mounts;
+  assert(source !== undefined, 'a spec with a volume needs a folder for it');
+  return [...mounts, { source, target: volume.target, access: 'read-write' }];
 }
 
 function foldersAbove(path: string): string[] {

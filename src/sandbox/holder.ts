@@ -25,10 +25,10 @@ export class Holder {
   #procFd: number | undefined;
   #ownProcesses: ReadonlySet<number> = new Set();
 
-  /** Starts bubblewrap, which then waits for `open`. */
-  constructor({ tools, inheritedDescriptors }: SandboxHost) {
-    const bwrap = { file: tools.bwrap, args: ['--args', `${ARGUMENTS}`, tools.cat] };
-    const { file, args } = closing(inheritedDescriptors, tools.bash, bwrap);
+  /** Starts bubblewrap, by way of `entry`, a command that becomes another; it then waits for `open`. */
+  constructor({ tools, inheritedDescriptors }: SandboxHost, entry: readonly string[]) {
+    const [program, ...rest] = [...entry, tools.bwrap, '--args', `${ARGUMENTS}`, tools.cat];
+    const { file, args } = closing(inheritedDescriptors, tools.bash, { file: program ?? tools.bwrap, args: rest });
     this.#child = startChild(file, args, ['pipe', 'pipe', 'pipe', 'pipe', 'pipe']);
     this.#child.pipes[STDERR]?.on('data', (chunk: Buffer) => {
       if (this.#stderr.length < 4096) this.#stderr += chunk.toString();

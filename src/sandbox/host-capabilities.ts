@@ -12,7 +12,15 @@ import { silentLog } from '../log.ts';
 import { OperatorError } from '../operator-error.ts';
 import { detectCgroups, hostCgroupSources } from './cgroup-detection.ts';
 import { inheritedDescriptors } from './inherited-descriptors.ts';
-import type { CgroupSupport, SandboxHost, SandboxIdentity, SandboxTools } from './sandbox-host.ts';
+import { tryLoopVolume } from './loop-volumes.ts';
+import type {
+  CgroupSupport,
+  SandboxHost,
+  SandboxIdentity,
+  SandboxTools,
+  VolumeSupport,
+  VolumeTools,
+} from './sandbox-host.ts';
 import { startSandboxes } from './sandboxes.ts';
 import { readAll, runTool, runToolSync } from './spawn.ts';
 
@@ -61,6 +69,17 @@ const TOOL_PACKAGES: Readonly<Record<ToolName, string>> = {
   sh: 'dash',
   bash: 'bash',
 };
+/** Names of programs that only volumes need. */
+const VOLUME_TOOLS: Readonly<Record<keyof VolumeTools, string>> = {
+  mkfs: 'mkfs.ext4',
+  tune2fs: 'tune2fs',
+  dumpe2fs: 'dumpe2fs',
+  debugfs: 'debugfs',
+  mount: 'mount',
+  umount: 'umount',
+  unshare: 'unshare',
+  cp: 'cp',
+};
 /** The first bubblewrap with everything that is asked of it (`--info-fd`, `--args`, `--cap-drop`). */
 const MIN_BUBBLEWRAP = [0, 3] as const;
 
@@ -79,15 +98,17 @@ export async function probeHost(): Promise<HostCapabilities> {
   checks.push(...checkSettings(readSettings(), isRoot), checkProcChildren());
   let host: SandboxHost | undefined;
   if (isComplete(tools)) {
-    host = {
+    const untried: SandboxHost = {
       tools,
       inheritedDescriptors: inheritedDescriptors(),
       identity: chooseIdentity(isRoot),
       cgroups,
+      volumes: { kind: 'folders', reason: 'trial' },
       countsProcessesApart: isRoot || kernelAtLeast(release(), 5, 14),
     };
-    const trial = await tryHost(host);
-    checks.push(checkTrial(trial, readSettings(), isRoot));
+    const [trial, volumes] = await Promise.all([tryHost(untried), detectVolumes(tools, isRoot)]);
+    host = { ...untried, volumes };
+    checks.push(checkTrial(trial, readSettings(), isRoot), checkVolumes(volumes));
   }
   checks.push(...checkCgroups(cgroups), checkProcessLimit(isRoot || kernelAtLeast(release(), 5, 14)));
   return { checks, host: checks.every((check) => check.ok || !check.isRequired) ? host : undefined };
@@ -169,6 +190,23 @@ function findTools(): Partial<SandboxTools> {
 
 function findTool(name: string): string | undefined {
   return TOOL_FOLDERS.map((folder) => join(folder, name)).find(isExecutable);
+}
+
+/** Mounts a small volume to see whether that can be done here. */
+async function detectVolumes(tools: SandboxTools, isRoot: boolean): Promise<VolumeSupport> {
+  const folders = (reason: string): VolumeSupport => ({ kind: 'folders', reason });
+  if (!isRoot) return folders('only root may mount file systems');
+  const found = Object.entries(VOLUME_TOOLS).map(([name, program]) => ({ name, program, path: findTool(program) }));
+  const missing = found.filter(({ path }) => path === undefined).map(({ program }) => program);
+  if (missing.length > 0) return folders(`${missing.join(', ')} not found (packages e2fsprogs, mount, util-linux)`);
+  const volumeTools = Object.fromEntries(found.map(({ name, path }) => [name, path])) as VolumeTools;
+  const folder = mkdtempSync(join(tmpdir(), 'lamella-volume-'));
+  try {
+    const failure = await tryLoopVolume({ ...tools, ...volumeTools }, folder);
+    return failure === undefined ? { kind: 'loop', tools: volumeTools } : folders(failure);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 function isComplete(tools: Partial<SandboxTools>): tools is SandboxTools {
@@ -272,6 +310,17 @@ function checkCgroups(cgroups: CgroupSupport): HostCheck[] {
   return [
     { name: 'memory and CPU limits', ok: hasCpu, isRequired: false, detail, remedy: hasCpu ? undefined : remedy },
   ];
+}
+
+function checkVolumes(volumes: VolumeSupport): HostCheck {
+  const ok = volumes.kind === 'loop';
+  return {
+    name: 'size of /tmp',
+    ok,
+    isRequired: false,
+    detail: ok ? 'a file system of the configured size for each environment' : `not limited: ${volumes.reason}`,
+    remedy: ok ? undefined : 'Start as root on a machine with loop devices (in a container: `--privileged`).',
+  };
 }
 
 function checkProcessLimit(isApart: boolean): HostCheck {

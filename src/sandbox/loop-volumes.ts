@@ -3,24 +3,13 @@
  * that dies with the service: then nothing remains of the mounts, their loop devices and their files, however the
  * service ended. The files have no name any more once they are mounted.
  *
- * Making a file system takes long, so there is one template for each size, kept in memory as the few blocks of it that
- * are not empty; and volumes are mounted ahead of need, because a cold start has no time for it.
+ * Making a file system takes long, so there is one template for each size, which is copied; and volumes are mounted
+ * ahead of need, because a cold start has no time for it.
  */
 import assert from 'node:assert/strict';
-import {
-  closeSync,
-  ftruncateSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  readSync,
-  rmdirSync,
-  rmSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, ftruncateSync, mkdirSync, openSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Log } from '../log.ts';
-import { OperatorError } from '../operator-error.ts';
 import type { SandboxTools, VolumeTools } from './sandbox-host.ts';
 import type { Child } from './spawn.ts';
 import { runTool, startChild } from './spawn.ts';
@@ -37,7 +26,7 @@ export type LoopVolumesMeans = {
 
 const BLOCK = 4096;
 /** What a file system needs for itself, beyond the room that is wanted. Sparse, so it may be generous. */
-const OVERHEAD = { share: 0.05, bytes: 32 * 1024 * 1024 };
+const OVERHEAD = { share: 0.05, bytes: 4 * 1024 * 1024 };
 /** Blocks for the map of a file that has become fragmented, so that the last byte of the room can be used. */
 const SLACK_BLOCKS = 16;
 /** Volumes kept ready: of the usual size, and of each other size that was asked for lately. */
@@ -47,13 +36,18 @@ const OTHER_SIZES = 3;
 /** No journal and no barriers: nothing here is to survive a crash. Tables are empty because the file is. */
 const MOUNT_OPTIONS = 'loop,nosuid,nodev,noatime,noinit_itable,nobarrier';
 
-/** Serves one request a line; the answer is a line too, `ok` or what went wrong. Volumes are named by number. */
+/** Serves one request a line; the answer is a line too, `ok` or what went wrong. */
 const KEEPER = `
+mount_copy() { # template, image, folder
+  "$CP" --sparse=always "$1" "$2" && "$MOUNT" -t ext4 -o ${MOUNT_OPTIONS} "$2" "$3"
+}
+CP=$1 MOUNT=$2 UMOUNT=$3
+cd "$4" || exit
 echo ready
-while read -r verb number; do
+while read -r verb volume template; do
   case $verb in
-    mount) words=$("$1" -t ext4 -o ${MOUNT_OPTIONS} "$3/$number.img" "$3/$number" 2>&1) ;;
-    unmount) words=$("$2" -l "$3/$number" 2>&1) ;;
+    mount) words=$(mount_copy "$template.img" "$volume.img" "$volume" 2>&1) ;;
+    unmount) words=$("$UMOUNT" -l "$volume" 2>&1) ;;
   esac && echo ok || echo failed: $words
 done`;
 
@@ -61,7 +55,8 @@ done`;
 export function startLoopVolumes(means: LoopVolumesMeans): Volumes {
   const { tools, log, folder, usualBytes } = means;
   const keeper = startKeeper(tools, folder);
-  const templates = new Map<number, Promise<Template>>();
+  /** Names of templates by size. */
+  const templates = new Map<number, Promise<string>>();
   const ready = new Map<number, Promise<Volume>[]>();
   /** Sizes to keep ready, the one asked for last at the end. */
   const sizes = new Set<number>();
@@ -70,36 +65,23 @@ export function startLoopVolumes(means: LoopVolumesMeans): Volumes {
   let isClosed = false;
   let hasWarned = false;
 
-  const templateOf = (sizeBytes: number): Promise<Template> => {
-    const known = templates.get(sizeBytes) ?? makeTemplate(tools, keeper, folder, sizeBytes);
-    templates.set(sizeBytes, known);
-    return known;
+  const templateOf = (sizeBytes: number): Promise<string> => {
+    const template = templates.get(sizeBytes) ?? makeTemplate(tools, folder, sizeBytes);
+    templates.set(sizeBytes, template);
+    return template;
   };
   const make = async (sizeBytes: number): Promise<Volume> => {
     try {
-      const template = await templateOf(sizeBytes);
-      const number = `${count++}`;
-      const image = join(folder, `${number}.img`);
-      const point = join(folder, number);
-      writeImage(template, image);
-      mkdirSync(point);
-      try {
-        await keeper.ask(`mount ${number}`);
-      } finally {
-        rmSync(image);
-      }
-      return { folder: point, remove: () => remove(number, point) };
+      const volume = await mountCopy(keeper, folder, await templateOf(sizeBytes), `${count++}`);
+      return { folder: join(folder, volume), remove: () => remove(volume) };
     } catch (failure) {
       if (!hasWarned) log.warn({ err: failure }, 'a volume cannot be made; folders without a limit take their place');
       hasWarned = true;
-      templates.delete(sizeBytes);
       return means.spare.take(sizeBytes);
     }
   };
-  const remove = (number: string, point: string): Promise<void> => {
-    const removal = keeper
-      .ask(`unmount ${number}`)
-      .then(() => rmdirSync(point))
+  const remove = (volume: string): Promise<void> => {
+    const removal = unmount(keeper, folder, volume)
       .catch((failure: unknown) => log.warn({ err: failure }, 'a volume could not be removed'))
       .finally(() => removals.delete(removal));
     removals.add(removal);
@@ -151,11 +133,11 @@ export function startLoopVolumes(means: LoopVolumesMeans): Volumes {
 
 /** Makes one small volume and removes it again; answers what went wrong, undefined if nothing did. */
 export async function tryLoopVolume(tools: SandboxTools & VolumeTools, folder: string): Promise<string | undefined> {
-  mkdirSync(folder, { recursive: true });
   const keeper = startKeeper(tools, folder);
   try {
     await keeper.started;
-    await makeTemplate(tools, keeper, folder, 1024 * 1024);
+    const volume = await mountCopy(keeper, folder, await makeTemplate(tools, folder, 8 * 1024 * 1024), 'trial');
+    await unmount(keeper, folder, volume);
     return undefined;
   } catch (failure) {
     return (failure as Error).message;
@@ -173,7 +155,7 @@ interface Keeper {
 }
 
 function startKeeper(tools: SandboxTools & VolumeTools, folder: string): Keeper {
-  const shell = [tools.sh, '-c', KEEPER, tools.sh, tools.mount, tools.umount, folder];
+  const shell = [tools.sh, '-c', KEEPER, tools.sh, tools.cp, tools.mount, tools.umount, folder];
   // What the host mounts later is seen inside; what is mounted inside is not seen by the host.
   const unshare = [tools.unshare, '--mount', '--propagation', 'slave', '--', ...shell];
   const child: Child = startChild(tools.setpriv, ['--pdeathsig', 'KILL', ...unshare], ['pipe', 'pipe', 'ignore']);
@@ -208,40 +190,45 @@ function startKeeper(tools: SandboxTools & VolumeTools, folder: string): Keeper 
   };
 }
 
-/** A file system as the parts of its file that are not empty. */
-type Template = {
-  readonly bytes: number;
-  readonly parts: readonly { readonly at: number; readonly content: Buffer }[];
-};
-
-async function makeTemplate(tools: VolumeTools, keeper: Keeper, folder: string, sizeBytes: number): Promise<Template> {
-  const number = `template-${sizeBytes}`;
-  const image = join(folder, `${number}.img`);
-  const point = join(folder, number);
-  const bytes = Math.ceil((sizeBytes * (1 + OVERHEAD.share) + OVERHEAD.bytes) / BLOCK) * BLOCK;
-  mkdirSync(point);
+/** Mounts a copy of a template; answers its name. */
+async function mountCopy(keeper: Keeper, folder: string, template: string, volume: string): Promise<string> {
+  mkdirSync(join(folder, volume));
   try {
-    const fd = openSync(image, 'wx', 0o600);
-    ftruncateSync(fd, bytes);
-    closeSync(fd);
-    const format = ['-q', '-F', '-b', `${BLOCK}`, '-m', '0', '-i', '16384'];
-    const features = ['-O', '^has_journal,^resize_inode,metadata_csum,extent', '-E', 'lazy_itable_init=1,nodiscard'];
-    await must(tools.mkfs, [...format, ...features, image]);
-    // As a function finds /tmp: empty, and everybody's. The kernel's own tool writes that into the unmounted file.
-    const commands = ['rmdir lost+found', 'set_inode_field <2> mode 041777'];
-    for (const command of commands) await must(tools.debugfs, ['-w', '-R', command, image]);
-    const head = await must(tools.dumpe2fs, ['-h', image]);
-    const free = Number(/^Free blocks:\s*(\d+)/m.exec(head)?.[1]);
-    const reserved = free - keptByKernel(bytes / BLOCK) - Math.ceil(sizeBytes / BLOCK) - SLACK_BLOCKS;
-    assert(reserved >= 0, 'the file system has more room than is wanted');
-    await must(tools.tune2fs, ['-r', `${reserved}`, image]);
-    await keeper.ask(`mount ${number}`);
-    await keeper.ask(`unmount ${number}`);
-    return { bytes, parts: readParts(image) };
+    await keeper.ask(`mount ${volume} ${template}`);
+    return volume;
+  } catch (failure) {
+    rmdirSync(join(folder, volume));
+    throw failure;
   } finally {
-    rmSync(image, { force: true });
-    rmdirSync(point);
+    rmSync(join(folder, `${volume}.img`), { force: true });
   }
+}
+
+async function unmount(keeper: Keeper, folder: string, volume: string): Promise<void> {
+  await keeper.ask(`unmount ${volume}`);
+  rmdirSync(join(folder, volume));
+}
+
+/** Formats a file so that exactly `sizeBytes` can be written into it; answers its name. */
+async function makeTemplate(tools: VolumeTools, folder: string, sizeBytes: number): Promise<string> {
+  const name = `template-${sizeBytes}`;
+  const image = join(folder, `${name}.img`);
+  const bytes = Math.ceil((sizeBytes * (1 + OVERHEAD.share) + OVERHEAD.bytes) / BLOCK) * BLOCK;
+  const fd = openSync(image, 'w', 0o600);
+  ftruncateSync(fd, bytes);
+  closeSync(fd);
+  const format = ['-q', '-F', '-b', `${BLOCK}`, '-m', '0', '-i', '16384'];
+  const features = ['-O', '^has_journal,^resize_inode,metadata_csum,extent', '-E', 'lazy_itable_init=1,nodiscard'];
+  await must(tools.mkfs, [...format, ...features, image]);
+  // As a function finds /tmp: empty, and everybody's.
+  for (const change of ['rmdir lost+found', 'set_inode_field <2> mode 041777']) {
+    await must(tools.debugfs, ['-w', '-R', change, image]);
+  }
+  const free = Number(/^Free blocks:\s*(\d+)/m.exec(await must(tools.dumpe2fs, ['-h', image]))?.[1]);
+  const reserved = free - keptByKernel(bytes / BLOCK) - Math.ceil(sizeBytes / BLOCK) - SLACK_BLOCKS;
+  assert(reserved >= 0, 'a file system has more room than is wanted');
+  await must(tools.tune2fs, ['-r', `${reserved}`, image]);
+  return name;
 }
 
 /** ext4 keeps a fiftieth of the blocks, but no more than 4096, from everybody. */
@@ -251,23 +238,6 @@ function keptByKernel(blocks: number): number {
 
 async function must(tool: string, args: readonly string[]): Promise<string> {
   const { code, stdout, stderr } = await runTool(tool, args);
-  if (code === 0) return stdout;
-  throw new OperatorError('no-sandbox', {
-    reason: `${tool} says: ${stderr.trim()}`,
-    remedy: 'Check the free space of the data folder.',
-  });
-}
-
-function readParts(image: string): Template['parts'] {
-  return [];
-}
-
-function writeImage({ bytes, parts }: Template, image: string): void {
-  const fd = openSync(image, 'wx', 0o600);
-  try {
-    ftruncateSync(fd, bytes);
-    for (const { at, content } of parts) writeSync(fd, content, 0, content.length, at);
-  } finally {
-    closeSync(fd);
-  }
+  if (code !== 0) throw new Error(`${tool} says: ${stderr.trim()}`);
+  return stdout;
 }

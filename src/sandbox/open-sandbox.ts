@@ -14,6 +14,8 @@ export type CreateSandboxes = {
   readonly log: Log;
   /** A folder for this service alone; everything in it is removed at the start and at the end. */
   readonly runDirectory: string;
+  /** The size of volumes that most sandboxes will ask for; some are kept ready. */
+  readonly usualVolumeBytes?: number;
 };
 
 /**

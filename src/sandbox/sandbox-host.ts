@@ -21,6 +21,23 @@ export type SandboxTools = {
   readonly nice: string;
 };
 
+/** Absolute paths of the programs that make and mount file systems in files. */
+export type VolumeTools = {
+  readonly mkfs: string;
+  readonly tune2fs: string;
+  readonly dumpe2fs: string;
+  readonly debugfs: string;
+  readonly mount: string;
+  readonly umount: string;
+  readonly unshare: string;
+  readonly cp: string;
+};
+
+/** How much a sandbox may write: what its volume holds, or what the disk does. */
+export type VolumeSupport =
+  | { readonly kind: 'loop'; readonly tools: VolumeTools }
+  | { readonly kind: 'folders'; readonly reason: string };
+
 /**
  * Who a function is. As root each sandbox has a host uid (and gid of the same number) of its own, `firstUid` + slot;
  * an ordinary user can only be himself, under another number in a user namespace.
@@ -45,6 +62,7 @@ export type SandboxHost = {
   readonly inheritedDescriptors: readonly number[];
   readonly identity: SandboxIdentity;
   readonly cgroups: CgroupSupport;
+  readonly volumes: VolumeSupport;
   /**
    * Whether the kernel counts a sandbox's processes apart from the user's other processes, so that a limit on their
    * number hits the function alone (as root always; as an ordinary user since Linux 5.14).

@@ -19,6 +19,8 @@ export type SandboxSpec = {
   /** A small number, unique among the living sandboxes of this service, from which the host uid is derived. */
   readonly slot: number;
   readonly mounts: readonly Mount[];
+  /** A folder of the sandbox's own, empty at first, in which so much can be written. It outlives `killAll`. */
+  readonly volume?: { readonly target: string; readonly sizeBytes: number };
   /** Extra lines of /etc/hosts: address -> names. */
   readonly hosts: Readonly<Record<string, readonly string[]>>;
   readonly workingDirectory: string;

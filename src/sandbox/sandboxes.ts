@@ -16,6 +16,8 @@ import type { OpenSandbox, Sandbox } from './sandbox.ts';
 import type { SandboxHost } from './sandbox-host.ts';
 import { insideUid } from './sandbox-host.ts';
 import { createSeats } from './seats.ts';
+import type { Volume } from './volumes.ts';
+import { startVolumes } from './volumes.ts';
 
 export type SandboxesMeans = {
   readonly host: SandboxHost;
@@ -23,6 +25,8 @@ export type SandboxesMeans = {
   readonly log: Log;
   /** A folder for this service alone; everything in it is removed at the start and at the end. */
   readonly runDirectory: string;
+  /** The size of volumes that most sandboxes will ask for. */
+  readonly usualVolumeBytes?: number | undefined;
 };
 
 export interface Sandboxes {
@@ -32,7 +36,7 @@ export interface Sandboxes {
 }
 
 /** Takes some 20 ms for the files of /etc; the rest is prepared in the background. */
-export function startSandboxes({ host, clock, log, runDirectory }: SandboxesMeans): Sandboxes {
+export function startSandboxes({ host, clock, log, runDirectory, usualVolumeBytes }: SandboxesMeans): Sandboxes {
   rmSync(runDirectory, { recursive: true, force: true });
   mkdirSync(runDirectory, { recursive: true, mode: 0o700 });
   const scriptFolder = join(runDirectory, 'launch');
@@ -40,7 +44,8 @@ export function startSandboxes({ host, clock, log, runDirectory }: SandboxesMean
 
   const cgroups = openCgroups(host.cgroups, clock);
   const pipes = createOutputPipes(host.tools.mkfifo, join(runDirectory, 'pipes'));
-  const seats = createSeats({ host, cgroups, pipes, clock, log, scriptFolder });
+  const volumes = startVolumes({ host, log, folder: join(runDirectory, 'volumes'), usualBytes: usualVolumeBytes });
+  const seats = createSeats({ host, cgroups, pipes, clock, log, volumes, scriptFolder });
   const identityFiles = createIdentityFileCache(join(runDirectory, 'identity'));
   const root = prepareHostRoot(join(runDirectory, 'etc'));
 
@@ -57,22 +62,28 @@ export function startSandboxes({ host, clock, log, runDirectory }: SandboxesMean
     const sharers = uidsInUse.get(uid) ?? 0;
     uidsInUse.set(uid, sharers + 1);
     const namespaceUid = host.identity.kind === 'user-namespace' ? uid : undefined;
+    let volume: Volume | undefined;
     try {
+      await volumes.ready;
+      volume = spec.volume && (await volumes.take(spec.volume.sizeBytes));
+      const { folder } = volume ?? {};
       const sandbox = await BubblewrapSandbox.open(seats.take(), spec, {
         host,
         clock,
         maker: seats,
         hasOwnUid: sharers === 0,
-        holderArguments: () => bwrapArguments(spec, root, identityFiles(uid, spec.hosts), namespaceUid),
+        holderArguments: () => bwrapArguments(spec, folder, root, identityFiles(uid, spec.hosts), namespaceUid),
       });
       log.debug({ sandbox: spec.id, uid: sandbox.hostUid }, 'sandbox opened');
       living.add(sandbox);
       void sandbox.closed.then(() => {
+        void volume?.remove();
         living.delete(sandbox);
         release(uid);
       });
       return sandbox;
     } catch (failure) {
+      void volume?.remove();
       release(uid);
       throw failure;
     }
@@ -93,6 +104,7 @@ export function startSandboxes({ host, clock, log, runDirectory }: SandboxesMean
       await Promise.all(opening);
       await Promise.all([...living].map((sandbox) => sandbox.close()));
       await seats.close();
+      await volumes.close();
       await pipes.close();
       await cgroups.close();
       rmSync(runDirectory, { recursive: true, force: true });

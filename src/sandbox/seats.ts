@@ -10,6 +10,7 @@ import { Holder } from './holder.ts';
 import { Launcher } from './launcher.ts';
 import type { OutputPipes } from './output-pipes.ts';
 import type { SandboxHost } from './sandbox-host.ts';
+import type { Volumes } from './volumes.ts';
 
 /** Spare seats kept while nothing happens. */
 const SPARE_SEATS = 2;
@@ -29,7 +30,7 @@ export type SeatMaker = {
 };
 
 export interface Seats extends SeatMaker {
-  /** A spare seat, or one made now. */
+  /** A spare seat, or one made now; only once volumes are ready. */
   take(): Seat;
   close(): Promise<void>;
 }
@@ -40,11 +41,13 @@ export type SeatMeans = {
   readonly pipes: OutputPipes;
   readonly clock: Clock;
   readonly log: Log;
+  /** What bubblewrap is started by, once that can be done; see `Volumes`. */
+  readonly volumes: Pick<Volumes, 'ready' | 'entry'>;
   /** For the launchers' scripts. */
   readonly scriptFolder: string;
 };
 
-export function createSeats({ host, cgroups, pipes, clock, log, scriptFolder }: SeatMeans): Seats {
+export function createSeats({ host, cgroups, pipes, clock, log, volumes, scriptFolder }: SeatMeans): Seats {
   const spare: Seat[] = [];
   const removals = new Set<Promise<void>>();
   let launchers = 0;
@@ -52,7 +55,7 @@ export function createSeats({ host, cgroups, pipes, clock, log, scriptFolder }: 
   let isClosed = false;
 
   const maker: SeatMaker = {
-    makeHolder: () => new Holder(host),
+    makeHolder: () => new Holder(host, volumes.entry),
     makeLauncher: ({ joinFiles }) =>
       new Launcher({ host, pipes, clock, joinFiles, scriptFile: `${scriptFolder}/${launchers++}` }),
   };
@@ -84,7 +87,7 @@ export function createSeats({ host, cgroups, pipes, clock, log, scriptFolder }: 
     const removal = removeSeat(seat).finally(() => removals.delete(removal));
     removals.add(removal);
   };
-  scheduleRefill(0);
+  void volumes.ready.then(() => scheduleRefill(0));
 
   return {
     ...maker,

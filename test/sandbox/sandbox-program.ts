@@ -15,12 +15,15 @@ export type ProgramOptions = {
   readonly runDirectory: string;
   /** Does without control groups, as some machines have to. */
   readonly isBare: boolean;
+  /** Believes that it can mount volumes, and cannot. */
+  readonly cannotMount: boolean;
 };
 export type Run = { readonly output: string; readonly exit: Awaited<SandboxProcess['exited']> };
 
 const options = JSON.parse(process.argv[2] ?? '{}') as ProgramOptions;
 const found = await probeHost();
-const host = found.host && options.isBare ? bare(found.host) : found.host;
+const equipped = found.host && options.isBare ? bare(found.host) : found.host;
+const host = equipped && options.cannotMount ? withoutMount(equipped) : equipped;
 const capabilities = { ...found, host };
 const sandboxes = createSandboxes({
   capabilities,
@@ -109,4 +112,9 @@ function at<T>(list: readonly T[], index: number): T {
 
 function bare(host: SandboxHost): SandboxHost {
   return { ...host, cgroups: { kind: 'none', reason: 'the test wants to do without' } };
+}
+
+function withoutMount(host: SandboxHost): SandboxHost {
+  if (host.volumes.kind === 'folders') return host;
+  return { ...host, volumes: { kind: 'loop', tools: { ...host.volumes.tools, mount: '/bin/false' } } };
 }

@@ -60,7 +60,11 @@ let bundle: Promise<string> | undefined;
 let counter = 0;
 
 /** Starts a service; `end` closes its sandboxes and removes its folder. `runFolder` is kept from an earlier one. */
-export async function startSandboxService(account: Account, runFolder?: string): Promise<SandboxService> {
+export async function startSandboxService(
+  account: Account,
+  runFolder?: string,
+  { cannotMount = false } = {},
+): Promise<SandboxService> {
   bundle ??= bundleProgram();
   const program = await bundle;
   const folder = await mkdtemp(join(tmpdir(), 'lamella-service-'));
@@ -69,6 +73,7 @@ export async function startSandboxService(account: Account, runFolder?: string):
   const options: ProgramOptions = {
     runDirectory: runFolder ?? join(folder, 'run'),
     isBare: account.isBare,
+    cannotMount,
   };
   const identity = process.getuid?.() === 0 ? { uid: account.uid, gid: account.uid } : {};
   const child = spawn(process.execPath, [program, JSON.stringify(options)], {

@@ -1,0 +1,142 @@
+/**
+ * The folder of a sandbox's own: how much it holds, what it outlives, and that nothing remains of it.
+ */
+import { readFileSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { HostCapabilities } from '../../src/sandbox/host-capabilities.ts';
+import type { SandboxService } from './sandbox-service.ts';
+import { accounts, forgetBundle, startSandboxService } from './sandbox-service.ts';
+
+const MB = 1024 * 1024;
+
+afterAll(forgetBundle);
+
+describe.each(accounts())('a volume of a service that is $name', (account) => {
+  let service: SandboxService;
+  let isLimited: boolean;
+
+  beforeAll(async () => {
+    service = await startSandboxService(account);
+    const { host } = (await service.capabilities()) as HostCapabilities;
+    isLimited = host?.volumes.kind === 'loop';
+  });
+  afterAll(async () => service.end());
+
+  const openWith = async (sizeBytes: number, changes = {}): Promise<number> => {
+    const spec = await service.spec(changes);
+    const mounts = spec.mounts.filter(({ target }) => target !== '/tmp');
+    return service.open({ ...spec, mounts, volume: { target: '/tmp', sizeBytes } });
+  };
+  const output = async (sandbox: number, command: string): Promise<string> =>
+    (await service.sh(sandbox, command)).output.trim();
+
+  it('is empty, and everybody may write in it', async () => {
+    const sandbox = await openWith(8 * MB);
+    expect(await output(sandbox, 'ls -A /tmp; stat -c %a /tmp; echo x >/tmp/x && cat /tmp/x')).toBe('1777\nx');
+    await service.close(sandbox);
+  });
+
+  it.each([8, 512])('of %i MB holds exactly that, and then there is no space left', async (size) => {
+    const sandbox = await openWith(size * MB);
+    const fill = `dd if=/dev/zero of=/tmp/all bs=1M count=${size} status=none && stat -c %s /tmp/all`;
+    if (isLimited) {
+      expect(await output(sandbox, fill)).toBe(`${size * MB}`);
+      const beyond = 'dd if=/dev/zero of=/tmp/more bs=64k count=2 status=none';
+      expect(await output(sandbox, beyond)).toContain('No space left on device');
+      expect(await output(sandbox, 'rm /tmp/all /tmp/more; echo again >/tmp/again; cat /tmp/again')).toBe('again');
+    } else {
+      expect(account.uid).not.toBe(0);
+    }
+    await service.close(sandbox);
+  });
+
+  it('runs no program with the rights of another, and has no devices', async (context) => {
+    if (!isLimited) context.skip('only mounted volumes have options');
+    const sandbox = await openWith(8 * MB);
+    const options = await output(sandbox, "grep ' /tmp ' /proc/self/mounts");
+    expect(options).toContain('nosuid');
+    expect(options).toContain('nodev');
+    await service.close(sandbox);
+  });
+
+  it('keeps its content when all processes are killed', async () => {
+    const sandbox = await openWith(8 * MB);
+    await service.sh(sandbox, 'echo kept >/tmp/kept');
+    await service.killAll(sandbox);
+    expect(await output(sandbox, 'cat /tmp/kept')).toBe('kept');
+    await service.close(sandbox);
+    const next = await openWith(8 * MB);
+    expect(await output(next, 'ls -A /tmp')).toBe('');
+    await service.close(next);
+  });
+
+  it('takes more than the processes may hold in memory, and does not count as theirs', async () => {
+    const sandbox = await openWith(256 * MB, { memoryLimitBytes: 64 * MB });
+    const copied = 'dd if=/dev/zero of=/tmp/big bs=1M count=200 status=none && cat /tmp/big | wc -c';
+    expect(await output(sandbox, copied)).toBe(`${200 * MB}`);
+    expect(await service.takeOutOfMemory(sandbox)).toBe(false);
+    expect(((await service.peakMemoryBytes(sandbox)) as number) / MB).toBeLessThan(16);
+    await service.close(sandbox);
+  });
+
+  it('is one of many, and nothing remains of any', async () => {
+    const own = await startSandboxService(account);
+    const mounts = hostMounts();
+    const opened = await Promise.all(
+      Array.from({ length: 40 }, async (_, number) => {
+        const spec = await own.spec();
+        const plain = spec.mounts.filter(({ target }) => target !== '/tmp');
+        const sandbox = await own.open({ ...spec, mounts: plain, volume: { target: '/tmp', sizeBytes: 8 * MB } });
+        await own.sh(sandbox, `echo ${number} >/tmp/mine`);
+        return sandbox;
+      }),
+    );
+    const told = await Promise.all(opened.map(async (sandbox) => (await own.sh(sandbox, 'cat /tmp/mine')).output));
+    expect(told).toEqual(opened.map((_, number) => `${number}\n`));
+    expect(hostMounts()).toBe(mounts);
+    if (isLimited) expect(await loopFiles(own.folder)).not.toEqual([]);
+    await own.closeAll();
+    expect(await loopFiles(own.folder)).toEqual([]);
+    expect(await readdir(own.folder)).not.toContain('run');
+    await own.end();
+  }, 60_000);
+
+  it('is gone with a service that is killed', async () => {
+    const own = await startSandboxService(account);
+    const spec = await own.spec();
+    const plain = spec.mounts.filter(({ target }) => target !== '/tmp');
+    const sandbox = await own.open({ ...spec, mounts: plain, volume: { target: '/tmp', sizeBytes: 8 * MB } });
+    await own.startSh(sandbox, 'echo x >/tmp/x; sleep 1000');
+    await own.kill();
+    await expect.poll(() => loopFiles(own.folder), { timeout: 10_000 }).toEqual([]);
+    await own.end();
+  });
+});
+
+describe('a volume on a host that cannot mount it after all', () => {
+  it('is a folder without a limit', async () => {
+    const [account] = accounts();
+    if (account === undefined) throw new Error('there is always an account');
+    const service = await startSandboxService(account, undefined, { cannotMount: true });
+    const spec = await service.spec();
+    const plain = spec.mounts.filter(({ target }) => target !== '/tmp');
+    const sandbox = await service.open({ ...spec, mounts: plain, volume: { target: '/tmp', sizeBytes: 8 * MB } });
+    const { output } = await service.sh(sandbox, 'dd if=/dev/zero of=/tmp/all bs=1M count=9 status=none && ls /tmp');
+    expect(output).toBe('all\n');
+    await service.end();
+  });
+});
+
+function hostMounts(): number {
+  return readFileSync('/proc/self/mountinfo', 'utf8').split('\n').length;
+}
+
+/** The files below `folder` that loop devices stand on; those without a name, too. */
+async function loopFiles(folder: string): Promise<string[]> {
+  const devices = (await readdir('/sys/block')).filter((name) => name.startsWith('loop'));
+  const files = await Promise.all(
+    devices.map((name) => readFile(`/sys/block/${name}/loop/backing_file`, 'utf8').catch(() => '')),
+  );
+  return files.filter((file) => file.startsWith(`${folder}/`));
+}
