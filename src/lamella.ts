@@ -4,10 +4,11 @@
  */
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { type AdjustableClock, type Cancel, type Clock, createAdjustableClock, systemClock } from './clock.ts';
+import { type AdjustableClock, type Cancel, type Clock, createAdjustableClock, sleep, systemClock } from './clock.ts';
 import { createAuthenticator } from './companion-apis/authentication.ts';
 import { createLogsApi } from './companion-apis/cloudwatch-logs.ts';
 import { createControlApi } from './companion-apis/control.ts';
+import { asyncRoutes } from './companion-apis/control-async.ts';
 import { clockRoutes } from './companion-apis/control-clock.ts';
 import { createIamApi } from './companion-apis/iam.ts';
 import { createS3Api } from './companion-apis/s3.ts';
@@ -21,6 +22,8 @@ import type { FunctionVersion } from './functions/function.ts';
 import { createFunctionFeatures } from './functions/function-features.ts';
 import { createFunctions, type Functions } from './functions/functions.ts';
 import { listen } from './http/listener.ts';
+import { createDelivery } from './invocation/async-delivery.ts';
+import { createAsyncInvocations } from './invocation/async-invocations.ts';
 import { createDispatcher } from './invocation/dispatcher.ts';
 import { EnvironmentPool } from './invocation/pool.ts';
 import { createProvisioner, provisionTargets } from './invocation/provisioner.ts';
@@ -33,6 +36,7 @@ import { createLog, type Log } from './log.ts';
 import { createLogStore } from './logs/log-store.ts';
 import type { Options } from './options.ts';
 import { QUOTAS } from './protocol/quotas.ts';
+import { createQueues } from './queues/queue.ts';
 import { probeHost } from './sandbox/host-capabilities.ts';
 import { createSandboxes } from './sandbox/open-sandbox.ts';
 import { createArchives } from './storage/archives.ts';
@@ -177,6 +181,32 @@ async function open(options: Options, lifetime: Lifetime): Promise<Omit<Lamella,
     }),
   });
 
+  const queues = createQueues({ database, clock: backgroundClock, log });
+  lifetime.onClose(() => queues.close());
+  const background = {
+    queues,
+    features,
+    invoke: dispatcher.invoke,
+    clock: backgroundClock,
+    log,
+  };
+  const asyncInvocations = createAsyncInvocations({
+    ...background,
+    deliver: (parcel) => deliver(parcel),
+    retrySeconds: options.asyncRetrySeconds,
+    concurrency: options.asyncConcurrency,
+  });
+  lifetime.onClose(() => Promise.race([asyncInvocations.close(), sleep(clock, DRAIN_MS)]));
+  const deliver = createDelivery({
+    accept: asyncInvocations.accept,
+    features,
+    sendToQueue: notYet,
+    publish: notYet,
+    putEvent: notYet,
+    putObject: notYet,
+    clock: backgroundClock,
+  });
+
   const handler = createApiHandler({
     lambda: createLambdaApi({
       layers,
@@ -185,6 +215,7 @@ async function open(options: Options, lifetime: Lifetime): Promise<Omit<Lamella,
       features,
       provisioner,
       invoke: dispatcher.invoke,
+      acceptEvent: asyncInvocations.accept,
       readObject: s3.readObject,
       clock,
       log,
@@ -193,7 +224,7 @@ async function open(options: Options, lifetime: Lifetime): Promise<Omit<Lamella,
     sts: sts.handle,
     logs: createLogsApi({ logStore, clock, log }),
     s3: s3.handle,
-    control: createControlApi([...clockRoutes(backgroundClock)]),
+    control: createControlApi([...clockRoutes(backgroundClock), ...asyncRoutes(asyncInvocations.pending)]),
     ...(options.enforceAuth
       ? {
           authenticator: createAuthenticator({
@@ -217,6 +248,10 @@ async function open(options: Options, lifetime: Lifetime): Promise<Omit<Lamella,
   lifetime.onClose(() => listener.drain(DRAIN_MS));
   const url = `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${listener.port}`;
   return { url, clock: backgroundClock };
+}
+
+async function notYet(): Promise<never> {
+  throw new Error('Lamella cannot deliver there yet');
 }
 
 /** Removes unreferenced code, layers and merged trees now and from time to time. */

@@ -22,6 +22,9 @@ describe('options', () => {
       accessKeys: new Map(),
       cpu: 'limited',
       stateDelay: 0,
+      asyncRetrySeconds: [60, 120],
+      asyncConcurrency: 10,
+      sqsEndpoint: undefined,
       logLevel: 'warn',
     });
   });
@@ -32,6 +35,13 @@ describe('options', () => {
     expect(resolveOptions({}, { AWS_DEFAULT_REGION: 'eu-west-1', AWS_REGION: 'eu-central-1' }).region).toBe(
       'eu-central-1',
     );
+  });
+
+  it('take a list of seconds', () => {
+    expect(resolveOptions({ asyncRetrySeconds: '0, 1.5' }, {}).asyncRetrySeconds).toEqual([0, 1.5]);
+    for (const asyncRetrySeconds of ['', 'soon', '1,-2']) {
+      expect(() => resolveOptions({ asyncRetrySeconds }, {})).toThrow('must be seconds, separated by commas');
+    }
   });
 
   it('take values of the right type from a caller of the library', () => {

@@ -24,6 +24,8 @@ type ValueTypes = {
   readonly account: string;
   readonly 'log-level': LogLevel;
   readonly milliseconds: number;
+  readonly 'optional-url': string | undefined;
+  readonly seconds: readonly number[];
   readonly 'key-pairs': ReadonlyMap<string, string>;
   readonly 'cpu-limit': CpuLimit;
 };
@@ -168,6 +170,28 @@ export const OPTIONS = {
     default: '0',
     help: 'How long a new function stays Pending and an updated one InProgress, in milliseconds.',
   },
+  asyncRetrySeconds: {
+    type: 'seconds',
+    flag: '--async-retry-seconds <seconds>',
+    variables: ['LAMELLA_ASYNC_RETRY_SECONDS'],
+    default: '60,120',
+    help: 'How long a failed asynchronous invocation waits for its second attempt, and for its third.',
+  },
+  asyncConcurrency: {
+    type: 'count',
+    flag: '--async-concurrency <count>',
+    variables: ['LAMELLA_ASYNC_CONCURRENCY'],
+    default: '10',
+    help: 'How many asynchronous invocations of one function run at the same time, at most; the others wait.',
+  },
+  sqsEndpoint: {
+    type: 'optional-url',
+    flag: '--sqs-endpoint <url>',
+    variables: ['LAMELLA_SQS_ENDPOINT'],
+    default: undefined,
+    defaultInWords: 'the queues of this service',
+    help: 'SQS elsewhere, for event source mappings, dead-letter queues and destinations. Credentials come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.',
+  },
   logLevel: {
     type: 'log-level',
     flag: '--log-level <level>',
@@ -309,6 +333,10 @@ function parse(type: keyof ValueTypes, value: unknown): Parsed {
       return parsePattern(value, /^\d{12}$/, 'twelve digits');
     case 'key-pairs':
       return parseKeyPairs(value);
+    case 'optional-url':
+      return value === undefined ? { value } : parseUrl(value);
+    case 'seconds':
+      return parseSeconds(value);
     case 'milliseconds':
       return parseInteger(value, 0, 2_147_483_647, 'a whole number of milliseconds');
     case 'cpu-limit':
@@ -326,6 +354,13 @@ function parseInteger(value: unknown, least: number, most: number, what: string)
   const text = String(value).trim();
   const number = /^\d+$/.test(text) ? Number(text) : Number.NaN;
   return number >= least && number <= most ? { value: number } : { problem: `must be ${what}, not ${quote(value)}.` };
+}
+
+function parseSeconds(value: unknown): Parsed {
+  const parts = words(value).map((word) => (/^\d{1,9}(\.\d+)?$/.test(word) ? Number(word) : Number.NaN));
+  return parts.length > 0 && parts.every((part) => !Number.isNaN(part))
+    ? { value: Object.freeze(parts) }
+    : { problem: `must be seconds, separated by commas, not ${quote(value)}.` };
 }
 
 function parsePattern(value: unknown, pattern: RegExp, what: string): Parsed {

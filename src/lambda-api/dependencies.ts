@@ -8,6 +8,7 @@ import type { FunctionVersion } from '../functions/function.ts';
 import type { FunctionFeatures } from '../functions/function-features.ts';
 import type { Functions } from '../functions/functions.ts';
 import type { ApiCall } from '../http/api-call.ts';
+import type { AsyncRequest } from '../invocation/async-invocations.ts';
 import type { Provisioner } from '../invocation/provisioner.ts';
 import type { LayerPolicies } from '../layers/layer-policies.ts';
 import type { Layers } from '../layers/layers.ts';
@@ -24,6 +25,8 @@ export type LambdaApiDependencies = {
   readonly provisioner: Provisioner;
   /** Runs a version; rejects only when this machine could not. */
   readonly invoke: (version: FunctionVersion, invocation: Invocation) => Promise<Outcome>;
+  /** Takes an event for a function; resolves once it is durable. */
+  readonly acceptEvent: (request: AsyncRequest) => Promise<void>;
   /** Reads an object that holds code: its bytes, or S3's error. */
   readonly readObject: (bucket: string, key: string, versionId?: string) => Promise<ObjectContent>;
   /** Where the URL of a function with this id is to be found; by default where it would be on AWS. */

@@ -9,6 +9,9 @@ import type { ApiCall } from '../http/api-call.ts';
 import { readBody } from '../http/body.ts';
 import { encodeEvent } from '../http/event-stream.ts';
 import type { HttpHeaders, HttpRequest, HttpResponse } from '../http/exchange.ts';
+import type { AsyncRequest } from '../invocation/async-invocations.ts';
+import { isRecursive, RECURSION_MESSAGE } from '../invocation/recursion.ts';
+import { createTraces } from '../invocation/trace-header.ts';
 import { ANSWER_HEADERS, REQUEST_HEADERS } from '../protocol/headers.ts';
 import { renderFunctionArn } from '../protocol/names.ts';
 import type { OperationInput } from '../protocol/operations.ts';
@@ -20,7 +23,6 @@ import { findJsonComplaint, renderJsonComplaint } from './json-syntax.ts';
 import { parseInput, type RawInput } from './parse-input.ts';
 import { resolveFunctionReference } from './references.ts';
 import { createRequireRunnable } from './runnable.ts';
-import { createTraces } from './trace-header.ts';
 
 const EMPTY_EVENT = Buffer.from('{}');
 const NO_BODY = Buffer.alloc(0);
@@ -34,6 +36,8 @@ type Accepted = {
   readonly invocation: Invocation;
   /** For the answer's header. */
   readonly trace: string;
+  /** As an event of its function. */
+  readonly event: Pick<AsyncRequest, 'scope' | 'name' | 'qualifier' | 'isRecursive'>;
 };
 
 /** Answers Invoke, from the reading of the body to the last byte. */
@@ -41,17 +45,45 @@ export function createInvokeHandler(dependencies: LambdaApiDependencies): Invoke
   const accept = createAcceptance(dependencies, 'Invoke');
   return async (call, raw) => {
     const { response, requestId } = call;
-    const { version, type, invocation, trace } = await accept(call, raw);
+    const { version, type, invocation, trace, event } = await accept(call, raw);
     if (type === 'DryRun') {
       response.writeHead(204, { [ANSWER_HEADERS.requestId]: requestId }).end();
       return;
     }
-    if (type === 'Event') throw notAsynchronous();
+    if (type === 'Event') return acceptEvent(dependencies, call, invocation, event, trace);
+    refuseRecursion(event);
     const answer = renderOutcome(await dependencies.invoke(version, invocation));
     answer.headers[ANSWER_HEADERS.requestId] = requestId;
     answer.headers[ANSWER_HEADERS.traceId] = trace;
     response.writeHead(200, answer.headers).end(answer.payload);
   };
+}
+
+/** Answers the deprecated InvokeAsync: an event, without a qualifier and without more to say. */
+export function createInvokeAsyncHandler(dependencies: LambdaApiDependencies): InvokeHandler {
+  const accept = createAcceptance(dependencies, 'InvokeAsync');
+  return async (call, raw) => {
+    const { invocation, event, trace } = await accept(call, raw);
+    await acceptEvent(dependencies, call, invocation, event, trace);
+  };
+}
+
+async function acceptEvent(
+  { acceptEvent: take }: LambdaApiDependencies,
+  { response, requestId }: ApiCall,
+  { payload, traceId }: Invocation,
+  event: Accepted['event'],
+  trace: string,
+): Promise<void> {
+  await take({ ...event, requestId, payload, traceId });
+  response
+    .writeHead(202, {
+      [ANSWER_HEADERS.requestId]: requestId,
+      [ANSWER_HEADERS.remappedContentLength]: 0,
+      [ANSWER_HEADERS.traceId]: trace,
+      'Content-Length': 0,
+    })
+    .end();
 }
 
 /**
@@ -62,11 +94,12 @@ export function createStreamingInvokeHandler(dependencies: LambdaApiDependencies
   const accept = createAcceptance(dependencies, 'InvokeWithResponseStream');
   return async (call, raw) => {
     const { response, requestId } = call;
-    const { version, type, invocation, trace } = await accept(call, raw);
+    const { version, type, invocation, trace, event } = await accept(call, raw);
     if (type === 'DryRun') {
       response.writeHead(204, { [ANSWER_HEADERS.requestId]: requestId }).end();
       return;
     }
+    refuseRecursion(event);
     const begin = () => {
       if (response.headersSent) return;
       response.writeHead(200, {
@@ -90,8 +123,9 @@ export function createStreamingInvokeHandler(dependencies: LambdaApiDependencies
 const EVENT_STREAM = 'application/vnd.amazon.eventstream';
 const OCTETS = 'application/octet-stream';
 
-type InvocationOperation = 'Invoke' | 'InvokeWithResponseStream';
-type InvocationInput = OperationInput<InvocationOperation>;
+type InvocationOperation = 'Invoke' | 'InvokeWithResponseStream' | 'InvokeAsync';
+/** Of InvokeAsync only the name. */
+type InvocationInput = OperationInput<'Invoke' | 'InvokeWithResponseStream'>;
 
 function createAcceptance(
   dependencies: LambdaApiDependencies,
@@ -106,7 +140,7 @@ function createAcceptance(
   const parse = (raw: Omit<RawInput, 'body'>): InvocationInput => {
     const known = checked.get(raw.pathParameters);
     if (known !== undefined && CHECKED_HEADERS.every((name) => raw.headers[name] === undefined)) return known;
-    const input = parseInput(operation, { ...raw, body: NO_BODY });
+    const input: InvocationInput = parseInput(operation, { ...raw, body: NO_BODY });
     checked.set(raw.pathParameters, { FunctionName: input.FunctionName, Qualifier: input.Qualifier });
     return input;
   };
@@ -115,16 +149,17 @@ function createAcceptance(
     const payload = await readBody(request, REQUEST_BYTES[operation]);
     const input = parse(raw);
     const { name, qualifier } = resolveFunctionReference(scope, input.FunctionName, input.Qualifier);
-    const type = input.InvocationType ?? 'RequestResponse';
+    const type = operation === 'InvokeAsync' ? 'Event' : (input.InvocationType ?? 'RequestResponse');
     if (type === 'Event') checkEventSize(payload);
     const version = features.resolve(scope, name, qualifier);
     if (payload.length > 0) checkJson(payload);
     await requireRunnable(version);
-    const trace = traces.start(oneHeader(request, REQUEST_HEADERS.traceId));
+    const trace = traces.start(oneHeader(request, REQUEST_HEADERS.traceId), renderFunctionArn(scope, name));
     return {
       version,
       type,
       trace: trace.forCaller,
+      event: { scope, name, qualifier, isRecursive: isRecursive(features, scope, name, trace) },
       invocation: {
         requestId,
         payload: payload.length > 0 ? payload : EMPTY_EVENT,
@@ -172,12 +207,8 @@ function errorTypeOf(payload: string): string {
   }
 }
 
-function notAsynchronous(): ServiceError {
-  return new ServiceError(
-    'NotImplementedException',
-    'Lamella does not run asynchronous invocations (X-Amz-Invocation-Type: Event) yet. ' +
-      'Invoke with RequestResponse, or without that header.',
-  );
+function refuseRecursion(event: Accepted['event']): void {
+  if (event.isRecursive) throw new ServiceError('RecursiveInvocationException', RECURSION_MESSAGE);
 }
 
 function throttled(reason: ThrottleReason): ServiceError {

@@ -10,12 +10,9 @@ export type Support =
   /** Stored and given back, but nothing acts on it; `lacking` says what. */
   | { readonly kind: 'stored'; readonly lacking: string }
   /** Refused, because Lamella has nothing to run it with. */
-  | { readonly kind: 'refused'; readonly reason: string }
-  /** Refused until it is built. */
-  | { readonly kind: 'planned' };
+  | { readonly kind: 'refused'; readonly reason: string };
 
 const SUPPORTED: Support = { kind: 'supported' };
-const PLANNED: Support = { kind: 'planned' };
 const DURABLE: Support = { kind: 'refused', reason: 'Durable executions need AWS: Lamella keeps no checkpoints.' };
 const CAPACITY: Support = {
   kind: 'refused',
@@ -23,12 +20,10 @@ const CAPACITY: Support = {
 };
 
 const POLICY = stored('Callers are not judged by policies.');
-const EVENT_INVOKE = stored('Asynchronous invocations are not run yet.');
 const URL = stored('Function URLs are not answered yet.');
 const EVENT_SOURCE = stored('Nothing polls event sources yet.');
 const SIGNING = stored('Signatures of code are not checked.');
 const RUNTIME_MANAGEMENT = stored('Lamella updates no runtimes.');
-const RECURSION = stored('Loops are not detected.');
 const SCALING = stored('There are no instances to scale.');
 
 export const OPERATION_SUPPORT: Readonly<Record<OperationName, Support>> = {
@@ -48,7 +43,7 @@ export const OPERATION_SUPPORT: Readonly<Record<OperationName, Support>> = {
   DeleteFunction: SUPPORTED,
   DeleteFunctionCodeSigningConfig: SIGNING,
   DeleteFunctionConcurrency: SUPPORTED,
-  DeleteFunctionEventInvokeConfig: EVENT_INVOKE,
+  DeleteFunctionEventInvokeConfig: SUPPORTED,
   DeleteFunctionUrlConfig: URL,
   DeleteLayerVersion: SUPPORTED,
   DeleteProvisionedConcurrencyConfig: SUPPORTED,
@@ -64,8 +59,8 @@ export const OPERATION_SUPPORT: Readonly<Record<OperationName, Support>> = {
   GetFunctionCodeSigningConfig: SIGNING,
   GetFunctionConcurrency: SUPPORTED,
   GetFunctionConfiguration: SUPPORTED,
-  GetFunctionEventInvokeConfig: EVENT_INVOKE,
-  GetFunctionRecursionConfig: RECURSION,
+  GetFunctionEventInvokeConfig: SUPPORTED,
+  GetFunctionRecursionConfig: SUPPORTED,
   GetFunctionScalingConfig: SCALING,
   GetFunctionUrlConfig: URL,
   GetLayerVersion: SUPPORTED,
@@ -75,14 +70,14 @@ export const OPERATION_SUPPORT: Readonly<Record<OperationName, Support>> = {
   GetProvisionedConcurrencyConfig: SUPPORTED,
   GetRuntimeManagementConfig: RUNTIME_MANAGEMENT,
   Invoke: SUPPORTED,
-  InvokeAsync: PLANNED,
+  InvokeAsync: SUPPORTED,
   InvokeWithResponseStream: SUPPORTED,
   ListAliases: SUPPORTED,
   ListCapacityProviders: CAPACITY,
   ListCodeSigningConfigs: SIGNING,
   ListDurableExecutionsByFunction: DURABLE,
   ListEventSourceMappings: EVENT_SOURCE,
-  ListFunctionEventInvokeConfigs: EVENT_INVOKE,
+  ListFunctionEventInvokeConfigs: SUPPORTED,
   ListFunctionUrlConfigs: URL,
   ListFunctionVersionsByCapacityProvider: CAPACITY,
   ListFunctions: SUPPORTED,
@@ -96,8 +91,8 @@ export const OPERATION_SUPPORT: Readonly<Record<OperationName, Support>> = {
   PublishVersion: SUPPORTED,
   PutFunctionCodeSigningConfig: SIGNING,
   PutFunctionConcurrency: SUPPORTED,
-  PutFunctionEventInvokeConfig: EVENT_INVOKE,
-  PutFunctionRecursionConfig: RECURSION,
+  PutFunctionEventInvokeConfig: SUPPORTED,
+  PutFunctionRecursionConfig: SUPPORTED,
   PutFunctionScalingConfig: SCALING,
   PutProvisionedConcurrencyConfig: SUPPORTED,
   PutRuntimeManagementConfig: RUNTIME_MANAGEMENT,
@@ -115,7 +110,7 @@ export const OPERATION_SUPPORT: Readonly<Record<OperationName, Support>> = {
   UpdateEventSourceMapping: EVENT_SOURCE,
   UpdateFunctionCode: SUPPORTED,
   UpdateFunctionConfiguration: SUPPORTED,
-  UpdateFunctionEventInvokeConfig: EVENT_INVOKE,
+  UpdateFunctionEventInvokeConfig: SUPPORTED,
   UpdateFunctionUrlConfig: URL,
 };
 

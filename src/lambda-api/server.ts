@@ -19,7 +19,7 @@ import type { LambdaApiDependencies, OperationAnswer, OperationHandlers } from '
 import { eventInvokeOperations } from './event-invoke-operations.ts';
 import { eventSourceOperations } from './event-source-operations.ts';
 import { functionOperations } from './function-operations.ts';
-import { createInvokeHandler, createStreamingInvokeHandler } from './invoke-operation.ts';
+import { createInvokeAsyncHandler, createInvokeHandler, createStreamingInvokeHandler } from './invoke-operation.ts';
 import { layerOperations } from './layer-operations.ts';
 import { createTargets, type Targets } from './operation-routes.ts';
 import { OPERATION_SUPPORT } from './operation-support.ts';
@@ -49,6 +49,7 @@ export function createLambdaApi(dependencies: LambdaApiDependencies): ServiceHan
   const targets = createTargets();
   const invoke = createInvokeHandler(dependencies);
   const invokeStreaming = createStreamingInvokeHandler(dependencies);
+  const invokeAsync = createInvokeAsyncHandler(dependencies);
 
   async function answer(call: ApiCall): Promise<void> {
     const { request } = call;
@@ -60,6 +61,7 @@ export function createLambdaApi(dependencies: LambdaApiDependencies): ServiceHan
     const raw = { pathParameters, query, headers: request.headers };
     if (operation === 'Invoke') return invoke(call, raw);
     if (operation === 'InvokeWithResponseStream') return invokeStreaming(call, raw);
+    if (operation === 'InvokeAsync') return invokeAsync(call, raw);
 
     const handler = handlers[operation] as AnyHandler | undefined;
     if (handler === undefined) throw unsupported(operation);
@@ -146,6 +148,6 @@ function unknownOperation(method: string, path: string): ServiceError {
 
 function unsupported(operation: OperationName): ServiceError {
   const support = OPERATION_SUPPORT[operation];
-  const why = support.kind === 'refused' ? support.reason : 'It is planned.';
+  const why = support.kind === 'refused' ? support.reason : 'This is a defect.';
   return new ServiceError('NotImplementedException', `Lamella does not support the operation ${operation}. ${why}`);
 }

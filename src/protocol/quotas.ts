@@ -28,6 +28,8 @@ export const QUOTAS = {
   /** https://docs.aws.amazon.com/lambda/latest/dg/invocation-async.html */
   asyncRetries: { min: 0, max: 2, default: 2 },
   asyncEventAgeSeconds: { min: 60, max: 21_600, default: 21_600 },
+  /** Of one function in one chain of calls; the next one is refused. "About 16 times", says the documentation. */
+  recursiveInvocations: 16,
   invokePayloadBytes: 6_291_456,
   invokeEventPayloadBytes: 1_048_576,
   /** Of what a function answers; AWS adds 100 bytes to 6 MiB. */

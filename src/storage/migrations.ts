@@ -285,4 +285,23 @@ export const MIGRATIONS: readonly Migration[] = [
       ) STRICT, WITHOUT ROWID;
     `,
   },
+  {
+    name: 'messages in queues',
+    sql: `
+      -- Ids are never given again: AUTOINCREMENT.
+      CREATE TABLE queue_message (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        queue TEXT NOT NULL,
+        body BLOB NOT NULL,
+        details TEXT NOT NULL,
+        sent_ms INTEGER NOT NULL,
+        visible_ms INTEGER NOT NULL,
+        is_leased INTEGER NOT NULL DEFAULT 0,
+        receives INTEGER NOT NULL DEFAULT 0,
+        first_received_ms INTEGER,
+        source TEXT -- the queue that gave up on it
+      ) STRICT;
+      CREATE INDEX queue_message_by_visibility ON queue_message (queue, visible_ms);
+    `,
+  },
 ];

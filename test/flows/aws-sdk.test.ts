@@ -523,13 +523,6 @@ describe('errors', () => {
     expect((await client.send(new ListLayerVersionsCommand({ LayerName: 'nowhere' }))).LayerVersions).toEqual([]);
   });
 
-  it('come for an Event invocation, which says that it is not there yet', async () => {
-    await service.createFunction('later', { bootstrap: shellRuntime('respond 1') });
-    await expect(
-      client.send(new InvokeCommand({ FunctionName: 'later', InvocationType: 'Event', Payload: Buffer.from('{}') })),
-    ).rejects.toMatchObject({ message: expect.stringContaining('asynchronous') });
-  });
-
   it('come with --strict roles for a role that nobody created', async () => {
     const strict = await startService({ strict: 'roles' });
     try {

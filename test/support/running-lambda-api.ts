@@ -46,6 +46,7 @@ export type RunningLambdaApi = {
 
 export type RunningLambdaApiOptions = {
   readonly invoke?: (version: FunctionVersion, invocation: Invocation) => Promise<Outcome>;
+  readonly acceptEvent?: LambdaApiDependencies['acceptEvent'];
   readonly stateDelayMs?: number;
   readonly readObject?: LambdaApiDependencies['readObject'];
   readonly chance?: () => number;
@@ -101,6 +102,7 @@ export async function startLambdaApi(options: RunningLambdaApiOptions = {}): Pro
     features,
     provisioner,
     invoke: options.invoke ?? echo,
+    acceptEvent: options.acceptEvent ?? (async () => undefined),
     readObject: options.readObject ?? (async () => NO_BUCKET),
     clock,
     log: silentLog,

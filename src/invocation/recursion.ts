@@ -1,0 +1,22 @@
+/**
+ * When Lambda stops a chain of calls that goes round in a circle, and what it says then.
+ * https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
+ */
+import type { FunctionFeatures } from '../functions/function-features.ts';
+import type { Scope } from '../protocol/names.ts';
+import { QUOTAS } from '../protocol/quotas.ts';
+import type { Trace } from './trace-header.ts';
+
+export const RECURSION_MESSAGE =
+  'Lambda has detected your function being invoked in a recursive loop with other AWS resources and stopped ' +
+  "your function's invocation.";
+
+/** Whether an invocation with this trace is one too many of its function. */
+export function isRecursive(
+  { recursion }: Pick<FunctionFeatures, 'recursion'>,
+  scope: Scope,
+  name: string,
+  trace: Trace,
+): boolean {
+  return trace.earlierRuns >= QUOTAS.recursiveInvocations && recursion.get(scope, name, '') !== 'Allow';
+}

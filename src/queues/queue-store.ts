@@ -1,0 +1,212 @@
+/**
+ * Messages of all queues in one table: what is in a queue, when it may be seen, how often it was taken. One statement
+ * each; who calls decides on transactions, and gives the time. It knows neither Lambda's events nor SQS.
+ *
+ * A message that was taken is leased: nobody else sees it until its `visible_ms`. It goes when it is removed, and comes
+ * back when that time passes, which needs no action of ours: that is what makes it survive any crash.
+ */
+import type { Database } from '../storage/database.ts';
+
+export type NewMessage = {
+  readonly body: Buffer;
+  /** JSON text of the queue's user. */
+  readonly details: string;
+  readonly sentMs: number;
+  readonly visibleMs: number;
+};
+
+export type Message = {
+  /** Never given again, in any queue. */
+  readonly id: number;
+  readonly body: Buffer;
+  readonly details: string;
+  readonly sentMs: number;
+  readonly visibleMs: number;
+  /** How often it was taken, this time included. */
+  readonly receives: number;
+  readonly firstReceivedMs: number;
+  /** The queue that gave up on it, once it was moved to another one. */
+  readonly source: string | undefined;
+};
+
+/** Where a message goes instead of being taken once more. */
+export type Redrive = { readonly maxReceives: number; readonly to: string };
+
+export type TakeRequest = {
+  readonly count: number;
+  readonly nowMs: number;
+  readonly visibleMs: number;
+  /** What was sent before is not seen any more. */
+  readonly oldestSentMs?: number | undefined;
+  readonly redrive?: Redrive | undefined;
+};
+
+export type Counts = {
+  /** Could be taken now. */
+  readonly visible: number;
+  /** Taken, and neither removed nor visible again. */
+  readonly leased: number;
+  /** Not visible yet, for the first time or after a pause that was asked for. */
+  readonly delayed: number;
+};
+
+export type QueueStore = {
+  insert(queue: string, message: NewMessage): number;
+  /** Leases what is visible, the longest visible first; moves what was taken too often. */
+  take(queue: string, request: TakeRequest): { readonly messages: Message[]; readonly moved: number };
+  /** Whether it was there. */
+  remove(queue: string, id: number): boolean;
+  /** Sets when a leased message is seen again; whether there was such a lease. */
+  extendLease(queue: string, id: number, nowMs: number, visibleMs: number): boolean;
+  /** Gives a leased message back, with other details, to be seen again at a time. */
+  giveBack(queue: string, id: number, visibleMs: number, details: string): void;
+  /** Ends all leases of queues whose names begin so: whoever held them is gone. */
+  endLeases(prefix: string, nowMs: number): void;
+  /** When the next message of a queue is to be seen; undefined when it is empty. */
+  nextVisibleMs(queue: string): number | undefined;
+  counts(queue: string, nowMs: number): Counts;
+  /** Names of queues that hold anything, of those that begin so. */
+  queues(prefix: string): string[];
+  clear(queue: string): void;
+  removeSentBefore(queue: string, sentMs: number): void;
+  /** Moves visible messages on to another queue, or each to where it came from; how many. */
+  move(queue: string, to: string | undefined, count: number, nowMs: number): number;
+  /** When the last message was sent, for a clock that went back since. */
+  latestSentMs(): number | undefined;
+  /** Moves all times of all messages. */
+  shift(byMs: number): void;
+};
+
+type Row = {
+  id: number;
+  body: Buffer;
+  details: string;
+  sent_ms: number;
+  receives: number;
+  first_received_ms: number | null;
+  source: string | null;
+};
+
+export function createQueueStore(database: Database): QueueStore {
+  const sql = {
+    insert: database.prepare(
+      'INSERT INTO queue_message (queue, body, details, sent_ms, visible_ms) VALUES (?, ?, ?, ?, ?)',
+    ),
+    visible: database.prepare<Row>(
+      `SELECT id, body, details, sent_ms, receives, first_received_ms, source FROM queue_message
+       WHERE queue = :queue AND visible_ms <= :nowMs AND sent_ms >= :oldestSentMs
+       ORDER BY visible_ms, id LIMIT :count`,
+    ),
+    lease: database.prepare(
+      `UPDATE queue_message SET visible_ms = :visibleMs, is_leased = 1, receives = receives + 1,
+         first_received_ms = coalesce(first_received_ms, :nowMs) WHERE id = :id`,
+    ),
+    bury: database.prepare(
+      `UPDATE queue_message SET queue = :to, source = :queue, visible_ms = :nowMs, is_leased = 0 WHERE id = :id`,
+    ),
+    remove: database.prepare('DELETE FROM queue_message WHERE queue = ? AND id = ?'),
+    extendLease: database.prepare(
+      `UPDATE queue_message SET visible_ms = :visibleMs
+       WHERE queue = :queue AND id = :id AND is_leased = 1 AND visible_ms > :nowMs`,
+    ),
+    giveBack: database.prepare(
+      `UPDATE queue_message SET visible_ms = :visibleMs, details = :details, is_leased = 0
+       WHERE queue = :queue AND id = :id`,
+    ),
+    endLeases: database.prepare(
+      `UPDATE queue_message SET visible_ms = min(visible_ms, :nowMs), is_leased = 0
+       WHERE queue >= :from AND queue < :below AND is_leased = 1`,
+    ),
+    nextVisible: database.prepare<{ ms: number | null }>(
+      'SELECT min(visible_ms) AS ms FROM queue_message WHERE queue = ?',
+    ),
+    counts: database.prepare<{ visible: number; leased: number; delayed: number }>(
+      `SELECT count(*) FILTER (WHERE visible_ms <= :nowMs) AS visible,
+         count(*) FILTER (WHERE visible_ms > :nowMs AND is_leased = 1) AS leased,
+         count(*) FILTER (WHERE visible_ms > :nowMs AND is_leased = 0) AS delayed
+       FROM queue_message WHERE queue = :queue`,
+    ),
+    queues: database.prepare<{ queue: string }>(
+      'SELECT DISTINCT queue FROM queue_message WHERE queue >= :from AND queue < :below',
+    ),
+    clear: database.prepare('DELETE FROM queue_message WHERE queue = ?'),
+    removeSentBefore: database.prepare('DELETE FROM queue_message WHERE queue = ? AND sent_ms < ?'),
+    move: database.prepare(
+      `UPDATE queue_message SET queue = coalesce(:to, source), source = NULL, visible_ms = :nowMs, is_leased = 0,
+         sent_ms = :nowMs, receives = 0, first_received_ms = NULL
+       WHERE id IN (
+         SELECT id FROM queue_message
+         WHERE queue = :queue AND visible_ms <= :nowMs AND coalesce(:to, source) IS NOT NULL
+         ORDER BY visible_ms, id LIMIT :count
+       )`,
+    ),
+    latestSent: database.prepare<{ ms: number | null }>('SELECT max(sent_ms) AS ms FROM queue_message'),
+    shift: database.prepare(
+      `UPDATE queue_message SET sent_ms = sent_ms + :byMs, visible_ms = visible_ms + :byMs,
+         first_received_ms = first_received_ms + :byMs`,
+    ),
+  };
+
+  return {
+    insert: (queue, { body, details, sentMs, visibleMs }) =>
+      sql.insert.run(queue, body, details, whole(sentMs), whole(visibleMs)).lastInsertRowid,
+    take(queue, { count, redrive, ...request }) {
+      const nowMs = whole(request.nowMs);
+      const visibleMs = whole(request.visibleMs);
+      const oldestSentMs = whole(request.oldestSentMs ?? 0);
+      const messages: Message[] = [];
+      let moved = 0;
+      // What is moved away makes room for others, hence the loop.
+      while (messages.length < count) {
+        const rows = sql.visible.all({ queue, nowMs, oldestSentMs, count: count - messages.length });
+        if (rows.length === 0) break;
+        for (const row of rows) {
+          if (redrive !== undefined && row.receives >= redrive.maxReceives) {
+            sql.bury.run({ queue, to: redrive.to, nowMs, id: row.id });
+            moved += 1;
+            continue;
+          }
+          sql.lease.run({ id: row.id, nowMs, visibleMs });
+          messages.push({
+            id: row.id,
+            body: row.body,
+            details: row.details,
+            sentMs: row.sent_ms,
+            visibleMs,
+            receives: row.receives + 1,
+            firstReceivedMs: row.first_received_ms ?? nowMs,
+            source: row.source ?? undefined,
+          });
+        }
+        // A lease of no time leaves the same messages visible.
+        if (visibleMs <= nowMs) break;
+      }
+      return { messages, moved };
+    },
+    remove: (queue, id) => sql.remove.run(queue, id).changes > 0,
+    extendLease: (queue, id, nowMs, visibleMs) =>
+      sql.extendLease.run({ queue, id, nowMs: whole(nowMs), visibleMs: whole(visibleMs) }).changes > 0,
+    giveBack: (queue, id, visibleMs, details) =>
+      void sql.giveBack.run({ queue, id, visibleMs: whole(visibleMs), details }),
+    endLeases: (prefix, nowMs) => void sql.endLeases.run({ ...rangeOf(prefix), nowMs: whole(nowMs) }),
+    nextVisibleMs: (queue) => sql.nextVisible.get(queue)?.ms ?? undefined,
+    counts: (queue, nowMs) => sql.counts.get({ queue, nowMs: whole(nowMs) }) ?? { visible: 0, leased: 0, delayed: 0 },
+    queues: (prefix) => sql.queues.all(rangeOf(prefix)).map(({ queue }) => queue),
+    clear: (queue) => void sql.clear.run(queue),
+    removeSentBefore: (queue, sentMs) => void sql.removeSentBefore.run(queue, whole(sentMs)),
+    move: (queue, to, count, nowMs) => sql.move.run({ queue, to: to ?? null, count, nowMs: whole(nowMs) }).changes,
+    latestSentMs: () => sql.latestSent.get()?.ms ?? undefined,
+    shift: (byMs) => void sql.shift.run({ byMs: whole(byMs) }),
+  };
+}
+
+/** Names that begin with `prefix`, which must end in an ASCII character, as a range that the index knows. */
+function rangeOf(prefix: string): { readonly from: string; readonly below: string } {
+  const last = prefix.charCodeAt(prefix.length - 1);
+  return { from: prefix, below: prefix.slice(0, -1) + String.fromCharCode(last + 1) };
+}
+
+/** The columns are integers; clocks have fractions. */
+function whole(ms: number): number {
+  return Math.trunc(ms);
+}

@@ -1,0 +1,194 @@
+/** Durable queues on a real database, with time held still. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { FakeClock } from '../../test/support/fake-clock.ts';
+import { silentLog } from '../log.ts';
+import { type Database, openDatabase } from '../storage/database.ts';
+import { createQueues, type Queues, type ReceiveRequest } from './queue.ts';
+
+let folder: string;
+let database: Database;
+let clock: FakeClock;
+let queues: Queues;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'lamella-queues-'));
+  database = openDatabase(join(folder, 'test.db'));
+  clock = new FakeClock();
+  queues = createQueues({ database, clock, log: silentLog });
+});
+afterEach(() => {
+  queues.close();
+  database.close();
+  rmSync(folder, { recursive: true });
+});
+
+const send = async (body: string, { queue = 'q', delayMs = 0 } = {}) => {
+  const nowMs = clock.epochMs();
+  const id = await queues.write((store) =>
+    store.insert(queue, { body: Buffer.from(body), details: '{}', sentMs: nowMs, visibleMs: nowMs + delayMs }),
+  );
+  queues.wake(queue);
+  return id;
+};
+const receive = async (more: Partial<ReceiveRequest> & { queue?: string } = {}) => {
+  const { queue = 'q', ...request } = more;
+  return queues.receive(queue, { count: 10, visibilityMs: 30_000, waitMs: 0, ...request });
+};
+const bodies = async (more: Parameters<typeof receive>[0] = {}) =>
+  (await receive(more)).map(({ body }) => body.toString());
+/** Lets everything go on that needs no time. */
+const settle = () => new Promise<void>((resolve) => setImmediate(() => setImmediate(resolve)));
+
+describe('a queue', () => {
+  it('shows a message once, and again when its time is over', async () => {
+    await send('a');
+    expect(await receive()).toMatchObject([{ receives: 1, firstReceivedMs: clock.epochMs() }]);
+    const firstMs = clock.epochMs();
+    clock.advance(29_999);
+    expect(await bodies()).toEqual([]);
+    clock.advance(1);
+    expect(await receive()).toMatchObject([{ receives: 2, firstReceivedMs: firstMs }]);
+  });
+
+  it('keeps a message that was taken away from it for good', async () => {
+    const id = await send('a');
+    await receive();
+    expect(await queues.write((store) => store.remove('other', id))).toBe(false);
+    expect(await queues.write((store) => store.remove('q', id))).toBe(true);
+    clock.advance(60_000);
+    expect(await bodies()).toEqual([]);
+  });
+
+  it('gives messages in the order in which they became visible', async () => {
+    await send('late', { delayMs: 5000 });
+    await send('one');
+    await send('two');
+    expect(await bodies({ count: 1, visibilityMs: 1000 })).toEqual(['one']);
+    clock.advance(5000);
+    expect(await bodies()).toEqual(['two', 'one', 'late']);
+  });
+
+  it('counts what is visible, taken and delayed', async () => {
+    await send('a');
+    await send('b');
+    await send('c', { delayMs: 1000 });
+    await receive({ count: 1 });
+    expect(queues.store.counts('q', clock.epochMs())).toEqual({ visible: 1, leased: 1, delayed: 1 });
+  });
+
+  it('holds a lease longer, or ends it, only while there is one', async () => {
+    const id = await send('a');
+    const extend = (ms: number) =>
+      queues.write((store) => store.extendLease('q', id, clock.epochMs(), clock.epochMs() + ms));
+    expect(await extend(1000)).toBe(false);
+    await receive();
+    expect(await extend(60_000)).toBe(true);
+    clock.advance(59_999);
+    expect(await bodies()).toEqual([]);
+    expect(await extend(0)).toBe(true);
+    expect(await bodies()).toEqual(['a']);
+  });
+
+  it('wakes who waits when a message comes', async () => {
+    const waiting = bodies({ waitMs: 20_000 });
+    await settle();
+    await send('a');
+    expect(await waiting).toEqual(['a']);
+  });
+
+  it('wakes who waits when a message becomes visible', async () => {
+    await send('a', { delayMs: 7000 });
+    const waiting = bodies({ waitMs: 20_000 });
+    await settle();
+    clock.advance(7000);
+    expect(await waiting).toEqual(['a']);
+  });
+
+  it('lets nobody wait longer than asked, nor after a signal', async () => {
+    const waiting = bodies({ waitMs: 20_000 });
+    const controller = new AbortController();
+    const aborted = bodies({ waitMs: 20_000, signal: controller.signal });
+    await settle();
+    controller.abort();
+    expect(await aborted).toEqual([]);
+    clock.advance(20_000);
+    expect(await waiting).toEqual([]);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('gives each message to one of many who wait', async () => {
+    const waiting = Array.from({ length: 5 }, () => bodies({ count: 1, waitMs: 1000 }));
+    await settle();
+    await Promise.all(['a', 'b', 'c'].map((body) => send(body)));
+    await settle();
+    await settle();
+    clock.advance(1000);
+    expect((await Promise.all(waiting)).flat().sort()).toEqual(['a', 'b', 'c']);
+  });
+
+  it('moves what was taken too often, and wakes who waits there', async () => {
+    const limits = () => ({ redrive: { maxReceives: 2, to: 'dead' } });
+    await send('a');
+    const dead = receive({ queue: 'dead', waitMs: 1_000_000 });
+    for (const _ of [1, 2]) {
+      expect(await bodies({ limits, visibilityMs: 1000 })).toEqual(['a']);
+      clock.advance(1000);
+    }
+    await send('b');
+    expect(await bodies({ limits, count: 1 })).toEqual(['b']);
+    expect(await dead).toMatchObject([{ source: 'q', receives: 3 }]);
+  });
+
+  it('moves buried messages back to where they came from', async () => {
+    await send('a');
+    await receive({ visibilityMs: 0 });
+    await receive({ limits: () => ({ redrive: { maxReceives: 1, to: 'dead' } }) });
+    await send('was sent here', { queue: 'dead' });
+    expect(await queues.write((store) => store.move('dead', undefined, 10, clock.epochMs()))).toBe(1);
+    expect(await receive()).toMatchObject([{ receives: 1, source: undefined }]);
+    expect(await bodies({ queue: 'dead' })).toEqual(['was sent here']);
+  });
+
+  it('does not show what was sent before a given time', async () => {
+    await send('old');
+    clock.advance(1000);
+    await send('new');
+    const oldestSentMs = clock.epochMs();
+    expect(await bodies({ limits: () => ({ oldestSentMs }) })).toEqual(['new']);
+  });
+
+  it('ends the leases of whoever is gone', async () => {
+    await send('a', { queue: 'async/one' });
+    await send('b', { queue: 'sqs/one' });
+    for (const queue of ['async/one', 'sqs/one']) await receive({ queue, visibilityMs: 1e12 });
+    await queues.write((store) => store.endLeases('async/', clock.epochMs()));
+    expect(await bodies({ queue: 'async/one' })).toEqual(['a']);
+    expect(await bodies({ queue: 'sqs/one' })).toEqual([]);
+    expect(queues.store.queues('async/')).toEqual(['async/one']);
+  });
+
+  it('undoes a change that fails, and no other of the same moment', async () => {
+    const bad = queues.write((store) => {
+      store.insert('q', { body: Buffer.from('x'), details: '{}', sentMs: 0, visibleMs: 0 });
+      throw new Error('no');
+    });
+    const good = send('a');
+    await expect(bad).rejects.toThrow('no');
+    await good;
+    expect(await bodies()).toEqual(['a']);
+  });
+
+  it('survives the end of the service, and a clock that is set back meanwhile', async () => {
+    clock.advance(3_600_000);
+    await send('a', { delayMs: 5000 });
+    queues.close();
+    clock = new FakeClock();
+    queues = createQueues({ database, clock, log: silentLog });
+    expect(await bodies()).toEqual([]);
+    clock.advance(5000);
+    expect(await bodies()).toEqual(['a']);
+  });
+});

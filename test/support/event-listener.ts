@@ -1,0 +1,112 @@
+/**
+ * Sees what functions do while nobody waits for them: a function posts each event it gets to an HTTP server of the test,
+ * which says how the function is to answer.
+ */
+import { createServer, type IncomingHttpHeaders } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { shellRuntime } from './function-zip.ts';
+
+/** A runtime that posts each event to $LISTENER and answers what it is told: status 200 returns the body, others fail. */
+export const LISTENING_RUNTIME = shellRuntime(
+  `  TRACE=$(sed -n 's/^[Ll]ambda-[Rr]untime-[Tt]race-[Ii]d: *//p' "$HEADERS" | tr -d '\\r\\n')
+  ARN=$(sed -n 's/^[Ll]ambda-[Rr]untime-[Ii]nvoked-[Ff]unction-[Aa]rn: *//p' "$HEADERS" | tr -d '\\r\\n')
+  printf '%s' "$EVENT" > "$HEADERS.event"
+  STATUS=$(curl -sS -o "$HEADERS.answer" -w '%{http_code}' -H "Request-Id: $ID" -H "Trace: $TRACE" -H "Arn: $ARN" \\
+    -H 'Expect:' --data-binary @"$HEADERS.event" "$LISTENER")
+  if [ "$STATUS" = 200 ]; then respond "@$HEADERS.answer"; else fail "@$HEADERS.answer"; fi
+  rm -f "$HEADERS"*`,
+);
+
+export type Seen = {
+  readonly requestId: string;
+  readonly event: unknown;
+  readonly trace: string;
+  readonly arn: string;
+};
+
+export type Answer = { readonly status: number; readonly body?: unknown };
+
+export type Listener = {
+  readonly url: string;
+  /** The next run of a function that nobody has asked for yet. */
+  next(name: string, timeoutMs?: number): Promise<Seen>;
+  /** How many runs were not asked for. */
+  waiting(name: string): number;
+  /** All runs so far, also those that were asked for. */
+  seen(name: string): readonly Seen[];
+  /** How a function is to answer from now on; by default `null`. */
+  answer(name: string, decide: (seen: Seen) => Answer | Promise<Answer>): void;
+  close(): Promise<void>;
+};
+
+export async function listenForEvents(): Promise<Listener> {
+  const seen = new Map<string, Seen[]>();
+  const taken = new Map<string, number>();
+  const answers = new Map<string, (seen: Seen) => Answer | Promise<Answer>>();
+  let wake: (() => void)[] = [];
+  const runsOf = (name: string) => {
+    const runs = seen.get(name) ?? [];
+    seen.set(name, runs);
+    return runs;
+  };
+  const server = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', async () => {
+      const name = (request.url ?? '/').slice(1);
+      const run: Seen = {
+        requestId: one(request.headers, 'request-id'),
+        trace: one(request.headers, 'trace'),
+        arn: one(request.headers, 'arn'),
+        event: JSON.parse(Buffer.concat(chunks).toString()),
+      };
+      runsOf(name).push(run);
+      for (const tell of wake.splice(0)) tell();
+      const { status, body = null } = (await answers.get(name)?.(run)) ?? { status: 200 };
+      response.writeHead(status).end(JSON.stringify(body));
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async next(name, timeoutMs = 20_000) {
+      const index = taken.get(name) ?? 0;
+      taken.set(name, index + 1);
+      const deadline = AbortSignal.timeout(timeoutMs);
+      for (;;) {
+        const run = runsOf(name)[index];
+        if (run !== undefined) return run;
+        await new Promise<void>((resolve, reject) => {
+          wake.push(resolve);
+          deadline.addEventListener('abort', () => reject(new Error(`${name} did not run within ${timeoutMs} ms`)));
+        });
+      }
+    },
+    waiting: (name) => runsOf(name).length - (taken.get(name) ?? 0),
+    seen: (name) => runsOf(name),
+    answer: (name, decide) => void answers.set(name, decide),
+    close: () =>
+      new Promise((resolve) => {
+        wake = [];
+        server.closeAllConnections();
+        server.close(() => resolve());
+      }),
+  };
+}
+
+function one(headers: IncomingHttpHeaders, name: string): string {
+  return String(headers[name] ?? '');
+}
+
+/** Asserts again until it holds; what it threw last is thrown when the time is over. */
+export async function eventually(assertion: () => void | Promise<void>, timeoutMs = 20_000): Promise<void> {
+  const end = performance.now() + timeoutMs;
+  for (;;) {
+    try {
+      return await assertion();
+    } catch (failure) {
+      if (performance.now() > end) throw failure;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+}
