@@ -24,6 +24,9 @@ const SYSTEM_PACKAGES = {
   'php-cli': { has: () => onPath('php') },
   'php-curl': { has: () => phpHas('curl') },
   'php-guzzlehttp-guzzle': { has: () => existsSync('/usr/share/php/GuzzleHttp/autoload.php') },
+  'php-nyholm-psr7': { has: () => existsSync('/usr/share/php/Nyholm/Psr7/autoload.php') },
+  'php-slim-psr7': { has: () => existsSync('/usr/share/php/Slim/Psr7/autoload.php') },
+  'php-symfony-http-kernel': { has: () => existsSync('/usr/share/php/Symfony/Component/HttpKernel/autoload.php') },
 };
 const NEEDED_TO_RUN = ['bubblewrap', 'util-linux'];
 const NEEDED_TO_TEST = Object.keys(SYSTEM_PACKAGES);

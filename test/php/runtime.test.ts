@@ -1,73 +1,18 @@
 /** The PHP runtime, run as its layer runs it on AWS, against a Runtime API that is not Lamella's own. */
-import type { ChildProcess } from 'node:child_process';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { FakeRuntimeApi } from '../support/fake-runtime-api.ts';
-import { startFakeRuntimeApi } from '../support/fake-runtime-api.ts';
-import { laidOutPhpLayer, spawnInside, temporaryFolder, writePackage } from '../support/php-sandbox.ts';
+import { describe, expect, it } from 'vitest';
+import { laidOutPhpLayer } from '../support/php-sandbox.ts';
+import type { RunningFunction } from './running-functions.ts';
+import { runningFunctions } from './running-functions.ts';
 
-const folder = temporaryFolder();
-let opt: string;
-let api: FakeRuntimeApi;
-let started: ChildProcess[] = [];
-let count = 0;
-
-beforeAll(async () => {
-  opt = await laidOutPhpLayer(folder.path);
-}, 300_000);
-afterAll(folder.remove);
-beforeEach(async () => {
-  api = await startFakeRuntimeApi();
-});
-afterEach(async () => {
-  for (const process of started) process.kill('SIGKILL');
-  started = [];
-  await api.close();
-});
-
-type Function = { output: () => string; exited: Promise<number | null>; tmp: string };
-
-/** Starts the layer's bootstrap with a package of `files` at /var/task. */
-function start(
-  handler: string,
-  files: Record<string, string>,
-  environment: Record<string, string> = {},
-  layer: string = opt,
-): Function {
-  const root = join(folder.path, `f${count++}`);
-  const task = writePackage(join(root, 'task'), { 'placeholder.txt': '', ...files });
-  const tmp = join(root, 'tmp');
-  mkdirSync(tmp);
-  const process = spawnInside({
-    opt: layer,
-    task,
-    tmp,
-    argv: ['/opt/bootstrap'],
-    environment: {
-      AWS_LAMBDA_RUNTIME_API: api.address,
-      LAMBDA_TASK_ROOT: '/var/task',
-      AWS_LAMBDA_FUNCTION_NAME: 'fake',
-      AWS_LAMBDA_FUNCTION_MEMORY_SIZE: '256',
-      _HANDLER: handler,
-      ...environment,
-    },
-  });
-  started.push(process);
-  let output = '';
-  for (const stream of [process.stdout, process.stderr]) {
-    stream?.setEncoding('utf8').on('data', (text: string) => {
-      output += text;
-    });
-  }
-  const exited = new Promise<number | null>((resolve) => process.once('close', resolve));
-  return { output: () => output, exited, tmp };
-}
+const functions = runningFunctions();
+const { start } = functions;
 
 const json = (text: string) => JSON.parse(text) as Record<string, unknown>;
 const COUNTED = "file_put_contents('/tmp/count', 'x', FILE_APPEND);";
-const counted = ({ tmp }: Function) => readFileSync(join(tmp, 'count'), 'utf8').length;
+const counted = ({ tmp }: RunningFunction) => readFileSync(join(tmp, 'count'), 'utf8').length;
 
 describe('finding the handler', () => {
   it.each([
@@ -106,12 +51,12 @@ describe('finding the handler', () => {
     ],
   ])('%s is found in %o', async (handler, files, expected) => {
     start(handler, files);
-    expect(await api.invoke('{"name":"World"}')).toMatchObject({ kind: 'response', body: expected });
+    expect(await functions.api.invoke('{"name":"World"}')).toMatchObject({ kind: 'response', body: expected });
   });
 
   it('fails initialisation with every attempt when there is none', async () => {
     const { exited, output } = start('nowhere.hello', { 'src/hello.php': '<?php' });
-    const { body, errorType } = await api.initError;
+    const { body, errorType } = await functions.api.initError;
     expect(errorType).toBe('Runtime.NoSuchHandler');
     expect(json(body).errorType).toBe('Runtime.NoSuchHandler');
     for (const tried of [
@@ -132,7 +77,7 @@ describe('finding the handler', () => {
     ['exit()', '<?php exit(3);', 'Lamella.HandlerExited'],
   ])('fails initialisation once when loading it ends in %s', async (_name, source, type) => {
     const { exited } = start('hello', { 'src/hello.php': source });
-    expect(json((await api.initError).body).errorType).toBe(type);
+    expect(json((await functions.api.initError).body).errorType).toBe(type);
     await exited;
   });
 });
@@ -152,14 +97,14 @@ describe('the event', () => {
     ['array|object', '{"a":{}}', ['array', '{"a":[]}']],
   ])('comes as %s declares it', async (type, payload, expected) => {
     start('index.php', typed(type));
-    expect(json((await api.invoke(payload)).body)).toEqual(expected);
+    expect(json((await functions.api.invoke(payload)).body)).toEqual(expected);
   });
 
   it('of 2 MB arrives whole, also in chunks, and goes back', async () => {
     start('index.php', { 'index.php': '<?php return fn (array $event) => $event;' });
     const payload = JSON.stringify({ text: 'ü'.repeat(1_000_000) });
-    expect((await api.invoke(payload)).body).toBe(payload);
-    expect((await api.invoke(payload, { 'Transfer-Encoding': 'chunked' })).body).toBe(payload);
+    expect((await functions.api.invoke(payload)).body).toBe(payload);
+    expect((await functions.api.invoke(payload, { 'Transfer-Encoding': 'chunked' })).body).toBe(payload);
   });
 });
 
@@ -168,7 +113,7 @@ describe('the context', () => {
     const source =
       '<?php return fn (Lamella\\Context $c, array $e) => [$c->requestId, $c->clientContext, $c->functionName, $c->memoryLimitInMb, $c->getRemainingTimeInMillis() > 1000, $e];';
     start('index.php', { 'index.php': source });
-    const { body } = await api.invoke('[1]', { 'Lambda-Runtime-Client-Context': '{"custom":{"k":"v"}}' });
+    const { body } = await functions.api.invoke('[1]', { 'Lambda-Runtime-Client-Context': '{"custom":{"k":"v"}}' });
     expect(json(body)).toEqual([
       '00000000-0000-4000-8000-000000000000',
       { custom: { k: 'v' } },
@@ -184,7 +129,10 @@ describe('the context', () => {
       'index.php': '<?php return fn () => [getenv("_X_AMZN_TRACE_ID"), $_ENV["_X_AMZN_TRACE_ID"]];',
     });
     for (const trace of ['Root=1-a', 'Root=1-b']) {
-      expect(json((await api.invoke('1', { 'Lambda-Runtime-Trace-Id': trace })).body)).toEqual([trace, trace]);
+      expect(json((await functions.api.invoke('1', { 'Lambda-Runtime-Trace-Id': trace })).body)).toEqual([
+        trace,
+        trace,
+      ]);
     }
   });
 });
@@ -201,7 +149,7 @@ function hello($data) {
     return "$n";
 }`;
     const running = start('hello', { 'src/hello.php': source });
-    const { kind, body, errorType } = await api.invoke('"fail"');
+    const { kind, body, errorType } = await functions.api.invoke('"fail"');
     expect(kind).toBe('error');
     expect(errorType).toBe('LogicException');
     expect(json(body)).toMatchObject({
@@ -210,7 +158,7 @@ function hello($data) {
       stackTrace: expect.arrayContaining(['#0 /var/task/src/hello.php:6']),
       cause: { errorType: 'InvalidArgumentException', errorMessage: 'inner' },
     });
-    expect((await api.invoke('1')).body).toBe('2');
+    expect((await functions.api.invoke('1')).body).toBe('2');
     expect(running.output()).toContain(
       '00000000-0000-4000-8000-000000000000\tInvoke Error\t{"errorType":"LogicException"',
     );
@@ -231,15 +179,15 @@ function hello($data) {
   ])('runs once for %s, is answered at once, and the next invocation is served', async (_name, code, type, message) => {
     const source = `<?php function hello($data) { ${COUNTED} if ($data === "fail") { ${code} } return "fine"; }`;
     const running = start('hello', { 'src/hello.php': source });
-    await api.firstNext;
+    await functions.api.firstNext;
     const before = performance.now();
-    const { kind, body } = await api.invoke('"fail"');
+    const { kind, body } = await functions.api.invoke('"fail"');
     const took = performance.now() - before;
     expect(kind).toBe('error');
     expect(json(body).errorType).toBe(type);
     expect(json(body).errorMessage).toMatch(message);
     expect(counted(running)).toBe(1);
-    expect((await api.invoke('"ok"')).body).toBe('fine');
+    expect((await functions.api.invoke('"ok"')).body).toBe('fine');
     if (type === 'Lamella.HandlerExited') expect(took).toBeLessThan(50);
   });
 
@@ -249,19 +197,19 @@ function hello($data) {
     ['a resource', 'return ["f" => fopen("php://memory", "r")];', '$.f is a resource'],
   ])('with a result that is %s is told where it is', async (_name, code, message) => {
     start('index.php', { 'index.php': `<?php return function () { ${code} };` });
-    const { kind, body } = await api.invoke('1');
+    const { kind, body } = await functions.api.invoke('1');
     expect(kind).toBe('error');
     expect(json(body).errorMessage).toContain(message);
   });
 
   it('with a result of more than 6 MB has the error in the words of AWS, and goes on', async () => {
     start('index.php', { 'index.php': '<?php return fn (int $n) => str_repeat("x", $n);' });
-    const { kind, body } = await api.invoke('6291600');
+    const { kind, body } = await functions.api.invoke('6291600');
     expect(kind).toBe('error');
     expect(json(body).errorMessage).toBe(
       'Response payload size exceeded maximum allowed payload size (6291556 bytes).',
     );
-    expect((await api.invoke('1')).body).toBe('"x"');
+    expect((await functions.api.invoke('1')).body).toBe('"x"');
   });
 
   it('logs JSON when the function is set to it', async () => {
@@ -270,8 +218,8 @@ function hello($data) {
       { 'index.php': '<?php return fn () => throw new Exception("boom");' },
       { AWS_LAMBDA_LOG_FORMAT: 'JSON' },
     );
-    await api.invoke('1');
-    await api.invoke('1');
+    await functions.api.invoke('1');
+    await functions.api.invoke('1');
     const line = json(running.output().split('\n')[0] ?? '');
     expect(line).toMatchObject({ level: 'ERROR', requestId: expect.any(String), errorType: 'Exception' });
     expect(line.timestamp).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
@@ -284,19 +232,19 @@ describe('a streamed response', () => {
       '<?php return function (array $event, Lamella\\ResponseStream $out) { $out->contentType("text/plain"); foreach ($event as $word) { $out->write($word); } $out->write(""); };';
     start('index.php', { 'index.php': source });
     for (let call = 0; call < 2; call++) {
-      expect(await api.invoke('["one ","two ","three"]')).toMatchObject({
+      expect(await functions.api.invoke('["one ","two ","three"]')).toMatchObject({
         body: 'one two three',
         streamed: { contentType: 'text/plain', errorType: '' },
       });
     }
-    expect(api.connections()).toBe(1);
+    expect(functions.api.connections()).toBe(1);
   });
 
   it('carries the status, headers and cookies of an HTTP response before its body', async () => {
     const source =
       '<?php return function ($e, Lamella\\ResponseStream $out) { $out->http(201, ["X-A" => "b"], ["c=d"]); $out->write("body"); };';
     start('index.php', { 'index.php': source });
-    const { body, streamed } = await api.invoke('1');
+    const { body, streamed } = await functions.api.invoke('1');
     expect(streamed?.contentType).toBe('application/vnd.awslambda.http-integration-response');
     const [prelude, rest] = body.split('\0'.repeat(8));
     expect(json(prelude ?? '')).toEqual({ statusCode: 201, headers: { 'X-A': 'b' }, cookies: ['c=d'] });
@@ -306,12 +254,12 @@ describe('a streamed response', () => {
   it('is an iterable result, when the function is set to it', async () => {
     const source = '<?php return function () { yield "a"; yield ["b" => 1]; };';
     start('index.php', { 'index.php': source }, { LAMELLA_STREAMING: '1' });
-    expect(await api.invoke('1')).toMatchObject({ body: 'a{"b":1}\n', streamed: { errorType: '' } });
+    expect(await functions.api.invoke('1')).toMatchObject({ body: 'a{"b":1}\n', streamed: { errorType: '' } });
   });
 
   it('is not an iterable result otherwise: that is a JSON array', async () => {
     start('index.php', { 'index.php': '<?php return function () { yield "a"; yield "b"; };' });
-    expect(await api.invoke('1')).toEqual({ kind: 'response', body: '["a","b"]', errorType: undefined });
+    expect(await functions.api.invoke('1')).toEqual({ kind: 'response', body: '["a","b"]', errorType: undefined });
   });
 
   it.each([
@@ -321,12 +269,12 @@ describe('a streamed response', () => {
   ])('that ends in an error %s says so, and the next one is served', async (_name, code, kind, type) => {
     const source = `<?php return function ($e, Lamella\\ResponseStream $out) { if ($e) { ${code} } $out->write("fine"); };`;
     start('index.php', { 'index.php': source });
-    const answer = await api.invoke('true');
+    const answer = await functions.api.invoke('true');
     expect(answer.kind).toBe(kind);
     const error = kind === 'error' ? answer.body : (answer.streamed?.error ?? '');
     expect(json(error).errorType).toBe(type);
     if (kind === 'response') expect(answer).toMatchObject({ body: 'some', streamed: { errorType: type } });
-    expect((await api.invoke('false')).body).toBe('fine');
+    expect((await functions.api.invoke('false')).body).toBe('fine');
   });
 });
 
@@ -341,35 +289,35 @@ describe('handlers written for Bref', () => {
     };`;
     start('index.php', { 'vendor/autoload.php': autoload, 'index.php': source }, { BREF_LOOP_MAX: '1' });
     const arn = 'arn:aws:lambda:us-east-1:123456789012:function:fake';
-    expect(json((await api.invoke('{"a":1}')).body)).toEqual([
+    expect(json((await functions.api.invoke('{"a":1}')).body)).toEqual([
       { a: 1 },
       '00000000-0000-4000-8000-000000000000',
       arn,
       1,
     ]);
-    expect(json((await api.invoke('2')).body)).toEqual([2, '00000000-0000-4000-8000-000000000001', arn, 1]);
+    expect(json((await functions.api.invoke('2')).body)).toEqual([2, '00000000-0000-4000-8000-000000000001', arn, 1]);
   });
 });
 
 describe('the process', () => {
   it('uses one connection for everything', async () => {
     start('index.php', { 'index.php': '<?php return fn ($e) => $e;' });
-    for (let index = 0; index < 20; index++) await api.invoke(String(index));
-    expect(api.connections()).toBe(1);
+    for (let index = 0; index < 20; index++) await functions.api.invoke(String(index));
+    expect(functions.api.connections()).toBe(1);
   });
 
   it('opens a new connection when a kept one is gone before the next invocation', async () => {
     start('index.php', { 'index.php': '<?php return fn ($e) => $e;' });
-    await api.invoke('1');
-    await api.firstNext;
-    api.cutConnections();
-    expect((await api.invoke('2')).body).toBe('2');
+    await functions.api.invoke('1');
+    await functions.api.firstNext;
+    functions.api.cutConnections();
+    expect((await functions.api.invoke('2')).body).toBe('2');
   });
 
   it('ends with one line in the log when the Runtime API is gone', async () => {
     const running = start('index.php', { 'index.php': '<?php return fn ($e) => $e;' });
-    await api.invoke('1');
-    await api.close();
+    await functions.api.invoke('1');
+    await functions.api.close();
     expect(await running.exited).toBe(1);
     expect(running.output()).toMatch(/^(Cannot connect to )?[Tt]he Runtime API at \S+( hung up on GET next|: .*)\n$/);
   });
@@ -378,7 +326,8 @@ describe('the process', () => {
     const source = '<?php return function () { static $n = 0; return [++$n, getmypid()]; };';
     start('index.php', { 'index.php': source }, { LAMELLA_MAX_INVOCATIONS: '2' });
     const answers = [];
-    for (let index = 0; index < 4; index++) answers.push(json((await api.invoke('1')).body) as unknown as number[]);
+    for (let index = 0; index < 4; index++)
+      answers.push(json((await functions.api.invoke('1')).body) as unknown as number[]);
     expect(answers.map(([n]) => n)).toEqual([1, 2, 1, 2]);
     expect(new Set(answers.map(([, pid]) => pid)).size).toBe(1);
   });
@@ -388,13 +337,13 @@ describe('the process', () => {
       '<?php return function () { static $kept = []; $kept[] = str_repeat("x", 8 << 20); return count($kept); };';
     start('index.php', { 'index.php': source }, { LAMELLA_MAX_MEMORY: '20M' });
     const answers = [];
-    for (let index = 0; index < 5; index++) answers.push((await api.invoke('1')).body);
+    for (let index = 0; index < 5; index++) answers.push((await functions.api.invoke('1')).body);
     expect(answers).toEqual(['1', '2', '3', '1', '2']);
   });
 
   it('leaves the memory limit below that of the function', async () => {
     start('index.php', { 'index.php': '<?php return fn () => ini_get("memory_limit");' });
-    expect((await api.invoke('1')).body).toBe('"224M"');
+    expect((await functions.api.invoke('1')).body).toBe('"224M"');
   });
 
   it("reads the project's own ini files", async () => {
@@ -403,14 +352,14 @@ describe('the process', () => {
       'index.php': '<?php return fn () => ini_get("precision");',
     };
     start('index.php', files);
-    expect((await api.invoke('1')).body).toBe('"5"');
+    expect((await functions.api.invoke('1')).body).toBe('"5"');
   });
 
   it('writes what a handler prints to the log, and not into the response', async () => {
     const source = '<?php return function () { ob_start(); echo "buffered\\n"; error_log("logged"); return 1; };';
     const running = start('index.php', { 'index.php': source });
-    expect((await api.invoke('1')).body).toBe('1');
-    await api.invoke('1');
+    expect((await functions.api.invoke('1')).body).toBe('1');
+    await functions.api.invoke('1');
     expect(running.output()).toContain('buffered');
     expect(running.output()).toContain('logged');
   });
@@ -419,24 +368,24 @@ describe('the process', () => {
     const source =
       '<?php return function () { $pid = pcntl_fork(); if ($pid === 0) { exit(0); } pcntl_wait($status); return "parent"; };';
     start('index.php', { 'index.php': source });
-    expect((await api.invoke('1')).body).toBe('"parent"');
-    expect((await api.invoke('1')).body).toBe('"parent"');
+    expect((await functions.api.invoke('1')).body).toBe('"parent"');
+    expect((await functions.api.invoke('1')).body).toBe('"parent"');
   });
 });
 
 describe.each(['8.2', '8.3', '8.5'])('under PHP %s', (version) => {
   it('serves, reports what is thrown, and outlives exit() and running out of memory', async () => {
-    const layer = await laidOutPhpLayer(folder.path, { version });
+    const layer = await laidOutPhpLayer(functions.folder, { version });
     const source = `<?php function hello($data) {
       ${COUNTED}
       return match ($data) { 'throw' => throw new LogicException('x'), 'exit' => exit(1), 'memory' => str_repeat('x', 1 << 30), default => PHP_VERSION };
     }`;
     const running = start('hello', { 'src/hello.php': source }, {}, layer);
-    expect((await api.invoke('1')).body.startsWith(`${version}.`)).toBe(true);
-    expect(json((await api.invoke('"throw"')).body).errorType).toBe('LogicException');
-    expect(json((await api.invoke('"exit"')).body).errorType).toBe('Lamella.HandlerExited');
-    expect(json((await api.invoke('"memory"')).body).errorType).toBe('Lamella.OutOfMemory');
-    expect((await api.invoke('1')).body.startsWith(`${version}.`)).toBe(true);
+    expect((await functions.api.invoke('1')).body.startsWith(`${version}.`)).toBe(true);
+    expect(json((await functions.api.invoke('"throw"')).body).errorType).toBe('LogicException');
+    expect(json((await functions.api.invoke('"exit"')).body).errorType).toBe('Lamella.HandlerExited');
+    expect(json((await functions.api.invoke('"memory"')).body).errorType).toBe('Lamella.OutOfMemory');
+    expect((await functions.api.invoke('1')).body.startsWith(`${version}.`)).toBe(true);
     expect(counted(running)).toBe(5);
   }, 300_000);
 });
@@ -448,7 +397,7 @@ describe('the sources', () => {
       .split('\n');
     expect(files.length).toBeGreaterThan(8);
     for (const file of files)
-      expect(execFileSync(join(opt, 'bin/php'), ['-n', '-l', file], { encoding: 'utf8' })).toContain(
+      expect(execFileSync(join(functions.opt, 'bin/php'), ['-n', '-l', file], { encoding: 'utf8' })).toContain(
         'No syntax errors',
       );
   });

@@ -33,6 +33,6 @@ final class AppSyncAuthorizerEvent extends Event
 
     protected static function fits(array $event): bool
     {
-        return isset($event['authorizationToken'], $event['requestContext']['apiId']);
+        return isset($event['authorizationToken'], $event['requestContext']['apiId']) && !isset($event['methodArn']);
     }
 }

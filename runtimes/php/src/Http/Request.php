@@ -52,10 +52,13 @@ final readonly class Request
     public static function fromEvent(mixed $event): self
     {
         $context = is_array($event) ? $event['requestContext'] ?? null : null;
+        // Authorizers and WebSockets have much of a request, and want another answer.
+        $isOther = isset($context['connectionId']) || isset($event['methodArn']) || isset($event['routeArn']);
         return match (true) {
+            $isOther => throw \Lamella\Event\UnexpectedEvent::notHttp($event),
             isset($context['elb'], $event['httpMethod']) => self::fromLoadBalancer($event),
             isset($context['http']['method']) => self::fromPayload2($event),
-            isset($event['httpMethod']) && !isset($event['methodArn']) => self::fromPayload1($event),
+            isset($event['httpMethod']) => self::fromPayload1($event),
             default => throw \Lamella\Event\UnexpectedEvent::notHttp($event),
         };
     }
