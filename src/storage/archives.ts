@@ -69,6 +69,14 @@ export function createArchives(data: Pick<DataDirectory, 'blobs' | 'trees' | 'st
     return started;
   };
 
+  /** Takes an archive out of sight at once; answers the folder that is left to be removed. */
+  const discard = (digest: string): string => {
+    blobs.remove(digest);
+    const grave = join(staging, randomUUID());
+    if (existsSync(tree(digest))) renameSync(tree(digest), grave);
+    return grave;
+  };
+
   return {
     async add(zip, limits) {
       const identity = identify(zip);
@@ -81,6 +89,10 @@ export function createArchives(data: Pick<DataDirectory, 'blobs' | 'trees' | 'st
         return { ...identity, unpackedSize: bytes, release };
       } catch (failure) {
         release();
+        // Without its blob a tree has been recorded nowhere.
+        if (!held.has(identity.digest) && !existsSync(blobs.path(identity.digest))) {
+          await rm(discard(identity.digest), { recursive: true, force: true });
+        }
         throw failure;
       }
     },
@@ -92,11 +104,7 @@ export function createArchives(data: Pick<DataDirectory, 'blobs' | 'trees' | 'st
       const discarded: string[] = [];
       // In one go, without waiting: nothing can come to need an archive between the question and its end.
       for (const digest of present) {
-        if (kept.has(digest) || held.has(digest)) continue;
-        blobs.remove(digest);
-        const grave = join(staging, randomUUID());
-        if (existsSync(tree(digest))) renameSync(tree(digest), grave);
-        discarded.push(grave);
+        if (!kept.has(digest) && !held.has(digest)) discarded.push(discard(digest));
       }
       for (const grave of discarded) await rm(grave, { recursive: true, force: true });
       return discarded.length;
