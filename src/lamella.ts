@@ -2,7 +2,7 @@
  * `start(options)`: the whole service in one process. The only file that knows every area: it opens each thing, hands
  * it what it needs, and owns it. No rule of Lambda's is here.
  */
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type AdjustableClock, type Cancel, type Clock, createAdjustableClock, sleep, systemClock } from './clock.ts';
 import { createAuthenticator } from './companion-apis/authentication.ts';
@@ -10,6 +10,7 @@ import { createLogsApi } from './companion-apis/cloudwatch-logs.ts';
 import { createControlApi } from './companion-apis/control.ts';
 import { asyncRoutes } from './companion-apis/control-async.ts';
 import { clockRoutes } from './companion-apis/control-clock.ts';
+import { doorRoutes } from './companion-apis/control-doors.ts';
 import { createIamApi } from './companion-apis/iam.ts';
 import { createS3Api } from './companion-apis/s3.ts';
 import { createApiHandler } from './companion-apis/server.ts';
@@ -17,7 +18,12 @@ import { createStsApi } from './companion-apis/sts.ts';
 import { createCredentialIssuer } from './environment/credentials.ts';
 import { openEnvironment } from './environment/environment.ts';
 import type { Emit } from './environment/facts.ts';
+import { type ManagedRuntimePlan, managedRuntimePlan, needsManagedRuntime } from './environment/managed-runtime.ts';
 import { createSlots } from './environment/slots.ts';
+import { createControlledDoors } from './front-doors/controlled-doors.ts';
+import { DoorConfigError, parseRouteOptions } from './front-doors/door-config.ts';
+import { createDoors, type Doors } from './front-doors/doors.ts';
+import { openDoors } from './front-doors/open-doors.ts';
 import type { FunctionVersion } from './functions/function.ts';
 import { createFunctionFeatures } from './functions/function-features.ts';
 import { createFunctions, type Functions } from './functions/functions.ts';
@@ -34,9 +40,11 @@ import { createOptTrees } from './layers/opt-tree.ts';
 import { type Closeable, Lifetime } from './lifetime.ts';
 import { createLog, type Log } from './log.ts';
 import { createLogStore } from './logs/log-store.ts';
-import type { Options } from './options.ts';
+import { OperatorError } from './operator-error.ts';
+import { type Options, resolveBuildOptions } from './options.ts';
 import { QUOTAS } from './protocol/quotas.ts';
 import { createQueues } from './queues/queue.ts';
+import { removeTree } from './remove-tree.ts';
 import { probeHost } from './sandbox/host-capabilities.ts';
 import { createSandboxes } from './sandbox/open-sandbox.ts';
 import { createArchives } from './storage/archives.ts';
@@ -47,6 +55,8 @@ import { openDatabase } from './storage/database.ts';
 export type Lamella = {
   /** Where the API answers, e.g. `http://127.0.0.1:3001`: the endpoint URL for any AWS client. */
   readonly url: string;
+  /** Function URLs, HTTP and REST APIs and load balancers: where they answer, and setting them up by name, in JSON. */
+  readonly doors: { readonly url: string } & Pick<ReturnType<typeof createControlledDoors>, 'list' | 'put' | 'remove'>;
   /** The time of retries, schedules, visibility and expiry, which tests may move on. */
   readonly clock: Pick<AdjustableClock, 'advance' | 'epochMs'>;
   /** Lets running invocations end (4 s at most), then ends everything; no process is left behind. Idempotent. */
@@ -119,9 +129,9 @@ async function open(options: Options, lifetime: Lifetime): Promise<Omit<Lamella,
   });
 
   const runDirectory = join(data.root, 'run');
-  rmSync(runDirectory, { recursive: true, force: true });
+  await removeTree(runDirectory);
   mkdirSync(runDirectory, { recursive: true, mode: 0o700 });
-  lifetime.onClose(() => rmSync(runDirectory, { recursive: true, force: true }));
+  lifetime.onClose(() => removeTree(runDirectory));
   const sandboxes = lifetime.own(
     createSandboxes({
       capabilities,
@@ -149,9 +159,11 @@ async function open(options: Options, lifetime: Lifetime): Promise<Omit<Lamella,
         const codeDirectory = functions.codeDirectory(version);
         if (codeDirectory === undefined) throw new Error('a container image has no code to run here');
         const optDirectory = await optTrees.tree(version.configuration.layers.map(({ digest }) => digest));
+        const managedRuntime = planOf(version, [codeDirectory, optDirectory], log);
         return openEnvironment(environmentHost, {
           version,
           initializationType,
+          managedRuntime,
           codeDirectory,
           optDirectory,
           credentials: credentials.issue(),
@@ -181,6 +193,11 @@ async function open(options: Options, lifetime: Lifetime): Promise<Omit<Lamella,
     }),
   });
 
+  // A service that was given no keys knows the one that its own documents name.
+  const isKeyed = options.enforceAuth || options.accessKeys.size > 0;
+  const keys = isKeyed ? options.accessKeys : new Map([['lamella', 'lamella']]);
+  const secretOf = (id: string) => keys.get(id) ?? credentials.secretOf(id) ?? sts.secretOf(id);
+
   const queues = createQueues({ database, clock: backgroundClock, log });
   lifetime.onClose(() => queues.close());
   const background = {
@@ -207,6 +224,25 @@ async function open(options: Options, lifetime: Lifetime): Promise<Omit<Lamella,
     clock: backgroundClock,
   });
 
+  const doors = createDoors(database);
+  addRoutes(doors, options.routes);
+  const controlledDoors = createControlledDoors(doors);
+  const frontDoors = await openDoors({
+    doors,
+    host: options.host,
+    port: options.doorsPort ?? (options.port === 0 ? 0 : undefined),
+    features,
+    invoke: dispatcher.invoke,
+    defaultRegion: options.region,
+    accountId: options.accountId,
+    secretOf,
+    identityOf: sts.identityOf,
+    allowedHosts: options.allowHost,
+    clock,
+    log,
+  });
+  lifetime.own(frontDoors);
+
   const handler = createApiHandler({
     lambda: createLambdaApi({
       layers,
@@ -216,6 +252,7 @@ async function open(options: Options, lifetime: Lifetime): Promise<Omit<Lamella,
       provisioner,
       invoke: dispatcher.invoke,
       acceptEvent: asyncInvocations.accept,
+      renderFunctionUrl: (id, { region }) => `http://${id}.lambda-url.${region}.localhost:${frontDoors.port}/`,
       readObject: s3.readObject,
       clock,
       log,
@@ -224,13 +261,14 @@ async function open(options: Options, lifetime: Lifetime): Promise<Omit<Lamella,
     sts: sts.handle,
     logs: createLogsApi({ logStore, clock, log }),
     s3: s3.handle,
-    control: createControlApi([...clockRoutes(backgroundClock), ...asyncRoutes(asyncInvocations.pending)]),
+    control: createControlApi([
+      ...clockRoutes(backgroundClock),
+      ...doorRoutes(controlledDoors),
+      ...asyncRoutes(asyncInvocations.pending),
+    ]),
     ...(options.enforceAuth
       ? {
-          authenticator: createAuthenticator({
-            secretOf: (id) => options.accessKeys.get(id) ?? credentials.secretOf(id) ?? sts.secretOf(id),
-            clock,
-          }),
+          authenticator: createAuthenticator({ secretOf, clock }),
         }
       : {}),
     defaultRegion: options.region,
@@ -245,13 +283,40 @@ async function open(options: Options, lifetime: Lifetime): Promise<Omit<Lamella,
     handler,
     onFailure: (failure) => log.error({ err: failure }, 'a request could not be answered'),
   });
-  lifetime.onClose(() => listener.drain(DRAIN_MS));
-  const url = `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${listener.port}`;
-  return { url, clock: backgroundClock };
+  lifetime.onClose(async () => {
+    await Promise.all([listener.drain(DRAIN_MS), frontDoors.drain(DRAIN_MS)]);
+  });
+  const urlOf = (port: number) => `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}`;
+  const { list, put, remove } = controlledDoors;
+  const doorsHandle = { url: urlOf(frontDoors.port), list, put, remove };
+  return { url: urlOf(listener.port), doors: doorsHandle, clock: backgroundClock };
+}
+
+/** The doors of `--route`s, which last as long as the service runs. @throws OperatorError 'usage' */
+function addRoutes(doors: Doors, routes: readonly string[]): void {
+  try {
+    for (const config of parseRouteOptions(routes)) doors.add(config);
+  } catch (failure) {
+    if (!(failure instanceof DoorConfigError)) throw failure;
+    throw new OperatorError('usage', { reason: `--route: ${failure.message}`, command: 'start' }, failure);
+  }
 }
 
 async function notYet(): Promise<never> {
   throw new Error('Lamella cannot deliver there yet');
+}
+
+/** What stands in for a managed runtime; undefined where a bootstrap is to be started. */
+function planOf(
+  { name, configuration: { runtime } }: FunctionVersion,
+  folders: readonly (string | undefined)[],
+  log: Log,
+): ManagedRuntimePlan | undefined {
+  if (runtime === undefined || !needsManagedRuntime(runtime, folders)) return undefined;
+  const plan = managedRuntimePlan(runtime, { cacheDir: resolveBuildOptions({}, 'start').cacheDir });
+  if ('reason' in plan) throw new Error(plan.reason);
+  if (plan.remark) log.warn({ function: name }, plan.remark);
+  return plan;
 }
 
 /** Removes unreferenced code, layers and merged trees now and from time to time. */

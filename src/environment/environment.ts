@@ -13,19 +13,22 @@ import type { Listener } from '../http/listener.ts';
 import type { Log } from '../log.ts';
 import { RUNTIME_API_PORT } from '../protocol/endpoints.ts';
 import {
-  describeEnd,
+  type ExtensionFault,
+  extensionExited,
   extensionFailed,
   type Fault,
   invalidEntrypoint,
+  type LaunchProblem,
   responseTooLargePayload,
   runtimeExited,
 } from '../protocol/faults.ts';
 import type { InitializationType } from '../protocol/payloads.ts';
 import { QUOTAS } from '../protocol/quotas.ts';
+import { EXTENSION_LIMIT } from '../runtime-api/extensions.ts';
 import { startRuntimeApi } from '../runtime-api/server.ts';
 import { type Answer, RuntimeSession, type SessionEvent } from '../runtime-api/session.ts';
 import { TelemetryStream } from '../runtime-api/telemetry-stream.ts';
-import { checkEntrypoint } from '../sandbox/entrypoint-check.ts';
+import { checkEntrypoint, checkExecutable } from '../sandbox/entrypoint-check.ts';
 import type { OpenSandbox, ProcessExit, Sandbox, SandboxProcess } from '../sandbox/sandbox.ts';
 import type { Emit } from './facts.ts';
 import { IdleFreezer } from './idle-freezer.ts';
@@ -39,6 +42,7 @@ import {
   renderLogStream,
 } from './launch-plan.ts';
 import { type Effect, type EndReason, type EnvironmentEvent, type EnvironmentState, step } from './lifecycle.ts';
+import type { ManagedRuntimePlan } from './managed-runtime.ts';
 import { LineSplitter, LogTail } from './output.ts';
 import { endProcesses } from './shutdown.ts';
 import { loopbackAddress, type Slots } from './slots.ts';
@@ -47,6 +51,8 @@ import { EnvironmentTelemetry } from './telemetry.ts';
 export type EnvironmentOptions = {
   readonly version: FunctionVersion;
   readonly initializationType: InitializationType;
+  /** What stands in for a managed runtime; undefined for a function that brings its bootstrap. */
+  readonly managedRuntime?: ManagedRuntimePlan | undefined;
   readonly codeDirectory: string;
   readonly optDirectory: string | undefined;
   readonly credentials: Credentials;
@@ -122,7 +128,7 @@ export async function openEnvironment(host: EnvironmentHost, options: Environmen
   };
   try {
     const extensionNames = await listExtensions(options.optDirectory);
-    const sandbox = await host.openSandbox(planSandbox(version, place));
+    const sandbox = await host.openSandbox(planSandbox(version, place, options.managedRuntime?.mounts));
     hostUid = sandbox.hostUid;
     driver = new Driver(host, options, place, extensionNames, session, stream, listener, sandbox);
     return driver;
@@ -170,6 +176,8 @@ type Waiting = {
   readonly resolve: (outcome: Outcome) => void;
   readonly reject: (failure: unknown) => void;
   readonly release: (state: 'reusable' | 'gone') => void;
+  /** Not yet while the environment thaws for it. */
+  hasBegun: boolean;
   answer: Answer | undefined;
   isSettled: boolean;
 };
@@ -195,6 +203,8 @@ class Driver implements Environment {
   #cancelDeadline: Cancel = () => undefined;
   #runtime: SandboxProcess | undefined;
   #extensions = new Map<string, SandboxProcess>();
+  /** The first error that an extension has announced. */
+  #reported: ExtensionFault | undefined;
   /** Outputs of the processes that run or whose last words are still being read. */
   #outputs: { readonly ended: Promise<void>; readonly flush: () => void }[] = [];
   /** Counts the starts of processes, so that an old process's exit is not taken for the new one's. */
@@ -260,7 +270,7 @@ class Driver implements Environment {
       release = resolve;
     });
     const outcome = new Promise<Outcome>((resolve, reject) => {
-      this.#waiting = { invocation, resolve, reject, release, answer: undefined, isSettled: false };
+      this.#waiting = { invocation, resolve, reject, release, hasBegun: false, answer: undefined, isSettled: false };
     });
     const thawed = this.#freezer.wake();
     if (thawed) void thawed.then(() => this.#begin(invocation));
@@ -278,7 +288,8 @@ class Driver implements Environment {
   }
 
   #begin(invocation: Invocation): void {
-    if (this.#state.phase !== 'idle' && this.#state.phase !== 'cold') {
+    if (this.#waiting) this.#waiting.hasBegun = true;
+    if (this.#state.phase === 'stopping' || this.#state.phase === 'gone') {
       // Stopped while it was thawing.
       this.#carryOut({ kind: 'abandon' });
       return;
@@ -325,9 +336,9 @@ class Driver implements Environment {
         this.#handle({ kind: 'registered', at });
         return;
       case 'extension-error-reported': {
-        const errorType = event.call === 'init-error' ? 'Extension.InitError' : 'Extension.ExitError';
+        // It is expected to exit now; that ends the environment, under the name of the first error reported.
+        this.#reported ??= event.call === 'init-error' ? 'Extension.InitError' : 'Extension.ExitError';
         this.#telemetry.extensionFailed(event.extension.name, event.errorType);
-        this.#handle({ kind: 'exited', at, fault: extensionFailed(errorType, event.errorType) });
         return;
       }
       case 'init-error-reported':
@@ -430,33 +441,52 @@ class Driver implements Environment {
     }
   }
 
+  /** One after the other; the first that cannot be started ends it. */
   #startExtensions(): void {
     this.#generation += 1;
-    const extensions = this.#extensionNames;
-    this.#session.extensions.expect(extensions);
-    const environment = planExtensionVariables(this.version, this.#place, this.#options.credentials);
-    for (const name of extensions) {
-      const process = this.#start(`/opt/extensions/${name}`, 'extension', environment, (exit) => {
-        const error = exit.kind === 'exited' && exit.code === 0 ? 'exit code 0' : describeEnd(exit);
-        this.#handle({ kind: 'exited', at: this.#now(), fault: extensionFailed('Extension.Crash', error) });
+    this.#reported = undefined;
+    const { codeDirectory, optDirectory, credentials } = this.#options;
+    const environment = planExtensionVariables(this.version, this.#place, credentials);
+    for (const [index, name] of this.#extensionNames.entries()) {
+      const path = `/opt/extensions/${name}`;
+      this.#session.extensions.expect(name);
+      if (index >= EXTENSION_LIMIT) return this.#failLaunch(name, 'TooManyExtensions', 'ErrTooManyExtensions');
+      const verdict = checkExecutable(path, { taskRoot: codeDirectory, optRoot: optDirectory });
+      if (verdict.kind === 'unstartable') {
+        const problem = verdict.reason === 'permission denied' ? 'PermissionDenied' : 'UnknownError';
+        return this.#failLaunch(name, problem, `fork/exec ${path}: ${verdict.reason}`);
+      }
+      const process = this.#start(path, 'extension', environment, (exit) => {
+        this.#handle({ kind: 'exited', at: this.#now(), fault: extensionExited(exit, this.#reported) });
       });
       this.#extensions.set(name, process);
     }
-    if (extensions.length === 0) this.#handle({ kind: 'registered', at: this.#now() });
+    if (this.#extensionNames.length === 0) this.#handle({ kind: 'registered', at: this.#now() });
+  }
+
+  #failLaunch(name: string, problem: LaunchProblem, error: string): void {
+    this.#session.extensions.failLaunch(name);
+    this.#telemetry.extensionFailed(name, problem);
+    this.#handle({ kind: 'unstartable', at: this.#now(), fault: extensionFailed('Extension.LaunchError', error) });
   }
 
   #startRuntime(): void {
-    const { codeDirectory, optDirectory, credentials } = this.#options;
-    const verdict = checkEntrypoint({ taskRoot: codeDirectory, optRoot: optDirectory });
+    const { codeDirectory, optDirectory, credentials, managedRuntime } = this.#options;
+    const verdict = managedRuntime
+      ? ({ kind: 'ok', path: managedRuntime.bootstrapPath } as const)
+      : checkEntrypoint({ taskRoot: codeDirectory, optRoot: optDirectory });
     // Where there is nothing to start, AWS does not speak of the runtime's initialisation.
     if (verdict.kind !== 'missing') this.#telemetry.runtimeStarted();
     if (verdict.kind !== 'ok') {
       this.#handle({ kind: 'unstartable', at: this.#now(), fault: invalidEntrypoint(verdict) });
       return;
     }
-    const environment = planRuntimeVariables(this.version, this.#place, credentials);
+    const environment = {
+      ...planRuntimeVariables(this.version, this.#place, credentials),
+      ...managedRuntime?.variables,
+    };
     this.#runtime = this.#start(verdict.path, 'function', environment, (exit) => {
-      const fault = runtimeExited(exit, this.#sandbox.takeOutOfMemory());
+      const fault = runtimeExited(exit, this.#sandbox.takeOutOfMemory(), this.#reported);
       this.#handle({ kind: 'exited', at: this.#now(), fault });
     });
   }
@@ -606,6 +636,8 @@ class Driver implements Environment {
 
   #releaseTo(state: 'reusable' | 'gone'): void {
     const waiting = this.#waiting;
+    // The processes ended while it was thawing: the invocation is still to come.
+    if (waiting && !waiting.hasBegun) return;
     this.#waiting = undefined;
     this.#tail.clear();
     if (this.#state.phase === 'idle') this.#freezer.idle();

@@ -5,7 +5,7 @@
 import type { FunctionVersion } from '../functions/function.ts';
 import type { InitializationType } from '../protocol/payloads.ts';
 import { QUOTAS } from '../protocol/quotas.ts';
-import type { SandboxSpec } from '../sandbox/sandbox.ts';
+import type { Mount, SandboxSpec } from '../sandbox/sandbox.ts';
 
 /** What makes one environment differ from the next of the same version. */
 export type EnvironmentPlace = {
@@ -34,13 +34,19 @@ export type Credentials = {
 
 const MIB = 1024 * 1024;
 
-export function planSandbox(version: FunctionVersion, place: EnvironmentPlace): SandboxSpec {
+/** `further` mounts bring what stands in for a managed runtime. */
+export function planSandbox(
+  version: FunctionVersion,
+  place: EnvironmentPlace,
+  further: readonly Mount[] = [],
+): SandboxSpec {
   return {
     id: place.id,
     slot: place.slot,
     mounts: [
       { source: place.codeDirectory, target: '/var/task', access: 'read-only' },
       ...(place.optDirectory ? [{ source: place.optDirectory, target: '/opt', access: 'read-only' } as const] : []),
+      ...further,
     ],
     volume: { target: '/tmp', sizeBytes: version.configuration.ephemeralStorageMib * MIB },
     hosts: { [place.host]: ['sandbox.localdomain', 'sandbox'] },

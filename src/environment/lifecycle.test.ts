@@ -149,9 +149,11 @@ const TABLE: readonly [keyof typeof states, keyof typeof events, string, string]
   ['resetting', 'exited', '=', ''],
   ['resetting', 'unstartable', '=', ''],
   ['resetting', 'deadline', '=', ''],
-  ['resetting', 'invoke', '-', ''],
+  ['resetting', 'invoke', 'resetting', ''],
   ['resetting', 'initialise', '-', ''],
   ['resetting, to try again', 'ended', 'initialising', 'log-init-start arm-deadline start-extensions'],
+  ['resetting, to try again', 'invoke', '-', ''],
+  ['resetting, to conclude', 'invoke', '-', ''],
   ['resetting, to conclude', 'ended', 'cold', 'log-report fail release'],
   ['resetting, to conclude an initialisation', 'ended', 'cold', 'log-start log-runtime-done log-report fail release'],
   ['resetting, answered before', 'ended', 'cold', 'log-report release'],
@@ -243,6 +245,11 @@ describe("an environment's life", () => {
     expect(exited).toMatchObject({
       effects: [{}, { kind: 'log-init-report', fault: { errorType: 'Runtime.Unknown' } }, {}],
     });
+  });
+
+  it('runs an invocation that finds its processes gone with new ones', () => {
+    const taken = step(states.resetting, events.invoke);
+    expect(taken).toMatchObject({ to: { afterwards: { kind: 'initialise-inside', held } } });
   });
 
   it('keeps the answer of a runtime that exits after it', () => {

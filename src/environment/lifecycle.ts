@@ -338,7 +338,10 @@ function stepResetting(state: EnvironmentState & { phase: 'resetting' }, event: 
     case 'unstartable':
     case 'deadline':
       return stay(state);
+    // The processes ended while the environment was thawing for this invocation: it starts new ones.
     case 'invoke':
+      if (afterwards.kind !== 'nothing') return refuse(event, state);
+      return { to: { phase: 'resetting', afterwards: { kind: 'initialise-inside', held: event.held } }, effects: [] };
     case 'initialise':
       return refuse(event, state);
   }

@@ -7,6 +7,7 @@ import { existsSync, readdirSync, realpathSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { findNodeBuild, NODE_VERSIONS } from '../packaging/node-builds.ts';
 import { TYPESCRIPT_RUNTIME_FOLDER } from '../packaging/node-layer.ts';
+import { isCustomRuntime } from '../protocol/runtimes.ts';
 import type { Mount } from '../sandbox/sandbox.ts';
 
 export type ManagedRuntimePlan = {
@@ -34,6 +35,12 @@ export type ManagedRuntimeHost = {
 
 const PYTHON_RUNTIME_FOLDER = resolve(import.meta.dirname, '../../runtimes/python');
 const BOOTSTRAP = '/var/runtime/bootstrap';
+
+/** Whether a function of `runtime` has no bootstrap of its own, neither in its code nor in its layers. */
+export function needsManagedRuntime(runtime: string, folders: readonly (string | undefined)[]): boolean {
+  if (isCustomRuntime(runtime)) return false;
+  return !folders.some((folder) => folder !== undefined && existsSync(join(folder, 'bootstrap')));
+}
 
 /** Plans how a function of `runtime` (`nodejs22.x`, `python3.12`) starts. Not for custom runtimes. */
 export function managedRuntimePlan(

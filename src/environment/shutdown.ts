@@ -27,8 +27,9 @@ export async function endProcesses(
     const deadlineAt = clock.monotonicMs() + budgetMs;
     const deadlineMs = Math.floor(clock.epochMs() + budgetMs);
     if (runtime) {
+      const hasInternal = session.extensions.all.some(({ kind }) => kind === 'internal');
       runtime.signal('SIGTERM');
-      await within(clock, budgetMs * QUOTAS.shutdownMs.shareOfRuntime, runtime.exited);
+      await within(clock, QUOTAS.shutdownMs[hasInternal ? 'runtimeWithInternal' : 'runtime'], runtime.exited);
       runtime.signal('SIGKILL');
     }
     session.extensions.publish({ eventType: 'SHUTDOWN', deadlineMs, shutdownReason: reason });

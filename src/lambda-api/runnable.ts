@@ -1,9 +1,8 @@
 /**
  * Whether this machine has something to run a version with. Functions of every runtime can be created, as on AWS; to
- * run here one needs a `bootstrap`, its own or a layer's. Answers are remembered: code of a version never changes.
+ * run here one needs a `bootstrap`, its own or a layer's, or a managed runtime that Lamella has a stand-in for. Answers are remembered: code of a version never changes.
  */
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { managedRuntimePlan, needsManagedRuntime } from '../environment/managed-runtime.ts';
 import type { FunctionVersion } from '../functions/function.ts';
 import { isCustomRuntime } from '../protocol/runtimes.ts';
 import { ServiceError } from '../protocol/service-errors.ts';
@@ -29,13 +28,9 @@ export function createRequireRunnable({
       );
     }
     const opt = await layers.optTree(version.configuration.layers.map(({ digest }) => digest));
-    const folders = opt === undefined ? [code] : [code, opt];
-    if (!folders.some((folder) => existsSync(join(folder, 'bootstrap')))) {
-      throw new ServiceError(
-        'NotImplementedException',
-        `Lamella has no runtime ${runtime} of its own: it runs what a bootstrap starts. ` +
-          `Give ${version.name} a layer with a bootstrap for it, such as \`lamella layer build\` makes.`,
-      );
+    if (needsManagedRuntime(runtime, [code, opt])) {
+      const plan = managedRuntimePlan(runtime);
+      if ('reason' in plan) throw new ServiceError('NotImplementedException', plan.reason);
     }
     runnable.add(version);
   }

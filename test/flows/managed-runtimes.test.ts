@@ -1,0 +1,59 @@
+/** Functions of AWS's managed runtimes, without a bootstrap of their own, beside each other. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type RunningService, startService } from '../support/running-service.ts';
+
+let service: RunningService;
+
+beforeAll(async () => {
+  service = await startService();
+});
+afterAll(() => service.close());
+
+describe('a function of a managed runtime', () => {
+  it.each(['nodejs20.x', 'nodejs22.x'] as const)(
+    '%s runs by the TypeScript runtime on a Node of this machine',
+    async (Runtime) => {
+      const name = `hello-${Runtime.replace('.', '-')}`;
+      await service.createFunction(
+        name,
+        {
+          'index.mjs':
+            'export const handler = async (event, context) => { console.log("seen"); return { hello: event.name, id: context.awsRequestId, env: process.env.AWS_EXECUTION_ENV }; };',
+        },
+        { Runtime, Handler: 'index.handler', MemorySize: 512 },
+      );
+      const { payload, log, response } = await service.invoke(name, { name: 'World' });
+      expect(JSON.parse(payload)).toEqual({
+        hello: 'World',
+        id: response.$metadata.requestId,
+        env: `AWS_Lambda_${Runtime}`,
+      });
+      expect(log).toMatch(/\tINFO\tseen\n/);
+    },
+  );
+
+  it('python3.12 runs by a small client on the Python of this machine, errors as on AWS', async () => {
+    await service.createFunction(
+      'hello-python',
+      {
+        'app.py':
+          'def handler(event, context):\n    if event.get("bad"):\n        raise ValueError("no good")\n    return {"hello": event["name"], "left": context.get_remaining_time_in_millis() > 0}\n',
+      },
+      { Runtime: 'python3.12', Handler: 'app.handler', MemorySize: 512 },
+    );
+    expect(JSON.parse((await service.invoke('hello-python', { name: 'World' })).payload)).toEqual({
+      hello: 'World',
+      left: true,
+    });
+    const failed = await service.invoke('hello-python', { bad: true });
+    expect([failed.functionError, JSON.parse(failed.payload)]).toMatchObject([
+      'Unhandled',
+      { errorType: 'ValueError', errorMessage: 'no good' },
+    ]);
+  });
+
+  it('that Lamella has nothing for can be created, and says at its invocation what can be done', async () => {
+    await service.createFunction('in-java', { 'Main.class': 'x' }, { Runtime: 'java21', Handler: 'Main::run' });
+    await expect(service.invoke('in-java')).rejects.toThrow(/java21 cannot be run on this machine.*provided\.al2023/);
+  });
+});
