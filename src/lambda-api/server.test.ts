@@ -500,11 +500,11 @@ describe('Invoke', () => {
 
   // Functions of every runtime can be created.
   it('says what to do about a runtime that is not there, unless a bootstrap is', async () => {
-    const Code = { ZipFile: await zipOf({ 'index.py': '' }) };
-    await create('in-python', { Runtime: 'python3.12', Code });
-    const answer = await refused(invoke({ FunctionName: 'in-python' }));
+    const Code = { ZipFile: await zipOf({ 'Main.class': '' }) };
+    await create('in-java', { Runtime: 'java21', Code });
+    const answer = await refused(invoke({ FunctionName: 'in-java' }));
     expect([answer.status, answer.name]).toEqual([501, 'NotImplementedException']);
-    expect(answer.message).toMatch(/no runtime python3\.12 .* layer with a bootstrap/);
+    expect(answer.message).toMatch(/java21 cannot be run .* layer that holds one/);
     await create('in-node', { Runtime: 'nodejs22.x' });
     expect((await invoke({ FunctionName: 'in-node' })).StatusCode).toBe(200);
     await create('an-image', {
