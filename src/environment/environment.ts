@@ -449,7 +449,7 @@ class Driver implements Environment {
     const environment = planExtensionVariables(this.version, this.#place, credentials);
     for (const [index, name] of this.#extensionNames.entries()) {
       const path = `/opt/extensions/${name}`;
-      this.#session.extensions.expect(name);
+      this.#session.extensions.expect([name]);
       if (index >= EXTENSION_LIMIT) return this.#failLaunch(name, 'TooManyExtensions', 'ErrTooManyExtensions');
       const verdict = checkExecutable(path, { taskRoot: codeDirectory, optRoot: optDirectory });
       if (verdict.kind === 'unstartable') {

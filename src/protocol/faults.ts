@@ -70,9 +70,9 @@ export function describeEnd(end: ProcessEnd): string {
   return `signal: ${SIGNAL_NAMES[end.signal] ?? end.signal}`;
 }
 
-/** The runtime's process ended although nobody asked it to. */
-export function runtimeExited(end: ProcessEnd, outOfMemory: boolean): Fault {
-  const errorType = outOfMemory ? 'Runtime.OutOfMemory' : 'Runtime.ExitError';
+/** The runtime's process ended although nobody asked it to. An extension may have announced it, which then counts. */
+export function runtimeExited(end: ProcessEnd, outOfMemory: boolean, reported?: ExtensionFault): Fault {
+  const errorType = reported ?? (outOfMemory ? 'Runtime.OutOfMemory' : 'Runtime.ExitError');
   const succeeded = end.kind === 'exited' && end.code === 0;
   const error = succeeded
     ? 'Runtime exited without providing a reason'
@@ -103,13 +103,26 @@ export function initialisationReported(errorType: string, body: string): Fault {
   return { errorType, status: 'error', payload: () => body };
 }
 
-/** An extension could not be started, reported an error, or ended. */
-export function extensionFailed(
-  errorType: 'Extension.LaunchError' | 'Extension.InitError' | 'Extension.ExitError' | 'Extension.Crash',
-  error: string,
-): Fault {
+/** How an extension fails its environment. */
+export type ExtensionFault =
+  | 'Extension.LaunchError'
+  | 'Extension.InitError'
+  | 'Extension.ExitError'
+  | 'Extension.Crash';
+
+/** An extension could not be started, or ended; in the latter case perhaps having reported why. */
+export function extensionFailed(errorType: ExtensionFault, error: string): Fault {
   return { errorType, status: 'error', payload: platformPayload(errorType, error) };
 }
+
+/** An extension's process ended although nobody asked it to. `reported`: what it had announced. */
+export function extensionExited(end: ProcessEnd, reported: ExtensionFault | undefined): Fault {
+  const error = end.kind === 'exited' && end.code === 0 ? 'exit code 0' : describeEnd(end);
+  return extensionFailed(reported ?? 'Extension.Crash', error);
+}
+
+/** What the platform calls the reason for which an extension could not be started. */
+export type LaunchProblem = 'PermissionDenied' | 'TooManyExtensions' | 'UnknownError';
 
 /** The payload for an answer beyond the limit; the environment goes on. `limit` in bytes. */
 export function responseTooLargePayload(limit: number): string {

@@ -45,10 +45,10 @@ export const QUOTAS = {
   /** Of provisioned environments, or the function's timeout if that is longer. Source: lambda-behaviour.md 5.2. */
   provisionedInitMs: 130_000,
   /**
-   * What a shutdown may take: nothing without extensions. The runtime has its share of it after SIGTERM.
-   * Source: lambda-behaviour.md 3.7 (documentation; the share is RAPID's).
+   * What a shutdown may take: nothing without extensions. Of it the runtime may have so much after SIGTERM.
+   * https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-shutdown
    */
-  shutdownMs: { internalOnly: 500, external: 2000, shareOfRuntime: 0.3 },
+  shutdownMs: { internalOnly: 500, external: 2000, runtime: 300, runtimeWithInternal: 500 },
   /** Of each process, soft and hard. Recorded on AWS. */
   openFiles: 1024,
   /** Processes and threads of one environment: recorded on AWS (the documentation says 1024). */

@@ -4,7 +4,6 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { HttpRequest, HttpResponse } from '../http/exchange.ts';
-import { filterErrorType } from '../protocol/faults.ts';
 import { QUOTAS } from '../protocol/quotas.ts';
 import { writeAccepted, writeError, writeJson } from './api-response.ts';
 import {
@@ -113,7 +112,7 @@ export async function handleExtensionError(
   const step = session.extensions.take(extension.identifier, call);
   if ('refused' in step) return refuseState(response, step.refused.from, step.refused.target, extension.identifier);
   writeAccepted(response);
-  session.reportExtensionError(extension, call, filterErrorType(claimed));
+  session.reportExtensionError(extension, call, claimed);
 }
 
 /** The extension that the identifier header names; answers the refusal itself when there is none. */

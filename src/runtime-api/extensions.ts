@@ -60,9 +60,15 @@ export class Extensions {
   /** Once the environment is being shut down: for those who have yet to poll. */
   #shutdown: ExtensionEvent | undefined;
 
-  /** Announces the external extensions that are about to be started. */
+  /** Announces external extensions that are about to be started. */
   expect(names: readonly string[]): void {
     for (const name of names) this.#add({ name, kind: 'external', state: 'Started' });
+  }
+
+  /** An extension that was expected cannot be started. */
+  failLaunch(name: string): void {
+    const entry = this.#byName.get(name);
+    if (entry) this.take(entry.identifier, 'launch-error');
   }
 
   /** Whether `name` is that of an external extension. */

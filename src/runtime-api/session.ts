@@ -55,7 +55,7 @@ export type SessionEvent =
   | { readonly kind: 'runtime-ready' }
   /** The runtime and every extension concerned wait for what comes next. */
   | { readonly kind: 'all-ready' }
-  /** POST init/error or exit/error of an extension; `errorType` is filtered as AWS does. */
+  /** POST init/error or exit/error of an extension; `errorType` is what it calls the error. It is expected to exit. */
   | {
       readonly kind: 'extension-error-reported';
       readonly extension: Extension;
