@@ -15,8 +15,8 @@ final readonly class DocumentRoot
 {
     private const SCRIPTS = '/\.(php\d?|phtml|phps|phar|inc)$/i';
     /** Read by PHP or by people, never by browsers. */
-    private const PRIVATE = '~(^|/)(\.(?!well-known/)|vendor/|node_modules/|(composer|package)(-lock)?\.(json|lock)$|'
-        . 'web\.config$)|\.(env|ini|sql|sqlite|sqlite3|db|log|bak|swp|ya?ml|lock|sh)$|~$~i';
+    private const PRIVATE = '#(^|/)(\.(?!well-known/)|vendor/|node_modules/|(composer|package)(-lock)?\.(json|lock)$|'
+        . 'web\.config$)|\.(env|ini|sql|sqlite|sqlite3|db|log|bak|swp|ya?ml|lock|sh)$|~$#i';
 
     public string $folder;
     /** Of the front controller, below the folder, beginning with a slash. */

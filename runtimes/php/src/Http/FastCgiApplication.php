@@ -113,10 +113,8 @@ final class FastCgiApplication
      */
     private static function head(\Generator $pieces): array
     {
-        $output = '';
-        while ($pieces->valid()) {
+        for ($output = ''; $pieces->valid(); $pieces->next()) {
             $output .= $pieces->current();
-            $pieces->next();
             $end = strpos($output, "\r\n\r\n");
             if ($end !== false) {
                 return [...self::headers(substr($output, 0, $end)), substr($output, $end + 4)];
@@ -150,9 +148,8 @@ final class FastCgiApplication
         if ($start !== '') {
             yield $start;
         }
-        while ($pieces->valid()) {
+        for ($pieces->next(); $pieces->valid(); $pieces->next()) {
             yield $pieces->current();
-            $pieces->next();
         }
     }
 

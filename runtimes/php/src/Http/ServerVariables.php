@@ -43,8 +43,8 @@ final class ServerVariables
             $variables['HTTPS'] = 'on';
         }
         if ($pathInfo !== '') {
+            // Not PATH_TRANSLATED: php-cgi would take that for the script.
             $variables['PATH_INFO'] = $pathInfo;
-            $variables['PATH_TRANSLATED'] = $documentRoot . $pathInfo;
         }
         return $variables;
     }

@@ -1,0 +1,422 @@
+/** Scripts of any kind behind HTTP events: run by the layer's php-cgi for each request, files answered directly. */
+import { readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { laidOutPhpLayer } from '../support/php-sandbox.ts';
+import { runningFunctions } from './running-functions.ts';
+
+const functions = runningFunctions({ webServer: true });
+
+type Answer = {
+  statusCode: number;
+  headers: Record<string, string>;
+  cookies?: string[];
+  body: string;
+  isBase64Encoded: boolean;
+};
+const MODE = { LAMELLA_MODE: 'http' };
+
+function event(
+  path: string,
+  more: { method?: string; headers?: object; body?: string | Buffer; cookies?: string[] } = {},
+): string {
+  const { method = 'GET', headers = {}, body, ...rest } = more;
+  const [rawPath, rawQueryString = ''] = path.split('?');
+  return JSON.stringify({
+    version: '2.0',
+    rawPath,
+    rawQueryString,
+    headers: { host: 'example.com', 'x-forwarded-proto': 'https', 'x-forwarded-port': '443', ...headers },
+    requestContext: { stage: '$default', http: { method, path: rawPath, protocol: 'HTTP/1.1', sourceIp: '192.0.2.1' } },
+    ...(body === undefined ? {} : { body: body.toString(body instanceof Buffer ? 'base64' : 'utf8') }),
+    isBase64Encoded: body instanceof Buffer,
+    ...rest,
+  });
+}
+
+async function request(...parameters: Parameters<typeof event>): Promise<Answer> {
+  const answer = await functions.api.invoke(event(...parameters));
+  expect(answer.kind, answer.body).toBe('response');
+  return JSON.parse(answer.body) as Answer;
+}
+const startApp = (script: string, files: Record<string, string> = {}, environment: Record<string, string> = {}) =>
+  functions.start('public/index.php', { 'public/index.php': `<?php ${script}`, ...files }, { ...MODE, ...environment });
+
+describe('a script', () => {
+  it('has the request as behind a web server', async () => {
+    startApp(`header('Content-Type: application/json'); $s = $_SERVER;
+      echo json_encode([PHP_SAPI, $_GET, $_POST, $_COOKIE, $_REQUEST, $s['REQUEST_METHOD'], $s['REQUEST_URI'], $s['SCRIPT_NAME'], $s['PHP_SELF'],
+        $s['SCRIPT_FILENAME'], $s['DOCUMENT_ROOT'], $s['REMOTE_ADDR'], $s['HTTPS'], $s['SERVER_NAME'], $s['SERVER_PORT'], $s['HTTP_X_A'] ?? null,
+        $s['PHP_AUTH_USER'] ?? null, $s['PHP_AUTH_PW'] ?? null, isset($s['PATH_INFO']), $s['CONTENT_TYPE'], $s['LAMBDA_REQUEST_ID'], json_decode($s['LAMBDA_REQUEST_CONTEXT'], true)['stage'],
+        getenv('AWS_LAMBDA_FUNCTION_NAME'), getcwd(), getallheaders()['X-A'] ?? null]);`);
+    const { body, ...rest } = await request('/some/page?a=1&b[]=2', {
+      method: 'POST',
+      headers: {
+        'x-a': 'v',
+        'content-type': 'application/x-www-form-urlencoded',
+        authorization: `Basic ${Buffer.from('u:p').toString('base64')}`,
+      },
+      cookies: ['c=1', 'd.e=2'],
+      body: 'f=3',
+    });
+    expect(rest).toEqual({ statusCode: 200, headers: { 'Content-Type': 'application/json' }, isBase64Encoded: false });
+    expect(JSON.parse(body)).toEqual([
+      'cgi-fcgi',
+      { a: '1', b: ['2'] },
+      { f: '3' },
+      { c: '1', d_e: '2' },
+      { a: '1', b: ['2'], f: '3' },
+      'POST',
+      '/some/page?a=1&b[]=2',
+      '/index.php',
+      '/index.php',
+      '/var/task/public/index.php',
+      '/var/task/public',
+      '192.0.2.1',
+      'on',
+      'example.com',
+      '443',
+      'v',
+      'u',
+      'p',
+      false,
+      'application/x-www-form-urlencoded',
+      '00000000-0000-4000-8000-000000000000',
+      '$default',
+      'fake',
+      '/var/task/public',
+      'v',
+    ]);
+  });
+
+  it('sets status, headers and several cookies', async () => {
+    startApp(
+      `http_response_code(418); header('X-A: 1'); header('X-A: 2', false); setcookie('a', '1'); setcookie('b', '2', ['httponly' => true]); echo 'short';`,
+    );
+    expect(await request('/')).toEqual({
+      statusCode: 418,
+      headers: { 'X-A': '1, 2', 'Content-type': 'text/html; charset=UTF-8' },
+      cookies: ['a=1', 'b=2; HttpOnly'],
+      body: 'short',
+      isBase64Encoded: false,
+    });
+  });
+
+  it.each([
+    ['redirects', `header('Location: /else');`, { statusCode: 302, headers: { Location: '/else' } }],
+    [
+      'sends binary data',
+      `header('Content-Type: image/gif'); echo "GIF\\xff";`,
+      { body: 'R0lG/w==', isBase64Encoded: true },
+    ],
+    ['sends nothing with 204', `http_response_code(204);`, { statusCode: 204, body: '' }],
+    [
+      'sends five megabytes',
+      `header('Content-Type: text/plain'); for ($i = 0; $i < 500; $i++) { echo str_repeat('x', 10000); if ($i % 7 === 0) flush(); }`,
+      { body: 'x'.repeat(5_000_000) },
+    ],
+    ['has no memory beyond one request', `class Once {} function twice() {} static $n = 0; echo ++$n;`, { body: '1' }],
+    ['may end early', `echo 'before'; exit(3);`, { body: 'before' }],
+    [
+      'may read its input twice',
+      `echo file_get_contents('php://input') . file_get_contents('php://input');`,
+      { body: '' },
+    ],
+  ])('%s, twice', async (_name, script, expected) => {
+    startApp(script);
+    for (let call = 0; call < 2; call++) expect(await request('/')).toMatchObject(expected);
+  });
+
+  it('has uploads, which are gone after the request', async () => {
+    startApp(`move_uploaded_file($_FILES['up']['tmp_name'][1], '/tmp/kept'); unset($_FILES['up']['tmp_name']);
+      echo json_encode([$_POST, $_FILES, file_get_contents('/tmp/kept'), strlen(file_get_contents('php://input'))]);`);
+    const part = (head: string, body: string) => `--B\r\nContent-Disposition: form-data; ${head}\r\n\r\n${body}\r\n`;
+    const big = 'y'.repeat(1_000_000);
+    const body = Buffer.from(
+      `${part('name="t"', 'ü')}${part('name="up[]"; filename="a.txt"', 'A')}${part('name="up[]"; filename="b.bin"\r\nContent-Type: application/x-b', big)}--B--\r\n`,
+    );
+    const answer = await request('/', {
+      method: 'POST',
+      headers: { 'content-type': 'multipart/form-data; boundary=B' },
+      body,
+    });
+    const [post, files, kept, input] = JSON.parse(answer.body) as [unknown, { up: object }, string, number];
+    expect(post).toEqual({ t: 'ü' });
+    expect(files.up).toEqual({
+      name: ['a.txt', 'b.bin'],
+      full_path: ['a.txt', 'b.bin'],
+      type: ['', 'application/x-b'],
+      error: [0, 0],
+      size: [1, 1_000_000],
+    });
+    expect([kept.length, input]).toEqual([1_000_000, 0]);
+  });
+
+  it('that never reads a large body, and one that answers before it reads, both come through', async () => {
+    startApp(
+      `if ($_GET['read'] ?? false) { echo str_repeat('o', 3_000_000); flush(); echo strlen(file_get_contents('php://input')); } else { echo 'ignored'; }`,
+    );
+    const body = Buffer.alloc(4_000_000, 'z');
+    const headers = { 'content-type': 'application/octet-stream' };
+    expect((await request('/', { method: 'PUT', headers, body })).body).toBe('ignored');
+    expect((await request('/?read=1', { method: 'PUT', headers, body })).body.slice(-8)).toBe('o4000000');
+    expect((await request('/', { method: 'PUT', headers, body })).body).toBe('ignored');
+  });
+
+  it('writes errors to the log and not into the answer', async () => {
+    const { wrote } = startApp(
+      `error_log('for the log'); echo $undefined; file_put_contents('php://stderr', "direct\\n"); throw new LogicException('uncaught');`,
+    );
+    expect(await request('/')).toMatchObject({ statusCode: 500, body: '' });
+    await wrote('for the log');
+    await wrote('Undefined variable $undefined');
+    await wrote('direct');
+    await wrote('uncaught');
+  });
+
+  it('that exhausts its memory, or recurses for ever, is answered for with 500, and the next is served', async () => {
+    startApp(
+      `if (isset($_GET['eat'])) { $a = []; while (true) $a[] = str_repeat('x', 1 << 20); } if (isset($_GET['deep'])) { $f = function () use (&$f) { $f(); }; $f(); } echo 'fine';`,
+    );
+    expect((await request('/?eat')).statusCode).toBe(500);
+    expect((await request('/')).body).toBe('fine');
+    expect((await request('/?deep')).statusCode).toBeGreaterThanOrEqual(500);
+    expect((await request('/')).body).toBe('fine');
+  });
+
+  it('that kills its process is answered for with 502 and a line in the log, and the next is served', async () => {
+    const { wrote } = startApp(
+      `if (isset($_GET['die'])) posix(); echo 'fine'; function posix() { exec('kill -9 ' . getmypid()); }`,
+    );
+    expect((await request('/')).body).toBe('fine');
+    expect((await request('/?die')).statusCode).toBe(502);
+    await wrote('GET / (/index.php): php-cgi ended before it had answered.');
+    expect((await request('/')).body).toBe('fine');
+  });
+
+  it('that does not end in time is stopped, answered for with 504, and named in the log; the next is served', async () => {
+    const { wrote } = startApp(
+      `if (isset($_GET['hang'])) { file_put_contents('php://stderr', "begun\\n"); sleep(60); } echo 'fine';`,
+    );
+    const deadline = { 'Lambda-Runtime-Deadline-Ms': String(Date.now() + 1500) };
+    const before = Date.now();
+    const answer = await functions.api.invoke(event('/slow?hang'), deadline);
+    expect(Date.now() - before).toBeLessThan(1500);
+    expect(JSON.parse(answer.body)).toMatchObject({ statusCode: 504 });
+    await wrote('begun');
+    await wrote('GET /slow (/index.php) was not answered within the');
+    expect((await request('/')).body).toBe('fine');
+  });
+
+  it('runs in a fresh process after as many requests as it is told', async () => {
+    startApp('echo getmypid();', {}, { LAMELLA_MAX_INVOCATIONS: '2' });
+    const pids = [];
+    for (let call = 0; call < 4; call++) pids.push((await request('/')).body);
+    expect(pids[0]).toBe(pids[1]);
+    expect(pids[2]).toBe(pids[3]);
+    expect(pids[0]).not.toBe(pids[2]);
+  });
+
+  it('is compiled once: opcache is on for it', async () => {
+    startApp('echo (int) (opcache_get_status(false)["opcache_enabled"] ?? false);');
+    expect((await request('/')).body).toBe('1');
+  });
+
+  it('streams as it prints, where that is switched on', async () => {
+    startApp(
+      `header('X-A: b'); setcookie('c', 'd'); echo 'one '; flush(); echo 'two';`,
+      {},
+      { LAMELLA_STREAMING: '1' },
+    );
+    const { body, streamed } = await functions.api.invoke(event('/'));
+    expect(streamed).toMatchObject({
+      contentType: 'application/vnd.awslambda.http-integration-response',
+      errorType: '',
+    });
+    const [prelude, rest] = body.split('\0'.repeat(8));
+    expect(JSON.parse(prelude ?? '')).toEqual({
+      statusCode: 200,
+      headers: { 'X-A': 'b', 'Content-type': 'text/html; charset=UTF-8' },
+      cookies: ['c=d'],
+    });
+    expect(rest).toBe('one two');
+  });
+
+  it('whose stream breaks off ends it with an error', async () => {
+    startApp(`echo 'some'; flush(); exec('kill -9 ' . getmypid());`, {}, { LAMELLA_STREAMING: '1' });
+    const { body, streamed } = await functions.api.invoke(event('/'));
+    expect(body.endsWith('some')).toBe(true);
+    expect(streamed?.errorType).toBe('Lamella\\Http\\WorkerGone');
+  });
+
+  it('answers load balancers and REST APIs in their own forms', async () => {
+    startApp(`setcookie('a', '1'); setcookie('b', '2'); echo $_SERVER['REQUEST_URI'];`);
+    const alb = {
+      requestContext: { elb: { targetGroupArn: 'arn' } },
+      httpMethod: 'GET',
+      path: '/x',
+      queryStringParameters: { q: 'a%20b' },
+      headers: {},
+    };
+    expect(JSON.parse((await functions.api.invoke(JSON.stringify(alb))).body)).toMatchObject({
+      statusDescription: '200 OK',
+      body: '/x?q=a%20b',
+    });
+    const rest = { httpMethod: 'GET', path: '/x', multiValueHeaders: { Host: ['h'] }, requestContext: {} };
+    expect(JSON.parse((await functions.api.invoke(JSON.stringify(rest))).body)).toMatchObject({
+      multiValueHeaders: { 'Set-Cookie': ['a=1', 'b=2'] },
+    });
+  });
+});
+
+describe('the folder of the application', () => {
+  const FILES = {
+    'public/style.css': 'body {}',
+    'public/pixel.png': '\u0089PNG',
+    'public/other.php': '<?php echo "other ", $_SERVER["SCRIPT_NAME"], " ", $_SERVER["PATH_INFO"] ?? "-";',
+    'public/admin/index.php': '<?php echo "admin";',
+    'public/.htaccess': 'secret',
+    'public/.well-known/security.txt': 'Contact: x',
+    'public/settings.ini': 'secret',
+    'public/data.sqlite': 'secret',
+    'public/lib.inc': 'secret',
+    'public/vendor/composer.json': 'secret',
+    'public/ü b.txt': 'named',
+    'composer.json': 'secret',
+  };
+  const FRONT = 'echo "front ", $_SERVER["PATH_INFO"] ?? "-";';
+
+  it.each([
+    ['/style.css', { statusCode: 200, body: 'body {}', headers: { 'Content-Type': 'text/css; charset=utf-8' } }],
+    ['/pixel.png', { headers: { 'Content-Type': 'image/png' }, isBase64Encoded: true }],
+    ['/%C3%BC%20b.txt', { body: 'named' }],
+    ['/.well-known/security.txt', { body: 'Contact: x' }],
+    ['/other.php', { body: 'other /other.php -' }],
+    ['/other.php/more/path', { body: 'other /other.php /more/path' }],
+    ['/index.php/page', { body: 'front /page' }],
+    ['/admin/', { body: 'admin' }],
+    ['/admin?x=1', { statusCode: 301, headers: { Location: '/admin/?x=1' } }],
+    ['/nothing', { body: 'front -' }],
+    ['/.htaccess', { body: 'front -' }],
+    ['/settings.ini', { body: 'front -' }],
+    ['/data.sqlite', { body: 'front -' }],
+    ['/lib.inc', { body: 'front -' }],
+    ['/vendor/composer.json', { body: 'front -' }],
+    ['/../composer.json', { body: 'front -' }],
+    ['/%2e%2e/composer.json', { body: 'front -' }],
+    ['/style.css%00.php', { body: 'front -' }],
+  ])('answers %s', async (path, expected) => {
+    startApp(FRONT, FILES);
+    expect(await request(path)).toMatchObject(expected);
+  });
+
+  it('answers in part, with nothing new, and without a body, to those who ask so', async () => {
+    startApp(FRONT, FILES);
+    const { headers } = await request('/style.css');
+    expect(await request('/style.css', { headers: { 'if-none-match': headers.ETag } })).toMatchObject({
+      statusCode: 304,
+      body: '',
+    });
+    expect(await request('/style.css', { headers: { 'if-none-match': `"x", W/${headers.ETag}` } })).toMatchObject({
+      statusCode: 304,
+    });
+    expect(await request('/style.css', { headers: { 'if-modified-since': headers['Last-Modified'] } })).toMatchObject({
+      statusCode: 304,
+    });
+    expect(await request('/style.css', { headers: { range: 'bytes=0-3' } })).toMatchObject({
+      statusCode: 206,
+      body: 'body',
+      headers: { 'Content-Range': 'bytes 0-3/7' },
+    });
+    expect(await request('/style.css', { headers: { range: 'bytes=-2' } })).toMatchObject({
+      statusCode: 206,
+      body: '{}',
+    });
+    expect(await request('/style.css', { headers: { range: 'bytes=9-' } })).toMatchObject({ statusCode: 416 });
+    expect(await request('/style.css', { method: 'HEAD' })).toMatchObject({
+      body: '',
+      headers: { 'Content-Length': '7' },
+    });
+    expect(await request('/style.css', { method: 'POST' })).toMatchObject({ statusCode: 405 });
+  });
+
+  it('is not the package itself unless that is asked for', async () => {
+    const files = { 'index.php': '<?php echo "front";', 'other.php': '<?php echo "other";', 'a.txt': 'text' };
+    functions.start('index.php', files, MODE);
+    expect((await request('/other.php')).body).toBe('front');
+    expect((await request('/a.txt')).body).toBe('front');
+  });
+
+  it('may be named', async () => {
+    const files = { 'index.php': '<?php echo "front";', 'other.php': '<?php echo "other";', 'a.txt': 'text' };
+    functions.start('index.php', files, { ...MODE, LAMELLA_DOCUMENT_ROOT: '.' });
+    expect((await request('/other.php')).body).toBe('other');
+    expect((await request('/a.txt')).body).toBe('text');
+  });
+});
+
+describe('starting', () => {
+  it('fails with the remedy when the layer has no php-cgi', async () => {
+    functions.start('index.php', { 'index.php': '<?php' }, MODE, await laidOutPhpLayer(functions.folder));
+    const { body, errorType } = await functions.api.initError;
+    expect(errorType).toBe('Runtime.ConfigError');
+    expect(body).toContain('lamella layer build php --variant http');
+  });
+
+  it('fails when php-cgi does not run, and does not wait for it', async () => {
+    const before = Date.now();
+    const layer = await laidOutPhpLayer(functions.folder);
+    writeFileSync(join(layer, 'bin/php-cgi'), '#!/bin/sh\necho it is broken >&2\nexit 1\n', { mode: 0o755 });
+    const { wrote } = functions.start('index.php', { 'index.php': '<?php echo 1;' }, MODE, layer);
+    expect(JSON.parse((await functions.api.initError).body).errorMessage).toContain('php-cgi does not start');
+    await wrote('it is broken');
+    expect(Date.now() - before).toBeLessThan(8000);
+  });
+
+  it("takes Bref's name for it, and its switch for binary answers", async () => {
+    functions.start(
+      'index.php',
+      { 'index.php': '<?php echo "hi";' },
+      { BREF_RUNTIME: 'fpm', BREF_BINARY_RESPONSES: '1' },
+    );
+    expect(await request('/')).toMatchObject({ body: 'aGk=', isBase64Encoded: true });
+  });
+
+  it('leaves no php-cgi behind when the runtime begins afresh', async () => {
+    const { tmp } = startApp('echo count(glob("/proc/[0-9]*"));', {}, { LAMELLA_MAX_MEMORY: '1' });
+    const counts = [];
+    for (let call = 0; call < 4; call++) counts.push((await request('/')).body);
+    expect(new Set(counts).size).toBe(1);
+    expect(readdirSync(tmp)).toEqual([expect.stringMatching(/^lamella-php-cgi-\d+\.sock$/)]);
+  });
+});
+
+describe.each(['8.2', '8.3', '8.5'])('under PHP %s', (version) => {
+  it('scripts are served, and outlived', async () => {
+    const layer = await laidOutPhpLayer(functions.folder, { version, webServer: true });
+    const source =
+      '<?php if (isset($_GET["die"])) { exec("kill -9 " . getmypid()); } echo PHP_VERSION, (int) extension_loaded("Zend OPcache");';
+    functions.start('index.php', { 'index.php': source }, MODE, layer);
+    expect((await request('/')).body).toMatch(new RegExp(`^${version}\\.\\d+1$`));
+    expect((await request('/?die')).statusCode).toBe(502);
+    expect((await request('/')).statusCode).toBe(200);
+  }, 120_000);
+});
+
+describe('the console mode', () => {
+  const script =
+    '<?php echo implode("|", array_slice($argv, 1)), "\\n"; fwrite(STDERR, "to stderr\\n"); exit(in_array("fail", $argv) ? 3 : 0);';
+  it('runs the script with the event as its arguments', async () => {
+    const { wrote } = functions.start('console.php', { 'console.php': script }, { BREF_RUNTIME: 'console' });
+    const answer = await functions.api.invoke('"one \'two three\' --x=1"');
+    expect(JSON.parse(answer.body)).toEqual({ exitCode: 0, output: 'one|two three|--x=1\nto stderr\n' });
+    await wrote('one|two three|--x=1');
+    expect(JSON.parse((await functions.api.invoke('{"cli":"a"}')).body)).toMatchObject({ output: 'a\nto stderr\n' });
+    const { kind, body } = await functions.api.invoke('"fail"');
+    expect([kind, JSON.parse(body).errorMessage]).toEqual([
+      'error',
+      expect.stringContaining("'fail' ended with exit code 3: fail"),
+    ]);
+    expect((await functions.api.invoke('{"cli":["a"]}')).kind).toBe('error');
+  });
+});
