@@ -71,6 +71,16 @@ describe('the pool', () => {
     expect(new Set(taken).size).toBe(50);
   });
 
+  it('passes over an idle environment whose processes ended, until it is free again', async () => {
+    const { pool } = createPool();
+    const ended = (await pool.acquire(version('a'))) as ScriptedEnvironment;
+    pool.giveBack(ended);
+    ended.isFree = false;
+    expect(await pool.acquire(version('a'))).not.toBe(ended);
+    ended.isFree = true;
+    expect(await pool.acquire(version('a'))).toBe(ended);
+  });
+
   it('waits for an environment that has answered already, rather than opening another', async () => {
     const { pool, opened } = createPool();
     const first = (await pool.acquire(version('a'))) as ScriptedEnvironment;

@@ -251,18 +251,26 @@ export class EnvironmentPool {
   }
 }
 
-/** The last used one, provisioned ones first: they are there to be used. */
+/**
+ * The last used one, provisioned ones first: they are there to be used. One whose processes ended while it was idle
+ * is passed over until what is left of them has been cleared away.
+ */
 function takeWarm({ idle, provisioned }: Group): Environment | undefined {
+  let at = -1;
   if (provisioned.environments.size > 0) {
-    const at = idle.findLastIndex(({ environment }) => provisioned.environments.has(environment));
-    if (at !== -1) return idle.splice(at, 1)[0]?.environment;
+    at = idle.findLastIndex(({ environment }) => environment.isFree && provisioned.environments.has(environment));
   }
-  return idle.pop()?.environment;
+  if (at === -1) at = idle.findLastIndex(({ environment }) => environment.isFree);
+  return at === -1 ? undefined : idle.splice(at, 1)[0]?.environment;
 }
 
 function isEmpty(group: Group): boolean {
   return (
-    group.idle.length === 0 && group.busy.size === 0 && group.waiters.length === 0 && group.provisioned.target === 0
+    group.idle.length === 0 &&
+    group.busy.size === 0 &&
+    group.waiters.length === 0 &&
+    group.provisioned.target === 0 &&
+    group.provisioned.preparing === 0
   );
 }
 
