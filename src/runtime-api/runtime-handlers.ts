@@ -131,9 +131,12 @@ function writeOffer(response: HttpResponse, offer: Offer): void {
   response.end(offer.payload);
 }
 
-/** A header is bytes: UTF-8 goes out as it is, through Node's latin-1; line ends cannot. */
-function headerSafe(text: string): string {
-  return Buffer.from(text.replace(/[\r\n\0]+/g, ' ')).toString('latin1');
+/**
+ * JSON in a header, which is bytes: UTF-8 goes out as it is, through Node's latin-1. Line ends cannot, and stand only
+ * between JSON's tokens; DEL cannot either, and has an escape of its own in the texts where alone it may stand.
+ */
+function headerSafe(json: string): string {
+  return Buffer.from(json.replace(/[\r\n]+/g, ' ').replaceAll('\x7f', '\\u007f')).toString('latin1');
 }
 
 function hasCurrentId(session: RuntimeSession, requestId: string, response: HttpResponse): boolean {

@@ -109,6 +109,12 @@ describe('the Runtime API', () => {
     expect(reply.headers['lambda-runtime-cognito-identity']).toBe('{"cognitoIdentityId":"x"}');
   });
 
+  it('passes client context on that cannot stand in a header as it is', async () => {
+    const reply = await pollOnce({ ...offer, clientContext: '{\r\n\t"custom": {"a": "\x7f\u00e9"}\n}' });
+    const text = Buffer.from(String(reply.headers['lambda-runtime-client-context']), 'latin1').toString();
+    expect(JSON.parse(text)).toEqual({ custom: { a: '\x7f\u00e9' } });
+  });
+
   it('takes a response as opaque bytes and answers 202', async () => {
     await pollOnce();
     const bytes = Buffer.from([0, 255, 10, 123]);
