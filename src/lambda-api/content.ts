@@ -11,7 +11,7 @@ import type { ContentDigest } from '../layers/layer.ts';
 import { ANSWER_HEADERS } from '../protocol/headers.ts';
 
 /** No operation of Lambda's begins like this. */
-export const CONTENT_PREFIX = '/_lamella/content/';
+export const CONTENT_PREFIX = '/_content/';
 
 export interface ContentDownloads {
   /** The URL of a zip, as the caller reaches this service. */

@@ -199,9 +199,9 @@ describe('layers', () => {
 
   it('are not downloaded without the signature of this service', async () => {
     const digest = createHash('sha256').update(zip).digest('hex');
-    expect((await raw('GET', `/_lamella/content/${digest}`)).status).toBe(403);
-    expect((await raw('GET', `/_lamella/content/${digest}?signature=${'0'.repeat(64)}`)).status).toBe(403);
-    expect((await raw('GET', '/_lamella/content/../../etc/passwd?signature=x')).status).not.toBe(200);
+    expect((await raw('GET', `/_content/${digest}`)).status).toBe(403);
+    expect((await raw('GET', `/_content/${digest}?signature=${'0'.repeat(64)}`)).status).toBe(403);
+    expect((await raw('GET', '/_content/../../etc/passwd?signature=x')).status).not.toBe(200);
   });
 });
 
@@ -244,7 +244,7 @@ describe('functions', () => {
     expect(got.Configuration).toEqual({ ...configuration, State: 'Active', LastUpdateStatus: 'Successful' });
     expect(got.Code).toEqual({
       RepositoryType: 'S3',
-      Location: expect.stringContaining(`${api.url}/_lamella/content/`),
+      Location: expect.stringContaining(`${api.url}/_content/`),
     });
     expect(got.Tags).toBeUndefined();
     const downloaded = await fetch(got.Code?.Location ?? '').then((response) => response.arrayBuffer());

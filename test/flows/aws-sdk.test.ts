@@ -189,7 +189,7 @@ describe('functions', () => {
     const forged = new URL(latest?.Location ?? '');
     forged.searchParams.set('signature', 'a'.repeat(64));
     expect((await fetch(forged)).status).toBe(403);
-    await fetch(`${service.url}/_lamella/content/../../lamella.db?signature=x`).then(({ status }) =>
+    await fetch(`${service.url}/_content/../../lamella.db?signature=x`).then(({ status }) =>
       expect(status).toBeGreaterThanOrEqual(400),
     );
   });
