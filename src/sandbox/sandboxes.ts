@@ -6,6 +6,7 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
+import { removeTree } from '../remove-tree.ts';
 import { BubblewrapSandbox } from './bubblewrap-sandbox.ts';
 import { bwrapArguments } from './bwrap-arguments.ts';
 import { openCgroups } from './cgroup.ts';
@@ -107,7 +108,7 @@ export function startSandboxes({ host, clock, log, runDirectory, usualVolumeByte
       await volumes.close();
       await pipes.close();
       await cgroups.close();
-      rmSync(runDirectory, { recursive: true, force: true });
+      await removeTree(runDirectory);
     },
   };
 }

@@ -4,9 +4,9 @@
  * ends where the disk does. Either way it lies on disk and outlives the processes of its sandbox.
  */
 import { chmodSync, mkdirSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Log } from '../log.ts';
+import { removeTree } from '../remove-tree.ts';
 import { startLoopVolumes } from './loop-volumes.ts';
 import type { SandboxHost } from './sandbox-host.ts';
 
@@ -48,6 +48,14 @@ export function startVolumes(means: VolumesMeans): Volumes {
 /** Plain folders, of any size. */
 function createFolders(parent: string): Volumes {
   let count = 0;
+  const removals = new Set<Promise<void>>();
+  const remove = (folder: string): Promise<void> => {
+    const removal = removeTree(folder)
+      .catch(() => {}) // What stays is removed with the parent, or at the next start.
+      .finally(() => removals.delete(removal));
+    removals.add(removal);
+    return removal;
+  };
   return {
     ready: Promise.resolve(),
     entry: [],
@@ -55,8 +63,10 @@ function createFolders(parent: string): Volumes {
       const folder = join(parent, `folder-${count++}`);
       mkdirSync(folder);
       chmodSync(folder, 0o1777);
-      return { folder, remove: () => rm(folder, { recursive: true, force: true }).catch(() => {}) };
+      return { folder, remove: () => remove(folder) };
     },
-    async close() {},
+    async close() {
+      await Promise.all(removals);
+    },
   };
 }
