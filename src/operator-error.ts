@@ -125,6 +125,16 @@ export const OPERATOR_ERRORS = {
     remedy: 'Install the package of this machine that holds {library}, or leave that extension out.',
     exitCode: 4,
   },
+  'library-too-new': {
+    message: '{file} needs {library}, and the one of this machine needs glibc {glibc}, newer than AWS has.',
+    remedy: 'Build on a machine with an older system (Amazon Linux 2023, Debian 12), or leave that extension out.',
+    exitCode: 4,
+  },
+  'library-unsuitable': {
+    message: '{file} would not start: nothing that is packed has {library}.',
+    remedy: 'Leave that extension out, or build on another machine: libraries of PHP that it lends do not fit.',
+    exitCode: 4,
+  },
   'composer-project-unreadable': {
     message: '{file} cannot be read: {reason}.',
     remedy: 'Give the folder of a Composer project, one with a composer.json that is valid JSON.',

@@ -12,8 +12,9 @@ import { OperatorError } from '../operator-error.ts';
 import type { ComposerJson } from './composer-project.ts';
 import { copyProject, readComposerJson, writeComposerJson } from './composer-project.ts';
 import type { Progress } from './npm-package.ts';
-import { findPhpBuild, LEAN_EXTENSIONS } from './php-builds.ts';
+import { findPhpBuild } from './php-builds.ts';
 import { preparePhp } from './php-layer.ts';
+import type { PhpVariant } from './php-variants.ts';
 import { addProjectAutoload } from './project-autoload.ts';
 import type { ToolResult } from './run-tool.ts';
 import { runTool } from './run-tool.ts';
@@ -27,6 +28,7 @@ export type ComposerLayerRequest = {
   readonly output: string;
   /** PHP and extensions of the runtime layer that this one goes with: packages are chosen to fit them. */
   readonly version: string;
+  readonly variant?: PhpVariant;
   readonly extensions?: readonly string[];
   readonly cacheDir: string;
   readonly onProgress?: Progress;
@@ -86,9 +88,16 @@ type Composer = (directory: string, command: readonly string[]) => Promise<ToolR
 /** Lays out PHP with what Composer needs, and a home for Composer that tells it what the layer's PHP has. */
 async function installComposer(request: ComposerLayerRequest, workspace: string): Promise<Composer> {
   const { version, cacheDir, onProgress } = request;
-  const wanted = request.extensions ?? LEAN_EXTENSIONS;
   const root = join(workspace, 'php');
-  const layer = await preparePhp({ version, extensions: wanted, cacheDir, root, ...(onProgress && { onProgress }) });
+  const layer = await preparePhp({
+    version,
+    ...(request.variant && { variant: request.variant }),
+    ...(request.extensions && { extensions: request.extensions }),
+    webServer: false,
+    cacheDir,
+    root,
+    ...(onProgress && { onProgress }),
+  });
   const builtIn = findPhpBuild(version).builtIn;
   const own = COMPOSER_EXTENSIONS.filter((name) => !builtIn.includes(name) && !layer.extensions.includes(name));
   const json = version.startsWith('7') && !layer.extensions.includes('json') ? ['json'] : [];

@@ -1,5 +1,5 @@
 /**
- * Rewrites where a program looks for its libraries. The path is written as DT_RPATH and not as the newer DT_RUNPATH:
+ * Rewrites where a program looks for its libraries, and for which. The path is written as DT_RPATH and not as the newer DT_RUNPATH:
  * RPATH is searched *before* LD_LIBRARY_PATH (which AWS sets to /lib64 and others) and holds also for the libraries of
  * libraries and of extension modules loaded later. So a program finds what it was packed with, wherever it runs, and no
  * other program notices. See ld.so(8). Reading is `elf.ts`.
@@ -11,6 +11,7 @@ const PT_DYNAMIC = 2;
 const PT_NOTE = 4;
 const SHT_STRTAB = 3;
 const DT_NULL = 0n;
+const DT_NEEDED = 1n;
 const DT_STRTAB = 5n;
 const DT_STRSZ = 10n;
 const DT_RPATH = 15n;
@@ -28,6 +29,24 @@ export function withSearchPath(original: Buffer, path: string): Buffer {
   for (const at of dynamicEntries(bytes)) {
     if (bytes.readBigUInt64LE(at) === DT_RUNPATH) bytes.writeBigUInt64LE(DT_RPATH, at);
   }
+  return bytes;
+}
+
+/**
+ * A copy of `original` that no longer asks for the libraries in `unused`: linkers write down what they were given, also
+ * if nothing in it is used. The last of such entries in the table become empty ones.
+ */
+export function withoutNeeded(original: Buffer, unused: ReadonlySet<string>): Buffer {
+  if (!parseElf(original).needed.some((library) => unused.has(library))) return original;
+  const bytes = Buffer.from(original);
+  const entries = dynamicEntries(bytes);
+  const names = parseElf(original).needed.values();
+  const kept = entries
+    .map((at) => Buffer.from(bytes.subarray(at, at + 16)))
+    .filter((entry) => entry.readBigUInt64LE() !== DT_NEEDED || !unused.has(names.next().value ?? ''));
+  entries.forEach((at, index) => {
+    (kept[index] ?? Buffer.alloc(16)).copy(bytes, at);
+  });
   return bytes;
 }
 
@@ -59,6 +78,8 @@ function appendSearchPath(bytes: Buffer, path: string): Buffer {
     .map((at) => Number(bytes.readBigUInt64LE(at + 16) + bytes.readBigUInt64LE(at + 40)))
     .reduce((highest, end) => Math.max(highest, roundUp(end, PAGE)), 0);
 
+  // Nothing reads the old one again; as zeroes it costs nothing in an archive.
+  bytes.fill(0, oldOffset, oldOffset + oldSize);
   bytes.writeUInt32LE(PT_LOAD, spare);
   bytes.writeUInt32LE(4, spare + 4); // readable
   for (const [field, value] of [

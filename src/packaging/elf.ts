@@ -16,11 +16,19 @@ export type ElfFile = {
   readonly runpath: string | undefined;
   /** Library -> the symbol versions of it that this file was linked against, for example `GLIBC_2.34`. */
   readonly versionNeeds: ReadonlyMap<string, readonly string[]>;
+  /** The symbol versions that this file offers. */
+  readonly versionsDefined: ReadonlySet<string>;
   /** Symbols that this file offers to others. */
   readonly defines: ReadonlySet<string>;
-  /** Symbols that others must offer; weak ones, which may stay unresolved, are left out. */
+  /** Symbols that others must offer. */
   readonly wants: ReadonlySet<string>;
+  /** Symbols that others may offer (weak ones). */
+  readonly wouldTake: ReadonlySet<string>;
+  /** Of all that this file asks of others, weak or not, what it asks of one library in one version. */
+  readonly versionedWants: readonly VersionedSymbol[];
 };
+
+export type VersionedSymbol = { readonly symbol: string; readonly library: string; readonly version: string };
 
 /**
  * Libraries that belong to glibc: they must come from the same build as the loader, which belongs to the system. So no
@@ -35,8 +43,20 @@ const PT_LOAD = 1;
 const PT_DYNAMIC = 2;
 const PT_INTERP = 3;
 const SHT_DYNSYM = 11;
-const TAG = { needed: 1, strtab: 5, soname: 14, rpath: 15, runpath: 29, verneed: 0x6ffffffe, verneednum: 0x6fffffff };
+const TAG = {
+  needed: 1,
+  strtab: 5,
+  soname: 14,
+  rpath: 15,
+  runpath: 29,
+  versym: 0x6ffffff0,
+  verdef: 0x6ffffffc,
+  verdefnum: 0x6ffffffd,
+};
+const NEED = { table: 0x6ffffffe, count: 0x6fffffff };
 const STB_WEAK = 2;
+/** The highest bit of a version number only says whether it is the default one. */
+const VERSION_NUMBER = 0x7fff;
 
 /** Whether `library` is glibc's own (`libc.so.6`, `ld-linux-x86-64.so.2`, ...). */
 export function isGlibcLibrary(library: string): boolean {
@@ -58,6 +78,8 @@ export function parseElf(bytes: Buffer): ElfFile {
   const text = (offset: number) => (strings === undefined ? '' : cString(bytes, strings + offset));
   const texts = (wanted: number) => dynamic.filter(({ tag }) => tag === wanted).map(({ value }) => text(value));
   const interpreter = segments.find(({ type }) => type === PT_INTERP);
+  const needs = readVersionNeeds(bytes, segments, dynamic, text);
+  const versionsAt = dynamic.find(({ tag }) => tag === TAG.versym)?.value;
   return {
     architecture: ARCHITECTURES[bytes.readUInt16LE(18)] ?? 'other',
     interpreter: interpreter && cString(bytes, interpreter.offset),
@@ -65,8 +87,9 @@ export function parseElf(bytes: Buffer): ElfFile {
     needed: texts(TAG.needed),
     rpath: texts(TAG.rpath)[0],
     runpath: texts(TAG.runpath)[0],
-    versionNeeds: readVersionNeeds(bytes, segments, dynamic, text),
-    ...readSymbols(bytes),
+    versionNeeds: byLibrary(needs),
+    versionsDefined: readVersionsDefined(bytes, segments, dynamic, text),
+    ...readSymbols(bytes, needs, versionsAt === undefined ? undefined : fileOffset(segments, versionsAt)),
   };
 }
 
@@ -159,33 +182,72 @@ function readDynamic(bytes: Buffer, segments: readonly Segment[]): DynamicEntry[
   return entries;
 }
 
+/** What one file asks of one version of a library, and the number that its symbols use for that. */
+type VersionNeed = { readonly library: string; readonly version: string; readonly number: number };
+
 function readVersionNeeds(
   bytes: Buffer,
   segments: readonly Segment[],
   dynamic: readonly DynamicEntry[],
   text: (offset: number) => string,
-): Map<string, string[]> {
-  const needs = new Map<string, string[]>();
-  const address = dynamic.find(({ tag }) => tag === TAG.verneed)?.value;
-  const count = dynamic.find(({ tag }) => tag === TAG.verneednum)?.value ?? 0;
+): VersionNeed[] {
+  const needs: VersionNeed[] = [];
+  const address = dynamic.find(({ tag }) => tag === NEED.table)?.value;
+  const count = dynamic.find(({ tag }) => tag === NEED.count)?.value ?? 0;
   let at = address === undefined ? undefined : fileOffset(segments, address);
   for (let index = 0; at !== undefined && index < count; index++) {
-    const versions: string[] = [];
+    const library = text(bytes.readUInt32LE(at + 4));
     let auxiliary = at + bytes.readUInt32LE(at + 8);
     for (let left = bytes.readUInt16LE(at + 2); left > 0; left--) {
-      versions.push(text(bytes.readUInt32LE(auxiliary + 8)));
+      const version = text(bytes.readUInt32LE(auxiliary + 8));
+      needs.push({ library, version, number: bytes.readUInt16LE(auxiliary + 6) & VERSION_NUMBER });
       auxiliary += bytes.readUInt32LE(auxiliary + 12);
     }
-    needs.set(text(bytes.readUInt32LE(at + 4)), versions);
     at += bytes.readUInt32LE(at + 12);
   }
   return needs;
 }
 
+function byLibrary(needs: readonly VersionNeed[]): Map<string, string[]> {
+  const libraries = new Map<string, string[]>();
+  for (const { library, version } of needs) {
+    const versions = libraries.get(library);
+    if (versions === undefined) libraries.set(library, [version]);
+    else versions.push(version);
+  }
+  return libraries;
+}
+
+/** The first name of each definition is the version; what follows are the versions that it includes. */
+function readVersionsDefined(
+  bytes: Buffer,
+  segments: readonly Segment[],
+  dynamic: readonly DynamicEntry[],
+  text: (offset: number) => string,
+): Set<string> {
+  const versions = new Set<string>();
+  const address = dynamic.find(({ tag }) => tag === TAG.verdef)?.value;
+  const count = dynamic.find(({ tag }) => tag === TAG.verdefnum)?.value ?? 0;
+  let at = address === undefined ? undefined : fileOffset(segments, address);
+  for (let index = 0; at !== undefined && index < count; index++) {
+    const isFileItself = (bytes.readUInt16LE(at + 2) & 1) !== 0;
+    if (!isFileItself) versions.add(text(bytes.readUInt32LE(at + bytes.readUInt32LE(at + 12))));
+    at += bytes.readUInt32LE(at + 16);
+  }
+  return versions;
+}
+
 /** From the section table, which `strip` leaves for dynamic symbols; without one there is nothing to report. */
-function readSymbols(bytes: Buffer): { defines: Set<string>; wants: Set<string> } {
+function readSymbols(
+  bytes: Buffer,
+  needs: readonly VersionNeed[],
+  versionsAt: number | undefined,
+): Pick<ElfFile, 'defines' | 'wants' | 'wouldTake' | 'versionedWants'> {
   const defines = new Set<string>();
   const wants = new Set<string>();
+  const wouldTake = new Set<string>();
+  const versionedWants: VersionedSymbol[] = [];
+  const byNumber = new Map(needs.map((need) => [need.number, need]));
   const tableAt = number64(bytes, 40);
   const entrySize = bytes.readUInt16LE(58);
   const count = tableAt === 0 ? 0 : bytes.readUInt16LE(60);
@@ -198,11 +260,18 @@ function readSymbols(bytes: Buffer): { defines: Set<string>; wants: Set<string> 
     for (let symbol = start + 24; symbol < end; symbol += 24) {
       const name = cString(bytes, strings + bytes.readUInt32LE(symbol));
       const isUndefined = bytes.readUInt16LE(symbol + 6) === 0;
-      if (!isUndefined) defines.add(name);
-      else if (bytes.readUInt8(symbol + 4) >> 4 !== STB_WEAK) wants.add(name);
+      if (!isUndefined) {
+        defines.add(name);
+        continue;
+      }
+      (bytes.readUInt8(symbol + 4) >> 4 === STB_WEAK ? wouldTake : wants).add(name);
+      if (versionsAt === undefined) continue;
+      const number = bytes.readUInt16LE(versionsAt + ((symbol - start) / 24) * 2) & VERSION_NUMBER;
+      const need = byNumber.get(number);
+      if (need) versionedWants.push({ symbol: name, library: need.library, version: need.version });
     }
   }
-  return { defines, wants };
+  return { defines, wants, wouldTake, versionedWants };
 }
 
 /** Where the byte for a memory address lies in the file. */

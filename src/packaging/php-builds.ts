@@ -18,9 +18,6 @@ export type PhpBuild = {
   readonly builtIn: readonly string[];
 };
 
-/** Extensions that a layer gets unless others are asked for: what Composer's packages commonly need, and no more. */
-export const LEAN_EXTENSIONS: readonly string[] = ['ctype', 'curl', 'iconv', 'mbstring', 'tokenizer'];
-
 const ALWAYS = ['core', 'date', 'filter', 'hash', 'libxml', 'openssl', 'pcntl', 'pcre', 'readline', 'reflection'];
 const SINCE_EVER = [...ALWAYS, 'session', 'spl', 'standard', 'zlib'];
 

