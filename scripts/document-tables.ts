@@ -11,6 +11,7 @@ import { IAM_OPERATIONS } from '../src/protocol/iam-operations.ts';
 import { LOGS_OPERATIONS } from '../src/protocol/logs-operations.ts';
 import { S3_OPERATIONS } from '../src/protocol/s3-operations.ts';
 import { SERVICE_ERRORS } from '../src/protocol/service-errors.ts';
+import { SQS_OPERATIONS } from '../src/protocol/sqs-operations.ts';
 import { STS_OPERATIONS } from '../src/protocol/sts-operations.ts';
 
 export type DocumentTable = {
@@ -63,6 +64,7 @@ export const DOCUMENT_TABLES: readonly DocumentTable[] = [
       STS: STS_OPERATIONS,
       'CloudWatch Logs': LOGS_OPERATIONS,
       S3: S3_OPERATIONS,
+      SQS: SQS_OPERATIONS,
     }).map(([service, operations]) => [service, Object.keys(operations).map(literal).join(', ')]),
   },
 ];

@@ -14,6 +14,7 @@ import { doorRoutes } from './companion-apis/control-doors.ts';
 import { createIamApi } from './companion-apis/iam.ts';
 import { createS3Api } from './companion-apis/s3.ts';
 import { createApiHandler } from './companion-apis/server.ts';
+import { createSqsApi } from './companion-apis/sqs.ts';
 import { createStsApi } from './companion-apis/sts.ts';
 import { createCredentialIssuer } from './environment/credentials.ts';
 import { openEnvironment } from './environment/environment.ts';
@@ -44,6 +45,8 @@ import { OperatorError } from './operator-error.ts';
 import { type Options, resolveBuildOptions } from './options.ts';
 import { QUOTAS } from './protocol/quotas.ts';
 import { createQueues } from './queues/queue.ts';
+import { createSqsMessages } from './queues/sqs-messages.ts';
+import { createSqsQueues } from './queues/sqs-queues.ts';
 import { removeTree } from './remove-tree.ts';
 import { probeHost } from './sandbox/host-capabilities.ts';
 import { createSandboxes } from './sandbox/open-sandbox.ts';
@@ -200,6 +203,8 @@ async function open(options: Options, lifetime: Lifetime): Promise<Omit<Lamella,
 
   const queues = createQueues({ database, clock: backgroundClock, log });
   lifetime.onClose(() => queues.close());
+  const sqsQueues = createSqsQueues({ database, clock: backgroundClock });
+  const sqsMessages = createSqsMessages({ queues, sqsQueues, clock: backgroundClock });
   const background = {
     queues,
     features,
@@ -261,6 +266,7 @@ async function open(options: Options, lifetime: Lifetime): Promise<Omit<Lamella,
     sts: sts.handle,
     logs: createLogsApi({ logStore, clock, log }),
     s3: s3.handle,
+    sqs: createSqsApi({ sqsQueues, sqsMessages, clock: backgroundClock, log }),
     control: createControlApi([
       ...clockRoutes(backgroundClock),
       ...doorRoutes(controlledDoors),
@@ -284,6 +290,7 @@ async function open(options: Options, lifetime: Lifetime): Promise<Omit<Lamella,
     onFailure: (failure) => log.error({ err: failure }, 'a request could not be answered'),
   });
   lifetime.onClose(async () => {
+    pool.drain();
     await Promise.all([listener.drain(DRAIN_MS), frontDoors.drain(DRAIN_MS)]);
   });
   const urlOf = (port: number) => `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}`;

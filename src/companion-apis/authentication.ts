@@ -87,4 +87,6 @@ const PROTOCOLS: Readonly<Record<string, keyof typeof AUTHENTICATION_ERRORS>> = 
   sts: 'query',
   logs: 'json-rpc',
   s3: 's3',
+  sqs: 'json-rpc',
+  sns: 'query',
 };

@@ -124,7 +124,8 @@ async function guessService(request: HttpRequest, query: URLSearchParams): Promi
   if (/(^|\.)s3(\.[a-z0-9-]+)?\.localhost(:\d+)?$/i.test(request.headers.host ?? '')) return 's3';
   // Only S3 still knew SigV2: older tools presign with it for endpoints that they have never heard of.
   if (query.has('AWSAccessKeyId') || request.headers.authorization?.startsWith('AWS ')) return 's3';
-  if (/^\/(\?|$)/.test(request.url ?? '/')) {
+  // Of these, SQS alone has another path: that of a queue.
+  if (/^\/(\d{12}\/[^/?]+)?(\?|$)/.test(request.url ?? '/')) {
     const version = query.get('Version') ?? (isForm(request) ? await peekVersion(request) : undefined);
     if (version === IAM_VERSION) return 'iam';
     if (version === STS_VERSION) return 'sts';

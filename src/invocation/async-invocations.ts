@@ -121,10 +121,12 @@ export function createAsyncInvocations(options: AsyncInvocationsOptions): AsyncI
 
   async function pumpUntilDone(worker: Worker): Promise<void> {
     worker.cancelTimer();
+    let lookedMs = 0;
     while (worker.hasNews && !isClosing) {
       worker.hasNews = false;
       const count = Math.floor(worker.limit) - worker.inFlight;
       if (count <= 0) return;
+      lookedMs = clock.epochMs();
       const messages = await queues.receive(worker.queue, { count, visibilityMs: FOR_EVER_MS, waitMs: 0 });
       for (const message of messages) {
         worker.inFlight += 1;
@@ -139,7 +141,7 @@ export function createAsyncInvocations(options: AsyncInvocationsOptions): AsyncI
       }
     }
     if (isClosing || worker.inFlight > 0) return;
-    const nextMs = queues.store.nextVisibleMs(worker.queue);
+    const nextMs = queues.store.nextVisibleMs(worker.queue, lookedMs);
     if (nextMs === undefined) workers.delete(worker.queue);
     else worker.cancelTimer = clock.after(Math.max(1, nextMs - clock.epochMs()), () => pump(worker));
   }

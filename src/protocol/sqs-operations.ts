@@ -7,3 +7,161 @@ export const SQS_VERSION = '2012-11-05';
 export const SQS_NAMESPACE = 'http://queue.amazonaws.com/doc/2012-11-05/';
 /** `X-Amz-Target: AmazonSQS.SendMessage` */
 export const SQS_TARGET_PREFIX = 'AmazonSQS';
+
+/** How a member of the input is written in the query protocol, whose lists are flattened. */
+export type SqsMember =
+  | { readonly type: 'string' | 'integer' }
+  /** `QueryName.1`, `QueryName.2` ... */
+  | { readonly type: 'list'; readonly queryName: string; readonly of: SqsMember }
+  /** `QueryName.1.Name` and `QueryName.1.Value`, by the names of its two halves. */
+  | {
+      readonly type: 'map';
+      readonly queryName: string;
+      readonly halves: readonly [key: string, value: string];
+      readonly of: SqsMember;
+    }
+  | { readonly type: 'structure'; readonly members: SqsMembers };
+export type SqsMembers = { readonly [name: string]: SqsMember };
+
+const string = { type: 'string' } as const;
+const integer = { type: 'integer' } as const;
+const list = (queryName: string, of: SqsMember) => ({ type: 'list', queryName, of }) as const;
+const attributes = { type: 'map', queryName: 'Attribute', halves: ['Name', 'Value'], of: string } as const;
+const tags = { type: 'map', queryName: 'Tag', halves: ['Key', 'Value'], of: string } as const;
+const attributeValue = {
+  type: 'structure',
+  members: { DataType: string, StringValue: string, BinaryValue: string },
+} as const;
+const messageAttributes = (queryName: string) =>
+  ({ type: 'map', queryName, halves: ['Name', 'Value'], of: attributeValue }) as const;
+const message = {
+  MessageBody: string,
+  DelaySeconds: integer,
+  MessageAttributes: messageAttributes('MessageAttribute'),
+  MessageSystemAttributes: messageAttributes('MessageSystemAttribute'),
+  MessageDeduplicationId: string,
+  MessageGroupId: string,
+} as const;
+const entries = (operation: string, members: SqsMembers) =>
+  list(`${operation}RequestEntry`, { type: 'structure', members: { Id: string, ...members } });
+
+/** Input members by operation. */
+export const SQS_OPERATIONS = {
+  AddPermission: {
+    QueueUrl: string,
+    Label: string,
+    AWSAccountIds: list('AWSAccountId', string),
+    Actions: list('ActionName', string),
+  },
+  CancelMessageMoveTask: { TaskHandle: string },
+  ChangeMessageVisibility: { QueueUrl: string, ReceiptHandle: string, VisibilityTimeout: integer },
+  ChangeMessageVisibilityBatch: {
+    QueueUrl: string,
+    Entries: entries('ChangeMessageVisibilityBatch', { ReceiptHandle: string, VisibilityTimeout: integer }),
+  },
+  CreateQueue: { QueueName: string, Attributes: attributes, tags },
+  DeleteMessage: { QueueUrl: string, ReceiptHandle: string },
+  DeleteMessageBatch: { QueueUrl: string, Entries: entries('DeleteMessageBatch', { ReceiptHandle: string }) },
+  DeleteQueue: { QueueUrl: string },
+  GetQueueAttributes: { QueueUrl: string, AttributeNames: list('AttributeName', string) },
+  GetQueueUrl: { QueueName: string, QueueOwnerAWSAccountId: string },
+  ListDeadLetterSourceQueues: { QueueUrl: string, NextToken: string, MaxResults: integer },
+  ListMessageMoveTasks: { SourceArn: string, MaxResults: integer },
+  ListQueues: { QueueNamePrefix: string, NextToken: string, MaxResults: integer },
+  ListQueueTags: { QueueUrl: string },
+  PurgeQueue: { QueueUrl: string },
+  ReceiveMessage: {
+    QueueUrl: string,
+    AttributeNames: list('AttributeName', string),
+    MessageSystemAttributeNames: list('MessageSystemAttributeName', string),
+    MessageAttributeNames: list('MessageAttributeName', string),
+    MaxNumberOfMessages: integer,
+    VisibilityTimeout: integer,
+    WaitTimeSeconds: integer,
+    ReceiveRequestAttemptId: string,
+  },
+  RemovePermission: { QueueUrl: string, Label: string },
+  SendMessage: { QueueUrl: string, ...message },
+  SendMessageBatch: { QueueUrl: string, Entries: entries('SendMessageBatch', message) },
+  SetQueueAttributes: { QueueUrl: string, Attributes: attributes },
+  StartMessageMoveTask: { SourceArn: string, DestinationArn: string, MaxNumberOfMessagesPerSecond: integer },
+  TagQueue: { QueueUrl: string, Tags: tags },
+  UntagQueue: { QueueUrl: string, TagKeys: list('TagKey', string) },
+} as const satisfies Record<string, SqsMembers>;
+
+export type SqsOperationName = keyof typeof SQS_OPERATIONS;
+
+/** How lists and maps of answers are written in XML: element by member. */
+export const SQS_XML_NAMES: Readonly<Record<string, string>> = {
+  QueueUrls: 'QueueUrl',
+  queueUrls: 'QueueUrl',
+  Messages: 'Message',
+  Failed: 'BatchResultErrorEntry',
+  Results: 'ListMessageMoveTasksResultEntry',
+};
+
+/** Maps of answers in XML: element, and the names of its halves. */
+export const SQS_XML_MAPS: Readonly<Record<string, readonly [element: string, key: string, value: string]>> = {
+  Attributes: ['Attribute', 'Name', 'Value'],
+  MessageAttributes: ['MessageAttribute', 'Name', 'Value'],
+  Tags: ['Tag', 'Key', 'Value'],
+};
+
+type ErrorRow = { readonly status: 400 | 403 | 404 | 500; readonly queryCode: string };
+const sender = (queryCode: string): ErrorRow => ({ status: 400, queryCode });
+const simple = (name: string): ErrorRow => sender(`AWS.SimpleQueueService.${name}`);
+
+/** Error by its name in the JSON protocol. The query protocol, and the header x-amzn-query-error, have codes of their own. */
+export const SQS_ERRORS = {
+  BatchEntryIdsNotDistinct: simple('BatchEntryIdsNotDistinct'),
+  BatchRequestTooLong: simple('BatchRequestTooLong'),
+  EmptyBatchRequest: simple('EmptyBatchRequest'),
+  InternalFailure: { status: 500, queryCode: 'InternalFailure' },
+  InvalidAction: sender('InvalidAction'),
+  InvalidAttributeName: sender('InvalidAttributeName'),
+  InvalidAttributeValue: sender('InvalidAttributeValue'),
+  InvalidBatchEntryId: simple('InvalidBatchEntryId'),
+  InvalidMessageContents: sender('InvalidMessageContents'),
+  InvalidParameterValue: sender('InvalidParameterValue'),
+  InvalidParameterValueException: sender('InvalidParameterValue'),
+  MessageNotInflight: simple('MessageNotInflight'),
+  MissingParameter: sender('MissingParameter'),
+  PurgeQueueInProgress: simple('PurgeQueueInProgress'),
+  QueueDoesNotExist: simple('NonExistentQueue'),
+  QueueNameExists: sender('QueueAlreadyExists'),
+  ReceiptHandleIsInvalid: sender('ReceiptHandleIsInvalid'),
+  ResourceNotFoundException: { status: 404, queryCode: 'ResourceNotFoundException' },
+  SerializationException: sender('MalformedInput'),
+  TooManyEntriesInBatchRequest: simple('TooManyEntriesInBatchRequest'),
+  UnsupportedOperation: simple('UnsupportedOperation'),
+} as const satisfies Record<string, ErrorRow>;
+
+export type SqsErrorCode = keyof typeof SQS_ERRORS;
+
+/** https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-quotas.html */
+export const SQS_QUOTAS = {
+  messageBytes: 1_048_576,
+  batchEntries: 10,
+  receiveMessages: 10,
+  waitSeconds: 20,
+  visibilitySeconds: 43_200,
+  delaySeconds: 900,
+  messageAttributes: 10,
+  listResults: 1000,
+  purgeIntervalMs: 60_000,
+} as const;
+
+/** Settings that a client may set: numbers with their range and default, and what is only kept. */
+export const SQS_ATTRIBUTES = {
+  DelaySeconds: { min: 0, max: 900, default: '0' },
+  MaximumMessageSize: { min: 1024, max: 1_048_576, default: '1048576' },
+  MessageRetentionPeriod: { min: 60, max: 1_209_600, default: '345600' },
+  ReceiveMessageWaitTimeSeconds: { min: 0, max: 20, default: '0' },
+  VisibilityTimeout: { min: 0, max: 43_200, default: '30' },
+  KmsDataKeyReusePeriodSeconds: { min: 60, max: 86_400 },
+  KmsMasterKeyId: 'text',
+  Policy: 'document',
+  RedrivePolicy: 'document',
+  RedriveAllowPolicy: 'document',
+  SqsManagedSseEnabled: 'switch',
+} as const;

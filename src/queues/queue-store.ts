@@ -62,8 +62,8 @@ export type QueueStore = {
   giveBack(queue: string, id: number, visibleMs: number, details: string): void;
   /** Ends all leases of queues whose names begin so: whoever held them is gone. */
   endLeases(prefix: string, nowMs: number): void;
-  /** When the next message of a queue is to be seen; undefined when it is empty. */
-  nextVisibleMs(queue: string): number | undefined;
+  /** When the next message of a queue is to be seen that was not at `afterMs`; undefined when there is none. */
+  nextVisibleMs(queue: string, afterMs: number): number | undefined;
   counts(queue: string, nowMs: number): Counts;
   /** Names of queues that hold anything, of those that begin so. */
   queues(prefix: string): string[];
@@ -118,7 +118,7 @@ export function createQueueStore(database: Database): QueueStore {
        WHERE queue >= :from AND queue < :below AND is_leased = 1`,
     ),
     nextVisible: database.prepare<{ ms: number | null }>(
-      'SELECT min(visible_ms) AS ms FROM queue_message WHERE queue = ?',
+      'SELECT min(visible_ms) AS ms FROM queue_message WHERE queue = ? AND visible_ms > ?',
     ),
     counts: database.prepare<{ visible: number; leased: number; delayed: number }>(
       `SELECT count(*) FILTER (WHERE visible_ms <= :nowMs) AS visible,
@@ -189,7 +189,7 @@ export function createQueueStore(database: Database): QueueStore {
     giveBack: (queue, id, visibleMs, details) =>
       void sql.giveBack.run({ queue, id, visibleMs: whole(visibleMs), details }),
     endLeases: (prefix, nowMs) => void sql.endLeases.run({ ...rangeOf(prefix), nowMs: whole(nowMs) }),
-    nextVisibleMs: (queue) => sql.nextVisible.get(queue)?.ms ?? undefined,
+    nextVisibleMs: (queue, afterMs) => sql.nextVisible.get(queue, whole(afterMs))?.ms ?? undefined,
     counts: (queue, nowMs) => sql.counts.get({ queue, nowMs: whole(nowMs) }) ?? { visible: 0, leased: 0, delayed: 0 },
     queues: (prefix) => sql.queues.all(rangeOf(prefix)).map(({ queue }) => queue),
     clear: (queue) => void sql.clear.run(queue),

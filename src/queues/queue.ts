@@ -86,16 +86,16 @@ export function createQueues({ database, clock, log }: QueuesOptions): Queues {
         // Noticed before looking, so that nothing arrives unseen in between.
         const arrival = waitMs > 0 ? nextArrival(queues, queue) : undefined;
         try {
-          const { messages, redriven } = await queues.write(() => {
+          const { messages, redriven, lookedMs } = await queues.write(() => {
             const nowMs = clock.epochMs();
             const { redrive, oldestSentMs } = limits?.() ?? {};
             const taken = store.take(queue, { count, nowMs, visibleMs: nowMs + visibilityMs, redrive, oldestSentMs });
-            return { messages: taken.messages, redriven: taken.moved > 0 ? redrive?.to : undefined };
+            return { messages: taken.messages, redriven: taken.moved > 0 ? redrive?.to : undefined, lookedMs: nowMs };
           });
           if (redriven !== undefined) queues.wake(redriven);
           const leftMs = endMs - clock.monotonicMs();
           if (messages.length > 0 || arrival === undefined || leftMs <= 0) return messages;
-          const nextMs = (store.nextVisibleMs(queue) ?? Number.POSITIVE_INFINITY) - clock.epochMs();
+          const nextMs = (store.nextVisibleMs(queue, lookedMs) ?? Number.POSITIVE_INFINITY) - clock.epochMs();
           await waitFor(arrival.promise, Math.min(leftMs, Math.max(nextMs, 1)), clock, [ended.signal, signal]);
           if (ended.signal.aborted || signal?.aborted) return [];
         } finally {

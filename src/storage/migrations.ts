@@ -304,4 +304,28 @@ export const MIGRATIONS: readonly Migration[] = [
       CREATE INDEX queue_message_by_visibility ON queue_message (queue, visible_ms);
     `,
   },
+  {
+    name: 'HTTP doors',
+    sql: `
+      CREATE TABLE door (
+        name TEXT NOT NULL PRIMARY KEY,
+        document TEXT NOT NULL
+      ) STRICT, WITHOUT ROWID;
+    `,
+  },
+  {
+    name: 'SQS queues',
+    sql: `
+      CREATE TABLE sqs_queue (
+        region TEXT NOT NULL,
+        account TEXT NOT NULL,
+        name TEXT NOT NULL,
+        created_ms INTEGER NOT NULL,
+        modified_ms INTEGER NOT NULL,
+        attributes TEXT NOT NULL,
+        tags TEXT NOT NULL,
+        PRIMARY KEY (region, account, name)
+      ) STRICT, WITHOUT ROWID;
+    `,
+  },
 ];

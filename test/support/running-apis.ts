@@ -11,6 +11,7 @@ import { createIamApi } from '../../src/companion-apis/iam.ts';
 import type { S3Api } from '../../src/companion-apis/s3.ts';
 import { createS3Api } from '../../src/companion-apis/s3.ts';
 import { createApiHandler } from '../../src/companion-apis/server.ts';
+import { createSqsApi } from '../../src/companion-apis/sqs.ts';
 import type { StsApi } from '../../src/companion-apis/sts.ts';
 import { createStsApi } from '../../src/companion-apis/sts.ts';
 import type { ServiceHandler } from '../../src/http/api-call.ts';
@@ -19,6 +20,9 @@ import { Lifetime } from '../../src/lifetime.ts';
 import { silentLog } from '../../src/log.ts';
 import type { LogStore } from '../../src/logs/log-store.ts';
 import { createLogStore } from '../../src/logs/log-store.ts';
+import { createQueues } from '../../src/queues/queue.ts';
+import { createSqsMessages } from '../../src/queues/sqs-messages.ts';
+import { createSqsQueues } from '../../src/queues/sqs-queues.ts';
 import { openDatabase } from '../../src/storage/database.ts';
 
 export type RunningApis = {
@@ -57,6 +61,10 @@ export async function startApis(options: RunningApisOptions = {}): Promise<Runni
   const iam = createIamApi({ database, clock, log: silentLog });
   const sts = createStsApi({ database, clock, log: silentLog, iam });
   const s3 = createS3Api({ database, clock, log: silentLog, root: folder });
+  const queues = createQueues({ database, clock, log: silentLog });
+  lifetime.onClose(() => queues.close());
+  const sqsQueues = createSqsQueues({ database, clock });
+  const sqsMessages = createSqsMessages({ queues, sqsQueues, clock });
   const { enforcedKeys } = options;
   const secretOf = (accessKeyId: string) => enforcedKeys?.[accessKeyId] ?? sts.secretOf(accessKeyId);
   const failures: unknown[] = [];
@@ -66,6 +74,7 @@ export async function startApis(options: RunningApisOptions = {}): Promise<Runni
     sts: sts.handle,
     logs: createLogsApi({ logStore, clock, log: silentLog }),
     s3: s3.handle,
+    sqs: createSqsApi({ sqsQueues, sqsMessages, clock, log: silentLog }),
     defaultRegion: 'us-east-1',
     accountId: TEST_ACCOUNT,
     allowedHosts: options.allowedHosts ?? [],
