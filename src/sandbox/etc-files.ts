@@ -28,8 +28,9 @@ export function renderGroup(gid: number): string {
   return `root:x:0:\n${SANDBOX_USER}:x:${gid}:\nnobody:x:65534:\n`;
 }
 
-/** /etc/hosts: the loopback names, then `extra` (address -> names). */
+/** /etc/hosts: the loopback names, then `extra` (address -> names). A name has one address: programs bind to it. */
 export function renderHosts(extra: Readonly<Record<string, readonly string[]>>): string {
+  const own = Object.values(extra).flat().includes(HOSTNAME) ? '' : ` ${HOSTNAME}`;
   const lines = Object.entries(extra).map(([address, names]) => `${address} ${names.join(' ')}\n`);
-  return `127.0.0.1 localhost localhost.localdomain ${HOSTNAME}\n::1 localhost6 localhost6.localdomain6\n${lines.join('')}`;
+  return `127.0.0.1 localhost localhost.localdomain${own}\n::1 localhost6 localhost6.localdomain6\n${lines.join('')}`;
 }
