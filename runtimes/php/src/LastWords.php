@@ -33,6 +33,12 @@ final class LastWords
         register_shutdown_function(fn () => register_shutdown_function($this->speak(...)));
     }
 
+    /** Where a shutdown function of the handler's calls exit(), those after it are not called, but destructors are. */
+    public function __destruct()
+    {
+        $this->speak();
+    }
+
     public function fail(Invocation $invocation, Failure $failure): void
     {
         $body = $failure->toJson();
@@ -76,6 +82,7 @@ final class LastWords
         if ($this->isSilent || getmypid() !== $this->processId) {
             return;
         }
+        $this->isSilent = true;
         $this->reserve = null;
         ini_set('memory_limit', '-1');
         $error = error_get_last();
@@ -92,7 +99,6 @@ final class LastWords
             $this->log('', 'After Invoke Error', $failure, $failure->toJson());
         }
         if (!$this->api->expectsInvocation()) {
-            $this->silence();
             $this->api->close();
             $this->restart->now();
         }
@@ -100,7 +106,7 @@ final class LastWords
 
     private function reportInitialisation(Failure $failure, string $errorType): void
     {
-        $this->silence();
+        $this->isSilent = true;
         $body = $failure->toJson();
         $this->api->failInitialisation($errorType, $body);
         $this->log('', 'Init Error', $failure, $body);

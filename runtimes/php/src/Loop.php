@@ -21,6 +21,7 @@ final class Loop
         private readonly Settings $settings,
         private readonly LastWords $lastWords,
         private readonly Restart $restart,
+        private readonly ?Deadline $deadline,
     ) {
     }
 
@@ -48,6 +49,7 @@ final class Loop
                 $_ENV['_X_AMZN_TRACE_ID'] = $_SERVER['_X_AMZN_TRACE_ID'] = $trace;
                 putenv("_X_AMZN_TRACE_ID={$trace}");
             }
+            $this->deadline?->begin($invocation);
             $this->serve($invocation, $pipelines && $served !== $maxInvocations ? $maxMemory : 0);
             $this->lastWords->invocation = null;
             while (ob_get_level() > $bufferLevel) {
@@ -69,7 +71,9 @@ final class Loop
     {
         try {
             $body = $this->handler->handle($invocation, $this->api);
+            $this->deadline?->end();
         } catch (\Throwable $thrown) {
+            $this->deadline?->end();
             $this->lastWords->fail($invocation, Failure::of($thrown));
             return;
         }

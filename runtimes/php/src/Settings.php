@@ -31,6 +31,8 @@ final readonly class Settings
         public string $documentRoot,
         /** File that returns the project's container, below the package; '' for none. */
         public string $container,
+        /** The handler is ended with an error before Lambda ends the environment. */
+        public bool $watchesDeadline,
         /** The response and the request for the next invocation go in one write. */
         public bool $pipelines,
         /** An iterable result is streamed. The runtime cannot tell whether the caller asked for a stream. */
@@ -53,6 +55,7 @@ final readonly class Settings
         $mode = $read('LAMELLA_MODE', $read('BREF_RUNTIME'));
         $documentRoot = $read('LAMELLA_DOCUMENT_ROOT');
         $isIsolated = $read('LAMELLA_ISOLATE') === '1';
+        $mode = $modes[$mode] ?? $mode;
         return new self(
             runtimeApi: $read('AWS_LAMBDA_RUNTIME_API'),
             handler: $read('_HANDLER'),
@@ -60,7 +63,7 @@ final readonly class Settings
             memoryMib: (int) $read('AWS_LAMBDA_FUNCTION_MEMORY_SIZE'),
             logsJson: $read('AWS_LAMBDA_LOG_FORMAT') === 'JSON',
             rawStrings: $read('LAMELLA_RAW_STRING') === '1',
-            mode: $modes[$mode] ?? $mode,
+            mode: $mode,
             binary: $read('LAMELLA_BINARY', $read('BREF_BINARY_RESPONSES') === '1' ? 'always' : 'auto'),
             documentRoot: match (true) {
                 $documentRoot === '' => '',
@@ -68,6 +71,7 @@ final readonly class Settings
                 default => rtrim("{$taskRoot}/" . preg_replace('~^(\./?)+~', '', $documentRoot), '/'),
             },
             container: $read('LAMELLA_CONTAINER'),
+            watchesDeadline: ($mode === 'function' || $mode === 'worker') && $read('LAMELLA_DEADLINE') !== '0',
             pipelines: $read('LAMELLA_PIPELINE') === '1' && !$isIsolated,
             streams: $read('LAMELLA_STREAMING') === '1',
             maxInvocations: $isIsolated ? 1 : (int) $read('LAMELLA_MAX_INVOCATIONS', $read('BREF_LOOP_MAX')),

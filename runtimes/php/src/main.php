@@ -30,8 +30,14 @@ try {
 } catch (\Throwable $failure) {
     $lastWords->failInitialisation($failure);
 }
+// Under `http` and `console` another process does the work, and is watched for itself.
+$deadline = $settings->watchesDeadline ? new Deadline($settings) : null;
+if ($deadline !== null) {
+    $deadline->watch();
+    $restart->beforehand = $deadline->stop(...);
+}
 try {
-    (new Loop($api, $handler, $settings, $lastWords, $restart))->run();
+    (new Loop($api, $handler, $settings, $lastWords, $restart, $deadline))->run();
 } catch (ConnectionLost $lost) {
     // Nobody is left to tell but the log: the environment is being taken down.
     $lastWords->silence();
