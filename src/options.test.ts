@@ -7,6 +7,8 @@ describe('options', () => {
   it('take the default where nothing is said', () => {
     expect(resolveOptions({}, { HOME: '/home/u' })).toEqual({
       port: 3001,
+      doorsPort: undefined,
+      routes: [],
       host: '127.0.0.1',
       allowHost: [],
       dataDir: '/home/u/.local/share/lamella',
@@ -114,5 +116,22 @@ describe('options', () => {
 
   it('are frozen', () => {
     expect(Object.isFrozen(resolveOptions({}, {}))).toBe(true);
+  });
+
+  it('take routes one by one, or one to a line of the variable', () => {
+    expect(resolveOptions({ routes: ['GET /a,b -> one', ' $default -> two '] }, {}).routes).toEqual([
+      'GET /a,b -> one',
+      '$default -> two',
+    ]);
+    expect(resolveOptions({}, { LAMELLA_ROUTES: 'GET / -> one\n\nPOST / -> two' }).routes).toEqual([
+      'GET / -> one',
+      'POST / -> two',
+    ]);
+  });
+
+  it('know whether a port for the doors was asked for', () => {
+    expect(resolveOptions({}, {}).doorsPort).toBeUndefined();
+    expect(resolveOptions({ doorsPort: '0' }, {}).doorsPort).toBe(0);
+    expect(() => resolveOptions({ doorsPort: '70000' }, {})).toThrow(/--doors-port must be a port number/);
   });
 });

@@ -16,6 +16,8 @@ type ValueTypes = {
   readonly 'optional-path': string | undefined;
   readonly url: string;
   readonly port: number;
+  readonly 'optional-port': number | undefined;
+  readonly lines: readonly string[];
   readonly count: number;
   readonly switch: boolean;
   readonly names: readonly string[];
@@ -63,6 +65,21 @@ export const OPTIONS = {
     variables: ['LAMELLA_PORT'],
     default: '3001',
     help: 'Port of the API; 0 takes any free one.',
+  },
+  doorsPort: {
+    type: 'optional-port',
+    flag: '--doors-port <port>',
+    variables: ['LAMELLA_DOORS_PORT'],
+    default: undefined,
+    defaultInWords: '3000 if it is free and --port is not 0, else any free one',
+    help: 'Port of function URLs, HTTP and REST APIs and load balancers; 0 takes any free one.',
+  },
+  routes: {
+    type: 'lines',
+    flag: '--route <route>',
+    variables: ['LAMELLA_ROUTES'],
+    default: undefined,
+    help: 'A route to a function, as in "GET /users/{id} -> NAME", with rest, alb or http-1.0 in front for another kind of event than an HTTP API\'s; may be repeated.',
   },
   host: {
     type: 'text',
@@ -112,7 +129,7 @@ export const OPTIONS = {
     flag: '--ready-file <file>',
     variables: ['LAMELLA_READY_FILE'],
     default: undefined,
-    help: 'File that appears once the service accepts connections: JSON with its URL (lambda) and its pid.',
+    help: 'File that appears once the service accepts connections: JSON with its URLs (lambda, doors) and its pid.',
   },
   json: {
     type: 'switch',
@@ -317,6 +334,10 @@ function parse(type: keyof ValueTypes, value: unknown): Parsed {
         : { problem: 'must name a file.' };
     case 'url':
       return parseUrl(value);
+    case 'optional-port':
+      return value === undefined ? { value } : parseInteger(value, 0, 65_535, 'a port number from 0 to 65535');
+    case 'lines':
+      return { value: Object.freeze(linesOf(value)) };
     case 'port':
       return parseInteger(value, 0, 65_535, 'a port number from 0 to 65535');
     case 'count':
@@ -412,6 +433,13 @@ function words(value: unknown): string[] {
   if (value === undefined) return [];
   const parts = Array.isArray(value) ? value : [value];
   return parts.flatMap((part) => String(part).split(',')).flatMap((word) => word.trim() || []);
+}
+
+/** A list given by repeating, or one to a line. */
+function linesOf(value: unknown): string[] {
+  if (value === undefined) return [];
+  const parts = Array.isArray(value) ? value : [value];
+  return parts.flatMap((part) => String(part).split('\n')).flatMap((line) => line.trim() || []);
 }
 
 function quote(value: unknown): string {

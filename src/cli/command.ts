@@ -68,7 +68,7 @@ export function addCommand(program: Command, row: CommandRow, groups: Groups, do
 function toOption(flag: string, row: OptionRow | OwnOption): Option {
   const option = new Option(flag, 'type' in row ? describe(row) : row.help);
   if ('choices' in row && row.choices) option.choices(row.choices);
-  if ('type' in row && (row.type === 'names' || row.type === 'strictness')) {
+  if ('type' in row && (row.type === 'names' || row.type === 'lines' || row.type === 'strictness')) {
     option.argParser((value, previous) => [...(Array.isArray(previous) ? previous : []), value]);
   }
   return option;

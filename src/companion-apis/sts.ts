@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../clock.ts';
-import type { ApiCall, ServiceHandler } from '../http/api-call.ts';
+import type { ServiceHandler } from '../http/api-call.ts';
 import type { Log } from '../log.ts';
 import type { Scope } from '../protocol/names.ts';
 import { partitionOf } from '../protocol/names.ts';
@@ -20,6 +20,8 @@ export type StsApi = {
   readonly handle: ServiceHandler;
   /** The secret of a temporary access key that has not expired. */
   secretOf(accessKeyId: string): string | undefined;
+  /** Whom an access key stands for: its session, else the account itself. */
+  identityOf(accessKeyId: string | undefined, scope: Scope): Identity;
 };
 
 export type StsApiOptions = {
@@ -38,7 +40,7 @@ type SessionRow = {
   readonly expires_ms: number;
 };
 
-type Identity = { readonly account: string; readonly arn: string; readonly userId: string };
+export type Identity = { readonly account: string; readonly arn: string; readonly userId: string };
 
 const DEFAULT_ROLE_SECONDS = 3600;
 const DEFAULT_TOKEN_SECONDS = 12 * 3600;
@@ -52,7 +54,7 @@ export function createStsApi({ database, clock, log, iam }: StsApiOptions): StsA
   };
   const sessionOf = (accessKeyId: string) => sql.session.get(accessKeyId, Math.trunc(clock.epochMs()));
 
-  const identityOf = ({ accessKeyId, scope }: ApiCall): Identity => {
+  const identityOf = (accessKeyId: string | undefined, scope: Scope): Identity => {
     const session = accessKeyId === undefined ? undefined : sessionOf(accessKeyId);
     if (session !== undefined) return { account: session.account, arn: session.arn, userId: session.user_id };
     return {
@@ -85,8 +87,8 @@ export function createStsApi({ database, clock, log, iam }: StsApiOptions): StsA
     namespace: STS_NAMESPACE,
     operations: STS_OPERATIONS,
     handlers: {
-      GetCallerIdentity: (_input, call) => {
-        const { account, arn, userId } = identityOf(call);
+      GetCallerIdentity: (_input, { accessKeyId, scope }) => {
+        const { account, arn, userId } = identityOf(accessKeyId, scope);
         return { Arn: arn, UserId: userId, Account: account };
       },
       AssumeRole: (input, { scope }) => {
@@ -105,14 +107,14 @@ export function createStsApi({ database, clock, log, iam }: StsApiOptions): StsA
           SourceIdentity: input.SourceIdentity,
         };
       },
-      GetSessionToken: (input, call) => ({
-        Credentials: startSession(identityOf(call), input.DurationSeconds ?? DEFAULT_TOKEN_SECONDS),
+      GetSessionToken: (input, { accessKeyId, scope }) => ({
+        Credentials: startSession(identityOf(accessKeyId, scope), input.DurationSeconds ?? DEFAULT_TOKEN_SECONDS),
       }),
       GetAccessKeyInfo: (input, { scope }) => ({ Account: sessionOf(input.AccessKeyId)?.account ?? scope.account }),
     },
     log,
   });
-  return { handle, secretOf: (accessKeyId) => sessionOf(accessKeyId)?.secret_access_key };
+  return { handle, secretOf: (accessKeyId) => sessionOf(accessKeyId)?.secret_access_key, identityOf };
 }
 
 /** A role's path is not part of its sessions' ARN. */

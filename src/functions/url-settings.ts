@@ -25,6 +25,9 @@ export type FunctionUrl = {
   readonly lastModifiedMs: number;
 };
 
+/** A URL with the region and account of its function. */
+export type LocatedUrl = { readonly scope: Scope; readonly url: FunctionUrl };
+
 export type FunctionUrlDraft = {
   readonly authType?: string | undefined;
   readonly cors?: CorsSetting | undefined;
@@ -41,8 +44,8 @@ export type UrlSettings = {
     name: string,
     page: { readonly marker: string | undefined; readonly maxItems: number },
   ): Page<FunctionUrl>;
-  /** The URL with this id, for the door that answers it. */
-  findById(scope: Scope, id: string): FunctionUrl | undefined;
+  /** The URL with this id, for the door that answers it; ids are unique across scopes. Asks the database once. */
+  locate(id: string): LocatedUrl | undefined;
   /** Forgets what was read: a function went, and its settings with it. */
   invalidate(): void;
 };
@@ -60,6 +63,11 @@ export function createUrlSettings({
   clock: Clock;
 }): UrlSettings {
   const settings = createFunctionSettings<Document>(database, 'url');
+  let located: ReadonlyMap<string, LocatedUrl> | undefined;
+  const put = (scope: Scope, name: string, qualifier: string, document: Document) => {
+    located = undefined;
+    settings.put(scope, name, qualifier, document);
+  };
   const urlOf = (scope: Scope, functionName: string, qualifier: string, document: Document): FunctionUrl => ({
     functionName,
     qualifier,
@@ -97,7 +105,7 @@ export function createUrlSettings({
         createdMs: now,
         lastModifiedMs: now,
       };
-      settings.put(scope, name, qualifier, document);
+      put(scope, name, qualifier, document);
       return urlOf(scope, name, qualifier, document);
     },
     update(scope, name, qualifier, draft) {
@@ -110,12 +118,13 @@ export function createUrlSettings({
         invokeMode: draft.invokeMode ?? present.invokeMode,
         lastModifiedMs: clock.epochMs(),
       };
-      settings.put(scope, name, qualifier, document);
+      put(scope, name, qualifier, document);
       return urlOf(scope, name, qualifier, document);
     },
     get: (scope, name, qualifier) => urlOf(scope, name, qualifier, found(scope, name, qualifier)),
     remove(scope, name, qualifier) {
       found(scope, name, qualifier);
+      located = undefined;
       settings.remove(scope, name, qualifier);
     },
     list(scope, name, { marker, maxItems }) {
@@ -131,11 +140,21 @@ export function createUrlSettings({
         nextMarker: page.nextMarker,
       };
     },
-    findById(scope, id) {
-      const found = settings.listAll(scope).find(({ document }) => document.id === id);
-      return found && urlOf(scope, found.name, found.qualifier, found.document);
+    locate(id) {
+      located ??= new Map(
+        settings
+          .everywhere()
+          .map(({ scope, name, qualifier, document }) => [
+            document.id,
+            { scope, url: urlOf(scope, name, qualifier, document) },
+          ]),
+      );
+      return located.get(id);
     },
-    invalidate: settings.invalidate,
+    invalidate() {
+      located = undefined;
+      settings.invalidate();
+    },
   };
 }
 

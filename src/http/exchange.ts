@@ -1,5 +1,7 @@
-/** The one place from which the rest of the code takes Node's HTTP types. */
+/** The one place from which the rest of the code takes Node's HTTP types, and the words for statuses. */
 import type { IncomingMessage, OutgoingHttpHeaders, Server, ServerResponse } from 'node:http';
+
+export { STATUS_CODES as STATUS_TEXTS } from 'node:http';
 
 export type HttpRequest = IncomingMessage;
 export type HttpResponse = ServerResponse<IncomingMessage>;

@@ -23,13 +23,22 @@ export type ListenOptions = {
   /** 0 takes any free port. */
   readonly port: number;
   readonly handler: HttpHandler;
+  /** Of the request line and all headers; longer ones get 431. Without it, Node's own limit (16 KiB). */
+  readonly maxHeaderBytes?: number;
   /** Called with what a handler threw or rejected with. */
   readonly onFailure: (failure: unknown) => void;
 };
 
 /** Listens. Throws `OperatorError` `port-in-use` or `cannot-listen`. */
 export async function listen(options: ListenOptions): Promise<Listener> {
-  const server = createServer({ keepAlive: true, noDelay: true, requestTimeout: 0, headersTimeout: 0 });
+  const { maxHeaderBytes } = options;
+  const server = createServer({
+    keepAlive: true,
+    noDelay: true,
+    requestTimeout: 0,
+    headersTimeout: 0,
+    ...(maxHeaderBytes !== undefined && { maxHeaderSize: maxHeaderBytes }),
+  });
   server.keepAliveTimeout = 0;
   server.timeout = 0;
   server.on('request', (request, response) => {

@@ -7,6 +7,9 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { StartedService } from '../../../test/support/built-cli.ts';
 import { buildIfStale, cleanEnvironment, LAMELLA, lamella, startLamella } from '../../../test/support/built-cli.ts';
 
+/** On a port of its own, which nobody chose. */
+const DOORS = /^http:\/\/127\.0\.0\.1:\d+$/;
+
 let folder: string;
 let services: StartedService[];
 
@@ -32,7 +35,11 @@ describe('lamella start', () => {
     const service = await start('--ephemeral', '--ready-file', file);
     expect(service.url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
     expect(readFileSync(file, 'utf8')).toBe(service.stdout());
-    expect(JSON.parse(service.stdout())).toEqual({ lambda: service.url, pid: service.pid });
+    expect(JSON.parse(service.stdout())).toEqual({
+      lambda: service.url,
+      doors: expect.stringMatching(DOORS),
+      pid: service.pid,
+    });
     const answer = await fetch(`${service.url}/2015-03-31/functions/`);
     expect(answer.status).toBe(200);
   });
@@ -46,7 +53,11 @@ describe('lamella start', () => {
       });
     });
     const service = await start('--ephemeral', '--ready-file', join(folder, 'ready.json'));
-    expect(JSON.parse(await appeared)).toEqual({ lambda: service.url, pid: service.pid });
+    expect(JSON.parse(await appeared)).toEqual({
+      lambda: service.url,
+      doors: expect.stringMatching(DOORS),
+      pid: service.pid,
+    });
     await service.stop();
     expect(readdirSync(folder)).toEqual([]);
   });

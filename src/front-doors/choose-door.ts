@@ -1,0 +1,221 @@
+/**
+ * From the doors that a request may mean to the one route that takes it, with the door's own limits; or the door's own
+ * answer when there is none. Pure: reads no body and runs nothing.
+ */
+import { pathBelow } from './api-address.ts';
+import {
+  answerHttpApiPreflight,
+  createHttpApiDoor,
+  decodeHttpApiPath,
+  HTTP_API_HEAD_BYTES,
+  HTTP_API_PATIENCE_MS,
+  renderHttpApiRefusal,
+} from './api-gateway-http.ts';
+import {
+  answerRestApiPreflight,
+  createRestApiDoor,
+  REST_API_BODY_BYTES,
+  REST_API_HEAD_BYTES,
+  REST_API_PATIENCE_MS,
+  renderRestApiRefusal,
+} from './api-gateway-rest.ts';
+import type { Door, DoorResponse } from './door.ts';
+import type { HttpApiConfig, LoadBalancerConfig, RestApiConfig, RouteFunction } from './door-config.ts';
+import { type DoorRequest, hostOf } from './door-request.ts';
+import type { Candidate } from './find-target.ts';
+import {
+  createLoadBalancerDoor,
+  LOAD_BALANCER_BODY_BYTES,
+  LOAD_BALANCER_HEAD_BYTES,
+  renderLoadBalancerRefusal,
+} from './load-balancer.ts';
+import { matchesHostPattern, matchesPathPattern, matchHttpRoute, matchResource } from './routes.ts';
+import { renderTargetGroupArn } from './target-group.ts';
+
+export type ChosenDoor = {
+  readonly kind: 'function';
+  readonly request: DoorRequest;
+  readonly door: Door;
+  readonly target: RouteFunction;
+  readonly patienceMs: number | undefined;
+  readonly bodyBytes: number;
+  readonly renderTooLarge: () => DoorResponse;
+};
+
+export type Choice =
+  | ChosenDoor
+  /** The door itself has the answer; `isRoute` when one of its routes does. */
+  | {
+      readonly kind: 'answered';
+      readonly request: DoorRequest;
+      readonly response: DoorResponse;
+      readonly isRoute: boolean;
+    };
+
+export type Circumstances = {
+  readonly accountId: string;
+  readonly defaultRegion: string;
+  /** Bytes of the request line, and of each header. */
+  readonly headBytes: { readonly line: number; readonly headers: readonly number[] };
+  readonly newApiRequestId: () => string;
+};
+
+/** Asks the candidates in order; when no route of any fits, the first one says so. */
+export function chooseDoor(
+  candidates: readonly Candidate[],
+  requestAt: (path: string) => DoorRequest,
+  circumstances: Circumstances,
+): Choice {
+  let refusal: Choice | undefined;
+  for (const candidate of candidates) {
+    const choice = chooseRoute(candidate, requestAt(candidate.path), circumstances);
+    if (choice.kind === 'function' || choice.isRoute) return choice;
+    refusal ??= choice;
+  }
+  if (refusal === undefined) throw new Error('a door was to be chosen among none');
+  return refusal;
+}
+
+function chooseRoute(candidate: Candidate, request: DoorRequest, circumstances: Circumstances): Choice {
+  const { config } = candidate;
+  switch (config.kind) {
+    case 'http-api':
+      return chooseHttpRoute(config, candidate, request, circumstances);
+    case 'rest-api':
+      return chooseResource(config, candidate, request, circumstances);
+    case 'load-balancer':
+      return chooseRule(config, request, circumstances);
+  }
+}
+
+function chooseHttpRoute(
+  config: HttpApiConfig,
+  { address }: Candidate,
+  request: DoorRequest,
+  { accountId, headBytes, newApiRequestId }: Circumstances,
+): Choice {
+  const apiRequestId = newApiRequestId();
+  const refuse = (status: number, message: string, isRoute = false): Choice => {
+    return { kind: 'answered', request, response: renderHttpApiRefusal(status, message, apiRequestId), isRoute };
+  };
+  if (total(headBytes) > HTTP_API_HEAD_BYTES) return refuse(431, 'Request Header Fields Too Large', true);
+  const path = decodeHttpApiPath(request.path);
+  if (path === undefined) return refuse(400, 'Bad Request');
+  const preflight = answerHttpApiPreflight(config.cors, request, apiRequestId);
+  if (preflight) return { kind: 'answered', request, response: preflight, isRoute: true };
+  const below = pathBelow(path, address.prefix);
+  const match = below === undefined ? undefined : matchHttpRoute(config.routes, request.method, below);
+  if (match === undefined) return refuse(404, 'Not Found');
+  return {
+    kind: 'function',
+    request,
+    door: createHttpApiDoor({
+      accountId,
+      apiId: config.name,
+      stage: config.stage,
+      stageVariables: config.stageVariables,
+      address,
+      match,
+      payloadFormatVersion: match.route.payloadFormatVersion,
+      cors: config.cors,
+      apiRequestId,
+    }),
+    target: match.route.target,
+    patienceMs: HTTP_API_PATIENCE_MS,
+    bodyBytes: REST_API_BODY_BYTES,
+    renderTooLarge: () => renderHttpApiRefusal(413, 'Request Entity Too Large', apiRequestId),
+  };
+}
+
+function chooseResource(
+  config: RestApiConfig,
+  { address }: Candidate,
+  request: DoorRequest,
+  { accountId, headBytes, newApiRequestId }: Circumstances,
+): Choice {
+  const extendedRequestId = newApiRequestId();
+  const refuse = (status: number, errorType: string, message: string, isRoute = false): Choice => {
+    const response = renderRestApiRefusal(status, errorType, message, request, extendedRequestId);
+    return { kind: 'answered', request, response, isRoute };
+  };
+  if (total(headBytes) > REST_API_HEAD_BYTES) {
+    return refuse(431, 'RequestHeaderFieldsTooLargeException', 'Request Header Fields Too Large', true);
+  }
+  const below = pathBelow(request.path, address.prefix);
+  if (below === undefined) return refuse(403, 'ForbiddenException', 'Forbidden');
+  const found = matchResource(config.routes, request.method, below);
+  if (found && found.route === undefined && request.method === 'OPTIONS' && config.cors) {
+    const response = answerRestApiPreflight(config.cors, request, extendedRequestId);
+    return { kind: 'answered', request, response, isRoute: true };
+  }
+  if (found?.route === undefined) {
+    return refuse(403, 'MissingAuthenticationTokenException', 'Missing Authentication Token');
+  }
+  return {
+    kind: 'function',
+    request,
+    door: createRestApiDoor({
+      accountId,
+      apiId: config.name,
+      stage: config.stage,
+      stageVariables: config.stageVariables,
+      binaryMediaTypes: config.binaryMediaTypes,
+      address,
+      resourcePath: found.resourcePath,
+      parameters: found.parameters,
+      extendedRequestId,
+    }),
+    target: found.route.target,
+    patienceMs: REST_API_PATIENCE_MS,
+    bodyBytes: REST_API_BODY_BYTES,
+    renderTooLarge: () =>
+      renderRestApiRefusal(
+        413,
+        'RequestTooLargeException',
+        `HTTP content length exceeded ${REST_API_BODY_BYTES} bytes.`,
+        request,
+        extendedRequestId,
+      ),
+  };
+}
+
+function chooseRule(
+  config: LoadBalancerConfig,
+  request: DoorRequest,
+  { accountId, defaultRegion, headBytes }: Circumstances,
+): Choice {
+  const refuse = (status: number, isRoute: boolean): Choice => {
+    return { kind: 'answered', request, response: renderLoadBalancerRefusal(status), isRoute };
+  };
+  if (headBytes.line > LOAD_BALANCER_HEAD_BYTES.requestLine) return refuse(414, true);
+  const isTooLong = headBytes.headers.some((bytes) => bytes > LOAD_BALANCER_HEAD_BYTES.requestLine);
+  if (isTooLong || sum(headBytes.headers) > LOAD_BALANCER_HEAD_BYTES.headers) return refuse(400, true);
+  const host = hostOf(request.headers);
+  const rule = config.rules.find(
+    (candidate) =>
+      (candidate.method === 'ANY' || candidate.method === request.method) &&
+      (candidate.host === undefined || matchesHostPattern(candidate.host, host)) &&
+      matchesPathPattern(candidate.path, request.path),
+  );
+  if (rule === undefined) return refuse(503, false);
+  return {
+    kind: 'function',
+    request,
+    door: createLoadBalancerDoor({
+      targetGroupArn: renderTargetGroupArn(config.name, rule.target, { accountId, defaultRegion }),
+      hasMultiValueHeaders: config.hasMultiValueHeaders,
+    }),
+    target: rule.target,
+    patienceMs: undefined,
+    bodyBytes: LOAD_BALANCER_BODY_BYTES,
+    renderTooLarge: () => renderLoadBalancerRefusal(413),
+  };
+}
+
+function total({ line, headers }: Circumstances['headBytes']): number {
+  return line + sum(headers);
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((all, one) => all + one, 0);
+}

@@ -1,0 +1,177 @@
+/**
+ * An HTTP request as every door sees it, and the pieces that events are made of: headers, query, cookies, forwarding
+ * headers, paths. Nothing here differs between doors; where they differ, the door's own file decides. Pure: bytes in,
+ * values out. Names and bytes that are not ASCII are read as UTF-8 where they are, else as Latin-1.
+ */
+
+/** A header as it was sent, in order. */
+export type Header = readonly [name: string, value: string];
+
+export type DoorRequest = {
+  readonly method: string;
+  /** As sent, percent-encoded: begins with `/`. */
+  readonly path: string;
+  /** As sent, without the question mark. */
+  readonly query: string;
+  readonly headers: readonly Header[];
+  readonly body: Buffer;
+  readonly sourceIp: string;
+  /** The port that the client reached. */
+  readonly port: number;
+  /** Of the invocation: a UUID. */
+  readonly requestId: string;
+  /** `Root=1-...`, for the header that every door adds. */
+  readonly traceId: string;
+  /** `Root=...;Parent=...;Sampled=0`, as the function receives it, for the answer. */
+  readonly trace: string;
+  /** Milliseconds since 1970. */
+  readonly receivedMs: number;
+};
+
+/** Headers of one name, in lower case, with the name as it was first written. */
+export type HeaderGroup = { readonly name: string; readonly values: readonly string[] };
+export type HeaderGroups = ReadonlyMap<string, HeaderGroup>;
+
+/** A name and its value, once for each time that it is given. */
+export type QueryParameter = readonly [name: string, value: string];
+
+/** Headers that belong to the connection and never to the message. https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1 */
+const HOP_BY_HOP: ReadonlySet<string> = new Set([
+  'connection',
+  'expect',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
+
+/** Whether a header, in lower case, belongs to the connection. */
+export function isHopByHop(name: string): boolean {
+  return HOP_BY_HOP.has(name);
+}
+
+/** Splits a request target; what is not ASCII becomes percent-encoded, as a browser sends it. */
+export function splitTarget(target: string): { readonly path: string; readonly query: string } {
+  const clean = target.replace(/[^\x21-\x7e]/g, (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`);
+  // The absolute form is for proxies; who sends it means the path.
+  const relative = clean.replace(/^https?:\/\/[^/?#]*/i, '');
+  const at = relative.indexOf('?');
+  const path = at < 0 ? relative : relative.slice(0, at);
+  return { path: path.startsWith('/') ? path : `/${path}`, query: at < 0 ? '' : relative.slice(at + 1) };
+}
+
+/** Names and values in turn, as Node gives them, to headers. */
+export function parseRawHeaders(rawHeaders: readonly string[]): Header[] {
+  const headers: Header[] = [];
+  for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
+    headers.push([rawHeaders[index] ?? '', readText(rawHeaders[index + 1] ?? '')]);
+  }
+  return headers;
+}
+
+/** The request's headers by name, without those of the connection, with those that a door adds. */
+export function groupHeaders(request: DoorRequest): Map<string, HeaderGroup> {
+  const groups = new Map<string, HeaderGroup>();
+  const dropped = new Set(
+    valuesOf(request.headers, 'connection').flatMap((value) => value.toLowerCase().split(/\s*,\s*/)),
+  );
+  for (const [name, value] of request.headers) {
+    const key = name.toLowerCase();
+    if (HOP_BY_HOP.has(key) || dropped.has(key)) continue;
+    const before = groups.get(key);
+    groups.set(key, { name: before?.name ?? name, values: before ? [...before.values, value] : [value] });
+  }
+  const forwardedFor = [...valuesOf(request.headers, 'x-forwarded-for'), request.sourceIp].join(', ');
+  const trace = groups.get('x-amzn-trace-id')?.values[0];
+  const set = (name: string, value: string) => groups.set(name.toLowerCase(), { name, values: [value] });
+  set('X-Amzn-Trace-Id', trace?.includes('Root=') ? trace : request.traceId);
+  set('X-Forwarded-For', forwardedFor);
+  set('X-Forwarded-Port', String(request.port));
+  set('X-Forwarded-Proto', 'http');
+  return groups;
+}
+
+/** The values of one header, `name` in lower case. */
+export function valuesOf(headers: readonly Header[], name: string): string[] {
+  return headers.filter(([other]) => other.toLowerCase() === name).map(([, value]) => value);
+}
+
+/** The first value of a header, `name` in lower case. */
+export function firstValue(headers: readonly Header[], name: string): string | undefined {
+  return valuesOf(headers, name)[0];
+}
+
+/** Every parameter of a query in order, still encoded. A name without an equals sign has an empty value. */
+export function splitQuery(query: string): QueryParameter[] {
+  return query.split('&').flatMap((pair): QueryParameter[] => {
+    if (pair === '') return [];
+    const at = pair.indexOf('=');
+    return [at < 0 ? [pair, ''] : [pair.slice(0, at), pair.slice(at + 1)]];
+  });
+}
+
+/** Every parameter of a query in order, decoded as a form is: a plus sign is a space. */
+export function parseQuery(query: string): QueryParameter[] {
+  const decode = (text: string) => decodePercent(text.replaceAll('+', ' '));
+  return splitQuery(query).map(([name, value]) => [decode(name), decode(value)]);
+}
+
+/** Values by name, in order. */
+export function groupQuery(parameters: readonly QueryParameter[]): Map<string, string[]> {
+  const groups = new Map<string, string[]>();
+  for (const [name, value] of parameters) {
+    const values = groups.get(name);
+    if (values) values.push(value);
+    else groups.set(name, [value]);
+  }
+  return groups;
+}
+
+/** The cookies of a request, each as it was sent: `name=value`. */
+export function parseCookies(headers: readonly Header[]): string[] {
+  return valuesOf(headers, 'cookie').flatMap((value) =>
+    value
+      .split(';')
+      .map((cookie) => cookie.trim())
+      .filter(Boolean),
+  );
+}
+
+/** Undoes percent-encoding. What is no valid escape stays as it is. */
+export function decodePercent(text: string): string {
+  return text.replace(/(?:%[0-9a-f]{2})+/gi, (escapes) =>
+    Buffer.from(escapes.replaceAll('%', ''), 'hex').toString('utf8'),
+  );
+}
+
+/** Whether every percent sign begins an escape. */
+export function isPercentEncoded(text: string): boolean {
+  return !/%(?![0-9a-f]{2})/i.test(text);
+}
+
+/** `12/Mar/2020:19:03:58 +0000` */
+export function renderLogTime(epochMs: number): string {
+  const [, day, month, year, time] = /^\w+, (\d+) (\w+) (\d+) (\S+)/.exec(new Date(epochMs).toUTCString()) ?? [];
+  return `${day}/${month}/${year}:${time} +0000`;
+}
+
+/** An object with its keys in order. */
+export function sorted<Value>(entries: Iterable<readonly [string, Value]>): Record<string, Value> {
+  return Object.fromEntries([...entries].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)));
+}
+
+/** The host that the client asked for, without its port. */
+export function hostOf(headers: readonly Header[]): string {
+  return (firstValue(headers, 'host') ?? 'localhost').replace(/:\d+$/, '').toLowerCase();
+}
+
+/** Node reads header bytes as Latin-1; nearly everyone means UTF-8. */
+function readText(value: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the bytes that are not ASCII
+  if (!/[^\x00-\x7f]/.test(value)) return value;
+  const bytes = Buffer.from(value, 'latin1');
+  const text = bytes.toString('utf8');
+  return text.includes('\ufffd') ? value : text;
+}

@@ -1,0 +1,388 @@
+/**
+ * The HTTP doors' port: finds the door of each request, has the function run, and writes its answer. Every rule of a
+ * door's form is in the door's own file; here are sockets, limits and waiting. Cross-origin requests are let in, as on
+ * AWS, and judged by each door's CORS; a host name that nobody gave to this service is not.
+ */
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import type { Clock } from '../clock.ts';
+import type { Invocation, Outcome } from '../environment/invocation.ts';
+import type { FunctionVersion } from '../functions/function.ts';
+import type { FunctionFeatures } from '../functions/function-features.ts';
+import type { LocatedUrl } from '../functions/url-settings.ts';
+import { BodyFailure, readBody } from '../http/body.ts';
+import type { HttpHandler, HttpRequest, HttpResponse } from '../http/exchange.ts';
+import { judgeCaller } from '../http/guard.ts';
+import { verifySignature } from '../http/sigv4.ts';
+import { createTraces } from '../invocation/trace-header.ts';
+import type { Log } from '../log.ts';
+import { AUTHENTICATION_ERRORS } from '../protocol/authentication-errors.ts';
+import type { FunctionName, RequestId, Scope } from '../protocol/names.ts';
+import { renderFunctionArn } from '../protocol/names.ts';
+import { QUOTAS } from '../protocol/quotas.ts';
+import { ServiceError } from '../protocol/service-errors.ts';
+import { type ChosenDoor, chooseDoor } from './choose-door.ts';
+import { type Door, type DoorResponse, type FunctionFault, MalformedAnswer, Refused } from './door.ts';
+import type { RouteFunction } from './door-config.ts';
+import { type DoorRequest, hostOf, parseRawHeaders, splitTarget } from './door-request.ts';
+import type { Doors } from './doors.ts';
+import { findTarget, type Target } from './find-target.ts';
+import {
+  answerPreflight,
+  createFunctionUrlDoor,
+  FORBIDDEN,
+  renderUrlHead,
+  renderUrlRefusal,
+  type UrlCaller,
+} from './function-url.ts';
+import { StreamedAnswer } from './streamed-answer.ts';
+import { writeChunk, writeHead, writeResponse } from './write-response.ts';
+
+export type FrontDoorsOptions = {
+  readonly doors: Pick<Doors, 'all'>;
+  readonly features: Pick<FunctionFeatures, 'urls' | 'resolve'>;
+  /** Runs a version; rejects only when this machine could not. */
+  readonly invoke: (version: FunctionVersion, invocation: Invocation) => Promise<Outcome>;
+  /** Of doors whose functions name no region. */
+  readonly defaultRegion: string;
+  readonly accountId: string;
+  /** The secret of an access key, for URLs with AWS_IAM. */
+  readonly secretOf: (accessKeyId: string) => string | undefined;
+  /** Whom an access key stands for. */
+  readonly identityOf: (
+    accessKeyId: string,
+    scope: Scope,
+  ) => { readonly account: string; readonly arn: string; readonly userId: string };
+  /** The host that the port was bound to; clients may name it. */
+  readonly boundHost: string;
+  /** Further names by which clients may call (`--allow-host`). */
+  readonly allowedHosts: readonly string[];
+  readonly clock: Clock;
+  readonly log: Log;
+};
+
+/** The longest head of a request that any door takes: the line and all headers, in bytes. */
+export const DOORS_HEAD_BYTES = 1_048_576;
+
+/** What a request becomes before a door sees it. */
+type Received = { readonly http: HttpRequest; readonly response: HttpResponse; readonly request: DoorRequest };
+
+type Run = Received & {
+  readonly scope: Scope;
+  readonly name: FunctionName;
+  readonly qualifier: string | undefined;
+  readonly door: Door;
+  /** How long the door waits; undefined for as long as it takes. */
+  readonly patienceMs?: number | undefined;
+};
+
+/** The handler of the doors' port. */
+export function createFrontDoors(options: FrontDoorsOptions): HttpHandler {
+  const { doors, features, invoke, accountId, clock, log } = options;
+  const traces = createTraces(clock);
+
+  function isAdmitted(http: HttpRequest): boolean {
+    const hosts = doors.all().flatMap((door) => door.hosts);
+    const policy = { boundHost: options.boundHost, allowedHosts: [...options.allowedHosts, ...hosts] };
+    const verdict = judgeCaller({ host: http.headers.host }, policy, http.socket.localAddress);
+    if (!verdict.admitted) log.warn({ host: http.headers.host }, 'a request to a foreign host was refused');
+    return verdict.admitted;
+  }
+
+  /** The request without its body and its trace: whose those are shows later. */
+  function receive(http: HttpRequest, path: string, query: string): DoorRequest {
+    return {
+      method: http.method ?? 'GET',
+      path,
+      query,
+      headers: parseRawHeaders(http.rawHeaders),
+      body: NO_BODY,
+      sourceIp: (http.socket.remoteAddress ?? '127.0.0.1').replace(/^::ffff:(?=\d+\.)/i, ''),
+      port: http.socket.localPort ?? 0,
+      requestId: randomUUID(),
+      traceId: '',
+      trace: '',
+      receivedMs: Math.trunc(clock.epochMs()),
+    };
+  }
+
+  function traced(http: HttpRequest, request: DoorRequest, scope: Scope, name: FunctionName): DoorRequest {
+    const header = oneValue(http.headers['x-amzn-trace-id']);
+    const trace = traces.start(header, renderFunctionArn(scope, name)).forFunction;
+    return { ...request, trace, traceId: trace.split(';', 1)[0] ?? trace };
+  }
+
+  async function answerUrl(
+    http: HttpRequest,
+    response: HttpResponse,
+    target: Target & { kind: 'function-url' },
+    query: string,
+  ) {
+    const located = features.urls.locate(target.id);
+    let head = receive(http, target.path, query);
+    if (located === undefined || (target.region !== undefined && target.region !== located.scope.region)) {
+      http.resume();
+      return writeResponse(
+        response,
+        head.method,
+        renderUrlRefusal(403, 'AccessDeniedException', { Message: null }, head),
+      );
+    }
+    const { scope, url } = located;
+    const name = url.functionName as FunctionName;
+    head = traced(http, head, scope, name);
+    const preflight = answerPreflight(located.url, head);
+    if (preflight) {
+      http.resume();
+      return writeResponse(response, head.method, preflight);
+    }
+    const request = { ...head, body: await readUrlBody(http, head) };
+    const caller = located.url.authType === 'AWS_IAM' ? authenticate(http, request, located) : undefined;
+    const domainName = `${url.id}.lambda-url.${scope.region}.localhost`;
+    const door = createFunctionUrlDoor({ url, domainName, caller });
+    const run: Run = { http, response, request, scope, name, qualifier: url.qualifier || undefined, door };
+    await (url.invokeMode === 'RESPONSE_STREAM' ? runStreaming(run, located) : runBuffered(run));
+  }
+
+  /** Who signed. @throws Refused */
+  function authenticate(http: HttpRequest, request: DoorRequest, { scope }: LocatedUrl): UrlCaller {
+    const bodyHash = createHash('sha256').update(request.body).digest('hex');
+    const signed = { method: request.method, target: http.url ?? '/', rawHeaders: http.rawHeaders };
+    const result = verifySignature(signed, { secretOf: options.secretOf, nowMs: clock.epochMs(), bodyHash });
+    if ('fault' in result) {
+      const row = AUTHENTICATION_ERRORS['rest-json'][result.fault.kind];
+      const body: Record<string, string> =
+        result.fault.kind === 'missing' ? { Message: FORBIDDEN } : { message: row.message ?? result.fault.message };
+      const errorType = result.fault.kind === 'missing' ? 'AccessDeniedException' : row.code;
+      throw new Refused(renderUrlRefusal(row.status, errorType, body, request));
+    }
+    const { accessKeyId, service, region } = result.verified.scope;
+    if (service !== 'lambda' || region !== scope.region) {
+      const message = `Credential should be scoped to a valid region and to service 'lambda', not '${region}' and '${service}'.`;
+      throw new Refused(renderUrlRefusal(403, 'InvalidSignatureException', { message }, request));
+    }
+    const { account, arn, userId } = options.identityOf(accessKeyId, scope);
+    return { accessKey: accessKeyId, accountId: account, callerId: userId, userArn: arn, userId };
+  }
+
+  async function answerDoor(
+    http: HttpRequest,
+    response: HttpResponse,
+    target: Target & { kind: 'doors' },
+    query: string,
+  ) {
+    const received = (path: string) => receive(http, path, query);
+    const chosen = chooseDoor(target.candidates, received, {
+      accountId,
+      defaultRegion: options.defaultRegion,
+      headBytes: headBytes(http),
+      newApiRequestId,
+    });
+    if (chosen.kind === 'answered') {
+      http.resume();
+      return writeResponse(response, chosen.request.method, chosen.response);
+    }
+    const { name, qualifier } = chosen.target;
+    const scope = scopeOf(chosen.target);
+    const request = { ...traced(http, chosen.request, scope, name), body: await readDoorBody(http, chosen) };
+    await runBuffered({
+      http,
+      response,
+      request,
+      scope,
+      name,
+      qualifier,
+      door: chosen.door,
+      patienceMs: chosen.patienceMs,
+    });
+  }
+
+  function scopeOf({ region, account }: RouteFunction): Scope {
+    return { region: region ?? options.defaultRegion, account: account ?? accountId };
+  }
+
+  /** Runs a function whose answer is written once it is there. */
+  async function runBuffered(run: Run): Promise<void> {
+    const { door, request, response } = run;
+    const outcome = await withPatience(run, () => start(run));
+    if ('kind' in outcome && isFault(outcome)) return finish(run, door.toFault(outcome, request));
+    if (outcome.kind !== 'returned') return finish(run, door.toFault(faultOf(outcome), request));
+    let answer: DoorResponse;
+    try {
+      answer = door.toResponse(outcome.payload, request);
+    } catch (failure) {
+      if (!(failure instanceof MalformedAnswer)) throw failure;
+      complain(run, failure);
+      answer = door.toFault({ kind: 'failed' }, request);
+    }
+    if (!response.destroyed) finish(run, answer);
+  }
+
+  /** Runs a function whose answer is passed on as it is written. */
+  async function runStreaming(run: Run, { url }: LocatedUrl): Promise<void> {
+    const { door, request, response } = run;
+    const streamed = new StreamedAnswer({
+      head: ({ status, headers, cookies }) =>
+        writeHead(response, status, renderUrlHead(url, request, headers, cookies, 'application/octet-stream')),
+      write: (chunk) => (request.method === 'HEAD' ? undefined : writeChunk(response, chunk)),
+    });
+    const outcome = await start(run, streamed);
+    if (!isFault(outcome) && outcome.kind === 'returned') {
+      if (outcome.payload.length > 0) {
+        streamed.begin(outcome.contentType);
+        await streamed.write(outcome.payload);
+      }
+      streamed.end();
+    }
+    if (streamed.complaint) complain(run, streamed.complaint);
+    const isComplete = !isFault(outcome) && outcome.kind === 'returned' && streamed.complaint === undefined;
+    if (isComplete) response.end();
+    // What was sent cannot be taken back: the client sees that the end is missing.
+    else if (streamed.isHeadSent) response.destroy();
+    else finish(run, door.toFault(isFault(outcome) ? outcome : faultOf(outcome), request));
+  }
+
+  async function start(run: Run, responseSink?: StreamedAnswer): Promise<Outcome | FunctionFault> {
+    const { request, scope, name, qualifier, door } = run;
+    let version: FunctionVersion;
+    try {
+      version = features.resolve(scope, name, qualifier);
+    } catch (failure) {
+      if (!(failure instanceof ServiceError)) throw failure;
+      log.warn({ function: name, qualifier }, `a door's function cannot be invoked: ${failure.message}`);
+      return { kind: 'unavailable' };
+    }
+    const payload = Buffer.from(JSON.stringify(door.toEvent(request)));
+    if (payload.length > QUOTAS.invokePayloadBytes) throw new BodyFailure('too-large', QUOTAS.invokePayloadBytes);
+    return invoke(version, {
+      requestId: request.requestId as RequestId,
+      payload,
+      invokedFunctionArn: renderFunctionArn(scope, name, qualifier),
+      traceId: request.trace,
+      clientContext: undefined,
+      cognitoIdentity: undefined,
+      wantsLogTail: false,
+      responseSink,
+    });
+  }
+
+  /** What comes first: the outcome, or the end of the door's patience. The function goes on either way. */
+  async function withPatience(
+    { patienceMs, name }: Run,
+    work: () => Promise<Outcome | FunctionFault>,
+  ): Promise<Outcome | FunctionFault> {
+    const outcome = work();
+    if (patienceMs === undefined) return outcome;
+    let cancel: () => void = () => undefined;
+    const timeout = new Promise<FunctionFault>((resolve) => {
+      cancel = clock.after(patienceMs, () => resolve({ kind: 'too-slow' }));
+    });
+    const first = await Promise.race([outcome, timeout]).finally(() => cancel());
+    if (isFault(first) && first.kind === 'too-slow') {
+      outcome.catch((failure: unknown) => log.error({ err: failure, function: name }, 'an invocation failed'));
+    }
+    return first;
+  }
+
+  function finish({ response, request }: Run, answer: DoorResponse): void {
+    if (!response.destroyed) writeResponse(response, request.method, answer);
+  }
+
+  function complain({ name }: Run, failure: MalformedAnswer): void {
+    log.warn({ function: name }, `a function's answer is not one that its door takes: ${failure.message}`);
+  }
+
+  return async (http, response) => {
+    if (!isAdmitted(http)) {
+      http.resume();
+      return sendJson(response, 403, {
+        message: `Refused: the host '${http.headers.host}' is not this service's. If it is yours, start the service with --allow-host.`,
+      });
+    }
+    const { path, query } = splitTarget(http.url ?? '/');
+    const target = findTarget(hostOf(parseRawHeaders(http.rawHeaders)), path, doors.all());
+    try {
+      switch (target.kind) {
+        case 'function-url':
+          return await answerUrl(http, response, target, query);
+        case 'doors':
+          return await answerDoor(http, response, target, query);
+        case 'nothing':
+          http.resume();
+          return sendJson(response, 404, { message: nothingHere(target.named, http.method ?? 'GET', path) });
+      }
+    } catch (failure) {
+      if (failure instanceof BodyFailure && failure.reason === 'aborted') return;
+      if (failure instanceof Refused) return writeResponse(response, http.method ?? 'GET', failure.response);
+      if (failure instanceof BodyFailure) return writeResponse(response, http.method ?? 'GET', renderTooLarge());
+      throw failure;
+    }
+  };
+}
+
+const NO_BODY = Buffer.alloc(0);
+
+function isFault(outcome: Outcome | FunctionFault): outcome is FunctionFault {
+  return outcome.kind === 'too-slow' || outcome.kind === 'unavailable';
+}
+
+function faultOf(outcome: Exclude<Outcome, { kind: 'returned' }> | Outcome): FunctionFault {
+  return outcome.kind === 'throttled' ? { kind: 'throttled' } : { kind: 'failed' };
+}
+
+async function readUrlBody(http: HttpRequest, request: DoorRequest): Promise<Buffer> {
+  try {
+    return await readBody(http, QUOTAS.invokePayloadBytes);
+  } catch (failure) {
+    if (failure instanceof BodyFailure && failure.reason === 'too-large') {
+      throw new Refused(renderTooLarge(request.requestId));
+    }
+    throw failure;
+  }
+}
+
+async function readDoorBody(http: HttpRequest, chosen: ChosenDoor): Promise<Buffer> {
+  try {
+    return await readBody(http, chosen.bodyBytes);
+  } catch (failure) {
+    if (failure instanceof BodyFailure && failure.reason === 'too-large') throw new Refused(chosen.renderTooLarge());
+    throw failure;
+  }
+}
+
+/** In the words of Lambda, whose limit it is. Recorded on a function URL. */
+function renderTooLarge(requestId: string = randomUUID()): DoorResponse {
+  const Message = `Request must be smaller than ${QUOTAS.invokePayloadBytes} bytes for the InvokeFunction operation`;
+  return renderUrlRefusal(413, 'RequestEntityTooLargeException', { Message }, { requestId });
+}
+
+/** Eleven random bytes, as API Gateway writes them: `JKJaXmPLvHcESHA=`. */
+function newApiRequestId(): string {
+  return randomBytes(11).toString('base64').replaceAll('+', '-').replaceAll('/', '_');
+}
+
+function headBytes({ method = '', url = '', rawHeaders }: HttpRequest): {
+  readonly line: number;
+  readonly headers: readonly number[];
+} {
+  const headers: number[] = [];
+  for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
+    headers.push((rawHeaders[index]?.length ?? 0) + (rawHeaders[index + 1]?.length ?? 0) + 4);
+  }
+  return { line: method.length + url.length + 10, headers };
+}
+
+function nothingHere(named: string | undefined, method: string, path: string): string {
+  return named === undefined
+    ? `Nothing answers ${method} ${path} here. Give a function a URL (CreateFunctionUrlConfig), or set up a route: ` +
+        `lamella start --route "${method} ${path} -> NAME".`
+    : `There is no door '${named}'. Set it up with PUT /_lamella/doors/${named} on the API's port.`;
+}
+
+function sendJson(response: HttpResponse, status: number, body: object): void {
+  const bytes = Buffer.from(JSON.stringify(body));
+  response.writeHead(status, { 'Content-Type': 'application/json', 'Content-Length': bytes.length }).end(bytes);
+}
+
+function oneValue(value: string | string[] | undefined): string | undefined {
+  return Array.isArray(value) ? value[0] : value;
+}
