@@ -16,8 +16,8 @@ export function layerOperations(dependencies: LambdaApiDependencies, downloads: 
       const layer = await layers.publish(scope, {
         name,
         description: input.Description ?? '',
-        compatibleRuntimes: input.CompatibleRuntimes ?? [],
-        compatibleArchitectures: input.CompatibleArchitectures ?? [],
+        compatibleRuntimes: input.CompatibleRuntimes,
+        compatibleArchitectures: input.CompatibleArchitectures,
         licenseInfo: input.LicenseInfo,
         ...(await readZip(dependencies, input.Content, 'Please provide a source for layer content.')),
       });

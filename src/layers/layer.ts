@@ -12,8 +12,9 @@ export type LayerVersion = {
   readonly description: string;
   /** `2026-11-22T10:00:00.000+0000`, as AWS writes it. */
   readonly createdDate: string;
-  readonly compatibleRuntimes: readonly string[];
-  readonly compatibleArchitectures: readonly string[];
+  /** Undefined when the publisher gave none, which AWS tells from an empty list. */
+  readonly compatibleRuntimes: readonly string[] | undefined;
+  readonly compatibleArchitectures: readonly string[] | undefined;
   readonly licenseInfo: string | undefined;
   readonly digest: ContentDigest;
   /** Base64 SHA-256 of the zip. */
@@ -28,8 +29,8 @@ export type LayerVersion = {
 export type LayerDraft = {
   readonly name: LayerName;
   readonly description: string;
-  readonly compatibleRuntimes: readonly string[];
-  readonly compatibleArchitectures: readonly string[];
+  readonly compatibleRuntimes: readonly string[] | undefined;
+  readonly compatibleArchitectures: readonly string[] | undefined;
   readonly licenseInfo: string | undefined;
   readonly zip: Buffer;
   /** It did not come with the request, so that the limit for those does not hold. */

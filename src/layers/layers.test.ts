@@ -72,6 +72,14 @@ describe('publish', () => {
     expect(readFileSync(layers.contentPath(published.digest))).toEqual(asked.zip);
   });
 
+  it('tells what the publisher left out from what is empty', async () => {
+    const leftOut = { compatibleRuntimes: undefined, compatibleArchitectures: undefined };
+    const published = await layers.publish(SCOPE, draft('tools', leftOut));
+    const empty = await layers.publish(SCOPE, draft('tools'));
+    expect([published, layers.get(SCOPE, published.name, 1)]).toMatchObject([leftOut, leftOut]);
+    expect(layers.get(SCOPE, empty.name, 2)).toMatchObject({ compatibleRuntimes: [], compatibleArchitectures: [] });
+  });
+
   it('never gives a version number again', async () => {
     await layers.publish(SCOPE, draft('tools'));
     const second = await layers.publish(SCOPE, draft('tools'));
