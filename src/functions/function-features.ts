@@ -68,7 +68,11 @@ export function createFunctionFeatures({
   const aliases = createAliases({ settings: aliasSettings, directory, forget });
   const shared = { database, directory, clock };
   const concurrency = createConcurrencySettings({ ...shared, aliases, accountConcurrency });
-  const policies = createFunctionPolicies(shared);
+  const policies = createFunctionPolicies({
+    ...shared,
+    revisionOf: (scope, name, qualifier) =>
+      (aliasOf(scope, name, qualifier) ?? functions.get(scope, name as FunctionName, qualifier)).revisionId,
+  });
   const urls = createUrlSettings(shared);
   const eventInvoke = createEventInvokeSettings(shared);
   const codeSigning = createCodeSigning(shared);

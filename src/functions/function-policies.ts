@@ -53,9 +53,12 @@ export type FunctionPolicies = {
 export function createFunctionPolicies({
   database,
   directory,
+  revisionOf,
 }: {
   database: Database;
   directory: FunctionDirectory;
+  /** The revision of what a policy hangs on; AWS counts both together, and so takes it for the policy's. */
+  revisionOf: (scope: Scope, name: string, qualifier: string | undefined) => string;
 }): FunctionPolicies {
   const settings = createFunctionSettings<ResourcePolicy>(database, 'policy');
 
@@ -65,7 +68,7 @@ export function createFunctionPolicies({
       directory.requireFunction(scope, name);
       if (qualifier !== undefined) directory.requireQualifier(scope, name, qualifier);
       const policy = settings.get(scope, name, qualifier ?? '');
-      checkRevision(revisionId, policy?.revisionId, policy ? 'GetPolicy' : 'GetFunction/GetAlias');
+      if (revisionId !== revisionOf(scope, name, qualifier)) checkRevision(revisionId, policy?.revisionId, 'GetPolicy');
       const statement = renderStatement(renderFunctionArn(scope, name, qualifier), scope, draft);
       settings.put(scope, name, qualifier ?? '', addStatement(policy, statement, randomUUID()));
       return statement;
@@ -87,7 +90,9 @@ export function createFunctionPolicies({
       if (policy === undefined) {
         throw new ServiceError('ResourceNotFoundException', 'No policy is associated with the given resource.');
       }
-      checkRevision(revisionId, policy.revisionId, 'GetFunction/GetAlias');
+      if (revisionId !== revisionOf(scope, name, qualifier)) {
+        checkRevision(revisionId, policy.revisionId, 'GetFunction/GetAlias');
+      }
       const shrunk = removeStatement(policy, statementId, randomUUID());
       if (shrunk === undefined) settings.remove(scope, name, qualifier ?? '');
       else settings.put(scope, name, qualifier ?? '', shrunk);

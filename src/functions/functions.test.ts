@@ -404,6 +404,9 @@ describe('delete', () => {
     expect(() => functions.delete(SCOPE, F, 'live')).toThrow(
       refusal('InvalidParameterValueException', 'Deletion of aliases is not currently supported.'),
     );
+    expect(() => functions.delete(SCOPE, 'g' as FunctionName, 'live')).toThrow(
+      refusal('ResourceNotFoundException', `Function not found: ${ARN.replace(/f$/, 'g')}`),
+    );
   });
 });
 

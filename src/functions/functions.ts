@@ -371,10 +371,10 @@ export function createFunctions(options: FunctionsOptions): Functions {
           '$LATEST version cannot be deleted without deleting the function.',
         );
       }
+      const known = existing(scope, name);
       if (qualifier !== undefined && !/^\d+$/.test(qualifier)) {
         throw new ServiceError('InvalidParameterValueException', 'Deletion of aliases is not currently supported.');
       }
-      const known = existing(scope, name);
       if (qualifier === undefined) {
         store.removeFunction(scope, name);
         memory.forget(scope, name);

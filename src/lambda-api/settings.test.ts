@@ -212,6 +212,22 @@ describe('permissions', () => {
     });
   });
 
+  it('may be bound to a revision: of what they hang on, or of the policy', async () => {
+    await create('bound', 1);
+    const name = { FunctionName: 'bound' };
+    const { RevisionId } = await api.client.send(
+      new sdk.CreateAliasCommand({ ...name, Name: 'live', FunctionVersion: '$LATEST' }),
+    );
+    const of = { ...name, Qualifier: 'live' };
+    expect(await refusal(add({ ...of, RevisionId: 'wrong' }))).toBe(
+      'PreconditionFailedException: The Revision Id provided does not match the latest Revision Id. Call the GetPolicy API to retrieve the latest Revision Id',
+    );
+    await add({ ...of, RevisionId });
+    const { RevisionId: ofPolicy } = await api.client.send(new sdk.GetPolicyCommand(of));
+    await add({ ...of, StatementId: 'second', RevisionId: ofPolicy });
+    expect((await policy(of)).Statement).toHaveLength(2);
+  });
+
   it('are of the function, or of one version', async () => {
     await add({ Qualifier: '1' });
     expect((await policy({ Qualifier: '1' })).Statement[0].Resource).toBe(`${FUNCTION_ARN}:permitted:1`);
