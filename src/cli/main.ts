@@ -12,9 +12,19 @@ import { sayProblem } from './output.ts';
 import { packageVersion } from './package-version.ts';
 
 export const GROUPS: Groups = {
-  layer: 'Make layers',
+  layer: 'Make layers and look into them',
   'layer build': 'Build a layer archive',
 };
+
+/** How the libraries of a PHP layer are chosen. */
+const PHP_LAYER_FLAGS = [
+  {
+    flag: '--base <base>',
+    choices: ['glibc', 'al2023'],
+    help: "al2023: leave out the libraries that AWS's Amazon Linux 2023 has. glibc: for any Linux. glibc otherwise.",
+  },
+  { flag: '--kerberos', help: "Pack Kerberos's libraries, for curl and others to log in with." },
+] as const;
 
 export const COMMANDS: readonly CommandRow[] = [
   {
@@ -68,7 +78,17 @@ export const COMMANDS: readonly CommandRow[] = [
     options: [
       [
         { flag: '--version <version>', help: 'PHP version; 8.4 unless said otherwise.' },
-        { flag: '--extensions <list>', help: 'Extensions, separated by commas; a lean set unless said otherwise.' },
+        {
+          flag: '--variant <variant>',
+          choices: ['lean', 'http', 'full'],
+          help: 'lean: for functions. http: adds what web applications need. full: also what Bref has. lean otherwise.',
+        },
+        ...PHP_LAYER_FLAGS,
+        {
+          flag: '--extensions <list>',
+          help: "Extensions, separated by commas, in place of the variant's; auto: those that composer.json asks for.",
+        },
+        { flag: '--project <folder>', help: 'Folder of that composer.json; the current one unless said otherwise.' },
         { flag: '--bootstrap <file>', help: "A bootstrap of your own to pack in place of Lamella's runtime." },
         { flag: '-o, --output <file>', help: 'The archive to write; php.zip unless said otherwise.' },
         { flag: '--json', help: 'Print what was built as JSON.' },
@@ -76,11 +96,62 @@ export const COMMANDS: readonly CommandRow[] = [
       BUILD_OPTIONS,
     ],
     examples: [
-      ['lamella layer build php --version 8.4 -o php.zip', 'the smallest layer'],
+      ['lamella layer build php --version 8.4 -o php.zip', 'a small layer that starts on any Linux'],
+      ['lamella layer build php --base al2023 -o php.zip', 'the smallest, for AWS alone'],
       ['lamella layer build php --extensions curl,mbstring -o php.zip', 'with two extensions'],
+      ['lamella layer build php --extensions auto,redis -o php.zip', "with the project's extensions and one more"],
+      ['lamella layer build php --variant http -o php.zip', 'for WordPress and other web applications'],
       ['lamella layer build php --bootstrap ./bootstrap -o runtime.zip', 'with a runtime of your own'],
     ],
     load: () => import('./commands/layer-build-php.ts'),
+  },
+  {
+    words: 'layer build php-extension',
+    summary: 'Build a layer of PHP extensions, to go with a PHP layer',
+    args: { '<extensions>': 'Names, separated by commas.' },
+    options: [
+      [
+        { flag: '--version <version>', help: 'PHP version; 8.4 unless said otherwise.' },
+        {
+          flag: '--variant <variant>',
+          choices: ['lean', 'http', 'full'],
+          help: 'The PHP layer that it goes with; what that one has is left out. lean unless said otherwise.',
+        },
+        ...PHP_LAYER_FLAGS,
+        { flag: '-o, --output <file>', help: 'The archive to write; php-NAMES.zip unless said otherwise.' },
+        { flag: '--json', help: 'Print what was built as JSON.' },
+      ],
+      BUILD_OPTIONS,
+    ],
+    examples: [
+      ['lamella layer build php-extension intl -o intl.zip', 'intl with its 30 MB of data'],
+      ['lamella layer build php-extension redis,apcu --version 8.3', 'two, in php-redis-apcu.zip'],
+    ],
+    load: () => import('./commands/layer-build-php-extension.ts'),
+  },
+  {
+    words: 'layer inspect',
+    summary: "Say what is in a layer's archive, and what it lacks",
+    args: { '<zip>': 'The archive.' },
+    options: [
+      [
+        { flag: '--all', help: 'Show every file.' },
+        { flag: '--json', help: 'Print everything as JSON.' },
+      ],
+    ],
+    examples: [
+      ['lamella layer inspect php.zip', 'sizes, extensions, missing libraries'],
+      ['lamella layer inspect php.zip --json', 'for programs'],
+    ],
+    load: () => import('./commands/layer-inspect.ts'),
+  },
+  {
+    words: 'layer diff',
+    summary: "Say what differs between two layers' archives",
+    args: { '<before>': 'An archive.', '<after>': 'Another archive.' },
+    options: [[{ flag: '--json', help: 'Print the differences as JSON.' }]],
+    examples: [['lamella layer diff php-old.zip php.zip', 'files, sizes, extensions']],
+    load: () => import('./commands/layer-diff.ts'),
   },
   {
     words: 'layer build node',
@@ -139,7 +210,15 @@ export const COMMANDS: readonly CommandRow[] = [
     options: [
       [
         { flag: '--version <version>', help: 'PHP version of the runtime layer; 8.4 unless said otherwise.' },
-        { flag: '--extensions <list>', help: 'Extensions of the runtime layer; packages are chosen to fit them.' },
+        {
+          flag: '--variant <variant>',
+          choices: ['lean', 'http', 'full'],
+          help: 'Variant of the runtime layer; lean unless said otherwise.',
+        },
+        {
+          flag: '--extensions <list>',
+          help: 'Extensions of the runtime layer; packages are chosen to fit them. auto: those that the project asks for.',
+        },
         { flag: '-o, --output <file>', help: 'The archive to write; vendor.zip unless said otherwise.' },
         { flag: '--json', help: 'Print what was built as JSON.' },
       ],

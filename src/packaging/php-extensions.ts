@@ -10,7 +10,12 @@ import type { ElfFile } from './elf.ts';
 import { parseElf } from './elf.ts';
 import type { PhpBuild } from './php-builds.ts';
 
-export type PhpExtension = { readonly name: string; readonly path: string };
+export type PhpExtension = {
+  readonly name: string;
+  readonly path: string;
+  /** 0 if it needs no other module, otherwise one more than the deepest of those that it needs. */
+  readonly depth: number;
+};
 
 /**
  * The modules in `folder` for `asked`, with those that they need, in loading order. Names may be written as Composer or
@@ -23,17 +28,19 @@ export async function resolveExtensions(
   binary: ElfFile,
   asked: readonly string[],
 ): Promise<PhpExtension[]> {
-  const modules = new Map<string, PhpExtension & { readonly elf: ElfFile }>();
+  const modules = new Map<string, { readonly path: string; readonly elf: ElfFile }>();
   for (const file of (await readdir(folder)).filter((name) => name.endsWith('.so')).sort()) {
     const name = file.slice(0, -'.so'.length);
-    modules.set(name, { name, path: join(folder, file), elf: parseElf(await readFile(join(folder, file))) });
+    modules.set(name, { path: join(folder, file), elf: parseElf(await readFile(join(folder, file))) });
   }
   const ordered = new Map<string, PhpExtension>();
   const add = (name: string): void => {
     const module = modules.get(name);
     if (module === undefined || ordered.has(name)) return;
-    for (const needed of modulesUsedBy(module.elf, binary, modules)) if (needed !== name) add(needed);
-    ordered.set(name, { name, path: module.path });
+    const needed = modulesUsedBy(module.elf, binary, modules).filter((other) => other !== name);
+    for (const other of needed) add(other);
+    const depth = Math.max(0, ...needed.map((other) => (ordered.get(other)?.depth ?? 0) + 1));
+    ordered.set(name, { name, path: module.path, depth });
   };
   for (const name of [...new Set(asked.map(canonicalName))].sort()) {
     if (!modules.has(name) && !build.builtIn.includes(name)) {

@@ -23,7 +23,7 @@ import { collectLibraries } from './php-libraries.ts';
 import type { PhpVariant } from './php-variants.ts';
 import { variantOf } from './php-variants.ts';
 import type { WrittenZip, ZipEntry } from './zip-writer.ts';
-import { entriesOfFolder, writeZip } from './zip-writer.ts';
+import { entriesOfFolder, sizeOfEntries, writeZip } from './zip-writer.ts';
 
 export type PhpLayerRequest = {
   /** `8.4`, or a full version that we know. */
@@ -69,6 +69,8 @@ export type PhpInstallation = Omit<PhpLayer, 'zip' | 'unzippedBytes'> & {
   readonly entries: readonly ZipEntry[];
   /** The unpacked npm package that it came from. */
   readonly packageFolder: string;
+  /** The modules of `extensions`. */
+  readonly modules: readonly PhpExtension[];
 };
 
 /** As `runtimes/php/composer.json` says. With an older PHP a layer holds no runtime, unless the user brings one. */
@@ -80,9 +82,9 @@ const RUNTIME_FOLDER = resolve(import.meta.dirname, '../../runtimes/php');
  * `package-unavailable`, `package-damaged`, `library-missing`, `library-too-new`, `library-unsuitable`.
  */
 export async function buildPhpLayer(request: PhpLayerRequest): Promise<PhpLayer> {
-  const { entries, packageFolder: _, ...facts } = await planPhpLayer(request);
+  const { entries, packageFolder: _, modules: __, ...facts } = await planPhpLayer(request);
   request.onProgress?.(`Writing ${basename(request.output)}`);
-  const unzippedBytes = await sizeOf(entries);
+  const unzippedBytes = await sizeOfEntries(entries);
   return { ...facts, unzippedBytes, zip: await writeZip(request.output, entries) };
 }
 
@@ -137,6 +139,7 @@ export async function preparePhp(
       ...libraries.map((library) => bytes(`lamella/lib/${library.soname}`, 0o755, movable(library.bytes, unused))),
     ],
     packageFolder,
+    modules: extensions,
     phpVersion: build.fullVersion,
     extensions: names,
     libraries: libraries.map(({ soname }) => soname),
@@ -147,7 +150,11 @@ export async function preparePhp(
 }
 
 /** The module of opcache is packed and not switched on: the runtime gives it to php-cgi, and not to its own process. */
-function webServerFiles(build: PhpBuild, packageFolder: string, extensions: readonly PhpExtension[]): PhpExtension[] {
+function webServerFiles(
+  build: PhpBuild,
+  packageFolder: string,
+  extensions: readonly PhpExtension[],
+): Pick<PhpExtension, 'name' | 'path'>[] {
   const native = join(packageFolder, 'native/php');
   const needsModule = !build.builtIn.includes('opcache') && extensions.every(({ name }) => name !== 'opcache');
   return [
@@ -196,19 +203,10 @@ async function bootstrapEntries(
   ];
 }
 
-async function sizeOf(entries: readonly ZipEntry[]): Promise<number> {
-  let total = 0;
-  for (const { content } of entries) {
-    if (content.kind === 'bytes') total += content.bytes.length;
-    else if (content.kind === 'file') total += (await readFile(content.source)).length;
-  }
-  return total;
-}
-
 function bytes(path: string, mode: number, content: Buffer): ZipEntry {
   return { path, mode, content: { kind: 'bytes', bytes: content } };
 }
 
-function paths(extensions: readonly PhpExtension[]): string[] {
+function paths(extensions: readonly Pick<PhpExtension, 'path'>[]): string[] {
   return extensions.map(({ path }) => path);
 }

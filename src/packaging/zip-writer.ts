@@ -4,7 +4,19 @@
  * Reading archives is `storage/archive.ts`; what goes into one is decided by the builders.
  */
 import { createWriteStream } from 'node:fs';
-import { chmod, copyFile, lstat, mkdir, readdir, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  copyFile,
+  lstat,
+  mkdir,
+  readdir,
+  readlink,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -51,6 +63,16 @@ export async function writeZip(output: string, entries: Iterable<ZipEntry>): Pro
   } finally {
     await rm(unfinished, { force: true });
   }
+}
+
+/** Bytes of all files together, as AWS counts them against its limit. */
+export async function sizeOfEntries(entries: readonly ZipEntry[]): Promise<number> {
+  let total = 0;
+  for (const { content } of entries) {
+    if (content.kind === 'bytes') total += content.bytes.length;
+    else if (content.kind === 'file') total += (await stat(content.source)).size;
+  }
+  return total;
 }
 
 /** Lays `entries` out below `folder`, which is made if need be: what unpacking their zip there would give. */

@@ -11,7 +11,7 @@ export const run: Run = async ({ args, given }) => {
   const layer = await buildComposerLayer({
     directory: resolve(args[0] ?? '.'),
     version: String(given.version ?? DEFAULT_PHP_VERSION),
-    ...extensionsOf(given),
+    ...(await extensionsOf(given, args[0] ?? '.')),
     output: resolve(String(given.output ?? 'vendor.zip')),
     cacheDir,
     onProgress: say,

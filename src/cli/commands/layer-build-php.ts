@@ -2,7 +2,11 @@
 import { resolve } from 'node:path';
 import type { Given } from '../../options.ts';
 import { resolveBuildOptions } from '../../options.ts';
+import type { PhpLayer, PhpLayerRequest } from '../../packaging/php-layer.ts';
 import { buildPhpLayer } from '../../packaging/php-layer.ts';
+import type { LibraryBase } from '../../packaging/php-libraries.ts';
+import { projectExtensions } from '../../packaging/php-project-extensions.ts';
+import type { PhpVariant } from '../../packaging/php-variants.ts';
 import type { Run } from '../command.ts';
 import { megabytes, say, writeJson, writeResult } from '../output.ts';
 
@@ -12,32 +16,56 @@ export const run: Run = async ({ given }) => {
   const { cacheDir } = resolveBuildOptions(given, 'layer build php');
   const layer = await buildPhpLayer({
     version: String(given.version ?? DEFAULT_PHP_VERSION),
-    ...extensionsOf(given),
+    ...(await extensionsOf(given, String(given.project ?? '.'))),
+    ...libraryOptionsOf(given),
     ...(given.bootstrap !== undefined && { bootstrap: resolve(String(given.bootstrap)) }),
     output: resolve(String(given.output ?? 'php.zip')),
     cacheDir,
     onProgress: say,
   });
-  if (given.json) {
-    await writeJson(layer);
-    return 0;
-  }
+  if (given.json) await writeJson(layer);
+  else await writeResult(`${facts(layer).join('\n')}\n`);
+  return 0;
+};
+
+function facts(layer: PhpLayer): string[] {
   const system = layer.expectedFromSystem;
-  const facts = [
+  return [
     `${layer.zip.path}: ${megabytes(layer.zip.bytes)}, ${megabytes(layer.unzippedBytes)} unpacked`,
     `PHP ${layer.phpVersion} with ${layer.extensions.join(', ') || 'no extension beside the built-in ones'}`,
     `Starts wherever glibc is ${layer.glibc} or newer${system.length > 0 ? ` and has ${system.join(', ')}` : ''}.`,
   ];
-  await writeResult(`${facts.join('\n')}\n`);
-  return 0;
-};
+}
 
-/** `--extensions ''` asks for no extension at all, which is not the same as not asking. */
-export function extensionsOf(given: Given): { extensions?: readonly string[] } {
-  if (given.extensions === undefined) return {};
+/**
+ * What to pack: the variant, and `--extensions` in place of its list. `auto` in that list stands for what the Composer
+ * project in `directory` asks for; an empty list asks for no extension at all, which is not the same as not asking.
+ */
+export async function extensionsOf(
+  given: Given,
+  directory: string,
+): Promise<{ variant?: PhpVariant; extensions?: readonly string[] }> {
+  const variant = given.variant === undefined ? {} : { variant: given.variant as PhpVariant };
+  if (given.extensions === undefined) return variant;
+  const names = listOf(given.extensions);
+  if (!names.includes('auto')) return { ...variant, extensions: names };
+  const { extensions, isLocked } = await projectExtensions(resolve(directory));
+  if (!isLocked) say('There is no composer.lock: what the packages themselves need is not known.');
+  say(`composer.json asks for ${extensions.join(', ') || 'no extension'}`);
+  return { ...variant, extensions: [...extensions, ...names.filter((name) => name !== 'auto')] };
+}
+
+/** For which system, and with which libraries. */
+export function libraryOptionsOf(given: Given): Pick<PhpLayerRequest, 'base' | 'kerberos'> {
   return {
-    extensions: String(given.extensions)
-      .split(',')
-      .flatMap((name) => name.trim() || []),
+    ...(given.base !== undefined && { base: given.base as LibraryBase }),
+    ...(given.kerberos === true && { kerberos: true }),
   };
+}
+
+/** Names separated by commas. */
+export function listOf(text: unknown): string[] {
+  return String(text)
+    .split(',')
+    .flatMap((name) => name.trim() || []);
 }

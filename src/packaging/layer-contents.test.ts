@@ -1,0 +1,118 @@
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { CACHE_DIR, temporaryFolder } from '../../test/support/php-sandbox.ts';
+import { compareLayers, inspectLayer } from './layer-contents.ts';
+import { buildPhpLayer, planPhpLayer } from './php-layer.ts';
+import type { ZipEntry } from './zip-writer.ts';
+import { writeZip } from './zip-writer.ts';
+
+const folder = temporaryFolder();
+afterAll(folder.remove);
+
+describe('inspectLayer', () => {
+  const lean = join(folder.path, 'lean.zip');
+  const lent = join(folder.path, 'lent.zip');
+  let entries: readonly ZipEntry[];
+  beforeAll(async () => {
+    entries = (await planPhpLayer({ version: '8.4', cacheDir: CACHE_DIR })).entries;
+    await buildPhpLayer({ version: '8.4', output: lean, cacheDir: CACHE_DIR });
+    await buildPhpLayer({ version: '8.4', base: 'al2023', output: lent, cacheDir: CACHE_DIR });
+  }, 300_000);
+
+  it('says what a PHP layer is, and that it lacks nothing', async () => {
+    const zip = readFileSync(lean);
+    const layer = await inspectLayer(lean);
+    expect(layer).toMatchObject({
+      zippedBytes: zip.length,
+      codeSha256: createHash('sha256').update(zip).digest('base64'),
+      limitBytes: 262_144_000,
+      hasBootstrap: true,
+      architectures: ['x86_64'],
+      runsOnAmazonLinux2023: true,
+      fromAmazonLinux2023: [],
+      missing: [],
+    });
+    expect(layer.phpVersion).toMatch(/^8\.4\.\d+$/);
+    expect(layer.extensions).toEqual(
+      ['ctype', 'curl', 'iconv', 'tokenizer'].map((name) => ({ name, isSwitchedOn: true })),
+    );
+    const listed = execFileSync('unzip', ['-Zt', lean], { encoding: 'utf8' });
+    expect(listed).toContain(`${layer.unzippedBytes} bytes uncompressed`);
+    expect(layer.files[0]).toMatchObject({ path: 'bin/php', mode: '755' });
+  });
+
+  it('tells what is left to Amazon Linux 2023 from what is missing', async () => {
+    const left = await inspectLayer(lent);
+    expect(left).toMatchObject({ missing: [], runsOnAmazonLinux2023: true });
+    expect(left.fromAmazonLinux2023).toContain('libcurl.so.4');
+
+    const broken = join(folder.path, 'broken.zip');
+    await writeZip(
+      broken,
+      entries.filter(({ path }) => !path.endsWith('libcrypt.so.2')),
+    );
+    const { missing, runsOnAmazonLinux2023 } = await inspectLayer(broken);
+    expect(missing).toContainEqual({ file: 'bin/php', library: 'libcrypt.so.2', versions: [] });
+    expect(runsOnAmazonLinux2023).toBe(false);
+  });
+
+  it('names modules that no ini file switches on', async () => {
+    const idle = join(folder.path, 'idle.zip');
+    await writeZip(
+      idle,
+      entries.filter(({ path }) => !path.endsWith('.ini')),
+    );
+    const { extensions } = await inspectLayer(idle);
+    expect(extensions).toContainEqual({ name: 'curl', isSwitchedOn: false });
+  });
+
+  it('reads a layer without any program in it', async () => {
+    const plain = join(folder.path, 'plain.zip');
+    await writeZip(plain, [
+      { path: 'vendor/a.php', mode: 0o644, content: { kind: 'bytes', bytes: Buffer.from('<?php') } },
+    ]);
+    expect(await inspectLayer(plain)).toMatchObject({
+      phpVersion: undefined,
+      glibc: undefined,
+      architectures: [],
+      unzippedBytes: 5,
+      missing: [],
+    });
+  });
+
+  it('refuses what is no archive, and what is not there', async () => {
+    writeFileSync(join(folder.path, 'text.zip'), 'hello');
+    for (const name of ['text.zip', 'none.zip']) {
+      await expect(inspectLayer(join(folder.path, name))).rejects.toMatchObject({ code: 'file-unreadable' });
+    }
+  });
+
+  it('finds what differs: added, removed, changed, of another mode', async () => {
+    const file = (path: string, text: string, mode = 0o644): ZipEntry => ({
+      path,
+      mode,
+      content: { kind: 'bytes', bytes: Buffer.from(text) },
+    });
+    const write = async (name: string, files: ZipEntry[]) => {
+      await writeZip(join(folder.path, name), files);
+      return inspectLayer(join(folder.path, name));
+    };
+    const before = await write('a.zip', [file('same', '1'), file('old', '1'), file('text', '1'), file('run', '1')]);
+    const after = await write('b.zip', [
+      file('same', '1'),
+      file('new', '1'),
+      file('text', '2'),
+      file('run', '1', 0o755),
+    ]);
+    expect(compareLayers(before, after).map(({ kind, path }) => `${kind} ${path}`)).toEqual([
+      'added new',
+      'removed old',
+      'mode run',
+      'changed text',
+    ]);
+    expect(compareLayers(after, after)).toEqual([]);
+  });
+});

@@ -1,0 +1,187 @@
+/**
+ * Looks into the archive of a layer (ours or anybody's) without running anything of it: how large everything is, which
+ * PHP and extensions it brings, which libraries it would not find and how new a glibc it needs. Also what differs between
+ * two. The archive is read by the same rules as one that is published (`storage/archive.ts`).
+ */
+import { createHash } from 'node:crypto';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { OperatorError } from '../operator-error.ts';
+import { QUOTAS } from '../protocol/quotas.ts';
+import { ArchiveError, unpackArchive } from '../storage/archive.ts';
+import { AMAZON_LINUX_2023_GLIBC, isInAmazonLinux2023 } from './amazon-linux-2023.ts';
+import { compareVersions, isElf, isGlibcLibrary, parseElf, requiredGlibc } from './elf.ts';
+import type { NamedElf } from './elf-links.ts';
+import { unresolvedLinks } from './elf-links.ts';
+import { entriesOfFolder } from './zip-writer.ts';
+
+export type LayerFile = {
+  readonly path: string;
+  /** Three octal digits; a link has none of its own. */
+  readonly mode: string;
+  readonly bytes: number;
+  /** SHA-256 of the content (of a link: of where it leads) as hex. */
+  readonly digest: string;
+};
+
+export type LayerContents = {
+  readonly path: string;
+  readonly zippedBytes: number;
+  /** As Lambda reports it: SHA-256 of the archive in base64. */
+  readonly codeSha256: string;
+  readonly unzippedBytes: number;
+  /** What code and all layers of a function may have together, unpacked. */
+  readonly limitBytes: number;
+  /** The largest first. */
+  readonly files: readonly LayerFile[];
+  readonly hasBootstrap: boolean;
+  /** Of programs and libraries; more than one is a mistake. */
+  readonly architectures: readonly string[];
+  readonly phpVersion: string | undefined;
+  /** Modules that are in it, and those of them that its ini files switch on. */
+  readonly extensions: readonly { readonly name: string; readonly isSwitchedOn: boolean }[];
+  /** The oldest glibc on which everything in it starts; undefined if nothing in it asks for one. */
+  readonly glibc: string | undefined;
+  readonly runsOnAmazonLinux2023: boolean;
+  /** What it leaves to Amazon Linux 2023, which has it. */
+  readonly fromAmazonLinux2023: readonly string[];
+  /** What neither the layer nor Amazon Linux 2023 has. */
+  readonly missing: readonly {
+    readonly file: string;
+    readonly library: string;
+    /** Of the library; none if all of it is missing. */
+    readonly versions: readonly string[];
+  }[];
+};
+
+export type LayerDifference = {
+  readonly path: string;
+  readonly kind: 'added' | 'removed' | 'changed' | 'mode';
+  readonly before: LayerFile | undefined;
+  readonly after: LayerFile | undefined;
+};
+
+/** Reads the archive at `file`. Throws `OperatorError` `file-unreadable` if there is none, or none that Lambda takes. */
+export async function inspectLayer(file: string): Promise<LayerContents> {
+  const zip = await readFile(file).catch((failure: NodeJS.ErrnoException) => {
+    throw new OperatorError('file-unreadable', { file, reason: failure.code ?? failure.message }, failure);
+  });
+  const workspace = await mkdtemp(join(tmpdir(), 'lamella-inspect-'));
+  try {
+    const tree = join(workspace, 'opt');
+    await unpack(zip, tree, workspace, file);
+    return { ...(await describe(tree)), path: resolve(file), ...measure(zip) };
+  } finally {
+    await rm(workspace, { recursive: true, force: true });
+  }
+}
+
+/** What changes from `before` to `after`, by path. */
+export function compareLayers(before: LayerContents, after: LayerContents): LayerDifference[] {
+  const old = new Map(before.files.map((file) => [file.path, file]));
+  const now = new Map(after.files.map((file) => [file.path, file]));
+  const paths = [...new Set([...old.keys(), ...now.keys()])].sort();
+  return paths.flatMap((path): LayerDifference[] => {
+    const [one, other] = [old.get(path), now.get(path)];
+    if (one === undefined) return [{ path, kind: 'added', before: one, after: other }];
+    if (other === undefined) return [{ path, kind: 'removed', before: one, after: other }];
+    if (one.digest !== other.digest) return [{ path, kind: 'changed', before: one, after: other }];
+    return one.mode === other.mode ? [] : [{ path, kind: 'mode', before: one, after: other }];
+  });
+}
+
+function measure(zip: Buffer) {
+  return {
+    zippedBytes: zip.length,
+    codeSha256: createHash('sha256').update(zip).digest('base64'),
+    limitBytes: QUOTAS.unzippedBytes,
+  };
+}
+
+async function unpack(zip: Buffer, target: string, workspace: string, file: string): Promise<void> {
+  // More than Lambda takes, so that a layer which is too large can be looked at as well.
+  const limits = { unpackedBytes: 16 * QUOTAS.unzippedBytes, entries: 1_000_000, mountPoints: ['/opt'] };
+  await unpackArchive(zip, { target, staging: join(workspace, 'staging'), limits }).catch((failure: unknown) => {
+    if (!(failure instanceof ArchiveError)) throw failure;
+    throw new OperatorError('file-unreadable', { file, reason: failure.message }, failure);
+  });
+}
+
+async function describe(
+  tree: string,
+): Promise<Omit<LayerContents, 'path' | 'zippedBytes' | 'codeSha256' | 'limitBytes'>> {
+  const files: LayerFile[] = [];
+  const elves: NamedElf[] = [];
+  const inis: string[] = [];
+  let phpVersion: string | undefined;
+  for (const { path, mode, content } of await entriesOfFolder(tree)) {
+    if (content.kind === 'folder') continue;
+    const bytes =
+      content.kind === 'file'
+        ? await readFile(content.source)
+        : Buffer.from(content.kind === 'link' ? content.target : '');
+    const digest = createHash('sha256').update(bytes).digest('hex');
+    files.push({ path, mode: content.kind === 'link' ? '-' : mode.toString(8), bytes: bytes.length, digest });
+    if (content.kind !== 'file') continue;
+    if (path.endsWith('.ini')) inis.push(bytes.toString());
+    if (!isElf(bytes)) continue;
+    elves.push({ name: path, elf: parseElf(bytes) });
+    phpVersion ??= /\0X-Powered-By: PHP\/(\d[\w.-]*)\0/.exec(bytes.toString('latin1'))?.[1];
+  }
+  files.sort((a, b) => b.bytes - a.bytes || (a.path < b.path ? -1 : 1));
+  const glibc = requiredGlibc(elves.map(({ elf }) => elf));
+  const missing = missingIn(elves);
+  return {
+    files,
+    unzippedBytes: files.reduce((total, { bytes, mode }) => total + (mode === '-' ? 0 : bytes), 0),
+    hasBootstrap: files.some(({ path }) => path === 'bootstrap'),
+    architectures: [...new Set(elves.map(({ elf }) => elf.architecture))].sort(),
+    phpVersion,
+    extensions: extensionsIn(elves, inis),
+    glibc,
+    runsOnAmazonLinux2023: missing.length === 0 && compareVersions(glibc ?? '0', AMAZON_LINUX_2023_GLIBC) <= 0,
+    fromAmazonLinux2023: leftToAmazonLinux(elves),
+    missing,
+  };
+}
+
+/** Every module of PHP offers `get_module`, and nothing else does. */
+function extensionsIn(elves: readonly NamedElf[], inis: readonly string[]): LayerContents['extensions'] {
+  const loaded = inis.flatMap((ini) =>
+    [...ini.matchAll(/^\s*(?:zend_)?extension\s*=\s*"?([^"\s;]+)/gm)].map((match) => moduleName(match[1] ?? '')),
+  );
+  return elves
+    .filter(({ elf }) => elf.defines.has('get_module') || elf.defines.has('zend_extension_entry'))
+    .filter(({ elf }) => elf.interpreter === undefined)
+    .map(({ name }) => ({ name: moduleName(name), isSwitchedOn: loaded.includes(moduleName(name)) }))
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function moduleName(path: string): string {
+  return (path.split('/').at(-1) ?? path).replace(/\.so$/, '');
+}
+
+function leftToAmazonLinux(elves: readonly NamedElf[]): string[] {
+  const carried = new Set(elves.flatMap(({ name, elf }) => [name.split('/').at(-1) ?? name, elf.soname ?? name]));
+  const asked = new Set(elves.flatMap(({ elf }) => elf.needed));
+  return [...asked].filter((library) => !carried.has(library) && isInAmazonLinux2023(library, [])).sort();
+}
+
+function missingIn(elves: readonly NamedElf[]): LayerContents['missing'] {
+  const left = new Set(leftToAmazonLinux(elves));
+  const unresolved = unresolvedLinks(elves, { isOnSystem: (library) => left.has(library) });
+  const tooOld = elves.flatMap(({ name, elf }) =>
+    [...elf.versionNeeds].flatMap(([library, versions]) => {
+      if (!left.has(library) || isGlibcLibrary(library)) return [];
+      const lacking = versions.filter((version) => !isInAmazonLinux2023(library, [version]));
+      return lacking.length > 0 ? [{ file: name, library, versions: lacking }] : [];
+    }),
+  );
+  const absent = unresolved.map(({ file, library, missing }) => ({
+    file,
+    library,
+    versions: missing === 'library' ? [] : missing,
+  }));
+  return [...absent, ...tooOld];
+}
