@@ -36,6 +36,7 @@ const COMMANDS = {
   check,
   test,
   demo: (...args) => script('scripts/demo.ts', NEEDED_TO_RUN, { args }),
+  conformance,
   documents: () => script('scripts/update-documents.ts', [], { needsBuild: false }),
   // On one CPU: then the median of a round trip is the work of all sides, wherever the kernel would have put them.
   bench: (name = 'cold-start') => script(`bench/${name}.ts`, NEEDED_TO_RUN, { runner: ['taskset', '-c', '0'] }),
@@ -113,6 +114,23 @@ function test(...filters) {
     return false;
   }
   return run('running the tests', tool('vitest'), ['run', ...filters]);
+}
+
+/**
+ * Puts the cases that every Lambda has to pass to a service: one of our own, another (`--endpoint URL`), or AWS
+ * (`--remote`, with LAMELLA_CONFORMANCE_ROLE and the credentials and region of the environment).
+ */
+function conformance(...args) {
+  const at = args.indexOf('--endpoint');
+  const endpoint = at < 0 ? undefined : args[at + 1];
+  installNodePackages();
+  if (!args.includes('--remote') && !endpoint && !(installSystemPackages(NEEDED_TO_RUN) && build())) return false;
+  const env = {
+    ...process.env,
+    ...(endpoint && { LAMELLA_CONFORMANCE_ENDPOINT: endpoint }),
+    ...(args.includes('--remote') && { LAMELLA_CONFORMANCE_REMOTE: 'true' }),
+  };
+  return run('running the cases', tool('vitest'), ['run', 'test/conformance/service.test.ts'], { env });
 }
 
 /** Runs a TypeScript program of this repository against the built package. */

@@ -14,6 +14,14 @@ handler() {
       printf '"'
       ;;
     *'"do":"trace"'*) printf '"%s"' "$_X_AMZN_TRACE_ID" ;;
+    *'"do":"die"'*) kill -KILL $$ ;;
+    *'"do":"sleep"'*) sleep "$(sed -n 's/.*"seconds":\([0-9.]*\).*/\1/p' "$work/copy")" ;;
+    *'"do":"write"'*)
+      sed -n 's/.*"text":\("[^"]*"\).*/\1/p' "$work/copy" >/tmp/kept
+      printf null
+      ;;
+    *'"do":"read"'*) cat /tmp/kept ;;
+    *'"do":"variable"'*) printenv "$(sed -n 's/.*"name":"\([^"]*\)".*/\1/p' "$work/copy")" | sed 's/.*/"&"/' ;;
     *'"do":"log"'*)
       echo 'to standard output' >&2
       echo 'to standard error' >&2

@@ -1,0 +1,99 @@
+/**
+ * Runtimes as functions: what is in their packages. On AWS the managed runtimes of Python and Node take the place of
+ * ours, which need an interpreter in the environment; PHP has none there without a layer.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { buildSync } from 'esbuild';
+import type { ZipFiles } from '../support/function-zip.ts';
+
+const ROOT = resolve(import.meta.dirname, '../..');
+const HANDLERS = join(import.meta.dirname, 'handlers');
+
+/** What a case may need that not all have. */
+export type Need =
+  /** One process for all events. */
+  | 'state'
+  /** A Python in the environment, for an extension. */
+  | 'python';
+
+export type ServiceRuntime = {
+  readonly name: 'shell' | 'python' | 'node' | 'php';
+  readonly runtime: string;
+  readonly handler: string;
+  readonly files: ZipFiles;
+  readonly lacks: readonly Need[];
+};
+
+export function serviceRuntimes(isAws: boolean): ServiceRuntime[] {
+  const python = { 'index.py': text(join(HANDLERS, 'python/index.py')) };
+  const node = { 'index.cjs': text(join(HANDLERS, 'node/index.cjs')) };
+  const custom = 'provided.al2023';
+  const shell: ServiceRuntime = {
+    name: 'shell',
+    runtime: custom,
+    handler: 'index.handler',
+    files: {
+      bootstrap: text(join(ROOT, 'examples/bootstrap-shell/bootstrap')),
+      'index.sh': text(join(HANDLERS, 'shell/index.sh')),
+    },
+    lacks: isAws ? ['state', 'python'] : ['state'],
+  };
+  if (isAws) {
+    const handler = 'index.handler';
+    return [
+      shell,
+      { name: 'python', runtime: 'python3.13', handler, files: python, lacks: [] },
+      { name: 'node', runtime: 'nodejs22.x', handler, files: node, lacks: ['python'] },
+    ];
+  }
+  return [
+    shell,
+    {
+      name: 'python',
+      runtime: custom,
+      handler: 'index.handler',
+      files: { ...python, bootstrap: text(join(ROOT, 'examples/bootstrap-python/bootstrap')) },
+      lacks: [],
+    },
+    {
+      name: 'node',
+      runtime: custom,
+      handler: 'index.handler',
+      files: { ...node, bootstrap: '#!/bin/sh\nexec node /var/task/main.cjs\n', 'main.cjs': nodeRuntime() },
+      lacks: [],
+    },
+    {
+      name: 'php',
+      runtime: custom,
+      handler: 'behaviours.php',
+      files: {
+        bootstrap: '#!/bin/sh\nexec php /var/task/runtime/main.php\n',
+        'behaviours.php': text(join(HANDLERS, 'php/behaviours.php')),
+        ...tree(join(ROOT, 'runtimes/php/src'), 'runtime'),
+      },
+      lacks: [],
+    },
+  ];
+}
+
+function nodeRuntime(): string {
+  const { outputFiles } = buildSync({
+    entryPoints: [join(ROOT, 'runtimes/typescript/src/main.ts')],
+    bundle: true,
+    platform: 'node',
+    target: 'node20',
+    format: 'cjs',
+    write: false,
+  });
+  return outputFiles[0]?.text ?? '';
+}
+
+function tree(folder: string, name: string): ZipFiles {
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.php'));
+  return Object.fromEntries(files.map((file) => [`${name}/${file}`, text(join(folder, file))]));
+}
+
+function text(file: string): string {
+  return readFileSync(file, 'utf8');
+}
