@@ -231,7 +231,6 @@ async function open(options: Options, lifetime: Lifetime): Promise<Omit<Lamella,
 
   const doors = createDoors(database);
   addRoutes(doors, options.routes);
-  const controlledDoors = createControlledDoors(doors);
   const frontDoors = await openDoors({
     doors,
     host: options.host,
@@ -243,10 +242,12 @@ async function open(options: Options, lifetime: Lifetime): Promise<Omit<Lamella,
     secretOf,
     identityOf: sts.identityOf,
     allowedHosts: options.allowHost,
+    backgroundClock,
     clock,
     log,
   });
   lifetime.own(frontDoors);
+  const controlledDoors = createControlledDoors(doors, frontDoors.healthOf);
 
   const handler = createApiHandler({
     lambda: createLambdaApi({

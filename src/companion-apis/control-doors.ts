@@ -6,6 +6,8 @@ import { ControlError } from './control.ts';
 export type ControlledDoors = {
   list(): Readonly<Record<string, object>>;
   get(name: string): object | undefined;
+  /** Of a load balancer's targets; undefined for a door that is not there. */
+  health(name: string): readonly object[] | undefined;
   /** @throws Error with what is wrong with the input, of the kind that `isComplaint` knows */
   put(name: string, input: unknown): object;
   remove(name: string): boolean;
@@ -24,6 +26,15 @@ export function doorRoutes(doors: ControlledDoors): readonly ControlRoute[] {
         const door = doors.get(name);
         if (door === undefined) throw missing(name);
         return door;
+      },
+    },
+    {
+      method: 'GET',
+      path: '/doors/{name}/health',
+      answer({ parameters: { name = '' } }) {
+        const targets = doors.health(name);
+        if (targets === undefined) throw missing(name);
+        return { targets };
       },
     },
     {
