@@ -9,6 +9,8 @@ import type { Holder } from './holder.ts';
 import type { Entrance } from './launch-script.ts';
 import { launchLimits } from './launch-script.ts';
 import type { Launcher } from './launcher.ts';
+import type { MemoryGuard } from './memory-guard.ts';
+import { createMemoryGuard } from './memory-guard.ts';
 import type { MemoryMeter } from './memory-use.ts';
 import { createMemoryMeter } from './memory-use.ts';
 import { descendantsOf } from './process-tree.ts';
@@ -37,6 +39,8 @@ export class BubblewrapSandbox implements Sandbox {
   readonly #means: SandboxMeans;
   readonly #group: CgroupGroup;
   readonly #memory: MemoryMeter;
+  /** In the kernel's place, where that has no groups. */
+  readonly #guard: MemoryGuard | undefined;
   readonly #stopSignals: StopSignals;
   readonly #live = new Set<Launcher>();
   #holder: Holder;
@@ -59,6 +63,14 @@ export class BubblewrapSandbox implements Sandbox {
     this.hostUid = identity.kind === 'own-uids' && means.hasOwnUid ? insideUid(identity, spec.slot) : undefined;
     const processIds = () => this.#processIds();
     this.#memory = createMemoryMeter(seat.group, processIds, spec.memoryLimitBytes);
+    if (means.host.cgroups.kind === 'none' && spec.memoryLimitBytes !== undefined) {
+      this.#guard = createMemoryGuard({
+        clock: means.clock,
+        limitBytes: spec.memoryLimitBytes,
+        processIds,
+        onLook: (memories) => this.#memory.observe(memories),
+      });
+    }
     this.#stopSignals = createStopSignals(means.clock, processIds, () => this.#launcherIds());
   }
 
@@ -86,6 +98,7 @@ export class BubblewrapSandbox implements Sandbox {
     // A holder that is gone took its processes along; this one comes too late to live.
     if (this.#holder.isAlive) launcher.launch(process, this.#entrance());
     else launcher.cancel();
+    this.#guard?.watch();
     return launcher;
   }
 
@@ -94,7 +107,7 @@ export class BubblewrapSandbox implements Sandbox {
   }
 
   takeOutOfMemory(): boolean {
-    const kills = this.#group.outOfMemoryKills();
+    const kills = this.#group.outOfMemoryKills() + (this.#guard?.kills() ?? 0);
     const isNew = kills > this.#seenKills;
     this.#seenKills = kills;
     return isNew;
@@ -106,10 +119,12 @@ export class BubblewrapSandbox implements Sandbox {
 
   async freeze(): Promise<void> {
     await this.#stopSignals.freeze();
+    this.#guard?.rest();
   }
 
   async thaw(): Promise<void> {
     this.#stopSignals.thaw();
+    this.#guard?.watch();
   }
 
   async killAll(): Promise<void> {
@@ -134,6 +149,7 @@ export class BubblewrapSandbox implements Sandbox {
 
   /** Resolves when the holder, all processes in it and their launchers are gone. */
   async #killHolder(): Promise<void> {
+    this.#guard?.rest();
     // What a process does on its way out may still be counted.
     const launchers = [...this.#live];
     for (const launcher of launchers) launcher.cancel();

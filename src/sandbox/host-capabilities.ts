@@ -301,7 +301,7 @@ function checkTrial(failure: string | undefined, settings: KernelSettings, isRoo
 function checkCgroups(cgroups: CgroupSupport): HostCheck[] {
   const remedy = 'Start as root, or with `systemd-run --user --scope -p Delegate=yes lamella start`.';
   if (cgroups.kind === 'none') {
-    const detail = `no control groups: ${cgroups.reason}; memory is measured but CPU is not limited`;
+    const detail = `no control groups: ${cgroups.reason}; memory is limited by looking at the processes several times a second (polling), CPU is not`;
     return [{ name: 'memory and CPU limits', ok: false, isRequired: false, detail, remedy }];
   }
   const folder = cgroups.kind === 'v2' ? cgroups.folder : cgroups.memory;

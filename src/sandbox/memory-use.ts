@@ -18,6 +18,8 @@ const PAGE_SIZE = measurePageSize();
 export interface MemoryMeter {
   /** Bytes; never falls. Cheap while the group's own mark stands still. */
   peakBytes(): number;
+  /** Takes into account what somebody else has just seen. */
+  observe(memories: readonly ProcessMemory[]): void;
 }
 
 /** `processIds` gives the host pids of the function's processes, without those that only hold or launch. */
@@ -28,13 +30,16 @@ export function createMemoryMeter(
 ): MemoryMeter {
   let peak = 0;
   let lookedAt = Number.NEGATIVE_INFINITY;
+  const observe = (memories: readonly ProcessMemory[]): void => {
+    peak = Math.max(peak, estimatePeak(memories, group.memoryCounters(), limitBytes));
+  };
   return {
+    observe,
     peakBytes() {
       const mark = group.peakMemory();
       if (mark !== undefined && mark < lookedAt + NOTABLE_RISE) return peak;
       lookedAt = mark ?? lookedAt;
-      const memories = processIds().flatMap((pid) => memoryOf(pid) ?? []);
-      peak = Math.max(peak, estimatePeak(memories, group.memoryCounters(), limitBytes));
+      observe(processIds().flatMap((pid) => memoryOf(pid) ?? []));
       return peak;
     },
   };
@@ -47,12 +52,22 @@ export function estimatePeak(
   limitBytes: number | undefined,
 ): number {
   const ownByProcesses = processes.reduce((sum, { ownPeak }) => sum + ownPeak, 0);
-  // Programs of one function mostly share their libraries; the largest stands for all.
-  const program = Math.max(0, ...processes.map((process) => process.program));
-  if (group === undefined) return ownByProcesses + program;
+  const program = programBytes(processes);
+  const limit = limitBytes ?? Number.POSITIVE_INFINITY;
+  if (group === undefined) return Math.min(ownByProcesses + program, limit);
   const ownByGroup = Math.min(group.peak - group.fileCache - group.kernel, group.touched ?? Number.POSITIVE_INFINITY);
   const own = Math.min(Math.max(ownByProcesses, ownByGroup), group.peak);
-  return Math.min(own + program, limitBytes ?? Number.POSITIVE_INFINITY);
+  return Math.min(own + program, limit);
+}
+
+/** What the processes hold together now, as far as that can be told without a group. */
+export function heldBytes(processes: readonly ProcessMemory[]): number {
+  return processes.reduce((sum, { own }) => sum + own, 0) + programBytes(processes);
+}
+
+/** Programs of one function mostly share their libraries; the largest stands for all. */
+function programBytes(processes: readonly ProcessMemory[]): number {
+  return Math.max(0, ...processes.map(({ program }) => program));
 }
 
 /**

@@ -31,6 +31,8 @@ export function standsStill(pid: number): boolean {
 
 /** Memory of one process in bytes. */
 export type ProcessMemory = {
+  /** What it holds of its own now: resident, less the pages of files that it has mapped. */
+  readonly own: number;
   /** The most it ever held of its own: resident at its highest, less the pages of files that it has mapped. */
   readonly ownPeak: number;
   /** Resident pages of its program and libraries. */
@@ -44,7 +46,8 @@ export function memoryOf(pid: number): ProcessMemory | undefined {
   if (status === undefined || highest === undefined) return undefined;
   const mapped = kilobytes(status, 'RssFile') ?? 0;
   const code = (kilobytes(status, 'VmExe') ?? 0) + (kilobytes(status, 'VmLib') ?? 0);
-  return { ownPeak: Math.max(0, highest - mapped), program: Math.min(mapped, code) };
+  const own = Math.max(0, (kilobytes(status, 'VmRSS') ?? 0) - mapped);
+  return { own, ownPeak: Math.max(0, highest - mapped), program: Math.min(mapped, code) };
 }
 
 function kilobytes(status: string, name: string): number | undefined {
