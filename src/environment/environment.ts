@@ -114,6 +114,7 @@ export async function openEnvironment(host: EnvironmentHost, options: Environmen
       port: port === 'usual' ? RUNTIME_API_PORT : 0,
       onFailure: (failure) => host.log.error({ err: failure }, 'the Runtime API failed to answer'),
       isTrusted: (connection) => isOwnConnection(host.slots, hostUid, connection),
+      isInhabited: () => driver?.isInhabited ?? false,
     }),
   );
   const place: EnvironmentPlace = {
@@ -257,6 +258,11 @@ class Driver implements Environment {
 
   get isFree(): boolean {
     return this.#waiting === undefined && (this.#state.phase === 'idle' || this.#state.phase === 'cold');
+  }
+
+  /** Whether there are processes, alive or being ended. */
+  get isInhabited(): boolean {
+    return this.#state.phase !== 'cold' && this.#state.phase !== 'gone';
   }
 
   get isSettling(): boolean {

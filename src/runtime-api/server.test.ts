@@ -347,4 +347,30 @@ describe('the Runtime API', () => {
     expect(events).toEqual([]);
     await guarded.close();
   });
+
+  it('serves nothing while there is no process that could speak, also to one that asked when there was', async () => {
+    let isInhabited = true;
+    const guarded = await startRuntimeApi({
+      session,
+      metadata,
+      host: '127.0.0.1',
+      port: 0,
+      onFailure: () => undefined,
+      isInhabited: () => isInhabited,
+      isTrusted: async () => {
+        isInhabited = false;
+        return true;
+      },
+    });
+    for (const _ of [1, 2]) {
+      const refused = new Promise((resolve) => {
+        httpRequest({ host: '127.0.0.1', port: guarded.port, path: `${API}/invocation/next` })
+          .on('error', resolve)
+          .end();
+      });
+      expect(await refused).toMatchObject({ code: 'ECONNRESET' });
+    }
+    expect(events).toEqual([]);
+    await guarded.close();
+  });
 });

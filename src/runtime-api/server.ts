@@ -26,12 +26,17 @@ export type RuntimeApiOptions = {
    * environment. Calls that name the invocation's request id prove by it that they may.
    */
   readonly isTrusted?: (connection: Connection) => boolean | Promise<boolean>;
+  /**
+   * Whether there are processes that could speak. Where they have been killed, what they said last may still come in,
+   * and must not be taken for the word of those that follow.
+   */
+  readonly isInhabited?: () => boolean;
 };
 
 /** Listens. Throws `OperatorError` `port-in-use` or `cannot-listen`. Whoever calls it closes it. */
 export function startRuntimeApi(options: RuntimeApiOptions): Promise<Listener> {
   const { session, metadata, host, port, onFailure } = options;
-  const trust = createTrust(options.isTrusted);
+  const trust = createTrust(options);
   return listen({
     host,
     port,
@@ -128,11 +133,16 @@ function pathOf(url: string): string {
 type Trust = (request: HttpRequest, proceed: () => void | Promise<void>) => void | Promise<void>;
 
 /** Remembers the verdict per connection; without a question to ask, everybody is trusted at no cost. */
-function createTrust(isTrusted: RuntimeApiOptions['isTrusted']): Trust {
-  if (!isTrusted) return (_request, proceed) => proceed();
+function createTrust({ isTrusted, isInhabited = () => true }: RuntimeApiOptions): Trust {
   const verdicts = new WeakMap<object, boolean | Promise<boolean>>();
   return (request, proceed) => {
     const { socket } = request;
+    const act = (trusted: boolean) => {
+      if (trusted && isInhabited()) return proceed();
+      socket.destroy();
+      return undefined;
+    };
+    if (!isTrusted) return act(true);
     let verdict = verdicts.get(socket);
     if (verdict === undefined) {
       verdict = isTrusted({
@@ -141,16 +151,10 @@ function createTrust(isTrusted: RuntimeApiOptions['isTrusted']): Trust {
       });
       verdicts.set(socket, verdict);
     }
-    if (verdict === true) return proceed();
-    if (verdict === false) {
-      socket.destroy();
-      return;
-    }
+    if (typeof verdict === 'boolean') return act(verdict);
     return verdict.then((trusted) => {
       verdicts.set(socket, trusted);
-      if (trusted) return proceed();
-      socket.destroy();
-      return undefined;
+      return act(trusted);
     });
   };
 }
