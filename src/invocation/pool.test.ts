@@ -129,6 +129,16 @@ describe('the pool', () => {
     expect(clock.pending).toBe(0);
   });
 
+  it('ends idle environments when it drains, and busy ones as they are given back', async () => {
+    const { pool, opened } = createPool();
+    const busy = await pool.acquire(version('a'));
+    pool.giveBack(await pool.acquire(version('a')));
+    pool.drain();
+    expect(opened.map(({ isClosed }) => isClosed)).toEqual([false, true]);
+    pool.giveBack(busy);
+    expect(opened.map(({ isClosed }) => isClosed)).toEqual([true, true]);
+  });
+
   it('ends every environment when it closes, busy ones too, and opens no more', async () => {
     const { pool, opened } = createPool();
     pool.giveBack(await pool.acquire(version('a')));

@@ -55,6 +55,7 @@ export class EnvironmentPool {
   readonly #groups = new Map<string, Group>();
   readonly #closings = new Set<Promise<void>>();
   #cancelSweep: Cancel | undefined;
+  #isDraining = false;
   #isClosed = false;
 
   constructor(options: PoolOptions) {
@@ -92,6 +93,10 @@ export class EnvironmentPool {
     const waiter = group.waiters.shift();
     if (waiter) {
       waiter.take(environment);
+      return;
+    }
+    if (this.#isDraining) {
+      this.discard(environment);
       return;
     }
     group.busy.delete(environment);
@@ -146,6 +151,16 @@ export class EnvironmentPool {
       for (const { environment } of group.idle) yield environment.version;
       for (const environment of group.busy) yield environment.version;
     }
+  }
+
+  /**
+   * Ends what nobody uses, and from now on each environment as soon as it is free. For the time in which calls under
+   * way may end: what is gone by then does not delay the end of the service.
+   */
+  drain(): void {
+    this.#isDraining = true;
+    for (const { provisioned } of this.#groups.values()) provisioned.target = 0;
+    this.#discardIdle(() => true);
   }
 
   /** Ends all environments, in parallel, those in use too. */

@@ -75,14 +75,17 @@ export function startLoopVolumes(means: LoopVolumesMeans): Volumes {
       const volume = await mountCopy(keeper, folder, await templateOf(sizeBytes), `${count++}`);
       return { folder: join(folder, volume), remove: () => remove(volume) };
     } catch (failure) {
-      if (!hasWarned) log.warn({ err: failure }, 'a volume cannot be made; folders without a limit take their place');
+      if (!hasWarned && !isClosed)
+        log.warn({ err: failure }, 'a volume cannot be made; folders without a limit take their place');
       hasWarned = true;
       return means.spare.take(sizeBytes);
     }
   };
   const remove = (volume: string): Promise<void> => {
     const removal = unmount(keeper, folder, volume)
-      .catch((failure: unknown) => log.warn({ err: failure }, 'a volume could not be removed'))
+      .catch((failure: unknown) => {
+        if (!isClosed) log.warn({ err: failure }, 'a volume could not be removed');
+      })
       .finally(() => removals.delete(removal));
     removals.add(removal);
     return removal;
@@ -123,10 +126,9 @@ export function startLoopVolumes(means: LoopVolumesMeans): Volumes {
     },
     async close() {
       isClosed = true;
-      const unused = [...ready.values()].flatMap((volumes) => volumes.splice(0));
-      await Promise.all(unused.map(async (volume) => (await volume).remove()));
-      await Promise.all(removals);
+      // All mounts, their devices and files go with its namespace: one by one, hundreds of them take seconds.
       await keeper.end();
+      await Promise.allSettled([...[...ready.values()].flat(), ...removals]);
     },
   };
 }
@@ -151,6 +153,7 @@ interface Keeper {
   readonly started: Promise<void>;
   /** Rejects when it could not be done. One request at a time is worked on. */
   ask(request: string): Promise<void>;
+  /** Ends it, whatever it is working on. */
   end(): Promise<void>;
 }
 
@@ -184,7 +187,7 @@ function startKeeper(tools: SandboxTools & VolumeTools, folder: string): Keeper 
       });
     },
     async end() {
-      requests.end();
+      child.signal('SIGKILL');
       await child.exited;
     },
   };
