@@ -26,7 +26,7 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StartedService } from '../support/built-cli.ts';
 import { shellRuntime, zipOf } from '../support/function-zip.ts';
-import { type InstalledLamella, installLamella } from '../support/installed-lamella.ts';
+import { type InstalledLamella, type InstalledService, installLamella } from '../support/installed-lamella.ts';
 import { statusOf } from '../support/processes.ts';
 import { type RawEntry, rawZip } from '../support/raw-zip.ts';
 import { clientOf, ROLE } from '../support/running-service.ts';
@@ -38,7 +38,7 @@ const MIB = 1024 * 1024;
 
 let lamella: InstalledLamella;
 let data: string;
-let service: StartedService;
+let service: InstalledService;
 let client: LambdaClient;
 
 beforeAll(async () => {
@@ -50,7 +50,12 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   client.destroy();
-  expect(await service.stop()).toBe(0);
+  const code = await service.stop();
+  const complaints = service
+    .stderr()
+    .split('\n')
+    .filter((line) => !line.includes('"foreign caller refused"'));
+  expect({ code, complaints }).toEqual({ code: 0, complaints: [''] });
   lamella.remove();
 });
 
@@ -448,6 +453,24 @@ describe('the port', () => {
       }),
     );
     expect(await invoke('slow', 'next')).toBe('"next"');
+  });
+});
+
+describe('an environment', () => {
+  it('between the lives of its processes takes no word of others for theirs', async () => {
+    const runtime = shellRuntime('case "$EVENT" in *die*) exit 1;; esac; respond "$AWS_LAMBDA_RUNTIME_API"');
+    await createFunction(client, 'dies', runtime);
+    // With the tail an answer comes when the environment is free again, so that the next call is given the same.
+    const invokeInTurn = async (event: string) => {
+      const command = new InvokeCommand({ FunctionName: 'dies', LogType: 'Tail', Payload: `"${event}"` });
+      return Buffer.from((await client.send(command)).Payload ?? []).toString();
+    };
+    const address = await invokeInTurn('live');
+    expect(await invokeInTurn('die')).toContain('Runtime.ExitError');
+    await expect(fetch(`http://${address}/2018-06-01/runtime/invocation/next`)).rejects.toThrow();
+    const at = performance.now();
+    expect(await invokeInTurn('live')).toBe(address);
+    expect(performance.now() - at).toBeLessThan(5000);
   });
 });
 

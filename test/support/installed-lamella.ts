@@ -15,11 +15,14 @@ export type InstalledLamella = {
   /** The folder it is in; tests may put theirs beside. Removed by `remove`. */
   readonly folder: string;
   /** `lamella start --port 0 --json ARGS`, ready. Throws what it printed if it ends before. */
-  start(args: readonly string[], as?: RunAs): Promise<StartedService>;
+  start(args: readonly string[], as?: RunAs): Promise<InstalledService>;
   /** The same, also when it ends before it is ready. */
   run(args: readonly string[], as?: RunAs): Promise<{ code: number | null; stdout: string; stderr: string }>;
   remove(): void;
 };
+
+/** `stderr` is what the service has complained of so far. */
+export type InstalledService = StartedService & { stderr(): string };
 
 export type RunAs = {
   /** Another user than ours; needs root. */
@@ -72,6 +75,7 @@ export async function installLamella(): Promise<InstalledLamella> {
         url: lambda,
         pid,
         stdout: () => stdout,
+        stderr: () => stderr,
         stop(signal = 'SIGTERM') {
           child.kill(signal);
           return ended;
