@@ -211,8 +211,9 @@ function refuseRecursion(event: Accepted['event']): void {
   if (event.isRecursive) throw new ServiceError('RecursiveInvocationException', RECURSION_MESSAGE);
 }
 
+/** The model has a Retry-After as well, which AWS's recorded answers do not. */
 function throttled(reason: ThrottleReason): ServiceError {
-  return new ServiceError('TooManyRequestsException', 'Rate Exceeded.', { Reason: reason, retryAfterSeconds: '1' });
+  return new ServiceError('TooManyRequestsException', 'Rate Exceeded.', { Reason: reason });
 }
 
 /** What the caller gets of an outcome. Throws AWS's refusal for a throttled one. */

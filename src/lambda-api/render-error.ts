@@ -19,13 +19,9 @@ type Row = {
 /** The members of the error go before `Type` and the message, as `Reason` does on AWS. */
 export function renderError(error: ServiceError): RenderedError {
   const row: Row = SERVICE_ERRORS[error.code];
-  const { retryAfterSeconds, ...members } = error.members;
   return {
     status: row.status,
-    headers: {
-      [ANSWER_HEADERS.errorType]: row.wireName ?? error.code,
-      ...(retryAfterSeconds !== undefined && { [ANSWER_HEADERS.retryAfter]: retryAfterSeconds }),
-    },
-    body: JSON.stringify({ ...members, ...(row.type && { Type: row.type }), [row.messageKey]: error.message }),
+    headers: { [ANSWER_HEADERS.errorType]: row.wireName ?? error.code },
+    body: JSON.stringify({ ...error.members, ...(row.type && { Type: row.type }), [row.messageKey]: error.message }),
   };
 }

@@ -490,9 +490,10 @@ describe('Invoke', () => {
 
   it('answers 429 with the reason when there is no room', async () => {
     outcome = async () => ({ kind: 'throttled', reason: 'ReservedFunctionConcurrentInvocationLimitExceeded' });
-    const { status, text } = await raw('POST', '/2015-03-31/functions/f/invocations', '{}');
+    const { status, text, headers } = await raw('POST', '/2015-03-31/functions/f/invocations', '{}');
     outcome = echo;
     expect(status).toBe(429);
+    expect(headers.get('retry-after')).toBeNull();
     expect(text).toBe(
       '{"Reason":"ReservedFunctionConcurrentInvocationLimitExceeded","Type":"User","message":"Rate Exceeded."}',
     );

@@ -17,5 +17,4 @@ export const ANSWER_HEADERS = {
   functionError: 'X-Amz-Function-Error',
   logResult: 'X-Amz-Log-Result',
   executedVersion: 'X-Amz-Executed-Version',
-  retryAfter: 'Retry-After',
 } as const;
