@@ -91,6 +91,20 @@ while True:
     expect((await service.invoke('fills-more', '590')).payload).toBe(`/tmp/fill ${590 << 20} `);
   }, 60_000);
 
+  it('listens on any port of sandbox.localdomain without meeting another', async () => {
+    const init = [
+      'echo "$AWS_LAMBDA_FUNCTION_NAME" > /tmp/who',
+      'python3 -m http.server --bind sandbox.localdomain --directory /tmp 18080 >/dev/null 2>&1 &',
+      'until curl -fsS -o /dev/null http://sandbox.localdomain:18080/ 2>/dev/null; do sleep 0.05; done',
+    ];
+    const bootstrap = shellRuntime('respond "$(curl -sS http://sandbox.localdomain:18080/who)"', init.join('\n'));
+    const names = ['listens-one', 'listens-two'];
+    for (const name of names) await service.createFunction(name, { bootstrap }, ROOMY);
+    const first = await Promise.all(names.map((name) => service.invoke(name)));
+    const second = await Promise.all(names.map((name) => service.invoke(name)));
+    for (const answers of [first, second]) expect(answers.map(({ payload }) => payload)).toEqual(names);
+  });
+
   // On a machine that has no CPU to spare, full speed may be no more than the quota: then it is looked at again.
   it('has CPU time in proportion to its memory, but full speed while it initialises', { retry: 3 }, async () => {
     const spin = 'i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done';
