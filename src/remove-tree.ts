@@ -17,10 +17,14 @@ export async function removeTree(folder: string): Promise<void> {
   }
 }
 
-/** Lets the owner into every folder. */
+/** Lets the owner into every folder. The removal that failed may still be at work: what vanishes meanwhile is well. */
 async function unlock(folder: string): Promise<void> {
-  await chmod(folder, 0o700);
-  for (const entry of await readdir(folder, { withFileTypes: true })) {
-    if (entry.isDirectory()) await unlock(join(folder, entry.name));
+  try {
+    await chmod(folder, 0o700);
+    for (const entry of await readdir(folder, { withFileTypes: true })) {
+      if (entry.isDirectory()) await unlock(join(folder, entry.name));
+    }
+  } catch (failure) {
+    if ((failure as NodeJS.ErrnoException).code !== 'ENOENT') throw failure;
   }
 }
