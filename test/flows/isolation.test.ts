@@ -2,7 +2,7 @@
  * What a function can reach of the machine, of the service and of other functions: through the whole service, run as
  * root and as an ordinary user. Each attempt is a shell command that a function carries out inside.
  */
-import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   CreateFunctionCommand,
@@ -14,7 +14,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StartedService } from '../support/built-cli.ts';
 import { shellRuntime, type ZipFiles, zipOf } from '../support/function-zip.ts';
 import { type InstalledLamella, installLamella } from '../support/installed-lamella.ts';
+import { processesWith, statusOf } from '../support/processes.ts';
 import { clientOf, ROLE } from '../support/running-service.ts';
+import { until } from '../support/until.ts';
 
 /** In every file and variable that must not be found. */
 const SECRET = 'the-secret-of-this-machine';
@@ -99,23 +101,16 @@ describe.each(accounts)('a function of a service that is $name', ({ name, uid })
 
   it('is not the service’s user, as it sees itself and as the host does', async () => {
     expect(await sh('id -un; id -u')).toMatch(/^sbx_user1051\n[1-9]\d+\n$/);
-    const invocation = sh('touch /tmp/waits; while [ -e /tmp/waits ]; do sleep 0.05; done');
-    const isThere = () =>
-      environments()
-        .map((folder) => join(folder, 'waits'))
-        .find((file) => existsSync(file));
-    await until(() => isThere() !== undefined);
-    const file = isThere() ?? '';
-    expect(statSync(file).uid).not.toBe(0);
-    if (!isRoot) expect(statSync(file).uid).toBe(uid);
-    rmSync(file);
+    const mark = `86${Math.floor(Math.random() * 1e9)}`;
+    const invocation = sh(`touch /tmp/waits; sh -c 'while [ -e /tmp/waits ]; do sleep 0.05; done' ${mark}`);
+    await until(() => processesWith(mark).length > 0);
+    const [pid = 0] = processesWith(mark);
+    const seenFromHost = statusOf(pid, 'Uid');
+    expect(seenFromHost).toBeGreaterThan(0);
+    if (!isRoot) expect(seenFromHost).toBe(uid);
+    rmSync(`/proc/${pid}/root/tmp/waits`);
     expect(await invocation).toBe('');
   });
-
-  const environments = () => {
-    const folder = join(data, 'run/environments');
-    return readdirSync(folder).map((id) => join(folder, id, 'tmp'));
-  };
 
   it('finds no secret in any file it can read, nor in what the kernel tells of processes', async () => {
     // Not to be found in itself.
@@ -128,7 +123,9 @@ describe.each(accounts)('a function of a service that is $name', ({ name, uid })
 
   it('cannot open the home, the data or another function’s files by their names on the host', async () => {
     const trees = readdirSync(join(data, 'trees')).map((digest) => join(data, 'trees', digest));
-    const temporary = environments();
+    const temporary = readdirSync(join(data, 'run'), { recursive: true, encoding: 'utf8' }).map((path) =>
+      join(data, 'run', path),
+    );
     const places = [
       home,
       join(home, 'diary'),
@@ -238,11 +235,3 @@ describe.each(accounts)('a function of a service that is $name', ({ name, uid })
     expect(await sh('echo fine', 'victim')).toBe('fine\n');
   });
 });
-
-async function until(condition: () => boolean, seconds = 10): Promise<void> {
-  const deadline = performance.now() + seconds * 1000;
-  while (!condition()) {
-    if (performance.now() > deadline) throw new Error(`not so within ${seconds} seconds: ${condition}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
