@@ -106,7 +106,8 @@ final readonly class Request
     public function host(): string
     {
         $host = $this->header('host') ?: (string) ($this->event['requestContext']['domainName'] ?? '');
-        return preg_replace('/:\d+$/', '', $host) ?: 'localhost';
+        // Most have no port, and nothing to look for.
+        return (str_contains($host, ':') ? preg_replace('/:\d+$/', '', $host) : $host) ?: 'localhost';
     }
 
     public function isSecure(): bool

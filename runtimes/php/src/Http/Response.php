@@ -68,6 +68,9 @@ final readonly class Response
     /** All of the body; one that is made while it is sent can be had once. */
     public function content(): string
     {
+        if (is_string($this->body)) {
+            return $this->body;
+        }
         $content = '';
         $this->eachPiece(static function (string $piece) use (&$content): void {
             $content .= $piece;
@@ -103,8 +106,9 @@ final readonly class Response
     public function toEvent(Request $request, string $binary = 'auto'): array
     {
         $body = $this->mayHaveBody() ? $this->content() : '';
-        $isBinary = $body !== '' && ($binary === 'always' || ($binary === 'auto' && $this->isBinary($body)));
-        $answer = ['statusCode' => $this->status] + $this->eventHeaders($request);
+        [$headers, $cookies] = $this->headersAndCookies();
+        $isBinary = $body !== '' && ($binary === 'always' || ($binary === 'auto' && self::isBinary($headers, $body)));
+        $answer = ['statusCode' => $this->status] + self::eventHeaders($request, $headers, $cookies);
         if ($request->format === Request::LOAD_BALANCER) {
             $answer['statusDescription'] = trim("{$this->status} " . (self::REASONS[$this->status] ?? ''));
         }
@@ -124,10 +128,13 @@ final readonly class Response
         return [$this->status, array_map(static fn (array $values) => implode(', ', $values), $headers), $cookies];
     }
 
-    /** @return array<string, mixed> */
-    private function eventHeaders(Request $request): array
+    /**
+     * @param array<string, list<string>> $headers
+     * @param list<string> $cookies
+     * @return array<string, mixed>
+     */
+    private static function eventHeaders(Request $request, array $headers, array $cookies): array
     {
-        [$headers, $cookies] = $this->headersAndCookies();
         if ($request->format === Request::PAYLOAD_2) {
             $joined = array_map(static fn (array $values) => implode(', ', $values), $headers);
             return ['headers' => (object) $joined] + ($cookies === [] ? [] : ['cookies' => $cookies]);
@@ -161,9 +168,9 @@ final readonly class Response
         return [$headers, $cookies];
     }
 
-    private function isBinary(string $body): bool
+    /** @param array<string, list<string>> $headers */
+    private static function isBinary(array $headers, string $body): bool
     {
-        [$headers] = $this->headersAndCookies();
         $headers = array_change_key_case($headers);
         $encoding = strtolower($headers['content-encoding'][0] ?? 'identity');
         $type = $headers['content-type'][0] ?? 'text/plain';

@@ -19,6 +19,7 @@ final class ServerVariables
      */
     public static function of(Request $request, string $documentRoot, string $scriptName, string $pathInfo = ''): array
     {
+        $isSecure = $request->isSecure();
         $variables = self::headers($request->headers) + [
             'GATEWAY_INTERFACE' => 'CGI/1.1',
             'SERVER_SOFTWARE' => 'lamella',
@@ -31,7 +32,7 @@ final class ServerVariables
             'SERVER_ADDR' => '127.0.0.1',
             'REMOTE_ADDR' => $request->remoteAddress,
             'REMOTE_PORT' => '0',
-            'REQUEST_SCHEME' => $request->isSecure() ? 'https' : 'http',
+            'REQUEST_SCHEME' => $isSecure ? 'https' : 'http',
             'DOCUMENT_ROOT' => $documentRoot,
             'SCRIPT_NAME' => $scriptName,
             'SCRIPT_FILENAME' => $documentRoot . $scriptName,
@@ -39,7 +40,7 @@ final class ServerVariables
             // PHP takes it from the place where a web server says what it redirected to the script.
             'REDIRECT_STATUS' => '200',
         ];
-        if ($request->isSecure()) {
+        if ($isSecure) {
             $variables['HTTPS'] = 'on';
         }
         if ($pathInfo !== '') {
@@ -76,7 +77,9 @@ final class ServerVariables
     {
         $variables = [];
         // A name with a dash wins over one with an underscore that would become the same variable.
-        uksort($headers, static fn ($a, $b) => str_contains((string) $b, '_') <=> str_contains((string) $a, '_'));
+        if (str_contains(implode('', array_keys($headers)), '_')) {
+            uksort($headers, static fn ($a, $b) => str_contains((string) $b, '_') <=> str_contains((string) $a, '_'));
+        }
         foreach ($headers as $name => $values) {
             $name = strtoupper(strtr((string) $name, '-', '_'));
             if ($name === 'PROXY') {
