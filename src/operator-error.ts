@@ -95,6 +95,27 @@ export const OPERATOR_ERRORS = {
     remedy: 'Choose one of {known}.',
     exitCode: 2,
   },
+  'php-source-unusable': {
+    message: '{file} is no source archive of PHP: {reason}.',
+    remedy: "Give an archive as PHP's site has it, php-X.Y.Z.tar.xz; unpacking it needs tar and xz.",
+    exitCode: 2,
+  },
+  'php-build-failed': {
+    message: 'PHP {version} could not be compiled, {step} failed: {reason}',
+    remedy:
+      'All that it said is in {log}. Most often a library is missing that an option asks for: install its -dev package.',
+    exitCode: 1,
+  },
+  'opcache-unavailable': {
+    message: 'PHP {version} cannot read compiled code from a layer.',
+    remedy: 'That needs PHP {oldest}: choose it for this layer and for the runtime layer.',
+    exitCode: 2,
+  },
+  'tool-failed': {
+    message: 'The program {tool} failed: {reason}.',
+    remedy: '`lamella doctor` says what this machine can do.',
+    exitCode: 4,
+  },
   'node-version-unknown': {
     message: 'There is no Node {version} for {architecture} to build a layer from.',
     remedy: 'Choose one of {known}.',

@@ -89,6 +89,12 @@ export const COMMANDS: readonly CommandRow[] = [
           help: "Extensions, separated by commas, in place of the variant's; auto: those that composer.json asks for.",
         },
         { flag: '--project <folder>', help: 'Folder of that composer.json; the current one unless said otherwise.' },
+        { flag: '--source <archive>', help: 'Compile this php-X.Y.Z.tar.xz in place of fetching a PHP.' },
+        {
+          flag: '--configure <options>',
+          help: "Options for PHP's configure, in one argument: --with-curl --with-zlib",
+        },
+        { flag: '--in <rootfs>', help: 'Compile inside this root folder of another system, with its compiler.' },
         { flag: '--bootstrap <file>', help: "A bootstrap of your own to pack in place of Lamella's runtime." },
         { flag: '-o, --output <file>', help: 'The archive to write; php.zip unless said otherwise.' },
         { flag: '--json', help: 'Print what was built as JSON.' },
@@ -101,6 +107,7 @@ export const COMMANDS: readonly CommandRow[] = [
       ['lamella layer build php --extensions curl,mbstring -o php.zip', 'with two extensions'],
       ['lamella layer build php --extensions auto,redis -o php.zip', "with the project's extensions and one more"],
       ['lamella layer build php --variant http -o php.zip', 'for WordPress and other web applications'],
+      ['lamella layer build php --source php-8.4.14.tar.xz --configure "--with-openssl --with-curl"', 'compiled here'],
       ['lamella layer build php --bootstrap ./bootstrap -o runtime.zip', 'with a runtime of your own'],
     ],
     load: () => import('./commands/layer-build-php.ts'),
@@ -128,6 +135,31 @@ export const COMMANDS: readonly CommandRow[] = [
       ['lamella layer build php-extension redis,apcu --version 8.3', 'two, in php-redis-apcu.zip'],
     ],
     load: () => import('./commands/layer-build-php-extension.ts'),
+  },
+  {
+    words: 'layer build opcache',
+    summary: "Build a layer of a function's PHP code, compiled ahead of time (PHP 8.5)",
+    args: { '[folder]': "The function's code; the current folder unless said otherwise." },
+    options: [
+      [
+        { flag: '--version <version>', help: 'PHP version of the runtime layer; 8.5 unless said otherwise.' },
+        {
+          flag: '--variant <variant>',
+          choices: ['lean', 'http', 'full'],
+          help: 'Variant of the runtime layer; lean unless said otherwise.',
+        },
+        { flag: '--extensions <list>', help: 'Extensions of the runtime layer; auto as for that one.' },
+        { flag: '--layers <list>', help: 'Archives of layers whose vendor/ is compiled too, separated by commas.' },
+        { flag: '-o, --output <file>', help: 'The archive to write; opcache.zip unless said otherwise.' },
+        { flag: '--json', help: 'Print what was built as JSON.' },
+      ],
+      BUILD_OPTIONS,
+    ],
+    examples: [
+      ['lamella layer build opcache . -o opcache.zip', 'the code of this folder'],
+      ['lamella layer build opcache . --layers vendor.zip', 'and of its vendor layer'],
+    ],
+    load: () => import('./commands/layer-build-opcache.ts'),
   },
   {
     words: 'layer inspect',

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { OperatorError } from '../operator-error.ts';
 import type { ElfFile } from './elf.ts';
 import { parseElf } from './elf.ts';
-import type { PhpBuild } from './php-builds.ts';
+import type { PhpBinaries } from './php-installation.ts';
 
 export type PhpExtension = {
   readonly name: string;
@@ -18,16 +18,16 @@ export type PhpExtension = {
 };
 
 /**
- * The modules in `folder` for `asked`, with those that they need, in loading order. Names may be written as Composer or
+ * The modules for `asked`, with those that they need, in loading order. Names may be written as Composer or
  * PHP write them (`ext-curl`, `Zend OPcache`); what is inside the binary is accepted and needs no module. Throws
  * `OperatorError` `php-extension-unknown`.
  */
 export async function resolveExtensions(
-  build: PhpBuild,
-  folder: string,
+  build: Pick<PhpBinaries, 'version' | 'builtIn' | 'modulesFolder'>,
   binary: ElfFile,
   asked: readonly string[],
 ): Promise<PhpExtension[]> {
+  const folder = build.modulesFolder;
   const modules = new Map<string, { readonly path: string; readonly elf: ElfFile }>();
   for (const file of (await readdir(folder)).filter((name) => name.endsWith('.so')).sort()) {
     const name = file.slice(0, -'.so'.length);

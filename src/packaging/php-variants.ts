@@ -3,7 +3,7 @@
  * `lean` has only what Composer's packages take for granted beside what every build has inside (openssl, zlib, json,
  * session and others); the others are for those who would rather not think about it.
  */
-import type { PhpBuild } from './php-builds.ts';
+import type { PhpBinaries } from './php-installation.ts';
 
 export const PHP_VARIANTS = ['lean', 'http', 'full'] as const;
 export type PhpVariant = (typeof PHP_VARIANTS)[number];
@@ -29,7 +29,7 @@ const VARIANTS: Readonly<Record<PhpVariant, { readonly extensions: readonly stri
  */
 export function variantOf(
   request: { readonly variant?: PhpVariant; readonly extensions?: readonly string[]; readonly webServer?: boolean },
-  build: PhpBuild,
+  build: Pick<PhpBinaries, 'builtIn'>,
   modules: readonly string[],
 ): { extensions: readonly string[]; webServer: boolean } {
   const variant = VARIANTS[request.variant ?? 'lean'];

@@ -1,11 +1,14 @@
 /** `lamella layer build php`: progress on standard error, what was built on standard output. */
 import { resolve } from 'node:path';
+import { OperatorError } from '../../operator-error.ts';
 import type { Given } from '../../options.ts';
 import { resolveBuildOptions } from '../../options.ts';
 import type { PhpLayer, PhpLayerRequest } from '../../packaging/php-layer.ts';
 import { buildPhpLayer } from '../../packaging/php-layer.ts';
 import type { LibraryBase } from '../../packaging/php-libraries.ts';
 import { projectExtensions } from '../../packaging/php-project-extensions.ts';
+import type { PhpSourceLayer } from '../../packaging/php-source.ts';
+import { buildPhpLayerFromSource } from '../../packaging/php-source.ts';
 import type { PhpVariant } from '../../packaging/php-variants.ts';
 import type { Run } from '../command.ts';
 import { megabytes, say, writeJson, writeResult } from '../output.ts';
@@ -14,26 +17,47 @@ export const DEFAULT_PHP_VERSION = '8.4';
 
 export const run: Run = async ({ given }) => {
   const { cacheDir } = resolveBuildOptions(given, 'layer build php');
-  const layer = await buildPhpLayer({
-    version: String(given.version ?? DEFAULT_PHP_VERSION),
+  refuseMixed(given);
+  const request = {
     ...(await extensionsOf(given, String(given.project ?? '.'))),
     ...libraryOptionsOf(given),
     ...(given.bootstrap !== undefined && { bootstrap: resolve(String(given.bootstrap)) }),
     output: resolve(String(given.output ?? 'php.zip')),
     cacheDir,
     onProgress: say,
-  });
+  };
+  const layer =
+    given.source === undefined
+      ? await buildPhpLayer({ version: String(given.version ?? DEFAULT_PHP_VERSION), ...request })
+      : await buildPhpLayerFromSource({
+          source: String(given.source),
+          configure: String(given.configure ?? '').match(/\S+/g) ?? [],
+          ...(given.in !== undefined && { rootfs: resolve(String(given.in)) }),
+          ...request,
+        });
   if (given.json) await writeJson(layer);
   else await writeResult(`${facts(layer).join('\n')}\n`);
   return 0;
 };
 
-function facts(layer: PhpLayer): string[] {
+/** What is compiled has its version and its options from elsewhere than what is fetched. */
+function refuseMixed(given: Given): void {
+  const needsSource = ['configure', 'in'].find((name) => given[name] !== undefined && given.source === undefined);
+  const reason =
+    given.source !== undefined && given.version !== undefined
+      ? 'Give --version or --source, not both: a source archive has its version.'
+      : needsSource && `--${needsSource} is for compiling: it goes with --source.`;
+  if (reason) throw new OperatorError('usage', { reason, command: 'layer build php' });
+}
+
+function facts(layer: PhpLayer | PhpSourceLayer): string[] {
   const system = layer.expectedFromSystem;
+  const isForAws = !('runsOnAmazonLinux2023' in layer) || layer.runsOnAmazonLinux2023;
   return [
     `${layer.zip.path}: ${megabytes(layer.zip.bytes)}, ${megabytes(layer.unzippedBytes)} unpacked`,
     `PHP ${layer.phpVersion} with ${layer.extensions.join(', ') || 'no extension beside the built-in ones'}`,
     `Starts wherever glibc is ${layer.glibc} or newer${system.length > 0 ? ` and has ${system.join(', ')}` : ''}.`,
+    ...(isForAws ? [] : ['It does not start on AWS, whose Amazon Linux 2023 has glibc 2.34: build with --in there.']),
   ];
 }
 
