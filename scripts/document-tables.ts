@@ -11,6 +11,7 @@ import { IAM_OPERATIONS } from '../src/protocol/iam-operations.ts';
 import { LOGS_OPERATIONS } from '../src/protocol/logs-operations.ts';
 import { S3_OPERATIONS } from '../src/protocol/s3-operations.ts';
 import { SERVICE_ERRORS } from '../src/protocol/service-errors.ts';
+import { SNS_OPERATIONS } from '../src/protocol/sns-operations.ts';
 import { SQS_OPERATIONS } from '../src/protocol/sqs-operations.ts';
 import { STS_OPERATIONS } from '../src/protocol/sts-operations.ts';
 
@@ -53,7 +54,7 @@ export const DOCUMENT_TABLES: readonly DocumentTable[] = [
     rows: Object.entries<Support>(OPERATION_SUPPORT).map(([operation, support]) => [
       literal(operation),
       support.kind,
-      support.kind === 'refused' ? support.reason : support.kind === 'stored' ? support.lacking : '',
+      remarkOn(support),
     ]),
   },
   {
@@ -65,9 +66,21 @@ export const DOCUMENT_TABLES: readonly DocumentTable[] = [
       'CloudWatch Logs': LOGS_OPERATIONS,
       S3: S3_OPERATIONS,
       SQS: SQS_OPERATIONS,
+      SNS: SNS_OPERATIONS,
     }).map(([service, operations]) => [service, Object.keys(operations).map(literal).join(', ')]),
   },
 ];
+
+function remarkOn(support: Support): string {
+  switch (support.kind) {
+    case 'supported':
+      return support.remark ?? '';
+    case 'stored':
+      return support.lacking;
+    case 'refused':
+      return support.reason;
+  }
+}
 
 /** The cells of the table under `heading` in a document's text, without its two head lines. */
 export function readTable(text: string, heading: string): string[][] {

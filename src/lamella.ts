@@ -4,16 +4,23 @@
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type AdjustableClock, type Cancel, type Clock, createAdjustableClock, sleep, systemClock } from './clock.ts';
+import { type AdjustableClock, type Cancel, type Clock, createAdjustableClock, systemClock } from './clock.ts';
 import { createAuthenticator } from './companion-apis/authentication.ts';
 import { createLogsApi } from './companion-apis/cloudwatch-logs.ts';
 import { createControlApi } from './companion-apis/control.ts';
 import { asyncRoutes } from './companion-apis/control-async.ts';
 import { clockRoutes } from './companion-apis/control-clock.ts';
 import { doorRoutes } from './companion-apis/control-doors.ts';
+import {
+  type ControlledSchedules,
+  createControlledSchedules,
+  eventBusRoutes,
+  scheduleRoutes,
+} from './companion-apis/control-schedules.ts';
 import { createIamApi } from './companion-apis/iam.ts';
 import { createS3Api } from './companion-apis/s3.ts';
 import { createApiHandler } from './companion-apis/server.ts';
+import { createSnsApi } from './companion-apis/sns.ts';
 import { createSqsApi } from './companion-apis/sqs.ts';
 import { createStsApi } from './companion-apis/sts.ts';
 import { createCredentialIssuer } from './environment/credentials.ts';
@@ -21,6 +28,7 @@ import { openEnvironment } from './environment/environment.ts';
 import type { Emit } from './environment/facts.ts';
 import { type ManagedRuntimePlan, managedRuntimePlan, needsManagedRuntime } from './environment/managed-runtime.ts';
 import { createSlots } from './environment/slots.ts';
+import { openBackground } from './event-sources/background.ts';
 import { createControlledDoors } from './front-doors/controlled-doors.ts';
 import { DoorConfigError, parseRouteOptions } from './front-doors/door-config.ts';
 import { createDoors, type Doors } from './front-doors/doors.ts';
@@ -29,8 +37,6 @@ import type { FunctionVersion } from './functions/function.ts';
 import { createFunctionFeatures } from './functions/function-features.ts';
 import { createFunctions, type Functions } from './functions/functions.ts';
 import { listen } from './http/listener.ts';
-import { createDelivery } from './invocation/async-delivery.ts';
-import { createAsyncInvocations } from './invocation/async-invocations.ts';
 import { createDispatcher } from './invocation/dispatcher.ts';
 import { EnvironmentPool } from './invocation/pool.ts';
 import { createProvisioner, provisionTargets } from './invocation/provisioner.ts';
@@ -44,9 +50,6 @@ import { createLogStore } from './logs/log-store.ts';
 import { OperatorError } from './operator-error.ts';
 import { type Options, resolveBuildOptions } from './options.ts';
 import { QUOTAS } from './protocol/quotas.ts';
-import { createQueues } from './queues/queue.ts';
-import { createSqsMessages } from './queues/sqs-messages.ts';
-import { createSqsQueues } from './queues/sqs-queues.ts';
 import { removeTree } from './remove-tree.ts';
 import { probeHost } from './sandbox/host-capabilities.ts';
 import { createSandboxes } from './sandbox/open-sandbox.ts';
@@ -60,6 +63,8 @@ export type Lamella = {
   readonly url: string;
   /** Function URLs, HTTP and REST APIs and load balancers: where they answer, and setting them up by name, in JSON. */
   readonly doors: { readonly url: string } & Pick<ReturnType<typeof createControlledDoors>, 'list' | 'put' | 'remove'>;
+  /** What happens at given times; functions are invoked asynchronously. */
+  readonly schedules: ControlledSchedules;
   /** The time of retries, schedules, visibility and expiry, which tests may move on. */
   readonly clock: Pick<AdjustableClock, 'advance' | 'epochMs'>;
   /** Lets running invocations end (4 s at most), then ends everything; no process is left behind. Idempotent. */
@@ -201,32 +206,25 @@ async function open(options: Options, lifetime: Lifetime): Promise<Omit<Lamella,
   const keys = isKeyed ? options.accessKeys : new Map([['lamella', 'lamella']]);
   const secretOf = (id: string) => keys.get(id) ?? credentials.secretOf(id) ?? sts.secretOf(id);
 
-  const queues = createQueues({ database, clock: backgroundClock, log });
-  lifetime.onClose(() => queues.close());
-  const sqsQueues = createSqsQueues({ database, clock: backgroundClock });
-  const sqsMessages = createSqsMessages({ queues, sqsQueues, clock: backgroundClock });
-  const background = {
-    queues,
+  const endpoint = options.sqsEndpoint;
+  const background = openBackground({
+    database,
     features,
     invoke: dispatcher.invoke,
+    putObject: s3.writeObject,
     clock: backgroundClock,
+    systemClock: clock,
     log,
-  };
-  const asyncInvocations = createAsyncInvocations({
-    ...background,
-    deliver: (parcel) => deliver(parcel),
-    retrySeconds: options.asyncRetrySeconds,
-    concurrency: options.asyncConcurrency,
+    asyncRetrySeconds: options.asyncRetrySeconds,
+    asyncConcurrency: options.asyncConcurrency,
+    remoteSqs: endpoint === undefined ? undefined : { endpoint, ...awsKeysOf(options) },
   });
-  lifetime.onClose(() => Promise.race([asyncInvocations.close(), sleep(clock, DRAIN_MS)]));
-  const deliver = createDelivery({
-    accept: asyncInvocations.accept,
-    features,
-    sendToQueue: notYet,
-    publish: notYet,
-    putEvent: notYet,
-    putObject: notYet,
-    clock: backgroundClock,
+  lifetime.own(background);
+  lifetime.onClose(() => background.stop(DRAIN_MS));
+  const { asyncInvocations, sqsQueues, sqsMessages, topics } = background;
+  const schedules = createControlledSchedules(background.schedules, {
+    region: options.region,
+    account: options.accountId,
   });
 
   const doors = createDoors(database);
@@ -260,6 +258,7 @@ async function open(options: Options, lifetime: Lifetime): Promise<Omit<Lamella,
       acceptEvent: asyncInvocations.accept,
       renderFunctionUrl: (id, { region }) => `http://${id}.lambda-url.${region}.localhost:${frontDoors.port}/`,
       readObject: s3.readObject,
+      findSourceProblem: background.findSourceProblem,
       clock,
       log,
     }),
@@ -268,10 +267,13 @@ async function open(options: Options, lifetime: Lifetime): Promise<Omit<Lamella,
     logs: createLogsApi({ logStore, clock, log }),
     s3: s3.handle,
     sqs: createSqsApi({ sqsQueues, sqsMessages, clock: backgroundClock, log }),
+    sns: createSnsApi({ topics, log }),
     control: createControlApi([
       ...clockRoutes(backgroundClock),
       ...doorRoutes(controlledDoors),
       ...asyncRoutes(asyncInvocations.pending),
+      ...scheduleRoutes(schedules),
+      ...eventBusRoutes(background.eventBus),
     ]),
     ...(options.enforceAuth
       ? {
@@ -292,12 +294,12 @@ async function open(options: Options, lifetime: Lifetime): Promise<Omit<Lamella,
   });
   lifetime.onClose(async () => {
     pool.drain();
-    await Promise.all([listener.drain(DRAIN_MS), frontDoors.drain(DRAIN_MS)]);
+    await Promise.all([listener.drain(DRAIN_MS), frontDoors.drain(DRAIN_MS), background.stop(DRAIN_MS)]);
   });
   const urlOf = (port: number) => `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}`;
   const { list, put, remove } = controlledDoors;
   const doorsHandle = { url: urlOf(frontDoors.port), list, put, remove };
-  return { url: urlOf(listener.port), doors: doorsHandle, clock: backgroundClock };
+  return { url: urlOf(listener.port), doors: doorsHandle, schedules, clock: backgroundClock };
 }
 
 /** The doors of `--route`s, which last as long as the service runs. @throws OperatorError 'usage' */
@@ -310,8 +312,13 @@ function addRoutes(doors: Doors, routes: readonly string[]): void {
   }
 }
 
-async function notYet(): Promise<never> {
-  throw new Error('Lamella cannot deliver there yet');
+/** With which keys Lamella calls AWS's services elsewhere. */
+function awsKeysOf(options: Pick<Options, 'awsAccessKeyId' | 'awsSecretAccessKey' | 'awsSessionToken'>) {
+  return {
+    accessKeyId: options.awsAccessKeyId,
+    secretAccessKey: options.awsSecretAccessKey,
+    sessionToken: options.awsSessionToken,
+  };
 }
 
 /** What stands in for a managed runtime; undefined where a bootstrap is to be started. */

@@ -27,6 +27,9 @@ describe('options', () => {
       asyncRetrySeconds: [60, 120],
       asyncConcurrency: 10,
       sqsEndpoint: undefined,
+      awsAccessKeyId: 'lamella',
+      awsSecretAccessKey: 'lamella',
+      awsSessionToken: undefined,
       logLevel: 'warn',
     });
   });

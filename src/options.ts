@@ -12,6 +12,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 /** What a value may be, by the name the table gives its type. */
 type ValueTypes = {
   readonly text: string;
+  readonly 'optional-text': string | undefined;
   readonly path: string;
   readonly 'optional-path': string | undefined;
   readonly url: string;
@@ -207,7 +208,28 @@ export const OPTIONS = {
     variables: ['LAMELLA_SQS_ENDPOINT'],
     default: undefined,
     defaultInWords: 'the queues of this service',
-    help: 'SQS elsewhere, for event source mappings, dead-letter queues and destinations. Credentials come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.',
+    help: 'SQS elsewhere, for event source mappings, dead-letter queues, destinations and topics.',
+  },
+  awsAccessKeyId: {
+    type: 'text',
+    flag: undefined,
+    variables: ['AWS_ACCESS_KEY_ID'],
+    default: 'lamella',
+    help: 'Access key for SQS elsewhere.',
+  },
+  awsSecretAccessKey: {
+    type: 'text',
+    flag: undefined,
+    variables: ['AWS_SECRET_ACCESS_KEY'],
+    default: 'lamella',
+    help: 'Secret key for SQS elsewhere.',
+  },
+  awsSessionToken: {
+    type: 'optional-text',
+    flag: undefined,
+    variables: ['AWS_SESSION_TOKEN'],
+    default: undefined,
+    help: 'Session token for SQS elsewhere.',
   },
   logLevel: {
     type: 'log-level',
@@ -323,6 +345,8 @@ function parse(type: keyof ValueTypes, value: unknown): Parsed {
   switch (type) {
     case 'text':
       return typeof value === 'string' && value !== '' ? { value } : { problem: 'must not be empty.' };
+    case 'optional-text':
+      return value === undefined || typeof value === 'string' ? { value } : { problem: 'must be text.' };
     case 'path':
       return typeof value === 'string' && value !== ''
         ? { value: resolvePath(value) }

@@ -80,6 +80,15 @@ function parseMember(value: unknown, member: Member, at: string, violations: str
         ]),
       );
     }
+    case 'structure-map':
+      if (typeof value !== 'object' || value === null || Array.isArray(value))
+        throw new WrongType(`${at} must be a map`);
+      return Object.fromEntries(
+        Object.entries(value).map(([key, item]) => [
+          key,
+          parseStructure(item, member.members, `${at}.${key}.member.`, violations),
+        ]),
+      );
     case 'structure':
       return parseStructure(value, member.members, `${at}.`, violations);
   }

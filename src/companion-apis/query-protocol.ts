@@ -36,7 +36,7 @@ export type QueryService<Operations extends Readonly<Record<string, Members>>> =
     readonly [Action in keyof Operations]: (
       input: InputOf<Operations[Action]>,
       call: ApiCall,
-    ) => XmlStructure | undefined;
+    ) => XmlStructure | undefined | Promise<XmlStructure | undefined>;
   };
   readonly log: Log;
 };
@@ -51,7 +51,7 @@ export function createQueryHandler<Operations extends Readonly<Record<string, Me
   return async (call) => {
     try {
       const form = await readForm(call);
-      const { action, result } = perform(service, form, call);
+      const { action, result } = await perform(service, form, call);
       send(call, 200, renderResponse(service.namespace, action, result, call.requestId));
     } catch (failure) {
       if (failure instanceof BodyFailure && failure.reason === 'aborted') return;
@@ -71,11 +71,11 @@ async function readForm(call: ApiCall): Promise<URLSearchParams> {
   return form;
 }
 
-function perform<Operations extends Readonly<Record<string, Members>>>(
+async function perform<Operations extends Readonly<Record<string, Members>>>(
   service: QueryService<Operations>,
   form: URLSearchParams,
   call: ApiCall,
-): { readonly action: string; readonly result: XmlStructure | undefined } {
+): Promise<{ readonly action: string; readonly result: XmlStructure | undefined }> {
   const action = form.get('Action');
   const version = form.get('Version') ?? service.version;
   if (action === null) throw new QueryError('MissingAction', 400, 'Missing Action');
@@ -83,8 +83,11 @@ function perform<Operations extends Readonly<Record<string, Members>>>(
   if (members === undefined || version !== service.version) {
     throw new QueryError('InvalidAction', 400, `Could not find operation ${action} for version ${version}`);
   }
-  const handler = service.handlers[action] as (input: unknown, call: ApiCall) => XmlStructure | undefined;
-  return { action, result: handler(parseInput(treeOf(form, members), members), call) };
+  const handler = service.handlers[action] as (
+    input: unknown,
+    call: ApiCall,
+  ) => XmlStructure | undefined | Promise<XmlStructure | undefined>;
+  return { action, result: await handler(parseInput(treeOf(form, members), members), call) };
 }
 
 /** `Tags.member.1.Key=a` ... -> the tree that a JSON protocol would have sent. */
@@ -117,6 +120,13 @@ function valueAt(form: URLSearchParams, at: string, member: Member): unknown {
         form.get(`${at}.entry.${number}.key`) ?? '',
         form.get(`${at}.entry.${number}.value`) ?? '',
       ]);
+      return entries.length === 0 ? undefined : Object.fromEntries(entries);
+    }
+    case 'structure-map': {
+      const entries = indexesBelow(form, `${at}.entry.`).map((number) => {
+        const entry = `${at}.entry.${number}.`;
+        return [form.get(`${entry}Name`) ?? '', structureAt(form, `${entry}Value.`, member.members)];
+      });
       return entries.length === 0 ? undefined : Object.fromEntries(entries);
     }
     case 'structure': {

@@ -2,7 +2,8 @@
  * S3, as far as Lambda's users need it: buckets and objects on this machine, so that code can be deployed from a bucket
  * and functions can read and write one. Settings of buckets are stored and have no effect; nobody evaluates policies.
  */
-import { readFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../clock.ts';
 import type { ApiCall, ServiceHandler } from '../http/api-call.ts';
@@ -24,6 +25,8 @@ export type S3Api = {
   readonly handle: ServiceHandler;
   /** A whole object, as Lambda reads code from a bucket. */
   readObject(bucket: string, key: string, versionId?: string): Promise<ObjectContent>;
+  /** Stores an object of JSON, as Lambda does with what it reports. @throws S3Error */
+  writeObject(bucket: string, key: string, content: Buffer): Promise<void>;
 };
 
 export type S3ApiOptions = {
@@ -59,6 +62,17 @@ export function createS3Api({ database, clock, log, root }: S3ApiOptions): S3Api
         if (!(failure instanceof S3Error)) throw failure;
         return { errorCode: failure.code, errorMessage: failure.message };
       }
+    },
+    async writeObject(name, key, content) {
+      const bucket = store.bucket(name);
+      if (bucket === undefined) throw new S3Error('NoSuchBucket', { BucketName: name });
+      const received = store.receivingPath();
+      await writeFile(received, content, { mode: 0o600 });
+      const path = store.keptPath();
+      await rename(received, path);
+      const etag = createHash('md5').update(content).digest('hex');
+      const file = { path, size: content.length, etag };
+      await store.put(bucket, { key, file, headers: { 'content-type': 'application/json' }, tags: {} });
     },
   };
 }

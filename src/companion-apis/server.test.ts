@@ -95,7 +95,7 @@ describe('the API port', () => {
     expect(json.status).toBe(501);
     expect(JSON.parse(json.text)).toEqual({
       __type: 'NotImplementedException',
-      Message: "Lamella does not offer the service 'dynamodb'. It answers for lambda, iam, sts, logs, s3, sqs.",
+      Message: "Lamella does not offer the service 'dynamodb'. It answers for lambda, iam, sts, logs, s3, sqs, sns.",
     });
     const xml = await call('/', {
       method: 'POST',

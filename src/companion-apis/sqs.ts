@@ -7,7 +7,6 @@ import { randomUUID } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import type { ApiCall, ServiceHandler } from '../http/api-call.ts';
 import type { Log } from '../log.ts';
-import type { Scope } from '../protocol/names.ts';
 import { SQS_ATTRIBUTES, SQS_QUOTAS, type SqsOperationName } from '../protocol/sqs-operations.ts';
 import type { MessageAttributes } from '../queues/message-attributes.ts';
 import { md5Of, md5OfAttributes, selectAttributes } from '../queues/message-attributes.ts';
@@ -286,16 +285,15 @@ export function createSqsApi({ sqsQueues, sqsMessages, clock, log }: SqsApiOptio
   return createSqsWire({ operations, log });
 }
 
-function outgoingOf(
-  input: Input,
-  { accessKeyId, scope }: { readonly accessKeyId: string | undefined; readonly scope: Scope },
-): OutgoingSqsMessage {
+function outgoingOf(input: Input, { accessKeyId, scope, request }: ApiCall): OutgoingSqsMessage {
+  const trace = request.headers['x-amzn-trace-id'];
   if (typeof input.MessageBody !== 'string') throw missingParameter('MessageBody');
   return {
     body: input.MessageBody,
     attributes: attributesOf(input, 'MessageAttributes'),
     systemAttributes: attributesOf(input, 'MessageSystemAttributes'),
     delaySeconds: optionalNumber(input, 'DelaySeconds'),
+    traceHeader: Array.isArray(trace) ? trace[0] : trace,
     senderId: accessKeyId?.startsWith('A') ? accessKeyId : scope.account,
   };
 }

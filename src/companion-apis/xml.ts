@@ -9,8 +9,18 @@ export type XmlValue =
   | number
   | boolean
   | undefined
+  | XmlEntries
   | readonly XmlValue[]
   | { readonly [name: string]: XmlValue };
+/** A map as the query protocol writes it: `<entry><key/><value/></entry>` ... */
+export class XmlEntries {
+  readonly entries: Readonly<Record<string, string>>;
+
+  constructor(entries: Readonly<Record<string, string>>) {
+    this.entries = entries;
+  }
+}
+
 export type XmlStructure = { readonly [name: string]: XmlValue };
 
 export type XmlListStyle = 'member' | 'repeated';
@@ -19,6 +29,12 @@ export type XmlListStyle = 'member' | 'repeated';
 export function renderElement(name: string, value: XmlValue, lists: XmlListStyle): string {
   if (value === undefined) return '';
   if (typeof value !== 'object') return `<${name}>${escapeXml(String(value))}</${name}>`;
+  if (value instanceof XmlEntries) {
+    const entries = Object.entries(value.entries).map(([key, item]) =>
+      renderElement('entry', { key, value: item }, lists),
+    );
+    return `<${name}>${entries.join('')}</${name}>`;
+  }
   if (Array.isArray(value)) {
     const items = value as readonly XmlValue[];
     if (lists === 'repeated') return items.map((item) => renderElement(name, item, lists)).join('');

@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../clock.ts';
+import { InvalidPattern, parseEventPattern } from '../protocol/event-pattern.ts';
 import { partitionOf, renderFunctionArn, type Scope } from '../protocol/names.ts';
 import { ServiceError } from '../protocol/service-errors.ts';
 import type { Database } from '../storage/database.ts';
@@ -55,7 +56,13 @@ export type EventSourceMappings = {
   remove(scope: Scope, uuid: string): EventSourceMapping;
   list(scope: Scope, request: MappingListRequest): Page<EventSourceMapping>;
   setTags(scope: Scope, uuid: string, tags: Readonly<Record<string, string>>): void;
+  /** Those of every scope. */
+  everywhere(): { readonly scope: Scope; readonly mapping: EventSourceMapping }[];
+  /** Calls `listener` after each change, without a mapping when it was removed; gives back how to end that. */
+  onChange(listener: MappingListener): () => void;
 };
+
+export type MappingListener = (scope: Scope, uuid: string, mapping: EventSourceMapping | undefined) => void;
 
 type SourceRow = {
   readonly batchSize: { readonly default: number; readonly max: number };
@@ -136,6 +143,11 @@ export function createEventSourceMappings({
   );
   const remove = database.prepare(`DELETE FROM event_source_mapping WHERE ${ofScope} AND uuid = :uuid`);
   const list = database.prepare<Row>(`SELECT * FROM event_source_mapping WHERE ${ofScope} ORDER BY uuid`);
+  const everywhere = database.prepare<Row & { region: string; account: string }>('SELECT * FROM event_source_mapping');
+  const listeners = new Set<MappingListener>();
+  const tell: MappingListener = (scope, uuid, mapping) => {
+    for (const listener of listeners) listener(scope, uuid, mapping);
+  };
 
   const mappingOf = (row: Row): EventSourceMapping => JSON.parse(row.document);
   const found = ({ region, account }: Scope, uuid: string): EventSourceMapping => {
@@ -178,7 +190,8 @@ export function createEventSourceMappings({
       };
       const duplicate = all(scope).find((other) => feedsTheSame(other, mapping));
       if (duplicate !== undefined) throw alreadyMapped(duplicate);
-      return save(scope, mapping);
+      tell(scope, uuid, save(scope, mapping));
+      return mapping;
     },
     update(scope, uuid, draft) {
       const present = found(scope, uuid);
@@ -188,7 +201,7 @@ export function createEventSourceMappings({
         draft.functionName === undefined
           ? present.functionName
           : requireTarget(scope, draft.functionName, draft.qualifier);
-      return save(scope, {
+      const mapping = save(scope, {
         ...present,
         functionName,
         functionArn:
@@ -199,11 +212,14 @@ export function createEventSourceMappings({
         lastModifiedMs: clock.epochMs(),
         members,
       });
+      tell(scope, mapping.uuid, mapping);
+      return mapping;
     },
     get: found,
     remove(scope, uuid) {
       const mapping = found(scope, uuid);
       remove.run({ region: scope.region, account: scope.account, uuid: mapping.uuid });
+      tell(scope, mapping.uuid, undefined);
       return mapping;
     },
     list(scope, { marker, maxItems, eventSourceArn, functionName }) {
@@ -218,6 +234,12 @@ export function createEventSourceMappings({
     },
     setTags(scope, uuid, tags) {
       save(scope, { ...found(scope, uuid), tags });
+    },
+    everywhere: () =>
+      everywhere.all().map((row) => ({ scope: { region: row.region, account: row.account }, mapping: mappingOf(row) })),
+    onChange(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
     },
   };
 }
@@ -279,10 +301,11 @@ function checkMembers({ takesDestination, batchSize }: SourceRow, source: EventS
 
 function isFilterPattern(text: string): boolean {
   try {
-    const pattern: unknown = JSON.parse(text);
-    return typeof pattern === 'object' && pattern !== null && !Array.isArray(pattern);
-  } catch {
-    return false;
+    parseEventPattern(text);
+    return true;
+  } catch (failure) {
+    if (failure instanceof InvalidPattern) return false;
+    throw failure;
   }
 }
 

@@ -7,7 +7,7 @@ import type { Clock } from '../clock.ts';
 import type { FunctionFeatures } from '../functions/function-features.ts';
 import type { RequestId } from '../protocol/names.ts';
 import { parseFunctionReference, renderFunctionArn } from '../protocol/names.ts';
-import type { Delivery, MessageAttribute, Parcel } from './async-destinations.ts';
+import type { Delivery, MessageAttribute } from './async-destinations.ts';
 import { renderBusEvent, renderObjectKey } from './async-destinations.ts';
 import type { AsyncInvocations } from './async-invocations.ts';
 import { isRecursive } from './recursion.ts';
@@ -20,22 +20,21 @@ export type OutgoingMessage = {
   readonly traceId: string;
 };
 
-/** The services that events are reported to. Each rejects when it cannot take what it is given. */
-export type DeliveryServices = {
-  readonly accept: AsyncInvocations['accept'];
-  readonly features: Pick<FunctionFeatures, 'directory' | 'recursion'>;
-  readonly sendToQueue: (message: OutgoingMessage) => Promise<void>;
-  readonly publish: (message: OutgoingMessage) => Promise<void>;
-  readonly putEvent: (busArn: string, event: string) => Promise<void>;
-  readonly putObject: (bucket: string, key: string, content: Buffer) => Promise<void>;
-  readonly clock: Clock;
-};
+/** Sends an event, given as JSON text, to the function of an ARN. Rejects when there is none. */
+export type EventSender = (functionArn: string, event: string, traceId: string | undefined) => Promise<void>;
 
-export function createDelivery(services: DeliveryServices): Delivery {
-  const { accept, features, clock } = services;
+/** Resolves once the event is durable. What the trace's chain of calls has gone through is counted. */
+export function createEventSender({
+  accept,
+  features,
+  clock,
+}: {
+  accept: AsyncInvocations['accept'];
+  features: Pick<FunctionFeatures, 'directory' | 'recursion'>;
+  clock: Clock;
+}): EventSender {
   const traces = createTraces(clock);
-
-  async function invoke({ arn, body, traceId }: Pick<Parcel, 'arn' | 'body' | 'traceId'>): Promise<void> {
+  return async (arn, event, traceId) => {
     const { region, account, name, qualifier } = parseFunctionReference(arn) ?? {};
     if (!region || !account || !name) throw new Error(`${arn} is no ARN of a function`);
     const scope = { region, account };
@@ -46,18 +45,29 @@ export function createDelivery(services: DeliveryServices): Delivery {
       name,
       qualifier,
       requestId: randomUUID() as RequestId,
-      payload: Buffer.from(body),
+      payload: Buffer.from(event),
       traceId: trace.forFunction,
       isRecursive: isRecursive(features, scope, name, trace),
     });
-  }
+  };
+}
 
+/** The services that events are reported to. Each rejects when it cannot take what it is given. */
+export type DeliveryServices = {
+  readonly sendEvent: EventSender;
+  readonly sendToQueue: (message: OutgoingMessage) => Promise<void>;
+  readonly publish: (message: OutgoingMessage) => Promise<void>;
+  readonly putEvent: (busArn: string, event: string) => Promise<void>;
+  readonly putObject: (bucket: string, key: string, content: Buffer) => Promise<void>;
+};
+
+export function createDelivery(services: DeliveryServices): Delivery {
   return async (parcel) => {
-    const { arn, body } = parcel;
+    const { arn, body, traceId } = parcel;
     const [, , service = '', region = '', account = '', resource = ''] = arn.split(':');
     switch (service) {
       case 'lambda':
-        return invoke(parcel);
+        return services.sendEvent(arn, body, traceId);
       case 'sqs':
         return services.sendToQueue(parcel);
       case 'sns':

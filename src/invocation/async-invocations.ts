@@ -131,7 +131,10 @@ export function createAsyncInvocations(options: AsyncInvocationsOptions): AsyncI
       for (const message of messages) {
         worker.inFlight += 1;
         const run = runMessage(worker, message)
-          .catch((failure: unknown) => log.error({ err: failure, queue: worker.queue }, 'an event failed here'))
+          .catch((failure: unknown) => {
+            // What ends after the service has is run again by the next one.
+            if (!isClosing) log.error({ err: failure, queue: worker.queue }, 'an event failed here');
+          })
           .finally(() => {
             worker.inFlight -= 1;
             running.delete(run);
@@ -140,10 +143,13 @@ export function createAsyncInvocations(options: AsyncInvocationsOptions): AsyncI
         running.add(run);
       }
     }
-    if (isClosing || worker.inFlight > 0) return;
+    if (isClosing) return;
     const nextMs = queues.store.nextVisibleMs(worker.queue, lookedMs);
-    if (nextMs === undefined) workers.delete(worker.queue);
-    else worker.cancelTimer = clock.after(Math.max(1, nextMs - clock.epochMs()), () => pump(worker));
+    // Leased ones are not waited for: their time never comes, and who runs them pumps again.
+    const inMs = (nextMs ?? Number.POSITIVE_INFINITY) - clock.epochMs();
+    if (inMs > FOR_EVER_MS / 2) {
+      if (worker.inFlight === 0) workers.delete(worker.queue);
+    } else worker.cancelTimer = clock.after(Math.max(1, inMs), () => pump(worker));
   }
 
   async function runMessage(worker: Worker, message: Message): Promise<void> {

@@ -29,6 +29,8 @@ export type LambdaApiDependencies = {
   readonly acceptEvent: (request: AsyncRequest) => Promise<void>;
   /** Reads an object that holds code: its bytes, or S3's error. */
   readonly readObject: (bucket: string, key: string, versionId?: string) => Promise<ObjectContent>;
+  /** Why a queue cannot feed a function with this time-out, in AWS's words. */
+  readonly findSourceProblem?: (queueArn: string, timeoutSeconds: number) => string | undefined;
   /** Where the URL of a function with this id is to be found; by default where it would be on AWS. */
   readonly renderFunctionUrl?: (id: string, scope: Scope) => string;
   readonly clock: Clock;

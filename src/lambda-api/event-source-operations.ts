@@ -1,15 +1,25 @@
 /** Event source mappings: input -> `functions/event-source-mappings.ts`, and back to AWS's JSON. */
 import type { EventSourceMapping, MappingMembers } from '../functions/event-source-mappings.ts';
+import type { FunctionName, Scope } from '../protocol/names.ts';
 import type { OperationInput } from '../protocol/operations.ts';
+import { ServiceError } from '../protocol/service-errors.ts';
 import type { LambdaApiDependencies, OperationHandlers } from './dependencies.ts';
 import { pageOf } from './dependencies.ts';
 import { resolveFunctionReference } from './references.ts';
 
-export function eventSourceOperations({ features }: LambdaApiDependencies): OperationHandlers {
+export function eventSourceOperations({ features, findSourceProblem }: LambdaApiDependencies): OperationHandlers {
   const mappings = features.eventSourceMappings;
+  const checkSource = (scope: Scope, arn: string | undefined, name: FunctionName, qualifier: string | undefined) => {
+    if (!arn?.startsWith('arn:') || arn.split(':')[2] !== 'sqs' || !features.directory.has(scope, name, qualifier))
+      return;
+    const { timeoutSeconds } = features.get(scope, name, qualifier).configuration;
+    const problem = findSourceProblem?.(arn, timeoutSeconds);
+    if (problem !== undefined) throw new ServiceError('InvalidParameterValueException', problem);
+  };
   return {
     CreateEventSourceMapping(input, { scope }) {
       const { name, qualifier } = resolveFunctionReference(scope, input.FunctionName);
+      checkSource(scope, input.EventSourceArn, name, qualifier);
       const mapping = mappings.create(
         scope,
         {
@@ -26,13 +36,15 @@ export function eventSourceOperations({ features }: LambdaApiDependencies): Oper
 
     UpdateEventSourceMapping(input, { scope }) {
       const target = input.FunctionName && resolveFunctionReference(scope, input.FunctionName);
+      const before = mappings.get(scope, input.UUID).state;
       const mapping = mappings.update(scope, input.UUID, {
         functionName: target ? target.name : undefined,
         qualifier: target ? target.qualifier : undefined,
         enabled: input.Enabled,
         members: membersOf(input),
       });
-      return { body: renderMapping(mapping, 'Updating') };
+      const turned = mapping.state === 'Enabled' ? 'Enabling' : 'Disabling';
+      return { body: renderMapping(mapping, mapping.state === before ? 'Updating' : turned) };
     },
 
     GetEventSourceMapping: (input, { scope }) => ({ body: renderMapping(mappings.get(scope, input.UUID)) }),

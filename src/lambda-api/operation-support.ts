@@ -6,7 +6,7 @@ import type { OperationName } from '../protocol/operations.ts';
 
 export type Support =
   /** Answered as AWS does. */
-  | { readonly kind: 'supported' }
+  | { readonly kind: 'supported'; readonly remark?: string }
   /** Stored and given back, but nothing acts on it; `lacking` says what. */
   | { readonly kind: 'stored'; readonly lacking: string }
   /** Refused, because Lamella has nothing to run it with. */
@@ -21,7 +21,10 @@ const CAPACITY: Support = {
 
 const POLICY = stored('Callers are not judged by policies.');
 const URL = stored('Function URLs are not answered yet.');
-const EVENT_SOURCE = stored('Nothing polls event sources yet.');
+const EVENT_SOURCE: Support = {
+  kind: 'supported',
+  remark: 'Of queues; streams and brokers are stored, and nothing polls them.',
+};
 const SIGNING = stored('Signatures of code are not checked.');
 const RUNTIME_MANAGEMENT = stored('Lamella updates no runtimes.');
 const SCALING = stored('There are no instances to scale.');

@@ -538,7 +538,7 @@ describe('event source mappings', () => {
     const updated = await api.client.send(
       new sdk.UpdateEventSourceMappingCommand({ UUID, Enabled: false, BatchSize: 5 }),
     );
-    expect([updated.State, updated.BatchSize]).toEqual(['Updating', 5]);
+    expect([updated.State, updated.BatchSize]).toEqual(['Disabling', 5]);
     const listed = await api.client.send(new sdk.ListEventSourceMappingsCommand({ EventSourceArn: queue }));
     expect(listed.EventSourceMappings?.map(({ State }) => State)).toEqual(['Disabled']);
     const { Tags } = await api.client.send(new sdk.ListTagsCommand({ Resource: created.EventSourceMappingArn }));

@@ -30,8 +30,17 @@ export type MapMember = Presence & {
   readonly min?: number;
   readonly max?: number;
 };
+/** Text to structures; in the query protocol `NAME.entry.1.Name` and `NAME.entry.1.Value.*`. */
+export type StructureMapMember = Presence & { readonly type: 'structure-map'; readonly members: Members };
 export type StructureMember = Presence & { readonly type: 'structure'; readonly members: Members };
-export type Member = StringMember | NumberMember | BooleanMember | ListMember | MapMember | StructureMember;
+export type Member =
+  | StringMember
+  | NumberMember
+  | BooleanMember
+  | ListMember
+  | MapMember
+  | StructureMapMember
+  | StructureMember;
 export type Members = { readonly [name: string]: Member };
 
 export type ValueOf<M extends Member> = M extends StringMember
@@ -44,9 +53,11 @@ export type ValueOf<M extends Member> = M extends StringMember
         ? readonly ValueOf<M['of']>[]
         : M extends MapMember
           ? Readonly<Record<string, string>>
-          : M extends StructureMember
-            ? InputOf<M['members']>
-            : never;
+          : M extends StructureMapMember
+            ? Readonly<Record<string, InputOf<M['members']>>>
+            : M extends StructureMember
+              ? InputOf<M['members']>
+              : never;
 
 /** The parsed input of an operation: required members are there, the others may be undefined. */
 export type InputOf<Ms extends Members> = {

@@ -77,6 +77,7 @@ export function createQueues({ database, clock, log }: QueuesOptions): Queues {
     store,
     write: (change) =>
       new Promise((resolve, reject) => {
+        if (ended.signal.aborted) return reject(new Error('the queues are closed'));
         if (pending.length === 0) setImmediate(commit);
         pending.push({ run: change, settle: (result) => resolve(result as never), fail: reject });
       }),
@@ -115,8 +116,8 @@ export function createQueues({ database, clock, log }: QueuesOptions): Queues {
       for (const listener of [...(listeners.get(queue) ?? [])]) listener();
     },
     close() {
-      ended.abort();
       commit();
+      ended.abort();
     },
   };
   return queues;

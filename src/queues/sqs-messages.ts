@@ -20,6 +20,8 @@ export type OutgoingSqsMessage = {
   readonly systemAttributes: MessageAttributes;
   /** Undefined for the queue's own. */
   readonly delaySeconds: number | undefined;
+  /** The X-Ray header of the request that sent it, unless it has one of its own. */
+  readonly traceHeader?: string | undefined;
   /** Who sent it, as AWS's user ids. */
   readonly senderId: string;
 };
@@ -73,7 +75,7 @@ type Details = {
   readonly id: string;
   readonly sender: string;
   readonly attributes?: MessageAttributes;
-  readonly system?: MessageAttributes;
+  readonly trace?: string;
 };
 
 export function createSqsMessages({
@@ -121,12 +123,13 @@ export function createSqsMessages({
     async send(queue, outgoing) {
       for (const message of outgoing) messages.check(queue, message);
       const nowMs = clock.epochMs();
-      const rows = outgoing.map(({ body, attributes, systemAttributes, delaySeconds, senderId }) => {
+      const rows = outgoing.map(({ body, attributes, systemAttributes, delaySeconds, senderId, traceHeader }) => {
+        const trace = systemAttributes.AWSTraceHeader?.StringValue ?? traceHeader;
         const details: Details = {
           id: randomUUID(),
           sender: senderId,
           ...(Object.keys(attributes).length > 0 && { attributes }),
-          ...(Object.keys(systemAttributes).length > 0 && { system: systemAttributes }),
+          ...(trace !== undefined && { trace }),
         };
         const delayMs = (delaySeconds ?? numberOf(queue, 'DelaySeconds')) * 1000;
         return {
@@ -215,8 +218,7 @@ function renderMessage(
   queue: SqsQueue,
   { id, body, details, sentMs, receives, firstReceivedMs, source }: Message,
 ): SqsMessage {
-  const { id: messageId, sender, attributes = {}, system = {} } = JSON.parse(details) as Details;
-  const trace = system.AWSTraceHeader?.StringValue;
+  const { id: messageId, sender, attributes = {}, trace } = JSON.parse(details) as Details;
   return {
     messageId,
     receiptHandle: renderReceiptHandle(queue, id, receives),

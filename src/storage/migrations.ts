@@ -328,4 +328,45 @@ export const MIGRATIONS: readonly Migration[] = [
       ) STRICT, WITHOUT ROWID;
     `,
   },
+  {
+    name: 'SNS topics and subscriptions',
+    sql: `
+      CREATE TABLE sns_topic (
+        arn TEXT NOT NULL PRIMARY KEY,
+        region TEXT NOT NULL,
+        account TEXT NOT NULL,
+        name TEXT NOT NULL,
+        attributes TEXT NOT NULL,
+        tags TEXT NOT NULL
+      ) STRICT, WITHOUT ROWID;
+      CREATE TABLE sns_subscription (
+        arn TEXT NOT NULL PRIMARY KEY,
+        topic TEXT NOT NULL REFERENCES sns_topic (arn) ON DELETE CASCADE,
+        protocol TEXT NOT NULL,
+        endpoint TEXT NOT NULL,
+        attributes TEXT NOT NULL,
+        UNIQUE (topic, protocol, endpoint)
+      ) STRICT, WITHOUT ROWID;
+    `,
+  },
+  {
+    name: 'schedules, and events of an event bus',
+    sql: `
+      CREATE TABLE schedule (
+        region TEXT NOT NULL,
+        account TEXT NOT NULL,
+        name TEXT NOT NULL,
+        document TEXT NOT NULL,
+        created_ms INTEGER NOT NULL,
+        next_ms INTEGER, -- NULL when it is over
+        PRIMARY KEY (region, account, name)
+      ) STRICT, WITHOUT ROWID;
+      CREATE TABLE bus_event (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        bus TEXT NOT NULL,
+        event TEXT NOT NULL,
+        at_ms INTEGER NOT NULL
+      ) STRICT;
+    `,
+  },
 ];

@@ -11,6 +11,7 @@ import { createIamApi } from '../../src/companion-apis/iam.ts';
 import type { S3Api } from '../../src/companion-apis/s3.ts';
 import { createS3Api } from '../../src/companion-apis/s3.ts';
 import { createApiHandler } from '../../src/companion-apis/server.ts';
+import { createSnsApi } from '../../src/companion-apis/sns.ts';
 import { createSqsApi } from '../../src/companion-apis/sqs.ts';
 import type { StsApi } from '../../src/companion-apis/sts.ts';
 import { createStsApi } from '../../src/companion-apis/sts.ts';
@@ -21,6 +22,8 @@ import { silentLog } from '../../src/log.ts';
 import type { LogStore } from '../../src/logs/log-store.ts';
 import { createLogStore } from '../../src/logs/log-store.ts';
 import { createQueues } from '../../src/queues/queue.ts';
+import { createQueueGateway } from '../../src/queues/queue-gateway.ts';
+import { createSnsTopics } from '../../src/queues/sns-topics.ts';
 import { createSqsMessages } from '../../src/queues/sqs-messages.ts';
 import { createSqsQueues } from '../../src/queues/sqs-queues.ts';
 import { openDatabase } from '../../src/storage/database.ts';
@@ -32,6 +35,8 @@ export type RunningApis = {
   readonly iam: IamApi;
   readonly sts: StsApi;
   readonly s3: S3Api;
+  /** Functions that topics have notified. */
+  readonly notified: readonly { readonly arn: string; readonly event: string }[];
   /** The data folder. */
   readonly root: string;
   close(): Promise<void>;
@@ -65,6 +70,17 @@ export async function startApis(options: RunningApisOptions = {}): Promise<Runni
   lifetime.onClose(() => queues.close());
   const sqsQueues = createSqsQueues({ database, clock });
   const sqsMessages = createSqsMessages({ queues, sqsQueues, clock });
+  const gateway = createQueueGateway({ sqsQueues, sqsMessages });
+  const notified: { arn: string; event: string }[] = [];
+  const topics = createSnsTopics({
+    database,
+    senders: {
+      invoke: async (arn, event) => void notified.push({ arn, event }),
+      send: (arn, body, attributes, traceId) => gateway.send(arn, { body, attributes, traceId }),
+    },
+    clock,
+    log: silentLog,
+  });
   const { enforcedKeys } = options;
   const secretOf = (accessKeyId: string) => enforcedKeys?.[accessKeyId] ?? sts.secretOf(accessKeyId);
   const failures: unknown[] = [];
@@ -74,6 +90,7 @@ export async function startApis(options: RunningApisOptions = {}): Promise<Runni
     sts: sts.handle,
     logs: createLogsApi({ logStore, clock, log: silentLog }),
     s3: s3.handle,
+    sns: createSnsApi({ topics, log: silentLog }),
     sqs: createSqsApi({ sqsQueues, sqsMessages, clock, log: silentLog }),
     defaultRegion: 'us-east-1',
     accountId: TEST_ACCOUNT,
@@ -98,6 +115,7 @@ export async function startApis(options: RunningApisOptions = {}): Promise<Runni
     iam,
     sts,
     s3,
+    notified,
     root: folder,
     close: () => lifetime.close(),
   };

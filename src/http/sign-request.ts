@@ -1,5 +1,5 @@
 /**
- * AWS Signature Version 4 for the CLI's own requests. The service takes region and access key from it, so that
+ * AWS Signature Version 4 for Lamella's own requests. A service takes region and access key from it, so that
  * `lamella invoke --region` reaches the functions of that region; a service that verifies signatures accepts it too.
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
  */

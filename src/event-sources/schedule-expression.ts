@@ -1,0 +1,117 @@
+/**
+ * Schedule expressions as EventBridge writes them: `rate(5 minutes)`, `cron(0 10 ? * MON-FRI *)`, `at(2026-11-22T10:00:00)`.
+ * Pure: when is the next time after a moment. Cron goes by croner, in whose terms AWS's six fields are put here.
+ * https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
+ */
+import { Cron } from 'croner';
+
+export type ScheduleExpression = {
+  readonly kind: 'rate' | 'cron' | 'at';
+  /** The first time after `afterMs`; undefined when there is none any more. Rates count from `anchorMs`. */
+  nextMs(afterMs: number, anchorMs: number): number | undefined;
+};
+
+/** Why a text is no schedule expression, or no time zone. */
+export class InvalidSchedule extends Error {}
+
+const UNIT_MS: Readonly<Record<string, number>> = { minute: 60_000, hour: 3_600_000, day: 86_400_000 };
+
+/** @throws InvalidSchedule */
+export function parseScheduleExpression(text: string, timeZone = 'UTC'): ScheduleExpression {
+  if (!isTimeZone(timeZone)) {
+    throw new InvalidSchedule(`There is no time zone "${timeZone}". Use a name such as Europe/Zurich.`);
+  }
+  const [, kind, content = ''] = /^(rate|cron|at)\(([^()]*)\)$/.exec(text.trim()) ?? [];
+  switch (kind) {
+    case 'rate':
+      return parseRate(content);
+    case 'cron':
+      return parseCron(content, timeZone);
+    case 'at':
+      return parseAt(content, timeZone);
+    default:
+      throw new InvalidSchedule(
+        `"${text}" is no schedule. Use rate(5 minutes), cron(0 10 ? * MON-FRI *) or at(2026-11-22T10:00:00).`,
+      );
+  }
+}
+
+function parseRate(content: string): ScheduleExpression {
+  const [, digits = '', unit = '', plural = ''] = /^([1-9]\d{0,6}) (minute|hour|day)(s?)$/.exec(content) ?? [];
+  const count = Number(digits);
+  if (!unit || (count === 1) !== (plural === '')) {
+    throw new InvalidSchedule(
+      `rate(${content}) is no rate. Use a number from 1 and minute, hour or day, in the plural from 2 on: rate(1 hour), rate(5 minutes).`,
+    );
+  }
+  const periodMs = count * (UNIT_MS[unit] ?? 0);
+  return {
+    kind: 'rate',
+    nextMs: (afterMs, anchorMs) => anchorMs + (Math.floor(Math.max(0, afterMs - anchorMs) / periodMs) + 1) * periodMs,
+  };
+}
+
+function parseAt(content: string, timeZone: string): ScheduleExpression {
+  const match = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)$/.exec(content);
+  const isDate = match !== null && !Number.isNaN(Date.parse(`${content}Z`));
+  if (!isDate) throw new InvalidSchedule(`at(${content}) is no time. Use at(2026-11-22T10:00:00), without an offset.`);
+  const atMs = new Cron(content, { timezone: timeZone, paused: true }).nextRun(new Date(0))?.getTime();
+  return { kind: 'at', nextMs: (afterMs) => (atMs !== undefined && atMs > afterMs ? atMs : undefined) };
+}
+
+/** The six fields in their order, with the range of each. */
+const FIELDS = [
+  { name: 'minutes', max: 59 },
+  { name: 'hours', max: 23 },
+  { name: 'day of month', max: 31 },
+  { name: 'month', max: 12 },
+  { name: 'day of week', max: 6 },
+  { name: 'year', max: 2199 },
+] as const;
+
+function parseCron(content: string, timeZone: string): ScheduleExpression {
+  const fields = content.trim().split(/\s+/);
+  if (fields.length !== FIELDS.length) {
+    throw new InvalidSchedule(
+      `cron(${content}) has ${fields.length} fields instead of six: minutes, hours, day of month, month, day of week, year.`,
+    );
+  }
+  const [, , dayOfMonth, , dayOfWeek] = fields;
+  if ((dayOfMonth === '?') === (dayOfWeek === '?')) {
+    throw new InvalidSchedule(
+      `cron(${content}) must have ? as the day of month or as the day of week, and not as both.`,
+    );
+  }
+  if (fields.some((field, index) => field.includes('?') && (field !== '?' || (index !== 2 && index !== 4)))) {
+    throw new InvalidSchedule(`cron(${content}) has ? where it may not stand.`);
+  }
+  const pattern = fields.map((field, index) => {
+    const days = index === 4 ? dayNumbers(field) : field;
+    // AWS's 5/10 goes on to the end of the range.
+    const max = FIELDS[index]?.max ?? 0;
+    return (days === '?' ? '*' : days).replace(/(^|,)(\d+)\//g, `$1$2-${max}/`);
+  });
+  try {
+    const cron = new Cron(`0 ${pattern.join(' ')}`, { timezone: timeZone, paused: true });
+    return { kind: 'cron', nextMs: (afterMs) => cron.nextRun(new Date(afterMs))?.getTime() };
+  } catch (failure) {
+    throw new InvalidSchedule(`cron(${content}): ${failure instanceof Error ? failure.message : failure}`);
+  }
+}
+
+/** AWS counts days of the week from 1 (Sunday), croner from 0; and writes the last Friday as 6L. */
+function dayNumbers(field: string): string {
+  if (field === 'L') return '6';
+  return field
+    .replace(/(^|[,-])([1-7])(?=$|[,\-#L/])/g, (_, before: string, day: string) => `${before}${Number(day) - 1}`)
+    .replace(/(\d|[A-Z]{3})L/gi, '$1#L');
+}
+
+function isTimeZone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,57 @@
+/** Examples of EventBridge's and Lambda's documentation, and their edges. */
+import { describe, expect, it } from 'vitest';
+import { createEventPattern, InvalidPattern } from './event-pattern.ts';
+
+describe('an event pattern', () => {
+  it.each<[string, unknown, unknown, boolean]>([
+    ['matches a value of a list', { a: ['x', 'y'] }, { a: 'y', b: 1 }, true],
+    ['matches no other value', { a: ['x'] }, { a: 'z' }, false],
+    ['tells text and numbers apart', { a: [1] }, { a: '1' }, false],
+    ['matches null, and not absence', { a: [null] }, { a: null }, true],
+    ['does not match null for absence', { a: [null] }, {}, false],
+    ['matches empty text', { a: [''] }, { a: '' }, true],
+    ['matches one of a list of values', { a: ['x'] }, { a: ['w', 'x'] }, true],
+    ['needs every key', { a: ['x'], b: ['y'] }, { a: 'x' }, false],
+    ['goes into objects', { a: { b: { c: [1] } } }, { a: { b: { c: 1 } } }, true],
+    ['goes into lists of objects', { a: { b: [1] } }, { a: [{ b: 2 }, { b: 1 }] }, true],
+    ['prefix', { a: [{ prefix: 'us-' }] }, { a: 'us-east-1' }, true],
+    ['suffix', { a: [{ suffix: '.png' }] }, { a: 'x.jpg' }, false],
+    ['prefix of any case', { a: [{ prefix: { 'equals-ignore-case': 'ID' } }] }, { a: 'id-7' }, true],
+    ['equals-ignore-case', { a: [{ 'equals-ignore-case': 'AliCe' }] }, { a: 'aLICE' }, true],
+    ['anything-but', { a: [{ 'anything-but': ['x', 1] }] }, { a: 'y' }, true],
+    ['anything-but excludes', { a: [{ 'anything-but': ['x', 1] }] }, { a: 1 }, false],
+    ['anything-but needs a value', { a: [{ 'anything-but': 'x' }] }, {}, false],
+    ['anything-but with a prefix', { a: [{ 'anything-but': { prefix: 'init' } }] }, { a: 'initial' }, false],
+    ['numeric', { a: [{ numeric: ['>', 0, '<=', 5] }] }, { a: 5 }, true],
+    ['numeric excludes', { a: [{ numeric: ['>', 0, '<=', 5] }] }, { a: 0 }, false],
+    ['numeric takes numbers only', { a: [{ numeric: ['=', 5] }] }, { a: '5' }, false],
+    ['exists', { a: [{ exists: true }] }, { a: null }, true],
+    ['exists: false', { a: [{ exists: false }] }, { b: 1 }, true],
+    ['exists: false excludes', { a: [{ exists: false }] }, { a: 1 }, false],
+    ['exists: false in what is not there', { a: { b: [{ exists: false }] } }, {}, true],
+    ['cidr', { a: [{ cidr: '10.0.0.0/24' }] }, { a: '10.0.0.255' }, true],
+    ['cidr excludes', { a: [{ cidr: '10.0.0.0/24' }] }, { a: '10.0.1.0' }, false],
+    ['wildcard', { a: [{ wildcard: 'dir/*.c?at' }] }, { a: 'dir/x/y.c?at' }, true],
+    ['wildcard with a star of its own', { a: [{ wildcard: 'a\\*b' }] }, { a: 'axb' }, false],
+    ['$or', { $or: [{ a: [1] }, { b: [2] }] }, { b: 2 }, true],
+    ['$or needs one', { c: [3], $or: [{ a: [1] }, { b: [2] }] }, { c: 3 }, false],
+    ['alternatives of different kinds', { a: [{ prefix: 'x' }, 5] }, { a: 5 }, true],
+  ])('%s', (_, pattern, document, expected) => {
+    expect(createEventPattern(pattern).matches(document)).toBe(expected);
+  });
+
+  it.each([
+    [1],
+    [{ a: 'x' }],
+    [{ a: [] }],
+    [{ a: [[1]] }],
+    [{ a: [{ unknown: 1 }] }],
+    [{ a: [{ prefix: 1 }] }],
+    [{ a: [{ numeric: ['~', 1] }] }],
+    [{ a: [{ cidr: '300.0.0.0/8' }] }],
+    [{ a: [{ prefix: 'a', suffix: 'b' }] }],
+    [{ $or: [{ a: [1] }] }],
+  ])('refuses %j', (pattern) => {
+    expect(() => createEventPattern(pattern)).toThrow(InvalidPattern);
+  });
+});

@@ -1,0 +1,194 @@
+/**
+ * Event patterns, as EventBridge, SNS and event source mappings filter by them: which values a JSON document must have.
+ * Pure. A pattern is parsed once and matches many documents.
+ * https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html
+ */
+
+export type EventPattern = {
+  /** Whether a document (parsed JSON) satisfies it. */
+  matches(document: unknown): boolean;
+};
+
+/** Why a text is no pattern. */
+export class InvalidPattern extends Error {}
+
+type Test = (value: unknown, isThere: boolean) => boolean;
+type Json = { readonly [name: string]: unknown };
+
+/** Parses the JSON text of a pattern. @throws InvalidPattern */
+export function parseEventPattern(text: string): EventPattern {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    throw new InvalidPattern('the pattern is not valid JSON');
+  }
+  return createEventPattern(json);
+}
+
+/** As `parseEventPattern`, for what was parsed already. */
+export function createEventPattern(json: unknown): EventPattern {
+  const test = objectTest(json, '');
+  return { matches: (document) => test(document, document !== undefined) };
+}
+
+function objectTest(pattern: unknown, at: string): Test {
+  if (!isObject(pattern)) throw new InvalidPattern(`${at || 'the pattern'} must be an object`);
+  const tests = Object.entries(pattern).map(([name, value]): ((document: Json) => boolean) => {
+    const here = at ? `${at}.${name}` : name;
+    if (name === '$or') {
+      if (!Array.isArray(value) || value.length < 2)
+        throw new InvalidPattern(`${here} must list at least two patterns`);
+      const branches = value.map((branch, index) => objectTest(branch, `${here}[${index}]`));
+      return (document) => branches.some((branch) => branch(document, true));
+    }
+    const test = Array.isArray(value) ? leafTest(value, here) : objectTest(value, here);
+    return (document) => test(document[name], Object.hasOwn(document, name));
+  });
+  return (document, isThere) => {
+    // A list of objects matches when one of them does; the absence of an object is the absence of all in it.
+    if (Array.isArray(document)) return document.some((item) => isObject(item) && tests.every((test) => test(item)));
+    const object = isObject(document) ? document : isThere ? undefined : {};
+    return object !== undefined && tests.every((test) => test(object));
+  };
+}
+
+/** A list of alternatives for one value; of a list of values one is enough. */
+function leafTest(alternatives: readonly unknown[], at: string): Test {
+  if (alternatives.length === 0) throw new InvalidPattern(`${at} must not be an empty list`);
+  const tests = alternatives.map((alternative) => alternativeTest(alternative, at));
+  return (value, isThere) => tests.some((test) => test(value, isThere));
+}
+
+function alternativeTest(alternative: unknown, at: string): Test {
+  if (!isObject(alternative)) {
+    if (Array.isArray(alternative)) throw new InvalidPattern(`${at} must not hold a list in a list`);
+    return eachOf((value) => value === alternative);
+  }
+  const entries = Object.entries(alternative);
+  const [operator, operand] = entries[0] ?? [];
+  if (operator === undefined || entries.length !== 1) {
+    throw new InvalidPattern(`${at} must hold one operator in each object`);
+  }
+  if (operator === 'exists') {
+    if (typeof operand !== 'boolean') throw new InvalidPattern(`${at}: exists is true or false`);
+    return (_, isThere) => isThere === operand;
+  }
+  if (operator === 'anything-but') return anythingBut(operand, at);
+  return eachOf(valueTest(operator, operand, at));
+}
+
+/** Absent values satisfy nothing but `exists`. */
+function eachOf(test: (value: unknown) => boolean): Test {
+  return (value, isThere) => isThere && (Array.isArray(value) ? value.some(test) : test(value));
+}
+
+function anythingBut(operand: unknown, at: string): Test {
+  let excluded: (value: unknown) => boolean;
+  if (isObject(operand)) {
+    const [operator = '', of] = Object.entries(operand)[0] ?? [];
+    const operands = Array.isArray(of) ? of : [of];
+    const tests = operands.map((one) => valueTest(operator, one, at));
+    excluded = (value) => tests.some((test) => test(value));
+  } else {
+    const values = new Set(Array.isArray(operand) ? operand : [operand]);
+    excluded = (value) => values.has(value);
+  }
+  return eachOf((value) => !excluded(value));
+}
+
+function valueTest(operator: string, operand: unknown, at: string): (value: unknown) => boolean {
+  switch (operator) {
+    case 'prefix':
+      return textTest(operand, operator, at, (value, wanted) => value.startsWith(wanted));
+    case 'suffix':
+      return textTest(operand, operator, at, (value, wanted) => value.endsWith(wanted));
+    case 'equals-ignore-case':
+      return textTest(operand, operator, at, (value, wanted) => value.toLowerCase() === wanted.toLowerCase());
+    case 'wildcard': {
+      const pattern = wildcardPattern(textOf(operand, operator, at));
+      return (value) => typeof value === 'string' && pattern.test(value);
+    }
+    case 'numeric':
+      return numericTest(operand, at);
+    case 'cidr':
+      return cidrTest(textOf(operand, operator, at), at);
+    default:
+      throw new InvalidPattern(`${at}: there is no operator ${operator}`);
+  }
+}
+
+function textTest(
+  operand: unknown,
+  operator: string,
+  at: string,
+  compare: (value: string, wanted: string) => boolean,
+): (value: unknown) => boolean {
+  if (isObject(operand) && typeof operand['equals-ignore-case'] === 'string') {
+    const wanted = operand['equals-ignore-case'].toLowerCase();
+    return (value) => typeof value === 'string' && compare(value.toLowerCase(), wanted);
+  }
+  const wanted = textOf(operand, operator, at);
+  return (value) => typeof value === 'string' && compare(value, wanted);
+}
+
+function textOf(operand: unknown, operator: string, at: string): string {
+  if (typeof operand !== 'string') throw new InvalidPattern(`${at}: ${operator} takes a string`);
+  return operand;
+}
+
+/** `*` stands for any characters, `\*` for itself. */
+function wildcardPattern(wildcard: string): RegExp {
+  const source = wildcard.replace(/\\[*\\]|[.*+?^${}()|[\]\\]/g, (match) => {
+    if (match === '*') return '.*';
+    return match.length === 2 ? match : `\\${match}`;
+  });
+  return new RegExp(`^${source}$`, 's');
+}
+
+const COMPARISONS: Readonly<Record<string, (value: number, bound: number) => boolean>> = {
+  '=': (value, bound) => value === bound,
+  '<': (value, bound) => value < bound,
+  '<=': (value, bound) => value <= bound,
+  '>': (value, bound) => value > bound,
+  '>=': (value, bound) => value >= bound,
+};
+
+function numericTest(operand: unknown, at: string): (value: unknown) => boolean {
+  const parts = Array.isArray(operand) ? operand : [];
+  if (parts.length !== 2 && parts.length !== 4) {
+    throw new InvalidPattern(`${at}: numeric takes one comparison or two, as in [">", 0, "<=", 5]`);
+  }
+  const tests: ((value: number) => boolean)[] = [];
+  for (let index = 0; index < parts.length; index += 2) {
+    const compare = COMPARISONS[String(parts[index])];
+    const bound: unknown = parts[index + 1];
+    if (compare === undefined || typeof bound !== 'number') {
+      throw new InvalidPattern(`${at}: numeric takes =, <, <=, > or >= and a number`);
+    }
+    tests.push((value) => compare(value, bound));
+  }
+  return (value) => typeof value === 'number' && tests.every((test) => test(value));
+}
+
+function cidrTest(cidr: string, at: string): (value: unknown) => boolean {
+  const [, base = '', length = ''] = /^([\d.]+)\/(\d{1,2})$/.exec(cidr) ?? [];
+  const from = addressOf(base);
+  if (from === undefined || Number(length) > 32) throw new InvalidPattern(`${at}: ${cidr} is no range of addresses`);
+  const size = 2 ** (32 - Number(length));
+  const start = Math.floor(from / size);
+  return (value) => {
+    const address = typeof value === 'string' ? addressOf(value) : undefined;
+    return address !== undefined && Math.floor(address / size) === start;
+  };
+}
+
+function addressOf(text: string): number | undefined {
+  const parts = text.split('.').map((part) => (/^\d{1,3}$/.test(part) ? Number(part) : Number.NaN));
+  if (parts.length !== 4 || !parts.every((part) => part <= 255)) return undefined;
+  return parts.reduce((sum, part) => sum * 256 + part, 0);
+}
+
+function isObject(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
