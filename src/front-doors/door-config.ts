@@ -193,7 +193,8 @@ function parseEntry(entry: unknown, more: readonly string[]) {
 /** `/api/* -> FUNCTION`, with a method in front where only that one is meant; or the same as an object. */
 function parseRule(entry: unknown): ListenerRule {
   const { left, members } = splitEntry(entry, 'path', ['method', 'host']);
-  const [, written, path] = /^(?:([A-Za-z]+)\s+)?([/*]\S*)$/.exec(left.trim() === '$default' ? '/*' : left.trim()) ?? [];
+  const [, written, path] =
+    /^(?:([A-Za-z]+)\s+)?([/*]\S*)$/.exec(left.trim() === '$default' ? '/*' : left.trim()) ?? [];
   if (path === undefined) throw new DoorConfigError(`'${left}' is no rule: it must be a path, as in /api/* -> NAME.`);
   const method = String(members.method ?? written ?? 'ANY').toUpperCase();
   if (members.host !== undefined && typeof members.host !== 'string')

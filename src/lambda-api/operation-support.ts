@@ -20,7 +20,6 @@ const CAPACITY: Support = {
 };
 
 const POLICY = stored('Callers are not judged by policies.');
-const URL = stored('Function URLs are not answered yet.');
 const EVENT_SOURCE = stored('Nothing polls event sources yet.');
 const SIGNING = stored('Signatures of code are not checked.');
 const RUNTIME_MANAGEMENT = stored('Lamella updates no runtimes.');
@@ -35,7 +34,7 @@ export const OPERATION_SUPPORT: Readonly<Record<OperationName, Support>> = {
   CreateCodeSigningConfig: SIGNING,
   CreateEventSourceMapping: EVENT_SOURCE,
   CreateFunction: SUPPORTED,
-  CreateFunctionUrlConfig: URL,
+  CreateFunctionUrlConfig: SUPPORTED,
   DeleteAlias: SUPPORTED,
   DeleteCapacityProvider: CAPACITY,
   DeleteCodeSigningConfig: SIGNING,
@@ -44,7 +43,7 @@ export const OPERATION_SUPPORT: Readonly<Record<OperationName, Support>> = {
   DeleteFunctionCodeSigningConfig: SIGNING,
   DeleteFunctionConcurrency: SUPPORTED,
   DeleteFunctionEventInvokeConfig: SUPPORTED,
-  DeleteFunctionUrlConfig: URL,
+  DeleteFunctionUrlConfig: SUPPORTED,
   DeleteLayerVersion: SUPPORTED,
   DeleteProvisionedConcurrencyConfig: SUPPORTED,
   GetAccountSettings: SUPPORTED,
@@ -62,7 +61,7 @@ export const OPERATION_SUPPORT: Readonly<Record<OperationName, Support>> = {
   GetFunctionEventInvokeConfig: SUPPORTED,
   GetFunctionRecursionConfig: SUPPORTED,
   GetFunctionScalingConfig: SCALING,
-  GetFunctionUrlConfig: URL,
+  GetFunctionUrlConfig: SUPPORTED,
   GetLayerVersion: SUPPORTED,
   GetLayerVersionByArn: SUPPORTED,
   GetLayerVersionPolicy: POLICY,
@@ -78,7 +77,7 @@ export const OPERATION_SUPPORT: Readonly<Record<OperationName, Support>> = {
   ListDurableExecutionsByFunction: DURABLE,
   ListEventSourceMappings: EVENT_SOURCE,
   ListFunctionEventInvokeConfigs: SUPPORTED,
-  ListFunctionUrlConfigs: URL,
+  ListFunctionUrlConfigs: SUPPORTED,
   ListFunctionVersionsByCapacityProvider: CAPACITY,
   ListFunctions: SUPPORTED,
   ListFunctionsByCodeSigningConfig: SIGNING,
@@ -111,7 +110,7 @@ export const OPERATION_SUPPORT: Readonly<Record<OperationName, Support>> = {
   UpdateFunctionCode: SUPPORTED,
   UpdateFunctionConfiguration: SUPPORTED,
   UpdateFunctionEventInvokeConfig: SUPPORTED,
-  UpdateFunctionUrlConfig: URL,
+  UpdateFunctionUrlConfig: SUPPORTED,
 };
 
 function stored(lacking: string): Support {
