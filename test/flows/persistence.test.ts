@@ -194,9 +194,9 @@ describe('kill -9', () => {
       for (let number = 0; ; number++) {
         const name = `f-${writer}-${randomUUID().slice(0, 8)}`;
         const first = await code(name);
-        const function_ = { FunctionName: name, Runtime: 'provided.al2023', Handler: 'h', Role: ROLE } as const;
+        const function_ = { FunctionName: name, Runtime: 'provided.al2023', Handler: 'h', Role: ROLE, Timeout: 60 } as const;
         await client.send(new CreateFunctionCommand({ ...function_, Code: { ZipFile: first } }));
-        const record = { sha: sha256(first), timeout: 3, versions: [] as string[] };
+        const record = { sha: sha256(first), timeout: 60, versions: [] as string[] };
         functions.set(name, record);
         const layer = await zipOf({ 'file.txt': name });
         const published = await client.send(
@@ -213,8 +213,8 @@ describe('kill -9', () => {
         await client.send(new UpdateFunctionCodeCommand({ FunctionName: name, ZipFile: second }));
         functions.set(name, { ...record, sha: sha256(second) });
         functions.delete(name);
-        await client.send(new UpdateFunctionConfigurationCommand({ FunctionName: name, Timeout: 10 + number }));
-        functions.set(name, { ...record, sha: sha256(second), timeout: 10 + number });
+        await client.send(new UpdateFunctionConfigurationCommand({ FunctionName: name, Timeout: 100 + number }));
+        functions.set(name, { ...record, sha: sha256(second), timeout: 100 + number });
         await iam.send(
           new CreateRoleCommand({
             RoleName: name,
@@ -250,7 +250,7 @@ describe('kill -9', () => {
     for (const [FunctionName, { sha, timeout, versions }] of functions) {
       const { Configuration, Code } = await client.send(new GetFunctionCommand({ FunctionName }));
       expect(Configuration).toMatchObject({ CodeSha256: sha, State: 'Active', LastUpdateStatus: 'Successful' });
-      if (timeout !== 3) expect(Configuration?.Timeout).toBe(timeout);
+      if (timeout !== 60) expect(Configuration?.Timeout).toBe(timeout);
       const download = await fetch(Code?.Location ?? '');
       const zip = Buffer.from(await download.arrayBuffer());
       expect({ status: download.status, text: zip.toString('latin1') }).toMatchObject({ status: 200 });
