@@ -456,11 +456,15 @@ class Driver implements Environment {
     for (const [index, name] of this.#extensionNames.entries()) {
       const path = `/opt/extensions/${name}`;
       this.#session.extensions.expect([name]);
-      if (index >= EXTENSION_LIMIT) return this.#failLaunch(name, 'TooManyExtensions', 'ErrTooManyExtensions');
+      if (index >= EXTENSION_LIMIT) {
+        this.#failLaunch(name, 'TooManyExtensions', 'ErrTooManyExtensions');
+        return;
+      }
       const verdict = checkExecutable(path, { taskRoot: codeDirectory, optRoot: optDirectory });
       if (verdict.kind === 'unstartable') {
         const problem = verdict.reason === 'permission denied' ? 'PermissionDenied' : 'UnknownError';
-        return this.#failLaunch(name, problem, `fork/exec ${path}: ${verdict.reason}`);
+        this.#failLaunch(name, problem, `fork/exec ${path}: ${verdict.reason}`);
+        return;
       }
       const process = this.#start(path, 'extension', environment, (exit) => {
         this.#handle({ kind: 'exited', at: this.#now(), fault: extensionExited(exit, this.#reported) });

@@ -20,7 +20,6 @@ const CAPACITY: Support = {
 };
 
 const POLICY = stored('Callers are not judged by policies.');
-const URL = stored('Function URLs are not answered yet.');
 const EVENT_SOURCE: Support = {
   kind: 'supported',
   remark: 'Of queues; streams and brokers are stored, and nothing polls them.',
@@ -38,7 +37,7 @@ export const OPERATION_SUPPORT: Readonly<Record<OperationName, Support>> = {
   CreateCodeSigningConfig: SIGNING,
   CreateEventSourceMapping: EVENT_SOURCE,
   CreateFunction: SUPPORTED,
-  CreateFunctionUrlConfig: URL,
+  CreateFunctionUrlConfig: SUPPORTED,
   DeleteAlias: SUPPORTED,
   DeleteCapacityProvider: CAPACITY,
   DeleteCodeSigningConfig: SIGNING,
@@ -47,7 +46,7 @@ export const OPERATION_SUPPORT: Readonly<Record<OperationName, Support>> = {
   DeleteFunctionCodeSigningConfig: SIGNING,
   DeleteFunctionConcurrency: SUPPORTED,
   DeleteFunctionEventInvokeConfig: SUPPORTED,
-  DeleteFunctionUrlConfig: URL,
+  DeleteFunctionUrlConfig: SUPPORTED,
   DeleteLayerVersion: SUPPORTED,
   DeleteProvisionedConcurrencyConfig: SUPPORTED,
   GetAccountSettings: SUPPORTED,
@@ -65,7 +64,7 @@ export const OPERATION_SUPPORT: Readonly<Record<OperationName, Support>> = {
   GetFunctionEventInvokeConfig: SUPPORTED,
   GetFunctionRecursionConfig: SUPPORTED,
   GetFunctionScalingConfig: SCALING,
-  GetFunctionUrlConfig: URL,
+  GetFunctionUrlConfig: SUPPORTED,
   GetLayerVersion: SUPPORTED,
   GetLayerVersionByArn: SUPPORTED,
   GetLayerVersionPolicy: POLICY,
@@ -81,7 +80,7 @@ export const OPERATION_SUPPORT: Readonly<Record<OperationName, Support>> = {
   ListDurableExecutionsByFunction: DURABLE,
   ListEventSourceMappings: EVENT_SOURCE,
   ListFunctionEventInvokeConfigs: SUPPORTED,
-  ListFunctionUrlConfigs: URL,
+  ListFunctionUrlConfigs: SUPPORTED,
   ListFunctionVersionsByCapacityProvider: CAPACITY,
   ListFunctions: SUPPORTED,
   ListFunctionsByCodeSigningConfig: SIGNING,
@@ -114,7 +113,7 @@ export const OPERATION_SUPPORT: Readonly<Record<OperationName, Support>> = {
   UpdateFunctionCode: SUPPORTED,
   UpdateFunctionConfiguration: SUPPORTED,
   UpdateFunctionEventInvokeConfig: SUPPORTED,
-  UpdateFunctionUrlConfig: URL,
+  UpdateFunctionUrlConfig: SUPPORTED,
 };
 
 function stored(lacking: string): Support {
