@@ -194,7 +194,13 @@ describe('kill -9', () => {
       for (let number = 0; ; number++) {
         const name = `f-${writer}-${randomUUID().slice(0, 8)}`;
         const first = await code(name);
-        const function_ = { FunctionName: name, Runtime: 'provided.al2023', Handler: 'h', Role: ROLE, Timeout: 60 } as const;
+        const function_ = {
+          FunctionName: name,
+          Runtime: 'provided.al2023',
+          Handler: 'h',
+          Role: ROLE,
+          Timeout: 60,
+        } as const;
         await client.send(new CreateFunctionCommand({ ...function_, Code: { ZipFile: first } }));
         const record = { sha: sha256(first), timeout: 60, versions: [] as string[] };
         functions.set(name, record);
