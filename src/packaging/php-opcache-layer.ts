@@ -52,16 +52,16 @@ const INI = [
   }).map(([name, value]) => `${name} = ${value}`),
   '',
 ].join('\n');
-/** Compiles the files that it is told on standard input's stead, /work/list, from a position on, and notes how far it is. */
+/** Compiles the files that it is told on standard input's stead, /build/list, from a position on, and notes how far it is. */
 const COMPILER = `<?php
-$files = file('/work/list', FILE_IGNORE_NEW_LINES);
+$files = file('/build/list', FILE_IGNORE_NEW_LINES);
 for ($i = (int) $argv[1]; $i < count($files); $i++) {
-    file_put_contents('/work/at', (string) $i);
+    file_put_contents('/build/at', (string) $i);
     if (!opcache_compile_file($files[$i])) {
-        file_put_contents('/work/skipped', $files[$i] . "\\n", FILE_APPEND);
+        file_put_contents('/build/skipped', $files[$i] . "\\n", FILE_APPEND);
     }
 }
-file_put_contents('/work/at', 'end');
+file_put_contents('/build/at', 'end');
 `;
 /** Time is part of what PHP writes; with one for all files the same code gives the same bytes. */
 const FIXED_TIME = new Date(Date.UTC(1980, 0, 1));
@@ -88,7 +88,7 @@ export async function buildOpcacheLayer(request: OpcacheLayerRequest): Promise<O
     const cache = await entriesOfFolder(folders.cache, { prefix: 'lamella/opcache/' });
     const entries: ZipEntry[] = [
       ...cache
-        .filter(({ path, content }) => content.kind === 'file' && !path.endsWith('/work/compile.php.bin'))
+        .filter(({ path, content }) => content.kind === 'file' && !path.endsWith('/build/compile.php.bin'))
         .map((entry) => ({ ...entry, mode: 0o644 })),
       { path: 'lamella/ini/90-opcache.ini', mode: 0o644, content: { kind: 'bytes', bytes: Buffer.from(INI) } },
     ];
@@ -154,7 +154,7 @@ async function compile(files: readonly string[], folders: Folders): Promise<void
   const arguments_ = settings.flatMap(([name, value]) => ['-d', `${name}=${value}`]);
   for (let start = 0; start < files.length; ) {
     // What PHP writes holds addresses of its memory: without setarch they would differ from run to run.
-    const inside = ['setarch', '-R', '/opt/bin/php', ...arguments_, '/work/compile.php', String(start)];
+    const inside = ['setarch', '-R', '/opt/bin/php', ...arguments_, '/build/compile.php', String(start)];
     await rm(join(folders.work, 'at'), { force: true });
     const { stderr } = await runTool({ command: 'bwrap', arguments: [...mountsOf(folders), ...inside] });
     const at = await readFile(join(folders.work, 'at'), 'utf8').catch(() => undefined);
@@ -171,7 +171,7 @@ async function compile(files: readonly string[], folders: Folders): Promise<void
 function mountsOf({ opt, task, cache, work }: Folders): string[] {
   return [
     ...['--ro-bind', '/usr', '/usr', '--symlink', 'usr/lib', '/lib', '--symlink', 'usr/lib64', '/lib64'],
-    ...['--ro-bind', opt, '/opt', '--ro-bind', task, '/var/task', '--bind', cache, '/cache', '--bind', work, '/work'],
+    ...['--ro-bind', opt, '/opt', '--ro-bind', task, '/var/task', '--bind', cache, '/cache', '--bind', work, '/build'],
     ...['--tmpfs', '/tmp', '--proc', '/proc', '--dev', '/dev', '--unshare-net', '--unshare-pid', '--die-with-parent'],
     ...['--clearenv', '--chdir', '/var/task'],
   ];
