@@ -14,6 +14,7 @@ import {
   type ExtensionEventType,
   type ParkedEventPoll,
 } from './extensions.ts';
+import { headerOf } from './request-header.ts';
 import { readBody } from './response-body.ts';
 import type { RuntimeSession } from './session.ts';
 
@@ -174,9 +175,4 @@ function refuseState(response: HttpResponse, from: string, target: string, ident
 
 function transitionText(from: string, target: string, who: string): string {
   return `State transition from ${from} to ${target} failed for extension ${who}. Error: State transition is not allowed`;
-}
-
-function headerOf(request: HttpRequest, name: string): string | undefined {
-  const value = request.headers[name];
-  return Array.isArray(value) ? value[0] : value;
 }

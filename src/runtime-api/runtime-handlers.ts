@@ -7,6 +7,7 @@ import type { HttpRequest, HttpResponse } from '../http/exchange.ts';
 import { filterErrorType } from '../protocol/faults.ts';
 import { QUOTAS } from '../protocol/quotas.ts';
 import { writeAccepted, writeError } from './api-response.ts';
+import { headerOf } from './request-header.ts';
 import { passOn, readBody } from './response-body.ts';
 import type { RuntimeEvent } from './runtime-state.ts';
 import type { Answer, Offer, ParkedPoll, RuntimeSession } from './session.ts';
@@ -182,9 +183,4 @@ function withoutCause(body: Buffer, contentType: string | undefined): Buffer {
 
 function contentTypeOf(request: HttpRequest): string | undefined {
   return request.headers['content-type'];
-}
-
-function headerOf(request: HttpRequest, name: string): string | undefined {
-  const value = request.headers[name];
-  return Array.isArray(value) ? value[0] : value;
 }
