@@ -187,18 +187,15 @@ async function open(options: Options, lifetime: Lifetime): Promise<Omit<Lamella,
   provisioner.reconcile();
   lifetime.onClose(
     functions.onChange(() => {
-      pool.retireOutdated();
+      // First what is wanted, so that nothing is prepared for a revision that is past.
       provisioner.reconcile();
+      pool.retireOutdated();
     }),
   );
   lifetime.own(collectRegularly(functions, () => pool.versionsInUse(), clock, log));
   const dispatcher = createDispatcher({
     pool,
-    limitsOf: ({ scope, name }) => ({
-      account: options.accountConcurrency,
-      reservedByOthers: features.concurrency.reservedByOthers(scope, name),
-      reserved: features.concurrency.reserved(scope, name),
-    }),
+    limitsOf: ({ scope, name, version }) => features.concurrency.sharesOf(scope, name, version),
   });
 
   // A service that was given no keys knows the one that its own documents name.

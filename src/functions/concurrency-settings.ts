@@ -12,7 +12,7 @@ import { type Page, pageOf, parseMarker } from '../storage/page.ts';
 import type { Aliases } from './aliases.ts';
 import type { FunctionDirectory } from './function-directory.ts';
 import { isAliasName } from './function-directory.ts';
-import { createFunctionSettings } from './function-settings.ts';
+import { createFunctionSettings, type Setting } from './function-settings.ts';
 
 export type ProvisionedConcurrency = {
   /** A version or an alias. */
@@ -22,6 +22,15 @@ export type ProvisionedConcurrency = {
   readonly lastModified: string;
 };
 
+export type ConcurrencyShares = {
+  /** What is neither reserved by functions nor provisioned for versions of functions that reserved nothing. */
+  readonly account: number;
+  /** What the function reserved, without what is provisioned for its versions; undefined when it reserved nothing. */
+  readonly reserved: number | undefined;
+  /** What is provisioned for the version. */
+  readonly provisioned: number;
+};
+
 export type ConcurrencySettings = {
   /** What all functions of an account and region may have at once. */
   readonly account: number;
@@ -29,10 +38,12 @@ export type ConcurrencySettings = {
   reserved(scope: Scope, name: string): number | undefined;
   reserve(scope: Scope, name: string, count: number): void;
   release(scope: Scope, name: string): void;
-  /** What all functions but this one have set aside. */
-  reservedByOthers(scope: Scope, name: string): number;
   /** What functions without a reservation share. */
   unreserved(scope: Scope): number;
+  /** What an invocation of a version may run out of: what is provisioned for versions is set aside for them alone. */
+  sharesOf(scope: Scope, name: string, version: string): ConcurrencyShares;
+  /** The version that is prepared for a qualifier: of an alias with weights the main one. */
+  preparedVersion(scope: Scope, name: string, qualifier: string): string;
   provision(scope: Scope, name: string, qualifier: string, count: number): ProvisionedConcurrency;
   provisioned(scope: Scope, name: string, qualifier: string): ProvisionedConcurrency | undefined;
   unprovision(scope: Scope, name: string, qualifier: string): void;
@@ -54,6 +65,14 @@ export type ConcurrencySettings = {
 
 type Provisioned = Omit<ProvisionedConcurrency, 'qualifier'>;
 
+/** What the functions of a scope have set aside. */
+type Allocations = {
+  readonly reservedTotal: number;
+  readonly provisioned: ReadonlyMap<string, readonly Setting<Provisioned>[]>;
+  /** What is provisioned where nothing is reserved: it comes out of what all functions share. */
+  readonly provisionedUnreserved: number;
+};
+
 /** All of them throw `ServiceError`s where AWS does. */
 export function createConcurrencySettings({
   database,
@@ -72,20 +91,31 @@ export function createConcurrencySettings({
   const reservations = createFunctionSettings<number>(database, 'reserved-concurrency');
   const provisions = createFunctionSettings<Provisioned>(database, 'provisioned-concurrency');
 
-  const sum = (counts: readonly number[]) => counts.reduce((total, count) => total + count, 0);
-  /** Totals by scope: every invocation asks for one. */
-  const totals = new Map<string, number>();
-  const reservedTotal = (scope: Scope, but?: string) => {
+  /** By scope, because every invocation asks. */
+  const allocations = new Map<string, Allocations>();
+  const allocationsOf = (scope: Scope): Allocations => {
     const key = `${scope.region}/${scope.account}`;
-    let total = totals.get(key);
-    if (total === undefined) {
-      total = sum(reservations.listAll(scope).map(({ document }) => document));
-      totals.set(key, total);
+    let found = allocations.get(key);
+    if (found === undefined) {
+      const reserved = new Map(reservations.listAll(scope).map(({ name, document }) => [name, document]));
+      const provisioned = new Map<string, Setting<Provisioned>[]>();
+      for (const setting of provisions.listAll(scope)) {
+        provisioned.set(setting.name, [...(provisioned.get(setting.name) ?? []), setting]);
+      }
+      const unreserved = [...provisioned].flatMap(([name, settings]) => (reserved.has(name) ? [] : settings));
+      found = {
+        provisioned,
+        reservedTotal: sum([...reserved.values()]),
+        provisionedUnreserved: requestedBy(unreserved),
+      };
+      allocations.set(key, found);
     }
-    return but === undefined ? total : total - (reservations.get(scope, but, '') ?? 0);
+    return found;
   };
-  const provisionsOf = (scope: Scope, name: string) =>
-    provisions.listAll(scope).filter((setting) => setting.name === name);
+  const reservedTotal = (scope: Scope) => allocationsOf(scope).reservedTotal;
+  const provisionsOf = (scope: Scope, name: string) => allocationsOf(scope).provisioned.get(name) ?? [];
+  const preparedVersion = (scope: Scope, name: string, qualifier: string) =>
+    (isAliasName(qualifier) ? aliases.find(scope, name, qualifier)?.version : undefined) ?? qualifier;
   const checkQualifier = (scope: Scope, name: string, qualifier: string, latest: string) => {
     if (qualifier === '$LATEST') throw refusal(latest);
     directory.requireQualifier(scope, name, qualifier);
@@ -93,8 +123,8 @@ export function createConcurrencySettings({
 
   function checkOverlap(scope: Scope, name: string, qualifier: string): void {
     const others = provisionsOf(scope, name).filter((setting) => setting.qualifier !== qualifier);
-    const versionOf = (named: string) => (isAliasName(named) ? aliases.find(scope, name, named)?.version : named);
-    const clash = others.find((other) => versionOf(other.qualifier) === versionOf(qualifier));
+    const version = preparedVersion(scope, name, qualifier);
+    const clash = others.find((other) => preparedVersion(scope, name, other.qualifier) === version);
     if (clash === undefined) return;
     throw new ServiceError(
       'ResourceConflictException',
@@ -105,27 +135,25 @@ export function createConcurrencySettings({
   }
 
   function checkAccount(scope: Scope, name: string, qualifier: string, count: number): void {
-    const others = sum(
-      provisionsOf(scope, name).flatMap((setting) =>
-        setting.qualifier === qualifier ? [] : [setting.document.requested],
-      ),
-    );
+    const present = provisionsOf(scope, name);
+    const before = requestedBy(present.filter((setting) => setting.qualifier === qualifier));
     const reserved = reservations.get(scope, name, '');
     if (reserved !== undefined) {
-      if (others + count > reserved) {
+      if (requestedBy(present) - before + count > reserved) {
         throw refusal(
           'Requested Provisioned Concurrency should not be greater than the reservedConcurrentExecution for function',
         );
       }
       return;
     }
-    const unreserved = accountConcurrency - reservedTotal(scope);
+    const others = allocationsOf(scope).provisionedUnreserved - before;
+    const unreserved = accountConcurrency - reservedTotal(scope) - others;
     if (count > unreserved) {
       throw untyped(
         `Specified ConcurrentExecutions for function is greater than account's unreserved concurrency [${unreserved}].`,
       );
     }
-    if (unreserved - others - count < QUOTAS.unreservedConcurrencyMin) {
+    if (unreserved - count < QUOTAS.unreservedConcurrencyMin) {
       throw untyped(
         "Specified ConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its " +
           `minimum value of [${QUOTAS.unreservedConcurrencyMin}].`,
@@ -138,30 +166,45 @@ export function createConcurrencySettings({
     reserved: (scope, name) => reservations.get(scope, name, ''),
     reserve(scope, name, count) {
       directory.requireFunction(scope, name, '$LATEST');
-      const provisioned = sum(provisionsOf(scope, name).map(({ document }) => document.requested));
+      const provisioned = requestedBy(provisionsOf(scope, name));
       if (count < provisioned) {
         throw untyped(
           ` ReservedConcurrentExecutions  ${count} should not be lower than ` +
             `function's total provisioned concurrency [${provisioned}].`,
         );
       }
-      const left = accountConcurrency - reservedTotal(scope, name) - count;
-      if (left < QUOTAS.unreservedConcurrencyMin) {
+      const left = accountConcurrency - reservedTotal(scope) + (reservations.get(scope, name, '') ?? 0) - count;
+      // Recorded on AWS: nothing at all can always be reserved, to switch a function off.
+      if (count > 0 && left < QUOTAS.unreservedConcurrencyMin) {
         throw untyped(
           "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution " +
             `below its minimum value of [${QUOTAS.unreservedConcurrencyMin}].`,
         );
       }
       reservations.put(scope, name, '', count);
-      totals.clear();
+      allocations.clear();
     },
     release(scope, name) {
       directory.requireFunction(scope, name);
       reservations.remove(scope, name, '');
-      totals.clear();
+      allocations.clear();
     },
-    reservedByOthers: (scope, name) => reservedTotal(scope, name),
     unreserved: (scope) => accountConcurrency - reservedTotal(scope),
+    sharesOf(scope, name, version) {
+      const { reservedTotal: reservedByAll, provisionedUnreserved } = allocationsOf(scope);
+      const account = accountConcurrency - reservedByAll - provisionedUnreserved;
+      const reserved = reservations.get(scope, name, '');
+      const present = provisionsOf(scope, name);
+      if (present.length === 0) return { account, reserved, provisioned: 0 };
+      return {
+        account,
+        reserved: reserved && reserved - requestedBy(present),
+        provisioned: requestedBy(
+          present.filter((setting) => preparedVersion(scope, name, setting.qualifier) === version),
+        ),
+      };
+    },
+    preparedVersion,
     provision(scope, name, qualifier, count) {
       checkQualifier(
         scope,
@@ -173,6 +216,7 @@ export function createConcurrencySettings({
       checkAccount(scope, name, qualifier, count);
       const document = { requested: count, lastModified: renderSecond(clock.epochMs()) };
       provisions.put(scope, name, qualifier, document);
+      allocations.clear();
       return { qualifier, ...document };
     },
     provisioned(scope, name, qualifier) {
@@ -183,6 +227,7 @@ export function createConcurrencySettings({
     unprovision(scope, name, qualifier) {
       checkQualifier(scope, name, qualifier, NOT_PUBLISHED);
       provisions.remove(scope, name, qualifier);
+      allocations.clear();
     },
     listProvisioned(scope, name, { marker, maxItems }) {
       directory.requireFunction(scope, name);
@@ -201,9 +246,17 @@ export function createConcurrencySettings({
     invalidate() {
       reservations.invalidate();
       provisions.invalidate();
-      totals.clear();
+      allocations.clear();
     },
   };
+}
+
+function sum(counts: readonly number[]): number {
+  return counts.reduce((total, count) => total + count, 0);
+}
+
+function requestedBy(settings: readonly Setting<Provisioned>[]): number {
+  return sum(settings.map(({ document }) => document.requested));
 }
 
 /** The ARN that a provisioned qualifier is listed under. */

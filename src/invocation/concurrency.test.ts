@@ -1,30 +1,51 @@
 import { describe, expect, it } from 'vitest';
 import { admit } from './concurrency.ts';
 
+const IDLE = { account: 0, function: 0, version: 0 };
+const LIMITS = { account: 10, reserved: undefined, provisioned: 0 };
+
 describe('admission', () => {
   it.each([
-    ['below the account limit', { account: 9, function: 9 }, {}, undefined],
-    ['at the account limit', { account: 10, function: 0 }, {}, 'ConcurrentInvocationLimitExceeded'],
+    ['below the account limit', { account: 9, function: 9 }, {}, { share: 'unreserved' }],
+    ['at the account limit', { account: 10 }, {}, { refusal: 'ConcurrentInvocationLimitExceeded' }],
     [
-      'into what others reserved',
-      { account: 6, function: 0 },
-      { reservedByOthers: 4 },
-      'ConcurrentInvocationLimitExceeded',
+      'below its own reserve, with the account full',
+      { account: 10, function: 1 },
+      { reserved: 2 },
+      { share: 'reserved' },
     ],
-    ['below its own reserve, with the account full', { account: 10, function: 1 }, { reserved: 2 }, undefined],
     [
       'at its own reserve',
-      { account: 2, function: 2 },
+      { function: 2 },
       { reserved: 2 },
-      'ReservedFunctionConcurrentInvocationLimitExceeded',
+      { refusal: 'ReservedFunctionConcurrentInvocationLimitExceeded' },
     ],
     [
       'with nothing reserved at all',
-      { account: 0, function: 0 },
+      {},
       { reserved: 0 },
-      'ReservedFunctionConcurrentInvocationLimitExceeded',
+      { refusal: 'ReservedFunctionConcurrentInvocationLimitExceeded' },
+    ],
+    [
+      'as provisioned, with reserve and account full',
+      { account: 10, version: 1 },
+      { reserved: 0, provisioned: 2 },
+      { share: 'provisioned' },
+    ],
+    [
+      'beyond what is provisioned, into the reserve',
+      { version: 2 },
+      { reserved: 1, provisioned: 2 },
+      { share: 'reserved' },
+    ],
+    ["beyond what is provisioned, into the account's", { version: 2 }, { provisioned: 2 }, { share: 'unreserved' }],
+    [
+      'beyond what is provisioned, with the reserve used up by it',
+      { version: 2 },
+      { reserved: 0, provisioned: 2 },
+      { refusal: 'ReservedFunctionConcurrentInvocationLimitExceeded' },
     ],
   ])('%s', (_case, counts, limits, expected) => {
-    expect(admit(counts, { account: 10, reservedByOthers: 0, reserved: undefined, ...limits })).toBe(expected);
+    expect(admit({ ...IDLE, ...counts }, { ...LIMITS, ...limits })).toEqual(expected);
   });
 });

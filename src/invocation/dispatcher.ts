@@ -3,7 +3,7 @@
  * knows no protocol of the doors', and no environment's inside.
  */
 import type { Environment } from '../environment/environment.ts';
-import type { Invocation, Outcome, ThrottleReason } from '../environment/invocation.ts';
+import type { Invocation, Outcome } from '../environment/invocation.ts';
 import type { FunctionVersion } from '../functions/function.ts';
 import { admit, type ConcurrencyLimits } from './concurrency.ts';
 import type { EnvironmentPool } from './pool.ts';
@@ -14,7 +14,7 @@ export interface Dispatcher {
 }
 
 export type DispatcherOptions = {
-  readonly pool: EnvironmentPool;
+  readonly pool: Pick<EnvironmentPool, 'acquire' | 'giveBack' | 'discard'>;
   readonly limitsOf: (version: FunctionVersion) => ConcurrencyLimits;
 };
 
@@ -23,31 +23,43 @@ export function createDispatcher({ pool, limitsOf }: DispatcherOptions): Dispatc
 
   return {
     async invoke(version, invocation) {
+      const limits = limitsOf(version);
       const account = `${version.scope.account}:${version.scope.region}`;
       const ofFunction = `${account}:${version.name}`;
-      const counts = { account: inFlight.of(account), function: inFlight.of(ofFunction) };
-      const refusal: ThrottleReason | undefined = admit(counts, limitsOf(version));
-      if (refusal) return { kind: 'throttled', reason: refusal };
-      inFlight.add(account, 1);
-      inFlight.add(ofFunction, 1);
-      const done = () => {
-        inFlight.add(account, -1);
-        inFlight.add(ofFunction, -1);
+      const ofVersion = limits.provisioned > 0 ? `${ofFunction}:${version.version}` : '';
+      const counts = {
+        account: inFlight.of(account),
+        function: inFlight.of(ofFunction),
+        version: inFlight.of(ofVersion),
       };
-      let environment: Environment;
+      const admission = admit(counts, limits);
+      if ('refusal' in admission) return { kind: 'throttled', reason: admission.refusal };
+      const { share } = admission;
+      const count = (by: 1 | -1) => {
+        inFlight.add(share === 'provisioned' ? ofVersion : ofFunction, by);
+        if (share === 'unreserved') inFlight.add(account, by);
+      };
+      count(1);
+      let environment: Environment | undefined;
       try {
         environment = await pool.acquire(version);
+        return start(environment);
       } catch (failure) {
-        done();
+        // It has not even begun, so that nobody else gives back what it holds.
+        count(-1);
+        if (environment) pool.discard(environment);
         throw failure;
       }
-      const { outcome, released } = environment.run(invocation);
-      void released.then((state) => {
-        done();
-        if (state === 'reusable') pool.giveBack(environment);
-        else pool.discard(environment);
-      });
-      return outcome;
+
+      function start(used: Environment): Promise<Outcome> {
+        const { outcome, released } = used.run(invocation);
+        void released.then((state) => {
+          count(-1);
+          if (state === 'reusable') pool.giveBack(used);
+          else pool.discard(used);
+        });
+        return outcome;
+      }
     },
   };
 }

@@ -129,6 +129,14 @@ describe('the pool', () => {
     expect(clock.pending).toBe(0);
   });
 
+  it('keeps nothing of a revision whose environment could not be opened', async () => {
+    const { pool } = createPool(() => {
+      throw new Error('no room');
+    });
+    await expect(pool.acquire(version('a'))).rejects.toThrow('no room');
+    expect(pool.revisionCount).toBe(0);
+  });
+
   it('ends idle environments when it drains, and busy ones as they are given back', async () => {
     const { pool, opened } = createPool();
     const busy = await pool.acquire(version('a'));
@@ -193,5 +201,17 @@ describe('provisioned concurrency', () => {
     pool.provision(version('a'), 0);
     clock.advance(2_000_000);
     await expect.poll(() => opened.every((environment) => environment.isClosed)).toBe(true);
+    expect(pool.revisionCount).toBe(0);
+  });
+
+  it('keeps nothing of what was never prepared, or failed to be', async () => {
+    const { pool } = createPool((environment) => {
+      environment.initialisesWell = false;
+    });
+    pool.provision(version('a'), 0);
+    expect(pool.revisionCount).toBe(0);
+    pool.provision(version('b'), 1);
+    pool.provision(version('b'), 0);
+    await expect.poll(() => pool.revisionCount).toBe(0);
   });
 });

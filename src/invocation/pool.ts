@@ -73,7 +73,10 @@ export class EnvironmentPool {
     const settling = await this.#waitForSettling(group);
     if (settling) return settling;
     if (this.#isClosed) throw new Error('the service is shutting down');
-    const environment = await this.#options.open(version, 'on-demand');
+    const environment = await this.#options.open(version, 'on-demand').catch((failure: unknown) => {
+      this.#forgetIfEmpty(version);
+      throw failure;
+    });
     // The service may have begun to close meanwhile, or the group have been emptied and dropped.
     this.#groupOf(version).busy.add(environment);
     if (this.#isClosed) {
@@ -106,11 +109,10 @@ export class EnvironmentPool {
 
   /** Ends an environment; it is not used again. */
   discard(environment: Environment): void {
-    const key = keyOf(environment.version);
-    const group = this.#groups.get(key);
+    const group = this.#groups.get(keyOf(environment.version));
     group?.busy.delete(environment);
     if (group?.provisioned.environments.delete(environment)) this.#prepareMissing(environment.version, group);
-    if (group && isEmpty(group)) this.#groups.delete(key);
+    this.#forgetIfEmpty(environment.version);
     const closing = environment
       .close()
       .catch((failure: unknown) => this.#options.log.error({ err: failure }, 'an environment did not end cleanly'))
@@ -120,7 +122,8 @@ export class EnvironmentPool {
 
   /** Keeps `count` environments of a version initialised ahead of calls; 0 lets go of them. */
   provision(version: FunctionVersion, count: number): void {
-    const { provisioned } = this.#groupOf(version);
+    const group = this.#groupOf(version);
+    const { provisioned } = group;
     provisioned.target = count;
     provisioned.hasFailed = false;
     // What is too many stays as an ordinary environment, until it has been idle for long.
@@ -129,7 +132,13 @@ export class EnvironmentPool {
       provisioned.environments.delete(environment);
     }
     if (count === 0) this.#scheduleSweep();
-    this.#prepareMissing(version, this.#groupOf(version));
+    this.#prepareMissing(version, group);
+    this.#forgetIfEmpty(version);
+  }
+
+  /** How many revisions it keeps anything of: environments, callers that wait, a number to prepare. */
+  get revisionCount(): number {
+    return this.#groups.size;
   }
 
   /** How far the preparation of a version's environments has come. */
@@ -186,6 +195,12 @@ export class EnvironmentPool {
     return group;
   }
 
+  #forgetIfEmpty(version: FunctionVersion): void {
+    const key = keyOf(version);
+    const group = this.#groups.get(key);
+    if (group && isEmpty(group)) this.#groups.delete(key);
+  }
+
   #prepareMissing(version: FunctionVersion, group: Group): void {
     const { provisioned } = group;
     while (
@@ -202,6 +217,7 @@ export class EnvironmentPool {
         .finally(() => {
           provisioned.preparing -= 1;
           this.#closings.delete(prepared);
+          this.#forgetIfEmpty(version);
         });
       this.#closings.add(prepared);
     }

@@ -42,7 +42,9 @@ export function createProvisioner({
 export function provisionTargets({ concurrency, resolve }: FunctionFeatures): ProvisionTarget[] {
   return concurrency.everyProvision().flatMap(({ scope, name, qualifier, count }) => {
     try {
-      return [{ version: resolve(scope, name as FunctionName, qualifier), count }];
+      return [
+        { version: resolve(scope, name as FunctionName, concurrency.preparedVersion(scope, name, qualifier)), count },
+      ];
     } catch (failure) {
       if (failure instanceof ServiceError) return [];
       throw failure;

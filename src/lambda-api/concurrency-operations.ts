@@ -15,7 +15,9 @@ import { functionNotFound, resolveFunctionReference } from './references.ts';
 export function concurrencyOperations({ features, provisioner }: LambdaApiDependencies): OperationHandlers {
   const { concurrency, directory } = features;
   const statusOf = (scope: Scope, name: string, { qualifier }: ProvisionedConcurrency): ProvisionedStatus =>
-    provisioner.statusOf(features.resolve(scope, name as FunctionName, qualifier));
+    provisioner.statusOf(
+      features.resolve(scope, name as FunctionName, concurrency.preparedVersion(scope, name, qualifier)),
+    );
   return {
     PutFunctionConcurrency(input, { scope }) {
       const name = unqualified(scope, input.FunctionName);

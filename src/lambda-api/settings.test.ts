@@ -338,6 +338,39 @@ describe('concurrency', () => {
     );
   });
 
+  it('is reserved with 0 in an account that has nothing to spare', async () => {
+    await create('takes-all');
+    await create('is-off');
+    await reserve(900, 'takes-all');
+    expect(await refusal(reserve(1, 'is-off'))).toContain('below its minimum value of [100].');
+    expect((await reserve(0, 'is-off')).ReservedConcurrentExecutions).toBe(0);
+    for (const FunctionName of ['takes-all', 'is-off']) {
+      await api.client.send(new sdk.DeleteFunctionConcurrencyCommand({ FunctionName }));
+    }
+  });
+
+  it('is provisioned out of what is reserved, or out of what the account has left', async () => {
+    expect(await refusal(provision('1', 1001))).toBe(
+      "InvalidParameterValueException: Specified ConcurrentExecutions for function is greater than account's unreserved concurrency [1000].",
+    );
+    expect(await refusal(provision('1', 901))).toBe(
+      "InvalidParameterValueException: Specified ConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [100].",
+    );
+    await reserve(2);
+    expect(await refusal(provision('1', 3))).toBe(
+      'InvalidParameterValueException: Requested Provisioned Concurrency should not be greater than the reservedConcurrentExecution for function',
+    );
+    await api.client.send(new sdk.DeleteFunctionConcurrencyCommand({ FunctionName: 'concurrent' }));
+    // What one function has provisioned is gone for the others.
+    await create('greedy', 1);
+    await provision('1', 900, 'greedy');
+    expect(await refusal(provision('1', 1))).toContain('below its minimum value of [100].');
+    await provision('1', 800, 'greedy');
+    await api.client.send(
+      new sdk.DeleteProvisionedConcurrencyConfigCommand({ FunctionName: 'greedy', Qualifier: '1' }),
+    );
+  });
+
   it('is provisioned for a version or an alias, not for both', async () => {
     const version = { FunctionName: 'concurrent', Qualifier: '1' };
     const put = await provision('1');

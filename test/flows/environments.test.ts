@@ -2,6 +2,7 @@
 import {
   GetProvisionedConcurrencyConfigCommand,
   PublishVersionCommand,
+  PutFunctionConcurrencyCommand,
   PutProvisionedConcurrencyConfigCommand,
 } from '@aws-sdk/client-lambda';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -170,5 +171,32 @@ while True:
     expect(performance.now() - startedAt).toBeLessThan(450);
     expect(invoked.map(({ payload }) => payload)).toEqual(['provisioned-concurrency', 'provisioned-concurrency']);
     expect(invoked[0]?.log).toMatch(/\tInit Duration: [\d.]+ ms\t\n$/);
+  });
+
+  it('leaves nothing to $LATEST where all that is reserved is provisioned for a version', async () => {
+    const FunctionName = 'is-all-provisioned';
+    await service.createFunction(
+      FunctionName,
+      { bootstrap: shellRuntime('respond "$AWS_LAMBDA_INITIALIZATION_TYPE"') },
+      ROOMY,
+    );
+    const { Version = '' } = await service.client.send(new PublishVersionCommand({ FunctionName }));
+    await service.client.send(new PutFunctionConcurrencyCommand({ FunctionName, ReservedConcurrentExecutions: 1 }));
+    expect((await service.invoke(FunctionName)).payload).toBe('on-demand');
+    const of = { FunctionName, Qualifier: Version };
+    await service.client.send(
+      new PutProvisionedConcurrencyConfigCommand({ ...of, ProvisionedConcurrentExecutions: 1 }),
+    );
+    await expect
+      .poll(async () => (await service.client.send(new GetProvisionedConcurrencyConfigCommand(of))).Status)
+      .toBe('READY');
+    const throttled = {
+      name: 'TooManyRequestsException',
+      Reason: 'ReservedFunctionConcurrentInvocationLimitExceeded',
+      message: 'Rate Exceeded.',
+    };
+    await expect(service.invoke(FunctionName)).rejects.toMatchObject(throttled);
+    expect((await service.invoke(FunctionName, {}, of)).payload).toBe('provisioned-concurrency');
+    await expect(service.invoke(FunctionName)).rejects.toMatchObject(throttled);
   });
 });

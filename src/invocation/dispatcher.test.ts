@@ -1,0 +1,102 @@
+import { describe, expect, it } from 'vitest';
+import type { Environment } from '../environment/environment.ts';
+import type { Invocation, Outcome } from '../environment/invocation.ts';
+import type { FunctionVersion } from '../functions/function.ts';
+import { createDispatcher } from './dispatcher.ts';
+
+const SCOPE = { region: 'us-east-1', account: '123456789012' };
+const INVOCATION = {} as Invocation;
+const RETURNED = { kind: 'returned', payload: Buffer.from('1') } as unknown as Outcome;
+
+function version(name: string, number = '$LATEST'): FunctionVersion {
+  return { scope: SCOPE, name, version: number, revisionId: 'a' } as unknown as FunctionVersion;
+}
+
+/** A pool whose environments answer at once and stay in use until `release`. */
+function createWorld(limits: { account?: number; reserved?: Record<string, number>; provisioned?: string } = {}) {
+  const inUse: ((state: 'reusable' | 'gone') => void)[] = [];
+  const fate: Environment[][] = [[], []];
+  const world = { run: (): void => undefined, acquire: (): void => undefined };
+  const dispatcher = createDispatcher({
+    pool: {
+      async acquire() {
+        world.acquire();
+        const environment = {
+          run() {
+            world.run();
+            const released = new Promise<'reusable' | 'gone'>((resolve) => inUse.push(resolve));
+            return { outcome: Promise.resolve(RETURNED), released };
+          },
+        };
+        return environment as unknown as Environment;
+      },
+      giveBack: (environment) => fate[0]?.push(environment),
+      discard: (environment) => fate[1]?.push(environment),
+    },
+    limitsOf: ({ name, version: number }) => ({
+      account: limits.account ?? 2,
+      reserved: limits.reserved?.[name],
+      provisioned: limits.provisioned === `${name}:${number}` ? 1 : 0,
+    }),
+  });
+  const invoke = async (name: string, number?: string) => {
+    const outcome = await dispatcher.invoke(version(name, number), INVOCATION);
+    return outcome.kind === 'throttled' ? outcome.reason : outcome.kind;
+  };
+  const release = async (state: 'reusable' | 'gone' = 'reusable') => {
+    for (const end of inUse.splice(0)) end(state);
+    await Promise.resolve();
+  };
+  return { world, invoke, release, givenBack: fate[0] ?? [], discarded: fate[1] ?? [] };
+}
+
+describe('the dispatcher', () => {
+  it('counts an invocation until its environment is free, and gives that back', async () => {
+    const { invoke, release, givenBack } = createWorld({ account: 1 });
+    expect(await invoke('f')).toBe('returned');
+    expect(await invoke('g')).toBe('ConcurrentInvocationLimitExceeded');
+    await release();
+    expect(givenBack).toHaveLength(1);
+    expect(await invoke('g')).toBe('returned');
+  });
+
+  it('counts nothing of what could not be opened', async () => {
+    const { world, invoke, discarded } = createWorld({ account: 1 });
+    world.acquire = () => {
+      throw new Error('no room');
+    };
+    await expect(invoke('f')).rejects.toThrow('no room');
+    world.acquire = () => undefined;
+    expect(await invoke('f')).toBe('returned');
+    expect(discarded).toEqual([]);
+  });
+
+  it('counts nothing of what could not be begun, and ends its environment', async () => {
+    const { world, invoke, discarded } = createWorld({ account: 1 });
+    world.run = () => {
+      throw new Error('not free');
+    };
+    await expect(invoke('f')).rejects.toThrow('not free');
+    expect(discarded).toHaveLength(1);
+    world.run = () => undefined;
+    expect(await invoke('f')).toBe('returned');
+  });
+
+  it('does not count against all others what runs out of a reserve or as provisioned', async () => {
+    const { invoke } = createWorld({ account: 1, reserved: { kept: 1 }, provisioned: 'ready:1' });
+    expect(await invoke('kept')).toBe('returned');
+    expect(await invoke('ready', '1')).toBe('returned');
+    expect(await invoke('other')).toBe('returned');
+    expect(await invoke('kept')).toBe('ReservedFunctionConcurrentInvocationLimitExceeded');
+  });
+
+  it('keeps what is provisioned for its version, and lets the version spill over', async () => {
+    const { invoke, release } = createWorld({ account: 1, provisioned: 'f:1' });
+    expect(await invoke('f')).toBe('returned');
+    expect(await invoke('f')).toBe('ConcurrentInvocationLimitExceeded');
+    expect(await invoke('f', '1')).toBe('returned');
+    expect(await invoke('f', '1')).toBe('ConcurrentInvocationLimitExceeded');
+    await release('gone');
+    expect([await invoke('f', '1'), await invoke('f', '1')]).toEqual(['returned', 'returned']);
+  });
+});
