@@ -8,7 +8,7 @@ import type { FunctionVersion } from '../functions/function.ts';
 import type { ApiCall } from '../http/api-call.ts';
 import { readBody } from '../http/body.ts';
 import { encodeEvent } from '../http/event-stream.ts';
-import type { HttpHeaders, HttpRequest, HttpResponse } from '../http/exchange.ts';
+import type { HttpRequest, HttpResponse } from '../http/exchange.ts';
 import type { AsyncRequest } from '../invocation/async-invocations.ts';
 import { isRecursive, RECURSION_MESSAGE } from '../invocation/recursion.ts';
 import { createTraces } from '../invocation/trace-header.ts';
@@ -52,10 +52,9 @@ export function createInvokeHandler(dependencies: LambdaApiDependencies): Invoke
     }
     if (type === 'Event') return acceptEvent(dependencies, call, invocation, event, trace);
     refuseRecursion(event);
-    const answer = renderOutcome(await dependencies.invoke(version, invocation));
-    answer.headers[ANSWER_HEADERS.requestId] = requestId;
-    answer.headers[ANSWER_HEADERS.traceId] = trace;
-    response.writeHead(200, answer.headers).end(answer.payload);
+    const { headers, payload } = renderOutcome(await dependencies.invoke(version, invocation));
+    headers.push(ANSWER_HEADERS.requestId, requestId, ANSWER_HEADERS.traceId, trace);
+    response.writeHead(200, headers).end(payload);
   };
 }
 
@@ -216,23 +215,19 @@ function throttled(reason: ThrottleReason): ServiceError {
   return new ServiceError('TooManyRequestsException', 'Rate Exceeded.', { Reason: reason });
 }
 
-/** What the caller gets of an outcome. Throws AWS's refusal for a throttled one. */
-function renderOutcome(outcome: Outcome): { readonly headers: HttpHeaders; readonly payload: Buffer } {
+/** What the caller gets of an outcome, headers as names and values in turn. Throws AWS's refusal for a throttled one. */
+function renderOutcome(outcome: Outcome): { readonly headers: string[]; readonly payload: Buffer } {
   switch (outcome.kind) {
     case 'throttled':
       throw throttled(outcome.reason);
     case 'returned':
     case 'failed': {
       const { payload, executedVersion, logTail } = outcome;
-      const headers: HttpHeaders = {
-        'Content-Type': 'application/json',
-        'Content-Length': payload.length,
-        [ANSWER_HEADERS.remappedContentLength]: 0,
-        [ANSWER_HEADERS.executedVersion]: executedVersion,
-      };
+      const headers = ['Content-Type', 'application/json', 'Content-Length', String(payload.length)];
+      headers.push(ANSWER_HEADERS.remappedContentLength, '0', ANSWER_HEADERS.executedVersion, executedVersion);
       // Errors of every kind are called that on AWS today.
-      if (outcome.kind === 'failed') headers[ANSWER_HEADERS.functionError] = 'Unhandled';
-      if (logTail !== undefined) headers[ANSWER_HEADERS.logResult] = logTail.toString('base64');
+      if (outcome.kind === 'failed') headers.push(ANSWER_HEADERS.functionError, 'Unhandled');
+      if (logTail !== undefined) headers.push(ANSWER_HEADERS.logResult, logTail.toString('base64'));
       return { headers, payload };
     }
   }
