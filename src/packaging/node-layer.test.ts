@@ -1,11 +1,12 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type RuntimeUnderTest, startRuntime } from '../../test/support/runtime-harness.ts';
 import { QUOTAS } from '../protocol/quotas.ts';
 import { buildNodeLayer, type NodeLayer } from './node-layer.ts';
+import { packageFunction } from './package-function.ts';
 
 /** Fetched packages are kept here between test runs, as for a person who builds layers. */
 const CACHE_DIR = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'lamella');
@@ -32,6 +33,7 @@ let count = 0;
 async function start(
   files: Readonly<Record<string, string>>,
   variables: Readonly<Record<string, string>> = {},
+  handler = 'index.handler',
 ): Promise<RuntimeUnderTest> {
   const task = join(folder, `task-${count++}`);
   for (const [path, content] of Object.entries(files)) {
@@ -47,10 +49,26 @@ async function start(
   running = await startRuntime({
     argv: ['bwrap', ...inside, '/opt/bootstrap'],
     task,
-    handler: 'index.handler',
+    handler,
     variables: { LAMBDA_TASK_ROOT: '/var/task', ...variables },
   });
   return running;
+}
+
+/** The package of test/flows/node-libraries.test.ts, unpacked. */
+async function libraries(): Promise<Readonly<Record<string, string>>> {
+  const directory = resolve(import.meta.dirname, '../../test/fixtures/functions/node-libraries');
+  const output = join(folder, `libraries-${count}.zip`);
+  const { bundles } = await packageFunction({
+    directory,
+    output,
+    handlers: ['powertools.utilities', 'hono.streamed'],
+    bundle: true,
+    sourceMap: false,
+  });
+  const unpacked = `${output}-unpacked`;
+  execFileSync('unzip', ['-q', output, '-d', unpacked]);
+  return Object.fromEntries(bundles.map((name) => [name, readFileSync(join(unpacked, name), 'utf8')]));
 }
 
 async function returned(started: RuntimeUnderTest, event: unknown = {}): Promise<unknown> {
@@ -99,6 +117,26 @@ describe('a Node layer', () => {
     };
     const started = await start(shared, { NODE_PATH: '/var/task/layer/node_modules' });
     expect(await returned(started)).toEqual(['modern', 'sub', 'classic', 'classic', 'ERR_MODULE_NOT_FOUND']);
+  });
+
+  it('runs Powertools, and streams what Hono answers', async () => {
+    const request = {
+      version: '2.0',
+      rawPath: '/events',
+      rawQueryString: '',
+      headers: { host: 'localhost' },
+      requestContext: { domainName: 'localhost', http: { method: 'GET', path: '/events' } },
+    };
+    const powertools = await start(await libraries(), {}, 'powertools.utilities');
+    expect(await returned(powertools, { order: 'a' })).toMatchObject({ charged: { order: 'a', charged: 1 } });
+    expect(powertools.output()).toMatch(/"message":"ordering".*"_aws":/s);
+    await powertools.close();
+    const hono = await start(await libraries(), {}, 'hono.streamed');
+    const answer = await hono.invoke(request);
+    expect(answer, hono.output()).toMatchObject({ kind: 'response' });
+    expect(answer.kind === 'response' && answer.payload.toString()).toMatch(
+      /^\{"statusCode":200,.*\}\0{8}data: one\n\ndata: two\n\ndata: three\n\n$/,
+    );
   });
 
   it('starts through a wrapper script', async () => {
