@@ -7,6 +7,8 @@ export default class CountReporter implements Reporter {
     for (const module of modules) {
       // A file that could not be loaded has no tests to count, and must not look like success.
       if (module.errors().length > 0) counts.failed += 1;
+      // Nor a group whose beforeAll or afterAll failed: its tests are skipped, or had passed.
+      for (const suite of module.children.allSuites()) if (suite.errors().length > 0) counts.failed += 1;
       for (const test of module.children.allTests()) {
         const { state } = test.result();
         if (state === 'passed') counts.passed += 1;

@@ -101,6 +101,8 @@ async function open(options: Options, lifetime: Lifetime): Promise<Omit<Lamella,
   const clock = systemClock;
   // What waits in the background goes by this one. Running functions do not: their time cannot be moved.
   const backgroundClock = createAdjustableClock(clock);
+  // Requests that only wait for something to happen end when it is aborted.
+  const closing = new AbortController();
   const log = createLog(options.logLevel);
   const capabilities = await probeHost();
 
@@ -261,9 +263,9 @@ async function open(options: Options, lifetime: Lifetime): Promise<Omit<Lamella,
     }),
     iam: iam.handle,
     sts: sts.handle,
-    logs: createLogsApi({ logStore, clock, log }),
+    logs: createLogsApi({ logStore, clock, log, closing: closing.signal }),
     s3: s3.handle,
-    sqs: createSqsApi({ sqsQueues, sqsMessages, clock: backgroundClock, log }),
+    sqs: createSqsApi({ sqsQueues, sqsMessages, clock: backgroundClock, log, closing: closing.signal }),
     sns: createSnsApi({ topics, log }),
     control: createControlApi([
       ...clockRoutes(backgroundClock),
@@ -290,6 +292,7 @@ async function open(options: Options, lifetime: Lifetime): Promise<Omit<Lamella,
     onFailure: (failure) => log.error({ err: failure }, 'a request could not be answered'),
   });
   lifetime.onClose(async () => {
+    closing.abort();
     pool.drain();
     await Promise.all([listener.drain(DRAIN_MS), frontDoors.drain(DRAIN_MS), background.stop(DRAIN_MS)]);
   });

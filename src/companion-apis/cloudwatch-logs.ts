@@ -34,7 +34,13 @@ import type { GroupReference } from './logs-words.ts';
 import { groupNameOf, invalid, LogsError, parseGroupArn } from './logs-words.ts';
 import { ConstraintViolations, parseInput, WrongType } from './parse-input.ts';
 
-export type LogsApiOptions = { readonly logStore: LogStore; readonly clock: Clock; readonly log: Log };
+export type LogsApiOptions = {
+  readonly logStore: LogStore;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Aborted when the service begins to close: streams that have no end of their own end then. */
+  readonly closing: AbortSignal;
+};
 
 type Operations = typeof LOGS_OPERATIONS;
 type OperationName = keyof Operations;

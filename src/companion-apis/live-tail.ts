@@ -1,6 +1,6 @@
 /**
  * StartLiveTail: the events of some log groups as they come in, one update each second, as frames of an event stream,
- * until the client goes away. What came in before is not told.
+ * until the client goes away or the service ends. What came in before is not told.
  * https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_StartLiveTail.html
  */
 import { randomUUID } from 'node:crypto';
@@ -16,11 +16,11 @@ import { groupNameOf, invalid, LogsError } from './logs-words.ts';
 
 export type LiveTailInput = InputOf<(typeof LOGS_OPERATIONS)['StartLiveTail']>;
 
-/** Answers until the client goes away, or three hours have passed. */
+/** Answers until the client goes away, three hours have passed, or `closing` is aborted. */
 export function streamLiveTail(
   call: ApiCall,
   input: LiveTailInput,
-  { logStore, clock }: { readonly logStore: LogStore; readonly clock: Clock },
+  { logStore, clock, closing }: { readonly logStore: LogStore; readonly clock: Clock; readonly closing: AbortSignal },
 ): void {
   const isWanted = parseSelection(call, input, logStore);
   const { response, scope, requestId } = call;
@@ -66,7 +66,11 @@ export function streamLiveTail(
     else response.end();
   };
   let cancel = clock.after(LOGS_QUOTAS.liveTailUpdateMs, update);
+  const end = () => response.end();
+  closing.addEventListener('abort', end);
+  if (closing.aborted) end();
   response.once('close', () => {
+    closing.removeEventListener('abort', end);
     cancel();
     subscription.close();
   });

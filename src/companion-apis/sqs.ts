@@ -21,13 +21,15 @@ export type SqsApiOptions = {
   readonly sqsMessages: SqsMessages;
   readonly clock: Clock;
   readonly log: Log;
+  /** Aborted when the service begins to close: who waits for messages is answered then. */
+  readonly closing: AbortSignal;
 };
 
 type Input = Readonly<Record<string, unknown>>;
 type Answer = Readonly<Record<string, unknown>>;
 
 /** Answers for SQS. */
-export function createSqsApi({ sqsQueues, sqsMessages, clock, log }: SqsApiOptions): ServiceHandler {
+export function createSqsApi({ sqsQueues, sqsMessages, clock, log, closing }: SqsApiOptions): ServiceHandler {
   /** Moves that were asked for; they are done when they are answered. */
   const moves: { readonly source: string; readonly task: Answer }[] = [];
 
@@ -167,7 +169,7 @@ export function createSqsApi({ sqsQueues, sqsMessages, clock, log }: SqsApiOptio
         count: within('MaxNumberOfMessages', 1, 10, 'Must be between 1 and 10, if provided.') ?? 1,
         visibilitySeconds: within('VisibilityTimeout', 0, 43_200, 'Must be between 0 and 43200, if provided.'),
         waitSeconds: within('WaitTimeSeconds', 0, 20, 'Must be >= 0 and <= 20, if provided.'),
-        signal: gone.signal,
+        signal: AbortSignal.any([gone.signal, closing]),
       });
       if (messages.length === 0) return {};
       const system = [...listOf(input, 'AttributeNames'), ...listOf(input, 'MessageSystemAttributeNames')];

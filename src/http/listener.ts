@@ -3,7 +3,7 @@
  * is decided by `http/guard.ts`. Node's request time-outs are off: GET next of the Runtime API may wait for hours.
  */
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, type Socket, Server as TcpServer } from 'node:net';
 import type { Closeable } from '../lifetime.ts';
 import { OperatorError } from '../operator-error.ts';
 import type { HttpHandler } from './exchange.ts';
@@ -29,6 +29,9 @@ export type ListenOptions = {
   readonly onFailure: (failure: unknown) => void;
 };
 
+/** How often a server that drains looks for connections that have become idle, in milliseconds. */
+const IDLE_SWEEP_MS = 20;
+
 /** Listens. Throws `OperatorError` `port-in-use` or `cannot-listen`. */
 export async function listen(options: ListenOptions): Promise<Listener> {
   const { maxHeaderBytes } = options;
@@ -41,6 +44,11 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   });
   server.keepAliveTimeout = 0;
   server.timeout = 0;
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
   server.on('request', (request, response) => {
     const fail = (failure: unknown) => {
       options.onFailure(failure);
@@ -70,10 +78,17 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     host: options.host,
     port: (server.address() as AddressInfo).port,
     async drain(graceMs) {
-      server.close();
-      server.closeIdleConnections();
+      // Not `server.close()`: to Node a connection is idle as soon as its answer has been handed over, and is cut while
+      // a slow client still reads. And one that becomes idle later it would keep alive.
+      TcpServer.prototype.close.call(server);
+      const closeIdle = () => {
+        if ([...sockets].every((socket) => socket.writableLength === 0)) server.closeIdleConnections();
+      };
+      closeIdle();
+      const sweep = setInterval(closeIdle, IDLE_SWEEP_MS);
       const cut = setTimeout(() => server.closeAllConnections(), graceMs);
       await closed;
+      clearInterval(sweep);
       clearTimeout(cut);
     },
     async close() {

@@ -50,13 +50,16 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   client.destroy();
-  const code = await service.stop();
-  const complaints = service
-    .stderr()
-    .split('\n')
-    .filter((line) => !line.includes('"foreign caller refused"'));
-  expect({ code, complaints }).toEqual({ code: 0, complaints: [''] });
-  lamella.remove();
+  try {
+    const code = await service.stop();
+    const complaints = service
+      .stderr()
+      .split('\n')
+      .filter((line) => !line.includes('"foreign caller refused"'));
+    expect({ code, complaints }).toEqual({ code: 0, complaints: [''] });
+  } finally {
+    lamella.remove();
+  }
 });
 
 const functionOf = (FunctionName: string, zip: Uint8Array): CreateFunctionCommandInput => ({

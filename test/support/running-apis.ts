@@ -83,15 +83,16 @@ export async function startApis(options: RunningApisOptions = {}): Promise<Runni
   });
   const { enforcedKeys } = options;
   const secretOf = (accessKeyId: string) => enforcedKeys?.[accessKeyId] ?? sts.secretOf(accessKeyId);
+  const closing = new AbortController();
   const failures: unknown[] = [];
   const handler = createApiHandler({
     lambda: options.lambda ?? (async ({ response }) => void response.writeHead(404).end()),
     iam: iam.handle,
     sts: sts.handle,
-    logs: createLogsApi({ logStore, clock, log: silentLog }),
+    logs: createLogsApi({ logStore, clock, log: silentLog, closing: closing.signal }),
     s3: s3.handle,
     sns: createSnsApi({ topics, log: silentLog }),
-    sqs: createSqsApi({ sqsQueues, sqsMessages, clock, log: silentLog }),
+    sqs: createSqsApi({ sqsQueues, sqsMessages, clock, log: silentLog, closing: closing.signal }),
     defaultRegion: 'us-east-1',
     accountId: TEST_ACCOUNT,
     allowedHosts: options.allowedHosts ?? [],
