@@ -28,6 +28,8 @@ export type RunAs = {
   /** Another user than ours; needs root. */
   readonly uid?: number;
   readonly environment?: Record<string, string>;
+  /** Folders that are empty to it; needs root. */
+  readonly hidden?: readonly string[];
 };
 
 export async function installLamella(): Promise<InstalledLamella> {
@@ -46,10 +48,12 @@ export async function installLamella(): Promise<InstalledLamella> {
     packages: 'external',
     logLevel: 'silent',
   });
-  const launch = (args: readonly string[], { uid, environment }: RunAs = {}) => {
+  const launch = (args: readonly string[], { uid, environment, hidden = [] }: RunAs = {}) => {
     const program = [process.execPath, join(installed, 'bin/lamella'), ...args];
     const user = uid === undefined ? [] : ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', '--'];
-    const [file = '', ...words] = [...user, ...program];
+    const hide = hidden.map((folder) => `mount -t tmpfs -o ro none ${folder} && `).join('');
+    const place = hidden.length === 0 ? [] : ['unshare', '--mount', 'sh', '-c', `${hide} exec "$@"`, 'sh'];
+    const [file = '', ...words] = [...place, ...user, ...program];
     return spawn(file, words, { cwd: folder, env: cleanEnvironment(environment), stdio: ['ignore', 'pipe', 'pipe'] });
   };
   return {

@@ -23,11 +23,12 @@ export type Invoked = {
   readonly response: InvokeCommandOutput;
 };
 
-export class RunningService {
-  readonly lamella: Lamella;
+/** `Service` is another one when the service runs in a process of its own. */
+export class RunningService<Service extends Pick<Lamella, 'url' | 'close'> = Lamella> {
+  readonly lamella: Service;
   readonly client: LambdaClient;
 
-  constructor(lamella: Lamella) {
+  constructor(lamella: Service) {
     this.lamella = lamella;
     this.client = clientOf(lamella.url);
   }

@@ -1,0 +1,69 @@
+/**
+ * The limit on memory on a machine that lends the service no control groups: a whole service that finds none, because
+ * they are hidden from it (as root) or belong to somebody else (as an ordinary user).
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Lamella } from '../../src/lamella.ts';
+import { detectCgroups, hostCgroupSources } from '../../src/sandbox/cgroup-detection.ts';
+import { type InstalledLamella, installLamella, type RunAs } from '../support/installed-lamella.ts';
+import { RunningService } from '../support/running-service.ts';
+
+const HOLDS_MEMORY = readFileSync(join(import.meta.dirname, '../fixtures/functions/holds-memory/bootstrap'), 'utf8');
+
+const isRoot = process.getuid?.() === 0;
+const hasOwnGroups = !isRoot && detectCgroups(hostCgroupSources()).kind !== 'none';
+
+describe.skipIf(hasOwnGroups)('a service without control groups', () => {
+  const as: RunAs = isRoot ? { hidden: ['/sys/fs/cgroup'] } : {};
+  let lamella: InstalledLamella;
+  let service: RunningService<Pick<Lamella, 'url' | 'close'>>;
+
+  beforeAll(async () => {
+    lamella = await installLamella();
+    const { url, stop } = await lamella.start(['--ephemeral'], as);
+    service = new RunningService({ url, close: async () => void (await stop()) });
+    await service.createFunction('holds-memory', { bootstrap: HOLDS_MEMORY }, { MemorySize: 256, Timeout: 30 });
+  });
+  afterAll(async () => {
+    await service.close();
+    lamella.remove();
+  });
+
+  it('is told by doctor that memory is looked after by polling, and why', async () => {
+    const { code, stdout } = await lamella.run(['doctor'], as);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^limited {2}memory and CPU limits: no control groups: .+; .*\(polling\), CPU is not$/m);
+  });
+
+  it('reports what all processes of the function hold together, without the files they wrote', async () => {
+    const { log, payload } = await service.invoke('holds-memory', { own: 50, child: 60, file: 120 });
+    expect(payload).toBe('"held"');
+    const [, used] = /\tMemory Size: 256 MB\tMax Memory Used: (\d+) MB\t/.exec(log) ?? [];
+    expect(Number(used)).toBeGreaterThanOrEqual(110);
+    expect(Number(used)).toBeLessThan(160);
+  });
+
+  it('ends who holds more than there is as AWS does, and the next invocation has new processes', async () => {
+    const before = await service.invoke('holds-memory', { own: 1 });
+    const beyond = await service.invoke('holds-memory', { own: 400 });
+    expect(JSON.parse(beyond.payload)).toEqual({
+      errorType: 'Runtime.OutOfMemory',
+      errorMessage: expect.stringMatching(/^RequestId: \S+ Error: Runtime exited with error: signal: killed$/),
+    });
+    expect(beyond.functionError).toBe('Unhandled');
+    expect(beyond.log).toMatch(
+      /\tMemory Size: 256 MB\tMax Memory Used: 256 MB\tStatus: error\tError Type: Runtime\.OutOfMemory\n$/,
+    );
+    const after = await service.invoke('holds-memory', { own: 1 });
+    expect([after.payload, after.functionError]).toEqual(['"held"', undefined]);
+    expect(startOf(after.log)).not.toBe(startOf(before.log));
+    expect(after.log).not.toContain('Init Duration');
+  });
+});
+
+/** When the processes of the environment began, as the function prints it. */
+function startOf(log: string): string | undefined {
+  return /^started (.+)$/m.exec(log)?.[1];
+}
