@@ -51,9 +51,14 @@ describe('topics', () => {
   it('are made once, listed, set, tagged and deleted', async () => {
     const { TopicArn } = await client.send(new sdk.CreateTopicCommand({ Name: 'news', Tags: [] }));
     expect(TopicArn).toBe(TOPIC);
-    await client.send(
-      new sdk.SetTopicAttributesCommand({ TopicArn, AttributeName: 'DisplayName', AttributeValue: 'News & more' }),
-    );
+    // Terraform sets all those of delivery that it knows.
+    for (const [AttributeName, AttributeValue] of [
+      ['DisplayName', 'News & more'],
+      ['HTTPSuccessFeedbackSampleRate', '0'],
+      ['FirehoseSuccessFeedbackSampleRate', '0'],
+    ]) {
+      await client.send(new sdk.SetTopicAttributesCommand({ TopicArn, AttributeName, AttributeValue }));
+    }
     await client.send(
       new sdk.TagResourceCommand({
         ResourceArn: TOPIC,
@@ -72,6 +77,7 @@ describe('topics', () => {
       Owner: TEST_ACCOUNT,
       DisplayName: 'News & more',
       SubscriptionsConfirmed: '0',
+      Policy: expect.stringContaining('"SNS:Publish"'),
     });
     expect((await client.send(new sdk.ListTopicsCommand({}))).Topics).toEqual([{ TopicArn: TOPIC }]);
     await client.send(new sdk.DeleteTopicCommand({ TopicArn }));

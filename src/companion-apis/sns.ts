@@ -253,12 +253,54 @@ function topicAttributes({ arn, scope, attributes }: Topic, confirmed: number): 
     Owner: scope.account,
     TopicArn: arn,
     DisplayName: '',
+    Policy: defaultTopicPolicy(arn, scope.account),
+    EffectiveDeliveryPolicy: DEFAULT_DELIVERY_POLICY,
     SubscriptionsConfirmed: String(confirmed),
     SubscriptionsPending: '0',
     SubscriptionsDeleted: '0',
     ...attributes,
   };
 }
+
+/** Of a topic that was given none: its own account may do everything with it. */
+function defaultTopicPolicy(arn: string, account: string): string {
+  const actions = [
+    'GetTopicAttributes',
+    'SetTopicAttributes',
+    'AddPermission',
+    'RemovePermission',
+    'DeleteTopic',
+    'Subscribe',
+    'ListSubscriptionsByTopic',
+    'Publish',
+  ];
+  const statement = {
+    Sid: '__default_statement_ID',
+    Effect: 'Allow',
+    Principal: { AWS: '*' },
+    Action: actions.map((action) => `SNS:${action}`),
+    Resource: arn,
+    Condition: { StringEquals: { 'AWS:SourceOwner': account } },
+  };
+  return JSON.stringify({ Version: '2008-10-17', Id: '__default_policy_ID', Statement: [statement] });
+}
+
+/** What SNS does for HTTP subscribers unless told otherwise. */
+const DEFAULT_DELIVERY_POLICY = JSON.stringify({
+  http: {
+    defaultHealthyRetryPolicy: {
+      minDelayTarget: 20,
+      maxDelayTarget: 20,
+      numRetries: 3,
+      numMaxDelayRetries: 0,
+      numNoDelayRetries: 0,
+      numMinDelayRetries: 0,
+      backoffFunction: 'linear',
+    },
+    disableSubscriptionOverrides: false,
+    defaultRequestPolicy: { headerContentType: 'text/plain; charset=UTF-8' },
+  },
+});
 
 function subscriptionAttributes(subscription: Subscription): Texts {
   const { arn, topicArn, protocol, endpoint, attributes } = subscription;

@@ -66,8 +66,17 @@ export const SNS_QUOTAS = { messageBytes: 262_144, batchEntries: 10, pageItems: 
 
 /** Settings of topics and subscriptions that a client may set; those that are not acted on are kept. */
 export const SNS_TOPIC_ATTRIBUTES = [
+  'ApplicationFailureFeedbackRoleArn',
+  'ApplicationSuccessFeedbackRoleArn',
+  'ApplicationSuccessFeedbackSampleRate',
   'DeliveryPolicy',
   'DisplayName',
+  'FirehoseFailureFeedbackRoleArn',
+  'FirehoseSuccessFeedbackRoleArn',
+  'FirehoseSuccessFeedbackSampleRate',
+  'HTTPFailureFeedbackRoleArn',
+  'HTTPSuccessFeedbackRoleArn',
+  'HTTPSuccessFeedbackSampleRate',
   'KmsMasterKeyId',
   'LambdaFailureFeedbackRoleArn',
   'LambdaSuccessFeedbackRoleArn',
