@@ -4,7 +4,7 @@
  * hotsock/voker (2026-07). The requests are our own.
  */
 import { describe, expect, it } from 'vitest';
-import { doorRequest, headerLines, RECEIVED_MS, TRACE_ID, wire } from '../../test/support/door-request.ts';
+import { doorRequest, headerLines, RECEIVED_MS, THROTTLED, TRACE_ID, wire } from '../../test/support/door-request.ts';
 import type { ApiAddress } from './api-address.ts';
 import {
   answerHttpApiPreflight,
@@ -325,12 +325,13 @@ describe('answers of a function behind an HTTP API', () => {
   });
 
   it.each([
-    ['failed', 500, 'Internal Server Error'],
-    ['unavailable', 500, 'Internal Server Error'],
-    ['throttled', 503, 'Service Unavailable'],
-    ['too-slow', 503, 'Service Unavailable'],
-  ] as const)('that are missing because the function %s', (kind, status, message) => {
-    const response = createHttpApiDoor(place('$default', '/')).toFault({ kind }, doorRequest());
+    [{ kind: 'failed' }, 500, 'Internal Server Error'],
+    [{ kind: 'unavailable' }, 500, 'Internal Server Error'],
+    [THROTTLED, 503, 'Service Unavailable'],
+    [{ kind: 'too-slow' }, 503, 'Service Unavailable'],
+    [{ kind: 'event-too-large' }, 413, 'Request Entity Too Large'],
+  ] as const)('that are missing because of %j', (fault, status, message) => {
+    const response = createHttpApiDoor(place('$default', '/')).toFault(fault, doorRequest());
     expect({ ...response, headers: headerLines(response.headers), body: response.body.toString() }).toEqual({
       status,
       headers: ['Content-Type: application/json', ID],

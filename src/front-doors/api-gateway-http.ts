@@ -6,6 +6,7 @@
  */
 import { type ApiAddress, domainPrefixOf, pathBelow } from './api-address.ts';
 import { encodeBody } from './body-encoding.ts';
+import { dropConnectionHeaders } from './connection-headers.ts';
 import { answerHeaders, type CorsRules, isPreflight, preflightHeaders } from './cors.ts';
 import { type Door, type DoorResponse, type FunctionFault, MalformedAnswer } from './door.ts';
 import {
@@ -213,7 +214,7 @@ function parseResponse2(payload: Buffer): DoorResponse {
 function fullResponse(answer: FunctionAnswer, headers: readonly Header[]): DoorResponse {
   return {
     status: answer.status,
-    headers: withDefault(headers.map(canonical), 'Content-Type', 'text/plain; charset=utf-8'),
+    headers: withDefault(dropConnectionHeaders(headers).map(canonical), 'Content-Type', 'text/plain; charset=utf-8'),
     body: decodeBody(answer),
   };
 }
@@ -236,6 +237,8 @@ function renderFault(fault: FunctionFault): DoorResponse {
     case 'failed':
     case 'unavailable':
       return refuse(500, 'Internal Server Error');
+    case 'event-too-large':
+      return refuse(413, 'Request Entity Too Large');
   }
 }
 

@@ -4,13 +4,22 @@
  * aws-lambda-dotnet (2025-04) and hotsock/voker (2026-07). The requests are our own.
  */
 import { describe, expect, it } from 'vitest';
-import { doorRequest, headerLines, RECEIVED_MS, REQUEST_ID, TRACE_ID, wire } from '../../test/support/door-request.ts';
+import {
+  doorRequest,
+  headerLines,
+  RECEIVED_MS,
+  REQUEST_ID,
+  THROTTLED,
+  TRACE_ID,
+  wire,
+} from '../../test/support/door-request.ts';
 import type { ApiAddress } from './api-address.ts';
 import {
   answerRestApiPreflight,
   createRestApiDoor,
   type RestApiPlace,
   renderRestApiRefusal,
+  renderRestApiTooLarge,
 } from './api-gateway-rest.ts';
 import { MalformedAnswer } from './door.ts';
 
@@ -217,12 +226,22 @@ describe('answers of a function behind a REST API', () => {
   });
 
   it('have headers that belong to the API under another name', () => {
-    const headers = { Server: 'mine', Date: 'now', 'WWW-Authenticate': 'Basic', 'Content-Length': '99' };
-    expect(answer({ statusCode: 401, headers }).headers.slice(0, 4)).toEqual([
+    const headers = {
+      Server: 'mine',
+      Date: 'now',
+      'WWW-Authenticate': 'Basic',
+      'Content-Length': '99',
+      connection: 'close',
+      'Transfer-Encoding': 'chunked',
+      'X-Mine': '1',
+    };
+    expect(answer({ statusCode: 401, headers }).headers.slice(0, 6)).toEqual([
       'x-amzn-Remapped-Server: mine',
       'x-amzn-Remapped-Date: now',
       'x-amzn-Remapped-WWW-Authenticate: Basic',
       'x-amzn-Remapped-Content-Length: 99',
+      'x-amzn-Remapped-connection: close',
+      'X-Mine: 1',
     ]);
   });
 
@@ -256,12 +275,12 @@ describe('answers of a function behind a REST API', () => {
   });
 
   it.each([
-    ['failed', 502, '{"message": "Internal server error"}'],
-    ['throttled', 500, '{"message": "Internal server error"}'],
-    ['unavailable', 500, '{"message": "Internal server error"}'],
-    ['too-slow', 504, '{"message": "Endpoint request timed out"}'],
-  ] as const)('that are missing because the function %s', (kind, status, body) => {
-    const response = createRestApiDoor(place()).toFault({ kind }, doorRequest());
+    [{ kind: 'failed' }, 502, '{"message": "Internal server error"}'],
+    [THROTTLED, 500, '{"message": "Internal server error"}'],
+    [{ kind: 'unavailable' }, 500, '{"message": "Internal server error"}'],
+    [{ kind: 'too-slow' }, 504, '{"message": "Endpoint request timed out"}'],
+  ] as const)('that are missing because of %j', (fault, status, body) => {
+    const response = createRestApiDoor(place()).toFault(fault, doorRequest());
     expect({ ...response, headers: headerLines(response.headers), body: response.body.toString() }).toEqual({
       status,
       headers: [
@@ -272,6 +291,21 @@ describe('answers of a function behind a REST API', () => {
       ],
       body,
     });
+  });
+
+  it.each([
+    [
+      "an event over Lambda's limit",
+      createRestApiDoor(place()).toFault({ kind: 'event-too-large' }, doorRequest()),
+      '{"message":"Request Too Long"}',
+    ],
+    [
+      "a body over the API's own",
+      renderRestApiTooLarge(doorRequest(), EXTENDED_ID),
+      'HTTP content length exceeded 10485760 bytes.',
+    ],
+  ])('refuse %s', (_, response, body) => {
+    expect([response.status, response.body.toString()]).toEqual([413, body]);
   });
 
   it('of its own say what is missing', () => {

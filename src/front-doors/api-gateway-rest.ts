@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import { type ApiAddress, domainPrefixOf, pathBelow } from './api-address.ts';
 import { allValues, lastValues } from './api-gateway-http.ts';
 import { encodeByMediaTypes, isBinaryMediaType, mediaTypeOf } from './body-encoding.ts';
+import { renameOwnHeaders } from './connection-headers.ts';
 import type { CorsRules } from './cors.ts';
 import { type Door, type DoorResponse, type FunctionFault, MalformedAnswer } from './door.ts';
 import {
@@ -43,18 +44,6 @@ export type RestApiPlace = {
 
 /** Members that make an object an answer of a proxy integration; any other is refused. Recorded on AWS. */
 const MEMBERS: ReadonlySet<string> = new Set(['statusCode', 'headers', 'multiValueHeaders', 'body', 'isBase64Encoded']);
-/** Headers of an answer that REST APIs keep for themselves; the function's come under another name. */
-const REMAPPED: ReadonlySet<string> = new Set([
-  'authorization',
-  'connection',
-  'content-length',
-  'content-md5',
-  'date',
-  'host',
-  'server',
-  'user-agent',
-  'www-authenticate',
-]);
 /** Names that REST APIs write themselves; all others stay as the client wrote them. */
 const OWN_NAMES: readonly string[] = ['Host', 'User-Agent'];
 
@@ -64,6 +53,22 @@ export function createRestApiDoor(place: RestApiPlace): Door {
     toEvent: (request) => renderEvent(request, place),
     toResponse: (payload, request) => parseResponse(payload, request, place),
     toFault: (fault, request) => renderFault(fault, request, place),
+  };
+}
+
+/** What a body over the API's own limit gets: text, not JSON. Recorded on AWS. */
+export function renderRestApiTooLarge(
+  { requestId }: Pick<DoorRequest, 'requestId'>,
+  extendedRequestId: string,
+): DoorResponse {
+  return {
+    status: 413,
+    headers: [
+      ['Content-Type', 'text/plain'],
+      ['x-amzn-RequestId', requestId],
+      ['x-amz-apigw-id', extendedRequestId],
+    ],
+    body: Buffer.from(`HTTP content length exceeded ${REST_API_BODY_BYTES} bytes.`),
   };
 }
 
@@ -184,13 +189,16 @@ function parseResponse(payload: Buffer, request: DoorRequest, place: RestApiPlac
   const names = new Map<string, string>();
   const headers = [...answer.multiValueHeaders, ...answer.headers].map(([name, value]): Header => {
     const key = name.toLowerCase();
-    if (!names.has(key)) names.set(key, REMAPPED.has(key) ? `x-amzn-Remapped-${name}` : name);
+    if (!names.has(key)) names.set(key, name);
     return [names.get(key) ?? name, value];
   });
   const isDecoded = answer.isBase64Encoded && isBinaryAnswer(request, place.binaryMediaTypes);
   return {
     status: answer.status,
-    headers: [...withDefault(headers, 'Content-Type', 'application/json'), ...ownHeaders(request, place)],
+    headers: [
+      ...withDefault(renameOwnHeaders(headers), 'Content-Type', 'application/json'),
+      ...ownHeaders(request, place),
+    ],
     body: decodeBody({ body: answer.body, isBase64Encoded: isDecoded }),
   };
 }
@@ -213,6 +221,8 @@ function renderFault(fault: FunctionFault, request: DoorRequest, { extendedReque
       return refuse(500, 'Internal server error');
     case 'too-slow':
       return refuse(504, 'Endpoint request timed out');
+    case 'event-too-large':
+      return renderRestApiRefusal(413, 'RequestTooLongException', 'Request Too Long', request, extendedRequestId);
   }
 }
 

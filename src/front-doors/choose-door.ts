@@ -18,14 +18,16 @@ import {
   REST_API_HEAD_BYTES,
   REST_API_PATIENCE_MS,
   renderRestApiRefusal,
+  renderRestApiTooLarge,
 } from './api-gateway-rest.ts';
 import type { Door, DoorResponse } from './door.ts';
 import type { HttpApiConfig, LoadBalancerConfig, RestApiConfig, RouteFunction } from './door-config.ts';
-import { type DoorRequest, hostOf } from './door-request.ts';
+import { type DoorRequest, hostOf, valuesOf } from './door-request.ts';
 import type { Candidate } from './find-target.ts';
 import {
   createLoadBalancerDoor,
   LOAD_BALANCER_BODY_BYTES,
+  LOAD_BALANCER_FORWARDED_ADDRESSES,
   LOAD_BALANCER_HEAD_BYTES,
   renderLoadBalancerRefusal,
 } from './load-balancer.ts';
@@ -63,12 +65,13 @@ export type Circumstances = {
 /** Asks the candidates in order; when no route of any fits, the first one says so. */
 export function chooseDoor(
   candidates: readonly Candidate[],
-  requestAt: (path: string) => DoorRequest,
+  received: DoorRequest,
   circumstances: Circumstances,
 ): Choice {
   let refusal: Choice | undefined;
   for (const candidate of candidates) {
-    const choice = chooseRoute(candidate, requestAt(candidate.path), circumstances);
+    const request = candidate.path === received.path ? received : { ...received, path: candidate.path };
+    const choice = chooseRoute(candidate, request, circumstances);
     if (choice.kind === 'function' || choice.isRoute) return choice;
     refusal ??= choice;
   }
@@ -98,7 +101,6 @@ function chooseHttpRoute(
   const refuse = (status: number, message: string, isRoute = false): Choice => {
     return { kind: 'answered', request, response: renderHttpApiRefusal(status, message, apiRequestId), isRoute };
   };
-  if (total(headBytes) > HTTP_API_HEAD_BYTES) return refuse(431, 'Request Header Fields Too Large', true);
   const path = decodeHttpApiPath(request.path);
   if (path === undefined) return refuse(400, 'Bad Request');
   const preflight = answerHttpApiPreflight(config.cors, request, apiRequestId);
@@ -106,6 +108,7 @@ function chooseHttpRoute(
   const below = pathBelow(path, address.prefix);
   const match = below === undefined ? undefined : matchHttpRoute(config.routes, request.method, below);
   if (match === undefined) return refuse(404, 'Not Found');
+  if (total(headBytes) > HTTP_API_HEAD_BYTES) return refuse(431, 'Request Header Fields Too Large', true);
   return {
     kind: 'function',
     request,
@@ -138,9 +141,6 @@ function chooseResource(
     const response = renderRestApiRefusal(status, errorType, message, request, extendedRequestId);
     return { kind: 'answered', request, response, isRoute };
   };
-  if (total(headBytes) > REST_API_HEAD_BYTES) {
-    return refuse(431, 'RequestHeaderFieldsTooLargeException', 'Request Header Fields Too Large', true);
-  }
   const below = pathBelow(request.path, address.prefix);
   if (below === undefined) return refuse(403, 'ForbiddenException', 'Forbidden');
   const found = matchResource(config.routes, request.method, below);
@@ -150,6 +150,9 @@ function chooseResource(
   }
   if (found?.route === undefined) {
     return refuse(403, 'MissingAuthenticationTokenException', 'Missing Authentication Token');
+  }
+  if (total(headBytes) > REST_API_HEAD_BYTES) {
+    return refuse(431, 'RequestHeaderFieldsTooLargeException', 'Request Header Fields Too Large', true);
   }
   return {
     kind: 'function',
@@ -168,14 +171,7 @@ function chooseResource(
     target: found.route.target,
     patienceMs: REST_API_PATIENCE_MS,
     bodyBytes: REST_API_BODY_BYTES,
-    renderTooLarge: () =>
-      renderRestApiRefusal(
-        413,
-        'RequestTooLargeException',
-        `HTTP content length exceeded ${REST_API_BODY_BYTES} bytes.`,
-        request,
-        extendedRequestId,
-      ),
+    renderTooLarge: () => renderRestApiTooLarge(request, extendedRequestId),
   };
 }
 
@@ -187,9 +183,6 @@ function chooseRule(
   const refuse = (status: number, isRoute: boolean): Choice => {
     return { kind: 'answered', request, response: renderLoadBalancerRefusal(status), isRoute };
   };
-  if (headBytes.line > LOAD_BALANCER_HEAD_BYTES.requestLine) return refuse(414, true);
-  const isTooLong = headBytes.headers.some((bytes) => bytes > LOAD_BALANCER_HEAD_BYTES.requestLine);
-  if (isTooLong || sum(headBytes.headers) > LOAD_BALANCER_HEAD_BYTES.headers) return refuse(400, true);
   const host = hostOf(request.headers);
   const rule = config.rules.find(
     (candidate) =>
@@ -198,6 +191,8 @@ function chooseRule(
       matchesPathPattern(candidate.path, request.path),
   );
   if (rule === undefined) return refuse(503, false);
+  const refused = refusedByLoadBalancer(request, headBytes);
+  if (refused !== undefined) return refuse(refused, true);
   return {
     kind: 'function',
     request,
@@ -210,6 +205,25 @@ function chooseRule(
     bodyBytes: LOAD_BALANCER_BODY_BYTES,
     renderTooLarge: () => renderLoadBalancerRefusal(413),
   };
+}
+
+/** The status with which a load balancer refuses a request itself; undefined for one that it passes on. */
+function refusedByLoadBalancer(
+  { method, headers }: DoorRequest,
+  headBytes: Circumstances['headBytes'],
+): number | undefined {
+  const limits = LOAD_BALANCER_HEAD_BYTES;
+  if (headBytes.line > limits.requestLine) return 414;
+  const isTooLong = headBytes.headers.some((bytes) => bytes > limits.requestLine);
+  if (isTooLong || sum(headBytes.headers) > limits.headers) return 400;
+  if (method === 'TRACE') return 405;
+  // Functions cannot be upgraded to.
+  if (valuesOf(headers, 'upgrade').some((value) => value.toLowerCase() === 'websocket')) return 400;
+  return forwardedAddresses(headers) > LOAD_BALANCER_FORWARDED_ADDRESSES ? 463 : undefined;
+}
+
+function forwardedAddresses(headers: DoorRequest['headers']): number {
+  return valuesOf(headers, 'x-forwarded-for').reduce((count, value) => count + value.split(',').length, 0);
 }
 
 function total({ line, headers }: Circumstances['headBytes']): number {

@@ -73,7 +73,7 @@ export function parseRawHeaders(rawHeaders: readonly string[]): Header[] {
 
 /** The request's headers by name, without those of the connection, with those that a door adds. */
 export function groupHeaders(request: DoorRequest): Map<string, HeaderGroup> {
-  const groups = new Map<string, HeaderGroup>();
+  const groups = new Map<string, { name: string; values: string[] }>();
   const dropped = new Set(
     valuesOf(request.headers, 'connection').flatMap((value) => value.toLowerCase().split(/\s*,\s*/)),
   );
@@ -81,7 +81,8 @@ export function groupHeaders(request: DoorRequest): Map<string, HeaderGroup> {
     const key = name.toLowerCase();
     if (HOP_BY_HOP.has(key) || dropped.has(key)) continue;
     const before = groups.get(key);
-    groups.set(key, { name: before?.name ?? name, values: before ? [...before.values, value] : [value] });
+    if (before) before.values.push(value);
+    else groups.set(key, { name, values: [value] });
   }
   const forwardedFor = [...valuesOf(request.headers, 'x-forwarded-for'), request.sourceIp].join(', ');
   const trace = groups.get('x-amzn-trace-id')?.values[0];

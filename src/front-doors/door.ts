@@ -2,6 +2,7 @@
  * What a door is: two pure functions, from a request to an event and from a function's answer to a response. Sockets,
  * functions and time are `server.ts`'s.
  */
+import type { ThrottleReason } from '../environment/invocation.ts';
 import type { DoorRequest, Header } from './door-request.ts';
 
 /** A whole response. `Content-Length` and the headers of the connection are added when it is written. */
@@ -17,11 +18,13 @@ export type DoorResponse = {
 export type FunctionFault =
   /** It failed, timed out, or could not be started. */
   | { readonly kind: 'failed' }
-  | { readonly kind: 'throttled' }
+  | { readonly kind: 'throttled'; readonly reason: ThrottleReason }
   /** It did not answer in the time that the door has. */
   | { readonly kind: 'too-slow' }
   /** There is no such function, or it is not ready. */
-  | { readonly kind: 'unavailable' };
+  | { readonly kind: 'unavailable' }
+  /** The event is larger than Lambda takes, though the door took the request. */
+  | { readonly kind: 'event-too-large' };
 
 /** A refusal of a request, before or instead of an invocation. */
 export class Refused extends Error {

@@ -31,12 +31,15 @@ export function createDoors(database: Database): Doors {
   const doors = new Map<string, DoorConfig>();
   const listeners = new Set<() => void>();
   for (const { name, document } of sql.all.all()) doors.set(name, parseDoorConfig(name, JSON.parse(document)));
+  const sortByName = () => [...doors.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  let all: readonly DoorConfig[] = sortByName();
   const changed = () => {
+    all = sortByName();
     for (const listener of listeners) listener();
   };
 
   return {
-    all: () => [...doors.values()].sort((a, b) => (a.name < b.name ? -1 : 1)),
+    all: () => all,
     get: (name) => doors.get(name),
     put(name, input) {
       const config = parseDoorConfig(name, input);

@@ -4,7 +4,7 @@
  * there. Pure. https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
  */
 import { MalformedAnswer } from './door.ts';
-import { type Header, isHopByHop } from './door-request.ts';
+import type { Header } from './door-request.ts';
 
 export type FunctionAnswer = {
   readonly status: number;
@@ -72,7 +72,7 @@ export function parseHeaders(headers: unknown): readonly Header[] {
   return Object.entries(headers).flatMap(([name, value]): Header[] => {
     if (value === null) return [];
     if (typeof value === 'object') throw new MalformedAnswer(`the header ${name} must be a string`);
-    return checkHeader(name, String(value));
+    return [checkHeader(name, String(value))];
   });
 }
 
@@ -92,7 +92,7 @@ function parseMultiValueHeaders(headers: unknown): readonly Header[] {
   return Object.entries(headers).flatMap(([name, values]): Header[] => {
     if (values === null) return [];
     if (!Array.isArray(values)) throw new MalformedAnswer(`the header ${name} in multiValueHeaders must be an array`);
-    return values.flatMap((value) => checkHeader(name, String(value)));
+    return values.map((value) => checkHeader(name, String(value)));
   });
 }
 
@@ -102,11 +102,10 @@ function parseBody(body: unknown): string {
   return String(body);
 }
 
-/** Headers of the connection are the door's own. */
-function checkHeader(name: string, value: string): Header[] {
+function checkHeader(name: string, value: string): Header {
   if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name))
     throw new MalformedAnswer(`${JSON.stringify(name)} is no header name`);
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these end a header, or are refused by clients
   if (/[\x00-\x08\x0a-\x1f\x7f]/.test(value)) throw new MalformedAnswer(`the header ${name} has a control character`);
-  return isHopByHop(name.toLowerCase()) ? [] : [[name, value]];
+  return [name, value];
 }

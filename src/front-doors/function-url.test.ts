@@ -4,7 +4,15 @@
  * (2022-2025). The requests are our own.
  */
 import { describe, expect, it } from 'vitest';
-import { doorRequest, headerLines, RECEIVED_MS, REQUEST_ID, TRACE_ID, wire } from '../../test/support/door-request.ts';
+import {
+  doorRequest,
+  headerLines,
+  RECEIVED_MS,
+  REQUEST_ID,
+  THROTTLED,
+  TRACE_ID,
+  wire,
+} from '../../test/support/door-request.ts';
 import type { FunctionUrl } from '../functions/url-settings.ts';
 import { MalformedAnswer } from './door.ts';
 import { answerPreflight, createFunctionUrlDoor } from './function-url.ts';
@@ -134,6 +142,7 @@ describe('events of a function URL', () => {
 
   it.each([
     ['a=1&a=2&a=', { a: '1,2,' }],
+    ['a&b=&=c', { '': 'c', a: '', b: '' }],
     ['a=x%2Cy&a=z', { a: 'x,y,z' }],
     ['%C3%BC=%C3%A4+%2B', { ü: 'ä +' }],
     ['a=b=c&=d&&e', { '': 'd', a: 'b=c', e: '' }],
@@ -278,9 +287,18 @@ describe('answers of a function behind a URL', () => {
     expect(() => answerTo(JSON.stringify(answer))).toThrow(MalformedAnswer);
   });
 
-  it('cannot set the headers of the connection', () => {
-    const headers = { connection: 'close', 'Transfer-Encoding': 'chunked', 'X-Mine': '1' };
+  it('cannot set the headers of the connection, and have some under another name', () => {
+    const headers = {
+      connection: 'close',
+      'Transfer-Encoding': 'chunked',
+      'content-length': '9',
+      'WWW-Authenticate': 'Basic',
+      'X-Mine': '1',
+    };
     expect(answerTo(JSON.stringify({ statusCode: 200, headers })).headers).toEqual([
+      'x-amzn-Remapped-connection: close',
+      'x-amzn-Remapped-content-length: 9',
+      'x-amzn-Remapped-WWW-Authenticate: Basic',
       'X-Mine: 1',
       'Content-Type: application/json',
     ]);
@@ -295,15 +313,20 @@ describe('answers of a function behind a URL', () => {
   });
 
   it.each([
-    ['failed', 502, 'Internal Server Error'],
-    ['throttled', 429, '{"Reason":"ConcurrentInvocationLimitExceeded","Type":"User","message":"Rate Exceeded."}'],
+    [{ kind: 'failed' }, 502, 'Internal Server Error'],
+    [THROTTLED, 429, '{"Reason":"ConcurrentInvocationLimitExceeded","Type":"User","message":"Rate Exceeded."}'],
     [
-      'unavailable',
+      { kind: 'event-too-large' },
+      413,
+      '{"Message":"Request must be smaller than 6291456 bytes for the InvokeFunction operation"}',
+    ],
+    [
+      { kind: 'unavailable' },
       403,
       '{"Message":"Forbidden. For troubleshooting Function URL authorization issues, see: https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"}',
     ],
-  ] as const)('that are missing because the function %s', (kind, status, body) => {
-    const response = door().toFault({ kind }, doorRequest());
+  ] as const)('that are missing because of %j', (fault, status, body) => {
+    const response = door().toFault(fault, doorRequest());
     expect([response.status, response.body.toString()]).toEqual([status, body]);
   });
 });

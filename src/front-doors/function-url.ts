@@ -4,6 +4,8 @@
  * https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
  */
 import type { CorsSetting, FunctionUrl } from '../functions/url-settings.ts';
+import { QUOTAS } from '../protocol/quotas.ts';
+import { renameOwnHeaders } from './connection-headers.ts';
 import { answerHeaders, type CorsRules, isPreflight, preflightHeaders } from './cors.ts';
 import type { Door, DoorResponse, FunctionFault } from './door.ts';
 import { type DoorRequest, decodePercent, groupHeaders, type Header } from './door-request.ts';
@@ -81,7 +83,7 @@ export function renderUrlHead(
   const rules = parseCors(url.cors);
   return [
     ...ownHeaders(request),
-    ...withDefault(headers, 'Content-Type', defaultContentType),
+    ...withDefault(renameOwnHeaders(headers), 'Content-Type', defaultContentType),
     ...cookies.map((cookie): Header => ['Set-Cookie', cookie]),
     ...(rules ? answerHeaders(rules, request) : []),
   ];
@@ -105,14 +107,22 @@ export function renderUrlRefusal(
   };
 }
 
+/** In the words of Lambda, whose limit it is. Recorded on a function URL. */
+export function renderUrlTooLarge(request: Pick<DoorRequest, 'requestId'>): DoorResponse {
+  const Message = `Request must be smaller than ${QUOTAS.invokePayloadBytes} bytes for the InvokeFunction operation`;
+  return renderUrlRefusal(413, 'RequestEntityTooLargeException', { Message }, request);
+}
+
 function renderFault(fault: FunctionFault, request: DoorRequest): DoorResponse {
   switch (fault.kind) {
     case 'throttled': {
-      const body = { Reason: 'ConcurrentInvocationLimitExceeded', Type: 'User', message: 'Rate Exceeded.' };
+      const body = { Reason: fault.reason, Type: 'User', message: 'Rate Exceeded.' };
       return renderUrlRefusal(429, 'TooManyRequestsException', body, request);
     }
     case 'unavailable':
       return renderUrlRefusal(403, 'AccessDeniedException', { Message: FORBIDDEN }, request);
+    case 'event-too-large':
+      return renderUrlTooLarge(request);
     case 'failed':
     case 'too-slow':
       return {

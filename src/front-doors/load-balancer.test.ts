@@ -158,6 +158,11 @@ describe('answers of a function behind a load balancer', () => {
     });
   });
 
+  it('cannot set the headers of the connection', () => {
+    const headers = { Connection: 'close', 'keep-alive': '1', 'X-Mine': '1' };
+    expect(answer(single, { statusCode: 200, headers }).headers.slice(0, -2)).toEqual(['X-Mine: 1']);
+  });
+
   it.each([['"text"'], ['no JSON'], [{ body: 'no status' }], [{ statusCode: 200, body: 'x'.repeat(1_048_576) }]])(
     'of an invalid form are refused',
     (payload) => {
@@ -173,5 +178,6 @@ describe('answers of a function behind a load balancer', () => {
       '<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n</body>\r\n</html>\r\n',
     ]);
     expect(renderLoadBalancerRefusal(503).status).toBe(503);
+    expect(single.toFault({ kind: 'event-too-large' }, doorRequest()).status).toBe(413);
   });
 });

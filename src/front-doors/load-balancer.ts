@@ -5,6 +5,7 @@
  */
 import { STATUS_TEXTS } from '../http/exchange.ts';
 import { encodeLoadBalancerBody } from './body-encoding.ts';
+import { dropConnectionHeaders } from './connection-headers.ts';
 import { type Door, type DoorResponse, MalformedAnswer } from './door.ts';
 import { type DoorRequest, firstValue, groupHeaders, groupQuery, sorted, splitQuery } from './door-request.ts';
 import { decodeBody, isObject, parseAnswer, parseJson, withDefault } from './function-answer.ts';
@@ -13,6 +14,9 @@ import { decodeBody, isObject, parseAnswer, parseJson, withDefault } from './fun
 export const LOAD_BALANCER_BODY_BYTES = 1_048_576;
 /** Of the request line, and of all headers together. */
 export const LOAD_BALANCER_HEAD_BYTES = { requestLine: 16_384, headers: 65_536 };
+
+/** How many addresses X-Forwarded-For may hold. */
+export const LOAD_BALANCER_FORWARDED_ADDRESSES = 30;
 
 export type LoadBalancerPlace = {
   readonly targetGroupArn: string;
@@ -24,7 +28,7 @@ export function createLoadBalancerDoor(place: LoadBalancerPlace): Door {
   return {
     toEvent: (request) => renderEvent(request, place),
     toResponse: (payload) => parseResponse(payload, place),
-    toFault: () => renderLoadBalancerRefusal(502),
+    toFault: ({ kind }) => renderLoadBalancerRefusal(kind === 'event-too-large' ? 413 : 502),
   };
 }
 
@@ -86,7 +90,7 @@ function parseResponse(payload: Buffer, { hasMultiValueHeaders }: LoadBalancerPl
   if (json === undefined || !isObject(json.value)) throw new MalformedAnswer('the answer is not a JSON object');
   const answer = parseAnswer(json.value);
   // Only the form that the target group is set to counts.
-  const headers = hasMultiValueHeaders ? answer.multiValueHeaders : answer.headers;
+  const headers = dropConnectionHeaders(hasMultiValueHeaders ? answer.multiValueHeaders : answer.headers);
   const statusText = /^\d{3} (.+)$/.exec(answer.statusDescription ?? '')?.[1];
   return {
     status: answer.status,

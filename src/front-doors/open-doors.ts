@@ -32,6 +32,8 @@ export type OpenDoors = Closeable & {
 export const USUAL_DOORS_PORT = 3000;
 /** The longest head of a request that any door takes: function URLs do, in bytes. */
 const HEAD_BYTES = 1_048_576;
+/** How long a client may take to send the head of a request: a load balancer's idle time-out on AWS. */
+const HEAD_PATIENCE_MS = 60_000;
 
 /** Listens. @throws OperatorError 'port-in-use' or 'cannot-listen' */
 export async function openDoors({
@@ -54,6 +56,7 @@ export async function openDoors({
       await (await handler)(request, response);
     },
     maxHeaderBytes: HEAD_BYTES,
+    headPatienceMs: HEAD_PATIENCE_MS,
     onFailure: (failure) => log.error({ err: failure }, 'a request to a door could not be answered'),
   });
   return {

@@ -107,7 +107,10 @@ export function matchResource<R extends Route>(
   const own = routes.filter((route) => route.path === resourcePath);
   return {
     resourcePath,
-    route: own.find((route) => route.method === method) ?? own.find((route) => route.method === 'ANY'),
+    // ANY stands for the methods that a REST API knows, and for no other.
+    route:
+      own.find((route) => route.method === method) ??
+      (METHODS.includes(method) ? own.find((route) => route.method === 'ANY') : undefined),
     parameters: best.parameters,
   };
 }

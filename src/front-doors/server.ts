@@ -23,7 +23,7 @@ import { ServiceError } from '../protocol/service-errors.ts';
 import { type ChosenDoor, chooseDoor } from './choose-door.ts';
 import { type Door, type DoorResponse, type FunctionFault, MalformedAnswer, Refused } from './door.ts';
 import type { RouteFunction } from './door-config.ts';
-import { type DoorRequest, hostOf, parseRawHeaders, splitTarget } from './door-request.ts';
+import { type DoorRequest, type Header, hostOf, parseRawHeaders, splitTarget, valuesOf } from './door-request.ts';
 import type { Doors } from './doors.ts';
 import { findTarget, type Target } from './find-target.ts';
 import {
@@ -32,10 +32,11 @@ import {
   FORBIDDEN,
   renderUrlHead,
   renderUrlRefusal,
+  renderUrlTooLarge,
   type UrlCaller,
 } from './function-url.ts';
 import { StreamedAnswer } from './streamed-answer.ts';
-import { writeChunk, writeHead, writeResponse } from './write-response.ts';
+import { breakOff, writeChunk, writeHead, writeResponse } from './write-response.ts';
 
 export type FrontDoorsOptions = {
   readonly doors: Pick<Doors, 'all'>;
@@ -60,9 +61,6 @@ export type FrontDoorsOptions = {
   readonly log: Log;
 };
 
-/** The longest head of a request that any door takes: the line and all headers, in bytes. */
-export const DOORS_HEAD_BYTES = 1_048_576;
-
 /** What a request becomes before a door sees it. */
 type Received = { readonly http: HttpRequest; readonly response: HttpResponse; readonly request: DoorRequest };
 
@@ -80,21 +78,26 @@ export function createFrontDoors(options: FrontDoorsOptions): HttpHandler {
   const { doors, features, invoke, accountId, clock, log } = options;
   const traces = createTraces(clock);
 
-  function isAdmitted(http: HttpRequest): boolean {
+  /** The request's own refusal, before any door is asked; undefined for one that may go on. */
+  function refuse(http: HttpRequest, headers: readonly Header[]): { status: number; message: string } | undefined {
+    // Which of two hosts counts is what requests are smuggled with. https://www.rfc-editor.org/rfc/rfc9112#section-3.2
+    if (valuesOf(headers, 'host').length > 1) return { status: 400, message: 'The request has more than one Host.' };
     const hosts = doors.all().flatMap((door) => door.hosts);
     const policy = { boundHost: options.boundHost, allowedHosts: [...options.allowedHosts, ...hosts] };
-    const verdict = judgeCaller({ host: http.headers.host }, policy, http.socket.localAddress);
-    if (!verdict.admitted) log.warn({ host: http.headers.host }, 'a request to a foreign host was refused');
-    return verdict.admitted;
+    if (judgeCaller({ host: http.headers.host }, policy, http.socket.localAddress).admitted) return undefined;
+    log.warn({ host: http.headers.host }, 'a request to a foreign host was refused');
+    const host = http.headers.host === undefined ? 'no host' : `the host '${http.headers.host}'`;
+    const message = `Refused: ${host} is not this service's. If it is yours, start the service with --allow-host.`;
+    return { status: 403, message };
   }
 
   /** The request without its body and its trace: whose those are shows later. */
-  function receive(http: HttpRequest, path: string, query: string): DoorRequest {
+  function receive(http: HttpRequest, headers: readonly Header[], path: string, query: string): DoorRequest {
     return {
       method: http.method ?? 'GET',
       path,
       query,
-      headers: parseRawHeaders(http.rawHeaders),
+      headers,
       body: NO_BODY,
       sourceIp: (http.socket.remoteAddress ?? '127.0.0.1').replace(/^::ffff:(?=\d+\.)/i, ''),
       port: http.socket.localPort ?? 0,
@@ -115,10 +118,10 @@ export function createFrontDoors(options: FrontDoorsOptions): HttpHandler {
     http: HttpRequest,
     response: HttpResponse,
     target: Target & { kind: 'function-url' },
-    query: string,
+    received: DoorRequest,
   ) {
     const located = features.urls.locate(target.id);
-    let head = receive(http, target.path, query);
+    let head: DoorRequest = { ...received, path: target.path };
     if (located === undefined || (target.region !== undefined && target.region !== located.scope.region)) {
       http.resume();
       return writeResponse(
@@ -168,9 +171,8 @@ export function createFrontDoors(options: FrontDoorsOptions): HttpHandler {
     http: HttpRequest,
     response: HttpResponse,
     target: Target & { kind: 'doors' },
-    query: string,
+    received: DoorRequest,
   ) {
-    const received = (path: string) => receive(http, path, query);
     const chosen = chooseDoor(target.candidates, received, {
       accountId,
       defaultRegion: options.defaultRegion,
@@ -237,7 +239,7 @@ export function createFrontDoors(options: FrontDoorsOptions): HttpHandler {
     const isComplete = !isFault(outcome) && outcome.kind === 'returned' && streamed.complaint === undefined;
     if (isComplete) response.end();
     // What was sent cannot be taken back: the client sees that the end is missing.
-    else if (streamed.isHeadSent) response.destroy();
+    else if (streamed.isHeadSent) breakOff(response);
     else finish(run, door.toFault(isFault(outcome) ? outcome : faultOf(outcome), request));
   }
 
@@ -252,7 +254,7 @@ export function createFrontDoors(options: FrontDoorsOptions): HttpHandler {
       return { kind: 'unavailable' };
     }
     const payload = Buffer.from(JSON.stringify(door.toEvent(request)));
-    if (payload.length > QUOTAS.invokePayloadBytes) throw new BodyFailure('too-large', QUOTAS.invokePayloadBytes);
+    if (payload.length > QUOTAS.invokePayloadBytes) return { kind: 'event-too-large' };
     return invoke(version, {
       requestId: request.requestId as RequestId,
       payload,
@@ -292,20 +294,21 @@ export function createFrontDoors(options: FrontDoorsOptions): HttpHandler {
   }
 
   return async (http, response) => {
-    if (!isAdmitted(http)) {
+    const headers = parseRawHeaders(http.rawHeaders);
+    const refusal = refuse(http, headers);
+    if (refusal !== undefined) {
       http.resume();
-      return sendJson(response, 403, {
-        message: `Refused: the host '${http.headers.host}' is not this service's. If it is yours, start the service with --allow-host.`,
-      });
+      return sendJson(response, refusal.status, { message: refusal.message });
     }
     const { path, query } = splitTarget(http.url ?? '/');
-    const target = findTarget(hostOf(parseRawHeaders(http.rawHeaders)), path, doors.all());
+    const target = findTarget(hostOf(headers), path, doors.all());
+    const received = receive(http, headers, path, query);
     try {
       switch (target.kind) {
         case 'function-url':
-          return await answerUrl(http, response, target, query);
+          return await answerUrl(http, response, target, received);
         case 'doors':
-          return await answerDoor(http, response, target, query);
+          return await answerDoor(http, response, target, received);
         case 'nothing':
           http.resume();
           return sendJson(response, 404, { message: nothingHere(target.named, http.method ?? 'GET', path) });
@@ -313,7 +316,6 @@ export function createFrontDoors(options: FrontDoorsOptions): HttpHandler {
     } catch (failure) {
       if (failure instanceof BodyFailure && failure.reason === 'aborted') return;
       if (failure instanceof Refused) return writeResponse(response, http.method ?? 'GET', failure.response);
-      if (failure instanceof BodyFailure) return writeResponse(response, http.method ?? 'GET', renderTooLarge());
       throw failure;
     }
   };
@@ -322,11 +324,11 @@ export function createFrontDoors(options: FrontDoorsOptions): HttpHandler {
 const NO_BODY = Buffer.alloc(0);
 
 function isFault(outcome: Outcome | FunctionFault): outcome is FunctionFault {
-  return outcome.kind === 'too-slow' || outcome.kind === 'unavailable';
+  return outcome.kind === 'too-slow' || outcome.kind === 'unavailable' || outcome.kind === 'event-too-large';
 }
 
-function faultOf(outcome: Exclude<Outcome, { kind: 'returned' }> | Outcome): FunctionFault {
-  return outcome.kind === 'throttled' ? { kind: 'throttled' } : { kind: 'failed' };
+function faultOf(outcome: Outcome): FunctionFault {
+  return outcome.kind === 'throttled' ? outcome : { kind: 'failed' };
 }
 
 async function readUrlBody(http: HttpRequest, request: DoorRequest): Promise<Buffer> {
@@ -334,7 +336,7 @@ async function readUrlBody(http: HttpRequest, request: DoorRequest): Promise<Buf
     return await readBody(http, QUOTAS.invokePayloadBytes);
   } catch (failure) {
     if (failure instanceof BodyFailure && failure.reason === 'too-large') {
-      throw new Refused(renderTooLarge(request.requestId));
+      throw new Refused(renderUrlTooLarge(request));
     }
     throw failure;
   }
@@ -347,12 +349,6 @@ async function readDoorBody(http: HttpRequest, chosen: ChosenDoor): Promise<Buff
     if (failure instanceof BodyFailure && failure.reason === 'too-large') throw new Refused(chosen.renderTooLarge());
     throw failure;
   }
-}
-
-/** In the words of Lambda, whose limit it is. Recorded on a function URL. */
-function renderTooLarge(requestId: string = randomUUID()): DoorResponse {
-  const Message = `Request must be smaller than ${QUOTAS.invokePayloadBytes} bytes for the InvokeFunction operation`;
-  return renderUrlRefusal(413, 'RequestEntityTooLargeException', { Message }, { requestId });
 }
 
 /** Eleven random bytes, as API Gateway writes them: `JKJaXmPLvHcESHA=`. */

@@ -39,6 +39,12 @@ export function writeChunk(response: HttpResponse, chunk: Buffer): Promise<void>
   });
 }
 
+/** Ends an answer that cannot be finished: what was written arrives, the end of the body does not. */
+export function breakOff(response: HttpResponse): void {
+  if (response.socket) response.socket.destroySoon();
+  else response.destroy();
+}
+
 /** Text that is not Latin-1 goes out as the bytes of its UTF-8. */
 function flatten(headers: readonly Header[]): string[] {
   return headers.flatMap(([name, value]) => [name, Buffer.from(value, 'utf8').toString('latin1')]);

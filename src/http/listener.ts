@@ -23,8 +23,13 @@ export type ListenOptions = {
   /** 0 takes any free port. */
   readonly port: number;
   readonly handler: HttpHandler;
-  /** Of the request line and all headers; longer ones get 431. Without it, Node's own limit (16 KiB). */
+  /**
+   * Of the request line and all headers, however many; longer ones get 431. Without it, Node's own limits (16 KiB, and
+   * headers after the 2000th are dropped).
+   */
   readonly maxHeaderBytes?: number;
+  /** How long a client may take to send the head of a request; slower ones get 408. Without it, for ever. */
+  readonly headPatienceMs?: number;
   /** Called with what a handler threw or rejected with. */
   readonly onFailure: (failure: unknown) => void;
 };
@@ -34,14 +39,17 @@ const IDLE_SWEEP_MS = 20;
 
 /** Listens. Throws `OperatorError` `port-in-use` or `cannot-listen`. */
 export async function listen(options: ListenOptions): Promise<Listener> {
-  const { maxHeaderBytes } = options;
+  const { maxHeaderBytes, headPatienceMs = 0 } = options;
   const server = createServer({
     keepAlive: true,
     noDelay: true,
     requestTimeout: 0,
-    headersTimeout: 0,
+    headersTimeout: headPatienceMs,
+    // Node looks for slow clients from time to time.
+    ...(headPatienceMs > 0 && { connectionsCheckingInterval: Math.min(30_000, headPatienceMs) }),
     ...(maxHeaderBytes !== undefined && { maxHeaderSize: maxHeaderBytes }),
   });
+  if (maxHeaderBytes !== undefined) server.maxHeadersCount = 0;
   server.keepAliveTimeout = 0;
   server.timeout = 0;
   const sockets = new Set<Socket>();

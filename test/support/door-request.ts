@@ -6,6 +6,9 @@ export const RECEIVED_MS = Date.UTC(2020, 2, 12, 19, 3, 58, 390);
 export const REQUEST_ID = 'b1f8f4a3-5a0c-4f0e-9d5e-0b6f8f2f4d11';
 export const TRACE_ID = 'Root=1-5e6b4a90-1de4d666d4dd26aced652b6c';
 
+/** As the dispatcher says it. */
+export const THROTTLED = { kind: 'throttled', reason: 'ConcurrentInvocationLimitExceeded' } as const;
+
 type Sent = {
   readonly method?: string;
   readonly target?: string;
