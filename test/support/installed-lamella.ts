@@ -74,9 +74,10 @@ export async function installLamella(): Promise<InstalledLamella> {
       });
       await Promise.race([announced, ended]);
       if (!stdout.includes('\n')) throw new Error(`lamella start ended with ${await ended}: ${stderr}`);
-      const { lambda, pid } = JSON.parse(stdout) as { lambda: string; pid: number };
+      const { lambda, doors, pid } = JSON.parse(stdout) as { lambda: string; doors: string; pid: number };
       return {
         url: lambda,
+        doors,
         pid,
         stdout: () => stdout,
         stderr: () => stderr,
