@@ -69,6 +69,7 @@ describe('the API port', () => {
     );
     expect((await call('/', form('Action=ListRoles&Version=2010-05-08'))).text).toContain('ListRolesResult');
     expect((await call('/?Action=ListRoles&Version=2010-05-08')).text).toContain('ListRolesResult');
+    expect((await call('/123456789012/no?Action=ReceiveMessage')).text).toContain('NonExistentQueue');
     const logs = { method: 'POST', body: '{}', headers: { 'X-Amz-Target': 'Logs_20140328.DescribeLogGroups' } };
     expect(JSON.parse((await call('/', logs)).text)).toEqual({ logGroups: [] });
     expect((await call('/bucket/key?AWSAccessKeyId=AKID&Signature=x&Expires=1')).text).toContain('NoSuchBucket');

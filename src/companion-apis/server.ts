@@ -125,6 +125,7 @@ async function guessService(request: HttpRequest, query: URLSearchParams): Promi
   // Only S3 still knew SigV2: older tools presign with it for endpoints that they have never heard of.
   if (query.has('AWSAccessKeyId') || request.headers.authorization?.startsWith('AWS ')) return 's3';
   // Of these, SQS alone has another path: that of a queue.
+  if (/^\/\d{12}\/[^/?]+\?/.test(request.url ?? '/') && query.has('Action')) return 'sqs';
   if (/^\/(\d{12}\/[^/?]+)?(\?|$)/.test(request.url ?? '/')) {
     const version = query.get('Version') ?? (isForm(request) ? await peekVersion(request) : undefined);
     if (version === IAM_VERSION) return 'iam';

@@ -14,6 +14,8 @@ import {
   SQS_VERSION,
   SQS_XML_MAPS,
   SQS_XML_NAMES,
+  type SqsErrorCode,
+  type SqsErrorRow,
   type SqsMember,
   type SqsMembers,
   type SqsOperationName,
@@ -73,8 +75,8 @@ const JSON_1_0: Protocol = {
     response.writeHead(200, { 'Content-Type': JSON_TYPE, 'Content-Length': body.length }).end(body);
   },
   refuse({ response }, { code, message }) {
-    const { status, queryCode } = SQS_ERRORS[code];
-    const body = Buffer.from(JSON.stringify({ __type: `com.amazonaws.sqs#${code}`, message }));
+    const { status, queryCode, type = `com.amazonaws.sqs#${code}` } = errorRow(code);
+    const body = Buffer.from(JSON.stringify({ __type: type, message }));
     response
       .writeHead(status, {
         'Content-Type': JSON_TYPE,
@@ -106,8 +108,8 @@ const QUERY: Protocol = {
     sendXml(call, 200, `<${name}Response xmlns="${SQS_NAMESPACE}">${inner}${metadata}</${name}Response>`);
   },
   refuse(call, { code, message }) {
-    const { status, queryCode } = SQS_ERRORS[code];
-    const error = { Type: status < 500 ? 'Sender' : 'Receiver', Code: queryCode, Message: message, Detail: '' };
+    const { status, queryCode, queryMessage = message } = errorRow(code);
+    const error = { Type: status < 500 ? 'Sender' : 'Receiver', Code: queryCode, Message: queryMessage, Detail: '' };
     sendXml(
       call,
       status,
@@ -134,6 +136,10 @@ const HAS_RESULT: ReadonlySet<SqsOperationName> = new Set([
   'SendMessageBatch',
   'StartMessageMoveTask',
 ]);
+
+function errorRow(code: SqsErrorCode): SqsErrorRow {
+  return SQS_ERRORS[code];
+}
 
 function sendXml({ response }: ApiCall, status: number, xml: string): void {
   const body = Buffer.from(`<?xml version="1.0"?>${xml}`);

@@ -97,6 +97,23 @@ describe('queues', () => {
     expect(await attributes(url)).toBeUndefined();
   });
 
+  it('change from SQS’s own key to one of the user for good', async () => {
+    const QueueUrl = await create('one');
+    const encryption = () =>
+      attributes(QueueUrl, 'KmsMasterKeyId', 'KmsDataKeyReusePeriodSeconds', 'SqsManagedSseEnabled');
+    const set = (Attributes: Record<string, string>) =>
+      client.send(new sdk.SetQueueAttributesCommand({ QueueUrl, Attributes }));
+    expect(await encryption()).toEqual({ SqsManagedSseEnabled: 'true' });
+    await set({ KmsMasterKeyId: 'k' });
+    expect(await encryption()).toEqual({
+      KmsMasterKeyId: 'k',
+      KmsDataKeyReusePeriodSeconds: '300',
+      SqsManagedSseEnabled: 'false',
+    });
+    await set({ KmsMasterKeyId: '', KmsDataKeyReusePeriodSeconds: '300' });
+    expect(await encryption()).toEqual({ SqsManagedSseEnabled: 'false' });
+  });
+
   it.each([
     [{ DelaySeconds: '901' }, 'InvalidAttributeValue', 'Invalid value for the parameter DelaySeconds.'],
     [{ VisibilityTimeout: 'soon' }, 'InvalidAttributeValue', 'Invalid value for the parameter VisibilityTimeout.'],
@@ -134,7 +151,7 @@ describe('queues', () => {
       new sdk.AddPermissionCommand({ QueueUrl, Label: 'x', AWSAccountIds: [TEST_ACCOUNT], Actions: ['SendMessage'] }),
     );
     expect(JSON.parse((await attributes(QueueUrl, 'Policy'))?.Policy ?? '').Statement).toMatchObject([
-      { Sid: 'x', Action: ['SQS:SendMessage'], Resource: arnOf('one') },
+      { Sid: 'x', Action: 'SQS:SendMessage', Resource: arnOf('one') },
     ]);
     await client.send(new sdk.RemovePermissionCommand({ QueueUrl, Label: 'x' }));
     expect(await attributes(QueueUrl, 'Policy')).toBeUndefined();
@@ -238,8 +255,13 @@ describe('messages', () => {
     clock.advance(99_999);
     expect(await bodies(url)).toEqual([]);
     await change(0);
+    await change(5);
+    expect(await bodies(url)).toEqual([]);
+    clock.advance(5000);
+    await change(1);
+    expect(await bodies(url)).toEqual([]);
+    await client.send(new sdk.DeleteMessageCommand({ QueueUrl: url, ReceiptHandle: message?.ReceiptHandle }));
     expect((await refused(change(5))).message).toContain('Message does not exist or is not available');
-    expect(await bodies(url)).toEqual(['x']);
   });
 
   it("wait until their delay is over, the queue's or their own", async () => {
@@ -270,7 +292,7 @@ describe('messages', () => {
   });
 
   it('go in batches, of which each entry is judged by itself', async () => {
-    const QueueUrl = await create('one');
+    const QueueUrl = await create('one', { MaximumMessageSize: '1024' });
     const sent = await client.send(
       new sdk.SendMessageBatchCommand({
         QueueUrl,
@@ -279,6 +301,7 @@ describe('messages', () => {
           { Id: 'b', MessageBody: '\u0000' },
           { Id: 'c', MessageBody: '3', MessageAttributes: { n: { DataType: 'Number', StringValue: 'x' } } },
           { Id: 'd', MessageBody: '4', DelaySeconds: 900 },
+          { Id: 'e', MessageBody: 'x'.repeat(1025) },
         ],
       }),
     );
@@ -286,6 +309,12 @@ describe('messages', () => {
     expect(sent.Failed).toMatchObject([
       { Id: 'b', SenderFault: true, Code: 'InvalidMessageContents' },
       { Id: 'c', SenderFault: true, Code: 'InvalidParameterValue' },
+      {
+        Id: 'e',
+        SenderFault: true,
+        Code: 'InvalidParameterValue',
+        Message: 'One or more parameters cannot be validated. Reason: Message must be shorter than 1024 bytes.',
+      },
     ]);
     const [message] = await receive(QueueUrl);
     const handles = [message?.ReceiptHandle, 'nonsense'];
@@ -307,6 +336,24 @@ describe('messages', () => {
     });
   });
 
+  it('have attribute names in letters of any script', async () => {
+    const QueueUrl = await create('one');
+    const MessageAttributes = { 'attr.1øßä': { DataType: 'String', StringValue: 'v' } };
+    await send(QueueUrl, 'x', { MessageAttributes });
+    expect(await receive(QueueUrl, { MessageAttributeNames: ['*'] })).toMatchObject([{ MessageAttributes }]);
+  });
+
+  it('keep the group that they were sent with', async () => {
+    const QueueUrl = await create('one');
+    await send(QueueUrl, 'x', { MessageGroupId: 'tenant-1' });
+    const [message] = await receive(QueueUrl, { MessageSystemAttributeNames: ['MessageGroupId'] });
+    expect(message?.Attributes).toEqual({ MessageGroupId: 'tenant-1' });
+    expect((await refused(send(QueueUrl, 'x', { MessageGroupId: 'a b' }))).message).toBe(
+      'Value a b for parameter MessageGroupId is invalid. Reason: MessageGroupId can only include alphanumeric and ' +
+        'punctuation characters. 1 to 128 in length.',
+    );
+  });
+
   it("are refused in AWS's words", async () => {
     const QueueUrl = await create('one', { MaximumMessageSize: '1024' });
     const batch = (Entries: sdk.SendMessageBatchRequestEntry[]) =>
@@ -315,6 +362,13 @@ describe('messages', () => {
       name: 'InvalidParameterValue',
       message: 'One or more parameters are invalid. Reason: Message must be shorter than 1024 bytes.',
     });
+    const attribute = (StringValue: string) =>
+      refused(send(QueueUrl, 'x', { MessageAttributes: { a: { DataType: 'String', StringValue } } }));
+    expect(await attribute('')).toEqual({
+      name: 'InvalidParameterValue',
+      message: "Message (user) attribute 'a' must contain a non-empty value of type 'String'.",
+    });
+    expect((await attribute('\b')).name).toBe('InvalidParameterValue');
     expect((await refused(send(QueueUrl, ''))).message).toBe('The request must contain the parameter MessageBody.');
     expect((await batch([])).name).toBe('EmptyBatchRequest');
     expect(await batch(Array.from({ length: 11 }, (_, n) => ({ Id: `${n}`, MessageBody: 'x' })))).toEqual({
@@ -431,9 +485,57 @@ describe('the query protocol', () => {
     expect(missing.status).toBe(400);
     expect(missing.xml).toContain(
       '<Error><Type>Sender</Type><Code>AWS.SimpleQueueService.NonExistentQueue</Code>' +
-        '<Message>The specified queue does not exist.</Message><Detail></Detail></Error>',
+        '<Message>The specified queue does not exist for this wsdl version.</Message><Detail></Detail></Error>',
     );
     expect((await query({ Action: 'Dance' })).xml).toContain('<Code>InvalidAction</Code>');
+  });
+});
+
+describe('the JSON protocol', () => {
+  const json = async (operation: string, input: unknown) => {
+    const response = await fetch(apis.url, {
+      method: 'POST',
+      body: JSON.stringify(input),
+      headers: { 'Content-Type': 'application/x-amz-json-1.0', 'X-Amz-Target': `AmazonSQS.${operation}` },
+    });
+    const { __type, message } = (await response.json()) as { __type?: string; message?: string };
+    return [response.status, __type, response.headers.get('x-amzn-query-error'), message];
+  };
+
+  // Status, type, old code and words as recorded on AWS by LocalStack's test suite (2025-10).
+  it('names errors by their new types, and by their old codes in a header', async () => {
+    const QueueUrl = await create('one');
+    expect(await json('GetQueueUrl', { QueueName: 'no' })).toEqual([
+      400,
+      'com.amazonaws.sqs#QueueDoesNotExist',
+      'AWS.SimpleQueueService.NonExistentQueue;Sender',
+      'The specified queue does not exist.',
+    ]);
+    expect(await json('SendMessage', { QueueUrl, MessageBody: '' })).toEqual([
+      400,
+      'com.amazon.coral.service#MissingRequiredParameterException',
+      'MissingParameter;Sender',
+      'The request must contain the parameter MessageBody.',
+    ]);
+    expect(await json('ReceiveMessage', { QueueUrl, MaxNumberOfMessages: 11 })).toEqual([
+      400,
+      'com.amazon.coral.service#InvalidParameterValueException',
+      'InvalidParameterValue;Sender',
+      'Value 11 for parameter MaxNumberOfMessages is invalid. Reason: Must be between 1 and 10, if provided.',
+    ]);
+    await json('PurgeQueue', { QueueUrl });
+    expect(await json('PurgeQueue', { QueueUrl })).toEqual([
+      403,
+      'com.amazonaws.sqs#PurgeQueueInProgress',
+      'AWS.SimpleQueueService.PurgeQueueInProgress;Sender',
+      'Only one PurgeQueue operation on one is allowed every 60 seconds.',
+    ]);
+    expect(await json('DeleteMessageBatch', { QueueUrl, Entries: [{ Id: '', ReceiptHandle: 'x' }] })).toEqual([
+      400,
+      'com.amazonaws.sqs#InvalidBatchEntryId',
+      'AWS.SimpleQueueService.InvalidBatchEntryId;Sender',
+      'A batch entry id can only contain alphanumeric characters, hyphens and underscores. It can be at most 80 letters long.',
+    ]);
   });
 });
 

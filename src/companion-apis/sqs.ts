@@ -98,7 +98,10 @@ export function createSqsApi({ sqsQueues, sqsMessages, clock, log, closing }: Sq
       sqsQueues.setAttributes(queueOf(input, call), textsOf(input, 'Attributes'));
       return {};
     },
-    ListQueueTags: (input, call) => ({ Tags: queueOf(input, call).tags }),
+    ListQueueTags(input, call) {
+      const { tags } = queueOf(input, call);
+      return Object.keys(tags).length > 0 ? { Tags: tags } : {};
+    },
     TagQueue(input, call) {
       const queue = queueOf(input, call);
       const tags = { ...queue.tags, ...textsOf(input, 'Tags') };
@@ -130,7 +133,7 @@ export function createSqsApi({ sqsQueues, sqsMessages, clock, log, closing }: Sq
       const judged = entries.map((entry) =>
         judge(entry, () => {
           const message = outgoingOf(entry, call);
-          return { message, size: sqsMessages.check(queue, message) };
+          return { message, size: sqsMessages.check(queue, message, true) };
         }),
       );
       const fit = judged.flatMap((entry) => ('value' in entry ? [entry] : []));
@@ -250,8 +253,8 @@ export function createSqsApi({ sqsQueues, sqsMessages, clock, log, closing }: Sq
       const statement = {
         Sid: label,
         Effect: 'Allow',
-        Principal: { AWS: listOf(input, 'AWSAccountIds').map((account) => `arn:aws:iam::${account}:root`) },
-        Action: listOf(input, 'Actions').map((action) => `SQS:${action}`),
+        Principal: { AWS: oneOrMany(listOf(input, 'AWSAccountIds').map((account) => `arn:aws:iam::${account}:root`)) },
+        Action: oneOrMany(listOf(input, 'Actions').map((action) => `SQS:${action}`)),
         Resource: queue.arn,
       };
       setStatements(queue, [...statements, statement]);
@@ -263,7 +266,7 @@ export function createSqsApi({ sqsQueues, sqsMessages, clock, log, closing }: Sq
       const label = textOf(input, 'Label');
       const left = statements.filter(({ Sid }) => Sid !== label);
       if (left.length === statements.length) {
-        throw invalidParameter('Label', label, "can't find label on existing policy.");
+        throw invalidParameter('Label', label, "can't find label.");
       }
       setStatements(queue, left);
       return {};
@@ -292,6 +295,7 @@ function outgoingOf(input: Input, { accessKeyId, scope, request }: ApiCall): Out
   if (typeof input.MessageBody !== 'string') throw missingParameter('MessageBody');
   return {
     body: input.MessageBody,
+    groupId: input.MessageGroupId as string | undefined,
     attributes: attributesOf(input, 'MessageAttributes'),
     systemAttributes: attributesOf(input, 'MessageSystemAttributes'),
     delaySeconds: optionalNumber(input, 'DelaySeconds'),
@@ -399,7 +403,7 @@ function entriesOf(input: Input, what: string): readonly Input[] {
   }
   const seen = new Set<string>();
   for (const entry of entries) {
-    const id = textOf(entry, 'Id');
+    const id = optionalText(entry, 'Id') ?? '';
     if (!/^[A-Za-z0-9_-]{1,80}$/.test(id)) {
       throw new SqsError(
         'InvalidBatchEntryId',
@@ -432,6 +436,12 @@ function renderPage(
   const last = page.at(-1);
   const token = hasToken && found.length > count && last ? Buffer.from(last.name).toString('base64') : undefined;
   return { [member]: page.length > 0 ? page.map(render) : undefined, NextToken: token };
+}
+
+/** A list of one is written without its brackets in policies. */
+function oneOrMany(texts: readonly string[]): string | readonly string[] {
+  const [only] = texts;
+  return texts.length === 1 && only !== undefined ? only : texts;
 }
 
 type PolicyStatement = Readonly<Record<string, unknown>>;

@@ -107,11 +107,21 @@ export const SQS_XML_MAPS: Readonly<Record<string, readonly [element: string, ke
   Tags: ['Tag', 'Key', 'Value'],
 };
 
-type ErrorRow = { readonly status: 400 | 403 | 404 | 500; readonly queryCode: string };
-const sender = (queryCode: string): ErrorRow => ({ status: 400, queryCode });
-const simple = (name: string): ErrorRow => sender(`AWS.SimpleQueueService.${name}`);
+export type SqsErrorRow = {
+  readonly status: 400 | 403 | 404 | 500;
+  readonly queryCode: string;
+  /** `__type` in the JSON protocol, where it is not the name under `com.amazonaws.sqs`. */
+  readonly type?: string;
+  /** Other words in the query protocol. */
+  readonly queryMessage?: string;
+};
+const sender = (queryCode: string): SqsErrorRow => ({ status: 400, queryCode });
+const simple = (name: string): SqsErrorRow => sender(`AWS.SimpleQueueService.${name}`);
 
-/** Error by its name in the JSON protocol. The query protocol, and the header x-amzn-query-error, have codes of their own. */
+/**
+ * Error by its name in the JSON protocol. The query protocol, and the header x-amzn-query-error, have codes of their own.
+ * Recorded on AWS (2025-10).
+ */
 export const SQS_ERRORS = {
   BatchEntryIdsNotDistinct: simple('BatchEntryIdsNotDistinct'),
   BatchRequestTooLong: simple('BatchRequestTooLong'),
@@ -122,19 +132,27 @@ export const SQS_ERRORS = {
   InvalidAttributeValue: sender('InvalidAttributeValue'),
   InvalidBatchEntryId: simple('InvalidBatchEntryId'),
   InvalidMessageContents: sender('InvalidMessageContents'),
-  InvalidParameterValue: sender('InvalidParameterValue'),
-  InvalidParameterValueException: sender('InvalidParameterValue'),
+  InvalidParameterValue: {
+    ...sender('InvalidParameterValue'),
+    type: 'com.amazon.coral.service#InvalidParameterValueException',
+  },
   MessageNotInflight: simple('MessageNotInflight'),
-  MissingParameter: sender('MissingParameter'),
-  PurgeQueueInProgress: simple('PurgeQueueInProgress'),
-  QueueDoesNotExist: simple('NonExistentQueue'),
+  MissingParameter: {
+    ...sender('MissingParameter'),
+    type: 'com.amazon.coral.service#MissingRequiredParameterException',
+  },
+  PurgeQueueInProgress: { ...simple('PurgeQueueInProgress'), status: 403 },
+  QueueDoesNotExist: {
+    ...simple('NonExistentQueue'),
+    queryMessage: 'The specified queue does not exist for this wsdl version.',
+  },
   QueueNameExists: sender('QueueAlreadyExists'),
   ReceiptHandleIsInvalid: sender('ReceiptHandleIsInvalid'),
   ResourceNotFoundException: { status: 404, queryCode: 'ResourceNotFoundException' },
   SerializationException: sender('MalformedInput'),
   TooManyEntriesInBatchRequest: simple('TooManyEntriesInBatchRequest'),
   UnsupportedOperation: simple('UnsupportedOperation'),
-} as const satisfies Record<string, ErrorRow>;
+} as const satisfies Record<string, SqsErrorRow>;
 
 export type SqsErrorCode = keyof typeof SQS_ERRORS;
 

@@ -36,7 +36,8 @@ export function checkAttributes(attributes: MessageAttributes): void {
     throw invalid(`Number of message attributes [${names.length}] exceeds the allowed maximum [10].`);
   }
   for (const [name, { DataType, StringValue, BinaryValue }] of Object.entries(attributes)) {
-    if (!/^(?!aws\.|amazon\.)[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/i.test(name) || name.length > 256) {
+    // Letters of any script, as recorded on AWS, which documents those of ASCII.
+    if (!/^(?!aws\.|amazon\.)[\p{L}\p{N}_-]+(\.[\p{L}\p{N}_-]+)*$/iu.test(name) || name.length > 256) {
       throw invalid(
         `Message (user) attribute name '${name}' is invalid. It can contain alphanumeric characters, underscores, ` +
           'hyphens and periods, must not start or end with a period, nor begin with AWS. or Amazon.',
@@ -52,10 +53,10 @@ export function checkAttributes(attributes: MessageAttributes): void {
     }
     const value = kind === 'Binary' ? BinaryValue : StringValue;
     if (!value) {
-      throw invalid(
-        `The message attribute '${name}' must contain non-empty message attribute value for message attribute type ` +
-          `'${DataType}'.`,
-      );
+      throw invalid(`Message (user) attribute '${name}' must contain a non-empty value of type '${DataType}'.`);
+    }
+    if (kind === 'String' && UNPRINTABLE.test(value)) {
+      throw invalid(`Invalid binary character was found in the value of message (user) attribute '${name}'.`);
     }
     if (kind === 'Number' && !/^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(value)) {
       throw invalid(`Can't cast the value of message (user) attribute '${name}' to a number.`);
@@ -104,7 +105,7 @@ export function md5OfAttributes(attributes: MessageAttributes): string | undefin
 
 /** Those that a receiver asked for: names, prefixes as `a.*`, or `All`. */
 export function selectAttributes(attributes: MessageAttributes, wanted: readonly string[]): MessageAttributes {
-  if (wanted.some((name) => name === 'All' || name === '.*')) return attributes;
+  if (wanted.some((name) => name === 'All' || name === '.*' || name === '*')) return attributes;
   const isWanted = (name: string) =>
     wanted.some((pattern) => (pattern.endsWith('.*') ? name.startsWith(pattern.slice(0, -2)) : name === pattern));
   return Object.fromEntries(Object.entries(attributes).filter(([name]) => isWanted(name)));

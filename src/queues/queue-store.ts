@@ -56,8 +56,8 @@ export type QueueStore = {
   take(queue: string, request: TakeRequest): { readonly messages: Message[]; readonly moved: number };
   /** Whether it was there. */
   remove(queue: string, id: number): boolean;
-  /** Sets when a leased message is seen again; whether there was such a lease. */
-  extendLease(queue: string, id: number, nowMs: number, visibleMs: number): boolean;
+  /** Sets when a message that was taken once is seen again, also after its lease ran out; whether there is one. */
+  extendLease(queue: string, id: number, visibleMs: number): boolean;
   /** Gives a leased message back, with other details, to be seen again at a time. */
   giveBack(queue: string, id: number, visibleMs: number, details: string): void;
   /** Ends all leases of queues whose names begin so: whoever held them is gone. */
@@ -106,8 +106,8 @@ export function createQueueStore(database: Database): QueueStore {
     ),
     remove: database.prepare('DELETE FROM queue_message WHERE queue = ? AND id = ?'),
     extendLease: database.prepare(
-      `UPDATE queue_message SET visible_ms = :visibleMs
-       WHERE queue = :queue AND id = :id AND is_leased = 1 AND visible_ms > :nowMs`,
+      `UPDATE queue_message SET visible_ms = :visibleMs, is_leased = 1
+       WHERE queue = :queue AND id = :id AND receives > 0`,
     ),
     giveBack: database.prepare(
       `UPDATE queue_message SET visible_ms = :visibleMs, details = :details, is_leased = 0
@@ -184,8 +184,8 @@ export function createQueueStore(database: Database): QueueStore {
       return { messages, moved };
     },
     remove: (queue, id) => sql.remove.run(queue, id).changes > 0,
-    extendLease: (queue, id, nowMs, visibleMs) =>
-      sql.extendLease.run({ queue, id, nowMs: whole(nowMs), visibleMs: whole(visibleMs) }).changes > 0,
+    extendLease: (queue, id, visibleMs) =>
+      sql.extendLease.run({ queue, id, visibleMs: whole(visibleMs) }).changes > 0,
     giveBack: (queue, id, visibleMs, details) =>
       void sql.giveBack.run({ queue, id, visibleMs: whole(visibleMs), details }),
     endLeases: (prefix, nowMs) => void sql.endLeases.run({ ...rangeOf(prefix), nowMs: whole(nowMs) }),

@@ -79,17 +79,22 @@ describe('a queue', () => {
     expect(queues.store.counts('q', clock.epochMs())).toEqual({ visible: 1, leased: 1, delayed: 1 });
   });
 
-  it('holds a lease longer, or ends it, only while there is one', async () => {
+  it('holds a lease longer, ends it or renews it, once there was one', async () => {
     const id = await send('a');
     const extend = (ms: number) =>
-      queues.write((store) => store.extendLease('q', id, clock.epochMs(), clock.epochMs() + ms));
+      queues.write((store) => store.extendLease('q', id, clock.epochMs() + ms));
     expect(await extend(1000)).toBe(false);
     await receive();
     expect(await extend(60_000)).toBe(true);
     clock.advance(59_999);
     expect(await bodies()).toEqual([]);
     expect(await extend(0)).toBe(true);
+    expect(await extend(1000)).toBe(true);
+    expect(await bodies()).toEqual([]);
+    clock.advance(1000);
     expect(await bodies()).toEqual(['a']);
+    await queues.write((store) => store.remove('q', id));
+    expect(await extend(0)).toBe(false);
   });
 
   it('wakes who waits when a message comes', async () => {

@@ -16,6 +16,8 @@ import { numberOf, redriveOf } from './sqs-queues.ts';
 
 export type OutgoingSqsMessage = {
   readonly body: string;
+  /** Whose messages these are, for the fairness between tenants that AWS keeps and this service need not. */
+  readonly groupId?: string | undefined;
   readonly attributes: MessageAttributes;
   readonly systemAttributes: MessageAttributes;
   /** Undefined for the queue's own. */
@@ -53,12 +55,12 @@ export type SqsReceiveRequest = {
 export type SqsMessages = {
   /** All or none. @throws SqsError */
   send(queue: SqsQueue, messages: readonly OutgoingSqsMessage[]): Promise<SentMessage[]>;
-  /** @throws SqsError for what `send` would refuse; the size in bytes. */
-  check(queue: SqsQueue, message: OutgoingSqsMessage): number;
+  /** @throws SqsError for what `send` would refuse, in the words for one of a batch if it is that; the size in bytes. */
+  check(queue: SqsQueue, message: OutgoingSqsMessage, isOfBatch?: boolean): number;
   receive(queue: SqsQueue, request: SqsReceiveRequest): Promise<SqsMessage[]>;
   /** A handle of a message that is gone is no error. @throws SqsError ReceiptHandleIsInvalid */
   remove(queue: SqsQueue, receiptHandles: readonly string[]): Promise<void>;
-  /** @throws SqsError when the message is not in flight */
+  /** Also once its time was over, as recorded on AWS. @throws SqsError when there is no such message any more */
   changeVisibility(queue: SqsQueue, receiptHandle: string, seconds: number): Promise<void>;
   purge(queue: SqsQueue): Promise<void>;
   /** Forgets what is in a queue that goes. */
@@ -69,6 +71,7 @@ export type SqsMessages = {
 };
 
 const SWEEP_INTERVAL_MS = 60_000;
+const GROUP_ID = /^[A-Za-z0-9!-/:-@[-`{-~]{1,128}$/;
 
 /** What a stored message is beside its body. */
 type Details = {
@@ -76,6 +79,7 @@ type Details = {
   readonly sender: string;
   readonly attributes?: MessageAttributes;
   readonly trace?: string;
+  readonly group?: string;
 };
 
 export function createSqsMessages({
@@ -99,7 +103,7 @@ export function createSqsMessages({
   };
 
   const messages: SqsMessages = {
-    check(queue, { body, attributes, systemAttributes, delaySeconds }) {
+    check(queue, { body, attributes, systemAttributes, delaySeconds, groupId }, isOfBatch = false) {
       checkBody(body);
       checkAttributes(attributes);
       for (const name of Object.keys(systemAttributes)) {
@@ -110,12 +114,17 @@ export function createSqsMessages({
       if (delaySeconds !== undefined && (delaySeconds < 0 || delaySeconds > SQS_QUOTAS.delaySeconds)) {
         throw invalidParameter('DelaySeconds', delaySeconds, 'DelaySeconds must be >= 0 and <= 900.');
       }
+      if (groupId !== undefined && !GROUP_ID.test(groupId)) {
+        const reason = 'MessageGroupId can only include alphanumeric and punctuation characters. 1 to 128 in length.';
+        throw invalidParameter('MessageGroupId', groupId, reason);
+      }
       const size = sizeOf(body, attributes);
       const limit = numberOf(queue, 'MaximumMessageSize');
       if (size > limit) {
         throw new SqsError(
           'InvalidParameterValue',
-          `One or more parameters are invalid. Reason: Message must be shorter than ${limit} bytes.`,
+          `One or more parameters ${isOfBatch ? 'cannot be validated' : 'are invalid'}. ` +
+            `Reason: Message must be shorter than ${limit} bytes.`,
         );
       }
       return size;
@@ -123,13 +132,14 @@ export function createSqsMessages({
     async send(queue, outgoing) {
       for (const message of outgoing) messages.check(queue, message);
       const nowMs = clock.epochMs();
-      const rows = outgoing.map(({ body, attributes, systemAttributes, delaySeconds, senderId, traceHeader }) => {
+      const rows = outgoing.map(({ body, attributes, systemAttributes, delaySeconds, senderId, traceHeader, groupId }) => {
         const trace = systemAttributes.AWSTraceHeader?.StringValue ?? traceHeader;
         const details: Details = {
           id: randomUUID(),
           sender: senderId,
           ...(Object.keys(attributes).length > 0 && { attributes }),
           ...(trace !== undefined && { trace }),
+          ...(groupId !== undefined && { group: groupId }),
         };
         const delayMs = (delaySeconds ?? numberOf(queue, 'DelaySeconds')) * 1000;
         return {
@@ -179,7 +189,7 @@ export function createSqsMessages({
     async changeVisibility(queue, receiptHandle, seconds) {
       const id = parseReceiptHandle(queue, receiptHandle);
       const nowMs = clock.epochMs();
-      const change = (store: QueueStore) => store.extendLease(queue.key, id, nowMs, nowMs + seconds * 1000);
+      const change = (store: QueueStore) => store.extendLease(queue.key, id, nowMs + seconds * 1000);
       if (!(await queues.write(change))) {
         throw invalidParameter(
           'ReceiptHandle',
@@ -218,7 +228,7 @@ function renderMessage(
   queue: SqsQueue,
   { id, body, details, sentMs, receives, firstReceivedMs, source }: Message,
 ): SqsMessage {
-  const { id: messageId, sender, attributes = {}, trace } = JSON.parse(details) as Details;
+  const { id: messageId, sender, attributes = {}, trace, group } = JSON.parse(details) as Details;
   return {
     messageId,
     receiptHandle: renderReceiptHandle(queue, id, receives),
@@ -230,6 +240,7 @@ function renderMessage(
       ApproximateReceiveCount: String(receives),
       SentTimestamp: String(sentMs),
       ...(trace !== undefined && { AWSTraceHeader: trace }),
+      ...(group !== undefined && { MessageGroupId: group }),
       ...(source !== undefined && { DeadLetterQueueSourceArn: arnOfKey(source, queue) }),
     },
   };

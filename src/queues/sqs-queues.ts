@@ -98,7 +98,7 @@ export function createSqsQueues({ database, clock }: { database: Database; clock
         account: scope.account,
         name,
         nowMs: nowMs(),
-        attributes: JSON.stringify(withoutEmpty(attributes)),
+        attributes: JSON.stringify(settled(attributes)),
         tags: JSON.stringify(tags),
       });
       return queues.get(scope, name);
@@ -123,7 +123,7 @@ export function createSqsQueues({ database, clock }: { database: Database; clock
         account: scope.account,
         name,
         nowMs: nowMs(),
-        attributes: JSON.stringify(withoutEmpty({ ...present, ...attributes })),
+        attributes: JSON.stringify(settled({ ...present, ...attributes })),
       });
     },
     setTags: ({ scope: { region, account }, name }, tags) =>
@@ -153,8 +153,7 @@ export function attributeOf({ attributes }: SqsQueue, name: string): string | un
   if (attributes[name] !== undefined) return attributes[name];
   const row = (SQS_ATTRIBUTES as Readonly<Record<string, unknown>>)[name];
   const fallback = (row as { readonly default?: string } | undefined)?.default;
-  // Keys of one's own replace those of SQS.
-  if (name === 'SqsManagedSseEnabled') return attributes.KmsMasterKeyId === undefined ? 'true' : 'false';
+  if (name === 'SqsManagedSseEnabled') return 'true';
   return fallback;
 }
 
@@ -260,8 +259,17 @@ function parseDocument(text: string): Readonly<Record<string, unknown>> | undefi
   }
 }
 
-function withoutEmpty(attributes: QueueAttributes): QueueAttributes {
-  return Object.fromEntries(Object.entries(attributes).filter(([, value]) => value !== ''));
+/** As they are kept: without what was emptied. A key of one's own replaces that of SQS for good. Recorded on AWS. */
+function settled(attributes: QueueAttributes): QueueAttributes {
+  const { KmsMasterKeyId, KmsDataKeyReusePeriodSeconds, ...rest } = attributes;
+  const encryption: QueueAttributes = KmsMasterKeyId
+    ? {
+        KmsMasterKeyId,
+        KmsDataKeyReusePeriodSeconds: KmsDataKeyReusePeriodSeconds ?? '300',
+        SqsManagedSseEnabled: 'false',
+      }
+    : {};
+  return Object.fromEntries(Object.entries({ ...rest, ...encryption }).filter(([, value]) => value !== ''));
 }
 
 function invalidValue(attribute: string): SqsError {
