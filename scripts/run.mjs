@@ -39,7 +39,8 @@ const COMMANDS = {
   conformance,
   documents: () => script('scripts/update-documents.ts', [], { needsBuild: false }),
   // On one CPU: then the median of a round trip is the work of all sides, wherever the kernel would have put them.
-  bench: (name = 'cold-start') => script(`bench/${name}.ts`, NEEDED_TO_RUN, { runner: ['taskset', '-c', '0'] }),
+  bench: (name = 'cold-start', ...args) =>
+    script(`bench/${name}.ts`, NEEDED_TO_RUN, { runner: ['taskset', '-c', '0'], args }),
 };
 
 const [name = '', ...rest] = process.argv.slice(2);

@@ -97,7 +97,7 @@ describe('queues', () => {
     expect(await attributes(url)).toBeUndefined();
   });
 
-  it('change from SQS’s own key to one of the user for good', async () => {
+  it('change from the key of SQS to one of the user for good', async () => {
     const QueueUrl = await create('one');
     const encryption = () =>
       attributes(QueueUrl, 'KmsMasterKeyId', 'KmsDataKeyReusePeriodSeconds', 'SqsManagedSseEnabled');

@@ -184,8 +184,7 @@ export function createQueueStore(database: Database): QueueStore {
       return { messages, moved };
     },
     remove: (queue, id) => sql.remove.run(queue, id).changes > 0,
-    extendLease: (queue, id, visibleMs) =>
-      sql.extendLease.run({ queue, id, visibleMs: whole(visibleMs) }).changes > 0,
+    extendLease: (queue, id, visibleMs) => sql.extendLease.run({ queue, id, visibleMs: whole(visibleMs) }).changes > 0,
     giveBack: (queue, id, visibleMs, details) =>
       void sql.giveBack.run({ queue, id, visibleMs: whole(visibleMs), details }),
     endLeases: (prefix, nowMs) => void sql.endLeases.run({ ...rangeOf(prefix), nowMs: whole(nowMs) }),

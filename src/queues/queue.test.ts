@@ -81,8 +81,7 @@ describe('a queue', () => {
 
   it('holds a lease longer, ends it or renews it, once there was one', async () => {
     const id = await send('a');
-    const extend = (ms: number) =>
-      queues.write((store) => store.extendLease('q', id, clock.epochMs() + ms));
+    const extend = (ms: number) => queues.write((store) => store.extendLease('q', id, clock.epochMs() + ms));
     expect(await extend(1000)).toBe(false);
     await receive();
     expect(await extend(60_000)).toBe(true);

@@ -9,7 +9,7 @@ import { SQS_QUOTAS } from '../protocol/sqs-operations.ts';
 import type { MessageAttributes } from './message-attributes.ts';
 import { checkAttributes, checkBody, md5Of, md5OfAttributes, sizeOf } from './message-attributes.ts';
 import type { Queues } from './queue.ts';
-import type { Message, QueueStore } from './queue-store.ts';
+import type { Message, NewMessage, QueueStore } from './queue-store.ts';
 import { invalidParameter, SqsError } from './sqs-error.ts';
 import type { SqsQueue, SqsQueues } from './sqs-queues.ts';
 import { numberOf, redriveOf } from './sqs-queues.ts';
@@ -132,31 +132,7 @@ export function createSqsMessages({
     async send(queue, outgoing) {
       for (const message of outgoing) messages.check(queue, message);
       const nowMs = clock.epochMs();
-      const rows = outgoing.map(({ body, attributes, systemAttributes, delaySeconds, senderId, traceHeader, groupId }) => {
-        const trace = systemAttributes.AWSTraceHeader?.StringValue ?? traceHeader;
-        const details: Details = {
-          id: randomUUID(),
-          sender: senderId,
-          ...(Object.keys(attributes).length > 0 && { attributes }),
-          ...(trace !== undefined && { trace }),
-          ...(groupId !== undefined && { group: groupId }),
-        };
-        const delayMs = (delaySeconds ?? numberOf(queue, 'DelaySeconds')) * 1000;
-        return {
-          sent: {
-            messageId: details.id,
-            md5OfBody: md5Of(body),
-            md5OfAttributes: md5OfAttributes(attributes),
-            md5OfSystemAttributes: md5OfAttributes(systemAttributes),
-          },
-          row: {
-            body: Buffer.from(body),
-            details: JSON.stringify(details),
-            sentMs: nowMs,
-            visibleMs: nowMs + delayMs,
-          },
-        };
-      });
+      const rows = outgoing.map((message) => storedOf(queue, message, nowMs));
       await queues.write((store) => {
         for (const { row } of rows) store.insert(queue.key, row);
       });
@@ -222,6 +198,32 @@ export function createSqsMessages({
     },
   };
   return messages;
+}
+
+/** What the sender is told of a message, and what is kept of it. */
+function storedOf(
+  queue: SqsQueue,
+  { body, attributes, systemAttributes, delaySeconds, senderId, traceHeader, groupId }: OutgoingSqsMessage,
+  nowMs: number,
+): { readonly sent: SentMessage; readonly row: NewMessage } {
+  const trace = systemAttributes.AWSTraceHeader?.StringValue ?? traceHeader;
+  const details: Details = {
+    id: randomUUID(),
+    sender: senderId,
+    ...(Object.keys(attributes).length > 0 && { attributes }),
+    ...(trace !== undefined && { trace }),
+    ...(groupId !== undefined && { group: groupId }),
+  };
+  const delayMs = (delaySeconds ?? numberOf(queue, 'DelaySeconds')) * 1000;
+  return {
+    sent: {
+      messageId: details.id,
+      md5OfBody: md5Of(body),
+      md5OfAttributes: md5OfAttributes(attributes),
+      md5OfSystemAttributes: md5OfAttributes(systemAttributes),
+    },
+    row: { body: Buffer.from(body), details: JSON.stringify(details), sentMs: nowMs, visibleMs: nowMs + delayMs },
+  };
 }
 
 function renderMessage(

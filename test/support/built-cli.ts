@@ -3,7 +3,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { readdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
-const ROOT = resolve(import.meta.dirname, '../..');
+const ROOT = process.env.LAMELLA_ROOT ?? resolve(import.meta.dirname, '../..');
 export const LAMELLA = join(ROOT, 'bin', 'lamella');
 
 export type Ended = {
