@@ -2,9 +2,10 @@
  * One HTTP request from Lamella to a server, with the whole answer as bytes. No retries, no redirects, no time-out: an
  * invocation may take fifteen minutes, and who wants less passes a signal.
  */
-import type { IncomingHttpHeaders } from 'node:http';
+import type { IncomingHttpHeaders, RequestOptions } from 'node:http';
 import { request as requestPlain } from 'node:http';
 import { request as requestSecure } from 'node:https';
+import type { Socket } from 'node:net';
 
 export type ClientRequest = {
   readonly method: string;
@@ -12,6 +13,8 @@ export type ClientRequest = {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
   readonly signal?: AbortSignal;
+  /** How to reach a plain server otherwise than by its address. */
+  readonly connect?: () => Promise<Socket>;
   /** An answer with a longer body is an error. Without it, the body is read to its end. */
   readonly maxAnswerBytes?: number;
 };
@@ -24,14 +27,15 @@ export type ClientAnswer = {
 };
 
 /** Sends a request and reads the answer to its end. Rejects when there is no complete answer. */
-export function send({ method, url, headers, body, signal, maxAnswerBytes }: ClientRequest): Promise<ClientAnswer> {
+export function send(given: ClientRequest): Promise<ClientAnswer> {
+  const { method, url, headers, body, signal, connect, maxAnswerBytes } = given;
   const open = url.protocol === 'https:' ? requestSecure : requestPlain;
   return new Promise((resolve, reject) => {
     const request = open(url, {
       method,
       headers: { ...headers, 'content-length': String(body.length) },
-      // A pool of one's own connection: nothing keeps the process alive afterwards.
-      agent: false,
+      // A pool of one's own connection, or none at all: nothing keeps the process alive afterwards.
+      ...(connect ? { createConnection: by(connect) } : { agent: false as const }),
       ...(signal && { signal }),
     });
     request.on('error', reject);
@@ -50,4 +54,15 @@ export function send({ method, url, headers, body, signal, maxAnswerBytes }: Cli
     });
     request.end(body);
   });
+}
+
+/** In the form in which Node asks for it. */
+function by(connect: () => Promise<Socket>): NonNullable<RequestOptions['createConnection']> {
+  return (_, done) => {
+    connect().then(
+      (socket) => done(null, socket),
+      (failure: Error) => done(failure, undefined as never),
+    );
+    return undefined;
+  };
 }

@@ -22,6 +22,8 @@ export type ListenOptions = {
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
+  /** Listens at `host` and `port` already, in a network that this process is not in. Taken over, and closed at the end. */
+  readonly server?: TcpServer | undefined;
   readonly handler: HttpHandler;
   /**
    * Of the request line and all headers, however many; longer ones get 431. Without it, Node's own limits (16 KiB, and
@@ -79,7 +81,8 @@ export async function listen(options: ListenOptions): Promise<Listener> {
           : new OperatorError('cannot-listen', { host, port, reason: failure.message }, failure),
       );
     });
-    server.listen({ host: options.host, port: options.port, backlog: 511 }, () => resolve());
+    if (options.server) server.listen(options.server, () => resolve());
+    else server.listen({ host: options.host, port: options.port, backlog: 511 }, () => resolve());
   });
   const closed = new Promise<void>((resolve) => server.once('close', () => resolve()));
   return {

@@ -3,6 +3,7 @@
  * environment speaks. Usable alone: it knows no process, no database, no sandbox.
  */
 
+import type { Server } from 'node:net';
 import type { Connection } from '../http/connection-owner.ts';
 import type { HttpRequest, HttpResponse } from '../http/exchange.ts';
 import { type Listener, listen } from '../http/listener.ts';
@@ -12,6 +13,7 @@ import { type FunctionMetadata, handleEventNext, handleExtensionError, handleReg
 import { handleError, handleInitError, handleNext, handleResponse } from './runtime-handlers.ts';
 import type { RuntimeSession } from './session.ts';
 import { handleSubscribe } from './telemetry-handlers.ts';
+import { type Reach, reachAt } from './telemetry-reach.ts';
 
 export type RuntimeApiOptions = {
   readonly session: RuntimeSession;
@@ -20,6 +22,10 @@ export type RuntimeApiOptions = {
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
+  /** Listens there already, in a network that this process is not in. Taken over. */
+  readonly server?: Server | undefined;
+  /** How the environment's own ports are reached; without it, at `host`. */
+  readonly reach?: Reach | undefined;
   readonly onFailure: (failure: unknown) => void;
   /**
    * Asked for each connection before a call without a request id is answered: whether the peer may speak for this
@@ -35,13 +41,14 @@ export type RuntimeApiOptions = {
 
 /** Listens. Throws `OperatorError` `port-in-use` or `cannot-listen`. Whoever calls it closes it. */
 export function startRuntimeApi(options: RuntimeApiOptions): Promise<Listener> {
-  const { session, metadata, host, port, onFailure } = options;
+  const { session, metadata, host, port, server, reach = reachAt(host), onFailure } = options;
   const trust = createTrust(options);
   return listen({
     host,
     port,
+    server,
     onFailure,
-    handler: (request, response) => route({ session, metadata, host, trust }, request, response),
+    handler: (request, response) => route({ session, metadata, reach, trust }, request, response),
   });
 }
 
@@ -50,7 +57,7 @@ const INVOCATION_PREFIX = RUNTIME_API.response.path.slice(0, RUNTIME_API.respons
 type Served = {
   readonly session: RuntimeSession;
   readonly metadata: FunctionMetadata;
-  readonly host: string;
+  readonly reach: Reach;
   readonly trust: Trust;
 };
 
@@ -89,7 +96,7 @@ function route(served: Served, request: HttpRequest, response: HttpResponse): vo
 
 function extensionCall(
   path: string,
-  { session, metadata, host }: Served,
+  { session, metadata, reach }: Served,
   request: HttpRequest,
   response: HttpResponse,
 ): (() => void | Promise<void>) | 'wrong-method' | undefined {
@@ -110,9 +117,9 @@ function extensionCall(
     case TELEMETRY_API.subscribe.path:
     case LOGS_API.subscribe.path: {
       const api = path === TELEMETRY_API.subscribe.path ? 'Telemetry' : 'Logs';
-      const address = { host, port: request.socket.localPort ?? 0 };
+      const destinations = { reach, apiPort: request.socket.localPort ?? 0 };
       return method === TELEMETRY_API.subscribe.method
-        ? () => handleSubscribe(session, api, address, request, response)
+        ? () => handleSubscribe(session, api, destinations, request, response)
         : 'wrong-method';
     }
     default:

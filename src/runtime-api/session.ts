@@ -14,6 +14,7 @@ import {
   type RegisterRefusal,
 } from './extensions.ts';
 import { type RuntimeEvent, type RuntimeState, type RuntimeStep, stepRuntime } from './runtime-state.ts';
+import type { Reach } from './telemetry-reach.ts';
 import type { SubscribeOutcome, TelemetryStream } from './telemetry-stream.ts';
 import type { TelemetrySubscription } from './telemetry-subscription.ts';
 
@@ -192,9 +193,9 @@ export class RuntimeSession {
   }
 
   /** Subscribes an extension to telemetry, while the environment initialises. Call it only where there is telemetry. */
-  subscribeTelemetry(extension: Extension, subscription: TelemetrySubscription, host: string): SubscribeOutcome {
+  subscribeTelemetry(extension: Extension, subscription: TelemetrySubscription, reach: Reach): SubscribeOutcome {
     if (!this.telemetry) throw new Error('a subscription was taken where there is no telemetry');
-    const outcome = this.telemetry.subscribe(extension.name, subscription, host);
+    const outcome = this.telemetry.subscribe(extension.name, subscription, reach);
     if (outcome.kind === 'subscribed') {
       const { api, types } = subscription;
       this.#onEvent({ kind: 'telemetry-subscribed', api, name: extension.name, state: outcome.state, types });

@@ -9,15 +9,16 @@ import { writeError, writeJson } from './api-response.ts';
 import { identify } from './extension-handlers.ts';
 import { readBody } from './response-body.ts';
 import type { RuntimeSession } from './session.ts';
+import type { Reach } from './telemetry-reach.ts';
 import { parseSubscription, type SubscriptionProblem } from './telemetry-subscription.ts';
 
-/** Where the environment listens: destinations of subscriptions are on this host, and never this port. */
-export type ApiAddress = { readonly host: string; readonly port: number };
+/** Destinations of subscriptions are reached so, and are never the port of the environment's own API. */
+export type Destinations = { readonly reach: Reach; readonly apiPort: number };
 
 export async function handleSubscribe(
   session: RuntimeSession,
   api: TelemetryApi,
-  address: ApiAddress,
+  { reach, apiPort }: Destinations,
   request: HttpRequest,
   response: HttpResponse,
 ): Promise<void> {
@@ -29,9 +30,9 @@ export async function handleSubscribe(
     // What AWS's own emulator answers: extensions know it as "not here", and go on.
     return writeError(response, 202, `${api}.NotSupported`, `${api} API is not supported`);
   }
-  const parsed = parseSubscription(api, body.kind === 'whole' ? body.bytes.toString() : '', address.port);
+  const parsed = parseSubscription(api, body.kind === 'whole' ? body.bytes.toString() : '', apiPort);
   if ('problem' in parsed) return writeProblem(response, parsed.problem);
-  const outcome = session.subscribeTelemetry(extension, parsed, address.host);
+  const outcome = session.subscribeTelemetry(extension, parsed, reach);
   switch (outcome.kind) {
     case 'closed':
       return writeError(response, 403, `${api}.SubscriptionClosed`, `${api} API subscription is closed already`);

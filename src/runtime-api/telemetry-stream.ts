@@ -8,6 +8,7 @@ import type { Clock } from '../clock.ts';
 import { categoryOf, type SubscriptionRecord, type TelemetryApi, type TelemetryEvent } from '../protocol/payloads.ts';
 import { QUOTAS } from '../protocol/quotas.ts';
 import type { Dropped } from './telemetry-buffer.ts';
+import type { Reach } from './telemetry-reach.ts';
 import { droppedEvent, TelemetrySubscriber } from './telemetry-subscriber.ts';
 import type { TelemetrySubscription } from './telemetry-subscription.ts';
 
@@ -53,10 +54,10 @@ export class TelemetryStream {
   }
 
   /**
-   * Subscribes an extension, hands it what has happened so far, and publishes the event that says so. `host` is the
-   * environment's own address.
+   * Subscribes an extension, hands it what has happened so far, and publishes the event that says so. `reach`
+   * leads to the environment's own ports.
    */
-  subscribe(name: string, subscription: TelemetrySubscription, host: string): SubscribeOutcome {
+  subscribe(name: string, subscription: TelemetrySubscription, reach: Reach): SubscribeOutcome {
     if (!this.#isOpen) return { kind: 'closed' };
     const earlier = this.#subscribers.get(name);
     if (earlier && earlier.subscription.api !== subscription.api) {
@@ -65,7 +66,7 @@ export class TelemetryStream {
     const isSame = earlier !== undefined && JSON.stringify(earlier.subscription) === JSON.stringify(subscription);
     if (!isSame) {
       earlier?.close();
-      this.#subscribers.set(name, this.#start(subscription, host));
+      this.#subscribers.set(name, this.#start(subscription, reach));
     }
     const state = isSame ? 'Already subscribed' : 'Subscribed';
     const type = subscription.api === 'Telemetry' ? 'platform.telemetrySubscription' : 'platform.logsSubscription';
@@ -121,10 +122,10 @@ export class TelemetryStream {
     this.closeSubscriptions(new Set());
   }
 
-  #start(subscription: TelemetrySubscription, host: string): TelemetrySubscriber {
+  #start(subscription: TelemetrySubscription, reach: Reach): TelemetrySubscriber {
     const subscriber = new TelemetrySubscriber({
       subscription,
-      host,
+      reach,
       clock: this.#clock,
       onDropped: (dropped) => this.#tellDropped(dropped),
     });

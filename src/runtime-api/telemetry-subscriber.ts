@@ -8,13 +8,14 @@ import { send as sendRequest } from '../http/client.ts';
 import { categoryOf, type TelemetryEvent } from '../protocol/payloads.ts';
 import { type Dropped, TelemetryBuffer } from './telemetry-buffer.ts';
 import { renderTelemetryEvent } from './telemetry-event.ts';
+import type { Reach } from './telemetry-reach.ts';
 import type { TelemetrySubscription } from './telemetry-subscription.ts';
 import { createTelemetryConnection } from './telemetry-tcp.ts';
 
 export type TelemetrySubscriberOptions = {
   readonly subscription: TelemetrySubscription;
-  /** The environment's own address: the only one that is ever called. */
-  readonly host: string;
+  /** Leads to the environment's own ports: the only ones that are ever called. */
+  readonly reach: Reach;
   readonly clock: Clock;
   /** Events were lost, and the subscriber is being told. */
   readonly onDropped: (dropped: Dropped) => void;
@@ -40,10 +41,10 @@ export class TelemetrySubscriber {
   #isClosed = false;
   #waitingForEmpty: (() => void)[] = [];
 
-  constructor({ subscription, host, clock, onDropped }: TelemetrySubscriberOptions) {
+  constructor({ subscription, reach, clock, onDropped }: TelemetrySubscriberOptions) {
     this.subscription = subscription;
     this.#clock = clock;
-    this.#transport = createTransport(subscription, host);
+    this.#transport = createTransport(subscription, reach);
     this.#buffer = new TelemetryBuffer({
       buffering: subscription.buffering,
       clock,
@@ -179,16 +180,17 @@ export function droppedEvent({ records, bytes, reason }: Dropped, epochMs: numbe
 
 type Transport = { send(events: readonly string[], signal: AbortSignal): Promise<void>; close(): void };
 
-function createTransport({ destination }: TelemetrySubscription, host: string): Transport {
+function createTransport({ destination }: TelemetrySubscription, reach: Reach): Transport {
+  const connect = () => reach(destination.port);
   if (destination.protocol === 'TCP') {
-    const connection = createTelemetryConnection(host, destination.port);
+    const connection = createTelemetryConnection(connect);
     return {
       send: (events, signal) => connection.send(`${events.join('\n')}\n`, signal),
       close: () => connection.close(),
     };
   }
-  const { method, authority, port, path, query } = destination;
-  const url = new URL(`http://${host}:${port}`);
+  const { method, authority, path, query } = destination;
+  const url = new URL(`http://${authority}`);
   // Assigned, not resolved against the base: a path that begins with two slashes would name another host.
   url.pathname = path;
   url.search = query;
@@ -200,6 +202,7 @@ function createTransport({ destination }: TelemetrySubscription, host: string): 
         headers: { host: authority, 'content-type': 'application/json' },
         body: Buffer.from(`[${events.join(',')}]`),
         signal,
+        connect,
         maxAnswerBytes: ANSWER_BYTES,
       });
       if (status < 200 || status > 299) throw new Error(`http request failed with status ${status}`);

@@ -2,7 +2,7 @@
  * A subscriber's TCP connection: one JSON text per line, kept open from batch to batch and opened anew when it broke.
  * What the other side says is not read.
  */
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 
 export interface TelemetryConnection {
   /** Resolves once the operating system has taken the lines. Rejects when the connection cannot be had or breaks. */
@@ -10,47 +10,66 @@ export interface TelemetryConnection {
   close(): void;
 }
 
-/** Connects to `host:port` with the first batch. Whoever creates it closes it. */
-export function createTelemetryConnection(host: string, port: number): TelemetryConnection {
-  let socket: Socket | undefined;
+/** Connects with the first batch. Whoever creates it closes it. */
+export function createTelemetryConnection(connect: () => Promise<Socket>): TelemetryConnection {
+  let connection: Promise<Socket> | undefined;
+  let isClosed = false;
 
-  const open = (): Socket => {
-    const opened = connect({ host, port, noDelay: true });
+  const open = (): Promise<Socket> => {
     const forget = () => {
-      if (socket === opened) socket = undefined;
+      if (connection === opening) connection = undefined;
     };
-    // The failure itself reaches whoever is writing; without a listener it would end the service.
-    opened.on('error', forget);
-    opened.once('close', forget);
-    opened.once('end', () => opened.destroy());
-    opened.resume();
-    return opened;
+    const opening = connect().then((opened) => {
+      // The failure itself reaches whoever is writing; without a listener it would end the service.
+      opened.on('error', forget);
+      opened.once('close', forget);
+      opened.once('end', () => opened.destroy());
+      opened.resume();
+      if (isClosed) opened.destroy();
+      return opened;
+    });
+    opening.catch(forget);
+    return opening;
   };
 
   return {
     send(lines, signal) {
-      socket ??= open();
-      const current = socket;
+      connection ??= open();
+      const current = connection;
       return new Promise((resolve, reject) => {
+        let socket: Socket | undefined;
         const settle = (failure?: Error | null) => {
           signal.removeEventListener('abort', abort);
-          current.off('close', closed);
+          socket?.off('close', closed);
           if (failure) reject(failure);
           else resolve();
         };
         const closed = () => settle(new Error('the connection was closed'));
         const abort = () => {
-          current.destroy();
+          destroy(current);
           settle(new Error('the connection was given up'));
         };
         signal.addEventListener('abort', abort, { once: true });
-        current.once('close', closed);
-        current.write(lines, settle);
+        current.then((opened) => {
+          if (signal.aborted) return;
+          socket = opened;
+          if (opened.destroyed) return closed();
+          opened.once('close', closed);
+          opened.write(lines, settle);
+        }, settle);
       });
     },
     close() {
-      socket?.destroy();
-      socket = undefined;
+      isClosed = true;
+      if (connection) destroy(connection);
+      connection = undefined;
     },
   };
+}
+
+function destroy(connection: Promise<Socket>): void {
+  connection.then(
+    (socket) => socket.destroy(),
+    () => undefined,
+  );
 }
