@@ -49,9 +49,10 @@ import { createLog, type Log } from './log.ts';
 import { createLogStore } from './logs/log-store.ts';
 import { OperatorError } from './operator-error.ts';
 import { type Options, resolveBuildOptions } from './options.ts';
+import { RUNTIME_API_PORT } from './protocol/endpoints.ts';
 import { QUOTAS } from './protocol/quotas.ts';
 import { removeTree } from './remove-tree.ts';
-import { probeHost } from './sandbox/host-capabilities.ts';
+import { probeHost, requireIsolatedNetwork } from './sandbox/host-capabilities.ts';
 import { createSandboxes } from './sandbox/open-sandbox.ts';
 import { createArchives } from './storage/archives.ts';
 import { openDataDirectory } from './storage/data-directory.ts';
@@ -104,7 +105,9 @@ async function open(options: Options, lifetime: Lifetime): Promise<Omit<Lamella,
   // Requests that only wait for something to happen end when it is aborted.
   const closing = new AbortController();
   const log = createLog(options.logLevel);
-  const capabilities = await probeHost();
+  const isIsolated = options.network === 'isolated';
+  const capabilities = await probeHost({ isolatedPort: isIsolated ? RUNTIME_API_PORT : undefined });
+  if (isIsolated) requireIsolatedNetwork(capabilities);
 
   const data = lifetime.own(openDataDirectory(options.ephemeral ? 'ephemeral' : { directory: options.dataDir }));
   const database = lifetime.own(openDatabase(data.database));
@@ -149,6 +152,7 @@ async function open(options: Options, lifetime: Lifetime): Promise<Omit<Lamella,
       log,
       runDirectory: join(runDirectory, 'sandboxes'),
       usualVolumeBytes: QUOTAS.ephemeralStorageMib.default * 1024 * 1024,
+      isolatedPort: isIsolated ? RUNTIME_API_PORT : undefined,
     }),
   );
   const credentials = createCredentialIssuer();
@@ -158,6 +162,7 @@ async function open(options: Options, lifetime: Lifetime): Promise<Omit<Lamella,
   const environmentHost = {
     openSandbox: sandboxes.open,
     slots: createSlots(),
+    network: options.network,
     hasCpuLimit: options.cpu === 'limited',
     clock,
     emit,

@@ -54,6 +54,11 @@ export const OPERATOR_ERRORS = {
     remedy: '{remedy}',
     exitCode: 4,
   },
+  'no-isolated-network': {
+    message: 'This machine cannot give each execution environment a network of its own: {reason}.',
+    remedy: '{remedy} Or leave out `--network isolated`: environments then share the network of this machine.',
+    exitCode: 4,
+  },
   'file-unreadable': {
     message: 'Cannot read {file}: {reason}.',
     remedy: 'Check the name and that you may read it.',

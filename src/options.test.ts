@@ -31,6 +31,7 @@ describe('options', () => {
       awsSecretAccessKey: 'lamella',
       awsSessionToken: undefined,
       logLevel: 'warn',
+      network: 'shared',
     });
   });
 
@@ -40,6 +41,11 @@ describe('options', () => {
     expect(resolveOptions({}, { AWS_DEFAULT_REGION: 'eu-west-1', AWS_REGION: 'eu-central-1' }).region).toBe(
       'eu-central-1',
     );
+  });
+
+  it('know two kinds of network', () => {
+    expect(resolveOptions({ network: 'isolated' }, {}).network).toBe('isolated');
+    expect(() => resolveOptions({ network: 'host' }, {})).toThrow('--network must be shared or isolated, not "host".');
   });
 
   it('take a list of seconds', () => {

@@ -31,6 +31,7 @@ type ValueTypes = {
   readonly seconds: readonly number[];
   readonly 'key-pairs': ReadonlyMap<string, string>;
   readonly 'cpu-limit': CpuLimit;
+  readonly network: NetworkKind;
 };
 
 export type OptionRow = {
@@ -57,6 +58,10 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 const CPU_LIMITS = ['limited', 'unlimited'] as const;
 /** Whether a function has a share of a CPU in proportion to its memory, or what there is. */
 export type CpuLimit = (typeof CPU_LIMITS)[number];
+
+const NETWORKS = ['shared', 'isolated'] as const;
+/** Whether an execution environment has this machine's network, or one of its own without a way out. */
+export type NetworkKind = (typeof NETWORKS)[number];
 
 /** The options of `lamella start`, and of `start()` of the library. */
 export const OPTIONS = {
@@ -180,6 +185,13 @@ export const OPTIONS = {
     variables: ['LAMELLA_CPU'],
     default: 'limited',
     help: 'limited gives a function CPU time in proportion to its memory, as on AWS (1769 MB are one CPU); unlimited what there is.',
+  },
+  network: {
+    type: 'network',
+    flag: '--network <kind>',
+    variables: ['LAMELLA_NETWORK'],
+    default: 'shared',
+    help: 'shared gives every execution environment the network of this machine; isolated one of its own, without a route out: nothing outside can be reached, neither the internet nor this machine nor the service.',
   },
   stateDelay: {
     type: 'milliseconds',
@@ -385,14 +397,20 @@ function parse(type: keyof ValueTypes, value: unknown): Parsed {
     case 'milliseconds':
       return parseInteger(value, 0, 2_147_483_647, 'a whole number of milliseconds');
     case 'cpu-limit':
-      return CPU_LIMITS.some((limit) => limit === value)
-        ? { value }
-        : { problem: `must be ${CPU_LIMITS.join(' or ')}, not ${quote(value)}.` };
+      return parseEither(value, CPU_LIMITS);
+    case 'network':
+      return parseEither(value, NETWORKS);
     case 'log-level':
       return LOG_LEVELS.some((level) => level === value)
         ? { value }
         : { problem: `must be one of ${LOG_LEVELS.join(', ')}, not ${quote(value)}.` };
   }
+}
+
+function parseEither(value: unknown, choices: readonly [string, string]): Parsed {
+  return choices.some((choice) => choice === value)
+    ? { value }
+    : { problem: `must be ${choices.join(' or ')}, not ${quote(value)}.` };
 }
 
 function parseInteger(value: unknown, least: number, most: number, what: string): Parsed {

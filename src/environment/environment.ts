@@ -8,10 +8,8 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Cancel, Clock } from '../clock.ts';
 import type { FunctionVersion } from '../functions/function.ts';
-import { type Connection, ownerOfConnection } from '../http/connection-owner.ts';
 import type { Listener } from '../http/listener.ts';
 import type { Log } from '../log.ts';
-import { RUNTIME_API_PORT } from '../protocol/endpoints.ts';
 import {
   type ExtensionFault,
   extensionExited,
@@ -43,9 +41,10 @@ import {
 } from './launch-plan.ts';
 import { type Effect, type EndReason, type EnvironmentEvent, type EnvironmentState, step } from './lifecycle.ts';
 import type { ManagedRuntimePlan } from './managed-runtime.ts';
+import { openIsolated, openShared } from './networks.ts';
 import { LineSplitter, LogTail } from './output.ts';
 import { endProcesses } from './shutdown.ts';
-import { loopbackAddress, type Slots } from './slots.ts';
+import type { Slots } from './slots.ts';
 import { EnvironmentTelemetry } from './telemetry.ts';
 
 export type EnvironmentOptions = {
@@ -62,6 +61,8 @@ export type EnvironmentOptions = {
 export type EnvironmentHost = {
   readonly openSandbox: OpenSandbox;
   readonly slots: Slots;
+  /** Isolated: `openSandbox` brings a network with each sandbox, in which the Runtime API's port is listened on. */
+  readonly network: 'shared' | 'isolated';
   /** Give each function CPU time in proportion to its memory. */
   readonly hasCpuLimit: boolean;
   readonly clock: Clock;
@@ -100,44 +101,37 @@ export async function openEnvironment(host: EnvironmentHost, options: Environmen
   let driver: Driver | undefined;
   const stream = new TelemetryStream({ clock: host.clock });
   const session = new RuntimeSession((event) => driver?.hear(event), stream);
-  let hostUid: number | undefined;
-  const { slot, bound: listener } = await host.slots.take((candidate, port) =>
-    startRuntimeApi({
-      session,
-      metadata: {
-        accountId: version.scope.account,
-        functionName: version.name,
-        functionVersion: version.version,
-        handler: version.configuration.handler ?? '',
-      },
-      host: loopbackAddress(candidate),
-      port: port === 'usual' ? RUNTIME_API_PORT : 0,
-      onFailure: (failure) => host.log.error({ err: failure }, 'the Runtime API failed to answer'),
-      isTrusted: (connection) => isOwnConnection(host.slots, hostUid, connection),
-      isInhabited: () => driver?.isInhabited ?? false,
+  const extensionNames = await listExtensions(options.optDirectory);
+  const open = host.network === 'isolated' ? openIsolated : openShared;
+  const { place, listener, sandbox } = await open<EnvironmentPlace>({
+    slots: host.slots,
+    listen: (site) =>
+      startRuntimeApi({
+        ...site,
+        session,
+        metadata: {
+          accountId: version.scope.account,
+          functionName: version.name,
+          functionVersion: version.version,
+          handler: version.configuration.handler ?? '',
+        },
+        onFailure: (failure) => host.log.error({ err: failure }, 'the Runtime API failed to answer'),
+        isInhabited: () => driver?.isInhabited ?? false,
+      }),
+    placeAt: (slot, address, port) => ({
+      id,
+      slot,
+      host: address,
+      runtimeApi: `${address}:${port}`,
+      logStream,
+      initializationType: options.initializationType,
+      codeDirectory: options.codeDirectory,
+      optDirectory: options.optDirectory,
     }),
-  );
-  const place: EnvironmentPlace = {
-    id,
-    slot,
-    host: listener.host,
-    runtimeApi: `${listener.host}:${listener.port}`,
-    logStream,
-    initializationType: options.initializationType,
-    codeDirectory: options.codeDirectory,
-    optDirectory: options.optDirectory,
-  };
-  try {
-    const extensionNames = await listExtensions(options.optDirectory);
-    const sandbox = await host.openSandbox(planSandbox(version, place, options.managedRuntime?.mounts));
-    hostUid = sandbox.hostUid;
-    driver = new Driver(host, options, place, extensionNames, session, stream, listener, sandbox);
-    return driver;
-  } catch (failure) {
-    await listener.close();
-    host.slots.release(slot);
-    throw failure;
-  }
+    openSandbox: (place) => host.openSandbox(planSandbox(version, place, options.managedRuntime?.mounts)),
+  });
+  driver = new Driver(host, options, place, extensionNames, session, stream, listener, sandbox);
+  return driver;
 }
 
 /** The files directly in /opt/extensions, in the order of their names: each is an external extension. */
@@ -154,17 +148,6 @@ async function listExtensions(optDirectory: string | undefined): Promise<readonl
       return [];
     throw failure;
   }
-}
-
-/**
- * Whether a connection comes from the environment itself. While it is the only one there is nobody to keep out; else
- * the socket's owner tells, where environments have uids of their own. The service's own user may look in.
- */
-async function isOwnConnection(slots: Slots, hostUid: number | undefined, connection: Connection): Promise<boolean> {
-  if (hostUid === undefined || slots.taken <= 1) return true;
-  const owner = await ownerOfConnection(connection);
-  if (owner === 'untold') return true;
-  return owner !== 'unlisted' && (owner.uid === hostUid || owner.uid === process.getuid?.());
 }
 
 /** How long an environment has nothing to do before its processes are stopped, in milliseconds. */

@@ -6,13 +6,14 @@
 import type { Clock } from '../clock.ts';
 import type { CgroupGroup } from './cgroup.ts';
 import type { Holder } from './holder.ts';
-import type { Entrance } from './launch-script.ts';
+import type { Entrance, NetworkEntrance } from './launch-script.ts';
 import { launchLimits } from './launch-script.ts';
 import type { Launcher } from './launcher.ts';
 import type { MemoryGuard } from './memory-guard.ts';
 import { createMemoryGuard } from './memory-guard.ts';
 import type { MemoryMeter } from './memory-use.ts';
 import { createMemoryMeter } from './memory-use.ts';
+import type { Network } from './network.ts';
 import { descendantsOf } from './process-tree.ts';
 import type { ProcessSpec, Sandbox, SandboxProcess, SandboxSpec } from './sandbox.ts';
 import type { SandboxHost } from './sandbox-host.ts';
@@ -33,6 +34,7 @@ export type SandboxMeans = {
 
 export class BubblewrapSandbox implements Sandbox {
   readonly hostUid: number | undefined;
+  readonly network: Network | undefined;
   /** Resolves once it is closed and nothing of it is left. */
   readonly closed: Promise<void>;
   readonly #spec: SandboxSpec;
@@ -59,6 +61,7 @@ export class BubblewrapSandbox implements Sandbox {
     this.#group = seat.group;
     this.#holder = seat.holder;
     this.#spareLauncher = seat.launcher;
+    this.network = seat.network;
     const { identity } = means.host;
     this.hostUid = identity.kind === 'own-uids' && means.hasOwnUid ? insideUid(identity, spec.slot) : undefined;
     const processIds = () => this.#processIds();
@@ -130,7 +133,7 @@ export class BubblewrapSandbox implements Sandbox {
   async killAll(): Promise<void> {
     await this.#killHolder();
     if (this.#closing !== undefined) return;
-    this.#holder = this.#means.maker.makeHolder();
+    this.#holder = this.#means.maker.makeHolder(this.network);
     // Whoever is left without processes will start one; meanwhile it can join the group.
     if (!this.#spareLauncher?.isAlive) this.#spareLauncher = this.#means.maker.makeLauncher(this.#group);
     await this.#holder.open(this.#means.holderArguments());
@@ -143,6 +146,7 @@ export class BubblewrapSandbox implements Sandbox {
 
   async #close(): Promise<void> {
     await Promise.all([this.#spareLauncher?.discard(), this.#killHolder()]);
+    await this.network?.close();
     await this.#group.remove();
     this.#markClosed();
   }
@@ -163,9 +167,16 @@ export class BubblewrapSandbox implements Sandbox {
     const { host } = this.#means;
     return {
       holderProc: this.#holder.proc,
+      network: this.#networkEntrance(),
       setUid: host.identity.kind === 'own-uids' ? insideUid(host.identity, this.#spec.slot) : undefined,
       limits: launchLimits(this.#spec, host.countsProcessesApart),
     };
+  }
+
+  #networkEntrance(): NetworkEntrance {
+    if (this.network === undefined) return { kind: 'shared' };
+    const isAbove = this.#means.host.identity.kind === 'user-namespace';
+    return isAbove ? { kind: 'above', entry: this.network.entry } : { kind: 'own' };
   }
 
   /** The function's processes; neither what holds them nor what launches them. */

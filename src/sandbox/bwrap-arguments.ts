@@ -1,7 +1,7 @@
 /**
  * SandboxSpec and host facts -> bubblewrap's arguments. Pure. They make the holder's namespaces: a read-only root that
  * shows the host's programs and nothing of the host's data, with the function's own mounts in it.
- * The network stays the host's; an `isolated` mode would add `--unshare-net` here.
+ * The network is that of whoever starts bubblewrap: the host's, or one made before (`network.ts`).
  *
  * Not `--dev`: it makes bubblewrap nest a second user namespace, which an ordinary user's nsenter cannot enter. And no
  * /dev/shm, as on Lambda.

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { OperatorError } from '../operator-error.ts';
-import { explainFailure, probeHost, requireSandbox, uidRange } from './host-capabilities.ts';
+import { explainFailure, probeHost, requireIsolatedNetwork, requireSandbox, uidRange } from './host-capabilities.ts';
 
 describe('probeHost', () => {
   it('finds this machine fit and says how', async () => {
@@ -23,7 +23,7 @@ describe('requireSandbox', () => {
       detail: 'bwrap not found in /usr/bin',
       remedy: 'sudo apt-get install -y bubblewrap',
     };
-    const require = () => requireSandbox({ checks: [missing], host: undefined });
+    const require = () => requireSandbox({ checks: [missing], isolatedNetwork: undefined, host: undefined });
     expect(require).toThrow(OperatorError);
     expect(require).toThrow('bwrap not found in /usr/bin');
     try {
@@ -31,6 +31,35 @@ describe('requireSandbox', () => {
     } catch (error) {
       expect(error).toMatchObject({ code: 'no-sandbox', remedy: 'sudo apt-get install -y bubblewrap', exitCode: 4 });
     }
+  });
+});
+
+describe('requireIsolatedNetwork', () => {
+  const check = {
+    name: 'network of its own',
+    isRequired: false,
+    detail: 'bwrap: loopback: Failed',
+    remedy: 'Do this.',
+  };
+
+  it('throws what was wrong with the trial, and how to mend it or do without', async () => {
+    const { checks, host } = await probeHost();
+    const found = { checks, host, isolatedNetwork: { ...check, ok: false } };
+    const require = () => requireIsolatedNetwork(found);
+    expect(require).toThrow('bwrap: loopback: Failed');
+    expect(require).toThrow(
+      expect.objectContaining({
+        code: 'no-isolated-network',
+        exitCode: 4,
+        remedy: expect.stringMatching(/^Do this\. .*--network isolated/),
+      }),
+    );
+  });
+
+  it('takes a machine on which the trial went well', async () => {
+    const found = await probeHost({ isolatedPort: 9001 });
+    expect(found.isolatedNetwork).toMatchObject({ ok: true, detail: expect.stringContaining('--network isolated') });
+    expect(() => requireIsolatedNetwork(found)).not.toThrow();
   });
 });
 

@@ -13,6 +13,7 @@ import { OperatorError } from '../operator-error.ts';
 import { detectCgroups, hostCgroupSources } from './cgroup-detection.ts';
 import { inheritedDescriptors } from './inherited-descriptors.ts';
 import { tryLoopVolume } from './loop-volumes.ts';
+import type { Sandbox } from './sandbox.ts';
 import type {
   CgroupSupport,
   SandboxHost,
@@ -38,6 +39,8 @@ export type HostCheck = {
 /** What `lamella doctor` prints, and what sandboxes are made with. */
 export type HostCapabilities = {
   readonly checks: readonly HostCheck[];
+  /** Whether each sandbox can have a network of its own; undefined where that was not tried. */
+  readonly isolatedNetwork: HostCheck | undefined;
   /** Undefined when a required check failed. */
   readonly host: SandboxHost | undefined;
 };
@@ -89,14 +92,22 @@ const UIDS_PER_SERVICE = 1024;
 const SERVICES = 200_000;
 const NAMESPACE_UID = 1051;
 
-/** Looks at everything. Takes some 50 ms and never rejects. */
-export async function probeHost(): Promise<HostCapabilities> {
+/**
+ * Looks at everything; at networks of their own only when a port is given to listen on in them. Takes some 50 ms, with
+ * networks 150, and never rejects.
+ */
+export async function probeHost({
+  isolatedPort,
+}: {
+  isolatedPort?: number | undefined;
+} = {}): Promise<HostCapabilities> {
   const isRoot = process.getuid?.() === 0;
   const tools = findTools();
   const cgroups = detectCgroups(hostCgroupSources());
   const checks: HostCheck[] = [checkUser(isRoot), ...checkTools(tools), ...(await checkVersion(tools.bwrap))];
   checks.push(...checkSettings(readSettings(), isRoot), checkProcChildren());
   let host: SandboxHost | undefined;
+  let isolatedNetwork: HostCheck | undefined;
   if (isComplete(tools)) {
     const untried: SandboxHost = {
       tools,
@@ -106,12 +117,19 @@ export async function probeHost(): Promise<HostCapabilities> {
       volumes: { kind: 'folders', reason: 'trial' },
       countsProcessesApart: isRoot || kernelAtLeast(release(), 5, 14),
     };
-    const [trial, volumes] = await Promise.all([tryHost(untried), detectVolumes(tools, isRoot)]);
+    const [trial, networkTrial, volumes] = await Promise.all([
+      tryHost(untried),
+      isolatedPort === undefined ? undefined : tryNetwork(untried, isolatedPort),
+      detectVolumes(tools, isRoot),
+    ]);
     host = { ...untried, volumes };
     checks.push(checkTrial(trial, readSettings(), isRoot), checkVolumes(volumes));
+    isolatedNetwork = networkTrial && checkNetwork(networkTrial, readSettings(), isRoot);
+    if (isolatedNetwork) checks.push(isolatedNetwork);
   }
   checks.push(...checkCgroups(cgroups), checkProcessLimit(isRoot || kernelAtLeast(release(), 5, 14)));
-  return { checks, host: checks.every((check) => check.ok || !check.isRequired) ? host : undefined };
+  const isFit = checks.every((check) => check.ok || !check.isRequired);
+  return { checks, isolatedNetwork, host: isFit ? host : undefined };
 }
 
 /** The host to make sandboxes on. Throws `OperatorError` 'no-sandbox' with the first remedy when there is none. */
@@ -121,6 +139,17 @@ export function requireSandbox(capabilities: HostCapabilities): SandboxHost {
   throw new OperatorError('no-sandbox', {
     reason: failed === undefined ? 'nothing was found out about it' : `${failed.name}: ${failed.detail}`,
     remedy: failed?.remedy ?? 'Run `lamella doctor`.',
+  });
+}
+
+/** Throws `OperatorError` 'no-sandbox' or 'no-isolated-network' unless every sandbox can have a network of its own. */
+export function requireIsolatedNetwork(capabilities: HostCapabilities): void {
+  requireSandbox(capabilities);
+  const { isolatedNetwork } = capabilities;
+  if (isolatedNetwork?.ok) return;
+  throw new OperatorError('no-isolated-network', {
+    reason: isolatedNetwork?.detail ?? 'it was not tried',
+    remedy: isolatedNetwork?.remedy ?? 'Run `lamella doctor`.',
   });
 }
 
@@ -298,6 +327,16 @@ function checkTrial(failure: string | undefined, settings: KernelSettings, isRoo
   };
 }
 
+function checkNetwork({ failure }: NetworkTrial, settings: KernelSettings, isRoot: boolean): HostCheck {
+  return {
+    name: 'network of its own',
+    ok: failure === undefined,
+    isRequired: false,
+    detail: failure ?? '`--network isolated` can be had: a process ran in a network of its own',
+    remedy: failure === undefined ? undefined : explainFailure(failure, settings, isRoot),
+  };
+}
+
 function checkCgroups(cgroups: CgroupSupport): HostCheck[] {
   const remedy = 'Start as root, or with `systemd-run --user --scope -p Delegate=yes lamella start`.';
   if (cgroups.kind === 'none') {
@@ -331,8 +370,23 @@ function checkProcessLimit(isApart: boolean): HostCheck {
   return { name: 'process limit', ok: isApart, isRequired: false, detail, remedy };
 }
 
+type NetworkTrial = { readonly failure: string | undefined };
+
+/** A process runs in a network of its own, and there the service is reached. */
+async function tryNetwork(host: SandboxHost, isolatedPort: number): Promise<NetworkTrial> {
+  const failure = await tryHost(host, isolatedPort, async ({ network }) => {
+    const reached = await network?.connect(isolatedPort);
+    reached?.destroy();
+  });
+  return { failure };
+}
+
 /** Undefined when all went well, else what went wrong. */
-async function tryHost(host: SandboxHost): Promise<string | undefined> {
+async function tryHost(
+  host: SandboxHost,
+  isolatedPort?: number,
+  tryMore: (sandbox: Sandbox) => Promise<void> = async () => {},
+): Promise<string | undefined> {
   const folder = mkdtempSync(join(tmpdir(), 'lamella-trial-'));
   const sandboxes = startSandboxes({
     // The groups are looked at by themselves; here they would only hide what is wrong with the rest.
@@ -340,6 +394,7 @@ async function tryHost(host: SandboxHost): Promise<string | undefined> {
     clock: systemClock,
     log: silentLog,
     runDirectory: join(folder, 'run'),
+    isolatedPort,
   });
   try {
     const sandbox = await sandboxes.open({
@@ -353,8 +408,10 @@ async function tryHost(host: SandboxHost): Promise<string | undefined> {
     });
     const { output, exited } = sandbox.start({ argv: [host.tools.env], environment: { TRIAL: 'passed' } });
     const [text, exit] = await Promise.all([readAll(output), exited]);
-    if (exit.kind === 'exited' && exit.code === 0 && text === 'TRIAL=passed\n') return undefined;
-    return `a process could not be started in a sandbox: ${text.trim() || JSON.stringify(exit)}`;
+    const hasPassed = exit.kind === 'exited' && exit.code === 0 && text === 'TRIAL=passed\n';
+    if (!hasPassed) return `a process could not be started in a sandbox: ${text.trim() || JSON.stringify(exit)}`;
+    await tryMore(sandbox);
+    return undefined;
   } catch (failure) {
     return failure instanceof Error ? failure.message : String(failure);
   } finally {

@@ -13,6 +13,7 @@ const TOOLS = {
 } as SandboxTools;
 const ENTRANCE: Entrance = {
   holderProc: '/proc/7/fd/9',
+  network: { kind: 'shared' },
   setUid: 5000,
   limits: { openFiles: 10, processes: 20 },
 };
@@ -47,6 +48,18 @@ describe('launchScript', () => {
     const ordinary = script(['/run'], {}, { ...ENTRANCE, setUid: undefined });
     expect(ordinary).toContain("'--user=/proc/7/fd/9/ns/user' '--preserve-credentials'");
     expect(ordinary).not.toContain('setuid');
+  });
+
+  it('enters a network of its own, and as an ordinary user the namespace above that owns it before the rest', () => {
+    expect(script(['/run'])).not.toContain('ns/net');
+    expect(script(['/run'], {}, { ...ENTRANCE, network: { kind: 'own' } })).toContain("'--net=/proc/7/fd/9/ns/net'");
+    const entry = ['/n', '--user=/proc/7/fd/3', '--net=/proc/7/fd/4', '--'];
+    const above = script(['/run'], {}, { ...ENTRANCE, setUid: undefined, network: { kind: 'above', entry } });
+    expect(outside(above)).toMatch(
+      /^exec '\/n' '--user=\/proc\/7\/fd\/3' '--net=\/proc\/7\/fd\/4' '--' '\/n' '--mount=\/proc\/self\/fd\/3\/ns\/mnt' .* 3<'\/proc\/7\/fd\/9'$/m,
+    );
+    // What was open on the way is not the function's.
+    expect(inside(above)).toContain("exec '/run' </dev/null 3<&-\n");
   });
 
   it('leaves to env the names that a shell cannot export, and what would work on env itself', () => {

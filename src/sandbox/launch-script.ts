@@ -13,9 +13,18 @@
 import type { ProcessSpec, SandboxSpec } from './sandbox.ts';
 import type { SandboxTools } from './sandbox-host.ts';
 
+/**
+ * Whose network: the host's, the holder's own, or the holder's own that belongs to a user namespace above the holder's
+ * and has to be entered first, by the command `entry`.
+ */
+export type NetworkEntrance =
+  | { readonly kind: 'shared' | 'own' }
+  | { readonly kind: 'above'; readonly entry: readonly string[] };
+
 export type Entrance = {
   /** The holder's folder in /proc, by a path that cannot come to mean another process. */
   readonly holderProc: string;
+  readonly network: NetworkEntrance;
   /** The uid and gid to take inside; undefined to keep those of a user namespace. */
   readonly setUid: number | undefined;
   readonly limits: { readonly openFiles: number; readonly processes: number | undefined };
@@ -23,6 +32,9 @@ export type Entrance = {
 
 /** Set, to anything, in the shell that sources the script outside. */
 export const OUTSIDE = 'outside';
+
+/** Where the holder's folder is open on the way through a namespace above. */
+const HOLDER_FD = 3;
 
 /** Variables that shells keep for themselves, refuse to set or set anew. */
 const SHELLS_OWN =
@@ -38,20 +50,25 @@ export function launchLimits(spec: SandboxSpec, countsProcessesApart: boolean): 
 
 /** The script, for a file of the name `file`. A POSIX shell sources it with `OUTSIDE` set. */
 export function launchScript(process: ProcessSpec, entrance: Entrance, tools: SandboxTools, file: string): string {
-  return [`if [ "$${OUTSIDE}" ]; then`, ...enter(entrance, tools, file), 'fi', ...become(process, tools), ''].join(
-    '\n',
-  );
+  const { network } = entrance;
+  const inside = become(process, tools, network.kind === 'above' ? ` ${HOLDER_FD}<&-` : '');
+  return [`if [ "$${OUTSIDE}" ]; then`, ...enter(entrance, tools, file), 'fi', ...inside, ''].join('\n');
 }
 
-function enter({ holderProc, setUid, limits }: Entrance, tools: SandboxTools, file: string): string[] {
+function enter({ holderProc, network, setUid, limits }: Entrance, tools: SandboxTools, file: string): string[] {
+  // In the namespace above, the service's descriptors cannot be opened any more; one that is open already can be used.
+  const [proc, redirection] =
+    network.kind === 'above' ? [`/proc/self/fd/${HOLDER_FD}`, ` ${HOLDER_FD}<${quote(holderProc)}`] : [holderProc, ''];
   const spaces = { mount: 'mnt', pid: 'pid', ipc: 'ipc', uts: 'uts', cgroup: 'cgroup' };
+  const ownSpaces = network.kind === 'own' ? { net: 'net', ...spaces } : spaces;
   const { openFiles, processes } = limits;
   const command = [
+    ...(network.kind === 'above' ? network.entry : []),
     tools.nsenter,
-    ...Object.entries(spaces).map(([option, name]) => `--${option}=${holderProc}/ns/${name}`),
-    `--wd=${holderProc}/cwd`,
+    ...Object.entries(ownSpaces).map(([option, name]) => `--${option}=${proc}/ns/${name}`),
+    `--wd=${proc}/cwd`,
     ...(setUid === undefined
-      ? [`--user=${holderProc}/ns/user`, '--preserve-credentials']
+      ? [`--user=${proc}/ns/user`, '--preserve-credentials']
       : [`--setuid=${setUid}`, `--setgid=${setUid}`]),
     ...['--', tools.setsid, tools.sh],
   ];
@@ -61,11 +78,12 @@ function enter({ holderProc, setUid, limits }: Entrance, tools: SandboxTools, fi
     `ulimit -n ${openFiles} 2>/dev/null`,
     // bash says -u, dash says -p (which means another thing in bash, but is not reached there).
     ...(processes === undefined ? [] : [`ulimit -u ${processes} 2>/dev/null || ulimit -p ${processes} 2>/dev/null`]),
-    `exec ${command.map(quote).join(' ')} <${quote(file)}`,
+    `exec ${command.map(quote).join(' ')} <${quote(file)}${redirection}`,
   ];
 }
 
-function become({ argv, environment }: ProcessSpec, tools: SandboxTools): string[] {
+/** `redirection` is one more for the program itself. */
+function become({ argv, environment }: ProcessSpec, tools: SandboxTools, redirection: string): string[] {
   const variables = Object.entries(environment);
   const awkward = variables.filter(([name]) => !isPlain(name));
   // What bash adds to the environment of every program, only env can take away again.
@@ -84,7 +102,7 @@ function become({ argv, environment }: ProcessSpec, tools: SandboxTools): string
   return [
     'unset PWD OLDPWD SHLVL',
     ...exported.map(([name, value]) => `export ${name}=${quote(value)}`),
-    `exec ${command.map(quote).join(' ')} </dev/null`,
+    `exec ${command.map(quote).join(' ')} </dev/null${redirection}`,
   ];
 }
 

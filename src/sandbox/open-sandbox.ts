@@ -16,6 +16,8 @@ export type CreateSandboxes = {
   readonly runDirectory: string;
   /** The size of volumes that most sandboxes will ask for; some are kept ready. */
   readonly usualVolumeBytes?: number;
+  /** Gives every sandbox a network of its own, in which the service listens on this port; else all share the host's. */
+  readonly isolatedPort?: number | undefined;
 };
 
 /**

@@ -3,6 +3,7 @@
  * together, and which is gone without a trace when it is closed or when the service dies. It knows nothing of Lambda:
  * what to mount, which variables to set and what an exit means is decided by `environment/`.
  */
+import type { Server, Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 
 export type Mount = {
@@ -50,7 +51,17 @@ export interface SandboxProcess {
   signal(signal: NodeJS.Signals): void;
 }
 
+/** A network in which there is nothing but one sandbox: a loopback interface, and no way out or in but these. */
+export interface SandboxNetwork {
+  /** Listens inside, on 127.0.0.1, at the port that the service has chosen for all; nobody has connected yet. */
+  readonly server: Server;
+  /** A connection made inside, to a port of 127.0.0.1. Rejects when nobody listens there. */
+  connect(port: number): Promise<Socket>;
+}
+
 export interface Sandbox {
+  /** Undefined when it shares the host's. */
+  readonly network: SandboxNetwork | undefined;
   /** The host uid of its processes, when no other sandbox's processes have the same; else undefined. */
   readonly hostUid: number | undefined;
   /** Starts a process inside. Throws `OperatorError` only if the host itself fails. */

@@ -28,6 +28,8 @@ export type SandboxesMeans = {
   readonly runDirectory: string;
   /** The size of volumes that most sandboxes will ask for. */
   readonly usualVolumeBytes?: number | undefined;
+  /** Gives every sandbox a network of its own, in which the service listens on this port; else all share the host's. */
+  readonly isolatedPort?: number | undefined;
 };
 
 export interface Sandboxes {
@@ -37,7 +39,8 @@ export interface Sandboxes {
 }
 
 /** Takes some 20 ms for the files of /etc; the rest is prepared in the background. */
-export function startSandboxes({ host, clock, log, runDirectory, usualVolumeBytes }: SandboxesMeans): Sandboxes {
+export function startSandboxes(means: SandboxesMeans): Sandboxes {
+  const { host, clock, log, runDirectory, usualVolumeBytes, isolatedPort } = means;
   rmSync(runDirectory, { recursive: true, force: true });
   mkdirSync(runDirectory, { recursive: true, mode: 0o700 });
   const scriptFolder = join(runDirectory, 'launch');
@@ -46,7 +49,7 @@ export function startSandboxes({ host, clock, log, runDirectory, usualVolumeByte
   const cgroups = openCgroups(host.cgroups, clock);
   const pipes = createOutputPipes(host.tools.mkfifo, join(runDirectory, 'pipes'));
   const volumes = startVolumes({ host, log, folder: join(runDirectory, 'volumes'), usualBytes: usualVolumeBytes });
-  const seats = createSeats({ host, cgroups, pipes, clock, log, volumes, scriptFolder });
+  const seats = createSeats({ host, cgroups, pipes, clock, log, volumes, scriptFolder, isolatedPort });
   const identityFiles = createIdentityFileCache(join(runDirectory, 'identity'));
   const root = prepareHostRoot(join(runDirectory, 'etc'));
 
@@ -68,7 +71,7 @@ export function startSandboxes({ host, clock, log, runDirectory, usualVolumeByte
       await volumes.ready;
       volume = spec.volume && (await volumes.take(spec.volume.sizeBytes));
       const { folder } = volume ?? {};
-      const sandbox = await BubblewrapSandbox.open(seats.take(), spec, {
+      const sandbox = await BubblewrapSandbox.open(await seats.take(), spec, {
         host,
         clock,
         maker: seats,

@@ -1,13 +1,15 @@
 /**
  * Seats: what a sandbox is made of, prepared ahead of need and not yet anybody's: a cgroup, a bubblewrap that waits
  * for its arguments and a launcher that has joined the group. Preparing takes longer than all that is left to do at a
- * cold start. A seat is used once; which function sits on it decides everything that matters.
+ * cold start, and a network of its own longer still. A seat is used once; which function sits on it decides everything that matters.
  */
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
 import type { CgroupGroup, Cgroups } from './cgroup.ts';
 import { Holder } from './holder.ts';
 import { Launcher } from './launcher.ts';
+import type { Network } from './network.ts';
+import { openNetwork } from './network.ts';
 import type { OutputPipes } from './output-pipes.ts';
 import type { SandboxHost } from './sandbox-host.ts';
 import type { Volumes } from './volumes.ts';
@@ -21,17 +23,19 @@ export type Seat = {
   readonly group: CgroupGroup;
   readonly holder: Holder;
   readonly launcher: Launcher;
+  /** Undefined where sandboxes share the host's. */
+  readonly network: Network | undefined;
 };
 
 /** Makes the parts of seats, for those who need one more of them. */
 export type SeatMaker = {
-  readonly makeHolder: () => Holder;
+  readonly makeHolder: (network: Network | undefined) => Holder;
   readonly makeLauncher: (group: CgroupGroup) => Launcher;
 };
 
 export interface Seats extends SeatMaker {
   /** A spare seat, or one made now; only once volumes are ready. */
-  take(): Seat;
+  take(): Promise<Seat>;
   close(): Promise<void>;
 }
 
@@ -45,39 +49,49 @@ export type SeatMeans = {
   readonly volumes: Pick<Volumes, 'ready' | 'entry'>;
   /** For the launchers' scripts. */
   readonly scriptFolder: string;
+  /** Every seat has a network of its own, in which this port is listened on. */
+  readonly isolatedPort: number | undefined;
 };
 
-export function createSeats({ host, cgroups, pipes, clock, log, volumes, scriptFolder }: SeatMeans): Seats {
-  const spare: Seat[] = [];
+export function createSeats(means: SeatMeans): Seats {
+  const { host, cgroups, pipes, clock, log, volumes, scriptFolder, isolatedPort } = means;
+  const spare: Promise<Seat>[] = [];
   const removals = new Set<Promise<void>>();
   let launchers = 0;
   let cancelRefill: (() => void) | undefined;
   let isClosed = false;
 
   const maker: SeatMaker = {
-    makeHolder: () => new Holder(host, volumes.entry),
+    makeHolder: (network) => new Holder(host, [...volumes.entry, ...(network?.entry ?? [])]),
     makeLauncher: ({ joinFiles }) =>
       new Launcher({ host, pipes, clock, joinFiles, scriptFile: `${scriptFolder}/${launchers++}` }),
   };
-  const makeSeat = (): Seat => {
-    const group = cgroups.createGroup();
-    const holder = maker.makeHolder();
+  const makeSeat = async (): Promise<Seat> => {
+    const network = isolatedPort === undefined ? undefined : await openNetwork(host, isolatedPort);
+    let holder: Holder | undefined;
     try {
-      return { group, holder, launcher: maker.makeLauncher(group) };
+      const group = cgroups.createGroup();
+      holder = maker.makeHolder(network);
+      return { group, holder, launcher: maker.makeLauncher(group), network };
     } catch (failure) {
-      holder.kill();
+      holder?.kill();
+      await network?.close();
       throw failure;
     }
   };
   const refill = (): void => {
     cancelRefill = undefined;
     if (isClosed || spare.length >= SPARE_SEATS) return;
-    try {
-      spare.push(makeSeat());
-      scheduleRefill(1); // one at a time, so that the event loop gets its turn
-    } catch (failure) {
-      log.warn({ err: failure }, 'no spare sandbox can be prepared');
-    }
+    const seat = makeSeat();
+    spare.push(seat);
+    seat.then(
+      () => scheduleRefill(1), // one at a time, so that the event loop gets its turn
+      (failure) => {
+        log.warn({ err: failure }, 'no spare sandbox can be prepared');
+        const index = spare.indexOf(seat);
+        if (index >= 0) spare.splice(index, 1);
+      },
+    );
   };
   const scheduleRefill = (delayMs: number): void => {
     cancelRefill?.();
@@ -91,9 +105,11 @@ export function createSeats({ host, cgroups, pipes, clock, log, volumes, scriptF
 
   return {
     ...maker,
-    take() {
+    async take() {
       scheduleRefill(REFILL_DELAY_MS);
-      for (let seat = spare.shift(); seat !== undefined; seat = spare.shift()) {
+      for (let next = spare.shift(); next !== undefined; next = spare.shift()) {
+        const seat = await next.catch(() => undefined);
+        if (seat === undefined) break; // What kept it from being made is told to the one who asks.
         if (seat.holder.isAlive && seat.launcher.isAlive) return seat;
         remove(seat);
       }
@@ -102,14 +118,14 @@ export function createSeats({ host, cgroups, pipes, clock, log, volumes, scriptF
     async close() {
       isClosed = true;
       cancelRefill?.();
-      for (const seat of spare.splice(0)) remove(seat);
+      await Promise.all(spare.splice(0).map((seat) => seat.then(remove, () => {})));
       await Promise.all(removals);
     },
   };
 }
 
-async function removeSeat({ group, holder, launcher }: Seat): Promise<void> {
+async function removeSeat({ group, holder, launcher, network }: Seat): Promise<void> {
   holder.kill();
-  await Promise.all([holder.gone(), launcher.discard()]);
+  await Promise.all([holder.gone(), launcher.discard(), network?.close()]);
   await group.remove();
 }

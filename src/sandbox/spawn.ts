@@ -4,6 +4,7 @@
  */
 import type { ChildProcess } from 'node:child_process';
 import { spawn, spawnSync } from 'node:child_process';
+import type { Server, Socket } from 'node:net';
 import type { Duplex, Readable } from 'node:stream';
 import { OperatorError } from '../operator-error.ts';
 import type { ProcessExit } from './sandbox.ts';
@@ -29,6 +30,42 @@ export interface Child {
  */
 export function startChild(file: string, args: readonly string[], wires: readonly Wire[]): Child {
   const child: ChildProcess = spawn(file, args, { stdio: [...wires], detached: true, env: {}, cwd: '/' });
+  return watch(child, file);
+}
+
+/** A child that exchanges messages with us, and may hand over sockets with its own. */
+export interface TalkingChild extends Omit<Child, 'pipes'> {
+  readonly stderr: Readable | undefined;
+  /** Lost when the child has ended; `exited` tells. */
+  send(message: object): void;
+  /** The child hears that nobody listens any more. */
+  disconnect(): void;
+}
+
+/** Starts a Node program, perhaps by way of others; `onMessage` hears what it says. Throws as `startChild` does. */
+export function startTalkingChild(
+  file: string,
+  args: readonly string[],
+  onMessage: (message: unknown, socket: Server | Socket | undefined) => void,
+): TalkingChild {
+  const stdio = ['ignore', 'ignore', 'pipe', 'ipc'] as const;
+  const child: ChildProcess = spawn(file, args, { stdio: [...stdio], detached: true, env: {}, cwd: '/' });
+  const { pipes, ...watched } = watch(child, file);
+  child.on('message', (message, socket) => onMessage(message, socket as Server | Socket | undefined));
+  return {
+    ...watched,
+    stderr: pipes[2],
+    send(message) {
+      if (child.connected) child.send(message, () => {});
+    },
+    disconnect() {
+      if (child.connected) child.disconnect();
+    },
+  };
+}
+
+/** Throws if it could not be started. */
+function watch(child: ChildProcess, file: string): Child {
   const { pid } = child;
   let exit: ProcessExit | undefined;
   if (pid === undefined) {

@@ -10,6 +10,7 @@ import { probeHost } from '../../src/sandbox/host-capabilities.ts';
 import { createSandboxes } from '../../src/sandbox/open-sandbox.ts';
 import type { ProcessSpec, Sandbox, SandboxProcess, SandboxSpec } from '../../src/sandbox/sandbox.ts';
 import type { SandboxHost } from '../../src/sandbox/sandbox-host.ts';
+import { readAll } from '../../src/sandbox/spawn.ts';
 
 export type ProgramOptions = {
   readonly runDirectory: string;
@@ -17,6 +18,8 @@ export type ProgramOptions = {
   readonly isBare: boolean;
   /** Believes that it can mount volumes, and cannot. */
   readonly cannotMount: boolean;
+  /** Gives every sandbox a network of its own, in which it answers on this port with the sandbox's number. */
+  readonly isolatedPort?: number | undefined;
 };
 export type Run = { readonly output: string; readonly exit: Awaited<SandboxProcess['exited']> };
 
@@ -30,6 +33,7 @@ const sandboxes = createSandboxes({
   clock: systemClock,
   log: silentLog,
   runDirectory: options.runDirectory,
+  isolatedPort: options.isolatedPort,
 });
 const open: Sandbox[] = [];
 const processes: SandboxProcess[] = [];
@@ -39,7 +43,10 @@ const outputs: string[] = [];
 const operations = {
   capabilities: async () => capabilities,
   async open(spec: SandboxSpec): Promise<number> {
-    return open.push(await sandboxes.open(spec)) - 1;
+    const sandbox = await sandboxes.open(spec);
+    const number = open.push(sandbox) - 1;
+    sandbox.network?.server.on('connection', (socket) => socket.on('error', () => {}).end(`sandbox ${number}\n`));
+    return number;
   },
   async start(sandbox: number, spec: ProcessSpec): Promise<number> {
     const process = at(open, sandbox).start(spec);
@@ -85,6 +92,15 @@ const operations = {
     );
     await sandboxes.close();
     return opening;
+  },
+  /** Connects to a port inside, and answers with what is said there, or with the reason of the failure. */
+  async callInside(sandbox: number, port: number): Promise<string> {
+    try {
+      const socket = await at(open, sandbox).network?.connect(port);
+      return socket === undefined ? 'no network' : await readAll(socket);
+    } catch (failure) {
+      return (failure as Error).message;
+    }
   },
   descriptors: async () => readdirSync('/proc/self/fd').length,
   closeAll: async () => sandboxes.close(),

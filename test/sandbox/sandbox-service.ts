@@ -63,7 +63,7 @@ let counter = 0;
 export async function startSandboxService(
   account: Account,
   runFolder?: string,
-  { cannotMount = false } = {},
+  { cannotMount = false, isolatedPort }: { cannotMount?: boolean; isolatedPort?: number } = {},
 ): Promise<SandboxService> {
   bundle ??= bundleProgram();
   const program = await bundle;
@@ -74,6 +74,7 @@ export async function startSandboxService(
     runDirectory: runFolder ?? join(folder, 'run'),
     isBare: account.isBare,
     cannotMount,
+    isolatedPort,
   };
   const identity = process.getuid?.() === 0 ? { uid: account.uid, gid: account.uid } : {};
   const child = spawn(process.execPath, [program, JSON.stringify(options)], {

@@ -1,11 +1,12 @@
 /** `lamella doctor`: what this machine can isolate and limit; exit code 4 when functions cannot be run on it at all. */
+import { RUNTIME_API_PORT } from '../../protocol/endpoints.ts';
 import type { HostCheck } from '../../sandbox/host-capabilities.ts';
 import { probeHost } from '../../sandbox/host-capabilities.ts';
 import type { Run } from '../command.ts';
 import { writeJson, writeResult } from '../output.ts';
 
 export const run: Run = async ({ given }) => {
-  const { checks, host } = await probeHost();
+  const { checks, host } = await probeHost({ isolatedPort: RUNTIME_API_PORT });
   const canRun = host !== undefined;
   if (given.json) await writeJson({ canRunFunctions: canRun, checks });
   else await writeResult(`${checks.map(render).join('\n')}\n\n${verdict(canRun, checks)}\n`);
