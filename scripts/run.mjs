@@ -30,6 +30,8 @@ const SYSTEM_PACKAGES = {
 };
 const NEEDED_TO_RUN = ['bubblewrap', 'util-linux'];
 const NEEDED_TO_TEST = Object.keys(SYSTEM_PACKAGES);
+/** Its tests are left out, and say so, where it cannot be had: Ubuntu has it as a snap only. */
+const BROWSERS = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
 
 const COMMANDS = {
   build,
@@ -109,6 +111,7 @@ function check() {
 function test(...filters) {
   installNodePackages();
   const ready = installSystemPackages(NEEDED_TO_TEST) && build() && check();
+  if (ready && !BROWSERS.some(onPath)) installBrowser();
   if (!ready) {
     console.error('The tests were not run: what is printed above comes first.');
     console.log('\n0 passed, 1 failed');
@@ -201,6 +204,16 @@ function installSystemPackages(names) {
   if (run(undefined, 'apt-get', install, { env, output: 'of-failure' })) return true;
   console.error(`Could not install ${missing.join(', ')}. By hand: ${byHand}`);
   return false;
+}
+
+/** Installs Chromium where that takes no more than a package manager. */
+function installBrowser() {
+  if (process.getuid?.() !== 0 || !onPath('apt-get')) return;
+  const install = ['install', '-y', '-qq', '--no-install-recommends', 'chromium'];
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  if (run('installing chromium (once)', 'apt-get', install, { env, output: 'none' })) return;
+  run(undefined, 'apt-get', ['update', '-qq'], { env, output: 'none' });
+  run(undefined, 'apt-get', install, { env, output: 'none' });
 }
 
 /** Runs a program to its end. Its `output` is shown as it comes (`all`), only when it failed (`of-failure`), or never. */

@@ -1,0 +1,117 @@
+/**
+ * Chromium without a window, driven over its debugging pipe: as much as opening a page and evaluating an expression in
+ * it takes. A profile of its own, removed at the end. https://chromedevtools.github.io/devtools-protocol/
+ */
+import { spawn } from 'node:child_process';
+import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
+
+export type Page = {
+  /** The value of an expression in the page, once it has settled; rejects with what it throws. */
+  evaluate<Value>(expression: string): Promise<Value>;
+  /** Goes to another address and waits until that has loaded. */
+  go(url: string): Promise<void>;
+};
+
+export type Browser = {
+  /** A new page, loaded. Pages share cookies. */
+  open(url: string): Promise<Page>;
+  close(): Promise<void>;
+};
+
+/** The program of a Chromium on this machine. */
+export function findChromium(): string | undefined {
+  const folders = (process.env.PATH ?? '').split(delimiter);
+  const names = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
+  return names.flatMap((name) => folders.map((folder) => join(folder, name))).find(isExecutable);
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+type Message = {
+  readonly id?: number;
+  readonly method?: string;
+  readonly sessionId?: string;
+  readonly result?: Record<string, unknown>;
+  readonly error?: { readonly message: string };
+};
+
+export async function startChromium(program: string): Promise<Browser> {
+  const profile = mkdtempSync(join(tmpdir(), 'lamella-chromium-'));
+  const flags = ['--headless=new', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run'];
+  const child = spawn(program, [...flags, `--user-data-dir=${profile}`, '--remote-debugging-pipe', 'about:blank'], {
+    stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'],
+  });
+  const exited = new Promise<void>((settle) => child.once('exit', () => settle()));
+  const [, , , toChild, fromChild] = child.stdio as unknown as [null, null, null, Writable, Readable];
+  toChild.on('error', () => undefined);
+  const answers = new Map<number, { resolve(result: Record<string, unknown>): void; reject(failure: Error): void }>();
+  const loads = new Map<string, () => void>();
+  let buffered = '';
+  fromChild.setEncoding('utf8').on('data', (text: string) => {
+    const messages = (buffered + text).split('\0');
+    buffered = messages.pop() ?? '';
+    for (const message of messages.map((each) => JSON.parse(each) as Message)) take(message);
+  });
+
+  function take({ id, method, sessionId, result, error }: Message): void {
+    if (method === 'Page.loadEventFired') loads.get(sessionId ?? '')?.();
+    const answer = id === undefined ? undefined : answers.get(id);
+    if (answer === undefined) return;
+    answers.delete(id as number);
+    if (error) answer.reject(new Error(error.message));
+    else answer.resolve(result ?? {});
+  }
+
+  let lastId = 0;
+  const send = (method: string, params: object, sessionId?: string) =>
+    new Promise<Record<string, unknown>>((resolve, reject) => {
+      lastId += 1;
+      answers.set(lastId, { resolve, reject });
+      toChild.write(`${JSON.stringify({ id: lastId, method, params, sessionId })}\0`);
+    });
+  child.once('exit', () => {
+    for (const { reject } of answers.values()) reject(new Error('Chromium has ended'));
+  });
+
+  return {
+    async open(url) {
+      const { targetId } = await send('Target.createTarget', { url: 'about:blank' });
+      const { sessionId } = (await send('Target.attachToTarget', { targetId, flatten: true })) as { sessionId: string };
+      await send('Page.enable', {}, sessionId);
+      const page: Page = {
+        async evaluate<Value>(expression: string) {
+          const params = { expression, awaitPromise: true, returnByValue: true };
+          const { result, exceptionDetails } = (await send('Runtime.evaluate', params, sessionId)) as {
+            result: { value: Value };
+            exceptionDetails?: { exception?: { description?: string } };
+          };
+          if (exceptionDetails) throw new Error(exceptionDetails.exception?.description ?? 'the page threw');
+          return result.value;
+        },
+        async go(address) {
+          const loaded = new Promise<void>((settle) => loads.set(sessionId, settle));
+          const { errorText } = await send('Page.navigate', { url: address }, sessionId);
+          if (errorText) throw new Error(`${address}: ${errorText}`);
+          await loaded;
+        },
+      };
+      await page.go(url);
+      return page;
+    },
+    async close() {
+      child.kill();
+      await exited;
+      rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+    },
+  };
+}
