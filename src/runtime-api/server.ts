@@ -47,10 +47,14 @@ export function startRuntimeApi(options: RuntimeApiOptions): Promise<Listener> {
     host,
     port,
     server,
+    maxHeaderBytes: HEAD_BYTES,
     onFailure,
     handler: (request, response) => route({ session, metadata, reach, trust }, request, response),
   });
 }
+
+/** Runtimes send the cause of an error in a header and, after a stream, in a trailer: clients of AWS's up to 1 MiB of it. */
+const HEAD_BYTES = 1024 * 1024 + 16 * 1024;
 
 const INVOCATION_PREFIX = RUNTIME_API.response.path.slice(0, RUNTIME_API.response.path.indexOf('{'));
 

@@ -17,7 +17,7 @@ export function failureOf(thrown: unknown): Failure {
       return {
         errorType: printable(thrown.name),
         errorMessage: printable(thrown.message),
-        trace: printable(thrown.stack ?? '').split('\n'),
+        trace: thrown.stack === undefined ? [] : printable(thrown.stack).split('\n'),
       };
     }
     return { errorType: typeof thrown, errorMessage: String(thrown), trace: [] };
@@ -32,7 +32,22 @@ export function failureOf(thrown: unknown): Failure {
   }
 }
 
-/** For X-Ray: where it was thrown. '' if that cannot be told. */
+/** What headers and trailers may hold in all, less than Lambda's 1 MiB. */
+const MAX_HEAD_BYTES = 1_000_000;
+
+/** A failure as JSON in base64, for a trailer: without its trace, and with as much of its message as fits. */
+export function renderTrailer(failure: Failure): string {
+  const whole = toBase64(failure);
+  if (whole.length <= MAX_HEAD_BYTES) return whole;
+  // A character takes up to six bytes of JSON, and base64 makes four of three.
+  return toBase64({ ...failure, errorMessage: failure.errorMessage.slice(0, MAX_HEAD_BYTES / 8 - 200), trace: [] });
+}
+
+function toBase64(value: unknown): string {
+  return Buffer.from(JSON.stringify(value)).toString('base64');
+}
+
+/** For X-Ray: where it was thrown. '' if that cannot be told, or not in a header. */
 export function renderCause(thrown: unknown, workingDirectory: string): string {
   try {
     const { name, message, stack } = thrown as Error;
@@ -42,7 +57,8 @@ export function renderCause(thrown: unknown, workingDirectory: string): string {
       exceptions: [{ type: printable(name), message: printable(message), stack: frames }],
       paths: [...new Set(frames.map(({ path }) => path))],
     };
-    return toAscii(JSON.stringify(cause));
+    const json = toAscii(JSON.stringify(cause));
+    return json.length > MAX_HEAD_BYTES ? '' : json;
   } catch {
     return '';
   }

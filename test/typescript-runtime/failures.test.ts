@@ -39,10 +39,35 @@ describe('a handler that fails', () => {
       'Error',
       'Unable to stringify response body',
     ],
+    ['returns a function', 'async () => () => 1', 'TypeError', 'Wrong arguments'],
+    [
+      'throws what cannot be looked at',
+      'async () => { throw Object.defineProperty(new Error(), "message", { get() { throw 1; } }); }',
+      'handled',
+      expect.stringMatching(/^callback called with Error argument, but there was a problem/),
+    ],
+    ['throws what is no text', 'async () => { throw Object.create(null); }', 'handled', expect.any(String)],
+    [
+      'has much to say',
+      'async () => { throw new Error("x".repeat(2 ** 20)); }',
+      'Error',
+      expect.stringMatching(/^x{1048576}$/),
+    ],
   ])('because it %s reports it, and the runtime goes on', async (_how, handler, errorType, errorMessage) => {
     const started = await runtime.start({ 'index.js': `exports.handler = ${handler};` });
     expect(await failure(started)).toMatchObject({ errorType, errorMessage });
     expect(await failure(started)).toMatchObject({ errorType, errorMessage });
+  });
+
+  it('that throws null before it returns has not failed, as on AWS', async () => {
+    const started = await runtime.start({ 'index.js': 'exports.handler = () => { throw null; };' });
+    expect(await started.invoke({})).toMatchObject({ kind: 'response', payload: Buffer.from('null') });
+  });
+
+  it('whose callback is given what has no JSON ends the process once nothing is left to do', async () => {
+    const started = await runtime.start({ 'index.js': 'exports.handler = (e, c, callback) => callback(null, 1n);' });
+    expect(await failure(started)).toMatchObject({ errorMessage: 'Unable to stringify response body' });
+    expect(await started.ended).toMatchObject({ code: 129 });
   });
 
   it('reports type, message and trace, in this order', async () => {
@@ -181,11 +206,15 @@ describe('initialisation fails', () => {
     ],
   ])('when the module %s', async (_how, source, errorType, errorMessage, code) => {
     const started = await runtime.start({ 'index.js': source });
-    const said = await started.initialised;
-    // A rejection shows only after the module has loaded: the first poll may be out by then.
-    if (said.kind === 'failed') expect(JSON.parse(said.body)).toMatchObject({ errorType, errorMessage });
+    expect((await initFailure(started)).body).toMatchObject({ errorType, errorMessage });
     expect(await started.ended).toMatchObject({ code });
     expect(started.output()).toContain(`"errorType":"${errorType}"`);
+  });
+
+  it('without a word when the module waits for what never comes', async () => {
+    const started = await runtime.start({ 'index.mjs': 'await new Promise(() => {});' });
+    expect(await started.initialised).toEqual({ kind: 'ended', code: 13, signal: null });
+    expect(started.output()).toBe('Warning: Detected unsettled top-level await\n');
   });
 });
 
@@ -205,9 +234,47 @@ describe('the managed runtime of Node.js 24', () => {
 
   it('takes what a handler returns as its answer, and has no callbacks in the context', async () => {
     const started = await runtime.start(
-      { 'index.js': 'exports.handler = (event, context) => typeof context.done;' },
+      {
+        'index.js':
+          'exports.handler = (event, context) => [typeof context.done, "callbackWaitsForEmptyEventLoop" in context];',
+      },
       { variables },
     );
-    expect(await started.invoke({})).toMatchObject({ payload: Buffer.from('"undefined"') });
+    expect(await started.invoke({})).toMatchObject({ payload: Buffer.from('["undefined",false]') });
+  });
+
+  it.each([
+    ['a rejection', 'Promise.reject(new Error("nobody cares"));'],
+    ['an exception', 'setTimeout(() => { throw new Error("nobody cares"); }, 1);'],
+  ])('leaves %s that nobody catches to Node', async (_what, source) => {
+    const started = await runtime.start(
+      { 'index.js': `exports.handler = () => { ${source} return new Promise((r) => setTimeout(r, 60_000)); };` },
+      { variables },
+    );
+    expect(await started.invoke({})).toEqual({ kind: 'ended', code: 1, signal: null });
+    expect(started.output()).toMatch(/\n\nError: nobody cares\n/);
+  });
+
+  it('ends where a handler waits for what never comes', async () => {
+    const started = await runtime.start(
+      { 'index.js': 'exports.handler = () => new Promise(() => {});' },
+      { variables },
+    );
+    expect(await started.invoke({})).toEqual({ kind: 'ended', code: 0, signal: null });
+  });
+
+  it('logs why it could not initialise, and ends with 1', async () => {
+    const started = await runtime.start({ 'index.js': 'throw new TypeError("at once");' }, { variables });
+    expect(await initFailure(started)).toMatchObject({ body: { errorType: 'TypeError', errorMessage: 'at once' } });
+    expect(await started.ended).toMatchObject({ code: 1 });
+    expect(started.output()).toMatch(/\t-\tERROR\tInit Error \t\{"errorType":"TypeError","errorMessage":"at once"/);
+  });
+
+  it.each([
+    ['a circle', '{ const a = {}; a.a = a; return a; }', 'Runtime.JSONStringifyError', /^Unable to stringify/],
+    ['nothing thrown', '{ throw null; }', 'object', /^null$/],
+  ])('reports %s by another name', async (_what, body, errorType, errorMessage) => {
+    const started = await runtime.start({ 'index.js': `exports.handler = () => ${body};` }, { variables });
+    expect(await failure(started)).toMatchObject({ errorType, errorMessage: expect.stringMatching(errorMessage) });
   });
 });

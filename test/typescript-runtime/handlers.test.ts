@@ -156,7 +156,9 @@ describe('a handler', () => {
     });
     expect(await started.invoke({ size: 7 * 1024 * 1024 })).toMatchObject({ kind: 'response-too-large' });
     expect(await returned(started, { size: 1 })).toBe('x');
-    expect(started.output()).toMatch(/ERROR\tLAMBDA_RUNTIME Failed to post handler success response.*413/);
+    expect(started.output()).toMatch(
+      /^\[ERROR\] \[\d+\] LAMBDA_RUNTIME Failed to post handler success response. Http response code: 413\./m,
+    );
   });
 
   it.skipIf('typescript' in process.features)('in TypeScript needs a newer Node, and the error says so', async () => {

@@ -29,6 +29,11 @@ describe('the text format', () => {
     expect(rest).toEqual([id, 'INFO', 'hello world { a: 1 }']);
   });
 
+  it('has undefined where there is no message', async () => {
+    const { lines } = await logged('console.log();');
+    expect(lines[0]).toMatch(/\tINFO\tundefined$/);
+  });
+
   it('keeps a message of several lines one event', async () => {
     const { lines } = await logged("console.log('a\\nb'); console.log('c');");
     expect(lines.map((line) => line.split('\t')[3])).toEqual(['a\rb', 'c']);

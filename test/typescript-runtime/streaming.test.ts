@@ -9,11 +9,12 @@ beforeAll(() => {
 afterEach(() => runtime.reset());
 afterAll(() => runtime.remove());
 
-async function streamed(body: string, times = 1) {
-  const started = await runtime.start({
+async function streamed(body: string, times = 1, variables = {}) {
+  const files = {
     'index.mjs': `import { pipeline } from 'node:stream/promises'; import { Readable } from 'node:stream';
       export const handler = awslambda.streamifyResponse(async (event, stream, context) => { ${body} });`,
-  });
+  };
+  const started = await runtime.start(files, { variables });
   const answers = [];
   for (let n = 0; n < times; n++) answers.push(await started.invoke({ n }));
   return { started, answers, first: answers[0] };
@@ -71,6 +72,45 @@ describe('a streaming handler', () => {
     expect(String((first as { payload: Buffer }).payload)).toContain('no more');
   });
 
+  it.each([
+    [
+      'whose source fails',
+      "await pipeline(Readable.from((async function* () { yield 'a'; throw new Error('no more'); })()), stream);",
+      'no more',
+    ],
+    ['that destroys its stream', "stream.write('a'); stream.destroy();", 'Response stream is not finished.'],
+    ['that writes after the end', "stream.end('a'); stream.write('b');", 'write after end'],
+    ['that says too much of it', "stream.write('a'); throw new Error('x'.repeat(2 ** 20));", 'x'.repeat(100_000)],
+  ])('%s has failed, and the runtime goes on', async (_which, body, message) => {
+    const { answers } = await streamed(body, 2);
+    expect(answers).toMatchObject([{ kind: 'error' }, { kind: 'error' }]);
+    expect(String((answers[1] as { payload: Buffer }).payload)).toContain(message);
+  });
+
+  it('that throws after the end has answered', async () => {
+    const { first, started } = await streamed("stream.end('whole'); throw new Error('too late');");
+    expect(text(first)).toBe('whole');
+    await started.ready();
+    expect(started.output()).toMatch(/ERROR\tInvoke Error \t\{"errorType":"Error","errorMessage":"too late"/);
+  });
+
+  it('cannot write null', async () => {
+    const { first } = await streamed('try { stream.write(null); } catch ({ code }) { stream.end(code); }');
+    expect(text(first)).toBe('ERR_STREAM_NULL_VALUES');
+  });
+
+  it.each([
+    ['a runtime of ours', {}, '{"statusCode":204}\0\0\0\0\0\0\0\0'],
+    ["AWS's runtimes", { AWS_EXECUTION_ENV: 'AWS_Lambda_nodejs22.x' }, ''],
+  ])('that only ends has its status sent by %s', async (_whose, variables, expected) => {
+    const { first } = await streamed(
+      'awslambda.HttpResponseStream.from(stream, { statusCode: 204 }).end();',
+      1,
+      variables,
+    );
+    expect(text(first)).toBe(expected);
+  });
+
   it('is told when its stream waits', async () => {
     const { first } = await streamed(`
       let waits = 0;
@@ -84,7 +124,7 @@ describe('a streaming handler', () => {
 
   it('of another kind than the promised is refused', async () => {
     const started = await runtime.start({
-      'index.js': 'exports.handler = awslambda.streamifyResponse((event, stream) => stream.end("x"));',
+      'index.js': 'exports.handler = awslambda.streamifyResponse((event, stream) => stream.write("x"));',
     });
     expect(String(((await started.invoke({})) as { payload: Buffer }).payload)).toContain(
       'Streaming does not support non-async handlers.',

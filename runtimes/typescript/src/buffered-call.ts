@@ -3,10 +3,12 @@
  * callback, by `context.succeed`, `fail` and `done`, or not at all. The first word counts.
  *
  * An answer by promise or by `context` leaves at once. One by callback waits until nothing is left to do, unless
- * `callbackWaitsForEmptyEventLoop` is false. A handler that says nothing is done when nothing is left to do: null.
+ * `callbackWaitsForEmptyEventLoop` is false. A handler that says nothing is done when nothing is left to do: null. From
+ * Node.js 24 on there are promises and returned values alone, and the process ends with nothing left to do.
  */
 import type { Context } from './context.ts';
 import type { AnyFunction } from './handler-locator.ts';
+import { runtimeError } from './runtime-errors.ts';
 
 export type Verdict =
   | { readonly kind: 'returned'; readonly body: string }
@@ -30,16 +32,11 @@ export function callBuffered({ handler, event, context: make, hasCallbacks }: Ca
     let isDecided = false;
     let context: Context | undefined;
 
-    const settle = (thrown: unknown, result: unknown) => {
-      if (!isNothing(thrown)) return resolve({ kind: 'failed', thrown });
-      const body = stringify(result);
-      resolve(body === undefined ? { kind: 'failed', thrown: new Error(UNSTRINGIFIABLE) } : { kind: 'returned', body });
-    };
     const done = (thrown?: unknown, result?: unknown) => {
       if (isDecided) return;
       isDecided = true;
       onIdle.set(undefined);
-      settle(thrown, result);
+      resolve(isNothing(thrown) ? verdictOn(result, hasCallbacks) : { kind: 'failed', thrown });
     };
     const succeed = (result?: unknown) => done(undefined, result);
     const fail = (thrown?: unknown) => done(isNothing(thrown) ? 'handled' : thrown, undefined);
@@ -48,32 +45,48 @@ export function callBuffered({ handler, event, context: make, hasCallbacks }: Ca
         return done(thrown, result);
       }
       isDecided = true;
-      onIdle.set(() => settle(thrown, result));
+      onIdle.set(() => {
+        const verdict = verdictOn(result, hasCallbacks);
+        // Nobody is left who could catch it: as on AWS it ends the process.
+        if (verdict.kind === 'failed') throw verdict.thrown;
+        resolve(verdict);
+      });
     };
 
+    if (!hasCallbacks) {
+      callPlainly(handler, event, make).then(
+        (result) => resolve(verdictOn(result, hasCallbacks)),
+        (thrown) => resolve({ kind: 'failed', thrown }),
+      );
+      return;
+    }
     onIdle.set(() => done(undefined, null));
     try {
       context = make();
-      if (hasCallbacks) Object.assign(context, { succeed, fail, done });
-      const result = hasCallbacks ? handler(event(), context, callback) : handler(event(), context);
+      Object.assign(context, { succeed, fail, done });
+      const result = handler(event(), context, callback);
       if (typeof result?.then === 'function') result.then(succeed, fail);
-      // Without callbacks, what a handler returns is the answer.
-      else if (!hasCallbacks) succeed(result);
     } catch (thrown) {
-      fail(thrown);
+      // As the callback's first argument: AWS's runtimes take `throw null` for no failure.
+      callback(thrown);
     }
   });
 }
 
-const UNSTRINGIFIABLE = 'Unable to stringify response body';
+async function callPlainly(handler: AnyFunction, event: () => unknown, make: () => Context): Promise<unknown> {
+  return handler(event(), make());
+}
 
-/** undefined for what has no JSON: circles, BigInts. */
-function stringify(result: unknown): string | undefined {
+/** What has no JSON fails, in the words of AWS's runtime and of its native client. */
+function verdictOn(result: unknown, hasCallbacks: boolean): Verdict {
   try {
-    // Functions and symbols have none either, and go as undefined does.
-    return JSON.stringify(result === undefined ? null : result) ?? 'null';
+    const body: string | undefined = JSON.stringify(result === undefined ? null : result);
+    // Functions and symbols.
+    if (body === undefined) return { kind: 'failed', thrown: new TypeError('Wrong arguments') };
+    return { kind: 'returned', body };
   } catch {
-    return undefined;
+    const text = 'Unable to stringify response body';
+    return { kind: 'failed', thrown: hasCallbacks ? new Error(text) : runtimeError('JSONStringifyError', text) };
   }
 }
 

@@ -5,7 +5,9 @@
  */
 import { writeSync } from 'node:fs';
 import { format } from 'node:util';
+import { failureOf } from '../../../src/runtime-client/failure.ts';
 import type { CurrentInvocation } from './invoke-store.ts';
+import { textOf } from './runtime-errors.ts';
 import type { Settings } from './settings.ts';
 
 /** From the least to the most urgent. */
@@ -21,7 +23,8 @@ export function patchConsole(settings: Settings, current: CurrentInvocation): Lo
   const least = Math.max(0, LEVELS.indexOf(settings.logLevel as Level));
   const methodFor = (level: Level) => {
     if (level !== 'FATAL' && LEVELS.indexOf(level) < least) return () => undefined;
-    return (...words: unknown[]) => writeLine(render(level, current, words));
+    // Without a message it is undefined, as on AWS: `console.log()` is not an empty line there.
+    return (message?: unknown, ...more: unknown[]) => writeLine(render(level, current, [message, ...more]));
   };
   const info = methodFor('INFO');
   Object.assign(console, {
@@ -34,7 +37,7 @@ export function patchConsole(settings: Settings, current: CurrentInvocation): Lo
     fatal: methodFor('FATAL'),
   });
   return (what, error) => {
-    const thrown = error instanceof Error ? error : new Error(String(error));
+    const thrown = error instanceof Error ? error : new Error(textOf(error));
     if (settings.isJsonLog) console.error(thrown);
     else console.error(what, `\t${renderLogged(thrown)}`);
   };
@@ -74,7 +77,7 @@ function describe(error: Error, withOwn = true): Record<string, unknown> {
   return {
     errorType: error.constructor?.name ?? 'UnknownError',
     errorMessage: error.message,
-    stackTrace: typeof error.stack === 'string' ? error.stack.split('\n') : error.stack,
+    stackTrace: typeof error.stack === 'string' ? error.stack.split('\n') : withOwn ? error.stack : [],
     ...(withOwn && { ...error }),
   };
 }
@@ -94,11 +97,8 @@ function renderLogged(error: Error): string {
       return shown;
     });
   } catch {
-    return JSON.stringify({
-      errorType: error.name,
-      errorMessage: error.message,
-      trace: (error.stack ?? '').split('\n'),
-    });
+    // Circular, or it fails when it is looked at.
+    return JSON.stringify(failureOf(error));
   }
 }
 

@@ -16,15 +16,12 @@ export function readFunctionFacts(variables: NodeJS.ProcessEnv) {
 }
 
 /** The context of one invocation. Throws if the caller's client context is no JSON. */
-export function createContext(facts: FunctionFacts, invocation: Invocation) {
+export function createContext(facts: FunctionFacts, invocation: Invocation, hasCallbacks: boolean): Context {
   const { deadlineMs } = invocation;
   return {
-    callbackWaitsForEmptyEventLoop: true,
-    functionVersion: facts.functionVersion,
-    functionName: facts.functionName,
-    memoryLimitInMB: facts.memoryLimitInMB,
-    logGroupName: facts.logGroupName,
-    logStreamName: facts.logStreamName,
+    // With the callbacks went the question of when they count.
+    ...(hasCallbacks && { callbackWaitsForEmptyEventLoop: true }),
+    ...facts,
     clientContext: parse(invocation.clientContext, 'ClientContext'),
     identity: parse(invocation.cognitoIdentity, 'CognitoIdentity'),
     invokedFunctionArn: invocation.invokedFunctionArn,
@@ -35,7 +32,16 @@ export function createContext(facts: FunctionFacts, invocation: Invocation) {
   };
 }
 
-export type Context = ReturnType<typeof createContext>;
+export type Context = FunctionFacts & {
+  callbackWaitsForEmptyEventLoop?: boolean;
+  readonly clientContext: unknown;
+  readonly identity: unknown;
+  readonly invokedFunctionArn: string;
+  readonly awsRequestId: string;
+  readonly tenantId: string | undefined;
+  readonly xRayTraceId: string | undefined;
+  getRemainingTimeInMillis(): number;
+};
 
 function parse(json: string | undefined, name: string): unknown {
   if (json === undefined) return undefined;

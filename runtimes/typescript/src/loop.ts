@@ -50,7 +50,12 @@ export function createLoop(options: LoopOptions): Loop {
   return {
     async run(handler) {
       const serve = handler.kind === 'streaming' ? serveStreaming : serveBuffered;
+      // A rejection in the module that nobody handled is told before anything is asked for: as a failed initialisation.
+      await new Promise((resolve) => setImmediate(resolve));
+      onIdle.set(undefined);
       for (;;) {
+        // Whoever is dying has said the last word, and goes when it has arrived.
+        if (isDying) await new Promise(() => undefined);
         debt = { kind: 'nothing' };
         const invocation = await client.next();
         debt = { kind: 'response', requestId: invocation.requestId };
@@ -59,8 +64,6 @@ export function createLoop(options: LoopOptions): Loop {
         else delete variables._X_AMZN_TRACE_ID;
         await serve(handler, invocation);
         onIdle.set(undefined);
-        // Whoever is dying has said the last word, and goes when it has arrived.
-        if (isDying) await new Promise(() => undefined);
       }
     },
     die(what, thrown, exitCode) {
@@ -93,7 +96,7 @@ export function createLoop(options: LoopOptions): Loop {
       {
         handler: call,
         event: () => JSON.parse(invocation.payload.toString()),
-        context: () => createContext(facts, invocation),
+        context: () => createContext(facts, invocation, hasCallbacks),
         hasCallbacks,
       },
       onIdle,
@@ -115,19 +118,22 @@ export function createLoop(options: LoopOptions): Loop {
       await sent;
     } catch (failure) {
       if (!(failure instanceof LambdaApiError)) throw failure;
-      console.error(
-        `LAMBDA_RUNTIME Failed to post handler ${what} response. Http response code: ${failure.status}. ${failure.message}`,
-      );
+      const refusal = `Failed to post handler ${what} response. Http response code: ${failure.status}.`;
+      process.stderr.write(`[ERROR] [${Date.now()}] LAMBDA_RUNTIME ${refusal} ${failure.message}\n`);
     }
   }
 
   async function serveStreaming({ call, highWaterMark }: Handler, invocation: Invocation): Promise<void> {
-    const stream = client.stream(invocation.requestId, highWaterMark === undefined ? {} : { highWaterMark });
+    const stream = client.stream(invocation.requestId, {
+      ...(highWaterMark !== undefined && { highWaterMark }),
+      // AWS's runtimes hold status and headers back until something is written, although `end` may be all that comes.
+      beginsAtEnd: settings.manners === 'own',
+    });
     debt = { kind: 'stream', stream };
     stream.on('error', () => undefined);
     try {
       const event = JSON.parse(invocation.payload.toString());
-      const working = call(event, stream, createContext(facts, invocation));
+      const working = call(event, stream, createContext(facts, invocation, hasCallbacks));
       if (typeof working?.then !== 'function') throw new Error('Streaming does not support non-async handlers.');
       const result = await working;
       if (result !== undefined) console.warn('Streaming handlers ignore return values.');

@@ -10,12 +10,14 @@ import { locateHandler } from './handler-locator.ts';
 import { createCurrentInvocation } from './invoke-store.ts';
 import { createLoop } from './loop.ts';
 import { extendModulePaths } from './module-paths.ts';
-import { runtimeError } from './runtime-errors.ts';
+import { runtimeError, textOf } from './runtime-errors.ts';
 import { readSettings } from './settings.ts';
 import { defineGlobal } from './streaming.ts';
 
 const UNCAUGHT_EXCEPTION = 129;
 const UNHANDLED_REJECTION = 128;
+/** Node's own, for a module that waits for what never comes. */
+const UNSETTLED_AWAIT = 13;
 
 const settings = readSettings(process.env);
 const current = createCurrentInvocation();
@@ -35,17 +37,35 @@ process.on('beforeExit', () => whenIdle?.());
 
 const facts = readFunctionFacts(process.env);
 const loop = createLoop({ client, settings, current, logError, onIdle, facts, variables: process.env });
-process.on('uncaughtException', (error) => loop.die('Uncaught Exception', error, UNCAUGHT_EXCEPTION));
-process.on('unhandledRejection', (reason) => {
-  const error = runtimeError('UnhandledPromiseRejection', String(reason));
-  loop.die('Unhandled Promise Rejection', Object.assign(error, { reason }), UNHANDLED_REJECTION);
-});
+// AWS's runtime for Node.js 24 leaves to Node what nobody catches.
+const isWatchful = settings.manners !== 'managed-without-callbacks';
+if (isWatchful) {
+  process.on('uncaughtException', (error) => loop.die('Uncaught Exception', error, UNCAUGHT_EXCEPTION));
+  process.on('unhandledRejection', (reason, promise) => {
+    const error = runtimeError('UnhandledPromiseRejection', textOf(reason));
+    loop.die('Unhandled Promise Rejection', Object.assign(error, { reason, promise }), UNHANDLED_REJECTION);
+  });
+}
 
 process.setSourceMapsEnabled(true);
 extendModulePaths(process.env, settings.runtimeFolder, settings.taskRoot);
 if (settings.hasGlobal) defineGlobal(current);
 
+onIdle.set(() => {
+  process.stderr.write('Warning: Detected unsettled top-level await\n');
+  process.exitCode = UNSETTLED_AWAIT;
+});
 locateHandler(settings).then(
-  (handler) => loop.run(handler).catch((failure) => loop.die('Uncaught Exception', failure, UNCAUGHT_EXCEPTION)),
-  (failure) => loop.die('Uncaught Exception', failure, UNCAUGHT_EXCEPTION),
+  (handler) => {
+    const running = loop.run(handler);
+    return isWatchful
+      ? running.catch((failure) => loop.die('Uncaught Exception', failure, UNCAUGHT_EXCEPTION))
+      : running;
+  },
+  async (failure) => {
+    if (isWatchful) return loop.die('Uncaught Exception', failure, UNCAUGHT_EXCEPTION);
+    logError('Init Error', failure);
+    await client.failInitialisation(failure);
+    throw failure;
+  },
 );

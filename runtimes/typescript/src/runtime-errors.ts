@@ -7,7 +7,17 @@ export type RuntimeErrorName =
   | 'UserCodeSyntaxError'
   | 'MalformedStreamingHandler'
   | 'CallbackHandlerDeprecated'
+  | 'JSONStringifyError'
   | 'UnhandledPromiseRejection';
+
+/** What was thrown, as text; what has none says why. */
+export function textOf(thrown: unknown): string {
+  try {
+    return String(thrown);
+  } catch (failure) {
+    return String(failure);
+  }
+}
 
 /** An error called `Runtime.<name>`. */
 export function runtimeError(name: RuntimeErrorName, message: string, cause?: unknown): Error {

@@ -7,8 +7,9 @@ const PRELUDE_TYPE = 'application/vnd.awslambda.http-integration-response';
 const DELIMITER_BYTES = 8;
 
 /** Puts status, headers and cookies before the body: as JSON, then eight zero bytes. */
-const HttpResponseStream = {
-  from(stream: ResponseStream, prelude: unknown): ResponseStream {
+// biome-ignore lint/complexity/noStaticOnlyClass: it is one on AWS
+class HttpResponseStream {
+  static from(stream: ResponseStream, prelude: unknown): ResponseStream {
     stream.setContentType(PRELUDE_TYPE);
     const json = JSON.stringify(prelude);
     stream._onBeforeFirstWrite = (write) => {
@@ -16,8 +17,8 @@ const HttpResponseStream = {
       write(new Uint8Array(DELIMITER_BYTES));
     };
     return stream;
-  },
-};
+  }
+}
 
 function streamifyResponse(handler: AnyFunction, options?: { readonly highWaterMark?: number }): AnyFunction {
   const marks: Record<symbol, unknown> = { [STREAMING]: 'response' };
