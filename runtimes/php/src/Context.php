@@ -35,7 +35,17 @@ final readonly class Context
 
     public static function of(Invocation $invocation): self
     {
+        // Lambda sets these once, for all invocations.
+        static $function = null;
+        $function ??= [
+            'functionName' => (string) getenv('AWS_LAMBDA_FUNCTION_NAME'),
+            'functionVersion' => (string) getenv('AWS_LAMBDA_FUNCTION_VERSION'),
+            'memoryLimitInMb' => (int) getenv('AWS_LAMBDA_FUNCTION_MEMORY_SIZE'),
+            'logGroupName' => (string) getenv('AWS_LAMBDA_LOG_GROUP_NAME'),
+            'logStreamName' => (string) getenv('AWS_LAMBDA_LOG_STREAM_NAME'),
+        ];
         return new self(
+            ...$function,
             requestId: $invocation->requestId,
             invokedFunctionArn: $invocation->header('Lambda-Runtime-Invoked-Function-Arn'),
             deadlineMs: (int) $invocation->header('Lambda-Runtime-Deadline-Ms'),
@@ -43,11 +53,6 @@ final readonly class Context
             tenantId: $invocation->header('Lambda-Runtime-Aws-Tenant-Id'),
             clientContext: self::json($invocation->header('Lambda-Runtime-Client-Context')),
             identity: self::json($invocation->header('Lambda-Runtime-Cognito-Identity')),
-            functionName: (string) getenv('AWS_LAMBDA_FUNCTION_NAME'),
-            functionVersion: (string) getenv('AWS_LAMBDA_FUNCTION_VERSION'),
-            memoryLimitInMb: (int) getenv('AWS_LAMBDA_FUNCTION_MEMORY_SIZE'),
-            logGroupName: (string) getenv('AWS_LAMBDA_LOG_GROUP_NAME'),
-            logStreamName: (string) getenv('AWS_LAMBDA_LOG_STREAM_NAME'),
         );
     }
 

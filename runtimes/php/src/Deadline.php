@@ -1,10 +1,10 @@
 <?php
 
 /**
- * Ends a handler shortly before Lambda would end the whole environment, with an error that says where it was. A shell
- * beside this process wakes when the time comes and sends SIGALRM, because PHP itself has no timer finer than a second
- * that leaves sleep() alone. Between, it sleeps: an invocation costs one write into a file that both share. What PHP
- * cannot be interrupted in (a database, curl) is at least named, by the shell, with whom it is connected to.
+ * Ends a handler shortly before Lambda would end the whole environment, with an error that says where it was. A process
+ * beside this one (`DeadlineWatch`) wakes when the time comes and sends SIGALRM, because PHP itself has no timer finer than
+ * a second that leaves sleep() alone. Between, it sleeps: an invocation costs one write into a file that both share. What
+ * PHP cannot be interrupted in (a database, curl) is at least named, with whom it is connected to.
  */
 
 declare(strict_types=1);
@@ -19,7 +19,8 @@ final class Deadline
     /** @var resource|null */
     private $shared = null;
     /** @var resource|null */
-    private $watch = null;
+    private $lifeline = null;
+    private int $process = 0;
     private int $deadlineMs = 0;
     private int $socketTimeout;
 
@@ -28,26 +29,41 @@ final class Deadline
         $this->socketTimeout = (int) ini_get('default_socket_timeout');
     }
 
-    /** To be called once the handler is loaded. Without pcntl or a shell nothing is watched. */
+    /** To be called before anything of the project is loaded, of which the other process is to hold nothing. */
     public function watch(): void
     {
-        $shared = function_exists('pcntl_signal') ? tmpfile() : false;
-        if ($shared === false) {
+        $name = function_exists('pcntl_fork') ? tempnam(sys_get_temp_dir(), 'php') : false;
+        if ($name === false) {
             return;
         }
+        $shared = fopen($name, 'w+');
+        $read = fopen($name, 'r');
+        unlink($name);
         stream_set_write_buffer($shared, 0);
         fwrite($shared, "0\n");
-        $script = ['/bin/sh', __DIR__ . '/deadline.sh', (string) getmypid(), (string) self::RESERVED_MS];
-        $format = $this->settings->logsJson ? 'JSON' : 'Text';
-        $streams = [0 => ['file', '/dev/null', 'r'], 1 => STDERR, 2 => ['file', '/dev/null', 'w'], 3 => $shared];
-        $watch = @proc_open([...$script, $format, $this->settings->runtimeApi], $streams, $pipes);
-        if ($watch === false) {
-            return;
+        [$here, $there] = stream_socket_pair(STREAM_PF_UNIX, STREAM_SOCK_STREAM, 0);
+        $php = getmypid();
+        $process = pcntl_fork();
+        if ($process === 0) {
+            fclose($here);
+            $this->run(new DeadlineWatch($read, $there, $php, self::RESERVED_MS, $this->settings));
         }
-        $this->shared = $shared;
-        $this->watch = $watch;
-        pcntl_async_signals(true);
-        pcntl_signal(SIGALRM, $this->interrupt(...));
+        fclose($there);
+        fclose($read);
+        if ($process > 0) {
+            $this->shared = $shared;
+            $this->lifeline = $here;
+            $this->process = $process;
+        }
+    }
+
+    /** To be called once the handler is loaded, which must not be interrupted. */
+    public function listen(): void
+    {
+        if ($this->shared !== null) {
+            pcntl_async_signals(true);
+            pcntl_signal(SIGALRM, $this->interrupt(...));
+        }
     }
 
     public function begin(Invocation $invocation): void
@@ -70,14 +86,26 @@ final class Deadline
         $this->deadlineMs = 0;
     }
 
-    /** Ends the shell, which a new process image would not know of. */
+    /** Ends the other process, which a new process image would not know of. */
     public function stop(): void
     {
-        if ($this->watch !== null) {
-            proc_terminate($this->watch, 9);
-            proc_close($this->watch);
-            $this->watch = null;
+        if ($this->lifeline !== null) {
+            // Said, because a process that the handler has started may hold the connection too.
+            fwrite($this->lifeline, '.');
+            fclose($this->lifeline);
+            $this->lifeline = null;
+            pcntl_waitpid($this->process, $status);
         }
+    }
+
+    private function run(DeadlineWatch $watch): never
+    {
+        try {
+            $watch->run();
+        } catch (\Throwable $thrown) {
+            file_put_contents('php://stderr', "{$thrown}\n");
+        }
+        exit(0);
     }
 
     private function interrupt(): void
@@ -89,7 +117,7 @@ final class Deadline
         }
         $this->deadlineMs = 0;
         rewind($this->shared);
-        // Tells the shell that PHP has heard.
+        // Tells the other process that PHP has heard.
         fwrite($this->shared, "0 0000000000000000000000000000000000000000000000\n");
         throw new TimedOut("The handler was stopped {$left} ms before the time of the function was over.");
     }

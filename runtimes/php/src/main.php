@@ -25,17 +25,18 @@ $settings->limitMemory();
 
 $api = new RuntimeApi($settings->runtimeApi);
 $lastWords = new LastWords($api, $settings, $restart);
-try {
-    $handler = (new HandlerLocator($settings, $restart))->locate();
-} catch (\Throwable $failure) {
-    $lastWords->failInitialisation($failure);
-}
 // Under `http` and `console` another process does the work, and is watched for itself.
 $deadline = $settings->watchesDeadline ? new Deadline($settings) : null;
 if ($deadline !== null) {
     $deadline->watch();
     $restart->beforehand = $deadline->stop(...);
 }
+try {
+    $handler = (new HandlerLocator($settings, $restart))->locate();
+} catch (\Throwable $failure) {
+    $lastWords->failInitialisation($failure);
+}
+$deadline?->listen();
 try {
     (new Loop($api, $handler, $settings, $lastWords, $restart, $deadline))->run();
 } catch (ConnectionLost $lost) {

@@ -20,6 +20,12 @@ final class Exchange
     /** What a load balancer takes; all others take what Lambda takes. */
     private const LOAD_BALANCER_BYTES = 1_000_000;
     private const LAMBDA_BYTES = 6291556;
+    private const JSON_OUT = Handler::JSON_OUT | JSON_INVALID_UTF8_SUBSTITUTE;
+    /** From here on json_encode(), which looks at each byte, is most of what a response costs. */
+    private const LONG_TEXT_BYTES = 2048;
+    /** Control characters that JSON spells with a number. */
+    private const SELDOM_IN_TEXT = "\x00\x01\x02\x03\x04\x05\x06\x07\x08\x0b\x0c\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17"
+        . "\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f";
 
     public function __construct(private readonly Settings $settings)
     {
@@ -46,7 +52,7 @@ final class Exchange
         if ($this->settings->streams && $request->format !== Request::LOAD_BALANCER) {
             $stream = new ResponseStream($api, $requestId);
             $stream->http(...$response->prelude());
-            if ($response->mayHaveBody()) {
+            if (Response::mayHaveBody($response->status)) {
                 $response->eachPiece($stream->write(...));
             }
             $stream->end();
@@ -57,7 +63,7 @@ final class Exchange
         if (strlen($json) <= $limit) {
             return $json;
         }
-        $why = sprintf('The response to %s %s has %d bytes as Lambda passes it on, more than the %d that it takes.', 
+        $why = sprintf('The response to %s %s has %d bytes as Lambda passes it on, more than the %d that it takes.',
             $request->method, $request->path, strlen($json), $limit);
         file_put_contents('php://stderr', "{$why} Stream it (LAMELLA_STREAMING=1), or send the client to S3.\n");
         return $this->encode($request, Response::text(500, "{$why}\n"));
@@ -65,8 +71,19 @@ final class Exchange
 
     private function encode(Request $request, Response $response): string
     {
-        // Text of a handler that is not UTF-8 goes as Base64 by itself; with `never` it goes damaged rather than not.
-        return json_encode($response->toEvent($request, $this->settings->binary), Handler::JSON_OUT
-            | JSON_INVALID_UTF8_SUBSTITUTE);
+        $event = $response->toEvent($request, $this->settings->binary);
+        $body = $event['isBase64Encoded'] ? "\"{$event['body']}\"" : $this->quoted($event['body']);
+        unset($event['body']);
+        return substr(json_encode($event, self::JSON_OUT), 0, -1) . ",\"body\":{$body}}";
+    }
+
+    private function quoted(string $text): string
+    {
+        // With `never`, text may be no UTF-8, and goes damaged rather than not.
+        $isPlain = strlen($text) >= self::LONG_TEXT_BYTES && $this->settings->binary === 'auto'
+            && strcspn($text, self::SELDOM_IN_TEXT) === strlen($text);
+        return $isPlain
+            ? '"' . str_replace(['\\', '"', "\n", "\r", "\t"], ['\\\\', '\\"', '\\n', '\\r', '\\t'], $text) . '"'
+            : json_encode($text, self::JSON_OUT);
     }
 }

@@ -34,51 +34,58 @@ final class FastCgi
     }
 
     /**
-     * Sends a request. Throws WorkerGone.
+     * Sends a request. Returns false if the other end was gone before, so that it has nothing of it. Throws WorkerGone,
+     * WorkerTimedOut.
      *
      * @param array<string, string> $params
      */
-    public function send(array $params, string $body, float $deadline): void
+    public function send(array $params, string $body, float $deadline): bool
     {
         $encoded = '';
         foreach ($params as $name => $value) {
-            $encoded .= self::length((string) $name) . self::length($value) . $name . $value;
+            $nameLength = strlen($name);
+            $length = strlen($value);
+            // One byte for a length below 128, else four with the first bit set.
+            $encoded .= ($nameLength < 128 ? chr($nameLength) : pack('N', $nameLength | 0x80000000))
+                . ($length < 128 ? chr($length) : pack('N', $length | 0x80000000)) . "{$name}{$value}";
         }
         $request = self::record(self::BEGIN_REQUEST, self::RESPONDER_KEEPING_CONNECTION)
             . self::records(self::PARAMS, $encoded) . self::records(self::STDIN, $body);
         if (strlen($request) <= self::UNREAD_BYTES) {
-            $this->write($request);
-            return;
+            return $this->write($request);
         }
         stream_set_blocking($this->socket, false);
         try {
-            $this->writeWhileReading($request, $deadline);
+            return $this->writeWhileReading($request, $deadline);
         } finally {
             stream_set_blocking($this->socket, true);
         }
     }
 
     /**
-     * What comes back, as it comes: pieces of the output, and of the error output to `$log`. Ends with the request. Throws
-     * WorkerGone, WorkerTimedOut.
+     * The next piece of the output; null at the end of the request. Error output goes to `$log`. Throws WorkerGone,
+     * WorkerTimedOut.
      *
      * @param callable(string): void $log
-     * @return \Generator<string>
      */
-    public function receive(callable $log, float $deadline): \Generator
+    public function receive(callable $log, float $deadline): ?string
     {
         while (true) {
-            [$type, $content] = $this->nextRecord($deadline);
-            if ($type === self::STDOUT) {
-                if ($content !== '') {
-                    yield $content;
-                }
-            } elseif ($type === self::STDERR) {
-                if ($content !== '') {
-                    $log($content);
-                }
-            } elseif ($type === self::END_REQUEST) {
-                return;
+            $this->need(8, $deadline);
+            $type = ord($this->buffer[$this->at + 1]);
+            $length = (ord($this->buffer[$this->at + 4]) << 8) | ord($this->buffer[$this->at + 5]);
+            $whole = 8 + $length + ord($this->buffer[$this->at + 6]);
+            $this->need($whole, $deadline);
+            $content = substr($this->buffer, $this->at + 8, $length);
+            $this->at += $whole;
+            if ($type === self::STDOUT && $content !== '') {
+                return $content;
+            }
+            if ($type === self::END_REQUEST) {
+                return null;
+            }
+            if ($type === self::STDERR && $content !== '') {
+                $log($content);
             }
         }
     }
@@ -92,23 +99,6 @@ final class FastCgi
     public function close(): void
     {
         fclose($this->socket);
-    }
-
-    /** @return array{int, string} type and content */
-    private function nextRecord(float $deadline): array
-    {
-        $this->need(8, $deadline);
-        $type = ord($this->buffer[$this->at + 1]);
-        $length = (ord($this->buffer[$this->at + 4]) << 8) | ord($this->buffer[$this->at + 5]);
-        $whole = 8 + $length + ord($this->buffer[$this->at + 6]);
-        $this->need($whole, $deadline);
-        $content = substr($this->buffer, $this->at + 8, $length);
-        $this->at += $whole;
-        if ($this->at === strlen($this->buffer)) {
-            $this->buffer = '';
-            $this->at = 0;
-        }
-        return [$type, $content];
     }
 
     private function need(int $bytes, float $deadline): void
@@ -128,18 +118,19 @@ final class FastCgi
         }
     }
 
-    private function write(string $bytes): void
+    private function write(string $bytes): bool
     {
         for ($at = 0; $at < strlen($bytes); $at += $written) {
             $written = @fwrite($this->socket, $at === 0 ? $bytes : substr($bytes, $at));
             if ($written === false || $written === 0) {
-                throw new WorkerGone();
+                return $at > 0 ? throw new WorkerGone() : false;
             }
         }
+        return true;
     }
 
     /** A script may answer before it has read all that is sent to it: whoever only wrote would wait for ever. */
-    private function writeWhileReading(string $bytes, float $deadline): void
+    private function writeWhileReading(string $bytes, float $deadline): bool
     {
         $at = 0;
         while ($at < strlen($bytes)) {
@@ -153,18 +144,19 @@ final class FastCgi
             if ($readable !== []) {
                 $more = @fread($this->socket, self::RECORD_BYTES);
                 if ($more === false || ($more === '' && feof($this->socket))) {
-                    throw new WorkerGone();
+                    return $at > 0 ? throw new WorkerGone() : false;
                 }
                 $this->buffer .= $more;
             }
             if ($writable !== []) {
                 $written = @fwrite($this->socket, substr($bytes, $at, self::UNREAD_BYTES));
                 if ($written === false) {
-                    throw new WorkerGone();
+                    return $at > 0 ? throw new WorkerGone() : false;
                 }
                 $at += $written;
             }
         }
+        return true;
     }
 
     /** A stream of records, which ends with an empty one. */
@@ -183,11 +175,5 @@ final class FastCgi
     private static function record(int $type, string $content): string
     {
         return pack('CCnnCx', 1, $type, 1, strlen($content), 0) . $content;
-    }
-
-    private static function length(string $text): string
-    {
-        $length = strlen($text);
-        return $length < 128 ? chr($length) : pack('N', $length | 0x80000000);
     }
 }

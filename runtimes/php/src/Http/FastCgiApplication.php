@@ -36,7 +36,9 @@ final class FastCgiApplication
         $php = new PhpCgi($root->folder);
         try {
             $ready = ['SCRIPT_FILENAME' => __DIR__ . '/ready.php', 'REQUEST_METHOD' => 'GET', 'REDIRECT_STATUS' => '200'];
-            iterator_to_array($php->request($ready, '', microtime(true) + self::INIT_SECONDS), false);
+            $php->send($ready, '', microtime(true) + self::INIT_SECONDS);
+            while ($php->receive(microtime(true) + self::INIT_SECONDS) !== null) {
+            }
         } catch (WorkerGone | WorkerTimedOut $failure) {
             $php->stop();
             throw new ConfigurationError("php-cgi does not start: {$failure->getMessage()}", 0, $failure);
@@ -80,11 +82,14 @@ final class FastCgiApplication
         ];
         $what = "{$request->method} {$request->path} ({$script})";
         try {
-            $pieces = $this->php->request($params, $request->body, $deadline);
-            [$status, $headers, $start] = self::head($pieces);
-            $body = self::rest($start, $pieces);
-            if (!$this->settings->streams) {
-                $body = implode('', iterator_to_array($body, false));
+            $this->php->send($params, $request->body, $deadline);
+            [$status, $headers, $body] = $this->head($deadline);
+            if ($this->settings->streams && Response::mayHaveBody($status)) {
+                $body = $this->rest($body, $deadline);
+            } else {
+                while (($piece = $this->php->receive($deadline)) !== null) {
+                    $body .= $piece;
+                }
             }
             return new Response($status, $headers, $body, $this->afterwards());
         } catch (WorkerTimedOut) {
@@ -108,13 +113,13 @@ final class FastCgiApplication
     /**
      * Reads up to the end of the headers.
      *
-     * @param \Generator<string> $pieces
      * @return array{int, array<string, list<string>>, string} status, headers, and what of the body has come with them
      */
-    private static function head(\Generator $pieces): array
+    private function head(float $deadline): array
     {
-        for ($output = ''; $pieces->valid(); $pieces->next()) {
-            $output .= $pieces->current();
+        $output = '';
+        while (($piece = $this->php->receive($deadline)) !== null) {
+            $output .= $piece;
             $end = strpos($output, "\r\n\r\n");
             if ($end !== false) {
                 return [...self::headers(substr($output, 0, $end)), substr($output, $end + 4)];
@@ -139,17 +144,14 @@ final class FastCgiApplication
         return [$status, $headers];
     }
 
-    /**
-     * @param \Generator<string> $pieces
-     * @return \Generator<string>
-     */
-    private static function rest(string $start, \Generator $pieces): \Generator
+    /** @return \Generator<string> */
+    private function rest(string $start, float $deadline): \Generator
     {
         if ($start !== '') {
             yield $start;
         }
-        for ($pieces->next(); $pieces->valid(); $pieces->next()) {
-            yield $pieces->current();
+        while (($piece = $this->php->receive($deadline)) !== null) {
+            yield $piece;
         }
     }
 

@@ -35,6 +35,8 @@ final class PhpCgi
     /** @var resource|null ends when php-cgi does */
     private $lifeline = null;
     private ?FastCgi $connection = null;
+    /** Whether a request has been sent whose answer has not ended. */
+    private bool $isAnswering = false;
     private readonly string $address;
     private readonly string $binary;
 
@@ -57,30 +59,42 @@ final class PhpCgi
     }
 
     /**
-     * Sends a request and gives what comes back. An old connection whose other end has gone is opened again once, with a
-     * new process; a request that was taken is never sent twice. Throws WorkerGone, WorkerTimedOut: then the process has
-     * been replaced.
+     * Sends a request, whose answer `receive` gives. A request of which the process had nothing when it went is sent again,
+     * to a new process; one that was taken never is. Throws WorkerGone, WorkerTimedOut: then the process has been replaced.
      *
      * @param array<string, string> $params
-     * @return \Generator<string>
      */
-    public function request(array $params, string $body, float $deadline): \Generator
+    public function send(array $params, string $body, float $deadline): void
     {
-        if (!$this->isAlive()) {
+        if ($this->isAnswering) {
+            // Nobody wanted the rest of the last answer, but it would come first.
             $this->restart();
         }
         try {
-            $connection = $this->connection ??= $this->connect();
-            $connection->send($params, $body, $deadline);
+            if (!$this->connection()->send($params, $body, $deadline)) {
+                $this->restart();
+                $this->connection()->send($params, $body, $deadline);
+            }
+            $this->isAnswering = true;
             if ($this->lifeline !== null) {
                 $this->awaitFirstAnswer($deadline);
             }
-            yield from $connection->receive(self::log(...), $deadline);
-            $isWhole = true;
-        } finally {
-            if (!isset($isWhole)) {
-                $this->restart();
-            }
+        } catch (WorkerGone | WorkerTimedOut $failure) {
+            $this->restart();
+            throw $failure;
+        }
+    }
+
+    /** The next piece of the answer; null at its end. Throws as `send` does. */
+    public function receive(float $deadline): ?string
+    {
+        try {
+            $piece = $this->connection->receive(self::log(...), $deadline);
+            $this->isAnswering = $piece !== null;
+            return $piece;
+        } catch (WorkerGone | WorkerTimedOut $failure) {
+            $this->restart();
+            throw $failure;
         }
     }
 
@@ -94,6 +108,7 @@ final class PhpCgi
     {
         $this->connection?->close();
         $this->connection = null;
+        $this->isAnswering = false;
         if ($this->process !== null) {
             proc_terminate($this->process, 9);
             proc_close($this->process);
@@ -124,15 +139,18 @@ final class PhpCgi
         $this->lifeline = $pipes[3];
     }
 
-    private function isAlive(): bool
+    private function connection(): FastCgi
     {
-        return $this->process !== null && proc_get_status($this->process)['running'];
-    }
-
-    private function connect(): FastCgi
-    {
-        $socket = @stream_socket_client($this->address, $code, $text, 1);
-        return $socket === false ? throw new WorkerGone("Cannot connect to php-cgi: {$text}") : new FastCgi($socket);
+        if ($this->connection === null) {
+            if ($this->process === null || !proc_get_status($this->process)['running']) {
+                $this->restart();
+            }
+            $socket = @stream_socket_client($this->address, $code, $text, 1);
+            $this->connection = $socket !== false
+                ? new FastCgi($socket)
+                : throw new WorkerGone("Cannot connect to php-cgi: {$text}");
+        }
+        return $this->connection;
     }
 
     /**

@@ -73,7 +73,8 @@ final readonly class Request
     public function header(string $name): string
     {
         $name = strtolower($name);
-        return implode($name === 'cookie' ? '; ' : ', ', $this->headers[$name] ?? []);
+        $values = $this->headers[$name] ?? [];
+        return count($values) === 1 ? $values[0] : implode($name === 'cookie' ? '; ' : ', ', $values);
     }
 
     /** The query as PHP's `$_GET` has it. @return array<array-key, mixed> */
@@ -239,7 +240,9 @@ final readonly class Request
         $headers = [];
         foreach (($event['multiValueHeaders'] ?? null) ?: $event['headers'] ?? [] as $name => $values) {
             $name = strtolower((string) $name);
-            $headers[$name] = [...$headers[$name] ?? [], ...array_map(strval(...), array_values((array) $values))];
+            foreach ((array) $values as $value) {
+                $headers[$name][] = (string) $value;
+            }
         }
         return $headers;
     }

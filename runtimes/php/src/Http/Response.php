@@ -92,9 +92,9 @@ final readonly class Response
         }
     }
 
-    public function mayHaveBody(): bool
+    public static function mayHaveBody(int $status): bool
     {
-        return !in_array($this->status, self::WITHOUT_BODY, true);
+        return !in_array($status, self::WITHOUT_BODY, true);
     }
 
     /**
@@ -105,9 +105,13 @@ final readonly class Response
      */
     public function toEvent(Request $request, string $binary = 'auto'): array
     {
-        $body = $this->mayHaveBody() ? $this->content() : '';
+        $body = self::mayHaveBody($this->status) ? $this->content() : '';
         [$headers, $cookies] = $this->headersAndCookies();
-        $isBinary = $body !== '' && ($binary === 'always' || ($binary === 'auto' && self::isBinary($headers, $body)));
+        $isBinary = $body !== '' && match ($binary) {
+            'always' => true,
+            'never' => false,
+            'auto' => self::isBinary($headers, $body),
+        };
         $answer = ['statusCode' => $this->status] + self::eventHeaders($request, $headers, $cookies);
         if ($request->format === Request::LOAD_BALANCER) {
             $answer['statusDescription'] = trim("{$this->status} " . (self::REASONS[$this->status] ?? ''));
@@ -157,13 +161,17 @@ final readonly class Response
         $cookies = [];
         $names = [];
         foreach ($this->headers as $name => $values) {
-            $values = array_map(strval(...), array_values((array) $values));
-            if (strtolower((string) $name) === 'set-cookie') {
-                $cookies = [...$cookies, ...$values];
-                continue;
+            $lowerCase = strtolower((string) $name);
+            if ($lowerCase === 'set-cookie') {
+                $to = &$cookies;
+            } else {
+                $to = &$headers[$names[$lowerCase] ??= (string) $name];
+                $to ??= [];
             }
-            $name = $names[strtolower((string) $name)] ??= (string) $name;
-            $headers[$name] = [...$headers[$name] ?? [], ...$values];
+            foreach ((array) $values as $value) {
+                $to[] = (string) $value;
+            }
+            unset($to);
         }
         return [$headers, $cookies];
     }
@@ -174,7 +182,13 @@ final readonly class Response
         $headers = array_change_key_case($headers);
         $encoding = strtolower($headers['content-encoding'][0] ?? 'identity');
         $type = $headers['content-type'][0] ?? 'text/plain';
-        return $encoding !== 'identity' || preg_match(self::TEXT, $type) !== 1 || preg_match('//u', $body) !== 1;
+        return $encoding !== 'identity' || preg_match(self::TEXT, $type) !== 1 || !self::isUtf8($body);
+    }
+
+    private static function isUtf8(string $text): bool
+    {
+        // Ten times faster, where the layer has it.
+        return function_exists('mb_check_encoding') ? mb_check_encoding($text, 'UTF-8') : preg_match('//u', $text) === 1;
     }
 
     /** The `$index`th way to write a name in capitals and small letters. */

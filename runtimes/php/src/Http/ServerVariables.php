@@ -76,18 +76,27 @@ final class ServerVariables
     private static function headers(array $headers): array
     {
         $variables = [];
-        // A name with a dash wins over one with an underscore that would become the same variable.
-        if (str_contains(implode('', array_keys($headers)), '_')) {
-            uksort($headers, static fn ($a, $b) => str_contains((string) $b, '_') <=> str_contains((string) $a, '_'));
-        }
+        $underscored = [];
         foreach ($headers as $name => $values) {
-            $name = strtoupper(strtr((string) $name, '-', '_'));
-            if ($name === 'PROXY') {
-                // HTTP_PROXY would be obeyed by HTTP clients: https://httpoxy.org
+            $variable = 'HTTP_' . strtoupper(strtr((string) $name, '-', '_'));
+            if ($variable === 'HTTP_PROXY') {
+                // It would be obeyed by HTTP clients: https://httpoxy.org
                 continue;
             }
-            $isPlain = $name === 'CONTENT_TYPE' || $name === 'CONTENT_LENGTH';
-            $variables[$isPlain ? $name : "HTTP_{$name}"] = implode($name === 'COOKIE' ? '; ' : ', ', $values);
+            $value = count($values) === 1 ? $values[0] : implode($variable === 'HTTP_COOKIE' ? '; ' : ', ', $values);
+            if (str_contains((string) $name, '_')) {
+                $underscored[$variable] = $value;
+            } else {
+                $variables[$variable] = $value;
+            }
+        }
+        // A name with a dash wins over one with an underscore that becomes the same variable.
+        $variables += $underscored;
+        foreach (['CONTENT_TYPE', 'CONTENT_LENGTH'] as $name) {
+            if (isset($variables["HTTP_{$name}"])) {
+                $variables[$name] = $variables["HTTP_{$name}"];
+                unset($variables["HTTP_{$name}"]);
+            }
         }
         return $variables;
     }

@@ -1,0 +1,117 @@
+<?php
+
+/**
+ * The process beside PHP's own that wakes when an invocation's time is nearly over: sends SIGALRM, and if PHP does not hear
+ * it, says in the log whom PHP is connected to. Forked off before the project's code is loaded, because that takes a quarter
+ * of what starting a program would. It ends when the other end of its lifeline is closed, also by the death of PHP.
+ */
+
+declare(strict_types=1);
+
+namespace Lamella;
+
+final class DeadlineWatch
+{
+    /** The first invocation may begin, and be the shortest that Lambda allows, while this goes by. */
+    private const FIRST_PERIOD_MS = 500;
+    /** So long PHP may take to hear the signal, where it can. */
+    private const HEARING_MS = 30;
+    private const CONNECTION_STATES = ['01' => 'connected', '02' => 'connecting'];
+
+    /**
+     * @param resource $shared holds the deadline (milliseconds since 1970) and the request's id, of the last invocation
+     * @param resource $lifeline
+     */
+    public function __construct(
+        private $shared,
+        private $lifeline,
+        private readonly int $php,
+        private readonly int $reservedMs,
+        private readonly Settings $settings,
+    ) {
+    }
+
+    public function run(): void
+    {
+        $periodMs = self::FIRST_PERIOD_MS;
+        $done = 0;
+        do {
+            [$deadlineMs, $requestId] = $this->current();
+            $now = (int) (microtime(true) * 1000);
+            $sleepMs = $deadlineMs - $this->reservedMs - $now;
+            if ($deadlineMs !== $done && $sleepMs <= 0) {
+                if ($deadlineMs > $now) {
+                    $this->ring($deadlineMs, $requestId);
+                }
+                $done = $deadlineMs;
+            }
+            // While there is none it sleeps as long as the longest had: the next one cannot end sooner.
+            $sleepMs = $deadlineMs === $done ? $periodMs : $sleepMs;
+            $periodMs = max($periodMs, $sleepMs);
+        } while (!$this->ends($sleepMs));
+    }
+
+    /** Waits; says whether there is nothing left to watch. */
+    private function ends(int $milliseconds): bool
+    {
+        $readable = [$this->lifeline];
+        $none = null;
+        return stream_select($readable, $none, $none, intdiv($milliseconds, 1000), $milliseconds % 1000 * 1000) !== 0;
+    }
+
+    /** @return array{int, string} */
+    private function current(): array
+    {
+        rewind($this->shared);
+        [$deadlineMs, $requestId] = explode(' ', (string) fgets($this->shared), 2) + [1 => ''];
+        return [(int) $deadlineMs, trim($requestId)];
+    }
+
+    private function ring(int $deadlineMs, string $requestId): void
+    {
+        // PHP has a function for it only in an extension.
+        function_exists('posix_kill') ? posix_kill($this->php, SIGALRM) : exec("kill -ALRM {$this->php}");
+        usleep(self::HEARING_MS * 1000);
+        if ($this->current()[0] === $deadlineMs) {
+            $this->say($requestId, 'The time of the function is nearly over, and PHP waits in a call that it cannot be called '
+                . 'out of. Connections: ' . (implode(', ', $this->connections()) ?: 'none')
+                . '. Set a timeout on that client.');
+        }
+    }
+
+    /** @return list<string> */
+    private function connections(): array
+    {
+        $sockets = array_map(static fn (string $file) => (string) @readlink($file), glob("/proc/{$this->php}/fd/*") ?: []);
+        $found = [];
+        foreach (['tcp', 'tcp6'] as $family) {
+            foreach (array_slice(@file("/proc/{$this->php}/net/{$family}") ?: [], 1) as $line) {
+                $fields = preg_split('/\s+/', trim($line));
+                $what = self::CONNECTION_STATES[$fields[3]] ?? null;
+                $address = self::address($fields[2]);
+                if ($what !== null && $address !== $this->settings->runtimeApi && in_array("socket:[{$fields[9]}]", $sockets, true)) {
+                    $found[] = "{$address} ({$what})";
+                }
+            }
+        }
+        return $found;
+    }
+
+    /** @param string $hexadecimal address and port, the address in words of which the last byte comes first */
+    private static function address(string $hexadecimal): string
+    {
+        [$address, $port] = explode(':', $hexadecimal);
+        $bytes = implode('', array_map(static fn (string $word) => strrev(hex2bin($word)), str_split($address, 8)));
+        $text = inet_ntop($bytes);
+        return (strlen($bytes) === 4 ? $text : "[{$text}]") . ':' . hexdec($port);
+    }
+
+    private function say(string $requestId, string $text): void
+    {
+        $now = gmdate('Y-m-d\TH:i:s.') . sprintf('%03dZ', (int) (microtime(true) * 1000) % 1000);
+        $line = $this->settings->logsJson
+            ? json_encode(['timestamp' => $now, 'level' => 'WARN', 'requestId' => $requestId, 'message' => $text])
+            : "{$requestId}\tWARN\t{$text}";
+        file_put_contents('php://stderr', "{$line}\n");
+    }
+}
