@@ -12,8 +12,6 @@ namespace Lamella;
 
 final class DeadlineWatch
 {
-    /** The first invocation may begin, and be the shortest that Lambda allows, while this goes by. */
-    private const FIRST_PERIOD_MS = 500;
     /** So long PHP may take to hear the signal, where it can. */
     private const HEARING_MS = 30;
     private const CONNECTION_STATES = ['01' => 'connected', '02' => 'connecting'];
@@ -31,9 +29,9 @@ final class DeadlineWatch
     ) {
     }
 
-    public function run(): void
+    /** @param int $periodMs how often to look when nothing is known of the next invocation */
+    public function run(int $periodMs): void
     {
-        $periodMs = self::FIRST_PERIOD_MS;
         $done = 0;
         do {
             [$deadlineMs, $requestId] = $this->current();
@@ -48,15 +46,7 @@ final class DeadlineWatch
             // While there is none it sleeps as long as the longest had: the next one cannot end sooner.
             $sleepMs = $deadlineMs === $done ? $periodMs : $sleepMs;
             $periodMs = max($periodMs, $sleepMs);
-        } while (!$this->ends($sleepMs));
-    }
-
-    /** Waits; says whether there is nothing left to watch. */
-    private function ends(int $milliseconds): bool
-    {
-        $readable = [$this->lifeline];
-        $none = null;
-        return stream_select($readable, $none, $none, intdiv($milliseconds, 1000), $milliseconds % 1000 * 1000) !== 0;
+        } while (!Deadline::endsWithin($sleepMs, $this->lifeline));
     }
 
     /** @return array{int, string} */
