@@ -26,6 +26,12 @@ const SYSTEM_PACKAGES = {
   'php-guzzlehttp-guzzle': { has: () => existsSync('/usr/share/php/GuzzleHttp/autoload.php') },
   'php-nyholm-psr7': { has: () => existsSync('/usr/share/php/Nyholm/Psr7/autoload.php') },
   'php-slim-psr7': { has: () => existsSync('/usr/share/php/Slim/Psr7/autoload.php') },
+  'php-laravel-framework': { has: () => existsSync('/usr/share/php/Illuminate/Foundation/Application.php') },
+  'php-symfony-dotenv': { has: () => existsSync('/usr/share/php/Symfony/Component/Dotenv/autoload.php') },
+  'php-symfony-framework-bundle': {
+    has: () => existsSync('/usr/share/php/Symfony/Bundle/FrameworkBundle/autoload.php'),
+  },
+  'php-symfony-runtime': { has: () => existsSync('/usr/share/php/Symfony/Component/Runtime/autoload.php') },
   'php-symfony-http-kernel': { has: () => existsSync('/usr/share/php/Symfony/Component/HttpKernel/autoload.php') },
 };
 const NEEDED_TO_RUN = ['bubblewrap', 'util-linux'];

@@ -354,7 +354,7 @@ describe('a response', () => {
       answer(rest({ multiValueHeaders: undefined }), { headers: HEADERS, body: 'hi' }),
       {
         statusCode: 200,
-        headers: { 'X-Case': 'kept', 'x-two': '1, 2', 'set-cookie': 'a=1', 'set-cookiE': 'b=2' },
+        headers: { 'X-Case': 'kept', 'x-two': '1, 2', 'Set-CookiE': 'a=1', 'Set-Cookie': 'b=2' },
         ...text,
       },
     ],

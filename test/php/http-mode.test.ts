@@ -152,6 +152,18 @@ describe('a script', () => {
     expect([kept.length, input]).toEqual([1_000_000, 0]);
   });
 
+  it.each([
+    [
+      'of text',
+      `str_repeat("<a href=\\"/é\\">\\\\ tab\\t\\r\\n</a>", 5000)`,
+      '<a href="/é">\\ tab\t\r\n</a>'.repeat(5000),
+    ],
+    ['with control characters', `str_repeat("a\\x01\\x00\\"", 5000)`, 'a\u0001\u0000"'.repeat(5000)],
+  ])('may answer at length, %s', async (_name, printed, expected) => {
+    startApp(`echo ${printed};`);
+    expect((await request('/')).body).toBe(expected);
+  });
+
   it('that never reads a large body, and one that answers before it reads, both come through', async () => {
     startApp(
       `if ($_GET['read'] ?? false) { echo str_repeat('o', 3_000_000); flush(); echo strlen(file_get_contents('php://input')); } else { echo 'ignored'; }`,

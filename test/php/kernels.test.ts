@@ -126,6 +126,23 @@ describe('a PSR-15 handler', () => {
     await wrote('was reset');
   });
 
+  it('has the parameters of the path as attributes, and names in the query as they came', async () => {
+    start(
+      'index.php',
+      files(
+        'return new Nyholm\\Psr7\\Response(200, [], json_encode([$request->getAttribute("id"), $request->getQueryParams(), $request->getParsedBody()]));',
+      ),
+    );
+    const { body } = await functions.api.invoke(
+      event({ pathParameters: { id: '42' }, rawQueryString: 'filter.name=x&sort%2Eby[]=a&sort%2Eby[]=b.c&b[=1&a.b=' }),
+    );
+    expect(parsed(parsed(body).body)).toEqual([
+      '42',
+      { 'filter.name': 'x', 'sort.by': ['a', 'b.c'], b_: '1', 'a.b': '' },
+      { field: 'value' },
+    ]);
+  });
+
   it('has its failure reported, and goes on', async () => {
     start(
       'index.php',
@@ -152,7 +169,7 @@ describe('a PSR-15 handler', () => {
 
   it('is not troubled by what keeps environments warm, and refuses other events by name', async () => {
     start('index.php', files('return new Nyholm\\Psr7\\Response(200);'));
-    expect((await functions.api.invoke('{"warmer":true}')).body).toBe('"Lambda is warm"');
+    expect((await functions.api.invoke('{"warmer":true}')).body).toBe('["Lambda is warm"]');
     const { kind, body } = await functions.api.invoke('{"Records":[{"eventSource":"aws:sqs"}]}');
     expect([kind, parsed(body).errorMessage]).toEqual(['error', expect.stringContaining('aws:sqs')]);
   });

@@ -297,6 +297,40 @@ describe('handlers written for Bref', () => {
     ]);
     expect(json((await functions.api.invoke('2')).body)).toEqual([2, '00000000-0000-4000-8000-000000000001', arn, 1]);
   });
+
+  it('come from its container by any name, with its hooks around start and invocations', async () => {
+    const autoload = `<?php
+      namespace Bref\\Context { final class Context { public function __construct(public string $id, public int $deadline, public string $arn, public string $trace) {} } }
+      namespace Bref\\Listener { final class EventDispatcher { private array $subscribers = []; public function subscribe($s) { $this->subscribers[] = $s; }
+        public function __call($name, $arguments) { foreach ($this->subscribers as $s) $s->$name(...$arguments); } } }
+      namespace Bref { final class Bref { private static $events; private static $provider;
+        public static function events() { return self::$events ??= new Listener\\EventDispatcher(); }
+        public static function setContainer(\\Closure $provider) { self::$provider = $provider; }
+        public static function getContainer() { return (self::$provider)(); } }
+        final class LazySecretsLoader { public static function loadSecretEnvironmentVariables() { putenv('SECRET=opened'); } } }
+      namespace { $subscriber = new class {
+          public function beforeStartup() { error_log('before start, secret ' . getenv('SECRET')); } public function afterStartup() { error_log('after start'); }
+          public function beforeInvoke($handler, $event, $context) { error_log("before {$event['n']} {$context->id}"); }
+          public function afterInvoke($handler, $event, $context, $result, $error = null) { error_log("after {$event['n']} " . json_encode($result) . ($error ? " {$error->getMessage()}" : '') . '.'); }
+        };
+        Bref\\Bref::events()->subscribe($subscriber);
+        Bref\\Bref::setContainer(fn () => new class {
+          public function has($id) { return $id === 'app/kernel:greeter'; }
+          public function get($id) { return fn ($event) => $event['n'] > 1 ? throw new RuntimeException('no') : [json_decode(getenv('LAMBDA_INVOCATION_CONTEXT'), true)['id'], $event['n']]; }
+        }); }`;
+    const { wrote } = start('app/kernel:greeter', { 'vendor/autoload.php': autoload });
+    const id = '00000000-0000-4000-8000-000000000000';
+    expect(json((await functions.api.invoke('{"n":1}')).body)).toEqual([id, 1]);
+    expect((await functions.api.invoke('{"n":2}')).kind).toBe('error');
+    for (const line of [
+      'before start, secret opened',
+      'after start',
+      `before 1 ${id}`,
+      `after 1 ["${id}",1].`,
+      'after 2 null no.',
+    ])
+      await wrote(line);
+  });
 });
 
 describe('the process', () => {

@@ -24,8 +24,10 @@ final class Handler
         'Psr\\Http\\Message\\ServerRequestInterface' => 'psr',
     ];
 
-    /** What is to be done once the response has been sent, if anything. */
-    public ?\Closure $afterwards = null;
+    /** @var list<\Closure(): void> what is to be done once the response has been sent, or the failure */
+    public array $afterwards = [];
+    /** What watches the invocations. */
+    public ?BrefProject $bref = null;
     /** @var list<string> what to pass, in order: one of the forms, or the class of an event */
     private readonly array $parameters;
     private readonly \Closure $call;
@@ -75,7 +77,9 @@ final class Handler
                 default => $this->typedEvent($wanted, $invocation->payload),
             };
         }
-        $result = ($this->call)(...$arguments);
+        $result = $this->bref === null
+            ? ($this->call)(...$arguments)
+            : $this->bref->invoke($this->call, $arguments, $invocation, $this->afterwards);
         if ($stream !== null) {
             $stream->end();
             return null;
@@ -112,15 +116,17 @@ final class Handler
         $request ??= Http\Request::fromEvent(json_decode($invocation->payload, true, self::DEPTH, JSON_THROW_ON_ERROR));
         $response = $result instanceof Http\Response
             ? $result
-            : Http\Psr7::response($result, $this->afterwards);
-        $this->afterwards = $response->afterwards;
+            : Http\Psr7::response($result);
+        if ($response->afterwards !== null) {
+            $this->afterwards[] = $response->afterwards;
+        }
         return $this->exchange->finish($request, $response, $api, $invocation->requestId);
     }
 
     private function psrRequest(Http\Request $request, Context $context): \Psr\Http\Message\ServerRequestInterface
     {
         $form = Http\FormData::of($request);
-        $this->afterwards = $form->discard(...);
+        $this->afterwards[] = $form->discard(...);
         return ($this->psr7 ??= new Http\Psr7())->request($request, $form, $context);
     }
 

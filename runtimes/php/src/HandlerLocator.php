@@ -4,11 +4,12 @@
  * From the function's `Handler` setting to something to call. The first that fits wins:
  *
  *  1. `path/file.php`   a file of the package: the callable or object that it returns, or its function of the same name
- *  2. `Class::method`, `Class`   through the project's autoloader; static, or on a new instance; `__invoke` or `handle`
- *  3. `file.function`   a function in `file.php` or `src/file.php`
- *  4. `name`            the function of that name in `src/name.php`, `name.php` or `index.php`; with dots, the last part
+ *  2. what the project's container has under that name
+ *  3. `Class::method`, `Class`   through the project's autoloader; static, or on a new instance; `__invoke` or `handle`
+ *  4. `file.function`   a function in `file.php` or `src/file.php`
+ *  5. `name`            the function of that name in `src/name.php`, `name.php` or `index.php`; with dots, the last part
  *
- * Only under the fourth a string result is the response body as it is: that is how the published walkthrough does it.
+ * Only under the last a string result is the response body as it is: that is how the published walkthrough does it.
  */
 
 declare(strict_types=1);
@@ -19,6 +20,7 @@ final class HandlerLocator
 {
     /** @var list<string> */
     private array $attempts = [];
+    private ?object $container = null;
     /** What stands for a kernel among what was found. */
     private ?\Closure $kernel = null;
 
@@ -30,20 +32,35 @@ final class HandlerLocator
     public function locate(): Handler
     {
         $this->settings->check();
-        $name = $this->settings->handler;
-        if ($name !== '') {
-            if ($this->settings->mode === 'http' || $this->settings->mode === 'console') {
-                return new Handler($this->script($name), $this->settings);
-            }
+        if ($this->settings->handler === '') {
+            throw HandlerNotFound::after('', []);
+        }
+        $runsScripts = $this->settings->mode === 'http' || $this->settings->mode === 'console';
+        // Scripts load the project themselves; of Bref's, something may have to happen before.
+        if (!$runsScripts || is_dir("{$this->settings->taskRoot}/vendor/bref/bref")) {
             $this->loadAutoloader();
-            $callable = $this->fromFile($name) ?? $this->fromClass($name) ?? $this->fromFileAndFunction($name);
-            if ($callable !== null) {
-                return new Handler($this->inMode($callable), $this->settings, $this->settings->rawStrings);
-            }
-            $callable = $this->fromFunctionName($name);
-            if ($callable !== null) {
-                return new Handler($this->inMode($callable), $this->settings, true);
-            }
+            $bref = BrefProject::start();
+        }
+        $handler = $runsScripts
+            ? new Handler($this->script($this->settings->handler), $this->settings)
+            : $this->function($this->settings->handler);
+        if (isset($bref)) {
+            $bref->finishStart();
+            $handler->bref = $bref;
+        }
+        return $handler;
+    }
+
+    private function function(string $name): Handler
+    {
+        $callable = $this->fromFile($name) ?? $this->fromContainer($name) ?? $this->fromClass($name)
+            ?? $this->fromFileAndFunction($name);
+        if ($callable !== null) {
+            return new Handler($this->inMode($callable), $this->settings, $this->settings->rawStrings);
+        }
+        $callable = $this->fromFunctionName($name);
+        if ($callable !== null) {
+            return new Handler($this->inMode($callable), $this->settings, true);
         }
         throw HandlerNotFound::after($name, $this->attempts);
     }
@@ -63,16 +80,13 @@ final class HandlerLocator
         return $application;
     }
 
-    /**
-     * In `worker` mode the handler must be a kernel; what makes one, as the front controller of a Symfony project returns
-     * it, is called once with the environment.
-     */
+    /** In `worker` mode the handler must be a kernel, or make one, as the front controller of a Symfony project does. */
     private function inMode(callable $callable): callable
     {
         if ($this->settings->mode !== 'worker' || $callable === $this->kernel) {
             return $callable;
         }
-        $kernel = $callable($_SERVER + $_ENV);
+        $kernel = Http\FrontController::application($callable, $this->settings->taskRoot);
         return (is_object($kernel) ? Http\Kernel::around($kernel) : null) ?? throw new ConfigurationError(
             "LAMELLA_MODE is worker, but {$this->settings->handler} gives " . get_debug_type($kernel)
             . ', which is neither a PSR-15 RequestHandlerInterface, nor a Symfony HttpKernelInterface, nor a Laravel application.',
@@ -201,15 +215,41 @@ final class HandlerLocator
         return null;
     }
 
+    /** Names may be anything that the container knows, not only classes. */
+    private function fromContainer(string $name): ?callable
+    {
+        // Bref's containers take files too; those have been tried.
+        $container = str_ends_with($name, '.php') ? null : $this->container();
+        if ($container === null) {
+            return null;
+        }
+        if (!$container->has($name)) {
+            $this->attempts[] = "the project's container: it has no {$name}";
+            return null;
+        }
+        $entry = $container->get($name);
+        return match (true) {
+            is_object($entry) => $this->fromObject($entry),
+            is_callable($entry) => $entry,
+            default => null,
+        };
+    }
+
     /** From the project's container if that has it, else made without arguments. */
     private function instance(string $class): object
     {
-        $container = match (true) {
+        $class = ltrim($class, '\\');
+        $container = $this->container();
+        return $container?->has($class) ? $container->get($class) : new $class();
+    }
+
+    private function container(): ?object
+    {
+        return $this->container ??= match (true) {
             $this->settings->container !== '' => require "{$this->settings->taskRoot}/{$this->settings->container}",
             // Bref's way: the project has told it of its container while its files were loaded.
-            class_exists('Bref\\Bref') => \Bref\Bref::getContainer(),
+            class_exists('Bref\\Bref', false) => \Bref\Bref::getContainer(),
             default => null,
         };
-        return $container?->has(ltrim($class, '\\')) ? $container->get(ltrim($class, '\\')) : new $class();
     }
 }

@@ -52,6 +52,7 @@ final class Loop
             $this->deadline?->begin($invocation);
             $this->serve($invocation, $pipelines && $served !== $maxInvocations ? $maxMemory : 0);
             $this->lastWords->invocation = null;
+            $this->finish($invocation);
             while (ob_get_level() > $bufferLevel) {
                 ob_end_flush();
             }
@@ -78,7 +79,6 @@ final class Loop
             return;
         }
         if ($body === null) {
-            $this->finish($invocation);
             return;
         }
         if (strlen($body) > self::MAX_RESPONSE_BYTES) {
@@ -86,22 +86,19 @@ final class Loop
             return;
         }
         $this->api->respond($invocation->requestId, $body, memory_get_usage() < $pipelinesBelow);
-        $this->finish($invocation);
     }
 
     /** What is left to do when the caller has its answer, cannot fail the invocation any more. */
     private function finish(Invocation $invocation): void
     {
         $afterwards = $this->handler->afterwards;
-        if ($afterwards === null) {
-            return;
-        }
-        $this->handler->afterwards = null;
-        $this->lastWords->invocation = null;
-        try {
-            $afterwards();
-        } catch (\Throwable $thrown) {
-            $this->lastWords->note($invocation, Failure::of($thrown));
+        $this->handler->afterwards = [];
+        foreach ($afterwards as $action) {
+            try {
+                $action();
+            } catch (\Throwable $thrown) {
+                $this->lastWords->note($invocation, Failure::of($thrown));
+            }
         }
     }
 }

@@ -41,7 +41,7 @@ final class Exchange
         if (is_array($event) && ($event['warmer'] ?? null) === true) {
             // Long enough that another call meanwhile warms another environment.
             usleep(10_000);
-            return '"Lambda is warm"';
+            return '["Lambda is warm"]';
         }
         return Request::fromEvent($event);
     }

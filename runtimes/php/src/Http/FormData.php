@@ -22,6 +22,7 @@ final class FormData
     public array $files = [];
     /** @var list<string> */
     private array $temporary = [];
+    private readonly int $processId;
 
     /** Empty for anything but a POST of one of the two types of forms. */
     public static function of(Request $request): self
@@ -37,6 +38,19 @@ final class FormData
             $form->readParts($request->body, $match[1] !== '' ? $match[1] : $match[2]);
         }
         return $form;
+    }
+
+    public function __construct()
+    {
+        $this->processId = getmypid();
+    }
+
+    public function __destruct()
+    {
+        // Not in a child that the handler has forked.
+        if (getmypid() === $this->processId) {
+            $this->discard();
+        }
     }
 
     /** Removes the temporary files that nobody has moved. */

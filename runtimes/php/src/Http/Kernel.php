@@ -36,7 +36,12 @@ final class Kernel
         $psr7 = new Psr7();
         return static function (Request $request, Context $context) use ($handler, $psr7): Response {
             $form = FormData::of($request);
-            $response = $handler->handle($psr7->request($request, $form, $context));
+            try {
+                $response = $handler->handle($psr7->request($request, $form, $context));
+            } catch (\Throwable $thrown) {
+                self::reset($handler);
+                throw $thrown;
+            }
             return Psr7::response($response, static function () use ($handler, $form): void {
                 $form->discard();
                 self::reset($handler);
@@ -49,7 +54,12 @@ final class Kernel
         return static function (Request $request) use ($kernel): Response {
             $form = FormData::of($request);
             $symfony = self::symfonyRequest($request, $form);
-            $response = $kernel->handle($symfony);
+            try {
+                $response = $kernel->handle($symfony);
+            } catch (\Throwable $thrown) {
+                self::reset($kernel);
+                throw $thrown;
+            }
             return self::fromSymfony($response, static function () use ($kernel, $symfony, $response, $form): void {
                 if (method_exists($kernel, 'terminate')) {
                     $kernel->terminate($symfony, $response);
@@ -67,8 +77,15 @@ final class Kernel
         $kernel->bootstrap();
         return static function (Request $request) use ($application, $kernel): Response {
             $form = FormData::of($request);
-            $laravel = \Illuminate\Http\Request::createFromBase(self::symfonyRequest($request, $form));
-            $response = $kernel->handle($laravel);
+            $laravel = \Illuminate\Http\Request::createFromBase(
+                self::symfonyRequest($request, $form, \Illuminate\Http\UploadedFile::class),
+            );
+            try {
+                $response = $kernel->handle($laravel);
+            } catch (\Throwable $thrown) {
+                self::resetLaravel($application);
+                throw $thrown;
+            }
             $afterwards = static function () use ($application, $kernel, $laravel, $response, $form): void {
                 $kernel->terminate($laravel, $response);
                 $form->discard();
@@ -78,7 +95,12 @@ final class Kernel
         };
     }
 
-    private static function symfonyRequest(Request $request, FormData $form): object
+    /** @param class-string $fileClass Symfony's, or one made from it */
+    private static function symfonyRequest(
+        Request $request,
+        FormData $form,
+        string $fileClass = 'Symfony\\Component\\HttpFoundation\\File\\UploadedFile',
+    ): object
     {
         $server = ServerVariables::of($request, (string) getenv('LAMBDA_TASK_ROOT'), '/index.php')
             + ServerVariables::authentication($request)
@@ -93,19 +115,19 @@ final class Kernel
             $fields,
             [],
             $request->cookies(),
-            self::symfonyFiles($form->files),
+            self::symfonyFiles($form->files, $fileClass),
             $server,
             $request->body,
         );
     }
 
-    private static function symfonyFiles(array $files): array
+    private static function symfonyFiles(array $files, string $class): array
     {
         return array_map(static fn (array $file) => match (true) {
-            !isset($file['tmp_name'], $file['error']) || is_array($file['error']) => self::symfonyFiles($file),
+            !isset($file['tmp_name'], $file['error']) || is_array($file['error']) => self::symfonyFiles($file, $class),
             $file['error'] === UPLOAD_ERR_NO_FILE => null,
             // In its "test" mode it may be moved although PHP itself did not receive it.
-            default => new \Symfony\Component\HttpFoundation\File\UploadedFile(
+            default => new $class(
                 $file['tmp_name'],
                 $file['name'],
                 $file['type'] ?: null,

@@ -44,7 +44,7 @@ final class Psr7
             . implode(', ', array_column(self::FACTORIES, 0)) . ').');
     }
 
-    /** The event is the attribute `lambda-event`, its context `lambda-context`. */
+    /** The event is the attribute `lambda-event`, its context `lambda-context`; each path parameter is one under its name. */
     public function request(Request $request, FormData $form, \Lamella\Context $context): ServerRequestInterface
     {
         $scheme = $request->isSecure() ? 'https' : 'http';
@@ -53,7 +53,7 @@ final class Psr7
         $server = ServerVariables::of($request, '', '') + ServerVariables::authentication($request);
         $psr = $this->requests->createServerRequest($request->method, $uri, $server)
             ->withProtocolVersion(str_replace('HTTP/', '', $request->protocol))
-            ->withQueryParams($request->query())
+            ->withQueryParams(self::query($request))
             ->withCookieParams($request->cookies())
             ->withBody($this->streams->createStream($request->body))
             ->withUploadedFiles($this->uploaded($form->files))
@@ -65,6 +65,9 @@ final class Psr7
             } catch (\InvalidArgumentException) {
                 // No header by the rules of HTTP; the event still has it.
             }
+        }
+        foreach ((array) ($request->event['pathParameters'] ?? []) as $name => $value) {
+            $psr = $psr->withAttribute((string) $name, $value);
         }
         return $form->fields === [] && $form->files === [] ? $psr : $psr->withParsedBody($form->fields);
     }
@@ -88,6 +91,31 @@ final class Psr7
         }
     }
 
+    /**
+     * As `$_GET`, but with dots in names, which only variables cannot have. Bref keeps them too.
+     *
+     * @return array<array-key, mixed>
+     */
+    private static function query(Request $request): array
+    {
+        if (preg_match('/\.|%2e/i', $request->queryString) !== 1) {
+            return $request->query();
+        }
+        // A name up to its first bracket goes in as letters that nothing is done to.
+        $safe = preg_replace_callback(
+            '/(?<=^|&)[^=&[]+/',
+            static fn (array $name) => 'x' . bin2hex(rawurldecode(strtr($name[0], '+', ' '))),
+            str_ireplace(['%5B', '%5D'], ['[', ']'], $request->queryString),
+        );
+        parse_str($safe, $query);
+        $names = preg_replace_callback(
+            '/^x((?:[0-9a-f]{2})+)/',
+            static fn (array $name) => hex2bin($name[1]),
+            array_map(strval(...), array_keys($query)),
+        );
+        return array_combine($names, $query);
+    }
+
     private function uploaded(array $files): array
     {
         return array_map(fn (array $file) => isset($file['tmp_name'], $file['error']) && !is_array($file['error'])
@@ -98,7 +126,8 @@ final class Psr7
                 $file['size'],
                 $file['error'],
                 $file['name'],
-                $file['type'],
+                // As Bref has it.
+                $file['type'] ?: 'application/octet-stream',
             )
             : $this->uploaded($file), $files);
     }

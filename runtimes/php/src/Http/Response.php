@@ -147,9 +147,9 @@ final readonly class Response
             return ['multiValueHeaders' => (object) ($headers + ($cookies === [] ? [] : ['Set-Cookie' => $cookies]))];
         }
         $last = array_map(static fn (array $values) => implode(', ', $values), $headers);
-        foreach ($cookies as $index => $cookie) {
+        foreach (array_reverse($cookies) as $index => $cookie) {
             // One name, one value; but names that differ in case are the same to a browser, and not to a JSON object.
-            $last[self::variant('set-cookie', $index)] = $cookie;
+            $last[self::variant('Set-Cookie', $index)] = $cookie;
         }
         return ['headers' => (object) $last];
     }
@@ -191,12 +191,13 @@ final readonly class Response
         return function_exists('mb_check_encoding') ? mb_check_encoding($text, 'UTF-8') : preg_match('//u', $text) === 1;
     }
 
-    /** The `$index`th way to write a name in capitals and small letters. */
+    /** The `$index`th way to write a name in capitals and small letters, counted from how it is written. */
     private static function variant(string $name, int $index): string
     {
         for ($at = strlen($name) - 1; $at >= 0 && $index > 0; $at--) {
             if ($name[$at] !== '-') {
-                $name[$at] = $index & 1 ? strtoupper($name[$at]) : $name[$at];
+                // The other case.
+                $name[$at] = $index & 1 ? $name[$at] ^ ' ' : $name[$at];
                 $index >>= 1;
             }
         }

@@ -92,10 +92,10 @@ final class ServerVariables
         }
         // A name with a dash wins over one with an underscore that becomes the same variable.
         $variables += $underscored;
+        // As nginx has it: under both names.
         foreach (['CONTENT_TYPE', 'CONTENT_LENGTH'] as $name) {
             if (isset($variables["HTTP_{$name}"])) {
                 $variables[$name] = $variables["HTTP_{$name}"];
-                unset($variables["HTTP_{$name}"]);
             }
         }
         return $variables;
