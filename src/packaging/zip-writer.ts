@@ -21,6 +21,7 @@ import { dirname, join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { ZipFile } from 'yazl';
+import { makeFolder } from '../storage/make-folder.ts';
 
 export type ZipEntry = {
   /** Relative, with `/`, without `..`. */
@@ -47,7 +48,7 @@ export async function writeZip(output: string, entries: Iterable<ZipEntry>): Pro
   sorted.forEach((entry, index) => {
     if (entry.path === sorted[index - 1]?.path) throw new Error(`two files for ${entry.path} in ${output}`);
   });
-  await mkdir(dirname(output), { recursive: true });
+  makeFolder(dirname(output));
   const unfinished = `${output}.${process.pid}.part`;
   try {
     const zip = new ZipFile();

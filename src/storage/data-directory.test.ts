@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,20 +22,20 @@ afterEach(async () => {
 
 const directory = () => join(folder, 'data');
 
-/** A second process that takes the data folder, says so and stays. */
-async function holder(): Promise<ChildProcess> {
+/** A second process that takes the data folder, says which and stays. */
+async function holder(place: { directory: string } | 'ephemeral' = { directory: directory() }) {
   const script = await bundleForChild(
     folder,
     `import { openDataDirectory } from './data-directory.ts';
-     openDataDirectory({ directory: process.argv[2] });
-     process.stdout.write('ready');
+     const { root } = openDataDirectory(JSON.parse(process.argv[2]));
+     process.stdout.write(root);
      process.stdin.resume();`,
     import.meta.dirname,
   );
-  const child = spawn(process.execPath, [script, directory()], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [script, JSON.stringify(place)], { stdio: ['pipe', 'pipe', 'inherit'] });
   children.push(child);
-  await once(child.stdout, 'data');
-  return child;
+  const [root] = await once(child.stdout, 'data');
+  return { child, root: String(root) };
 }
 
 describe('openDataDirectory', () => {
@@ -46,7 +46,7 @@ describe('openDataDirectory', () => {
   });
 
   it('refuses a folder that another process uses, naming its pid', async () => {
-    const child = await holder();
+    const { child } = await holder();
     expect(() => openDataDirectory({ directory: directory() })).toThrow(
       expect.objectContaining({ code: 'data-dir-in-use', message: expect.stringContaining(`(pid ${child.pid})`) }),
     );
@@ -62,7 +62,7 @@ describe('openDataDirectory', () => {
   });
 
   it('takes a folder whose service was killed', async () => {
-    const child = await holder();
+    const { child } = await holder();
     child.kill('SIGKILL');
     await once(child, 'exit');
     await openDataDirectory({ directory: directory() }).close();
@@ -81,6 +81,22 @@ describe('openDataDirectory', () => {
     expect(() => openDataDirectory({ directory: directory() })).toThrow(
       expect.objectContaining({ code: 'data-dir-unusable', message: expect.stringContaining(directory()) }),
     );
+  });
+
+  it.each(['/proc/lamella', '/proc/lamella/a/b'])('says so where the kernel makes no folders: %s', (place) => {
+    expect(() => openDataDirectory({ directory: place })).toThrow(
+      expect.objectContaining({ code: 'data-dir-unusable', message: expect.stringContaining('/proc/lamella') }),
+    );
+  });
+
+  it('removes the ephemeral folders of services that were killed, and not those of living ones', async () => {
+    const [killed, living] = [await holder('ephemeral'), await holder('ephemeral')];
+    killed.child.kill('SIGKILL');
+    await once(killed.child, 'exit');
+    const data = openDataDirectory('ephemeral');
+    await data.close();
+    expect([existsSync(killed.root), existsSync(living.root)]).toEqual([false, true]);
+    rmSync(living.root, { recursive: true });
   });
 
   it('removes an ephemeral folder at its close', async () => {

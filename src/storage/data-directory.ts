@@ -8,14 +8,17 @@
  *   blobs/  trees/            uploaded archives by digest, as they came and unpacked
  *   opt/                      layers merged, by the list of their digests
  *   staging/                  what is not finished yet; emptied at the start
+ *
+ * Ephemeral folders lie beside each other, where the next service finds and removes those of services that were killed.
  */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { OperatorError } from '../operator-error.ts';
 import { removeTree } from '../remove-tree.ts';
 import { lockFile } from './database.ts';
 import { diskFullOf } from './disk-full.ts';
+import { makeFolder } from './make-folder.ts';
 
 export type DataDirectory = {
   readonly root: string;
@@ -28,6 +31,8 @@ export type DataDirectory = {
   close(): Promise<void>;
 };
 
+const EPHEMERAL_PREFIX = 'lamella-ephemeral-';
+
 /**
  * Takes possession of a data folder, made if missing. What an earlier service left unfinished is removed.
  * @param place a folder, or 'ephemeral' for a temporary one that lives as long as the service
@@ -36,15 +41,17 @@ export type DataDirectory = {
 export function openDataDirectory(place: { readonly directory: string } | 'ephemeral'): DataDirectory {
   const root = place === 'ephemeral' ? usable(tmpdir(), makeTemporary) : resolve(place.directory);
   return usable(root, () => {
-    mkdirSync(root, { recursive: true, mode: 0o700 });
+    makeFolder(root, 0o700);
     const lock = lockFile(join(root, 'lock.db'));
     if (lock === undefined) throw new OperatorError('data-dir-in-use', { directory: root, pid: holderOf(root) });
     try {
       writeFileSync(join(root, 'service.pid'), `${process.pid}\n`);
       const layout = { root, database: join(root, 'lamella.db'), ...makeFolders(root) };
+      const swept = place === 'ephemeral' ? removeAbandoned(dirname(root)) : Promise.resolve();
       return {
         ...layout,
         async close() {
+          await swept;
           if (place === 'ephemeral') await removeTree(root);
           else rmSync(join(root, 'service.pid'), { force: true });
           lock.release();
@@ -58,7 +65,29 @@ export function openDataDirectory(place: { readonly directory: string } | 'ephem
 }
 
 function makeTemporary(): string {
-  return mkdtempSync(join(tmpdir(), 'lamella-'));
+  return mkdtempSync(join(tmpdir(), EPHEMERAL_PREFIX));
+}
+
+/** Removes the ephemeral folders of services that are gone. What cannot be removed is left to the next. */
+async function removeAbandoned(parent: string): Promise<void> {
+  const folders = readdirSync(parent).flatMap((name) =>
+    name.startsWith(EPHEMERAL_PREFIX) ? [join(parent, name)] : [],
+  );
+  await Promise.allSettled(
+    folders.map(async (folder) => {
+      // Written after the lock was taken: without it, a service may be about to take it.
+      const pid = holderOf(folder);
+      if (pid === 'unknown' || existsSync(`/proc/${pid}`)) return;
+      // The number means nothing to another pid namespace; the lock means the same to all.
+      const lock = lockFile(join(folder, 'lock.db'));
+      if (lock === undefined) return;
+      try {
+        await removeTree(folder);
+      } finally {
+        lock.release();
+      }
+    }),
+  );
 }
 
 function makeFolders(root: string): Pick<DataDirectory, 'blobs' | 'trees' | 'opt' | 'staging'> {
