@@ -32,6 +32,13 @@ describe('detectCgroups', () => {
     expect(found).toEqual({ kind: 'v2', folder: scope, controllers: ['cpu', 'memory', 'pids'] });
   });
 
+  it('is not led astray by a shell that an earlier service has moved', () => {
+    const files = { [`${scope}/cgroup.controllers`]: 'cpu memory pids\n' };
+    const shell = '/user.slice/run.scope/lamella-1-2-3-0/service';
+    const found = detectCgroups(machine([`0::${shell}`], [V2_MOUNT], files, /run\.scope/));
+    expect(found).toMatchObject({ kind: 'v2', folder: scope });
+  });
+
   it('says what is not writable when it was not handed over', () => {
     const files = { [`${scope}/cgroup.controllers`]: 'memory\n' };
     const found = detectCgroups(machine(['0::/user.slice/run.scope'], [V2_MOUNT], files, /never/));

@@ -45,8 +45,10 @@ export function detectCgroups(sources: CgroupSources): CgroupSupport {
 type None = Extract<CgroupSupport, { kind: 'none' }>;
 
 function detectV2(sources: CgroupSources): Extract<CgroupSupport, { kind: 'v2' }> | None {
-  const folder = ownFolder(sources, 'cgroup2', undefined);
-  if (folder === undefined) return none('cgroup v2 is not mounted');
+  const own = ownFolder(sources, 'cgroup2', undefined);
+  if (own === undefined) return none('cgroup v2 is not mounted');
+  // The shell from which an earlier service was started still is where that one put it.
+  const folder = own.replace(/(\/lamella-[\d-]+\/service)+$/, '');
   const controllers = (sources.readFile(join(folder, 'cgroup.controllers')) ?? '').trim().split(/\s+/);
   if (!controllers.includes('memory')) return none(`cgroup v2 has no memory controller in ${folder}`);
   const needed = ['', 'cgroup.procs', 'cgroup.subtree_control'].map((name) => join(folder, name));

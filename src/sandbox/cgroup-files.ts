@@ -2,20 +2,11 @@
  * Reading and writing the files of control groups, and the naming of a service's folder among them. Shared by the
  * two versions of cgroups; knows neither's file names.
  */
-import {
-  closeSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  readSync,
-  rmdirSync,
-  writeFileSync,
-} from 'node:fs';
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, readSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../clock.ts';
 import { sleep } from '../clock.ts';
+import { isMarkOfDead, serviceMark } from './service-mark.ts';
 
 const PREFIX = 'lamella-';
 const REMOVAL_ATTEMPTS = 200;
@@ -93,13 +84,9 @@ export function readPids(folder: string): number[] {
   }
 }
 
-/**
- * Makes a service's folder below `parent`, and removes those of services that are gone. Its name is one that no other
- * process, living or dead, has (pid namespace, pid, time of its start), and counts the services of this process.
- */
+/** Makes a service's folder below `parent`. Its name has the service's mark, and counts the services of this process. */
 export function makeServiceFolder(parent: string): string {
-  removeLeftovers(parent);
-  const name = `${PREFIX}${pidNamespace()}-${process.pid}-${startTime(process.pid) ?? 0}`;
+  const name = `${PREFIX}${serviceMark()}`;
   for (let count = 0; ; count++) {
     const folder = join(parent, `${name}-${count}`);
     if (tryMake(folder)) return folder;
@@ -114,18 +101,18 @@ export async function removeGroup(folder: string, clock: Clock): Promise<void> {
   }
 }
 
-function removeLeftovers(parent: string): void {
-  for (const name of readdirSync(parent)) {
-    const [, space, pid, started] = /^lamella-(\d+)-(\d+)-(\d+)(?:-\d+)?$/.exec(name) ?? [];
-    // In another pid namespace the number means another process: not ours to judge.
-    if (space !== pidNamespace() || startTime(Number(pid)) === Number(started)) continue;
-    removeTree(join(parent, name));
-  }
+/** The folders below `parent` of services that are gone. */
+export function abandonedFolders(parent: string): string[] {
+  return readdirSync(parent).flatMap((name) => {
+    const [, mark] = /^lamella-(\d+-\d+-\d+)(?:-\d+)?$/.exec(name) ?? [];
+    return mark !== undefined && isMarkOfDead(mark) ? [join(parent, name)] : [];
+  });
 }
 
-function removeTree(folder: string): void {
+/** Removes a folder and those in it, as far as no process is left in them. */
+export function removeGroups(folder: string): void {
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
-    if (entry.isDirectory()) removeTree(join(folder, entry.name));
+    if (entry.isDirectory()) removeGroups(join(folder, entry.name));
   }
   tryRemove(folder);
 }
@@ -141,26 +128,12 @@ function tryMake(folder: string): boolean {
   }
 }
 
-function tryRemove(folder: string): boolean {
+/** False if it cannot be removed, as when a process is in it. */
+export function tryRemove(folder: string): boolean {
   try {
     rmdirSync(folder);
     return true;
   } catch (failure) {
     return (failure as NodeJS.ErrnoException).code === 'ENOENT';
-  }
-}
-
-function pidNamespace(): string {
-  return /\d+/.exec(readlinkSync('/proc/self/ns/pid'))?.[0] ?? '0';
-}
-
-/** When a process began, in the kernel's ticks since boot; undefined if there is none. */
-function startTime(pid: number): number | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    // The program's name may hold blanks and brackets; fields count from behind its last bracket.
-    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]);
-  } catch {
-    return undefined;
   }
 }

@@ -7,12 +7,14 @@ import { join } from 'node:path';
 import type { Clock } from '../clock.ts';
 import type { CgroupGroup, Cgroups, MemoryCounters } from './cgroup.ts';
 import {
+  abandonedFolders,
   field,
   KeptFile,
   makeServiceFolder,
   readControl,
   readPids,
   removeGroup,
+  removeGroups,
   tryWriteControl,
   writeControl,
 } from './cgroup-files.ts';
@@ -26,6 +28,7 @@ const MIN_QUOTA_US = 1000;
 type Folders = { readonly memory: string; readonly cpu: string | undefined };
 
 export function openCgroupsV1(support: Extract<CgroupSupport, { kind: 'v1' }>, clock: Clock): Cgroups {
+  for (const parent of distinct(support)) for (const folder of abandonedFolders(parent)) removeGroups(folder);
   const memory = makeServiceFolder(support.memory);
   // Hierarchies can be mounted together; then one folder is for both.
   const cpu = support.cpu === support.memory ? memory : support.cpu && makeServiceFolder(support.cpu);

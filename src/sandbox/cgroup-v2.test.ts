@@ -15,6 +15,7 @@ describe('cgroup version 2', () => {
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'lamella-cgroup-'));
     writeFileSync(join(folder, 'cgroup.procs'), '4242\n');
+    writeFileSync(join(folder, 'cgroup.events'), 'populated 1\n');
   });
   afterEach(() => rmSync(folder, { recursive: true }));
 
@@ -27,6 +28,30 @@ describe('cgroup version 2', () => {
     expect(read('service/cgroup.procs')).toBe('4242');
     expect(readFileSync(join(folder, 'cgroup.subtree_control'), 'utf8')).toBe('+memory');
     expect(read('cgroup.subtree_control')).toBe('+memory');
+  });
+
+  it('puts everybody back at the end, and leaves nothing', async () => {
+    const cgroups = open();
+    const own = service();
+    await cgroups.close();
+    expect(readFileSync(join(folder, 'cgroup.subtree_control'), 'utf8')).toBe('-memory');
+    expect(readFileSync(join(folder, 'cgroup.procs'), 'utf8')).toBe('4242');
+    // In place of the kernel's files, which go with their folder.
+    expect(readdirSync(join(folder, own.slice(folder.length + 1)))).toEqual(['cgroup.subtree_control', 'service']);
+  });
+
+  it('leaves the controllers to another service that still has groups there', async () => {
+    const [first, second] = [open(), open()];
+    await first.close();
+    expect(readFileSync(join(folder, 'cgroup.subtree_control'), 'utf8')).toBe('+memory');
+    await second.close();
+  });
+
+  it('moves nobody at the root of the whole tree', () => {
+    rmSync(join(folder, 'cgroup.events'));
+    open();
+    expect(existsSync(join(service(), 'service', 'cgroup.procs'))).toBe(false);
+    expect(readFileSync(join(folder, 'cgroup.subtree_control'), 'utf8')).toBe('+memory');
   });
 
   it('gives each sandbox a group of its own with its limits', () => {

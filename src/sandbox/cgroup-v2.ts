@@ -1,20 +1,23 @@
 /**
  * Control groups, version 2, in a part of the tree that was handed over to us (`systemd-run --user --scope
  * -p Delegate=yes`, a container with its own group). A group that has controlled children may hold no process itself,
- * hence the service moves into a leaf of its own first.
+ * hence the service moves into a leaf of its own first, with whoever else is there, and back at the end.
  * https://docs.kernel.org/admin-guide/cgroup-v2.html
  */
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../clock.ts';
 import type { CgroupGroup, Cgroups, MemoryCounters } from './cgroup.ts';
 import {
+  abandonedFolders,
   field,
   KeptFile,
   makeServiceFolder,
   readControl,
   readPids,
   removeGroup,
+  removeGroups,
+  tryRemove,
   tryWriteControl,
   writeControl,
 } from './cgroup-files.ts';
@@ -28,21 +31,46 @@ const MIN_QUOTA_US = 1000;
 const SERVICE_LEAF = 'service';
 
 export function openCgroupsV2(support: Extract<CgroupSupport, { kind: 'v2' }>, clock: Clock): Cgroups {
-  const folder = makeServiceFolder(support.folder);
+  const parent = support.folder;
+  const folder = makeServiceFolder(parent);
   const leaf = join(folder, SERVICE_LEAF);
   mkdirSync(leaf, { recursive: true });
+  const abandoned = abandonedFolders(parent);
   // Not only ourselves: whoever else is in the group (npm, a shell) would keep it from having children too.
-  for (const pid of readPids(support.folder)) tryWriteControl(leaf, 'cgroup.procs', pid);
+  const movers = [process.pid, ...readPids(parent), ...abandoned.flatMap((it) => readPids(join(it, SERVICE_LEAF)))];
+  // The root of the whole tree may have both, and is everybody's.
+  if (!isRoot(parent)) for (const pid of movers) tryWriteControl(leaf, 'cgroup.procs', pid);
+  for (const leftover of abandoned) removeGroups(leftover);
+  const enabled = (readControl(parent, 'cgroup.subtree_control') ?? '').trim().split(/\s+/);
   const wanted = support.controllers.filter((name) => name === 'memory' || name === 'cpu');
-  for (const parent of [support.folder, folder]) {
-    for (const name of wanted) tryWriteControl(parent, 'cgroup.subtree_control', `+${name}`);
-  }
+  const added = wanted.filter((name) => !enabled.includes(name));
+  for (const name of added) tryWriteControl(parent, 'cgroup.subtree_control', `+${name}`);
+  for (const name of wanted) tryWriteControl(folder, 'cgroup.subtree_control', `+${name}`);
   let count = 0;
   return {
     createGroup: () => createGroup(join(folder, `${count++}`), clock),
-    // Our own leaf stays while we live; the next service removes it.
-    close: async () => {},
+    async close() {
+      if (!isRoot(parent)) leaveLeaf(parent, folder, leaf, added);
+      tryRemove(leaf);
+      tryRemove(folder);
+    },
   };
+}
+
+/**
+ * Puts everybody back where they were, as long as nobody else has groups there; else they stay, and the next service
+ * takes them along.
+ */
+function leaveLeaf(parent: string, folder: string, leaf: string, added: readonly string[]): void {
+  const others = readdirSync(parent, { withFileTypes: true }).filter((it) => it.isDirectory());
+  if (others.some(({ name }) => join(parent, name) !== folder)) return;
+  for (const name of added) tryWriteControl(parent, 'cgroup.subtree_control', `-${name}`);
+  for (const pid of readPids(leaf)) tryWriteControl(parent, 'cgroup.procs', pid);
+}
+
+/** Whether it is the root of the whole tree, which alone has no such file. */
+function isRoot(folder: string): boolean {
+  return !existsSync(join(folder, 'cgroup.events'));
 }
 
 function createGroup(folder: string, clock: Clock): CgroupGroup {

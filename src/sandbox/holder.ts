@@ -6,9 +6,12 @@
  * It is started ahead of need and waits for its arguments, because starting bubblewrap takes longer than what it does.
  */
 import { closeSync, constants, openSync, readFileSync } from 'node:fs';
+import type { Clock } from '../clock.ts';
 import { OperatorError } from '../operator-error.ts';
+import { MARK_VARIABLE } from './abandoned-holders.ts';
 import { closing } from './inherited-descriptors.ts';
 import type { SandboxHost } from './sandbox-host.ts';
+import { serviceMark } from './service-mark.ts';
 import type { Child } from './spawn.ts';
 import { startChild } from './spawn.ts';
 
@@ -18,18 +21,25 @@ const STDERR = 2;
 const ARGUMENTS = 3;
 const REPORT = 4;
 
+/** How long a bubblewrap that is no longer wanted may take to get where it ends by itself; that takes milliseconds. */
+const OPENING_LIMIT_MS = 3000;
+
 export class Holder {
   readonly #child: Child;
+  readonly #clock: Clock;
+  /** `ending`: killed while it opened. Once there is a pid, that tells more. */
+  #phase: 'waiting' | 'opening' | 'ending' = 'waiting';
   #stderr = '';
   #pid: number | undefined;
   #procFd: number | undefined;
   #ownProcesses: ReadonlySet<number> = new Set();
 
   /** Starts bubblewrap, by way of `entry`, a command that becomes another; it then waits for `open`. */
-  constructor({ tools, inheritedDescriptors }: SandboxHost, entry: readonly string[]) {
+  constructor({ tools, inheritedDescriptors }: SandboxHost, entry: readonly string[], clock: Clock) {
+    this.#clock = clock;
     const [program, ...rest] = [...entry, tools.bwrap, '--args', `${ARGUMENTS}`, tools.cat];
     const { file, args } = closing(inheritedDescriptors, tools.bash, { file: program ?? tools.bwrap, args: rest });
-    this.#child = startChild(file, args, ['pipe', 'pipe', 'pipe', 'pipe', 'pipe']);
+    this.#child = startChild(file, args, ['pipe', 'pipe', 'pipe', 'pipe', 'pipe'], { [MARK_VARIABLE]: serviceMark() });
     this.#child.pipes[STDERR]?.on('data', (chunk: Buffer) => {
       if (this.#stderr.length < 4096) this.#stderr += chunk.toString();
     });
@@ -63,9 +73,12 @@ export class Holder {
         if (pid !== undefined) resolve(Number(pid));
       });
     });
-    pipes[ARGUMENTS]?.end([...args, '--info-fd', `${REPORT}`].join('\0').concat('\0'));
+    const own = ['--info-fd', `${REPORT}`, '--unsetenv', MARK_VARIABLE];
+    if (this.#phase === 'waiting') this.#phase = 'opening';
+    pipes[ARGUMENTS]?.end([...args, ...own].join('\0').concat('\0'));
     const [pid] = await Promise.race([Promise.all([reported, ready]), exited.then(() => [undefined] as const)]);
     if (pid === undefined || !this.#pin(pid)) throw cannotHold(await this.#lastWords());
+    if (this.#phase === 'ending') this.kill();
     for (const pipe of [STDOUT, STDERR, ARGUMENTS, REPORT]) pipes[pipe]?.destroy();
   }
 
@@ -87,12 +100,20 @@ export class Holder {
   /** Ends it and every process in it, at once. */
   kill(): void {
     if (!this.isAlive) return;
-    // Ends the cat of a bubblewrap that is killed before it has arranged to die with its parent.
+    // Ends the cat, and with it a bubblewrap that is only about to start one.
     this.#child.pipes[STDIN]?.destroy();
     // The first process of a pid namespace takes all others along. Bubblewrap itself would pass our signal on too,
     // but only when the kernel gets round to it.
     if (this.#procFd !== undefined && this.#pid !== undefined) killQuietly(this.#pid);
+    // Killed on its way, it could leave a child behind that waits for its word for ever.
+    else if (this.#phase === 'opening') this.#letEnd();
     else this.#child.signal('SIGKILL');
+  }
+
+  #letEnd(): void {
+    this.#phase = 'ending';
+    const cancel = this.#clock.after(OPENING_LIMIT_MS, () => this.#child.signal('SIGKILL'));
+    void this.#child.exited.then(cancel);
   }
 
   /** Remembers the process by its /proc folder. False if it is gone already. */

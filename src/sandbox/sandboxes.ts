@@ -1,12 +1,13 @@
 /**
  * Opens sandboxes, and owns what they have in common: the copied /etc, pipes, cgroups, spare seats, and a folder of
- * the service for all of it. What earlier services left behind there and among the cgroups is cleared away first.
+ * the service for all of it. What earlier services left behind there, among the cgroups and processes is cleared away first.
  */
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
 import { removeTree } from '../remove-tree.ts';
+import { endAbandonedHolders } from './abandoned-holders.ts';
 import { BubblewrapSandbox } from './bubblewrap-sandbox.ts';
 import { bwrapArguments } from './bwrap-arguments.ts';
 import { openCgroups } from './cgroup.ts';
@@ -43,6 +44,7 @@ export function startSandboxes(means: SandboxesMeans): Sandboxes {
   const { host, clock, log, runDirectory, usualVolumeBytes, isolatedPort } = means;
   rmSync(runDirectory, { recursive: true, force: true });
   mkdirSync(runDirectory, { recursive: true, mode: 0o700 });
+  endAbandonedHolders(host.tools.bwrap);
   const scriptFolder = join(runDirectory, 'launch');
   mkdirSync(scriptFolder, { mode: 0o700 });
 

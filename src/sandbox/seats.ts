@@ -62,7 +62,7 @@ export function createSeats(means: SeatMeans): Seats {
   let isClosed = false;
 
   const maker: SeatMaker = {
-    makeHolder: (network) => new Holder(host, [...volumes.entry, ...(network?.entry ?? [])]),
+    makeHolder: (network) => new Holder(host, [...volumes.entry, ...(network?.entry ?? [])], clock),
     makeLauncher: ({ joinFiles }) =>
       new Launcher({ host, pipes, clock, joinFiles, scriptFile: `${scriptFolder}/${launchers++}` }),
   };

@@ -1,5 +1,5 @@
 /**
- * The one door to child processes. Every child starts with an empty environment, so that nothing of the service's own
+ * The one door to child processes. Every child starts with an empty environment (but for what is named), so that nothing of the service's own
  * reaches a function by way of a tool, and with no descriptors but those named here.
  */
 import type { ChildProcess } from 'node:child_process';
@@ -28,8 +28,13 @@ export interface Child {
  * Starts a program as leader of a session of its own. `file` is an absolute path. Throws `OperatorError` when
  * the system refuses.
  */
-export function startChild(file: string, args: readonly string[], wires: readonly Wire[]): Child {
-  const child: ChildProcess = spawn(file, args, { stdio: [...wires], detached: true, env: {}, cwd: '/' });
+export function startChild(
+  file: string,
+  args: readonly string[],
+  wires: readonly Wire[],
+  environment: Readonly<Record<string, string>> = {},
+): Child {
+  const child: ChildProcess = spawn(file, args, { stdio: [...wires], detached: true, env: environment, cwd: '/' });
   return watch(child, file);
 }
 

@@ -1,0 +1,41 @@
+/** What a service that is killed at the worst moment leaves of bubblewrap, and the end of it. */
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { endAbandonedHolders, MARK_VARIABLE } from '../../src/sandbox/abandoned-holders.ts';
+import { serviceMark } from '../../src/sandbox/service-mark.ts';
+
+/** Waits for ever under the name of bubblewrap, as its child does that never gets its word. */
+async function waiting(bwrap: string, mark: string | undefined) {
+  const child = spawn(bwrap, ['-c', 'read -r word'], {
+    argv0: 'bwrap',
+    stdio: ['pipe', 'ignore', 'inherit'],
+    env: mark === undefined ? {} : { [MARK_VARIABLE]: mark },
+  });
+  const ended = new Promise<string | null>((resolve) => child.once('exit', (_, signal) => resolve(signal)));
+  await expect.poll(() => readFileSync(`/proc/${child.pid}/comm`, 'latin1')).toBe('bwrap\n');
+  return { child, ended };
+}
+
+it('bubblewraps of services that are gone are ended, those of living services and of strangers are not', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'lamella-bwrap-'));
+  const bwrap = join(folder, 'bwrap');
+  await symlink('/bin/sh', bwrap);
+  const mark = serviceMark();
+  const abandoned = await waiting(bwrap, mark.replace(/\d+-\d+$/, '4194305-1'));
+  const spared = [
+    await waiting(bwrap, mark),
+    await waiting(bwrap, undefined),
+    await waiting(bwrap, '1-4194305-1'), // in another pid namespace
+  ];
+  endAbandonedHolders(bwrap);
+  expect(await abandoned.ended).toBe('SIGKILL');
+  for (const { child, ended } of spared) {
+    child.stdin?.end('go on\n');
+    expect(await ended).toBeNull();
+  }
+  await rm(folder, { recursive: true });
+});
