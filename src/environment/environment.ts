@@ -268,11 +268,10 @@ class Driver implements Environment {
   }
 
   initialise(): Promise<boolean> {
-    const { timeoutSeconds } = this.version.configuration;
-    const limitMs = Math.max(QUOTAS.provisionedInitMs, timeoutSeconds * 1000);
+    const timeoutMs = this.version.configuration.timeoutSeconds * 1000;
     return new Promise((resolve) => {
       this.#onInitialised = resolve;
-      this.#handle({ kind: 'initialise', at: this.#now(), limitMs });
+      this.#handle({ kind: 'initialise', at: this.#now(), timeoutMs });
     });
   }
 

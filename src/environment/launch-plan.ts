@@ -65,6 +65,7 @@ export function planRuntimeVariables(
   const { configuration, scope } = version;
   return {
     ...overridable(configuration.runtime ?? 'provided.al2023'),
+    ...logging(version),
     ...withoutReservedPrefix(configuration.environment ?? {}),
     AWS_ACCESS_KEY_ID: credentials.accessKeyId,
     AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
@@ -83,7 +84,6 @@ export function planRuntimeVariables(
     AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(configuration.memoryMib),
     AWS_LAMBDA_INITIALIZATION_TYPE: place.initializationType,
     AWS_LAMBDA_RUNTIME_API: place.runtimeApi,
-    ...logging(version),
   };
 }
 

@@ -66,7 +66,7 @@ const states = {
 
 const events = {
   invoke: { kind: 'invoke', at: 100, held },
-  initialise: { kind: 'initialise', at: 100, limitMs: 130_000 },
+  initialise: { kind: 'initialise', at: 100, timeoutMs: 3000 },
   registered: { kind: 'registered', at: 100 },
   ready: { kind: 'ready', at: 100 },
   'init-error': { kind: 'init-error', at: 100, errorType: 'Runtime.Unknown', body: '{}' },
@@ -219,6 +219,16 @@ describe("an environment's life", () => {
     expect(effect('arm-deadline', states.cold, events.invoke)).toEqual({ kind: 'arm-deadline', at: 10_100 });
     expect(effect('arm-deadline', states['cold again'], events.invoke)).toEqual({ kind: 'arm-deadline', at: 3100 });
     expect(effect('arm-deadline', states.cold, events.initialise)).toEqual({ kind: 'arm-deadline', at: 130_100 });
+  });
+
+  it('gives initialisation ahead of any call 130 s, or the function timeout where that is longer', () => {
+    for (const [timeoutMs, at] of [
+      [3000, 130_100],
+      [600_000, 600_100],
+    ] as const) {
+      const result = step({ phase: 'cold', since: 'creation' }, { ...events.initialise, timeoutMs });
+      expect('effects' in result && result.effects).toContainEqual({ kind: 'arm-deadline', at });
+    }
   });
 
   it('starts the invocation clock after an initialisation ahead, and at the start of one inside', () => {

@@ -92,7 +92,7 @@ type AfterReset =
 export type EnvironmentEvent =
   | { readonly kind: 'invoke'; readonly at: number; readonly held: Held }
   /** Initialise ahead of any call. */
-  | { readonly kind: 'initialise'; readonly at: number; readonly limitMs: number }
+  | { readonly kind: 'initialise'; readonly at: number; readonly timeoutMs: number }
   /** Every external extension has registered, or there is none. */
   | { readonly kind: 'registered'; readonly at: number }
   /** Every participant has called next: initialised, or done with the invocation. */
@@ -180,7 +180,7 @@ function stepCold(state: EnvironmentState & { phase: 'cold' }, event: Environmen
         ? initialise('init', event.at, QUOTAS.initMs, event.held)
         : initialise('invoke', event.at, event.held.timeoutMs, event.held);
     case 'initialise':
-      return initialise('init', event.at, event.limitMs, undefined);
+      return initialise('init', event.at, Math.max(QUOTAS.provisionedInitMs, event.timeoutMs), undefined);
     case 'stop':
       return { to: { phase: 'gone' }, effects: [] };
     case 'deadline':

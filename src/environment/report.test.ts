@@ -9,6 +9,7 @@ const facts = {
   memorySizeMb: 128,
   maxMemoryUsedMb: 36,
   fault: undefined,
+  trace: undefined,
 };
 
 describe('log lines of the platform', () => {
@@ -32,6 +33,18 @@ describe('log lines of the platform', () => {
     expect(renderReport({ ...facts, fault })).toMatch(/\tStatus: error\tError Type: Runtime\.ExitError\n$/);
   });
 
+  it('continues REPORT with the trace of a function that is traced', () => {
+    const trace = 'Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1;Lineage=1:a87bd80c:0';
+    const xray = 'XRAY TraceId: 1-5bef4de7-ad49b0e87f6ef6c87fc2e700\tSegmentId: 9a9197af755a6419';
+    expect(renderReport({ ...facts, trace })).toBe(
+      `REPORT RequestId: id\tDuration: 3.01 ms\tBilled Duration: 4 ms\tMemory Size: 128 MB\tMax Memory Used: 36 MB\t\n${xray}\tSampled: true\t\n`,
+    );
+    const unsampled = trace.replace('Sampled=1', 'Sampled=0');
+    expect(renderReport({ ...facts, trace: unsampled, fault: timedOut(3) })).toMatch(
+      new RegExp(`\tStatus: timeout\n${xray}\t\n$`),
+    );
+  });
+
   it('bills whole milliseconds, at least one', () => {
     expect([billedMs(2.46, 413.61), billedMs(600_000, 516.31), billedMs(0, undefined), billedMs(5, undefined)]).toEqual(
       [417, 600_517, 1, 5],
@@ -48,6 +61,7 @@ describe('log lines of the platform', () => {
     expect(renderInitReport('invoke', 9999.8, timedOut(10))).toBe(
       'INIT_REPORT Init Duration: 9999.80 ms\tPhase: invoke\tStatus: timeout\n',
     );
+    expect(renderInitReport('init', 1236.04, undefined)).toBe('INIT_REPORT Init Duration: 1236.04 ms\n');
     expect(renderStart('id', '$LATEST')).toBe('START RequestId: id Version: $LATEST\n');
   });
 });

@@ -19,7 +19,9 @@ export function runtimeVersionOf(runtime: string, region: string): { readonly na
   return { name, arn: `arn:aws:lambda:${region}::runtime:${hash}` };
 }
 
-export function renderInitReport(stage: 'init' | 'invoke', durationMs: number, fault: Fault): string {
+/** Without `fault`, the initialisation succeeded; then AWS shows the line only where it was not on demand. */
+export function renderInitReport(stage: 'init' | 'invoke', durationMs: number, fault: Fault | undefined): string {
+  if (!fault) return `INIT_REPORT Init Duration: ${durationMs.toFixed(2)} ms\n`;
   const status = fault.status === 'timeout' ? 'timeout' : `${fault.status}\tError Type: ${fault.errorType}`;
   return `INIT_REPORT Init Duration: ${durationMs.toFixed(2)} ms\tPhase: ${stage}\tStatus: ${status}\n`;
 }
@@ -41,10 +43,12 @@ export type ReportFacts = {
   readonly maxMemoryUsedMb: number;
   /** Set when the platform saw the invocation fail; an error that the handler reported is none. */
   readonly fault: Fault | undefined;
+  /** The trace header, where the function is traced actively. */
+  readonly trace: string | undefined;
 };
 
 export function renderReport(facts: ReportFacts): string {
-  const { requestId, durationMs, initMs, memorySizeMb, maxMemoryUsedMb, fault } = facts;
+  const { requestId, durationMs, initMs, memorySizeMb, maxMemoryUsedMb, fault, trace } = facts;
   const fields = [
     `REPORT RequestId: ${requestId}`,
     `Duration: ${durationMs.toFixed(2)} ms`,
@@ -53,10 +57,18 @@ export function renderReport(facts: ReportFacts): string {
     `Max Memory Used: ${maxMemoryUsedMb} MB`,
   ];
   if (initMs !== undefined) fields.push(`Init Duration: ${initMs.toFixed(2)} ms`);
-  if (!fault) return `${fields.join('\t')}\t\n`;
+  const traced = trace === undefined ? '' : renderTrace(trace);
+  if (!fault) return `${fields.join('\t')}\t\n${traced}`;
   fields.push(`Status: ${fault.status}`);
   if (fault.status !== 'timeout') fields.push(`Error Type: ${fault.errorType}`);
-  return `${fields.join('\t')}\n`;
+  return `${fields.join('\t')}\n${traced}`;
+}
+
+/** What continues the REPORT of a traced function, in the same event: `XRAY TraceId: 1-...\tSegmentId: ...` */
+function renderTrace(trace: string): string {
+  const field = (name: string) => new RegExp(`(?:^|;)${name}=([^;]*)`).exec(trace)?.[1] ?? '';
+  const sampled = field('Sampled') === '1' ? '\tSampled: true' : '';
+  return `XRAY TraceId: ${field('Root')}\tSegmentId: ${field('Parent')}${sampled}\t\n`;
 }
 
 /** `EXTENSION\tName: x\tState: Ready\tEvents: [INVOKE, SHUTDOWN]` */

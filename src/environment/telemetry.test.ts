@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import type { FunctionVersion } from '../functions/function.ts';
 import { extensionFailed, type Fault, runtimeExited, timedOut } from '../protocol/faults.ts';
-import type { TelemetryEvent } from '../protocol/payloads.ts';
+import type { InitializationType, TelemetryEvent } from '../protocol/payloads.ts';
 import type { Extension } from '../runtime-api/extensions.ts';
 import { TelemetryStream } from '../runtime-api/telemetry-stream.ts';
 import type { Invocation } from './invocation.ts';
@@ -48,7 +48,11 @@ beforeEach(() => {
   tail = [];
 });
 
-function telemetryOf(logging: object = { format: 'Text' }, tracingMode = 'PassThrough'): EnvironmentTelemetry {
+function telemetryOf(
+  logging: object = { format: 'Text' },
+  tracingMode = 'PassThrough',
+  initializationType: InitializationType = 'on-demand',
+): EnvironmentTelemetry {
   const version = {
     scope: { region: 'us-east-1', account: '123456789012' },
     name: 'hello',
@@ -58,7 +62,7 @@ function telemetryOf(logging: object = { format: 'Text' }, tracingMode = 'PassTh
   return new EnvironmentTelemetry({
     version,
     logStream: '2026/10/08/[$LATEST]abc',
-    initializationType: 'on-demand',
+    initializationType,
     clock,
     stream,
     log: (line, belongsToInvocation) => {
@@ -260,6 +264,27 @@ describe('the text log', () => {
     telemetry.initEnded('invoke', 80, undefined, []);
     expect(lines).toEqual([expect.stringMatching(/^INIT_START /)]);
     expect(tail).toEqual([]);
+  });
+});
+
+describe('the text log of a provisioned environment', () => {
+  it('shows INIT_REPORT also when all went well', () => {
+    const telemetry = telemetryOf({ format: 'Text' }, 'PassThrough', 'provisioned-concurrency');
+    telemetry.initStarted('init');
+    telemetry.initEnded('init', 80, undefined, [ready]);
+    expect(lines.slice(1)).toEqual([
+      'EXTENSION\tName: ext\tState: Ready\tEvents: [INVOKE, SHUTDOWN]\n',
+      'INIT_REPORT Init Duration: 80.00 ms\n',
+    ]);
+  });
+});
+
+describe('the text log of a traced function', () => {
+  it('ends with the trace', () => {
+    invokeCold(telemetryOf({ format: 'Text' }, 'Active'));
+    expect(lines.at(-1)).toMatch(
+      /^REPORT .*\t\nXRAY TraceId: 1-5bef4de7-ad49b0e87f6ef6c87fc2e700\tSegmentId: 9a9197af755a6419\tSampled: true\t\n$/,
+    );
   });
 });
 

@@ -138,7 +138,9 @@ export class EnvironmentTelemetry {
         record: { name, state, events: [...events], ...(errorType !== undefined && { errorType }) },
       });
     }
-    if (!this.#isJson && fault) log(renderInitReport(phase, durationMs, fault), true);
+    // On demand, AWS reports only what failed.
+    if (!this.#isJson && (fault || initializationType !== 'on-demand'))
+      log(renderInitReport(phase, durationMs, fault), true);
     this.#say({
       type: 'platform.initReport',
       record: { initializationType, phase, ...verdictOf(fault), metrics: { durationMs: rounded(durationMs) } },
@@ -225,7 +227,8 @@ export class EnvironmentTelemetry {
     const memorySizeMb = version.configuration.memoryMib;
     if (!this.#isJson) {
       log(renderEnd(requestId), true);
-      log(renderReport({ requestId, durationMs, initMs, memorySizeMb, maxMemoryUsedMb, fault }), true);
+      const trace = this.#tracing(current.invocation).tracing?.value;
+      log(renderReport({ requestId, durationMs, initMs, memorySizeMb, maxMemoryUsedMb, fault, trace }), true);
     }
     if (this.#isHeard) {
       if (fault) this.#say({ type: 'platform.fault', record: renderFault(requestId, fault) });

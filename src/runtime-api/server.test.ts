@@ -187,6 +187,12 @@ describe('the Runtime API', () => {
     expect(events.at(-1)).toMatchObject({
       answer: { payload: Buffer.from('{"errorMessage":"m","errorType":"t","stackTrace":["s"]}') },
     });
+    await pollOnce({ ...offer, requestId: 'second' });
+    const reply = await call('POST', `${API}/invocation/second/error`, 'not json', {
+      'Content-Type': 'application/vnd.aws.lambda.error.cause+json',
+    });
+    expect(reply.status).toBe(202);
+    expect(events.at(-1)).toMatchObject({ answer: { payload: Buffer.from('"Invalid error body"') } });
   });
 
   it('takes 6 MiB and 100 bytes, and refuses one byte more with 413', async () => {
@@ -285,6 +291,11 @@ describe('the Runtime API', () => {
       '{"errorMessage":"Invalid function response mode","errorType":"InvalidFunctionResponseMode"}\n',
     ]);
     expect(events.at(-1)).toEqual({ kind: 'answered', answer: { kind: 'invalid-response-mode' } });
+    const next = await call('GET', `${API}/invocation/next`);
+    expect([next.status, next.body]).toEqual([
+      403,
+      '{"errorMessage":"State transition from InvocationResponse to Ready failed for runtime. Error: State transition is not allowed","errorType":"InvalidStateTransition"}\n',
+    ]);
   });
 
   it('takes init/error once, and only before the first poll', async () => {

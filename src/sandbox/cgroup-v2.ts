@@ -50,6 +50,7 @@ export function openCgroupsV2(support: Extract<CgroupSupport, { kind: 'v2' }>, c
   return {
     createGroup: () => createGroup(join(folder, `${count++}`), clock),
     async close() {
+      for (const name of wanted) tryWriteControl(folder, 'cgroup.subtree_control', `-${name}`);
       if (!isRoot(parent)) leaveLeaf(parent, folder, leaf, added);
       tryRemove(leaf);
       tryRemove(folder);
