@@ -52,7 +52,12 @@ export function planSandbox(
     hosts: { [place.host]: ['sandbox.localdomain', 'sandbox'] },
     workingDirectory: '/var/task',
     memoryLimitBytes: version.configuration.memoryMib * MIB,
-    limits: { openFiles: QUOTAS.openFiles, processes: QUOTAS.processes },
+    limits: {
+      openFiles: QUOTAS.openFiles,
+      processes: QUOTAS.processes,
+      lockedBytes: QUOTAS.lockedMemoryBytes,
+      coreBytes: QUOTAS.coreFileBytes,
+    },
   };
 }
 

@@ -53,6 +53,10 @@ export const QUOTAS = {
   openFiles: 1024,
   /** Processes and threads of one environment: recorded on AWS (the documentation says 1024). */
   processes: 742,
+  /** Memory that a process may keep from being swapped. Recorded on AWS. */
+  lockedMemoryBytes: 65_536,
+  /** What a crashed process may leave in its working directory, if it can write there. Recorded on AWS. */
+  coreFileBytes: 10_737_418_240,
   /** What a telemetry subscription may ask for. https://docs.aws.amazon.com/lambda/latest/dg/telemetry-api.html */
   telemetryItems: { min: 1000, max: 10_000, default: 10_000 },
   telemetryBytes: { min: 262_144, max: 1_048_576, default: 262_144 },

@@ -169,7 +169,7 @@ export class BubblewrapSandbox implements Sandbox {
       holderProc: this.#holder.proc,
       network: this.#networkEntrance(),
       setUid: host.identity.kind === 'own-uids' ? insideUid(host.identity, this.#spec.slot) : undefined,
-      limits: launchLimits(this.#spec, host.countsProcessesApart),
+      limits: launchLimits(this.#spec, host),
     };
   }
 

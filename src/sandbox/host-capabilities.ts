@@ -116,6 +116,7 @@ export async function probeHost({
       cgroups,
       volumes: { kind: 'folders', reason: 'trial' },
       countsProcessesApart: isRoot || kernelAtLeast(release(), 5, 14),
+      collectsCores: readFileSync('/proc/sys/kernel/core_pattern', 'latin1').startsWith('|'),
     };
     const [trial, networkTrial, volumes] = await Promise.all([
       tryHost(untried),

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Entrance } from './launch-script.ts';
-import { launchScript } from './launch-script.ts';
+import { launchLimits, launchScript } from './launch-script.ts';
+import type { SandboxSpec } from './sandbox.ts';
 import type { SandboxTools } from './sandbox-host.ts';
 
 const TOOLS = {
@@ -81,5 +82,14 @@ describe('launchScript', () => {
     const unlimited = { ...ENTRANCE, limits: { openFiles: 10, processes: undefined } };
     expect(script(['/run'], {}, unlimited)).not.toContain('ulimit -u');
     expect(script(['/run'])).toContain('ulimit -u 20');
+  });
+
+  it('leaves no core where a program of the host would get it', () => {
+    const spec = { limits: { openFiles: 10, processes: 20, coreBytes: 1024 } } as SandboxSpec;
+    const cores = (collectsCores: boolean) => {
+      const limits = launchLimits(spec, { countsProcessesApart: true, collectsCores });
+      return /ulimit -c \d+/.exec(script(['/run'], {}, { ...ENTRANCE, limits }))?.[0];
+    };
+    expect([cores(true), cores(false)]).toEqual(['ulimit -c 0', 'ulimit -c 2']);
   });
 });

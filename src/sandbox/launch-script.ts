@@ -10,8 +10,8 @@
  *   would be loaded into nsenter, outside; given as arguments to env(1), they could be read by everybody in `ps`. It
  *   has the script as its standard input, the same file whose first part was for the shell outside.
  */
-import type { ProcessSpec, SandboxSpec } from './sandbox.ts';
-import type { SandboxTools } from './sandbox-host.ts';
+import type { ProcessLimits, ProcessSpec, SandboxSpec } from './sandbox.ts';
+import type { SandboxHost, SandboxTools } from './sandbox-host.ts';
 
 /**
  * Whose network: the host's, the holder's own, or the holder's own that belongs to a user namespace above the holder's
@@ -27,7 +27,7 @@ export type Entrance = {
   readonly network: NetworkEntrance;
   /** The uid and gid to take inside; undefined to keep those of a user namespace. */
   readonly setUid: number | undefined;
-  readonly limits: { readonly openFiles: number; readonly processes: number | undefined };
+  readonly limits: Omit<ProcessLimits, 'processes'> & { readonly processes: number | undefined };
 };
 
 /** Set, to anything, in the shell that sources the script outside. */
@@ -40,11 +40,16 @@ const HOLDER_FD = 3;
 const SHELLS_OWN =
   /^(_|IFS|PWD|OLDPWD|PPID|OPTIND|OPTARG|LINENO|ENV|PS\d|U?E?UID|GROUPS|SHLVL|SHELLOPTS|POSIXLY_CORRECT|RANDOM|SECONDS|FUNCNAME|FUNCNEST|DIRSTACK|HIST\w*|MAIL\w*|BASH\w*|EPOCH\w*|SRANDOM|HOSTNAME|HOSTTYPE|MACHTYPE|OSTYPE)$/;
 
-/** How the limit on processes reads in a spec, on a host that may not be able to count them apart. */
-export function launchLimits(spec: SandboxSpec, countsProcessesApart: boolean): Entrance['limits'] {
+/** What a spec's limits come to on a host that may not be able to keep them all. */
+export function launchLimits(
+  { limits }: SandboxSpec,
+  host: Pick<SandboxHost, 'countsProcessesApart' | 'collectsCores'>,
+): Entrance['limits'] {
   return {
-    openFiles: spec.limits.openFiles,
-    processes: countsProcessesApart ? spec.limits.processes : undefined,
+    ...limits,
+    processes: host.countsProcessesApart ? limits.processes : undefined,
+    // A function's memory is none of the host's business, and writing it there takes long.
+    coreBytes: host.collectsCores ? 0 : (limits.coreBytes ?? 0),
   };
 }
 
@@ -61,7 +66,7 @@ function enter({ holderProc, network, setUid, limits }: Entrance, tools: Sandbox
     network.kind === 'above' ? [`/proc/self/fd/${HOLDER_FD}`, ` ${HOLDER_FD}<${quote(holderProc)}`] : [holderProc, ''];
   const spaces = { mount: 'mnt', pid: 'pid', ipc: 'ipc', uts: 'uts', cgroup: 'cgroup' };
   const ownSpaces = network.kind === 'own' ? { net: 'net', ...spaces } : spaces;
-  const { openFiles, processes } = limits;
+  const { openFiles, processes, lockedBytes, coreBytes = 0 } = limits;
   const command = [
     ...(network.kind === 'above' ? network.entry : []),
     tools.nsenter,
@@ -73,9 +78,10 @@ function enter({ holderProc, network, setUid, limits }: Entrance, tools: Sandbox
     ...['--', tools.setsid, tools.sh],
   ];
   return [
-    'ulimit -c 0',
-    // The host's own hard limit may be lower already; then that stands.
+    // The host's own hard limits may be lower already; then those stand. Cores are counted in blocks of 512 bytes.
+    `ulimit -c ${Math.floor(coreBytes / 512)} 2>/dev/null`,
     `ulimit -n ${openFiles} 2>/dev/null`,
+    ...(lockedBytes === undefined ? [] : [`ulimit -l ${Math.floor(lockedBytes / 1024)} 2>/dev/null`]),
     // bash says -u, dash says -p (which means another thing in bash, but is not reached there).
     ...(processes === undefined ? [] : [`ulimit -u ${processes} 2>/dev/null || ulimit -p ${processes} 2>/dev/null`]),
     `exec ${command.map(quote).join(' ')} <${quote(file)}${redirection}`,

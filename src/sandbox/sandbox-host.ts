@@ -68,6 +68,8 @@ export type SandboxHost = {
    * number hits the function alone (as root always; as an ordinary user since Linux 5.14).
    */
   readonly countsProcessesApart: boolean;
+  /** Whether the kernel hands what is left of crashed processes to a program of the host's, whoever they belong to. */
+  readonly collectsCores: boolean;
 };
 
 /** The uid and gid that the processes of a sandbox have, as they see it themselves. */

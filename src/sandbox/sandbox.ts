@@ -27,7 +27,18 @@ export type SandboxSpec = {
   readonly workingDirectory: string;
   /** Bytes of memory that all processes together may hold; undefined for no limit. */
   readonly memoryLimitBytes: number | undefined;
-  readonly limits: { readonly openFiles: number; readonly processes: number };
+  readonly limits: ProcessLimits;
+};
+
+/** What each process may have, soft and hard. The host's own hard limits stand where they are lower. */
+export type ProcessLimits = {
+  readonly openFiles: number;
+  /** Processes and threads of the whole sandbox. */
+  readonly processes: number;
+  /** Memory that is never swapped; the host's own limit if undefined. */
+  readonly lockedBytes?: number;
+  /** What is left of a process that crashes; nothing if undefined. */
+  readonly coreBytes?: number;
 };
 
 export type ProcessSpec = {

@@ -4,6 +4,7 @@
 import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { HostCapabilities } from '../../src/sandbox/host-capabilities.ts';
 import type { SandboxService } from './sandbox-service.ts';
 import { accounts, forgetBundle, PATH, startSandboxService } from './sandbox-service.ts';
 
@@ -97,11 +98,21 @@ describe.each(accounts())('a process in a sandbox of a service that is $name', (
     expect(Number(pid)).toBeGreaterThan(1);
   });
 
-  it('has the limits on open files and processes, and leaves no core', async () => {
+  it('has the limits on open files, processes, locked memory and cores that were asked for', async () => {
     const { output } = await run(['/bin/cat', '/proc/self/limits']);
     expect(output).toMatch(/^Max open files +1024 +1024 /m);
     expect(output).toMatch(/^Max processes +742 +742 /m);
-    expect(output).toMatch(/^Max core file size +0 +0 /m);
+    expect(output).toMatch(/^Max locked memory +65536 +65536 /m);
+    const { host } = (await service.capabilities()) as HostCapabilities;
+    const cores = host?.collectsCores ? 0 : 10_737_418_240;
+    expect(output).toMatch(new RegExp(`^Max core file size +${cores} +${cores} `, 'm'));
+  });
+
+  it('leaves a core, if any, in its /tmp', async () => {
+    const { output, exit } = await service.sh(sandbox, 'cd /tmp; ls; kill -SEGV $$');
+    expect([output, exit]).toEqual(['', { kind: 'signalled', signal: 'SIGSEGV' }]);
+    const { output: after } = await service.sh(sandbox, 'ls /tmp /var/task; rm -f /tmp/core*');
+    expect(after).toMatch(/^\/tmp:\n(core.*\n)?\n\/var\/task:\n$/);
   });
 
   it('is sbx_user1051 to itself and not root', async () => {

@@ -112,7 +112,7 @@ export async function startSandboxService(
       hosts: { '127.8.7.6': ['sandbox.localdomain', 'sandbox'] },
       workingDirectory: '/var/task',
       memoryLimitBytes: 256 * 1024 * 1024,
-      limits: { openFiles: 1024, processes: 742 },
+      limits: { openFiles: 1024, processes: 742, lockedBytes: 65_536, coreBytes: 10_737_418_240 },
       ...changes,
     };
   };
