@@ -96,7 +96,7 @@ while True:
 
   it('has as much room in /tmp as was configured, and keeps it through a reset', async (context) => {
     const fill =
-      'rm -f /tmp/fill; WORDS=$(fallocate -l "${EVENT}M" /tmp/fill 2>&1 || true); SIZE=$(stat -c %s /tmp/fill)';
+      'rm -f /tmp/fill; WORDS=$(fallocate -l "$EVENT"M /tmp/fill 2>&1 || true); SIZE=$(stat -c %s /tmp/fill)';
     const files = {
       bootstrap: shellRuntime(`[ "$EVENT" = null ] && exit 1; ${fill}; respond "$(ls /tmp/fill) $SIZE $WORDS"`),
     };
