@@ -105,11 +105,21 @@ export const OPERATOR_ERRORS = {
     remedy: "Give an archive as PHP's site has it, php-X.Y.Z.tar.xz; unpacking it needs tar and xz.",
     exitCode: 2,
   },
-  'php-build-failed': {
-    message: 'PHP {version} could not be compiled, {step} failed: {reason}',
+  'php-configure-failed': {
+    message: 'PHP {version} could not be configured: {reason}.',
     remedy:
-      'All that it said is in {log}. Most often a library is missing that an option asks for: install its -dev package.',
+      'All that configure said is in {log}. A library comes with its headers in a package that ends in -dev (Debian) or -devel (Amazon Linux).',
     exitCode: 1,
+  },
+  'php-compile-failed': {
+    message: 'PHP {version} was configured, but could not be compiled (make ended with {code}):\n{lines}',
+    remedy: 'All that make said is in {log}.',
+    exitCode: 1,
+  },
+  'php-cgi-missing': {
+    message: 'The PHP that was compiled has no php-cgi, which a layer for web applications needs.',
+    remedy: 'Leave --disable-cgi out of --configure, or build with --variant lean.',
+    exitCode: 2,
   },
   'opcache-unavailable': {
     message: 'PHP {version} cannot read compiled code from a layer.',

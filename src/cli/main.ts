@@ -8,7 +8,8 @@ import { OperatorError } from '../operator-error.ts';
 import { BUILD_OPTIONS, CLIENT_OPTIONS, OPTIONS } from '../options.ts';
 import type { CommandRow, Groups } from './command.ts';
 import { addCommand } from './command.ts';
-import { sayProblem } from './output.ts';
+import { Interrupted } from './interruption.ts';
+import { say, sayProblem } from './output.ts';
 import { packageVersion } from './package-version.ts';
 
 export const GROUPS: Groups = {
@@ -295,6 +296,10 @@ function explain(failure: unknown): number {
   if (failure instanceof CommanderError) return failure.exitCode === 0 ? 0 : 2;
   if (failure instanceof OperatorError) {
     sayProblem(failure.message, failure.remedy);
+    return failure.exitCode;
+  }
+  if (failure instanceof Interrupted) {
+    say(`Interrupted: ${failure.message}.`);
     return failure.exitCode;
   }
   throw failure;

@@ -14,6 +14,8 @@ export type PhpBuild = {
   readonly package: PinnedPackage;
   /** Where libraries that the package leaves to its system come from before this machine's own are looked at. */
   readonly libraryPackages: readonly PinnedPackage[];
+  /** Libraries taken from another package although its own has them: theirs are too old for what people run today. */
+  readonly newerLibraries?: { readonly package: PinnedPackage; readonly sonames: readonly string[] };
   /** Extensions inside the binary: nothing to pack, nothing to switch on. */
   readonly builtIn: readonly string[];
 };
@@ -27,6 +29,9 @@ const AMAZON_LINUX_2023_V84: PinnedPackage = {
   integrity: 'sha512-ddii8duN8LsL70sgqTqr2n34Qo2DFnZLW8R+hnKVoHTY1fB5yqjfhNSh+bwquLiPucXBinSOobZlvP1ReJRsWA==',
 };
 
+/** Amazon Linux 2 has SQLite 3.7.17, of 2013: MediaWiki, Laravel, Drupal and others refuse it. */
+const NEWER_THAN_AMAZON_LINUX_2 = { package: AMAZON_LINUX_2023_V84, sonames: ['libsqlite3.so.0'] };
+
 const PHP_BUILDS: readonly PhpBuild[] = [
   {
     version: '7.4',
@@ -38,6 +43,7 @@ const PHP_BUILDS: readonly PhpBuild[] = [
       integrity: 'sha512-eZyrEqRNkFelz7z5xOmWVdu0tSH0Pul0ClT2p0FcvVnGLp6++86ZRptZSJJMcJkasTmZv2548eArcFsMoB/J1A==',
     },
     libraryPackages: [],
+    newerLibraries: NEWER_THAN_AMAZON_LINUX_2,
     builtIn: SINCE_EVER,
   },
   {
@@ -50,6 +56,7 @@ const PHP_BUILDS: readonly PhpBuild[] = [
       integrity: 'sha512-uZrUAlwE/e+3lNaQmeMvhjSfbieAW5tO4XaCz5Te7LybI5KRodYtwXfJrgL/uHgtD9ShvtELi/G8k1qeQDnzXA==',
     },
     libraryPackages: [],
+    newerLibraries: NEWER_THAN_AMAZON_LINUX_2,
     builtIn: [...SINCE_EVER, 'json', 'random'],
   },
   {
@@ -62,6 +69,7 @@ const PHP_BUILDS: readonly PhpBuild[] = [
       integrity: 'sha512-afJiV0LATlekq/Lzc11qjVrE3tB26kLwD3DkZ2jnmSSgpQsCaDzIwAMeNxkP7zd75PBsg8NyHYb5/tSawG159w==',
     },
     libraryPackages: [],
+    newerLibraries: NEWER_THAN_AMAZON_LINUX_2,
     builtIn: [...SINCE_EVER, 'json', 'random', 'sockets'],
   },
   {

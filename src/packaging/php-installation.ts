@@ -33,7 +33,7 @@ export type PhpBinaries = {
   /** Extensions inside the binary, in lower case. */
   readonly builtIn: readonly string[];
   /** Where their libraries come from. */
-  readonly libraries: Pick<LibraryRequest, 'folders' | 'systemRoot' | 'anyGlibc'>;
+  readonly libraries: Pick<LibraryRequest, 'folders' | 'preferred' | 'systemRoot' | 'anyGlibc'>;
 };
 
 /** What of it is wanted, and where it will lie. */

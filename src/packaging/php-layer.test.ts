@@ -240,6 +240,14 @@ describe('variants', () => {
 });
 
 describe('versions', () => {
+  it.each(['8.2', '8.3'])('made on Amazon Linux 2 have a SQLite of this decade: PHP %s', async (version) => {
+    const opt = await laidOutPhpLayer(folder.path, { version, extensions: ['pdo_sqlite', 'sqlite3'] });
+    const script = `$pdo = new PDO('sqlite::memory:'); $pdo->exec('CREATE TABLE t (a, b GENERATED ALWAYS AS (a * 2))');
+      $pdo->exec('INSERT INTO t VALUES (21) RETURNING b');
+      echo $pdo->query('SELECT b FROM t')->fetchColumn(), ' ', SQLite3::version()['versionString'];`;
+    expect(runInside({ opt, argv: ['/opt/bin/php', '-r', script] })).toMatch(/^42 3\.(3[5-9]|[4-9]\d)\./);
+  });
+
   it('that are too old for our runtime are packed without one, and that is said', async () => {
     const said: string[] = [];
     const opt = await laidOutPhpLayer(folder.path, { version: '7.4', extensions: ['json'] });

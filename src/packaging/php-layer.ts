@@ -76,16 +76,16 @@ export async function preparePhp(
   const fetch = async (pinned: typeof build.package) => fetchNpmPackage(pinned, cacheDir, request.onProgress);
   const packageFolder = await fetch(build.package);
   const native = join(packageFolder, 'native');
+  const newer = build.newerLibraries;
+  const libraryFolder = (pinned: typeof build.package) => async () => join(await fetch(pinned), 'native/lib');
   const binaries = {
     ...build,
     php: join(native, 'php/php'),
     phpCgi: join(native, 'php/php-cgi'),
     modulesFolder: join(native, 'php/modules'),
     libraries: {
-      folders: [
-        async () => join(native, 'lib'),
-        ...build.libraryPackages.map((other) => async () => join(await fetch(other), 'native/lib')),
-      ],
+      folders: [libraryFolder(build.package), ...build.libraryPackages.map(libraryFolder)],
+      preferred: new Map(newer?.sonames.map((soname) => [soname, libraryFolder(newer.package)])),
     },
   };
   return { ...(await planPhpInstallation(binaries, selection)), packageFolder };

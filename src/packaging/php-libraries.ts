@@ -23,6 +23,8 @@ export type LibraryRequest = {
   readonly base: LibraryBase;
   /** Folders that came with the programs, searched before the system's. May fetch what it searches. */
   readonly folders: readonly (() => Promise<string>)[];
+  /** Folders that are searched for these libraries before all others. */
+  readonly preferred?: ReadonlyMap<string, () => Promise<string>>;
   /** Where the system that lends the remaining libraries begins: `/`, or another system's root folder. */
   readonly systemRoot?: string;
   /** Carries Kerberos's own libraries in place of the stand-in for them. */
@@ -127,7 +129,8 @@ async function findLibrary(
   request: LibraryRequest,
   tooNew: Map<string, string>,
 ): Promise<string | undefined> {
-  for (const folder of request.folders) {
+  const preferred = request.preferred?.get(soname);
+  for (const folder of preferred === undefined ? request.folders : [preferred, ...request.folders]) {
     const path = join(await folder(), soname);
     if (await exists(path)) return path;
   }

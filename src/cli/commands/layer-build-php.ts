@@ -11,6 +11,7 @@ import type { PhpSourceLayer } from '../../packaging/php-source.ts';
 import { buildPhpLayerFromSource } from '../../packaging/php-source.ts';
 import type { PhpVariant } from '../../packaging/php-variants.ts';
 import type { Run } from '../command.ts';
+import { interruptible } from '../interruption.ts';
 import { megabytes, say, writeJson, writeResult } from '../output.ts';
 
 export const DEFAULT_PHP_VERSION = '8.4';
@@ -29,12 +30,15 @@ export const run: Run = async ({ given }) => {
   const layer =
     given.source === undefined
       ? await buildPhpLayer({ version: String(given.version ?? DEFAULT_PHP_VERSION), ...request })
-      : await buildPhpLayerFromSource({
-          source: String(given.source),
-          configure: String(given.configure ?? '').match(/\S+/g) ?? [],
-          ...(given.in !== undefined && { rootfs: resolve(String(given.in)) }),
-          ...request,
-        });
+      : await interruptible((signal) =>
+          buildPhpLayerFromSource({
+            source: String(given.source),
+            configure: wordsOf(String(given.configure ?? '')),
+            ...(given.in !== undefined && { rootfs: resolve(String(given.in)) }),
+            ...request,
+            signal,
+          }),
+        );
   if (given.json) await writeJson(layer);
   else await writeResult(`${facts(layer).join('\n')}\n`);
   return 0;
@@ -53,9 +57,11 @@ function refuseMixed(given: Given): void {
 function facts(layer: PhpLayer | PhpSourceLayer): string[] {
   const system = layer.expectedFromSystem;
   const isForAws = !('runsOnAmazonLinux2023' in layer) || layer.runsOnAmazonLinux2023;
+  const builtIn = 'builtIn' in layer ? layer.builtIn : [];
+  const extensions = [...new Set([...builtIn, ...layer.extensions])];
   return [
     `${layer.zip.path}: ${megabytes(layer.zip.bytes)}, ${megabytes(layer.unzippedBytes)} unpacked`,
-    `PHP ${layer.phpVersion} with ${layer.extensions.join(', ') || 'no extension beside the built-in ones'}`,
+    `PHP ${layer.phpVersion} with ${extensions.join(', ') || 'no extension beside the built-in ones'}`,
     `Starts wherever glibc is ${layer.glibc} or newer${system.length > 0 ? ` and has ${system.join(', ')}` : ''}.`,
     ...(isForAws ? [] : ['It does not start on AWS, whose Amazon Linux 2023 has glibc 2.34: build with --in there.']),
   ];
@@ -85,6 +91,12 @@ export function libraryOptionsOf(given: Given): Pick<PhpLayerRequest, 'base' | '
     ...(given.base !== undefined && { base: given.base as LibraryBase }),
     ...(given.kerberos === true && { kerberos: true }),
   };
+}
+
+/** The words of a command line, of which quotes may hold spaces: `--with-curl "CFLAGS=-O3 -g"`. */
+function wordsOf(line: string): string[] {
+  const words = line.match(/(?:"[^"]*"|'[^']*'|[^\s"'])+/g) ?? [];
+  return words.map((word) => word.replace(/"([^"]*)"|'([^']*)'/g, '$1$2'));
 }
 
 /** Names separated by commas. */
