@@ -1,8 +1,11 @@
 import { defineConfig } from 'vitest/config';
 
+/** A job of its own, run by `node scripts/run.mjs JOB`: what takes minutes, or needs the network. */
+const job = process.env.LAMELLA_TEST_JOB;
+
 export default defineConfig({
   test: {
-    include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
+    include: job ? [`test/${job}/**/*.job.ts`] : ['src/**/*.test.ts', 'test/**/*.test.ts'],
     reporters: ['default', './scripts/count-reporter.ts'],
     sequence: { shuffle: { tests: false, files: true } },
     testTimeout: 30_000,

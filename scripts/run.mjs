@@ -39,12 +39,29 @@ const NEEDED_TO_TEST = Object.keys(SYSTEM_PACKAGES);
 /** Its tests are left out, and say so, where it cannot be had: Ubuntu has it as a snap only. */
 const BROWSERS = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
 
+/** What the jobs need that `npm test` does not have: applications keep data in MariaDB, PHP is compiled with its libraries. */
+const APPLICATION_PACKAGES = { 'mariadb-server': { has: () => existsSync('/usr/sbin/mariadbd') } };
+const COMPILER_PACKAGES = {
+  gcc: { has: () => onPath('cc') },
+  'g++': { has: () => onPath('c++') },
+  make: { has: () => onPath('make') },
+  'pkg-config': { has: () => onPath('pkg-config') },
+  'libssl-dev': { has: () => pkgConfigHas('openssl') },
+  'libcurl4-openssl-dev': { has: () => pkgConfigHas('libcurl') },
+  'zlib1g-dev': { has: () => pkgConfigHas('zlib') },
+  'libxml2-dev': { has: () => pkgConfigHas('libxml-2.0') },
+  'libsqlite3-dev': { has: () => pkgConfigHas('sqlite3') },
+  debootstrap: { has: () => onPath('debootstrap') || existsSync('/usr/sbin/debootstrap') },
+};
+
 const COMMANDS = {
   build,
   check,
   test,
   demo: (...args) => script('scripts/demo.ts', NEEDED_TO_RUN, { args }),
   conformance,
+  applications: (...names) => testJob('applications', APPLICATION_PACKAGES, names),
+  'php-source': () => testJob('php-source', COMPILER_PACKAGES),
   documents: () => script('scripts/update-documents.ts', [], { needsBuild: false }),
   // On one CPU: then the median of a round trip is the work of all sides, wherever the kernel would have put them.
   bench: (name = 'cold-start', ...args) =>
@@ -143,6 +160,16 @@ function conformance(...args) {
   return run('running the cases', tool('vitest'), ['run', 'test/conformance/service.test.ts'], { env });
 }
 
+/** Tests that take minutes or need Debian's archive, as jobs of their own: `test/JOB/*.job.ts`. */
+function testJob(job, packages, filters = []) {
+  installNodePackages();
+  Object.assign(SYSTEM_PACKAGES, packages);
+  if (!installSystemPackages([...NEEDED_TO_RUN, ...Object.keys(packages)]) || !build()) return false;
+  return run(`running the job ${job}`, tool('vitest'), ['run', ...filters], {
+    env: { ...process.env, LAMELLA_TEST_JOB: job },
+  });
+}
+
 /** Runs a TypeScript program of this repository against the built package. */
 function script(file, systemPackages, { runner = [], args = [], needsBuild = true } = {}) {
   if (!existsSync(join(ROOT, file))) {
@@ -238,6 +265,10 @@ function tool(binary) {
 
 function onPath(program) {
   return (process.env.PATH ?? '').split(delimiter).some((folder) => existsSync(join(folder, program)));
+}
+
+function pkgConfigHas(library) {
+  return onPath('pkg-config') && spawnSync('pkg-config', ['--exists', library]).status === 0;
 }
 
 function phpHas(extension) {

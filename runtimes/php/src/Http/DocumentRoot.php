@@ -2,8 +2,8 @@
 
 /**
  * What a path of a request means in a folder of a web application, as a web server would have it: a script, a file to send
- * as it is, a folder to redirect to, or nothing, which is the front controller's. Hidden files, PHP sources and whatever
- * lies outside the folder are never sent. Without a folder everything is the front controller's: that is so when the
+ * as it is, a folder to redirect to, or nothing, which is the front controller's. Hidden files, PHP sources, Composer's
+ * packages and whatever lies outside the folder are never sent. Without a folder everything is the front controller's: that is so when the
  * handler lies at the root of the package, where sources, vendor and settings would else be open to all.
  */
 
@@ -15,7 +15,7 @@ final readonly class DocumentRoot
 {
     private const SCRIPTS = '/\.(php\d?|phtml|phps|phar|inc)$/i';
     /** Read by PHP or by people, never by browsers. */
-    private const PRIVATE = '#(^|/)(\.(?!well-known/)|vendor/|node_modules/|(composer|package)(-lock)?\.(json|lock)$|'
+    private const PRIVATE = '#(^|/)(\.(?!well-known/)|node_modules/|(composer|package)(-lock)?\.(json|lock)$|'
         . 'web\.config$)|\.(env|ini|sql|sqlite|sqlite3|db|log|bak|swp|ya?ml|lock|sh)$|~$#i';
 
     public string $folder;
@@ -50,7 +50,8 @@ final readonly class DocumentRoot
             // /index.php/some/page
             return ['script', $this->frontController, substr($decoded, strlen($this->frontController))];
         }
-        if (!$this->servesFiles || str_contains($decoded, "\0") || preg_match('~(^|/)\.\.?(/|$)~', $decoded) === 1) {
+        $isOutside = str_contains($decoded, "\0") || preg_match('~(^|/)\.\.?(/|$)~', $decoded) === 1;
+        if (!$this->servesFiles || $isOutside || $this->isComposers($decoded)) {
             return $frontController;
         }
         $file = $this->folder . $decoded;
@@ -77,5 +78,16 @@ final readonly class DocumentRoot
             }
         }
         return $frontController;
+    }
+
+    /** Whether Composer has put it there. Other folders of that name hold what browsers need: WordPress's, phpMyAdmin's. */
+    private function isComposers(string $path): bool
+    {
+        for ($at = 0; ($at = strpos($path, '/vendor/', $at)) !== false; $at += 7) {
+            if (is_file($this->folder . substr($path, 0, $at) . '/vendor/autoload.php')) {
+                return true;
+            }
+        }
+        return false;
     }
 }

@@ -1,0 +1,117 @@
+/**
+ * An application as a function of a whole service: its folder zipped, our PHP layer with what it asks for, `http` mode,
+ * and a door of every kind in front of it, each under a host name of its own.
+ */
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { CreateFunctionUrlConfigCommand, PublishLayerVersionCommand } from '@aws-sdk/client-lambda';
+import { entriesOfFolder, writeZip } from '../../src/packaging/zip-writer.ts';
+import { unpackedPhpLayer } from '../support/php-sandbox.ts';
+import { ROLE, type RunningService, startService } from '../support/running-service.ts';
+import { Browser } from './browser.ts';
+
+export const DOORS = ['function URL', 'HTTP API', 'REST API', 'load balancer'] as const;
+export type DoorName = (typeof DOORS)[number];
+
+export type ServedApplication = {
+  readonly service: RunningService;
+  /** A browser without cookies, whose address bar has the door's own address, or that of the host given. */
+  browser(door: DoorName): Browser;
+  /** What the function has logged so far. */
+  log(): Promise<string>;
+  close(): Promise<void>;
+};
+
+export type ApplicationRequest = {
+  /** For what is made on the way. */
+  readonly folder: string;
+  /** The function's package; the handler lies in it. */
+  readonly task: string;
+  /** The layer, as `unpackedPhpLayer` left it. */
+  readonly layer: string;
+  readonly handler: string;
+  readonly environment?: Readonly<Record<string, string>>;
+};
+
+const NAME = 'application';
+const KINDS = { 'HTTP API': 'http-api', 'REST API': 'rest-api', 'load balancer': 'load-balancer' } as const;
+
+/** A layer with php-cgi and `extensions`, unpacked below `folder`; its zip lies beside it. */
+export function applicationLayer(folder: string, version: string, extensions: readonly string[]): Promise<string> {
+  return unpackedPhpLayer(folder, { version, extensions, webServer: true });
+}
+
+export async function serveApplication(request: ApplicationRequest): Promise<ServedApplication> {
+  const code = join(request.folder, 'function.zip');
+  await writeZip(code, await entriesOfFolder(request.task));
+  const service = await startService({ logLevel: 'warn' });
+  const layer = await service.client.send(
+    new PublishLayerVersionCommand({ LayerName: 'php', Content: { ZipFile: readFileSync(`${request.layer}.zip`) } }),
+  );
+  await service.createFunction(
+    NAME,
+    {},
+    {
+      Code: { ZipFile: readFileSync(code) },
+      Handler: request.handler,
+      Role: ROLE,
+      Layers: [layer.LayerVersionArn ?? ''],
+      MemorySize: 1024,
+      Timeout: 60,
+      Environment: { Variables: { LAMELLA_MODE: 'http', ...request.environment } },
+    },
+  );
+  const { port } = new URL(service.lamella.doors.url);
+  const hosts = new Map<DoorName, string>();
+  const url = await service.client.send(new CreateFunctionUrlConfigCommand({ FunctionName: NAME, AuthType: 'NONE' }));
+  hosts.set('function URL', new URL(url.FunctionUrl ?? '').host);
+  for (const door of ['HTTP API', 'REST API', 'load balancer'] as const) {
+    const kind = KINDS[door];
+    const host = `${kind}.localhost`;
+    const all = kind === 'load-balancer' ? [{ path: '/*' }] : [{ route: 'ANY /' }, { route: 'ANY /{proxy+}' }];
+    service.lamella.doors.put(kind, {
+      kind,
+      hosts: [host],
+      routes: all.map((route) => ({ ...route, function: NAME })),
+      ...(kind === 'rest-api' && { binaryMediaTypes: ['*/*'] }),
+    });
+    hosts.set(door, `${host}:${port}`);
+  }
+  return {
+    service,
+    browser: (door) => new Browser(`http://${hosts.get(door)}/`, `127.0.0.1:${port}`),
+    async log() {
+      const { FilterLogEventsCommand, CloudWatchLogsClient } = await import('@aws-sdk/client-cloudwatch-logs');
+      const logs = new CloudWatchLogsClient({
+        endpoint: service.url,
+        region: 'us-east-1',
+        credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
+      });
+      const { events } = await logs.send(new FilterLogEventsCommand({ logGroupName: `/aws/lambda/${NAME}` }));
+      logs.destroy();
+      return (events ?? []).map(({ message }) => message).join('\n');
+    },
+    close: () => service.close(),
+  };
+}
+
+/** Runs one of the application's own command-line scripts with the layer's PHP. */
+export function runScript(layer: string, task: string, tmp: string, args: readonly string[]): string {
+  const binds = ['--ro-bind', '/usr', '/usr', '--symlink', 'usr/lib', '/lib', '--symlink', 'usr/lib64', '/lib64'];
+  const own = ['--ro-bind', layer, '/opt', '--ro-bind', task, '/var/task', '--bind', tmp, '/tmp'];
+  const rest = [
+    '--proc',
+    '/proc',
+    '--dev',
+    '/dev',
+    '--unshare-pid',
+    '--die-with-parent',
+    '--symlink',
+    'usr/bin',
+    '/bin',
+  ];
+  const run = spawnSync('bwrap', [...binds, ...own, ...rest, '/opt/bin/php', ...args], { encoding: 'utf8' });
+  if (run.status !== 0) throw new Error(`${args[0]} ended with ${run.status}: ${run.stdout}${run.stderr}`);
+  return run.stdout;
+}
