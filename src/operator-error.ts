@@ -112,7 +112,7 @@ export const OPERATOR_ERRORS = {
     exitCode: 1,
   },
   'php-compile-failed': {
-    message: 'PHP {version} was configured, but could not be compiled (make ended with {code}):\n{lines}',
+    message: 'PHP {version} was configured, but could not be compiled (make ended with {code}):{lines}',
     remedy: 'All that make said is in {log}.',
     exitCode: 1,
   },

@@ -228,7 +228,7 @@ function compileProblem({ stdout, stderr }: ToolResult): string {
   );
   const from = first < 0 ? Math.max(0, errors.length - LAST_LINES) : first;
   const shown = errors.length > 0 ? errors.slice(from, from + LAST_LINES) : linesOf(stdout).slice(-LAST_LINES);
-  return shown.map((line) => `  ${line}`).join('\n');
+  return shown.map((line) => `\n  ${line}`).join('');
 }
 
 function linesOf(text: string): string[] {
