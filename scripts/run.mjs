@@ -21,6 +21,7 @@ const SYSTEM_PACKAGES = {
   bubblewrap: { has: () => onPath('bwrap') },
   'util-linux': { has: () => onPath('nsenter') && onPath('setpriv') && onPath('taskset') },
   awscli: { has: () => onPath('aws') },
+  'python3-boto3': { has: () => ['python3', '/usr/bin/python3'].some(hasBoto3) },
   'php-cli': { has: () => onPath('php') },
   'php-curl': { has: () => phpHas('curl') },
   'php-guzzlehttp-guzzle': { has: () => existsSync('/usr/share/php/GuzzleHttp/autoload.php') },
@@ -274,6 +275,10 @@ function pkgConfigHas(library) {
 function phpHas(extension) {
   const { status, stdout } = spawnSync('php', ['-m'], { encoding: 'utf8' });
   return status === 0 && stdout.split('\n').includes(extension);
+}
+
+function hasBoto3(python) {
+  return spawnSync(python, ['-c', 'import boto3'], { stdio: 'ignore' }).status === 0;
 }
 
 /** The PHP files of this repository: by name, or by a first line that names php. */

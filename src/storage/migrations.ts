@@ -369,4 +369,13 @@ export const MIGRATIONS: readonly Migration[] = [
       ) STRICT;
     `,
   },
+  {
+    name: 'what the service asks of all functions at once, without reading them',
+    sql: `
+      CREATE INDEX function_version_by_digest ON function_version (digest) WHERE digest IS NOT NULL;
+      CREATE INDEX function_version_by_layers ON function_version (layer_digests) WHERE layer_digests <> '';
+      CREATE INDEX function_setting_provisioned ON function_setting (account, region, name, qualifier)
+        WHERE kind = 'provisioned-concurrency';
+    `,
+  },
 ];

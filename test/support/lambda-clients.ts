@@ -1,0 +1,193 @@
+/**
+ * The three clients that most people have - the AWS SDK for JavaScript, boto3 and the AWS CLI, all unmodified - behind
+ * one face, so that one story can be told to each of them. Inputs and outputs are those of the API's model.
+ */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import * as sdk from '@aws-sdk/client-lambda';
+import { findAwsCli } from './aws-cli.ts';
+
+/** As JSON has it; archives are `Buffer`s, a `Payload` is text. */
+export type Input = Readonly<Record<string, unknown>>;
+// biome-ignore lint/suspicious/noExplicitAny: the shape is what the tests are about
+type Output = any;
+
+export type CallingClient = {
+  /** Rejects with a `ClientRefusal` when the service refuses. */
+  call(operation: string, input: Input): Promise<Output>;
+  /** All pages of a list as the client's own paginator goes through them, as one answer. */
+  pages(operation: string, input: Input, size: number): Promise<Output>;
+  /** Waits with the client's own waiter, named as `FunctionActiveV2`. */
+  wait(waiter: string, input: Input): Promise<void>;
+  close(): void;
+};
+
+/** What a client tells its user of an error: its code and its message. */
+export class ClientRefusal extends Error {
+  readonly code: string;
+
+  constructor(code: string, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+export const CALLING_CLIENTS: Readonly<Record<string, (url: string) => CallingClient>> = {
+  'AWS SDK for JavaScript': sdkClient,
+  boto3: boto3Client,
+  'AWS CLI': cliClient,
+};
+
+type Command = new (input: Input) => Parameters<sdk.LambdaClient['send']>[0];
+type Waiter = (settings: { client: sdk.LambdaClient; maxWaitTime: number }, input: Input) => Promise<unknown>;
+type Paginator = (settings: { client: sdk.LambdaClient; pageSize: number }, input: Input) => AsyncIterable<Output>;
+
+function sdkClient(url: string): CallingClient {
+  const client = new sdk.LambdaClient({
+    endpoint: url,
+    region: 'us-east-1',
+    credentials: { accessKeyId: 'AKIAIOSFODNN7EXAMPLE', secretAccessKey: 'secret' },
+    maxAttempts: 1,
+  });
+  const members = sdk as unknown as Record<string, unknown>;
+  return {
+    async call(operation, input) {
+      const SomeCommand = members[`${operation}Command`] as Command;
+      try {
+        const { $metadata, ...output }: Output = await client.send(new SomeCommand(input));
+        return output.Payload ? { ...output, Payload: Buffer.from(output.Payload).toString() } : output;
+      } catch (failure) {
+        if (failure instanceof sdk.LambdaServiceException) throw new ClientRefusal(failure.name, failure.message);
+        throw failure;
+      }
+    },
+    async pages(operation, input, pageSize) {
+      const paginate = members[`paginate${operation}`] as Paginator;
+      const whole: Record<string, unknown[]> = {};
+      for await (const page of paginate({ client, pageSize }, input)) {
+        for (const [key, items] of Object.entries(page)) {
+          if (Array.isArray(items)) whole[key] = [...(whole[key] ?? []), ...items];
+        }
+      }
+      return whole;
+    },
+    async wait(waiter, input) {
+      await (members[`waitUntil${waiter}`] as Waiter)({ client, maxWaitTime: 30 }, input);
+    },
+    close: () => client.destroy(),
+  };
+}
+
+function boto3Client(url: string): CallingClient {
+  const python = ['python3', '/usr/bin/python3'].find(hasBoto3);
+  if (python === undefined) throw new Error('there is no boto3 (apt install python3-boto3)');
+  const program = converse(python, [resolve(FIXTURES, 'boto3_client.py'), url]);
+  const ask = async (request: Input) => {
+    const { output, refusal } = await program.ask(withBytes(request, ($bytes) => ({ $bytes })));
+    if (refusal) throw new ClientRefusal(refusal[0], refusal[1]);
+    return output;
+  };
+  return {
+    call: (operation, input) => ask({ call: operation, input }),
+    pages: (operation, input, size) => ask({ pages: operation, input, size }),
+    wait: (waiter, input) => ask({ wait: waiter, input }),
+    close: program.close,
+  };
+}
+
+function cliClient(url: string): CallingClient {
+  const path = findAwsCli();
+  if (path === undefined) throw new Error('there is no AWS CLI 2 on the PATH (apt install awscli)');
+  // A CLI that is a Python package can be loaded by the Python that its first line names.
+  const python = /^#!(\S*python\S*)/.exec(readFileSync(path, 'latin1').slice(0, 200))?.[1] ?? 'python3';
+  const program = converse(python, [resolve(FIXTURES, 'aws_cli.py'), path]);
+  const run = async (words: readonly string[], given: Input) => {
+    const outfile = join(program.folder, 'outfile');
+    const isInvoke = words[1] === 'invoke';
+    // Of a command with an argument of its own the CLI asks for options, though they are in the JSON.
+    const input = isInvoke
+      ? Object.entries(given).flatMap(([name, value]) => [`--${kebab(name)}`, wordOf(name, String(value))])
+      : ['--cli-input-json', JSON.stringify(withBytes(given, (base64) => base64))];
+    const all = [...words, '--endpoint-url', url, ...input, ...(isInvoke ? [outfile] : [])];
+    const { code, stdout, stderr } = await program.ask(all);
+    const refusal = /^\s*An error occurred \((\w+)\) when calling the \w+ operation(?: \(.*?\))?: (.*?)\s*$/s.exec(
+      stderr,
+    );
+    if (refusal) throw new ClientRefusal(refusal[1] ?? '', refusal[2] ?? '');
+    if (code !== 0) throw new Error(`aws ${words.join(' ')}: ${stderr}`);
+    const output = stdout.trim() === '' ? {} : JSON.parse(stdout);
+    return isInvoke ? { ...output, Payload: readFileSync(outfile, 'utf8') } : output;
+  };
+  return {
+    call: (operation, input) => run(['lambda', kebab(operation)], input),
+    pages: (operation, input, size) => run(['lambda', kebab(operation), '--page-size', String(size)], input),
+    wait: (waiter, input) => run(['lambda', 'wait', kebab(waiter)], input),
+    close: program.close,
+  };
+}
+
+const FIXTURES = resolve(import.meta.dirname, '../fixtures/clients');
+
+/** Starts a program that answers each line of JSON with a line of JSON, in a home of its own. */
+function converse(python: string, words: readonly string[]) {
+  const folder = mkdtempSync(join(tmpdir(), 'lamella-client-'));
+  const env = {
+    PATH: process.env.PATH,
+    HOME: folder,
+    AWS_ACCESS_KEY_ID: 'AKIAIOSFODNN7EXAMPLE',
+    AWS_SECRET_ACCESS_KEY: 'secret',
+    AWS_DEFAULT_REGION: 'us-east-1',
+    AWS_DEFAULT_OUTPUT: 'json',
+    AWS_PAGER: '',
+    AWS_MAX_ATTEMPTS: '1',
+  };
+  const child: ChildProcess = spawn(python, words, { env, cwd: folder, stdio: ['pipe', 'pipe', 'inherit'] });
+  const waiting: { readonly resolve: (answer: Output) => void; readonly reject: (failure: Error) => void }[] = [];
+  if (child.stdout === null) throw new Error('a program without output');
+  createInterface({ input: child.stdout }).on('line', (line) => waiting.shift()?.resolve(JSON.parse(line)));
+  child.once('close', (code) => {
+    for (const { reject } of waiting.splice(0)) reject(new Error(`${words[0]} ended with ${code}`));
+  });
+  return {
+    folder,
+    ask: (request: unknown) =>
+      new Promise<Output>((resolve, reject) => {
+        waiting.push({ resolve, reject });
+        child.stdin?.write(`${JSON.stringify(request)}\n`);
+      }),
+    close() {
+      child.stdin?.end();
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
+
+function hasBoto3(python: string): boolean {
+  try {
+    execFileSync(python, ['-c', 'import boto3'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The value with each `Buffer` in it written as `write` makes it of base64. */
+function withBytes(value: unknown, write: (base64: string) => unknown): unknown {
+  if (Buffer.isBuffer(value)) return write(value.toString('base64'));
+  if (Array.isArray(value)) return value.map((item) => withBytes(item, write));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, withBytes(item, write)]));
+}
+
+/** An option's value as the CLI takes it: it wants bytes as base64. */
+function wordOf(member: string, value: string): string {
+  return member === 'Payload' ? Buffer.from(value).toString('base64') : value;
+}
+
+/** `FunctionActiveV2` -> `function-active-v2` */
+function kebab(name: string): string {
+  return name.replace(/(?<=.)([A-Z])/g, '-$1').toLowerCase();
+}
