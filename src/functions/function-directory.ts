@@ -38,7 +38,7 @@ export function createFunctionDirectory(database: Database): FunctionDirectory {
   const ofScope = 'region = :region AND account = :account';
   const count = database.prepare<{ count: number }>(`SELECT count(*) AS count FROM function WHERE ${ofScope}`);
   const codeBytes = database.prepare<{ bytes: number }>(`
-    SELECT (SELECT total(code ->> 'codeSize') FROM function_version WHERE ${ofScope})
+    SELECT (SELECT total(code_size) FROM function_version WHERE ${ofScope})
       + (SELECT total(code_size) FROM layer_version WHERE ${ofScope}) AS bytes`);
 
   const directory: FunctionDirectory = {

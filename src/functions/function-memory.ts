@@ -20,12 +20,19 @@ export type FunctionMemory = {
   forget(scope: Scope, name: FunctionName): void;
 };
 
-/** Ten thousand functions shall not need ten thousand functions' memory. */
-const MAX_FUNCTIONS = 2000;
+/** About 6 KiB each: ten thousand functions shall not need ten thousand functions' memory. */
+const MAX_VERSIONS = 2000;
 
 export function createFunctionMemory(store: FunctionStore): FunctionMemory {
-  // In the order of use: a Map keeps the order of insertion, and what is used is inserted anew.
-  const known = new Map<string, KnownFunction>();
+  // In the order of use: a Map keeps the order of insertion, and what is used is inserted anew. What is published later
+  // is not counted: it is few.
+  const known = new Map<string, { readonly content: KnownFunction; readonly versions: number }>();
+  let versions = 0;
+
+  const drop = (key: string) => {
+    versions -= known.get(key)?.versions ?? 0;
+    known.delete(key);
+  };
 
   return {
     find(scope, name) {
@@ -34,25 +41,25 @@ export function createFunctionMemory(store: FunctionStore): FunctionMemory {
       if (present !== undefined) {
         known.delete(key);
         known.set(key, present);
-        return present;
+        return present.content;
       }
-      const [latest, ...published] = store.versions(scope, name);
+      const all = store.versions(scope, name);
+      const [latest, ...published] = all;
       if (latest === undefined) return undefined;
       for (const oldest of known.keys()) {
-        if (known.size < MAX_FUNCTIONS) break;
-        known.delete(oldest);
+        if (versions + all.length <= MAX_VERSIONS) break;
+        drop(oldest);
       }
-      const loaded: KnownFunction = {
+      const content: KnownFunction = {
         latest,
         serving: latest,
         published: new Map(published.map((version) => [version.version, version])),
       };
-      known.set(key, loaded);
-      return loaded;
+      known.set(key, { content, versions: all.length });
+      versions += all.length;
+      return content;
     },
-    forget(scope, name) {
-      known.delete(keyOf(scope, name));
-    },
+    forget: (scope, name) => drop(keyOf(scope, name)),
   };
 }
 

@@ -33,6 +33,8 @@ type Row = {
   published_from: string | null;
   digest: string | null;
   layer_digests: string;
+  /** In bytes, of the archive; also in `code`, but there a sum over all would have to read everything. */
+  code_size: number;
 };
 
 /** Where a list goes on: behind this function and version. */
@@ -85,7 +87,7 @@ export function createFunctionStore(database: Database): FunctionStore {
     ON CONFLICT DO UPDATE SET last_version = last_version + 1 RETURNING last_version`);
   const put = database.prepare(`
     INSERT OR REPLACE INTO function_version VALUES (:region, :account, :name, :version, :configuration, :code, :state,
-      :is_settling, :revision_id, :last_modified, :published_from, :digest, :layer_digests)`);
+      :is_settling, :revision_id, :last_modified, :published_from, :digest, :layer_digests, :code_size)`);
   const putState = database.prepare(`
     UPDATE function_version SET state = :state, is_settling = :is_settling, revision_id = :revision_id
     WHERE ${ofFunction} AND version = :version`);
@@ -188,6 +190,7 @@ function rowOf(version: FunctionVersion, publishedFrom: string | undefined): Row
     published_from: publishedFrom ?? null,
     digest: version.code.digest ?? null,
     layer_digests: version.configuration.layers.map(({ digest }) => digest).join(' '),
+    code_size: version.code.codeSize,
   };
 }
 

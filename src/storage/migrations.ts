@@ -374,6 +374,9 @@ export const MIGRATIONS: readonly Migration[] = [
     sql: `
       CREATE INDEX function_version_by_digest ON function_version (digest) WHERE digest IS NOT NULL;
       CREATE INDEX function_version_by_layers ON function_version (layer_digests) WHERE layer_digests <> '';
+      ALTER TABLE function_version ADD COLUMN code_size INTEGER NOT NULL DEFAULT 0;
+      UPDATE function_version SET code_size = code ->> 'codeSize';
+      CREATE INDEX function_version_by_size ON function_version (region, account, code_size);
       CREATE INDEX function_setting_provisioned ON function_setting (account, region, name, qualifier)
         WHERE kind = 'provisioned-concurrency';
     `,
