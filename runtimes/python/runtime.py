@@ -5,19 +5,27 @@ library only. It knows Lambda through the Runtime API alone.
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
 
-import decimal
 import http.client
 import importlib
 import json
 import logging
 import os
+import site
 import sys
 import time
 import traceback
 
+writes_bytecode = not sys.dont_write_bytecode
+sys.dont_write_bytecode = True
+from awslambdaric import lambda_runtime_log_utils as log_utils  # noqa: E402
+from awslambdaric.lambda_context import LambdaContext  # noqa: E402
+from awslambdaric.lambda_runtime_marshaller import to_json  # noqa: E402
+
+sys.dont_write_bytecode = not writes_bytecode
+
 API = "/2018-06-01/runtime"
-#: Too large an answer: Lambda has told the invoker already.
-TOO_LARGE = 413
+#: What a header may hold; longer causes are left out.
+MAX_CAUSE_BYTES = 1024 * 1024
 
 
 class Fault(Exception):
@@ -46,68 +54,14 @@ class RuntimeApi:
                 self.connection.close()
         raise ConnectionError("the Runtime API closes every connection")
 
-    def post(self, path, body, headers=None):
-        headers = {"Content-Type": "application/json", **(headers or {})}
+    def post(self, path, body, headers, what):
+        """A refusal concerns this invocation alone: too large an answer, or one that came too late."""
         self.connection.request("POST", API + path, body, headers)
         response = self.connection.getresponse()
         response.read()
-        if response.status >= 300 and response.status != TOO_LARGE:
-            print(f"LAMBDA_RUNTIME Failed to post {path}. Http response code: {response.status}.", flush=True)
-
-
-class Context:
-    """What handlers get beside the event. https://docs.aws.amazon.com/lambda/latest/dg/python-context.html"""
-
-    def __init__(self, headers):
-        environ = os.environ
-        self.aws_request_id = headers["Lambda-Runtime-Aws-Request-Id"]
-        self.log_group_name = environ.get("AWS_LAMBDA_LOG_GROUP_NAME")
-        self.log_stream_name = environ.get("AWS_LAMBDA_LOG_STREAM_NAME")
-        self.function_name = environ.get("AWS_LAMBDA_FUNCTION_NAME")
-        self.memory_limit_in_mb = environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
-        self.function_version = environ.get("AWS_LAMBDA_FUNCTION_VERSION")
-        self.invoked_function_arn = headers.get("Lambda-Runtime-Invoked-Function-Arn")
-        self.tenant_id = headers.get("Lambda-Runtime-Aws-Tenant-Id")
-        self.client_context = client_context(parse_header(headers.get("Lambda-Runtime-Client-Context")))
-        self.identity = Record(
-            parse_header(headers.get("Lambda-Runtime-Cognito-Identity")),
-            cognito_identity_id="cognitoIdentityId",
-            cognito_identity_pool_id="cognitoIdentityPoolId",
-        )
-        self._epoch_deadline_time_in_ms = int(headers.get("Lambda-Runtime-Deadline-Ms") or 0)
-
-    def get_remaining_time_in_millis(self):
-        return max(0, self._epoch_deadline_time_in_ms - int(time.time() * 1000))
-
-    def log(self, message):
-        sys.stdout.write(str(message))
-
-
-class Record:
-    """Attributes from the members of a JSON object; None where it has no such member."""
-
-    def __init__(self, source, **names):
-        for attribute, member in names.items():
-            setattr(self, attribute, (source or {}).get(member))
-
-
-def client_context(source):
-    if source is None:
-        return None
-    context = Record(source, custom="custom", env="env")
-    context.client = None
-    if "client" in source:
-        context.client = Record(
-            source["client"],
-            **{name: name for name in ("installation_id", "app_title", "app_version_name", "app_version_code")},
-            app_package_name="app_package_name",
-        )
-    return context
-
-
-def parse_header(text):
-    """Headers are bytes; these hold JSON in UTF-8."""
-    return None if text is None else json.loads(text.encode("latin-1").decode("utf-8"))
+        if response.status >= 300:
+            problem = f"LAMBDA_RUNTIME Failed to post {what}. Http response code: {response.status}."
+            print(f"[ERROR] [{int(time.time() * 1000)}] {problem}", flush=True)
 
 
 def find_handler(name):
@@ -130,162 +84,115 @@ def find_handler(name):
         raise Fault("HandlerNotFound", f"Handler '{function_name}' missing on module '{module_name}'") from None
 
 
-def describe(error, request_id=None):
-    """An exception as the invoker sees it."""
+def describe(error, request_id=""):
+    """An exception as the invoker sees it, and as X-Ray does."""
     if isinstance(error, Fault):
-        name, trace = error.name, error.trace
+        kind, name, trace, frames = "LambdaValidationError", error.name, error.trace or [], []
     else:
-        name = type(error).__name__
-        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename != __file__]
+        frames = frames_of(error)
+        kind = name = type(error).__name__
         trace = traceback.format_list(frames)
-    failure = {"errorMessage": str(error), "errorType": name, "requestId": request_id or "", "stackTrace": trace or []}
-    return failure, cause_for_xray(error, name)
+    failure = {"errorMessage": str(error), "errorType": name, "requestId": request_id, "stackTrace": trace}
+    stack = [{"label": label, "path": path, "line": line} for path, line, label, _ in frames]
+    cause = {
+        "working_directory": os.getcwd(),
+        "exceptions": [{"message": str(error), "type": kind, "stack": stack}],
+        "paths": sorted({path for path, *_ in frames}),
+    }
+    return failure, json.dumps(cause)
 
 
-def cause_for_xray(error, name):
-    frames = traceback.extract_tb(error.__traceback__)
-    stack = [{"label": frame.name, "path": frame.filename, "line": frame.lineno} for frame in frames]
-    exceptions = [{"message": str(error), "type": name, "stack": stack}]
-    paths = sorted({frame.filename for frame in frames})
-    return json.dumps({"working_directory": os.getcwd(), "exceptions": exceptions, "paths": paths})
-
-
-def log_failure(failure):
-    """One event: lines are parted by carriage returns, and indented by spaces that consoles keep."""
-    if is_json_log():
-        members = {"errorType": failure["errorType"], "errorMessage": failure["errorMessage"]}
-        record = {"timestamp": now(), "log_level": "ERROR", **members, "requestId": failure["requestId"]}
-        print(json.dumps({**record, "stackTrace": failure["stackTrace"]}, ensure_ascii=False), flush=True)
-        return
-    lines = [f"[ERROR] {failure['errorType']}: {failure['errorMessage']}", "Traceback (most recent call last):"]
-    for frame in failure["stackTrace"]:
-        for line in frame.splitlines():
-            text = line.lstrip(" ")
-            lines.append("\u00a0" * (len(line) - len(text)) + text)
-    sys.stdout.write("\r".join(lines).replace("\n", "\r") + "\n")
-    sys.stdout.flush()
-
-
-class Encoder(json.JSONEncoder):
-    def default(self, o):
-        if isinstance(o, decimal.Decimal):
-            return int(o) if o == o.to_integral_value() else float(o)
-        return super().default(o)
-
-
-def is_json_log():
-    return os.environ.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON"
-
-
-def now():
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-
-
-class CurrentRequest(logging.Filter):
-    """Puts the invocation's id into every log record."""
-
-    request_id = ""
-
-    def filter(self, record):
-        record.aws_request_id = self.request_id
-        return True
-
-
-class JsonFormatter(logging.Formatter):
-    KNOWN = {*vars(logging.makeLogRecord({})), "aws_request_id", "message", "asctime", "taskName"}
-
-    def format(self, record):
-        entry = {
-            "timestamp": now(),
-            "level": record.levelname,
-            "message": record.getMessage(),
-            "logger": record.name,
-            "requestId": record.aws_request_id,
-        }
-        if record.exc_info:
-            entry["errorType"] = record.exc_info[0].__name__
-            entry["errorMessage"] = str(record.exc_info[1])
-            entry["stackTrace"] = traceback.format_tb(record.exc_info[2])
-        entry.update({name: value for name, value in vars(record).items() if name not in self.KNOWN})
-        return json.dumps(entry, default=str, ensure_ascii=False)
-
-
-class TextFormatter(logging.Formatter):
-    converter = time.gmtime
-
-    def __init__(self):
-        super().__init__(
-            "[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s", "%Y-%m-%dT%H:%M:%S"
-        )
-
-    def format(self, record):
-        # A record of several lines is one event.
-        return super().format(record).replace("\n", "\r") + "\n"
-
-
-def set_up_logging():
-    current = CurrentRequest()
-    handler = logging.StreamHandler(sys.stdout)
-    handler.terminator = "\n" if is_json_log() else ""
-    handler.setFormatter(JsonFormatter() if is_json_log() else TextFormatter())
-    handler.addFilter(current)
-    root = logging.getLogger()
-    root.addHandler(handler)
-    level = os.environ.get("AWS_LAMBDA_LOG_LEVEL", "").upper()
-    if is_json_log() and level:
-        root.setLevel({"TRACE": "DEBUG", "FATAL": "CRITICAL"}.get(level, level))
-    return current
+def frames_of(error):
+    """Plain tuples, because only those are shown without markers below the code; without our own frames at the start."""
+    frames = [(each.filename, each.lineno, each.name, each.line) for each in traceback.extract_tb(error.__traceback__)]
+    first = next((index for index, frame in enumerate(frames) if frame[0] != __file__), 0)
+    return frames[first:]
 
 
 def serve(api, handler, headers, body):
     request_id = headers["Lambda-Runtime-Aws-Request-Id"]
     try:
-        try:
-            event = json.loads(body)
-        except ValueError as error:
-            raise Fault("UnmarshalError", f"Unable to unmarshal input: {error}") from None
-        result = handler(event, Context(headers))
-        try:
-            answer = json.dumps(result, cls=Encoder, ensure_ascii=False).encode()
-        except (TypeError, ValueError) as error:
-            raise Fault("MarshalError", f"Unable to marshal response: {error}") from None
+        answer, content_type = answer_of(handler, headers, body)
     except Exception as error:  # Whatever the handler raises is the invocation's failure; the runtime goes on.
         failure, cause = describe(error, request_id)
-        log_failure(failure)
-        kinds = {
-            "Lambda-Runtime-Function-Error-Type": failure["errorType"],
-            "Lambda-Runtime-Function-XRay-Error-Cause": cause,
-        }
-        api.post(f"/invocation/{request_id}/error", json.dumps(failure).encode(), kinds)
+        log_utils.log_error(failure)
+        kinds = {"Content-Type": "application/json", "Lambda-Runtime-Function-Error-Type": failure["errorType"]}
+        if len(cause) < MAX_CAUSE_BYTES:
+            kinds["Lambda-Runtime-Function-XRay-Error-Cause"] = cause
+        path = f"/invocation/{request_id}/error"
+        api.post(path, to_json(failure).encode(errors="replace"), kinds, "handler error response")
     else:
-        api.post(f"/invocation/{request_id}/response", answer)
+        path = f"/invocation/{request_id}/response"
+        api.post(path, answer, {"Content-Type": content_type}, "handler success response")
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
 
 
+def answer_of(handler, headers, body):
+    context = LambdaContext(
+        headers["Lambda-Runtime-Aws-Request-Id"],
+        parse_header(headers.get("Lambda-Runtime-Client-Context"), "Client Context"),
+        parse_header(headers.get("Lambda-Runtime-Cognito-Identity"), "Cognito Identity"),
+        int(headers.get("Lambda-Runtime-Deadline-Ms") or 0),
+        headers.get("Lambda-Runtime-Invoked-Function-Arn"),
+        headers.get("Lambda-Runtime-Aws-Tenant-Id"),
+    )
+    try:
+        event = json.loads(body)
+    except ValueError as error:
+        raise Fault("UnmarshalError", f"Unable to unmarshal input: {error}") from None
+    result = handler(event, context)
+    if isinstance(result, bytes):
+        return result, "application/unknown"
+    try:
+        return to_json(result).encode(), "application/json"
+    except Exception as error:
+        raise Fault("MarshalError", f"Unable to marshal response: {error}") from None
+
+
+def parse_header(text, name):
+    """Headers are bytes; these hold JSON in UTF-8."""
+    if not text:
+        return None
+    try:
+        return json.loads(text.encode("latin-1").decode("utf-8"))
+    except ValueError as error:
+        raise Fault("LambdaContextUnmarshalError", f"Unable to parse {name} JSON: {error}") from None
+
+
 def extend_path():
+    """The function's folder, the layers', the runtime's own, Python's; with what their .pth files name.
+
+    Whoever sets PYTHONPATH takes the layers' folders into his own hands.
+    https://docs.aws.amazon.com/lambda/latest/dg/python-package.html#python-package-searchpath
+    """
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     task_root = os.environ.get("LAMBDA_TASK_ROOT", "/var/task")
-    # The runtime's own folder makes way for the function's.
-    sys.path[0:1] = [task_root, f"/opt/python/lib/{version}/site-packages", "/opt/python"]
+    layers = [] if "PYTHONPATH" in os.environ else [f"/opt/python/lib/{version}/site-packages", "/opt/python"]
+    sys.path[0:0] = [task_root, *layers]
+    for folder in (task_root, *layers):
+        site.addsitedir(folder)
+    os.environ.setdefault("PYTHONPATH", os.environ.get("LAMBDA_RUNTIME_DIR", "/var/runtime"))
 
 
 def main():
     api = RuntimeApi(os.environ["AWS_LAMBDA_RUNTIME_API"])
-    current = set_up_logging()
-    extend_path()
+    current = log_utils.set_up_logging()
     try:
+        extend_path()
         handler = find_handler(os.environ["_HANDLER"])
     except Exception as error:  # The module's own code may raise anything.
         failure, _ = describe(error)
-        log_failure(failure)
-        kind = {"Lambda-Runtime-Function-Error-Type": failure["errorType"]}
-        api.post("/init/error", json.dumps(failure).encode(), kind)
+        logging.warning(log_utils.UNHANDLED)
+        log_utils.log_error(failure)
+        kinds = {"Content-Type": "application/json", "Lambda-Runtime-Function-Error-Type": failure["errorType"]}
+        api.post("/init/error", to_json(failure).encode(errors="replace"), kinds, "init error")
         sys.exit(1)
     while True:
         headers, body = api.next()
         current.request_id = headers["Lambda-Runtime-Aws-Request-Id"]
+        current.tenant_id = headers.get("Lambda-Runtime-Aws-Tenant-Id")
         trace = headers.get("Lambda-Runtime-Trace-Id")
         if trace:
             os.environ["_X_AMZN_TRACE_ID"] = trace

@@ -18,7 +18,7 @@ describe('a function of a managed runtime', () => {
         name,
         {
           'index.mjs':
-            'export const handler = async (event, context) => { console.log("seen"); return { hello: event.name, id: context.awsRequestId, env: process.env.AWS_EXECUTION_ENV }; };',
+            'export const handler = async (event, context) => { console.log("seen"); return { hello: event.name, id: context.awsRequestId, env: process.env.AWS_EXECUTION_ENV, shell: process.env.SHLVL }; };',
         },
         { Runtime, Handler: 'index.handler', MemorySize: 512 },
       );
@@ -27,6 +27,7 @@ describe('a function of a managed runtime', () => {
         hello: 'World',
         id: response.$metadata.requestId,
         env: `AWS_Lambda_${Runtime}`,
+        shell: '0',
       });
       expect(log).toMatch(/\tINFO\tseen\n/);
     },
