@@ -149,16 +149,23 @@ function test(...filters) {
  * (`--remote`, with LAMELLA_CONFORMANCE_ROLE and the credentials and region of the environment).
  */
 function conformance(...args) {
-  const at = args.indexOf('--endpoint');
-  const endpoint = at < 0 ? undefined : args[at + 1];
+  const [endpoint, network, runtimeApi] = ['--endpoint', '--network', '--runtime-api'].map((flag) => {
+    const at = args.indexOf(flag);
+    return at < 0 ? undefined : args[at + 1];
+  });
+  const isRemote = args.includes('--remote');
   installNodePackages();
-  if (!args.includes('--remote') && !endpoint && !(installSystemPackages(NEEDED_TO_RUN) && build())) return false;
+  const isOwnService = !isRemote && !endpoint && !runtimeApi;
+  if (isOwnService && !(installSystemPackages(NEEDED_TO_RUN) && build())) return false;
   const env = {
     ...process.env,
     ...(endpoint && { LAMELLA_CONFORMANCE_ENDPOINT: endpoint }),
-    ...(args.includes('--remote') && { LAMELLA_CONFORMANCE_REMOTE: 'true' }),
+    ...(network && { LAMELLA_CONFORMANCE_NETWORK: network }),
+    ...(runtimeApi && { LAMELLA_CONFORMANCE_RUNTIME_API: runtimeApi }),
+    ...(isRemote && { LAMELLA_CONFORMANCE_REMOTE: 'true' }),
   };
-  return run('running the cases', tool('vitest'), ['run', 'test/conformance/service.test.ts'], { env });
+  const cases = runtimeApi ? 'test/conformance/conformance.test.ts' : 'test/conformance/service.test.ts';
+  return run('running the cases', tool('vitest'), ['run', cases], { env });
 }
 
 /** Tests that take minutes or need Debian's archive, as jobs of their own: `test/JOB/*.job.ts`. */

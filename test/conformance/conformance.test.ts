@@ -1,15 +1,22 @@
-/** Runs every case with every runtime, each with a process of its own, and prints what each passed. */
+/**
+ * Runs every case with every runtime, each with a process of its own, and prints what each passed: against Lamella's
+ * Runtime API, or against the server that the command in LAMELLA_CONFORMANCE_RUNTIME_API starts
+ * (`test/support/foreign-runtime-api.ts`).
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, it } from 'vitest';
-import { startRuntime } from '../support/runtime-harness.ts';
+import { startForeign } from '../support/foreign-runtime-api.ts';
+import { type RuntimeSpec, startRuntime } from '../support/runtime-harness.ts';
 import { CASES } from './cases.ts';
 import { prepareRuntimes, type Runtime } from './runtimes.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lamella-conformance-'));
 const runtimes = prepareRuntimes(folder);
 const passed = new Map<Runtime, number>();
+const foreign = process.env.LAMELLA_CONFORMANCE_RUNTIME_API;
+const start = (spec: RuntimeSpec) => (foreign ? startForeign(foreign, spec) : startRuntime(spec));
 
 afterAll(() => {
   rmSync(folder, { recursive: true, force: true });
@@ -27,7 +34,7 @@ describe.each(runtimes)('$name ($version)', (runtime) => {
     const isAsked = needs === undefined || !runtime.lacks?.includes(needs);
     it.runIf(isAsked)(rule, async () => {
       const { argv, task, variables } = runtime;
-      const started = await startRuntime({ argv, task, handler, ...(variables && { variables }) });
+      const started = await start({ argv, task, handler, ...(variables && { variables }) });
       try {
         await run(started);
         passed.set(runtime, (passed.get(runtime) ?? 0) + 1);

@@ -1,5 +1,6 @@
 /**
- * The service that the cases are put to: one in this process unless LAMELLA_CONFORMANCE_ENDPOINT names another, or
+ * The service that the cases are put to: one in this process, with the network that LAMELLA_CONFORMANCE_NETWORK names
+ * (shared unless it does), unless LAMELLA_CONFORMANCE_ENDPOINT names another service, or
  * LAMELLA_CONFORMANCE_REMOTE is set; then it is AWS, with the credentials and the region of the environment and the
  * role in LAMELLA_CONFORMANCE_ROLE. What is made there is removed at the end.
  */
@@ -36,10 +37,11 @@ export interface Target {
 
 export async function openTarget(): Promise<Target> {
   const { LAMELLA_CONFORMANCE_ENDPOINT: given, LAMELLA_CONFORMANCE_REMOTE: remote } = process.env;
+  const network = process.env.LAMELLA_CONFORMANCE_NETWORK ?? 'shared';
   const isAws = Boolean(remote);
   const role = process.env.LAMELLA_CONFORMANCE_ROLE ?? (isAws ? '' : ROLE);
   if (role === '') throw new Error('LAMELLA_CONFORMANCE_ROLE has to name the ARN of an execution role');
-  const service = isAws || given ? undefined : await startService();
+  const service = isAws || given ? undefined : await startService({ network });
   const endpoint = service?.url ?? given;
   const place = endpoint === undefined ? {} : { endpoint, ...LOCAL };
   const lambda = new LambdaClient(place);

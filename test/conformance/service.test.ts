@@ -1,6 +1,7 @@
 /**
  * Puts every case to the service with every runtime, and prints the table. `node scripts/run.mjs conformance` runs it
- * against a service of its own, `... conformance --endpoint URL` against another, `... conformance --remote` against AWS.
+ * against a service of its own (with `--network isolated` one that isolates), `... conformance --endpoint URL` against
+ * another, `... conformance --remote` against AWS.
  */
 import { afterAll, beforeAll, describe, it } from 'vitest';
 import { SERVICE_CASES } from './service-cases.ts';

@@ -38,7 +38,8 @@ export type RuntimeSpec = {
 
 export const FUNCTION_ARN = 'arn:aws:lambda:us-east-1:123456789012:function:under-test';
 
-export async function startRuntime({ argv, task, handler, variables = {} }: RuntimeSpec): Promise<RuntimeUnderTest> {
+export async function startRuntime(spec: RuntimeSpec): Promise<RuntimeUnderTest> {
+  const { argv, task, handler } = spec;
   const initialised = deferred<Awaited<RuntimeUnderTest['initialised']>>();
   let readiness = deferred<void>();
   let answered: ((answer: Answer) => void) | undefined;
@@ -87,22 +88,7 @@ export async function startRuntime({ argv, task, handler, variables = {} }: Runt
     // A group of its own: a runtime may have started programs that outlive it.
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: {
-      PATH: process.env.PATH,
-      LANG: 'en_US.UTF-8',
-      TZ: ':UTC',
-      AWS_LAMBDA_RUNTIME_API: `127.0.0.1:${port}`,
-      _HANDLER: handler,
-      LAMBDA_TASK_ROOT: task,
-      AWS_LAMBDA_FUNCTION_NAME: 'under-test',
-      AWS_LAMBDA_FUNCTION_VERSION: '$LATEST',
-      AWS_LAMBDA_FUNCTION_MEMORY_SIZE: '128',
-      AWS_LAMBDA_LOG_GROUP_NAME: '/aws/lambda/under-test',
-      AWS_LAMBDA_LOG_STREAM_NAME: '2026/11/22/[$LATEST]0123456789abcdef0123456789abcdef',
-      AWS_REGION: 'us-east-1',
-      AWS_DEFAULT_REGION: 'us-east-1',
-      ...variables,
-    },
+    env: { ...variablesOf(spec), AWS_LAMBDA_RUNTIME_API: `127.0.0.1:${port}` },
   });
   const output: Buffer[] = [];
   child.stdout.on('data', (chunk: Buffer) => output.push(chunk));
@@ -146,7 +132,7 @@ export async function startRuntime({ argv, task, handler, variables = {} }: Runt
       return first.kind === 'ended' ? first : { ...first, requestId };
     },
     async close() {
-      killGroup(child);
+      killGroup(child.pid);
       await ended.catch(() => undefined);
       for (const link of links) link.destroy();
       await new Promise((resolve) => relay.close(resolve));
@@ -156,7 +142,27 @@ export async function startRuntime({ argv, task, handler, variables = {} }: Runt
   };
 }
 
-function killGroup({ pid }: ChildProcess): void {
+/** The variables of a runtime, but for the address of its API. */
+export function variablesOf({ task, handler, variables }: RuntimeSpec): Record<string, string | undefined> {
+  return {
+    PATH: process.env.PATH,
+    LANG: 'en_US.UTF-8',
+    TZ: ':UTC',
+    _HANDLER: handler,
+    LAMBDA_TASK_ROOT: task,
+    AWS_LAMBDA_FUNCTION_NAME: 'under-test',
+    AWS_LAMBDA_FUNCTION_VERSION: '$LATEST',
+    AWS_LAMBDA_FUNCTION_MEMORY_SIZE: '128',
+    AWS_LAMBDA_LOG_GROUP_NAME: '/aws/lambda/under-test',
+    AWS_LAMBDA_LOG_STREAM_NAME: '2026/11/22/[$LATEST]0123456789abcdef0123456789abcdef',
+    AWS_REGION: 'us-east-1',
+    AWS_DEFAULT_REGION: 'us-east-1',
+    ...variables,
+  };
+}
+
+/** Ends a process that leads a group, and everything in it. */
+export function killGroup(pid: number | undefined): void {
   try {
     if (pid !== undefined) process.kill(-pid, 'SIGKILL');
   } catch (failure) {
@@ -165,9 +171,9 @@ function killGroup({ pid }: ChildProcess): void {
   }
 }
 
-type Deferred<T> = { promise: Promise<T>; resolve: (value: T) => void; reject: (failure: unknown) => void };
+export type Deferred<T> = { promise: Promise<T>; resolve: (value: T) => void; reject: (failure: unknown) => void };
 
-function deferred<T>(): Deferred<T> {
+export function deferred<T>(): Deferred<T> {
   let resolve: (value: T) => void = () => undefined;
   let reject: (failure: unknown) => void = () => undefined;
   const promise = new Promise<T>((settle, fail) => {
