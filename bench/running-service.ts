@@ -26,8 +26,8 @@ export type RunningService = {
   stop(): Promise<void>;
 };
 
-/** Starts a service on an empty folder, with the PHP runtime layer published. */
-export async function startService(): Promise<RunningService> {
+/** Starts a service on an empty folder, with the PHP runtime layer published. `more` are further arguments for it. */
+export async function startService(more: readonly string[] = []): Promise<RunningService> {
   const folder = mkdtempSync(join(tmpdir(), 'lamella-bench-'));
   const layer = join(folder, 'php.zip');
   const built = spawnSync(LAMELLA, ['layer', 'build', 'php', '--version', '8.4', '-o', layer], { encoding: 'utf8' });
@@ -36,7 +36,7 @@ export async function startService(): Promise<RunningService> {
   const hello = join(folder, 'hello.zip');
   await writeZip(hello, [{ path: 'src/hello.php', mode: 0o644, content: { kind: 'file', source } }]);
 
-  const child = spawn(LAMELLA, ['start', '--port', '0', '--ephemeral', '--json'], {
+  const child = spawn(LAMELLA, ['start', '--port', '0', '--ephemeral', '--json', ...more], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const ended = new Promise<void>((settle) => child.once('exit', () => settle()));
