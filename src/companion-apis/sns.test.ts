@@ -107,6 +107,37 @@ describe('subscriptions', () => {
     expect((await client.send(new sdk.ListSubscriptionsCommand({}))).Subscriptions).toEqual([]);
   });
 
+  it('show a filter policy with its scope, and may be repeated as they are or with less', async () => {
+    const arn = await subscribe('sqs', QUEUE, { RawMessageDelivery: 'True' });
+    const attributes = async () =>
+      (await client.send(new sdk.GetSubscriptionAttributesCommand({ SubscriptionArn: arn }))).Attributes;
+    const set = (AttributeName: string, AttributeValue: string) =>
+      client.send(new sdk.SetSubscriptionAttributesCommand({ SubscriptionArn: arn, AttributeName, AttributeValue }));
+    expect(await attributes()).toEqual({
+      SubscriptionArn: arn,
+      TopicArn: TOPIC,
+      Protocol: 'sqs',
+      Endpoint: QUEUE,
+      Owner: TEST_ACCOUNT,
+      SubscriptionPrincipal: `arn:aws:iam::${TEST_ACCOUNT}:root`,
+      ConfirmationWasAuthenticated: 'true',
+      PendingConfirmation: 'false',
+      RawMessageDelivery: 'true',
+    });
+    await set('FilterPolicy', '{"a":["b"]}');
+    expect(await attributes()).toMatchObject({ FilterPolicy: '{"a":["b"]}', FilterPolicyScope: 'MessageAttributes' });
+    expect(await subscribe('sqs', QUEUE, { RawMessageDelivery: 'true' })).toBe(arn);
+    expect((await refused(subscribe('sqs', QUEUE, { RawMessageDelivery: 'false' }))).message).toBe(
+      'Invalid parameter: Attributes Reason: Subscription already exists with different attributes',
+    );
+    expect((await refused(set('FilterPolicy', '{"a":{"b":["c"]}}'))).message).toBe(
+      'Invalid parameter: Filter policy scope MessageAttributes does not support nested filter policy',
+    );
+    expect((await refused(set('FilterPolicyScope', 'Random'))).message).toBe(
+      'Invalid parameter: FilterPolicyScope: Invalid value [Random]. Please use either MessageBody or MessageAttributes',
+    );
+  });
+
   it('go to functions and queues only, and say so', async () => {
     expect((await refused(subscribe('https', 'https://example.com'))).message).toBe(
       'Invalid parameter: Protocol Reason: Lamella delivers to lambda and sqs, not to https',
@@ -216,7 +247,46 @@ describe('what is published', () => {
     expect((await received()).map(({ Body }) => Body)).toEqual(['for queues', '1']);
   });
 
+  it('goes to the dead-letter queue of a subscriber that is not there', async () => {
+    const gone = QUEUE.replace(/q$/, 'gone');
+    await subscribe('sqs', gone, { RedrivePolicy: JSON.stringify({ deadLetterTargetArn: QUEUE }) });
+    const { MessageId } = await publish('x');
+    const [letter] = await received();
+    expect(JSON.parse(letter?.Body ?? '')).toMatchObject({ Type: 'Notification', MessageId, Message: 'x' });
+  });
+
+  // Recorded on AWS by LocalStack's test suite (2025-10).
+  it.each([
+    [{ 'a^': { DataType: 'String', StringValue: 'x' } }, /^Invalid non-alphanumeric character '#x5E' was found/],
+    [{ 'a.': { DataType: 'String', StringValue: 'x' } }, /^Invalid message attribute name ending with character '.'/],
+    [{ 'a..b': { DataType: 'String', StringValue: 'x' } }, /^Message attribute name can not have successive '.'/],
+    [{ a: { DataType: 'Odd', StringValue: 'x' } }, /^The message attribute 'a' has an invalid message attribute type/],
+    [{ a: { DataType: 'Binary', StringValue: 'x' } }, /^The message attribute 'a' with type 'Binary' must use field/],
+    [
+      { a: { DataType: 'String', StringValue: '' } },
+      /^The message attribute 'a' must contain non-empty message attribute value for message attribute type 'String'\.$/,
+    ],
+  ])('is refused with the attributes %j', async (MessageAttributes, message) => {
+    const alone = await refused(publish('x', { MessageAttributes }));
+    expect(alone.name).toMatch(/^ParameterValueInvalid/);
+    expect(alone.message).toMatch(message);
+    const PublishBatchRequestEntries = [{ Id: 'a', Message: 'x', MessageAttributes }];
+    const batch = new sdk.PublishBatchCommand({ TopicArn: TOPIC, PublishBatchRequestEntries });
+    expect((await refused(client.send(batch))).message).toBe(alone.message);
+  });
+
   it("is refused in AWS's words", async () => {
+    expect((await refused(publish('x', { TopicArn: 'random' }))).message).toBe(
+      'Invalid parameter: TopicArn Reason: An ARN must have at least 6 elements, not 1',
+    );
+    const batch = (...ids: string[]) => {
+      const PublishBatchRequestEntries = ids.map((Id) => ({ Id, Message: 'x'.repeat(200_000) }));
+      return refused(client.send(new sdk.PublishBatchCommand({ TopicArn: TOPIC, PublishBatchRequestEntries })));
+    };
+    expect((await batch('a', 'b')).name).toBe('BatchRequestTooLongException');
+    expect((await batch('a.b')).message).toBe(
+      'The Id of a batch entry in the batch request contains an impermissible character: a.b',
+    );
     expect((await refused(publish('x'.repeat(262_145)))).message).toBe('Invalid parameter: Message too long');
     expect((await refused(publish('{"a":1}', { MessageStructure: 'json' }))).message).toBe(
       'Invalid parameter: Message Structure - No default entry in JSON message body',

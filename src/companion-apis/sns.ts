@@ -5,21 +5,32 @@
 import type { ApiCall, ServiceHandler } from '../http/api-call.ts';
 import type { Log } from '../log.ts';
 import type { InputOf } from '../protocol/member-constraints.ts';
-import { parseFunctionReference } from '../protocol/names.ts';
 import {
   SNS_NAMESPACE,
   SNS_OPERATIONS,
   SNS_QUOTAS,
-  SNS_SUBSCRIPTION_ATTRIBUTES,
   SNS_TOPIC_ATTRIBUTES,
   SNS_VERSION,
 } from '../protocol/sns-operations.ts';
-import { checkAttributes, type MessageAttributes, sizeOf } from '../queues/message-attributes.ts';
-import { findPolicyProblem } from '../queues/sns-filter.ts';
-import type { Publication, SnsTopics, Subscription, Topic } from '../queues/sns-topics.ts';
-import { SqsError } from '../queues/sqs-error.ts';
-import { parseQueueArn } from '../queues/sqs-queues.ts';
+import { type MessageAttributes, sizeOf } from '../queues/message-attributes.ts';
+import {
+  type Publication,
+  renderTopicArn,
+  type SnsTopics,
+  type Subscription,
+  type Topic,
+} from '../queues/sns-topics.ts';
 import { createQueryHandler, QueryError } from './query-protocol.ts';
+import {
+  checkArn,
+  checkBatch,
+  checkBatchSize,
+  checkEndpoint,
+  checkMessageAttributes,
+  checkSubscriptionAttributes,
+  invalid,
+  requireKnown,
+} from './sns-checks.ts';
 import { XmlEntries, type XmlStructure } from './xml.ts';
 
 type Inputs = { readonly [Name in keyof typeof SNS_OPERATIONS]: InputOf<(typeof SNS_OPERATIONS)[Name]> };
@@ -28,9 +39,7 @@ type Texts = Readonly<Record<string, string>>;
 /** Answers for SNS. */
 export function createSnsApi({ topics, log }: { topics: SnsTopics; log: Log }): ServiceHandler {
   const topicNamed = (arn: string): Topic => {
-    if (!/^arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_.-]+$/.test(arn)) {
-      throw invalid(`TopicArn Reason: ${arn} is not the ARN of a topic`);
-    }
+    checkArn('TopicArn', arn);
     const topic = topics.find(arn);
     if (topic === undefined) throw notFound('Topic does not exist');
     return topic;
@@ -62,7 +71,11 @@ export function createSnsApi({ topics, log }: { topics: SnsTopics; log: Log }): 
         }
         if (!/^[A-Za-z0-9_-]{1,256}$/.test(Name)) throw invalid('Topic Name');
         for (const name of Object.keys(Attributes)) requireKnown(SNS_TOPIC_ATTRIBUTES, name);
-        const tags = Object.fromEntries(Tags.map(({ Key, Value }) => [Key, Value]));
+        const tags = tagsOf(Tags);
+        const known = topics.find(renderTopicArn(scope, Name));
+        if (known !== undefined && Object.entries(tags).some(([key, value]) => known.tags[key] !== value)) {
+          throw invalid('Tags Reason: Topic already exists with different tags');
+        }
         return { TopicArn: topics.create(scope, Name, Attributes, tags).arn };
       },
       DeleteTopic({ TopicArn }) {
@@ -85,11 +98,18 @@ export function createSnsApi({ topics, log }: { topics: SnsTopics; log: Log }): 
       },
       Subscribe({ TopicArn, Protocol, Endpoint = '', Attributes = {} }) {
         const topic = topicNamed(TopicArn);
-        for (const [name, value] of Object.entries(Attributes)) checkSubscriptionAttribute(name, value);
+        checkSubscriptionAttributes(Attributes, {}, 'Attributes Reason: ');
         const protocol = checkEndpoint(Protocol, Endpoint);
-        return { SubscriptionArn: topics.subscribe(topic, protocol, Endpoint, Attributes).arn };
+        const attributes = settled(Attributes);
+        const subscription = topics.subscribe(topic, protocol, Endpoint, attributes);
+        const { attributes: present } = subscription;
+        if (Object.entries(attributes).some(([name, value]) => present[name] !== value)) {
+          throw invalid('Attributes Reason: Subscription already exists with different attributes');
+        }
+        return { SubscriptionArn: subscription.arn };
       },
       Unsubscribe({ SubscriptionArn }) {
+        checkArn('SubscriptionArn', SubscriptionArn);
         topics.unsubscribe(SubscriptionArn);
         return undefined;
       },
@@ -97,8 +117,10 @@ export function createSnsApi({ topics, log }: { topics: SnsTopics; log: Log }): 
         Attributes: new XmlEntries(subscriptionAttributes(subscriptionNamed(SubscriptionArn))),
       }),
       SetSubscriptionAttributes({ SubscriptionArn, AttributeName, AttributeValue = '' }) {
-        checkSubscriptionAttribute(AttributeName, AttributeValue);
-        topics.setSubscriptionAttribute(subscriptionNamed(SubscriptionArn), AttributeName, AttributeValue);
+        const subscription = subscriptionNamed(SubscriptionArn);
+        checkSubscriptionAttributes({ [AttributeName]: AttributeValue }, subscription.attributes, '');
+        const [value = ''] = Object.values(settled({ [AttributeName]: AttributeValue }));
+        topics.setSubscriptionAttribute(subscription, AttributeName, value);
         return undefined;
       },
       ListSubscriptions: ({ NextToken }, { scope }) => subscriptionPage(scope, NextToken),
@@ -112,7 +134,11 @@ export function createSnsApi({ topics, log }: { topics: SnsTopics; log: Log }): 
       },
       async PublishBatch({ TopicArn, PublishBatchRequestEntries: entries }, call) {
         const topic = topicNamed(TopicArn);
-        checkBatch(entries.map(({ Id }) => Id));
+        checkBatch(entries);
+        for (const { MessageAttributes = {} } of entries) checkMessageAttributes(MessageAttributes);
+        checkBatchSize(
+          entries.reduce((sum, { Message, MessageAttributes = {} }) => sum + sizeOf(Message, MessageAttributes), 0),
+        );
         const Successful: XmlStructure[] = [];
         const Failed: XmlStructure[] = [];
         for (const entry of entries) {
@@ -130,7 +156,7 @@ export function createSnsApi({ topics, log }: { topics: SnsTopics; log: Log }): 
       }),
       TagResource({ ResourceArn, Tags }) {
         const topic = taggedTopic(ResourceArn);
-        const tags = { ...topic.tags, ...Object.fromEntries(Tags.map(({ Key, Value }) => [Key, Value])) };
+        const tags = { ...topic.tags, ...tagsOf(Tags) };
         if (Object.keys(tags).length > 50) {
           throw new QueryError(
             'TagLimitExceeded',
@@ -166,12 +192,7 @@ function publicationOf(
   ) {
     throw invalid('Subject');
   }
-  try {
-    checkAttributes(Object.fromEntries(Object.entries(attributes).map(withoutArrays)));
-  } catch (failure) {
-    if (failure instanceof SqsError) throw new QueryError('ParameterValueInvalid', 400, failure.message);
-    throw failure;
-  }
+  checkMessageAttributes(attributes);
   if (sizeOf(Message, attributes) > SNS_QUOTAS.messageBytes) throw invalid('Message too long');
   const trace = call.request.headers['x-amzn-trace-id'];
   return {
@@ -180,11 +201,6 @@ function publicationOf(
     attributes,
     traceId: Array.isArray(trace) ? trace[0] : trace,
   };
-}
-
-/** Lists are a type of SNS's own. */
-function withoutArrays([name, value]: [string, MessageAttributes[string]]): [string, MessageAttributes[string]] {
-  return [name, value.DataType === 'String.Array' ? { ...value, DataType: 'String' } : value];
 }
 
 function messagesOf(text: string, structure: string | undefined): Pick<Publication, 'message' | 'messageFor'> {
@@ -202,50 +218,6 @@ function messagesOf(text: string, structure: string | undefined): Pick<Publicati
   }
   const texts = Object.entries(byProtocol).filter((entry): entry is [string, string] => typeof entry[1] === 'string');
   return { message: byProtocol.default, messageFor: Object.fromEntries(texts) };
-}
-
-function checkBatch(ids: readonly string[]): void {
-  const refuse = (code: string, message: string) => new QueryError(code, 400, message);
-  if (ids.length === 0) throw refuse('EmptyBatchRequest', "The batch request doesn't contain any entries.");
-  if (ids.length > SNS_QUOTAS.batchEntries) {
-    throw refuse('TooManyEntriesInBatchRequest', 'The batch request contains more entries than permissible.');
-  }
-  if (new Set(ids).size < ids.length) {
-    throw refuse('BatchEntryIdsNotDistinct', 'Two or more batch entries in the request have the same Id.');
-  }
-}
-
-function checkEndpoint(protocol: string, endpoint: string): 'lambda' | 'sqs' {
-  if (protocol === 'lambda') {
-    if (endpoint.startsWith('arn:') && parseFunctionReference(endpoint) !== undefined) return protocol;
-    throw invalid('Endpoint Reason: FunctionArn or Alias Arn must be valid');
-  }
-  if (protocol === 'sqs') {
-    if (parseQueueArn(endpoint) !== undefined) return protocol;
-    throw invalid('SQS endpoint ARN');
-  }
-  if (['http', 'https', 'email', 'email-json', 'sms', 'application', 'firehose'].includes(protocol)) {
-    throw invalid(`Protocol Reason: Lamella delivers to lambda and sqs, not to ${protocol}`);
-  }
-  throw invalid(`Amazon SNS does not support this protocol string: ${protocol}`);
-}
-
-function checkSubscriptionAttribute(name: string, value: string): void {
-  requireKnown(SNS_SUBSCRIPTION_ATTRIBUTES, name);
-  if (name === 'RawMessageDelivery' && value !== 'true' && value !== 'false') {
-    throw invalid(`Attributes Reason: RawMessageDelivery: Invalid value [${value}]. Must be true or false.`);
-  }
-  if (name === 'FilterPolicyScope' && value !== 'MessageAttributes' && value !== 'MessageBody') {
-    throw invalid(
-      `Attributes Reason: FilterPolicyScope: Invalid value [${value}]. Please use either MessageBody or MessageAttributes`,
-    );
-  }
-  const problem = name === 'FilterPolicy' && value !== '' ? findPolicyProblem(value) : undefined;
-  if (problem !== undefined) throw invalid(`Attributes Reason: FilterPolicy: ${problem}`);
-}
-
-function requireKnown(known: readonly string[], name: string): void {
-  if (!known.includes(name)) throw invalid('AttributeName');
 }
 
 function topicAttributes({ arn, scope, attributes }: Topic, confirmed: number): Texts {
@@ -302,18 +274,40 @@ const DEFAULT_DELIVERY_POLICY = JSON.stringify({
   },
 });
 
+/** @throws QueryError for a key that is there twice */
+function tagsOf(tags: readonly { readonly Key: string; readonly Value: string }[]): Texts {
+  const byKey = Object.fromEntries(tags.map(({ Key, Value }) => [Key, Value]));
+  if (Object.keys(byKey).length < tags.length) throw invalid('Duplicated keys are not allowed.');
+  return byKey;
+}
+
+/** As they are kept: switches in small letters. */
+function settled(attributes: Texts): Texts {
+  return Object.fromEntries(
+    Object.entries(attributes).map(([name, value]) => [
+      name,
+      name === 'RawMessageDelivery' ? value.toLowerCase() : value,
+    ]),
+  );
+}
+
 function subscriptionAttributes(subscription: Subscription): Texts {
   const { arn, topicArn, protocol, endpoint, attributes } = subscription;
+  const account = topicArn.split(':')[4] ?? '';
+  const { FilterPolicyScope = 'MessageAttributes', ...rest } = attributes;
   return {
     SubscriptionArn: arn,
     TopicArn: topicArn,
     Protocol: protocol,
     Endpoint: endpoint,
-    Owner: topicArn.split(':')[4] ?? '',
+    Owner: account,
+    SubscriptionPrincipal: `arn:${topicArn.split(':')[1]}:iam::${account}:root`,
     ConfirmationWasAuthenticated: 'true',
     PendingConfirmation: 'false',
     RawMessageDelivery: 'false',
-    ...attributes,
+    ...Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== '')),
+    // Recorded on AWS: a scope of no policy is not shown.
+    ...(rest.FilterPolicy && { FilterPolicyScope }),
   };
 }
 
@@ -335,10 +329,6 @@ function paged<Item extends { readonly arn: string }>(
   const page = found.slice(0, SNS_QUOTAS.pageItems);
   const last = page.at(-1);
   return { page, NextToken: found.length > page.length && last ? Buffer.from(last.arn).toString('base64') : undefined };
-}
-
-function invalid(what: string): QueryError {
-  return new QueryError('InvalidParameter', 400, `Invalid parameter: ${what}`);
 }
 
 function notFound(message: string): QueryError {

@@ -8,8 +8,11 @@ import type { SqsMessage } from '../queues/sqs-messages.ts';
 
 export type SqsRecord = Readonly<Record<string, unknown>> & { readonly body: string };
 
-/** One record of the event. */
-export function renderRecord(message: SqsMessage, queueArn: string): SqsRecord {
+/**
+ * One record of the event. A digest that there is none of is null for a mapping with a batching window, and not there for
+ * one without. Recorded on AWS (2025-11).
+ */
+export function renderRecord(message: SqsMessage, queueArn: string, hasWindow: boolean): SqsRecord {
   const { messageId, receiptHandle, body, attributes, systemAttributes } = message;
   return {
     messageId,
@@ -28,7 +31,7 @@ export function renderRecord(message: SqsMessage, queueArn: string): SqsRecord {
         },
       ]),
     ),
-    md5OfMessageAttributes: md5OfAttributes(attributes),
+    md5OfMessageAttributes: md5OfAttributes(attributes) ?? (hasWindow ? null : undefined),
     md5OfBody: md5Of(body),
     eventSource: 'aws:sqs',
     eventSourceARN: queueArn,

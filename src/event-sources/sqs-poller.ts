@@ -101,7 +101,7 @@ export function startSqsPoller(scope: Scope, mapping: EventSourceMapping, option
       bytes += bytesOf(more);
       messages.push(...more);
     }
-    return { messages, takenMs };
+    return { messages: lastTaken(messages), takenMs };
   }
 
   function start(batch: Batch): void {
@@ -115,7 +115,7 @@ export function startSqsPoller(scope: Scope, mapping: EventSourceMapping, option
   }
 
   async function runBatch({ messages, takenMs }: Batch): Promise<void> {
-    const records = messages.map((message) => ({ message, record: renderRecord(message, arn) }));
+    const records = messages.map((message) => ({ message, record: renderRecord(message, arn, settings.windowMs > 0) }));
     const wanted = records.filter(({ record }) => settings.filter(record));
     const unwanted = records.filter(({ record }) => !settings.filter(record));
     if (unwanted.length > 0) await remove(unwanted.map(({ message }) => message));
@@ -226,6 +226,11 @@ const MESSAGE_OVERHEAD = 1024;
 
 function bytesOf(messages: readonly SqsMessage[]): number {
   return messages.reduce((sum, { body }) => sum + Buffer.byteLength(JSON.stringify(body)) + MESSAGE_OVERHEAD, 0);
+}
+
+/** Each message once: one whose visibility time-out is shorter than the window is taken again within it. */
+function lastTaken(messages: readonly SqsMessage[]): SqsMessage[] {
+  return [...new Map(messages.map((message) => [message.messageId, message])).values()];
 }
 
 /** Events that are not too large for an invocation. */

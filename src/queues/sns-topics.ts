@@ -125,7 +125,7 @@ export function createSnsTopics({
 
   const topics: SnsTopics = {
     create({ region, account }, name, attributes, tags) {
-      const arn = `arn:${partitionOf(region)}:sns:${region}:${account}:${name}`;
+      const arn = renderTopicArn({ region, account }, name);
       const row = { arn, region, account, name, attributes: JSON.stringify(attributes), tags: JSON.stringify(tags) };
       sql.insert.run(row);
       return topicOf(sql.find.get(arn) ?? row);
@@ -168,24 +168,43 @@ export function createSnsTopics({
           const message = publication.messageFor?.[protocol] ?? publication.message;
           const notification = { ...publication, message, messageId, topic, subscription, atMs: clock.epochMs() };
           const isRaw = attributes.RawMessageDelivery === 'true';
+          const sendTo = (queueArn: string) =>
+            senders.send(
+              queueArn,
+              isRaw ? message : notificationText(notification),
+              isRaw ? publication.attributes : {},
+              publication.traceId,
+            );
           const sent =
             protocol === 'lambda'
               ? senders.invoke(endpoint, notificationEvent(notification), publication.traceId)
-              : senders.send(
-                  endpoint,
-                  isRaw ? message : notificationText(notification),
-                  isRaw ? publication.attributes : {},
-                  publication.traceId,
-                );
-          await sent.catch((failure: unknown) =>
-            log.warn({ err: failure, topic: topic.arn, endpoint }, 'a notification could not be delivered'),
-          );
+              : sendTo(endpoint);
+          await sent
+            .catch(async (failure: unknown) => {
+              const deadLetterArn = deadLetterArnOf(attributes);
+              if (deadLetterArn === undefined) throw failure;
+              await sendTo(deadLetterArn);
+            })
+            .catch((failure: unknown) =>
+              log.warn({ err: failure, topic: topic.arn, endpoint }, 'a notification could not be delivered'),
+            );
         }),
       );
       return messageId;
     },
   };
   return topics;
+}
+
+/** `arn:aws:sns:<region>:<account>:<name>` */
+export function renderTopicArn({ region, account }: Scope, name: string): string {
+  return `arn:${partitionOf(region)}:sns:${region}:${account}:${name}`;
+}
+
+/** The queue that gets what this subscriber cannot be given; undefined when there is none. */
+function deadLetterArnOf({ RedrivePolicy }: Subscription['attributes']): string | undefined {
+  if (!RedrivePolicy) return undefined;
+  return (JSON.parse(RedrivePolicy) as { readonly deadLetterTargetArn?: string }).deadLetterTargetArn;
 }
 
 function topicOf({ arn, region, account, name, attributes, tags }: TopicRow): Topic {
