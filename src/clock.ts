@@ -36,6 +36,8 @@ export interface AdjustableClock extends Clock {
   advance(ms: number): void;
   /** By how many milliseconds it is ahead. */
   readonly aheadMs: number;
+  /** While timers fire on the way: the time, in milliseconds since 1970, at which the clock will be then. */
+  readonly movingToMs: number | undefined;
 }
 
 /** A clock that runs as `base` does until it is advanced. */
@@ -43,6 +45,7 @@ export function createAdjustableClock(base: Clock): AdjustableClock {
   type Timer = { readonly dueMs: number; readonly action: () => void; cancel: Cancel };
   const timers = new Set<Timer>();
   let aheadMs = 0;
+  let movingToMs: number | undefined;
   const nowMs = () => base.monotonicMs() + aheadMs;
   const arm = (timer: Timer) => {
     timer.cancel = base.after(Math.max(0, timer.dueMs - nowMs()), () => {
@@ -67,6 +70,7 @@ export function createAdjustableClock(base: Clock): AdjustableClock {
     advance(ms) {
       const endMs = nowMs() + ms;
       const finalAheadMs = aheadMs + ms;
+      movingToMs = base.epochMs() + finalAheadMs;
       for (;;) {
         const due = [...timers].filter(({ dueMs }) => dueMs <= endMs).sort((a, b) => a.dueMs - b.dueMs)[0];
         if (due === undefined) break;
@@ -76,6 +80,7 @@ export function createAdjustableClock(base: Clock): AdjustableClock {
         due.action();
       }
       aheadMs = finalAheadMs;
+      movingToMs = undefined;
       for (const timer of timers) {
         timer.cancel();
         arm(timer);
@@ -83,6 +88,9 @@ export function createAdjustableClock(base: Clock): AdjustableClock {
     },
     get aheadMs() {
       return aheadMs;
+    },
+    get movingToMs() {
+      return movingToMs;
     },
   };
 }

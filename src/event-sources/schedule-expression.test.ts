@@ -17,6 +17,7 @@ function times(expression: string, { count = 3, zone = 'UTC', after = START } = 
 }
 
 describe('a schedule expression', () => {
+  // 28 March 2027 has no 2:30 in Zurich, 31 October has two.
   it.each<[string, (string | undefined)[], Parameters<typeof times>[1]?]>([
     ['rate(5 minutes)', ['2026-11-22T10:05', '2026-11-22T10:10', '2026-11-22T10:15']],
     ['rate(1 day)', ['2026-11-23T10:00', '2026-11-24T10:00', '2026-11-25T10:00']],
@@ -33,6 +34,21 @@ describe('a schedule expression', () => {
     ['cron(0 9 3W * ? *)', ['2026-12-03T09:00', '2027-01-04T09:00', '2027-02-03T09:00']],
     ['cron(0 0 1 1 ? 2028-2029)', ['2028-01-01T00:00', '2029-01-01T00:00', undefined]],
     ['cron(30 2 * * ? *)', ['2026-11-23T01:30', '2026-11-24T01:30'], { count: 2, zone: 'Europe/Zurich' }],
+    [
+      'cron(30 2 * * ? *)',
+      ['2027-03-27T01:30', '2027-03-29T00:30'],
+      { count: 2, zone: 'Europe/Zurich', after: '2027-03-26T12:00:00Z' },
+    ],
+    [
+      'cron(30 2 * * ? *)',
+      ['2027-10-31T00:30', '2027-11-01T01:30'],
+      { count: 2, zone: 'Europe/Zurich', after: '2027-10-30T12:00:00Z' },
+    ],
+    [
+      'cron(0 0/2 * * ? *)',
+      ['2027-03-28T02:00', '2027-03-28T04:00'],
+      { count: 2, zone: 'Europe/Zurich', after: '2027-03-27T23:00:00Z' },
+    ],
     ['at(2026-11-23T08:00:00)', ['2026-11-23T13:00', undefined], { count: 2, zone: 'America/New_York' }],
     ['at(2026-11-22T09:00:00)', [undefined], { count: 1 }],
   ])('%s', (expression, expected, more) => {

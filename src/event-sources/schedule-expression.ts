@@ -93,10 +93,21 @@ function parseCron(content: string, timeZone: string): ScheduleExpression {
   });
   try {
     const cron = new Cron(`0 ${pattern.join(' ')}`, { timezone: timeZone, paused: true });
-    return { kind: 'cron', nextMs: (afterMs) => cron.nextRun(new Date(afterMs))?.getTime() };
+    return { kind: 'cron', nextMs: (afterMs) => nextMatch(cron, new Date(afterMs)) };
   } catch (failure) {
     throw new InvalidSchedule(`cron(${content}): ${failure instanceof Error ? failure.message : failure}`);
   }
+}
+
+/**
+ * The next time that the pattern names. Croner puts off to the next hour what falls into the hour that daylight saving time
+ * leaves out; AWS leaves it out too. Of the hour that comes twice, both take the first.
+ * https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html#daylist-savings-time
+ */
+function nextMatch(cron: Cron, after: Date): number | undefined {
+  let next = cron.nextRun(after);
+  while (next !== null && !cron.match(next)) next = cron.nextRun(next);
+  return next?.getTime();
 }
 
 /** AWS counts days of the week from 1 (Sunday), croner from 0; and writes the last Friday as 6L. */

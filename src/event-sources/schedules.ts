@@ -4,7 +4,7 @@
  * a single time (`at`), which then comes late.
  */
 import { randomUUID } from 'node:crypto';
-import type { Cancel, Clock } from '../clock.ts';
+import type { AdjustableClock, Cancel } from '../clock.ts';
 import type { EventSender } from '../invocation/async-delivery.ts';
 import type { Log } from '../log.ts';
 import { partitionOf, type Scope } from '../protocol/names.ts';
@@ -48,6 +48,9 @@ export type Schedules = {
   close(): void;
 };
 
+/** A jump of the clock over more times than these leaves the others out: nobody waits for half a million events. */
+const MOST_IN_A_JUMP = 1000;
+
 type Row = {
   region: string;
   account: string;
@@ -65,7 +68,7 @@ export function createSchedules({
 }: {
   database: Database;
   send: EventSender;
-  clock: Clock;
+  clock: AdjustableClock;
   log: Log;
 }): Schedules {
   const ofSchedule = 'region = :region AND account = :account AND name = :name';
@@ -87,14 +90,23 @@ export function createSchedules({
     timers.delete(nameOf(scope, name));
   };
 
-  /** Waits for the next time, and at it for the one after that before anything else: a clock may jump over several. */
-  const arm = (schedule: Schedule, expression: ScheduleExpression) => {
+  /**
+   * Waits for the next time, and at it for the one after that before anything else: a clock may jump over several. `passed`
+   * counts those of one jump.
+   */
+  const arm = (schedule: Schedule, expression: ScheduleExpression, passed = 0) => {
     const { scope, name, nextMs, createdMs } = schedule;
     if (nextMs === undefined) return;
     const cancel = clock.after(Math.max(0, nextMs - clock.epochMs()), () => {
       timers.delete(nameOf(scope, name));
-      const following = { ...schedule, nextMs: expression.nextMs(nextMs, createdMs) };
-      arm(following, expression);
+      const { movingToMs } = clock;
+      const isSkipping = movingToMs !== undefined && passed + 1 >= MOST_IN_A_JUMP;
+      if (isSkipping) log.warn({ schedule: name }, `of one jump of the clock, ${MOST_IN_A_JUMP} times are fired`);
+      const following = {
+        ...schedule,
+        nextMs: expression.nextMs(isSkipping ? movingToMs : nextMs, createdMs),
+      };
+      arm(following, expression, movingToMs === undefined || isSkipping ? 0 : passed + 1);
       const sent = fire(schedule, nextMs);
       sent
         .then(() => sql.setNext.run({ ...key(scope, name), nextMs: following.nextMs ?? null }))
@@ -138,10 +150,13 @@ export function createSchedules({
   for (const schedule of schedules.list()) {
     if (schedule.nextMs === undefined) continue;
     const expression = parseScheduleExpression(schedule.expression, schedule.timeZone);
-    const isMissed = schedule.nextMs < clock.epochMs();
-    const nextMs =
-      isMissed && expression.kind !== 'at' ? expression.nextMs(clock.epochMs(), schedule.createdMs) : schedule.nextMs;
-    arm({ ...schedule, nextMs }, expression);
+    // From now: the time that was to be next has passed meanwhile, or is one of a clock that was ahead.
+    const nowMs = clock.epochMs();
+    const createdMs = Math.min(schedule.createdMs, nowMs);
+    const nextMs = expression.kind === 'at' ? schedule.nextMs : expression.nextMs(nowMs, createdMs);
+    const adjusted = { ...schedule, createdMs, nextMs };
+    if (nextMs !== schedule.nextMs) sql.setNext.run({ ...key(adjusted.scope, adjusted.name), nextMs: nextMs ?? null });
+    arm(adjusted, expression);
   }
   return schedules;
 }

@@ -6,7 +6,7 @@
  * died runs again; that is why Lambda asks functions to be idempotent, here as there.
  * https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
  */
-import type { Cancel, Clock } from '../clock.ts';
+import { type Cancel, type Clock, sleep } from '../clock.ts';
 import type { Invocation, Outcome } from '../environment/invocation.ts';
 import type { FunctionVersion } from '../functions/function.ts';
 import type { FunctionFeatures } from '../functions/function-features.ts';
@@ -16,7 +16,7 @@ import { renderFunctionArn } from '../protocol/names.ts';
 import { QUOTAS } from '../protocol/quotas.ts';
 import { ServiceError } from '../protocol/service-errors.ts';
 import type { Queues } from '../queues/queue.ts';
-import type { Counts, Message } from '../queues/queue-store.ts';
+import type { Counts, Message, QueueStore } from '../queues/queue-store.ts';
 import type { Condition, Delivery, EndedEvent } from './async-destinations.ts';
 import { deadLetterAttributes, renderRecord } from './async-destinations.ts';
 import { RECURSION_MESSAGE } from './recursion.ts';
@@ -111,7 +111,10 @@ export function createAsyncInvocations(options: AsyncInvocationsOptions): AsyncI
     if (worker.isPumping || isClosing) return;
     worker.isPumping = true;
     const pumping = pumpUntilDone(worker)
-      .catch((failure: unknown) => log.error({ err: failure, queue: worker.queue }, 'events could not be taken'))
+      .catch((failure: unknown) => {
+        log.error({ err: failure, queue: worker.queue }, 'events could not be taken, which is tried again');
+        worker.cancelTimer = clock.after(BACKOFF_MS.first, () => pump(worker));
+      })
       .finally(() => {
         worker.isPumping = false;
         running.delete(pumping);
@@ -161,11 +164,24 @@ export function createAsyncInvocations(options: AsyncInvocationsOptions): AsyncI
     if (verdict.kind === 'again') {
       const visibleMs = clock.epochMs() + verdict.inMs;
       const changed: Details = { ...details, attempts: verdict.attempts, throttles: verdict.throttles };
-      await queues.write((store) => store.giveBack(worker.queue, message.id, visibleMs, JSON.stringify(changed)));
+      await conclude((store) => store.giveBack(worker.queue, message.id, visibleMs, JSON.stringify(changed)));
       return;
     }
     if (verdict.kind !== 'dropped') await report(verdict.event, verdict.version, details, worker.scope);
-    await queues.write((store) => store.remove(worker.queue, message.id));
+    await conclude((store) => store.remove(worker.queue, message.id));
+  }
+
+  /** Writes how it went on with an event, until that is written: a disk may be full for a while. */
+  async function conclude(change: (store: QueueStore) => unknown): Promise<void> {
+    while (!isClosing) {
+      try {
+        await queues.write(change);
+        return;
+      } catch (failure) {
+        log.error({ err: failure }, 'what became of an event could not be written, which is tried again');
+        await sleep(clock, BACKOFF_MS.first);
+      }
+    }
   }
 
   type Verdict =
@@ -286,10 +302,12 @@ export function createAsyncInvocations(options: AsyncInvocationsOptions): AsyncI
   return {
     async accept({ scope, payload, ...rest }) {
       const queue = queueOf(scope, rest.name);
-      const nowMs = clock.epochMs();
-      const details: Details = { ...rest, attempts: 0, throttles: 0 };
-      const message = { body: payload, details: JSON.stringify(details), sentMs: nowMs, visibleMs: nowMs };
-      await queues.write((store) => store.insert(queue, message));
+      const details = JSON.stringify({ ...rest, attempts: 0, throttles: 0 } satisfies Details);
+      await queues.write((store) => {
+        // The time at which it can run: what a schedule sends while the clock is moved on does not age on the way.
+        const nowMs = clock.epochMs();
+        return store.insert(queue, { body: payload, details, sentMs: nowMs, visibleMs: nowMs });
+      });
       pump(workerOf(queue));
     },
     pending: (scope, name) => queues.store.counts(queueOf(scope, name), clock.epochMs()),
