@@ -14,6 +14,7 @@ import { SERVICE_ERRORS } from '../src/protocol/service-errors.ts';
 import { SNS_OPERATIONS } from '../src/protocol/sns-operations.ts';
 import { SQS_OPERATIONS } from '../src/protocol/sqs-operations.ts';
 import { STS_OPERATIONS } from '../src/protocol/sts-operations.ts';
+import { refusalTestOf, type TestPlace, testOf } from './operation-tests.ts';
 
 export type DocumentTable = {
   readonly file: string;
@@ -55,6 +56,7 @@ export const DOCUMENT_TABLES: readonly DocumentTable[] = [
       literal(operation),
       support.kind,
       remarkOn(support),
+      testNamed(support.kind === 'refused' ? refusalTestOf(operation) : testOf(operation)),
     ]),
   },
   {
@@ -70,6 +72,11 @@ export const DOCUMENT_TABLES: readonly DocumentTable[] = [
     }).map(([service, operations]) => [service, Object.keys(operations).map(literal).join(', ')]),
   },
 ];
+
+/** As the tables of docs/behaviour/ name their tests. */
+function testNamed({ file, title }: TestPlace): string {
+  return `${literal(file)}: ${title}`;
+}
 
 function remarkOn(support: Support): string {
   switch (support.kind) {

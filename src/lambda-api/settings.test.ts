@@ -673,4 +673,14 @@ it('runtime updates, recursion and scaling are given back as they were set', asy
   await api.client.send(new sdk.PutFunctionRecursionConfigCommand({ ...target, RecursiveLoop: 'Allow' }));
   const allowed = await api.client.send(new sdk.GetFunctionRecursionConfigCommand(target));
   expect(allowed.RecursiveLoop).toBe('Allow');
+  const version = { ...target, Qualifier: '1' };
+  const FunctionScalingConfig = { MinExecutionEnvironments: 1, MaxExecutionEnvironments: 5 };
+  const put = await api.client.send(new sdk.PutFunctionScalingConfigCommand({ ...version, FunctionScalingConfig }));
+  expect(put.FunctionState).toBe('Active');
+  const scaling = await api.client.send(new sdk.GetFunctionScalingConfigCommand(version));
+  expect(scaling).toMatchObject({
+    FunctionArn: `${FUNCTION_ARN}:set:1`,
+    AppliedFunctionScalingConfig: FunctionScalingConfig,
+    RequestedFunctionScalingConfig: FunctionScalingConfig,
+  });
 });

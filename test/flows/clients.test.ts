@@ -255,6 +255,15 @@ describe.each(Object.keys(CALLING_CLIENTS))('%s', { timeout: 60_000 }, (name) =>
       AllowedPublishers: { SigningProfileVersionArns: [profile] },
     });
     const { CodeSigningConfigArn } = CodeSigningConfig;
+    await call('UpdateCodeSigningConfig', { CodeSigningConfigArn, Description: 'mine' });
+    const { CodeSigningConfigs } = await call('ListCodeSigningConfigs', {});
+    expect(CodeSigningConfigs).toContainEqual(
+      expect.objectContaining({
+        CodeSigningConfigArn,
+        Description: 'mine',
+        CodeSigningPolicies: { UntrustedArtifactOnDeployment: 'Warn' },
+      }),
+    );
     await call('PutFunctionCodeSigningConfig', { FunctionName, CodeSigningConfigArn });
     expect(await call('GetFunctionCodeSigningConfig', { FunctionName })).toEqual({
       FunctionName,
