@@ -56,6 +56,17 @@ describe('requireIsolatedNetwork', () => {
     );
   });
 
+  it('is told what a trial ran into that cannot go well', async () => {
+    const found = await probeHost({ isolatedPort: 65_536 });
+    expect(found.host).toBeDefined();
+    expect(found.isolatedNetwork).toMatchObject({
+      ok: false,
+      detail: expect.stringContaining('(65536)'),
+      remedy: expect.stringContaining('--unshare-net'),
+    });
+    expect(() => requireIsolatedNetwork(found)).toThrow(expect.objectContaining({ code: 'no-isolated-network' }));
+  });
+
   it('takes a machine on which the trial went well', async () => {
     const found = await probeHost({ isolatedPort: 9001 });
     expect(found.isolatedNetwork).toMatchObject({ ok: true, detail: expect.stringContaining('--network isolated') });

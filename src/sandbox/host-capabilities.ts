@@ -155,9 +155,15 @@ export function requireIsolatedNetwork(capabilities: HostCapabilities): void {
 }
 
 /**
- * Why a trial failed and what mends it, from bubblewrap's or nsenter's words and the kernel's settings. Pure.
+ * Why a trial failed and what mends it, from bubblewrap's or nsenter's words and the kernel's settings. `namespace` is
+ * the option by which bubblewrap makes the one that was tried. Pure.
  */
-export function explainFailure(words: string, settings: KernelSettings, isRoot: boolean): string {
+export function explainFailure(
+  words: string,
+  settings: KernelSettings,
+  isRoot: boolean,
+  namespace: '--unshare-pid' | '--unshare-net' = '--unshare-pid',
+): string {
   if (settings.appArmorRestricts === 1 && !isRoot) {
     return (
       'AppArmor keeps ordinary users from making namespaces (Ubuntu). Allow it: ' +
@@ -175,7 +181,7 @@ export function explainFailure(words: string, settings: KernelSettings, isRoot: 
   if (/proc on/.test(words)) {
     return 'The container hides parts of /proc. Start it with `--security-opt systempaths=unconfined`.';
   }
-  return 'Look at what bubblewrap says; `bwrap --ro-bind / / --unshare-pid true` should work here and does not.';
+  return `Look at what bubblewrap says; \`bwrap --ro-bind / / ${namespace} true\` should work here and does not.`;
 }
 
 /**
@@ -334,7 +340,7 @@ function checkNetwork({ failure }: NetworkTrial, settings: KernelSettings, isRoo
     ok: failure === undefined,
     isRequired: false,
     detail: failure ?? '`--network isolated` can be had: a process ran in a network of its own',
-    remedy: failure === undefined ? undefined : explainFailure(failure, settings, isRoot),
+    remedy: failure === undefined ? undefined : explainFailure(failure, settings, isRoot, '--unshare-net'),
   };
 }
 
@@ -414,11 +420,17 @@ async function tryHost(
     await tryMore(sandbox);
     return undefined;
   } catch (failure) {
-    return failure instanceof Error ? failure.message : String(failure);
+    return wordsOf(failure);
   } finally {
     await sandboxes.close();
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** What went wrong in the words of who noticed it. */
+function wordsOf(failure: unknown): string {
+  if (!(failure instanceof Error)) return String(failure);
+  return failure.cause === undefined ? failure.message : wordsOf(failure.cause);
 }
 
 function readSettings(): KernelSettings {

@@ -26,12 +26,16 @@ process.once('disconnect', () => process.exit());
 process.on('message', ({ call, listen, connect }) => {
   const answer = (socket, problem) => process.send({ call, pid: process.pid, problem }, socket);
   const fail = (failure) => answer(undefined, failure.message);
-  if (listen === undefined) {
-    const socket = new Socket().pause().once('error', fail);
-    socket.connect(connect, '127.0.0.1', () => answer(socket));
-  } else {
-    const server = createServer().once('error', fail);
-    server.listen({ host: '127.0.0.1', port: listen, backlog: 511 }, () => answer(server));
+  try {
+    if (listen === undefined) {
+      const socket = new Socket().pause().once('error', fail);
+      socket.connect(connect, '127.0.0.1', () => answer(socket));
+    } else {
+      const server = createServer().once('error', fail);
+      server.listen({ host: '127.0.0.1', port: listen, backlog: 511 }, () => answer(server));
+    }
+  } catch (failure) {
+    fail(failure);
   }
 });`;
 
@@ -47,7 +51,7 @@ export class NetworkHelper {
     this.#child = startTalkingChild(file, args, (message, socket) => this.#hear(message as Answer, socket));
     const words = readAll(this.#child.stderr);
     void this.#child.exited.then(async () => {
-      const reason = (await words).trim() || 'it ended without a word';
+      const reason = (await words).trim() || 'the helper in the network ended without a word';
       for (const { reject } of this.#waiting.values()) reject(new Error(reason));
       this.#waiting.clear();
     });

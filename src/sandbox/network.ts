@@ -9,6 +9,7 @@
  */
 import { closeSync, constants, openSync } from 'node:fs';
 import { Server, Socket } from 'node:net';
+import { OperatorError } from '../operator-error.ts';
 import { NetworkHelper } from './network-helper.ts';
 import type { SandboxNetwork } from './sandbox.ts';
 import type { SandboxHost } from './sandbox-host.ts';
@@ -20,8 +21,20 @@ export interface Network extends SandboxNetwork {
   close(): Promise<void>;
 }
 
-/** Makes a network in which `port` is listened on. Takes as long as Node takes to start. Rejects with the reason. */
+/**
+ * Makes a network in which `port` is listened on. Takes as long as Node takes to start. Rejects with `OperatorError`
+ * 'no-isolated-network', whose cause is what the kernel or bubblewrap said.
+ */
 export async function openNetwork(host: SandboxHost, port: number): Promise<Network> {
+  try {
+    return await makeNetwork(host, port);
+  } catch (failure) {
+    const reason = failure instanceof Error ? failure.message : String(failure);
+    throw new OperatorError('no-isolated-network', { reason, remedy: 'Run `lamella doctor`.' }, failure);
+  }
+}
+
+async function makeNetwork(host: SandboxHost, port: number): Promise<Network> {
   const isUser = host.identity.kind === 'user-namespace';
   const user = isUser ? ['--unshare-user', '--uid', '0', '--gid', '0'] : [];
   const maker = new NetworkHelper(host, [
