@@ -1,6 +1,6 @@
 /**
  * A soak: thousands of invocations with one in a hundred crashing, running out of time or of memory. At the end nothing
- * may be left over: no process, mount, control group, descriptor or folder; and the service's memory is flat.
+ * may be left over: no process, mount, control group, loop device, descriptor or folder; and the service's memory is flat.
  * `node scripts/run.mjs bench soak [invocations]`; ends with 1 when something leaked.
  */
 import { spawn } from 'node:child_process';
@@ -102,11 +102,11 @@ async function client(): Promise<void> {
 const seconds = (performance.now() - startedAt) / 1000;
 agent.destroy();
 // Idle environments spin down after a second; then only what belongs to the service itself is left.
-const environments = join(folder, 'data/run/environments');
-while (readdirSync(environments).length > 0) await new Promise((settle) => setTimeout(settle, 200));
+const functions = () => descendants(pid).filter((child) => commandOf(child).includes('python3')).length;
+for (let second = 0; second < 30 && functions() > 0; second++) await new Promise((settle) => setTimeout(settle, 1000));
 const left = {
   descriptors: readdirSync(`/proc/${pid}/fd`).length,
-  sandboxes: descendants(pid).filter((child) => commandOf(child).includes('python3')).length,
+  sandboxes: functions(),
   listeners: readFileSync('/proc/net/tcp', 'latin1')
     .split('\n')
     .filter((row) => /^ *\d+: [0-9A-F]{6}7F:2329 \S+ 0A /.test(row) && !/: 0100007F/.test(row)).length,
@@ -119,6 +119,7 @@ const after = {
     .split('\n')
     .filter((row) => row.includes(folder)).length,
   controlGroups: controlGroups(pid),
+  loopDevices: loopDevices(),
   folders: readdirSync(join(folder, 'data'))
     .filter((name) => name === 'run')
     .flatMap((name) => readdirSync(join(folder, 'data', name), { recursive: true, encoding: 'utf8' })).length,
@@ -182,6 +183,17 @@ function rootOf(process: string): string {
 function controlGroups(of: number): number {
   const found = readdirSync('/sys/fs/cgroup', { recursive: true, encoding: 'utf8' });
   return found.filter((path) => new RegExp(`lamella-\\d+-${of}-`).test(path)).length;
+}
+
+/** Devices whose file lies in our folder, also when it has no name any more. */
+function loopDevices(): number {
+  return readdirSync('/sys/block').filter((name) => {
+    try {
+      return readFileSync(`/sys/block/${name}/loop/backing_file`, 'utf8').startsWith(folder);
+    } catch {
+      return false;
+    }
+  }).length;
 }
 
 function zipOf(bootstrap: string): Promise<Buffer> {

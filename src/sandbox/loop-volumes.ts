@@ -4,7 +4,7 @@
  * service ended. The files have no name any more once they are mounted.
  *
  * Making a file system takes long, so there is one template for each size, which is copied; and volumes are mounted
- * ahead of need, because a cold start has no time for it.
+ * ahead of need, because a cold start has no time for it. When many are needed at once, several are mounted at a time.
  */
 import assert from 'node:assert/strict';
 import { closeSync, ftruncateSync, mkdirSync, openSync, rmdirSync, rmSync } from 'node:fs';
@@ -32,6 +32,9 @@ const SLACK_BLOCKS = 16;
 /** Volumes kept ready: of the usual size, and of each other size that was asked for lately. */
 const READY = { usual: 2, other: 1 };
 const OTHER_SIZES = 3;
+
+/** How many volumes are mounted at once: to wait for a loop device takes longer than to work on it. */
+const MOST_WORKERS = 8;
 
 /** No journal and no barriers: nothing here is to survive a crash. Tables are empty because the file is. */
 const MOUNT_OPTIONS = 'loop,nosuid,nodev,noatime,noinit_itable,nobarrier';
@@ -151,38 +154,89 @@ export async function tryLoopVolume(tools: SandboxTools & VolumeTools, folder: s
 interface Keeper {
   readonly pid: number;
   readonly started: Promise<void>;
-  /** Rejects when it could not be done. One request at a time is worked on. */
+  /** Rejects when it could not be done. */
   ask(request: string): Promise<void>;
   /** Ends it, whatever it is working on. */
   end(): Promise<void>;
 }
 
+/** One who works on a request at a time. */
+interface Worker extends Pick<Keeper, 'started' | 'ask' | 'end'> {
+  readonly child: Child;
+}
+
+/** The first worker holds the namespace and stays; others come to help while there is more than one request. */
 function startKeeper(tools: SandboxTools & VolumeTools, folder: string): Keeper {
-  const shell = [tools.sh, '-c', KEEPER, tools.sh, tools.cp, tools.mount, tools.umount, folder];
   // What the host mounts later is seen inside; what is mounted inside is not seen by the host.
-  const unshare = [tools.unshare, '--mount', '--propagation', 'slave', '--', ...shell];
-  const child: Child = startChild(tools.setpriv, ['--pdeathsig', 'KILL', ...unshare], ['pipe', 'pipe', 'ignore']);
+  const first = startWorker(tools, folder, [tools.unshare, '--mount', '--propagation', 'slave', '--']);
+  const idle = [first];
+  const all = new Set(idle);
+  const queue: ((worker: Worker) => void)[] = [];
+  const help = (): void => {
+    const worker = startWorker(tools, folder, [tools.nsenter, `--mount=/proc/${first.child.pid}/ns/mnt`, '--']);
+    all.add(worker);
+    void worker.started.then(() => giveBack(worker));
+  };
+  const giveBack = (worker: Worker): void => {
+    const next = queue.shift();
+    if (next) next(worker);
+    else if (worker === first) idle.push(worker);
+    else {
+      all.delete(worker);
+      void worker.end();
+    }
+  };
+  const take = (): Promise<Worker> => {
+    const worker = idle.pop();
+    if (worker) return Promise.resolve(worker);
+    if (all.size < MOST_WORKERS && first.child.exit() === undefined) help();
+    return new Promise((resolve) => queue.push(resolve));
+  };
+  return {
+    pid: first.child.pid,
+    started: first.started,
+    async ask(request) {
+      const worker = await take();
+      try {
+        await worker.ask(request);
+      } finally {
+        giveBack(worker);
+      }
+    },
+    async end() {
+      await Promise.all([...all].map((worker) => worker.end()));
+    },
+  };
+}
+
+function startWorker(tools: SandboxTools & VolumeTools, folder: string, entry: readonly string[]): Worker {
+  const shell = [tools.sh, '-c', KEEPER, tools.sh, tools.cp, tools.mount, tools.umount, folder];
+  const child: Child = startChild(
+    tools.setpriv,
+    ['--pdeathsig', 'KILL', ...entry, ...shell],
+    ['pipe', 'pipe', 'ignore'],
+  );
   const [requests, answers] = child.pipes;
-  assert(requests && answers, 'the keeper has pipes');
-  const waiting: ((line: string) => void)[] = [];
-  const started = new Promise<void>((resolve) => waiting.push(() => resolve()));
+  assert(requests && answers, 'a worker has pipes');
+  let answer: (line: string) => void = () => {};
+  const started = new Promise<void>((resolve) => {
+    answer = () => resolve();
+  });
   let text = '';
   answers.on('data', (chunk: Buffer) => {
     const lines = (text + chunk.toString()).split('\n');
     text = lines.pop() ?? '';
-    for (const line of lines) waiting.shift()?.(line);
+    for (const line of lines) answer(line);
   });
-  void child.exited.then(() => {
-    for (const answer of waiting.splice(0)) answer('failed: the keeper of the volumes has ended');
-  });
+  const gone = 'failed: the keeper of the volumes has ended';
+  void child.exited.then(() => answer(gone));
   return {
-    pid: child.pid,
+    child,
     started,
     ask(request) {
       return new Promise((resolve, reject) => {
-        const answer = (line: string) => (line === 'ok' ? resolve() : reject(new Error(line.replace('failed: ', ''))));
-        if (child.exit() !== undefined) return answer('failed: the keeper of the volumes has ended');
-        waiting.push(answer);
+        answer = (line) => (line === 'ok' ? resolve() : reject(new Error(line.replace('failed: ', ''))));
+        if (child.exit() !== undefined) return answer(gone);
         requests.write(`${request}\n`);
       });
     },
