@@ -30,6 +30,7 @@ const SAMPLES = [
   ['dynamodb', 'DynamoDbEvent', `${LAMBDA}/with-ddb.html`],
   ['kinesis', 'KinesisEvent', `${LAMBDA}/with-kinesis.html`],
   ['kafka', 'KafkaEvent', `${LAMBDA}/with-msk.html`],
+  ['kafka-self-managed', 'KafkaEvent', `${LAMBDA}/with-kafka.html`],
   ['activemq', 'MqEvent', `${LAMBDA}/with-mq.html`],
   ['rabbitmq', 'MqEvent', `${LAMBDA}/with-mq.html`],
   ['websocket', 'WebSocketEvent', `${GATEWAY}/apigateway-websocket-api-mapping-template-reference.html`],
@@ -46,6 +47,16 @@ const SAMPLES = [
   ['authorizer-token', 'AuthorizerEvent', `${GATEWAY}/api-gateway-lambda-authorizer-input.html`],
   ['authorizer-http-2', 'AuthorizerEvent', `${GATEWAY}/http-api-lambda-authorizer.html`],
   ['appsync', 'AppSyncEvent', 'https://docs.aws.amazon.com/appsync/latest/devguide/resolver-context-reference-js.html'],
+  [
+    'appsync-batch',
+    'AppSyncBatchEvent',
+    'https://docs.aws.amazon.com/appsync/latest/devguide/tutorial-lambda-resolvers.html',
+  ],
+  [
+    'cloudwatch-alarm',
+    'CloudWatchAlarmEvent',
+    'https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-actions-Lambda.html',
+  ],
   [
     'appsync-authorizer',
     'AppSyncAuthorizerEvent',
@@ -123,6 +134,24 @@ describe('what the events add', () => {
       'sqs',
       'Event\\SqsEvent::of($in)->each(fn ($r) => $r->messageId[0] === "2" ? throw new Exception("no") : 1)',
       { batchItemFailures: [{ itemIdentifier: '2e1424d4-f796-459a-8184-9c92662be6da' }] },
+    ],
+    [
+      'the messages of ActiveMQ under its other name',
+      'activemq',
+      'count(Event\\MqEvent::of(["eventSource" => "aws:amq"] + $in)->all())',
+      1,
+    ],
+    [
+      'each field of a batch',
+      'appsync-batch',
+      'Event\\AppSyncBatchEvent::of($in)->each(fn ($e) => $e->fieldName() . " " . $e->argument("id"))',
+      ['getSomething my identifier', 'getSomething another'],
+    ],
+    [
+      'the state of an alarm',
+      'cloudwatch-alarm',
+      '[($e = Event\\CloudWatchAlarmEvent::of($in))->alarmName(), $e->state(), $e->previousState(), $e->reason()]',
+      ['lambda-demo-metric-alarm', 'ALARM', 'INSUFFICIENT_DATA', 'test'],
     ],
     ['an empty list when none failed', 'sqs', 'Event\\SqsEvent::of($in)->each(fn () => 1)', { batchItemFailures: [] }],
     [
@@ -330,6 +359,12 @@ describe('a handler', () => {
     const { kind, body } = await run(source, sample('sns'));
     expect(kind).toBe('error');
     expect(JSON.parse(body)).toMatchObject({ errorMessage: expect.stringContaining('but the event is from aws:sns') });
+  });
+
+  it('returns an event as it came, `{}` and all', async () => {
+    const event = '{"version":"0","source":"aws.x","detail-type":"t","detail":{"empty":{},"list":[],"n":1.0}}';
+    const source = '<?php return fn (Lamella\\Event\\EventBridgeEvent $e) => $e;';
+    expect((await run(source, event)).body).toBe(event);
   });
 
   it('returns an event of Cognito as it came but for the response, `{}` and all', async () => {

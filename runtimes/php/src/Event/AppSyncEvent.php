@@ -19,12 +19,12 @@ final class AppSyncEvent extends Event
 {
     public function fieldName(): string
     {
-        return (string) $this->get('info.fieldName');
+        return (string) ($this->get('info.fieldName') ?? $this->raw['fieldName'] ?? '');
     }
 
     public function parentTypeName(): string
     {
-        return (string) $this->get('info.parentTypeName');
+        return (string) ($this->get('info.parentTypeName') ?? $this->raw['typeName'] ?? '');
     }
 
     public function argument(string $name, mixed $default = null): mixed
@@ -34,6 +34,7 @@ final class AppSyncEvent extends Event
 
     protected static function fits(array $event): bool
     {
-        return isset($event['info']['fieldName']);
+        // The second is what Amplify's resolvers send.
+        return isset($event['info']['fieldName']) || isset($event['fieldName'], $event['typeName'], $event['arguments']);
     }
 }

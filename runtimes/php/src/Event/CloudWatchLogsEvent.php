@@ -15,7 +15,7 @@ final class CloudWatchLogsEvent extends Event
     public function logs(): CloudWatchLogs
     {
         if ($this->logs === null) {
-            $json = gzdecode((string) base64_decode($this->awslogs['data'], true));
+            $json = zlib_decode((string) base64_decode($this->awslogs['data'], true));
             $this->logs = new CloudWatchLogs(json_decode((string) $json, true, flags: JSON_THROW_ON_ERROR));
         }
         return $this->logs;

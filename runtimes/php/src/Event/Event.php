@@ -11,6 +11,9 @@ namespace Lamella\Event;
 
 abstract class Event extends Shape
 {
+    /** As it came, if it is known. */
+    private ?string $json = null;
+
     /** Throws UnexpectedEvent. @param mixed $event the decoded event */
     public static function of(mixed $event): static
     {
@@ -18,6 +21,24 @@ abstract class Event extends Shape
             throw UnexpectedEvent::instead($event, static::class);
         }
         return new static($event);
+    }
+
+    /**
+     * Throws UnexpectedEvent, JsonException.
+     *
+     * @param string $json the event as it came
+     */
+    public static function fromJson(string $json): self
+    {
+        $event = static::of(json_decode($json, true, flags: JSON_THROW_ON_ERROR));
+        $event->json = $json;
+        return $event;
+    }
+
+    /** The event as it came, with `{}` where there was `{}`: to be passed on, or returned. */
+    public function jsonSerialize(): mixed
+    {
+        return $this->json === null ? $this->raw : json_decode($this->json);
     }
 
     /** @param array<array-key, mixed> $event */

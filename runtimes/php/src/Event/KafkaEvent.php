@@ -28,6 +28,7 @@ final class KafkaEvent extends Event
 
     protected static function fits(array $event): bool
     {
-        return isset($event['records']) && in_array($event['eventSource'] ?? '', ['aws:kafka', 'SelfManagedKafka'], true);
+        return isset($event['records'])
+            && in_array($event['eventSource'] ?? '', ['aws:kafka', 'SelfManagedKafka', 'aws:SelfManagedKafka'], true);
     }
 }

@@ -10,7 +10,7 @@ declare(strict_types=1);
 namespace Lamella\Event;
 
 /**
- * @property-read string $eventSource aws:mq or aws:rmq
+ * @property-read string $eventSource aws:mq or aws:amq (ActiveMQ), aws:rmq (RabbitMQ)
  * @property-read string $eventSourceArn
  * @property-read list<array<string, mixed>>|null $messages
  * @property-read array<string, list<array<string, mixed>>>|null $rmqMessagesByQueue
@@ -26,6 +26,6 @@ final class MqEvent extends Event
 
     protected static function fits(array $event): bool
     {
-        return in_array($event['eventSource'] ?? '', ['aws:mq', 'aws:rmq'], true);
+        return in_array($event['eventSource'] ?? '', ['aws:mq', 'aws:amq', 'aws:rmq'], true);
     }
 }
