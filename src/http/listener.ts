@@ -6,7 +6,7 @@ import { createServer } from 'node:http';
 import { type AddressInfo, type Socket, Server as TcpServer } from 'node:net';
 import type { Closeable } from '../lifetime.ts';
 import { OperatorError } from '../operator-error.ts';
-import type { HttpHandler } from './exchange.ts';
+import type { HttpHandler, HttpRequest, HttpResponse } from './exchange.ts';
 
 export interface Listener extends Closeable {
   readonly host: string;
@@ -32,6 +32,8 @@ export type ListenOptions = {
   readonly maxHeaderBytes?: number;
   /** How long a client may take to send the head of a request; slower ones get 408. Without it, for ever. */
   readonly headPatienceMs?: number;
+  /** Requests that come on a connection before the last has been answered wait for that, as in Go's server, AWS's. */
+  readonly inOrder?: boolean;
   /** Called with what a handler threw or rejected with. */
   readonly onFailure: (failure: unknown) => void;
 };
@@ -59,7 +61,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
   });
-  server.on('request', (request, response) => {
+  const handle = (request: HttpRequest, response: HttpResponse) => {
     const fail = (failure: unknown) => {
       options.onFailure(failure);
       if (response.headersSent) response.destroy();
@@ -71,7 +73,8 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     } catch (failure) {
       fail(failure);
     }
-  });
+  };
+  server.on('request', options.inOrder ? afterTheLast(handle) : handle);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (failure: NodeJS.ErrnoException) => {
       const { host, port } = options;
@@ -107,5 +110,18 @@ export async function listen(options: ListenOptions): Promise<Listener> {
       server.closeAllConnections();
       await closed;
     },
+  };
+}
+
+type Handle = (request: HttpRequest, response: HttpResponse) => void;
+
+/** Node itself only sends the answers in order. */
+function afterTheLast(handle: Handle): Handle {
+  const last = new WeakMap<Socket, HttpResponse>();
+  return (request, response) => {
+    const before = last.get(request.socket);
+    last.set(request.socket, response);
+    if (before === undefined || before.writableFinished) handle(request, response);
+    else before.once('close', () => before.writableFinished && handle(request, response));
   };
 }

@@ -224,6 +224,23 @@ describe('the Runtime API', () => {
     expect(await answered).toEqual({ kind: 'answered', answer: { kind: 'response-truncated' } });
   });
 
+  it('takes a response and the next poll that come in one piece one after the other', async () => {
+    await pollOnce();
+    offerAtPoll({ ...offer, requestId: 'second' });
+    const socket = connect(listener.port, '127.0.0.1').setEncoding('utf8');
+    socket.write(
+      `POST ${API}/invocation/${offer.requestId}/response HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\ndone` +
+        `GET ${API}/invocation/next HTTP/1.1\r\nHost: x\r\n\r\n`,
+    );
+    let text = '';
+    for await (const piece of socket) {
+      text += piece;
+      if (text.endsWith(offer.payload.toString())) break;
+    }
+    expect(text.match(/HTTP\/1.1 \d+|second/g)).toEqual(['HTTP/1.1 202', 'HTTP/1.1 200', 'second']);
+    expect(events.map(({ kind }) => kind)).toEqual(['runtime-ready', 'answer-begun', 'answered', 'runtime-ready']);
+  });
+
   it('collects a streamed response, and takes its error trailers as an error', async () => {
     await pollOnce();
     const streaming = { 'Lambda-Runtime-Function-Response-Mode': 'streaming', 'Transfer-Encoding': 'chunked' };

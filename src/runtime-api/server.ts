@@ -48,6 +48,7 @@ export function startRuntimeApi(options: RuntimeApiOptions): Promise<Listener> {
     port,
     server,
     maxHeaderBytes: HEAD_BYTES,
+    inOrder: true,
     onFailure,
     handler: (request, response) => route({ session, metadata, reach, trust }, request, response),
   });
