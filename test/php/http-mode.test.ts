@@ -206,19 +206,32 @@ describe('a script', () => {
     expect((await request('/')).body).toBe('fine');
   });
 
-  it('that does not end in time is stopped, answered for with 504, and named in the log; the next is served', async () => {
-    const { wrote } = startApp(
-      `if (isset($_GET['hang'])) { file_put_contents('php://stderr', "begun\\n"); sleep(60); } echo 'fine';`,
-    );
-    const deadline = { 'Lambda-Runtime-Deadline-Ms': String(Date.now() + 1500) };
-    const before = Date.now();
-    const answer = await functions.api.invoke(event('/slow?hang'), deadline);
-    expect(Date.now() - before).toBeLessThan(1500);
-    expect(JSON.parse(answer.body)).toMatchObject({ statusCode: 504 });
-    await wrote('begun');
-    await wrote('GET /slow (/index.php) was not answered within the');
-    expect((await request('/')).body).toBe('fine');
-  });
+  it.each([
+    ['sleeps', 'sleep(60);', true],
+    ['computes', 'while (true) strlen("x");', true],
+    ['waits where PHP cannot be interrupted', 'fread($waiting[0], 1);', false],
+  ])(
+    'that %s and does not end in time is stopped, answered for with 504, and named in the log; the next is served',
+    async (_name, code, endsByItself) => {
+      const { wrote } = startApp(
+        `if (isset($_GET['hang'])) { error_log('begun'); $waiting = stream_socket_pair(STREAM_PF_UNIX, STREAM_SOCK_STREAM, 0); ini_set('default_socket_timeout', 60); file_put_contents('php://stderr', "at once\\n");\n ${code} } echo getmypid();`,
+      );
+      const { body: pid } = await request('/');
+      const deadline = { 'Lambda-Runtime-Deadline-Ms': String(Date.now() + 1500) };
+      const before = Date.now();
+      const answer = await functions.api.invoke(event('/slow?hang'), deadline);
+      expect(Date.now() - before).toBeLessThan(1500);
+      expect(JSON.parse(answer.body)).toMatchObject({ statusCode: 504 });
+      await wrote('at once');
+      await wrote('GET /slow (/index.php) was not answered within the');
+      if (endsByItself) {
+        // What a script has logged comes with its end.
+        await wrote('begun');
+        await wrote('/var/task/public/index.php on line 2');
+      }
+      expect((await request('/')).body === pid).toBe(endsByItself);
+    },
+  );
 
   it('runs in a fresh process after as many requests as it is told', async () => {
     startApp('echo getmypid();', {}, { LAMELLA_MAX_INVOCATIONS: '2' });

@@ -15,9 +15,11 @@ use Lamella\Settings;
 
 final class FastCgiApplication
 {
-    /** Left of the invocation's time to answer and to start another process: at most, and of what there is. */
+    /** Left of the invocation's time to end a script and to answer: at most, and of what there is. */
     private const RESERVED_SECONDS = 0.5;
     private const RESERVED_SHARE = 0.15;
+    /** Of that, how much the script has to end by itself. */
+    private const GRACE_SHARE = 0.4;
     private const INIT_SECONDS = 9.0;
 
     private int $served = 0;
@@ -36,7 +38,7 @@ final class FastCgiApplication
         $php = new PhpCgi($root->folder);
         try {
             $ready = ['SCRIPT_FILENAME' => __DIR__ . '/ready.php', 'REQUEST_METHOD' => 'GET', 'REDIRECT_STATUS' => '200'];
-            $php->send($ready, '', microtime(true) + self::INIT_SECONDS);
+            $php->send($ready, '', microtime(true) + self::INIT_SECONDS, 0.0);
             while ($php->receive(microtime(true) + self::INIT_SECONDS) !== null) {
             }
         } catch (WorkerGone | WorkerTimedOut $failure) {
@@ -68,7 +70,8 @@ final class FastCgiApplication
     private function run(Request $request, string $script, string $pathInfo, Context $context): Response
     {
         $remaining = $context->getRemainingTimeInMillis() / 1000;
-        $deadline = microtime(true) + $remaining - min(self::RESERVED_SECONDS, $remaining * self::RESERVED_SHARE);
+        $reserved = min(self::RESERVED_SECONDS, $remaining * self::RESERVED_SHARE);
+        $deadline = microtime(true) + $remaining - $reserved;
         $params = ServerVariables::of($request, $this->root->folder, $script, $pathInfo) + [
             'LAMBDA_REQUEST_ID' => $context->requestId,
             'LAMBDA_REQUEST_CONTEXT' => self::json($request->event['requestContext'] ?? []),
@@ -82,7 +85,7 @@ final class FastCgiApplication
         ];
         $what = "{$request->method} {$request->path} ({$script})";
         try {
-            $this->php->send($params, $request->body, $deadline);
+            $this->php->send($params, $request->body, $deadline, $reserved * self::GRACE_SHARE);
             [$status, $headers, $body] = $this->head($deadline);
             if ($this->settings->streams && Response::mayHaveBody($status)) {
                 $body = $this->rest($body, $deadline);
@@ -94,13 +97,19 @@ final class FastCgiApplication
             return new Response($status, $headers, $body, $this->afterwards());
         } catch (WorkerTimedOut) {
             $seconds = round($remaining, 1);
-            self::log("{$what} was not answered within the {$seconds} s that were left. php-cgi has been stopped and started "
-                . 'again. Raise the timeout of the function, or find in the script what waits.');
-            return Response::text(504, "The web application did not answer in time.\n");
+            self::log("{$what} was not answered within the {$seconds} s that were left, and has been stopped. Raise the "
+                . 'timeout of the function, or find in the script what waits.');
+            return $this->failure(504, 'The web application did not answer in time.');
         } catch (WorkerGone $gone) {
-            self::log("{$what}: php-cgi ended before it had answered. {$gone->getMessage()} It has been started again.");
-            return Response::text(502, "The web application ended without an answer.\n");
+            self::log("{$what}: php-cgi ended before it had answered. {$gone->getMessage()} It is started again.");
+            return $this->failure(502, 'The web application ended without an answer.');
         }
+    }
+
+    private function failure(int $status, string $text): Response
+    {
+        $response = Response::text($status, "{$text}\n");
+        return new Response($status, $response->headers, $response->body, $this->php->prepare(...));
     }
 
     /** A new process after as many requests as it may serve, when the response is on its way. */

@@ -19,13 +19,18 @@ final class PhpCgi
         'cgi.fix_pathinfo' => '0',
         'expose_php' => '0',
         'max_execution_time' => '0',
+        // Else the query string would be taken for arguments of a command.
+        'register_argc_argv' => '0',
         'opcache.enable' => '1',
         'opcache.memory_consumption' => '128',
         'opcache.interned_strings_buffer' => '16',
         'opcache.max_accelerated_files' => '20000',
         'opcache.validate_timestamps' => '0',
+        'opcache.file_update_protection' => '0',
         'opcache.save_comments' => '1',
     ];
+    /** SIGPROF: by it PHP itself learns that the time of a script is over. */
+    private const TIME_IS_OVER = 27;
     private const OPCACHE = '/../lamella/ext/opcache.so';
 
     /** @var resource */
@@ -37,6 +42,7 @@ final class PhpCgi
     private ?FastCgi $connection = null;
     /** Whether a request has been sent whose answer has not ended. */
     private bool $isAnswering = false;
+    private float $grace = 0.0;
     private readonly string $address;
     private readonly string $binary;
 
@@ -60,12 +66,14 @@ final class PhpCgi
 
     /**
      * Sends a request, whose answer `receive` gives. A request of which the process had nothing when it went is sent again,
-     * to a new process; one that was taken never is. Throws WorkerGone, WorkerTimedOut: then the process has been replaced.
+     * to a new process; one that was taken never is. Throws WorkerGone, WorkerTimedOut: then the process has been stopped.
      *
      * @param array<string, string> $params
+     * @param float $grace seconds that a script has for its end when its time is over
      */
-    public function send(array $params, string $body, float $deadline): void
+    public function send(array $params, string $body, float $deadline, float $grace): void
     {
+        $this->grace = $grace;
         if ($this->isAnswering) {
             // Nobody wanted the rest of the last answer, but it would come first.
             $this->restart();
@@ -80,7 +88,7 @@ final class PhpCgi
                 $this->awaitFirstAnswer($deadline);
             }
         } catch (WorkerGone | WorkerTimedOut $failure) {
-            $this->restart();
+            $this->stop();
             throw $failure;
         }
     }
@@ -92,9 +100,22 @@ final class PhpCgi
             $piece = $this->connection->receive(self::log(...), $deadline);
             $this->isAnswering = $piece !== null;
             return $piece;
-        } catch (WorkerGone | WorkerTimedOut $failure) {
-            $this->restart();
-            throw $failure;
+        } catch (WorkerTimedOut $late) {
+            if (!$this->endsWhenTold()) {
+                $this->stop();
+            }
+            throw $late;
+        } catch (WorkerGone $gone) {
+            $this->stop();
+            throw $gone;
+        }
+    }
+
+    /** Starts the process if there is none. */
+    public function prepare(): void
+    {
+        if ($this->process === null) {
+            $this->start();
         }
     }
 
@@ -137,6 +158,24 @@ final class PhpCgi
         }
         $this->process = $process;
         $this->lifeline = $pipes[3];
+    }
+
+    /**
+     * What the script has logged comes with its end, and so does the line at which PHP has ended it. Only where it waits in
+     * a call that nothing interrupts, it has to be killed.
+     */
+    private function endsWhenTold(): bool
+    {
+        proc_terminate($this->process, self::TIME_IS_OVER);
+        $deadline = microtime(true) + $this->grace;
+        try {
+            while ($this->connection->receive(self::log(...), $deadline) !== null) {
+            }
+        } catch (WorkerGone | WorkerTimedOut) {
+            return false;
+        }
+        $this->isAnswering = false;
+        return true;
     }
 
     private function connection(): FastCgi
