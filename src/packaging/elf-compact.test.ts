@@ -67,6 +67,18 @@ describe('compactElf', () => {
     expect(run('exceptions')).toMatchObject({ status: 0, stdout: 'caught' });
   });
 
+  it('lets a program look at its stack that does not unwind it: the look ends early', () => {
+    const source = `#include <unwind.h>
+      #include <stdio.h>
+      static _Unwind_Reason_Code count(struct _Unwind_Context *c, void *n) { ++*(int *)n; _Unwind_GetCFA(c); return 0; }
+      int main(void) { int n = 0; _Unwind_Backtrace(count, &n); printf("%s", n > 1 ? "deep" : "shallow"); return 0; }`;
+    const options = ['-shared-libgcc', '-Wl,-z,separate-code', '-o', 'looks'];
+    compile('gcc', 'looks.c', source, options);
+    expect(run('looks').stdout).toBe('deep');
+    compact('looks');
+    expect(run('looks')).toEqual({ status: 0, stdout: 'shallow', stderr: '' });
+  });
+
   it('works on a file whose search path was rewritten, and again on its own result', () => {
     const moved = withSearchPath(readFileSync(join(folder, 'program')), '$ORIGIN/lib');
     const once = compactElf(moved);

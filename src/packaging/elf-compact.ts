@@ -27,6 +27,7 @@ const SHF_ALLOC = 2;
 const HEADER_SIZE = 64;
 /** Memory is mapped in pages of this size on x86_64; other processors may use larger ones, up to what a segment says. */
 const PAGE_X86_64 = 0x1000;
+const LOOKS_AT_THE_STACK = new Set(['_Unwind_Backtrace', '_Unwind_GetCFA', '_Unwind_GetIP', '_Unwind_GetIPInfo']);
 const UNWIND_TABLES = new Set(['.eh_frame', '.eh_frame_hdr']);
 
 /**
@@ -79,12 +80,19 @@ export function compactElf(original: Buffer): Buffer {
   return compact.length < original.length ? compact : original;
 }
 
-/** C++ has tables that say what to do with an exception; what walks the stack by itself asks for libgcc's unwinder. */
+/**
+ * C++ has tables that say what to do with an exception; what unwinds the stack by itself asks for libgcc's unwinder. To
+ * ask it only for a look at the stack, as PHP's JIT does for debuggers, is not to unwind.
+ */
 function usesExceptions(original: Buffer, sections: readonly Section[]): boolean {
-  const { needed } = parseElf(original);
+  const { needed, versionedWants } = parseElf(original);
+  const fromLibgcc = versionedWants.filter(({ library }) => library.startsWith('libgcc_s'));
+  const onlyLooks = fromLibgcc.length > 0 && fromLibgcc.every(({ symbol }) => LOOKS_AT_THE_STACK.has(symbol));
   return (
     sections.some(({ name }) => name === '.gcc_except_table') ||
-    needed.some((library) => /^(libstdc\+\+|libgcc_s|libc\+\+|libunwind)/.test(library))
+    needed.some(
+      (library) => /^(libstdc\+\+|libc\+\+|libunwind)/.test(library) || (/^libgcc_s/.test(library) && !onlyLooks),
+    )
   );
 }
 

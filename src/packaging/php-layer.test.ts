@@ -98,10 +98,20 @@ describe('a PHP layer', () => {
     expect(runInside({ opt: web, argv: withOpcache })).toContain('Zend OPcache');
   });
 
-  it('is at most 20 MB, 7 MB as an archive', () => {
-    expect(layer.unzippedBytes).toBeLessThanOrEqual(20_000_000);
-    expect(layer.zip.bytes).toBeLessThanOrEqual(7_000_000);
-    expect(statSync(join(folder.path, 'again.zip')).size).toBe(layer.zip.bytes);
+  it.each([
+    ['8.2', 20, 7],
+    ['8.3', 20, 7],
+    ['8.4', 20, 7],
+    // Its binary has opcache with its JIT and a parser of HTML inside, which makes it 5 MB larger.
+    ['8.5', 23, 8.2],
+  ])('is small: for PHP %s at most %s MB, %s MB as an archive', async (version, unzippedMb, zippedMb) => {
+    const output = join(folder.path, `small-${version}.zip`);
+    const { unzippedBytes, zip } = await buildPhpLayer({ version, output, cacheDir: CACHE_DIR });
+    expect([unzippedBytes <= unzippedMb * 1e6, zip.bytes <= zippedMb * 1e6], `${unzippedBytes}, ${zip.bytes}`).toEqual([
+      true,
+      true,
+    ]);
+    expect(statSync(output).size).toBe(zip.bytes);
   });
 
   it('resolves every library, symbol version and symbol by itself', () => {
@@ -122,12 +132,23 @@ describe('a PHP layer', () => {
     const said = await text(php.stdout as Readable);
     server.close();
     expect(said).toContain('int(401)');
-    expect(layer.standIns).toEqual(['libgssapi_krb5.so.2']);
+    expect(layer.standIns).toContain('libgssapi_krb5.so.2');
   });
+
+  it.each(['8.2', '8.5'])(
+    'has nobody to read a line from: readline of PHP %s finds the end of its input',
+    async (version) => {
+      const other = await laidOutPhpLayer(folder.path, { version, extensions: [] });
+      const script = `readline_add_history('a'); readline_completion_function(fn () => []); readline_redisplay();
+      var_dump(readline('? '), readline_info('line_buffer')); echo PHP_VERSION;`;
+      const said = runInside({ opt: other, argv: ['/opt/bin/php', '-r', script] });
+      expect(said).toMatch(new RegExp(`^bool\\(false\\)\nstring\\(0\\) ""\n${version}\\.\\d+$`));
+    },
+  );
 
   it('carries Kerberos when it is asked for', async () => {
     const { entries, standIns } = await planPhpLayer({ version: '8.4', kerberos: true, cacheDir: CACHE_DIR });
-    expect(standIns).toEqual([]);
+    expect(standIns).toEqual(['libedit.so.0']);
     expect(entries.map(({ path }) => path)).toEqual(
       expect.arrayContaining(['lamella/lib/libgssapi_krb5.so.2', 'lamella/lib/libkrb5.so.3']),
     );

@@ -56,10 +56,17 @@ type StandInRow = {
 /**
  * Kerberos is what curl and others can log in with; without a realm, which no function is part of, its functions fail in
  * any case, and the stand-in spares six libraries (GSS_S_UNAVAILABLE). Capstone, 10 MB, is for reading the machine code
- * that PHP's JIT makes (`opcache.jit_debug`); without it that is not printed.
+ * that PHP's JIT makes (`opcache.jit_debug`); without it that is not printed. Libedit, with a library for terminals, reads
+ * lines from a person, of whom there is none in a function: `readline()` gives false, as it does at the end of its input.
  */
 const STAND_INS: Readonly<Record<string, StandInRow>> = {
   'libgssapi_krb5.so.2': { result: 0x0010_0000, variables: /^GSS_C_|^gss_mech_|_oid$/ },
+  'libedit.so.0': {
+    result: 0,
+    variables: /^rl_(?!callback|completion_matches|on_new_line|redisplay)/,
+    unversioned:
+      /^(rl_|(add|clear|read|write|using)_history$|history_(get_history_state|list)$|readline$|tilde_expand$)/,
+  },
   'libcapstone.so.4': { result: 0x0001_0000, variables: /^$/, unversioned: /^cs_/ },
 };
 const GLIBC = ['libc.so.6', 'libm.so.6', 'libresolv.so.2', 'ld-linux-x86-64.so.2', 'ld-linux-aarch64.so.1'];

@@ -5,7 +5,12 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { CreateFunctionUrlConfigCommand, PublishLayerVersionCommand } from '@aws-sdk/client-lambda';
+import { CloudWatchLogsClient, FilterLogEventsCommand } from '@aws-sdk/client-cloudwatch-logs';
+import {
+  CreateFunctionUrlConfigCommand,
+  PublishLayerVersionCommand,
+  PutFunctionConcurrencyCommand,
+} from '@aws-sdk/client-lambda';
 import { entriesOfFolder, writeZip } from '../../src/packaging/zip-writer.ts';
 import { unpackedPhpLayer } from '../support/php-sandbox.ts';
 import { ROLE, type RunningService, startService } from '../support/running-service.ts';
@@ -16,7 +21,7 @@ export type DoorName = (typeof DOORS)[number];
 
 export type ServedApplication = {
   readonly service: RunningService;
-  /** A browser without cookies, whose address bar has the door's own address, or that of the host given. */
+  /** A browser without cookies, whose address bar has the door's own address. */
   browser(door: DoorName): Browser;
   /** What the function has logged so far. */
   log(): Promise<string>;
@@ -62,6 +67,8 @@ export async function serveApplication(request: ApplicationRequest): Promise<Ser
       Environment: { Variables: { LAMELLA_MODE: 'http', ...request.environment } },
     },
   );
+  // One environment, because what the applications put into /tmp is an environment's own.
+  await service.client.send(new PutFunctionConcurrencyCommand({ FunctionName: NAME, ReservedConcurrentExecutions: 1 }));
   const { port } = new URL(service.lamella.doors.url);
   const hosts = new Map<DoorName, string>();
   const url = await service.client.send(new CreateFunctionUrlConfigCommand({ FunctionName: NAME, AuthType: 'NONE' }));
@@ -82,7 +89,6 @@ export async function serveApplication(request: ApplicationRequest): Promise<Ser
     service,
     browser: (door) => new Browser(`http://${hosts.get(door)}/`, `127.0.0.1:${port}`),
     async log() {
-      const { FilterLogEventsCommand, CloudWatchLogsClient } = await import('@aws-sdk/client-cloudwatch-logs');
       const logs = new CloudWatchLogsClient({
         endpoint: service.url,
         region: 'us-east-1',

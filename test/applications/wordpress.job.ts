@@ -79,7 +79,8 @@ beforeAll(async () => {
   const environment = { DB_HOST: `${host}:${port}`, DB_USER: user, DB_PASSWORD: password };
   site = await serveApplication({ folder: folder.path, task, layer, handler: 'public/index.php', environment });
 
-  const browser = site.browser('HTTP API');
+  // The door that waits as long as the function may take.
+  const browser = site.browser('function URL');
   const welcome = await browser.get('/');
   expect(welcome.url.pathname).toBe('/wp-admin/install.php');
   const done = await browser.submit(welcome, /install\.php\?step=2|id="setup"/, {
