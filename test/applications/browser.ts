@@ -22,10 +22,15 @@ export class Browser {
   readonly #cookies = new Map<string, string>();
   readonly #address: { readonly host: string; readonly port: number };
   readonly #base: URL;
+  readonly #patience: () => Promise<void>;
 
-  /** `base` is what stands in the address bar; `address` (as `127.0.0.1:3000`) who really answers. */
-  constructor(base: string, address = new URL(base).host) {
+  /**
+   * `base` is what stands in the address bar; `address` (as `127.0.0.1:3000`) who really answers; `patience` is waited for
+   * before each request.
+   */
+  constructor(base: string, address: string, patience: () => Promise<void>) {
     this.#base = new URL(base);
+    this.#patience = patience;
     const [host = '', port = '80'] = address.split(':');
     this.#address = { host, port: Number(port) };
   }
@@ -76,7 +81,8 @@ export class Browser {
     return page;
   }
 
-  #once(method: string, url: URL, headers: Readonly<Record<string, string>>, body?: Buffer): Promise<Page> {
+  async #once(method: string, url: URL, headers: Readonly<Record<string, string>>, body?: Buffer): Promise<Page> {
+    await this.#patience();
     const cookie = [...this.#cookies].map(([name, value]) => `${name}=${value}`).join('; ');
     const sent = {
       host: url.host,

@@ -14,6 +14,7 @@ import {
 import { entriesOfFolder, writeZip } from '../../src/packaging/zip-writer.ts';
 import { unpackedPhpLayer } from '../support/php-sandbox.ts';
 import { ROLE, type RunningService, startService } from '../support/running-service.ts';
+import { until } from '../support/until.ts';
 import { Browser } from './browser.ts';
 
 export const DOORS = ['function URL', 'HTTP API', 'REST API', 'load balancer'] as const;
@@ -85,20 +86,32 @@ export async function serveApplication(request: ApplicationRequest): Promise<Ser
     });
     hosts.set(door, `${host}:${port}`);
   }
+  const logs = new CloudWatchLogsClient({
+    endpoint: service.url,
+    region: 'us-east-1',
+    credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
+  });
+  const log = async () => {
+    const { events } = await logs
+      .send(new FilterLogEventsCommand({ logGroupName: `/aws/lambda/${NAME}` }))
+      .catch(() => ({ events: [] }));
+    return (events ?? []).map(({ message }) => message).join('\n');
+  };
+  // A client has its answer before the environment is ready for the next; without this it would be throttled.
+  const isIdle = () =>
+    until(async () => {
+      const lines = (await log()).split('\n');
+      const count = (word: string) => lines.filter((line) => line.startsWith(`${word} RequestId`)).length;
+      return count('START') === count('REPORT');
+    });
   return {
     service,
-    browser: (door) => new Browser(`http://${hosts.get(door)}/`, `127.0.0.1:${port}`),
-    async log() {
-      const logs = new CloudWatchLogsClient({
-        endpoint: service.url,
-        region: 'us-east-1',
-        credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
-      });
-      const { events } = await logs.send(new FilterLogEventsCommand({ logGroupName: `/aws/lambda/${NAME}` }));
+    browser: (door) => new Browser(`http://${hosts.get(door)}/`, `127.0.0.1:${port}`, isIdle),
+    log,
+    async close() {
       logs.destroy();
-      return (events ?? []).map(({ message }) => message).join('\n');
+      await service.close();
     },
-    close: () => service.close(),
   };
 }
 
