@@ -7,6 +7,8 @@ import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { BuildOptions, OutputFile } from 'esbuild';
 import { OperatorError } from '../operator-error.ts';
+import { externalPackages } from './external-packages.ts';
+import type { Ignores } from './lamella-ignore.ts';
 import type { ZipEntry } from './zip-writer.ts';
 
 export type BundleOptions = {
@@ -68,8 +70,9 @@ export async function bundleHandlers(
   directory: string,
   sources: readonly string[],
   found: readonly ZipEntry[],
+  ignores: Ignores,
   options: BundleOptions,
-): Promise<{ entries: readonly ZipEntry[]; bundles: readonly string[] }> {
+): Promise<{ entries: readonly ZipEntry[]; bundles: readonly string[]; missing: readonly string[] }> {
   const { external = [], minify = false } = options;
   const outputs: OutputFile[] = [];
   const inputs = new Set<string>();
@@ -104,11 +107,12 @@ export async function bundleHandlers(
       content: { kind: 'bytes', bytes: Buffer.from(contents) },
     }),
   );
-  const packed = await externalPackages(directory, external);
-  const kept = found.filter(({ path }) => isKept(path, inputs, sources, packed));
+  const packed = await externalPackages(directory, external, ignores);
+  const kept = [...found.filter(({ path }) => isKept(path, inputs, sources)), ...packed.entries];
   const bundles = made.map(({ path }) => path).filter((path) => !path.endsWith('.map'));
   const paths = new Set(made.map(({ path }) => path));
-  return { entries: [...kept.filter(({ path }) => !paths.has(path)), ...made], bundles: bundles.sort() };
+  const entries = [...kept.filter(({ path }) => !paths.has(path)), ...made];
+  return { entries, bundles: bundles.sort(), missing: packed.missing };
 }
 
 /** What every use of esbuild here has in common. Output is named from `directory`, so that maps say nothing else. */
@@ -152,37 +156,12 @@ export async function formatOf(directory: string, source: string): Promise<'esm'
   }
 }
 
-function isKept(
-  path: string,
-  inputs: ReadonlySet<string>,
-  sources: readonly string[],
-  packed: ReadonlySet<string>,
-): boolean {
-  const module = /^node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1];
-  if (module !== undefined) return packed.has(module);
-  if (path.includes('/node_modules/') || inputs.has(path) || BUILD_FILES.test(path)) return false;
+function isKept(path: string, inputs: ReadonlySet<string>, sources: readonly string[]): boolean {
+  if (/(^|\/)node_modules(\/|$)/.test(path) || inputs.has(path) || BUILD_FILES.test(path)) return false;
   if (isTypeScript(path) || path.endsWith('.d.ts')) return false;
   // What a compiler left beside the source would be found before the bundle.
   const compiled = /^(.*)\.(js|mjs|cjs)(\.map)?$/.exec(path)?.[1];
   return compiled === undefined || !sources.some((source) => stem(source) === compiled);
-}
-
-/** The packages named, and those that they need, as far as they lie in node_modules. */
-async function externalPackages(directory: string, names: readonly string[]): Promise<ReadonlySet<string>> {
-  const packed = new Set<string>();
-  const visit = async (name: string): Promise<void> => {
-    if (packed.has(name)) return;
-    const file = join(directory, 'node_modules', name, 'package.json');
-    const text = await readFile(file, 'utf8').catch(() => undefined);
-    // Not installed here: a layer or the managed runtime has it.
-    if (text === undefined) return;
-    packed.add(name);
-    const { dependencies = {}, optionalDependencies = {}, peerDependencies = {} } = JSON.parse(text);
-    for (const each of Object.keys({ ...dependencies, ...optionalDependencies, ...peerDependencies }))
-      await visit(each);
-  };
-  for (const name of names) await visit(name);
-  return packed;
 }
 
 function stem(path: string): string {

@@ -117,6 +117,38 @@ describe('a package without TypeScript', () => {
     ]);
   });
 
+  it('remarks on links to what is not in the package, and on having nothing at all', async () => {
+    const root = write({ 'src/a.php': '', '.lamellaignore': '/tests/\n', 'tests/b.php': '' });
+    symlinkSync('tests/b.php', join(root, 'ignored'));
+    symlinkSync('nowhere', join(root, 'dangling'));
+    symlinkSync('src', join(root, 'folder'));
+    symlinkSync('.', join(root, 'self'));
+    expect((await pack(root)).remarks).toEqual([
+      expect.stringMatching(/^dangling is a link to nowhere, which is not in the package/),
+      expect.stringMatching(/^ignored is a link to tests\/b\.php, which is not in the package/),
+    ]);
+    mkdirSync(join(folder, 'empty'));
+    const empty = await packageFunction({
+      directory: join(folder, 'empty'),
+      output: join(folder, 'e.zip'),
+      bundle: true,
+    });
+    expect(empty.remarks).toEqual([expect.stringContaining('The package is empty')]);
+  });
+
+  it('that cannot be written is an error', async () => {
+    const root = write({ 'a.txt': '' });
+    const output = join(root, 'a.txt/function.zip');
+    const packing = packageFunction({ directory: root, output, bundle: true });
+    await expect(packing).rejects.toMatchObject({ code: 'file-unwritable' });
+  });
+
+  it.skipIf(process.getuid?.() === 0)('with a file that cannot be read is an error', async () => {
+    const root = write({ 'a.txt': '' });
+    chmodSync(join(root, 'a.txt'), 0);
+    await expect(pack(root)).rejects.toMatchObject({ code: 'file-unreadable' });
+  });
+
   it('beyond the limit is refused before it is written', async () => {
     const root = write({ 'small.txt': '' });
     execFileSync('truncate', ['-s', '262144001', join(root, 'large.bin')]);
@@ -180,6 +212,32 @@ describe('a TypeScript handler', () => {
       'package.json',
     ]);
     expect(run(unpacked, 'index.mjs', { name: 'you' })).toEqual({ text: 'YOU!' });
+  });
+
+  it('finds external packages as Node does: above the folder, through links, in several versions', async () => {
+    const store = 'node_modules/.pnpm';
+    const root = write({
+      'packages/shared/package.json': '{"name":"@acme/shared"}',
+      'packages/shared/index.ts': 'export const shared: string = "shared";',
+      [`${store}/foo@1/node_modules/foo/package.json`]: '{"name":"foo","dependencies":{"bar":"1"}}',
+      [`${store}/foo@1/node_modules/foo/index.js`]: 'module.exports = "foo of " + require("bar");',
+      [`${store}/bar@1/node_modules/bar/package.json`]: '{}',
+      [`${store}/bar@1/node_modules/bar/index.js`]: 'module.exports = "bar 1";',
+      [`${store}/bar@2/node_modules/bar/package.json`]: '{}',
+      [`${store}/bar@2/node_modules/bar/index.js`]: 'module.exports = "bar 2";',
+      'node_modules/@acme/.keep': '',
+      'services/api/index.mts': `
+        import foo from 'foo'; import bar from 'bar'; import { shared } from '@acme/shared';
+        export const handler = async () => [foo, bar, shared];`,
+    });
+    symlinkSync('../../packages/shared', join(root, 'node_modules/@acme/shared'));
+    symlinkSync('.pnpm/foo@1/node_modules/foo', join(root, 'node_modules/foo'));
+    symlinkSync('.pnpm/bar@2/node_modules/bar', join(root, 'node_modules/bar'));
+    symlinkSync('../../bar@1/node_modules/bar', join(root, store, 'foo@1/node_modules/bar'));
+    const external = ['bar', 'foo', 'not-here'];
+    const { unpacked, remarks } = await pack(join(root, 'services/api'), { external, sourceMap: false });
+    expect(run(unpacked, 'index.mjs', {})).toEqual(['foo of bar 1', 'bar 2', 'shared']);
+    expect(remarks).toEqual([expect.stringMatching(/^not-here is not installed, so it is not in the package/)]);
   });
 
   it('is smaller when that is asked for, and keeps its names', async () => {

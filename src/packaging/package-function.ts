@@ -8,7 +8,7 @@ import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { OperatorError } from '../operator-error.ts';
 import { QUOTAS } from '../protocol/quotas.ts';
 import { type BundleOptions, bundleHandlers, findHandlerSource, isTypeScript } from './bundle-handlers.ts';
-import { IGNORE_FILE, parseIgnore } from './lamella-ignore.ts';
+import { IGNORE_FILE, type Ignores, parseIgnore } from './lamella-ignore.ts';
 import type { Progress } from './npm-package.ts';
 import { stripTypes } from './strip-types.ts';
 import { entriesOfFolder, type WrittenZip, writeZip, type ZipEntry } from './zip-writer.ts';
@@ -36,13 +36,14 @@ export type FunctionPackage = {
 };
 
 /**
- * Writes the package. Throws `OperatorError`: `file-unreadable`, `handler-source-missing`, `bundle-failed`,
- * `package-too-large`.
+ * Writes the package. Throws `OperatorError`: `file-unreadable`, `file-unwritable`, `handler-source-missing`,
+ * `bundle-failed`, `package-too-large`.
  */
 export async function packageFunction(request: FunctionPackageRequest): Promise<FunctionPackage> {
   const directory = resolve(request.directory);
-  const found = await readFolder(directory, resolve(request.output));
-  const { entries, bundles } = await build(request, directory, found);
+  const ignores = parseIgnore(await readFile(join(directory, IGNORE_FILE), 'utf8').catch(() => ''));
+  const found = await readFolder(directory, resolve(request.output), ignores);
+  const { entries, bundles, missing = [] } = await build(request, directory, found, ignores);
   const unzippedBytes = await sizeOf(entries);
   if (unzippedBytes > QUOTAS.unzippedBytes) {
     throw new OperatorError('package-too-large', {
@@ -53,28 +54,31 @@ export async function packageFunction(request: FunctionPackageRequest): Promise<
   }
   request.onProgress?.(`Writing ${basename(request.output)}`);
   return {
-    zip: await writeZip(request.output, entries),
+    zip: await writeZip(request.output, entries).catch((failure) => throwUnusable(failure, request.output, entries)),
     unzippedBytes,
     bundles,
-    remarks: remarksOn(entries),
+    remarks: [...remarksOn(entries), ...missing.map(remarkOnMissing)],
   };
 }
 
-async function readFolder(directory: string, output: string): Promise<ZipEntry[]> {
+async function readFolder(directory: string, output: string, ignores: Ignores): Promise<ZipEntry[]> {
   const stats = await stat(directory).catch((failure: Error) => {
     throw new OperatorError('file-unreadable', { file: directory, reason: failure.message }, failure);
   });
   if (!stats.isDirectory()) throw new OperatorError('file-unreadable', { file: directory, reason: 'it is no folder' });
-  const ignores = parseIgnore(await readFile(join(directory, IGNORE_FILE), 'utf8').catch(() => ''));
   const own = relative(directory, output).split(sep).join('/');
-  return entriesOfFolder(directory, { admits: (path, isFolder) => path !== own && !ignores(path, isFolder) });
+  const admits = (path: string, isFolder: boolean) => path !== own && !ignores(path, isFolder);
+  return entriesOfFolder(directory, { admits }).catch((failure: NodeJS.ErrnoException) => {
+    throw new OperatorError('file-unreadable', { file: failure.path ?? directory, reason: failure.message }, failure);
+  });
 }
 
 async function build(
   request: FunctionPackageRequest,
   directory: string,
   found: readonly ZipEntry[],
-): Promise<{ entries: readonly ZipEntry[]; bundles: readonly string[] }> {
+  ignores: Ignores,
+): Promise<{ entries: readonly ZipEntry[]; bundles: readonly string[]; missing?: readonly string[] }> {
   const own = found.filter(({ path }) => !path.startsWith('node_modules/') && !path.includes('/node_modules/'));
   const hasTypeScript = own.some(({ path }) => isTypeScript(path));
   if (!hasTypeScript && request.handlers === undefined) return { entries: found, bundles: [] };
@@ -87,16 +91,25 @@ async function build(
     request.handlers,
   );
   request.onProgress?.(`Bundling ${sources.join(', ')}`);
-  return bundleHandlers(directory, sources, found, request);
+  return bundleHandlers(directory, sources, found, ignores, request);
+}
+
+/** What kept an archive from being written: a file that cannot be read, or the archive itself. */
+function throwUnusable(failure: NodeJS.ErrnoException, output: string, entries: readonly ZipEntry[]): never {
+  if (failure.code === undefined) throw failure;
+  const isSource = entries.some(({ content }) => content.kind === 'file' && content.source === failure.path);
+  const file = isSource ? String(failure.path) : output;
+  throw new OperatorError(isSource ? 'file-unreadable' : 'file-unwritable', { file, reason: failure.message }, failure);
 }
 
 function remarksOn(entries: readonly ZipEntry[]): string[] {
   const remarks: string[] = [];
+  if (entries.length === 0) remarks.push('The package is empty: Lambda refuses it. Is everything ignored?');
   for (const { path, mode, content } of entries) {
     if (path === 'bootstrap' && content.kind !== 'folder' && (mode & 0o111) === 0) {
       remarks.push('bootstrap is not executable: Lambda will refuse to start it. Mend it with chmod +x bootstrap.');
     }
-    if (content.kind === 'link' && leadsOut(path, content.target)) {
+    if (content.kind === 'link' && leadsOut(path, content.target, entries)) {
       remarks.push(`${path} is a link to ${content.target}, which is not in the package: it will lead nowhere.`);
     }
   }
@@ -104,9 +117,14 @@ function remarksOn(entries: readonly ZipEntry[]): string[] {
 }
 
 /** Absolute targets are left alone when they lie where Lambda has something. */
-function leadsOut(path: string, target: string): boolean {
+function leadsOut(path: string, target: string, entries: readonly ZipEntry[]): boolean {
   if (target.startsWith('/')) return !/^\/(opt|var\/task|tmp|usr|bin|lib|lib64|etc|dev|proc)(\/|$)/.test(target);
-  return join('/', 'task', dirname(path), target).split('/')[1] !== 'task';
+  const inside = relative('/task', join('/task', dirname(path), target));
+  return inside !== '' && !entries.some((entry) => entry.path === inside || entry.path.startsWith(`${inside}/`));
+}
+
+function remarkOnMissing(name: string): string {
+  return `${name} is not installed, so it is not in the package: a layer must bring it, or the managed runtime.`;
 }
 
 async function sizeOf(entries: readonly ZipEntry[]): Promise<number> {
