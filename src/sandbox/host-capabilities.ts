@@ -164,6 +164,13 @@ export function explainFailure(
   isRoot: boolean,
   namespace: '--unshare-pid' | '--unshare-net' = '--unshare-pid',
 ): string {
+  if (/max_\S*_namespaces|No space left on device/.test(words)) {
+    return (
+      "The kernel's limit on namespaces is reached, or is 0. Raise it: " +
+      '`sudo sysctl -w user.max_net_namespaces=15000 user.max_user_namespaces=15000` ' +
+      '(and the same in /etc/sysctl.d/ to keep it).'
+    );
+  }
   if (settings.appArmorRestricts === 1 && !isRoot) {
     return (
       'AppArmor keeps ordinary users from making namespaces (Ubuntu). Allow it: ' +

@@ -2,8 +2,10 @@
  * `lamella start --network isolated` through the whole service, as root and as an ordinary user: where the Runtime API
  * is, what can be reached and what cannot, telemetry, resets, and what is left at the end.
  */
+import { spawnSync } from 'node:child_process';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import {
   CreateFunctionCommand,
   type CreateFunctionCommandInput,
@@ -154,6 +156,29 @@ respond "$(cat /tmp/over-http /tmp/over-tcp 2>/dev/null)"`);
     expect(Number(after) - Number(before)).toBeLessThan(20);
     expect(await invoke('sleeps', 'sleep')).toMatch(/Task timed out after 1\.00 seconds/);
     expect((await invoke('sleeps')).split('\n')[0]).toBe(network);
+  });
+});
+
+describe('a machine whose kernel allows no network of its own', () => {
+  /** With a limit of the kernel's that is 0, in a user namespace, so that nobody else meets it. */
+  const lamellaThere = (...args: string[]) => {
+    const limit = 'echo 0 >/proc/sys/user/max_net_namespaces && exec "$0" "$@"';
+    const program = [process.execPath, join(lamella.folder, 'lamella/bin/lamella'), ...args];
+    return spawnSync('unshare', ['--user', '--map-root-user', 'sh', '-c', limit, ...program], { encoding: 'utf8' });
+  };
+
+  it('is told at the start what it lacks, what mends it, and how to do without', () => {
+    const { status, stderr } = lamellaThere('start', '--network', 'isolated', '--ephemeral', '--port', '0');
+    expect(stderr).toContain('This machine cannot give each execution environment a network of its own: bwrap: ');
+    expect(stderr).toContain('sudo sysctl -w user.max_net_namespaces=');
+    expect(stderr).toContain('leave out `--network isolated`');
+    expect(status).toBe(4);
+  });
+
+  it('is told by lamella doctor, which does not call it unfit for that', () => {
+    const { status, stdout } = lamellaThere('doctor');
+    expect(stdout).toMatch(/^limited +network of its own: bwrap: .*\n +.*sysctl -w user\.max_net_namespaces=/m);
+    expect(status).toBe(0);
   });
 });
 
