@@ -1,12 +1,14 @@
 /** Asynchronous invocations through the whole service: retries, age, throttles, destinations, recursion. */
 import {
   CreateAliasCommand,
+  DeleteFunctionCommand,
   InvokeAsyncCommand,
   InvokeCommand,
   PublishVersionCommand,
   PutFunctionConcurrencyCommand,
   PutFunctionEventInvokeConfigCommand,
   PutFunctionRecursionConfigCommand,
+  UpdateAliasCommand,
 } from '@aws-sdk/client-lambda';
 import { CreateBucketCommand, GetObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import { CreateTopicCommand, SNSClient, SubscribeCommand } from '@aws-sdk/client-sns';
@@ -226,6 +228,41 @@ describe('an event', () => {
     });
   });
 
+  it('goes where its alias points at each attempt', async () => {
+    await create('moves-on');
+    await service.client.send(new PublishVersionCommand({ FunctionName: 'moves-on' }));
+    const alias = { FunctionName: 'moves-on', Name: 'live' };
+    await service.client.send(new CreateAliasCommand({ ...alias, FunctionVersion: '1' }));
+    const queue = await createQueue('moved-on');
+    await configure('moves-on', {
+      Qualifier: 'live',
+      MaximumRetryAttempts: 1,
+      DestinationConfig: { OnFailure: { Destination: queue.arn } },
+    });
+    listener.answer('moves-on', () => ({ status: 500, body: FAILURE }));
+    await send('moves-on', {}, { Qualifier: 'live' });
+    await listener.next('moves-on');
+    await heldBack('moves-on');
+    await service.client.send(new UpdateAliasCommand({ ...alias, FunctionVersion: '$LATEST' }));
+    pass(60);
+    expect(JSON.parse((await queue.next()).Body ?? '')).toMatchObject({
+      requestContext: { condition: 'RetriesExhausted', approximateInvokeCount: 2 },
+      responseContext: { executedVersion: '$LATEST' },
+    });
+  });
+
+  it('is dropped when its function is gone', async () => {
+    await create('is-deleted');
+    listener.answer('is-deleted', () => ({ status: 500, body: FAILURE }));
+    await send('is-deleted', {});
+    await listener.next('is-deleted');
+    await heldBack('is-deleted');
+    await service.client.send(new DeleteFunctionCommand({ FunctionName: 'is-deleted' }));
+    pass(60);
+    await over('is-deleted');
+    expect(listener.waiting('is-deleted')).toBe(0);
+  });
+
   it('does not hold up the events of others', async () => {
     await create('stands-still');
     await create('goes-on');
@@ -302,8 +339,39 @@ describe('the end of an event', () => {
     });
   });
 
+  it('comes when the function was throttled for longer than the event may wait', async () => {
+    await create('always-busy', { Timeout: 60 });
+    const queue = await createQueue('never-free');
+    await service.client.send(
+      new PutFunctionConcurrencyCommand({ FunctionName: 'always-busy', ReservedConcurrentExecutions: 1 }),
+    );
+    await configure('always-busy', {
+      MaximumEventAgeInSeconds: 60,
+      DestinationConfig: { OnFailure: { Destination: queue.arn } },
+    });
+    let release = () => {};
+    listener.answer('always-busy', () => new Promise((resolve) => (release = () => resolve({ status: 200 }))));
+    const busy = service.invoke('always-busy', { first: true });
+    await listener.next('always-busy');
+    await send('always-busy', { second: true });
+    // Pauses of 1, 2, 4, 8 and 16 s; with one of 32 s it would be too old.
+    for (const seconds of [1, 2, 4, 8, 16]) {
+      await eventually(async () => expect(await pending('always-busy')).toMatchObject({ delayed: 1 }));
+      pass(seconds);
+    }
+    const record = JSON.parse((await queue.next()).Body ?? '');
+    expect(record).toMatchObject({
+      requestContext: { condition: 'EventAgeExceeded' },
+      requestPayload: { second: true },
+    });
+    expect(record.responseContext).toBeUndefined();
+    release();
+    await busy;
+  });
+
   it('comes at once for a function that may not run at all', async () => {
-    await create('may-not-run');
+    const dead = await createQueue('never-ran-dead');
+    await create('may-not-run', { DeadLetterConfig: { TargetArn: dead.arn } });
     const queue = await createQueue('never-ran');
     await configure('may-not-run', { DestinationConfig: { OnFailure: { Destination: queue.arn } } });
     await service.client.send(
@@ -320,6 +388,11 @@ describe('the end of an event', () => {
         approximateInvokeCount: 0,
       },
       requestPayload: {},
+    });
+    expect((await dead.next()).MessageAttributes).toEqual({
+      RequestID: { DataType: 'String', StringValue: requestId },
+      ErrorCode: { DataType: 'Number', StringValue: '429' },
+      ErrorMessage: { DataType: 'String', StringValue: 'Rate Exceeded.' },
     });
   });
 
@@ -345,6 +418,26 @@ describe('the end of an event', () => {
     const [record] = (event as { Records: { Sns: { Message: string } }[] }).Records;
     expect(JSON.parse(record?.Sns.Message ?? '')).toMatchObject({
       requestContext: { requestId, condition: 'Success' },
+    });
+  });
+
+  it('goes to a dead-letter topic with the attributes of the failure', async () => {
+    const { TopicArn = '' } = await sns.send(new CreateTopicCommand({ Name: 'dead-letters' }));
+    const queue = await createQueue('dead-letters');
+    await sns.send(new SubscribeCommand({ TopicArn, Protocol: 'sqs', Endpoint: queue.arn }));
+    await create('fails-aloud', { DeadLetterConfig: { TargetArn: TopicArn } });
+    await configure('fails-aloud', { MaximumRetryAttempts: 0 });
+    listener.answer('fails-aloud', () => ({ status: 500, body: FAILURE }));
+    const requestId = await send('fails-aloud', { n: 1 });
+    expect(JSON.parse((await queue.next()).Body ?? '')).toMatchObject({
+      Type: 'Notification',
+      TopicArn,
+      Message: '{"n":1}',
+      MessageAttributes: {
+        RequestID: { Type: 'String', Value: requestId },
+        ErrorCode: { Type: 'Number', Value: '200' },
+        ErrorMessage: { Type: 'String', Value: 'no' },
+      },
     });
   });
 
