@@ -82,6 +82,7 @@ const GARBAGE_INTERVAL_MS = 10 * 60_000;
  * Starts a service and resolves once it accepts connections. Throws `OperatorError` when this machine, the data folder
  * or the address is not fit; nothing is left behind then.
  * @example
+ * import { resolveOptions } from 'lamella/options';
  * const lamella = await start(resolveOptions({ port: 0, ephemeral: true }));
  * // any AWS client with endpoint lamella.url ...
  * await lamella.close();

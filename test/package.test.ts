@@ -51,11 +51,17 @@ describe('the npm package, installed in an empty folder', () => {
     expect(lamella(['--help'])).toMatch(/^ {2}start .*\n(.*\n)* {2}invoke /m);
   });
 
-  it('can be imported as a library', () => {
-    const program = "const { start } = await import('lamella'); process.stdout.write(typeof start);";
-    expect(
-      execFileSync(process.execPath, ['--input-type=module', '-e', program], { cwd: folder, encoding: 'utf8' }),
-    ).toBe('function');
+  it('is a library that starts a service, whose clock can be moved on', () => {
+    const program = `
+      import { start } from 'lamella';
+      import { resolveOptions } from 'lamella/options';
+      const lamella = await start(resolveOptions({ port: 0, ephemeral: true }));
+      const before = lamella.clock.epochMs();
+      lamella.clock.advance(3_600_000);
+      process.stdout.write(String(lamella.clock.epochMs() - before >= 3_600_000));
+      await lamella.close();`;
+    const given = { cwd: folder, encoding: 'utf8', env: { PATH: process.env.PATH } } as const;
+    expect(execFileSync(process.execPath, ['--input-type=module', '-e', program], given)).toBe('true');
   });
 
   it('starts a service that creates and invokes a function, and ends without a trace', async () => {
