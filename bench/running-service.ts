@@ -19,10 +19,13 @@ const MEMORY_MB = 1769;
 
 export type RunningService = {
   readonly url: string;
+  /** Where the HTTP doors are. */
+  readonly doors: string;
+  readonly client: LambdaClient;
   /** The layer's archive, the same for every function. */
   readonly layer: string;
-  /** Creates a function from `examples/walkthrough/src/hello.php` and waits until it can be invoked. */
-  createHello(name: string): Promise<void>;
+  /** Creates a function from `source`, a file of this repository, and waits until it can be invoked. */
+  createHello(name: string, source?: string): Promise<void>;
   stop(): Promise<void>;
 };
 
@@ -32,16 +35,13 @@ export async function startService(more: readonly string[] = []): Promise<Runnin
   const layer = join(folder, 'php.zip');
   const built = spawnSync(LAMELLA, ['layer', 'build', 'php', '--version', '8.4', '-o', layer], { encoding: 'utf8' });
   if (built.status !== 0) throw new Error(built.stderr);
-  const source = join(ROOT, 'examples/walkthrough/src/hello.php');
-  const hello = join(folder, 'hello.zip');
-  await writeZip(hello, [{ path: 'src/hello.php', mode: 0o644, content: { kind: 'file', source } }]);
 
   const child = spawn(LAMELLA, ['start', '--port', '0', '--ephemeral', '--json', ...more], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const ended = new Promise<void>((settle) => child.once('exit', () => settle()));
   const line = await new Promise<string>((settle) => createInterface({ input: child.stdout }).once('line', settle));
-  const { lambda: url } = JSON.parse(line) as { lambda: string };
+  const { lambda: url, doors } = JSON.parse(line) as { lambda: string; doors: string };
   const client = new LambdaClient({
     endpoint: url,
     region: 'us-east-1',
@@ -52,8 +52,13 @@ export async function startService(more: readonly string[] = []): Promise<Runnin
   );
   return {
     url,
+    doors,
+    client,
     layer,
-    async createHello(name) {
+    async createHello(name, source = 'examples/walkthrough/src/hello.php') {
+      const hello = join(folder, `${name}.zip`);
+      const content = { kind: 'file', source: join(ROOT, source) } as const;
+      await writeZip(hello, [{ path: 'src/hello.php', mode: 0o644, content }]);
       await client.send(
         new CreateFunctionCommand({
           FunctionName: name,

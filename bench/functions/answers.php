@@ -1,0 +1,7 @@
+<?php
+
+/** Answers every door alike. */
+function hello(array $event): array
+{
+    return ['statusCode' => 200, 'headers' => ['content-type' => 'text/plain'], 'body' => 'Hello, World!'];
+}
