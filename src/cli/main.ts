@@ -36,6 +36,8 @@ export const COMMANDS: readonly CommandRow[] = [
       ['lamella start', 'the API on http://127.0.0.1:3001, everything kept'],
       ['lamella start --port 0 --ephemeral --ready-file ready.json', 'a service for a test'],
       ['lamella start --strict', 'refuse everything that AWS would refuse'],
+      ['lamella start --route "GET /users/{id} -> users"', 'an HTTP API on port 3000 in front of a function'],
+      ['lamella start --route "rest ANY /{proxy+} -> app" --route "alb /old/* -> old"', 'a REST API, a load balancer'],
     ],
     load: () => import('./commands/start.ts'),
   },

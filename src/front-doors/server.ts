@@ -207,7 +207,6 @@ export function createFrontDoors(options: FrontDoorsOptions): HttpHandler {
   async function runBuffered(run: Run): Promise<void> {
     const { door, request, response } = run;
     const outcome = await withPatience(run, () => start(run));
-    if ('kind' in outcome && isFault(outcome)) return finish(run, door.toFault(outcome, request));
     if (outcome.kind !== 'returned') return finish(run, door.toFault(faultOf(outcome), request));
     let answer: DoorResponse;
     try {
@@ -229,7 +228,7 @@ export function createFrontDoors(options: FrontDoorsOptions): HttpHandler {
       write: (chunk) => (request.method === 'HEAD' ? undefined : writeChunk(response, chunk)),
     });
     const outcome = await start(run, streamed);
-    if (!isFault(outcome) && outcome.kind === 'returned') {
+    if (outcome.kind === 'returned') {
       if (outcome.payload.length > 0) {
         streamed.begin(outcome.contentType);
         await streamed.write(outcome.payload);
@@ -237,11 +236,10 @@ export function createFrontDoors(options: FrontDoorsOptions): HttpHandler {
       streamed.end();
     }
     if (streamed.complaint) complain(run, streamed.complaint);
-    const isComplete = !isFault(outcome) && outcome.kind === 'returned' && streamed.complaint === undefined;
-    if (isComplete) response.end();
+    if (outcome.kind === 'returned' && streamed.complaint === undefined) response.end();
     // What was sent cannot be taken back: the client sees that the end is missing.
     else if (streamed.isHeadSent) breakOff(response);
-    else finish(run, door.toFault(isFault(outcome) ? outcome : faultOf(outcome), request));
+    else finish(run, door.toFault(faultOf(outcome), request));
   }
 
   async function start(run: Run, responseSink?: StreamedAnswer): Promise<Outcome | FunctionFault> {
@@ -256,7 +254,7 @@ export function createFrontDoors(options: FrontDoorsOptions): HttpHandler {
     }
     const payload = Buffer.from(JSON.stringify(door.toEvent(request)));
     if (payload.length > QUOTAS.invokePayloadBytes) return { kind: 'event-too-large' };
-    return invoke(version, {
+    const outcome = invoke(version, {
       requestId: request.requestId as RequestId,
       payload,
       invokedFunctionArn: renderFunctionArn(scope, name, qualifier),
@@ -266,11 +264,15 @@ export function createFrontDoors(options: FrontDoorsOptions): HttpHandler {
       wantsLogTail: false,
       responseSink,
     });
+    return outcome.catch((failure: Error): FunctionFault => {
+      log.error({ err: failure, function: name }, `a door's function could not be run: ${failure.message}`);
+      return { kind: 'failed' };
+    });
   }
 
   /** What comes first: the outcome, or the end of the door's patience. The function goes on either way. */
   async function withPatience(
-    { patienceMs, name }: Run,
+    { patienceMs }: Run,
     work: () => Promise<Outcome | FunctionFault>,
   ): Promise<Outcome | FunctionFault> {
     const outcome = work();
@@ -279,11 +281,7 @@ export function createFrontDoors(options: FrontDoorsOptions): HttpHandler {
     const timeout = new Promise<FunctionFault>((resolve) => {
       cancel = clock.after(patienceMs, () => resolve({ kind: 'too-slow' }));
     });
-    const first = await Promise.race([outcome, timeout]).finally(() => cancel());
-    if (isFault(first) && first.kind === 'too-slow') {
-      outcome.catch((failure: unknown) => log.error({ err: failure, function: name }, 'an invocation failed'));
-    }
-    return first;
+    return Promise.race([outcome, timeout]).finally(() => cancel());
   }
 
   function finish({ response, request }: Run, answer: DoorResponse): void {
@@ -324,12 +322,9 @@ export function createFrontDoors(options: FrontDoorsOptions): HttpHandler {
 
 const NO_BODY = Buffer.alloc(0);
 
-function isFault(outcome: Outcome | FunctionFault): outcome is FunctionFault {
-  return outcome.kind === 'too-slow' || outcome.kind === 'unavailable' || outcome.kind === 'event-too-large';
-}
-
-function faultOf(outcome: Outcome): FunctionFault {
-  return outcome.kind === 'throttled' ? outcome : { kind: 'failed' };
+/** An answer that was not usable is a failure as well. */
+function faultOf(outcome: Outcome | FunctionFault): FunctionFault {
+  return outcome.kind === 'failed' || outcome.kind === 'returned' ? { kind: 'failed' } : outcome;
 }
 
 async function readUrlBody(http: HttpRequest, request: DoorRequest): Promise<Buffer> {
