@@ -58,6 +58,8 @@ import { createArchives } from './storage/archives.ts';
 import { openDataDirectory } from './storage/data-directory.ts';
 import { openDatabase } from './storage/database.ts';
 
+export { resolveOptions } from './options.ts';
+
 /** A running service. */
 export type Lamella = {
   /** Where the API answers, e.g. `http://127.0.0.1:3001`: the endpoint URL for any AWS client. */
