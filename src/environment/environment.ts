@@ -561,6 +561,8 @@ class Driver implements Environment {
     const waiting = this.#waiting;
     if (!waiting) return;
     for (const { flush } of this.#outputs) flush();
+    // Who was killed for want of memory in this invocation is no reason for the runtime to end in a later one.
+    this.#sandbox.takeOutOfMemory();
     const { memoryMib } = this.version.configuration;
     const usedMb = Math.ceil(this.#sandbox.peakMemoryBytes() / (1024 * 1024));
     const maxMemoryUsedMb = effect.fault?.errorType === 'Runtime.OutOfMemory' ? memoryMib : Math.min(usedMb, memoryMib);

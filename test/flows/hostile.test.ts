@@ -1,0 +1,78 @@
+/**
+ * Functions that do their worst to their environment. Each fails its own invocation, in AWS's words; its next one has
+ * new processes, and a function beside it never notices.
+ */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { shellRuntime } from '../support/function-zip.ts';
+import { descendantsOf, processesWith, stillAlive } from '../support/processes.ts';
+import { type RunningService, startService } from '../support/running-service.ts';
+
+let service: RunningService;
+
+beforeAll(async () => {
+  service = await startService();
+  await service.createFunction('neighbour', { bootstrap: shellRuntime('respond $$') });
+});
+afterAll(() => service.close());
+
+const TIMED_OUT =
+  /^\{"errorType":"Sandbox\.Timedout","errorMessage":"RequestId: \S+ Error: Task timed out after 2\.00 seconds"\}$/;
+const exited = (how: string) =>
+  new RegExp(`^{"errorType":"Runtime.ExitError","errorMessage":"RequestId: \\S+ Error: Runtime exited ${how}"}$`);
+const python = (code: string) => `python3 -c '${code}'`;
+
+const MISDEEDS: readonly [string, string, RegExp][] = [
+  ['stops itself', 'kill -STOP $$', TIMED_OUT],
+  ['stops its whole group', 'kill -STOP 0', TIMED_OUT],
+  ['closes every descriptor and waits', 'exec 0<&- 1>&- 2>&- 3<&- 4<&- 5<&-; while :; do :; done', TIMED_OUT],
+  ['bombs with forks', 'b() { b | b & b; }; (b) & while :; do :; done', TIMED_OUT],
+  ['ignores what can be ignored', 'trap "" TERM INT HUP QUIT PIPE; sleep 1000', TIMED_OUT],
+  // It alone is spared by that.
+  ['kills all that it can', 'kill -9 -1; sleep 1000', TIMED_OUT],
+  ['kills its parent', 'kill -9 "$(cut -d" " -f4 /proc/$$/stat)"; sleep 1000', exited('with error: signal: killed')],
+  [
+    'leaves a daemon that holds its output',
+    '(setsid sh -c "trap \\"\\" TERM HUP; (sleep 1000 & sleep 1000) &" &); exit 0',
+    exited('without providing a reason'),
+  ],
+  [
+    'leaves threads that spin',
+    `exec ${python('import os,threading\nfor i in range(4): threading.Thread(target=lambda: [0 for _ in iter(int, 1)]).start()')}`,
+    TIMED_OUT,
+  ],
+];
+
+describe.concurrent('a function that', () => {
+  it.each(MISDEEDS)('%s fails its invocation, and its next one works', async (what, misdeed, payload) => {
+    const name = what.replaceAll(' ', '-');
+    const bootstrap = shellRuntime(`[ "$EVENT" = '"worst"' ] && { ${misdeed}; }; respond $$`);
+    await service.createFunction(name, { bootstrap }, { Timeout: 2, MemorySize: 512 });
+    expect((await service.invoke(name)).functionError).toBeUndefined();
+    const neighbour = await service.invoke('neighbour');
+    const startedAt = performance.now();
+    const worst = await service.invoke(name, '"worst"');
+    expect(worst.payload).toMatch(payload);
+    expect(performance.now() - startedAt).toBeLessThan(10_000);
+    const again = await service.invoke(name);
+    expect([again.functionError, again.payload]).toEqual([undefined, expect.stringMatching(/^\d+$/)]);
+    expect(again.log).not.toContain('Init Duration');
+    expect((await service.invoke('neighbour')).functionError).toBeUndefined();
+    expect(neighbour.functionError).toBeUndefined();
+  });
+});
+
+it('a function whose child was killed for want of memory, and that timed out, fails for its own reasons next time', async () => {
+  const hungry = python('held = bytearray(400 << 20); held[::4096] = b"1" * len(held[::4096])');
+  const bootstrap = shellRuntime(`case "$EVENT" in *hungry*) ${hungry}; sleep 1000;; *exit*) exit 7;; esac; respond 1`);
+  await service.createFunction('forgets', { bootstrap }, { Timeout: 3, MemorySize: 256 });
+  await service.invoke('forgets');
+  expect((await service.invoke('forgets', '"hungry"')).payload).toContain('Sandbox.Timedout');
+  expect((await service.invoke('forgets', '"exit"')).payload).toMatch(exited('with error: exit status 7'));
+});
+
+it('nothing of them is left when the service ends', async () => {
+  const own = descendantsOf(process.pid);
+  await service.close();
+  await expect.poll(() => stillAlive(own), { timeout: 10_000 }).toEqual([]);
+  expect(processesWith('sleep 1000')).toEqual([]);
+});
