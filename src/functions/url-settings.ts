@@ -20,7 +20,8 @@ export type FunctionUrl = {
   readonly id: string;
   readonly authType: string;
   readonly cors: CorsSetting | undefined;
-  readonly invokeMode: 'BUFFERED' | 'RESPONSE_STREAM';
+  /** Undefined until a client says one; it is BUFFERED then. */
+  readonly invokeMode: 'BUFFERED' | 'RESPONSE_STREAM' | undefined;
   readonly createdMs: number;
   readonly lastModifiedMs: number;
 };
@@ -101,7 +102,7 @@ export function createUrlSettings({
         id: newUrlId(),
         authType: draft.authType,
         cors: draft.cors,
-        invokeMode: draft.invokeMode ?? 'BUFFERED',
+        invokeMode: draft.invokeMode,
         createdMs: now,
         lastModifiedMs: now,
       };

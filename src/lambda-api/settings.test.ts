@@ -489,6 +489,11 @@ describe('function URLs', () => {
     expect(got.InvokeMode).toBe('BUFFERED');
     const updated = await api.client.send(new sdk.UpdateFunctionUrlConfigCommand({ ...url, AuthType: 'AWS_IAM' }));
     expect([updated.AuthType, updated.FunctionUrl]).toEqual(['AWS_IAM', created.FunctionUrl]);
+    // Once a mode was said, each answer has it.
+    expect(updated.InvokeMode).toBeUndefined();
+    await api.client.send(new sdk.UpdateFunctionUrlConfigCommand({ ...url, InvokeMode: 'RESPONSE_STREAM' }));
+    const kept = await api.client.send(new sdk.UpdateFunctionUrlConfigCommand(url));
+    expect([kept.InvokeMode, kept.AuthType]).toEqual(['RESPONSE_STREAM', 'AWS_IAM']);
     const listed = await api.client.send(new sdk.ListFunctionUrlConfigsCommand(url));
     expect(listed.FunctionUrlConfigs?.map(({ FunctionUrl }) => FunctionUrl)).toEqual([created.FunctionUrl]);
     expect(await refusal(api.client.send(new sdk.CreateFunctionUrlConfigCommand({ ...url, AuthType: 'NONE' })))).toBe(

@@ -30,8 +30,8 @@ export function urlOperations({
         cors: input.Cors,
         invokeMode: input.InvokeMode,
       });
-      // Recorded on AWS: only what was sent, and no LastModifiedTime.
-      return { body: { ...render(scope, url), InvokeMode: input.InvokeMode } };
+      // Recorded on AWS: no LastModifiedTime yet, and a mode only if one was ever sent.
+      return { body: { ...render(scope, url), InvokeMode: url.invokeMode } };
     },
 
     UpdateFunctionUrlConfig(input, { scope }) {
@@ -41,13 +41,7 @@ export function urlOperations({
         cors: input.Cors,
         invokeMode: input.InvokeMode,
       });
-      return {
-        body: {
-          ...render(scope, url),
-          LastModifiedTime: renderTime(url.lastModifiedMs),
-          InvokeMode: input.InvokeMode,
-        },
-      };
+      return { body: { ...render(scope, url), ...renderStanding(url), InvokeMode: url.invokeMode } };
     },
 
     GetFunctionUrlConfig(input, { scope }) {
@@ -77,7 +71,7 @@ export function urlOperations({
 }
 
 function renderStanding(url: FunctionUrl): Record<string, unknown> {
-  return { LastModifiedTime: renderTime(url.lastModifiedMs), InvokeMode: url.invokeMode };
+  return { LastModifiedTime: renderTime(url.lastModifiedMs), InvokeMode: url.invokeMode ?? 'BUFFERED' };
 }
 
 /** `2026-11-22T10:00:00.000000Z`: these have microseconds, which a clock of milliseconds leaves zero. */
