@@ -21,6 +21,7 @@
 
 struct response {
     int status;
+    /* From malloc; `body` lies in it. */
     char *head;
     char *body;
     size_t length;
@@ -92,44 +93,71 @@ static char *copy_header(char *head, const char *name) {
     return strndup(value ? value : "", value ? strcspn(value, "\r") : 0);
 }
 
-/* The API sends a Content-Length with all that it says to runtimes. */
-static int receive(struct response *response) {
-    size_t room = 16384, have = 0;
-    char *bytes = allocate(room + 1), *end = NULL;
-    while (end == NULL) {
-        if (have == room && (bytes = realloc(bytes, (room *= 2) + 1)) == NULL) die("out of memory");
-        ssize_t got = recv(connection, bytes + have, room - have, 0);
-        if (got <= 0) {
-            free(bytes);
-            return -1;
-        }
-        bytes[have += got] = '\0';
-        end = memmem(bytes, have, "\r\n\r\n", 4);
-    }
-    *end = '\0';
-    response->head = bytes;
-    response->status = atoi(bytes + 9);
-    char *length = header(bytes, "Content-Length");
-    response->length = length ? strtoull(length, NULL, 10) : 0;
-    response->body = allocate(response->length + 1);
-    size_t filled = have - (end + 4 - bytes);
-    memcpy(response->body, end + 4, filled);
-    while (filled < response->length) {
-        ssize_t got = recv(connection, response->body + filled, response->length - filled, 0);
-        if (got <= 0) {
-            free(response->head);
-            free(response->body);
-            return -1;
-        }
-        filled += got;
-    }
-    response->body[filled] = '\0';
+/* Everything that has come in of one response. */
+struct input {
+    char *bytes;
+    size_t have, room;
+};
+
+static int read_more(struct input *in) {
+    if (in->have == in->room && (in->bytes = realloc(in->bytes, (in->room *= 2) + 1)) == NULL) die("out of memory");
+    ssize_t got = recv(connection, in->bytes + in->have, in->room - in->have, 0);
+    if (got <= 0) return -1;
+    in->have += got;
+    in->bytes[in->have] = '\0';
     return 0;
 }
 
-static void forget(struct response *response) {
-    free(response->head);
-    free(response->body);
+/* Moves the chunks from `start` on together; the number of bytes that they hold, or -1. */
+static ssize_t read_chunks(struct input *in, size_t start) {
+    size_t filled = start, at = start;
+    for (;;) {
+        char *line_end;
+        while ((line_end = memmem(in->bytes + at, in->have - at, "\r\n", 2)) == NULL)
+            if (read_more(in) != 0) return -1;
+        size_t size = strtoull(in->bytes + at, NULL, 16);
+        at = line_end + 2 - in->bytes;
+        while (in->have < at + size + 2)
+            if (read_more(in) != 0) return -1;
+        memmove(in->bytes + filled, in->bytes + at, size);
+        filled += size;
+        at += size + 2;
+        if (size == 0) return filled - start;
+    }
+}
+
+static ssize_t read_length(struct input *in, size_t start, size_t length) {
+    while (in->have < start + length)
+        if (read_more(in) != 0) return -1;
+    return length;
+}
+
+/* Lambda sends events of more than 2 KiB in chunks, everything else with a Content-Length. */
+static int receive(struct response *response) {
+    struct input in = {.bytes = allocate(16384 + 1), .have = 0, .room = 16384};
+    char *end = NULL;
+    while (end == NULL) {
+        if (read_more(&in) != 0) {
+            free(in.bytes);
+            return -1;
+        }
+        end = memmem(in.bytes, in.have, "\r\n\r\n", 4);
+    }
+    *end = '\0';
+    size_t start = end + 4 - in.bytes;
+    char *coding = header(in.bytes, "Transfer-Encoding"), *length = header(in.bytes, "Content-Length");
+    int is_chunked = coding != NULL && strncasecmp(coding, "chunked", 7) == 0;
+    ssize_t got = is_chunked ? read_chunks(&in, start) : read_length(&in, start, length ? strtoull(length, NULL, 10) : 0);
+    if (got < 0) {
+        free(in.bytes);
+        return -1;
+    }
+    response->head = in.bytes;
+    response->status = atoi(in.bytes + 9);
+    response->body = in.bytes + start;
+    response->length = got;
+    response->body[got] = '\0';
+    return 0;
 }
 
 /* One request and its response; asks again on a new connection as long as `may_repeat` allows. */
@@ -137,7 +165,7 @@ static struct response call(const char *method, const char *path, const char *er
                             size_t length, int may_repeat) {
     char head[1024];
     int size = snprintf(head, sizeof head,
-                        "%s " API "%s HTTP/1.1\r\nHost: %s:%s\r\n%s%s%sContent-Length: %zu\r\n\r\n", method, path,
+                        "%s " API "%s HTTP/1.1\r\nHost: %s:%s\r\n%s%.128s%sContent-Length: %zu\r\n\r\n", method, path,
                         host, port, error_type ? "Lambda-Runtime-Function-Error-Type: " : "",
                         error_type ? error_type : "", error_type ? "\r\n" : "", length);
     struct response response;
@@ -153,7 +181,7 @@ static struct response call(const char *method, const char *path, const char *er
 static void post(const char *path, const char *error_type, const char *body, size_t length) {
     struct response response = call("POST", path, error_type, body, length, 0);
     if (response.status >= 300) fprintf(stderr, "bootstrap: POST %s: %d %s", path, response.status, response.body);
-    forget(&response);
+    free(response.head);
 }
 
 /* {"errorMessage":...,"errorType":...} */
@@ -194,7 +222,7 @@ static void serve(void) {
     free(answer.body);
     free(request_id);
     free(trace_id);
-    forget(&next);
+    free(next.head);
 }
 
 int main(void) {

@@ -111,6 +111,9 @@ export async function handleInitError(
   session.reportInitError(errorType, body.kind === 'whole' ? body.bytes : Buffer.alloc(0));
 }
 
+/** What AWS's server, written in Go, buffers; longer events leave in chunks, which runtimes have to understand. */
+const WHOLE_BYTES = 2048;
+
 function writeOffer(response: HttpResponse, offer: Offer): void {
   const head = [
     'Content-Type',
@@ -123,9 +126,8 @@ function writeOffer(response: HttpResponse, offer: Offer): void {
     offer.invokedFunctionArn,
     'Lambda-Runtime-Trace-Id',
     offer.traceId,
-    'Content-Length',
-    String(offer.payload.length),
   ];
+  if (offer.payload.length <= WHOLE_BYTES) head.push('Content-Length', String(offer.payload.length));
   if (offer.clientContext) head.push('Lambda-Runtime-Client-Context', headerSafe(offer.clientContext));
   if (offer.cognitoIdentity) head.push('Lambda-Runtime-Cognito-Identity', headerSafe(offer.cognitoIdentity));
   response.writeHead(200, head);

@@ -99,6 +99,23 @@ describe('the Runtime API', () => {
     expect(reply.headers).not.toHaveProperty('lambda-runtime-cognito-identity');
   });
 
+  it('GET next sends events of more than 2 KiB in chunks', async () => {
+    const [whole, longer] = [2048, 2049].map((size) => Buffer.from(`"${'x'.repeat(size - 2)}"`));
+    const short = await pollOnce({ ...offer, payload: whole as Buffer });
+    expect([short.headers['content-length'], short.headers['transfer-encoding']]).toEqual(['2048', undefined]);
+    await call('POST', `${API}/invocation/${offer.requestId}/response`, '1');
+    const long = await pollOnce({ ...offer, payload: longer as Buffer });
+    expect([long.headers['content-length'], long.headers['transfer-encoding']]).toEqual([undefined, 'chunked']);
+    expect(long.body).toBe(String(longer));
+  });
+
+  it('takes the cause of an error in a header of nearly a megabyte', async () => {
+    await pollOnce();
+    const headers = { 'Lambda-Runtime-Function-XRay-Error-Cause': 'x'.repeat(1_000_000) };
+    const reply = await call('POST', `${API}/invocation/${offer.requestId}/error`, '{}', headers);
+    expect(reply.status).toBe(202);
+  });
+
   it('passes client context and Cognito identity as JSON text', async () => {
     const reply = await pollOnce({
       ...offer,

@@ -151,7 +151,7 @@ impl Api {
     }
 }
 
-/// The API sends a Content-Length with all that it says to runtimes.
+/// Lambda sends events of more than 2 KiB in chunks, everything else with a Content-Length.
 fn read_response(connection: &mut BufReader<TcpStream>) -> io::Result<Response> {
     let status_line = read_line(connection)?;
     let status = status_line.split(' ').nth(1).and_then(|code| code.parse().ok());
@@ -167,9 +167,27 @@ fn read_response(connection: &mut BufReader<TcpStream>) -> io::Result<Response> 
         }
     }
     let mut response = Response { status, headers, body: Vec::new() };
-    response.body.resize(response.header("Content-Length").parse().unwrap_or(0), 0);
-    connection.read_exact(&mut response.body)?;
+    if response.header("Transfer-Encoding").eq_ignore_ascii_case("chunked") {
+        response.body = read_chunks(connection)?;
+    } else {
+        response.body.resize(response.header("Content-Length").parse().unwrap_or(0), 0);
+        connection.read_exact(&mut response.body)?;
+    }
     Ok(response)
+}
+
+fn read_chunks(connection: &mut BufReader<TcpStream>) -> io::Result<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let size = usize::from_str_radix(&read_line(connection)?, 16).map_err(io::Error::other)?;
+        let start = body.len();
+        body.resize(start + size, 0);
+        connection.read_exact(&mut body[start..])?;
+        read_line(connection)?;
+        if size == 0 {
+            return Ok(body);
+        }
+    }
 }
 
 fn read_line(connection: &mut BufReader<TcpStream>) -> io::Result<String> {
