@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CACHE_DIR, runInside, temporaryFolder, writePackage } from '../../test/support/php-sandbox.ts';
@@ -47,6 +47,26 @@ describe('an opcache layer', () => {
     expect(run('index.php', withLayers)).toBe('task as compiled, vendor as compiled');
     expect(run('zlast.php', withLayers)).toBe('last as compiled');
     expect(run('index.php', {})).toBe('task read again');
+  });
+
+  it('has the same bytes each time it is built, with checksums that PHP accepts', async () => {
+    const code = writePackage(join(folder.path, 'same'), {
+      // Enough for instructions with operands that nothing sets.
+      'index.php': `<?php namespace A; abstract class B { private ?array $x = [1, 'a' => null]; static function f(int ...$n): \\Generator
+        { foreach ($n as $k => $v) { if ($v > 1 && isset($k)) yield $k => match (true) { $v < 3 => 'small', default => "large {$v}" }; } return; } }
+        try { foreach (B::f(1, 2, 3) as $k => $v) { echo $k, $v; } unset($k); } finally { echo '!'; }`,
+    });
+    const build = async (name: string) => {
+      const output = join(folder.path, name);
+      await buildOpcacheLayer({ directory: code, version: '8.5', layers: [], output, cacheDir: CACHE_DIR });
+      return readFileSync(output);
+    };
+    expect((await build('same-1.zip')).equals(await build('same-2.zip'))).toBe(true);
+    execFileSync('unzip', ['-q', '-o', join(folder.path, 'same-1.zip'), '-d', opt]);
+    writeFileSync(join(code, 'index.php'), '<?php echo "read again";');
+    const checked = ['/opt/bin/php', '-d', 'opcache.file_cache_consistency_checks=1', '/var/task/index.php'];
+    const environment = { PHP_INI_SCAN_DIR: '/opt/lamella/ini' };
+    expect(runInside({ opt, task: code, argv: checked, environment })).toBe('1small2large 3!');
   });
 
   it('names the files that PHP refuses, and has all others', () => {

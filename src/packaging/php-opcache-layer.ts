@@ -15,6 +15,7 @@ import { ArchiveError, unpackArchive } from '../storage/archive.ts';
 import { compareVersions } from './elf.ts';
 import type { PhpLayerRequest } from './php-layer.ts';
 import { preparePhp } from './php-layer.ts';
+import { withoutChance } from './php-opcache-file.ts';
 import { runTool } from './run-tool.ts';
 import type { WrittenZip, ZipEntry } from './zip-writer.ts';
 import { entriesOfFolder, sizeOfEntries, writeFolder, writeZip } from './zip-writer.ts';
@@ -63,6 +64,11 @@ for ($i = (int) $argv[1]; $i < count($files); $i++) {
 }
 file_put_contents('/build/at', 'end');
 `;
+/**
+ * What PHP writes holds gaps that it never fills, with what lay there before; its own memory manager keeps random numbers
+ * there. With that of glibc, told to overwrite all that it gives and takes back, the gaps are the same each time.
+ */
+const SAME_MEMORY = { USE_ZEND_ALLOC: '0', MALLOC_PERTURB_: '85' };
 /** Time is part of what PHP writes; with one for all files the same code gives the same bytes. */
 const FIXED_TIME = new Date(Date.UTC(1980, 0, 1));
 
@@ -77,19 +83,21 @@ export async function buildOpcacheLayer(request: OpcacheLayerRequest): Promise<O
   const workspace = await mkdtemp(join(tmpdir(), 'lamella-opcache-'));
   try {
     const php = await preparePhp({ ...request, root: '/opt', webServer: false });
-    const folders = await layOut(request, php.entries, workspace);
+    const once = await layOut(request, php.entries, join(workspace, 'once'));
     const files = [
-      ...(await phpFilesBelow(folders.task)).map((path) => `/var/task/${path}`),
-      ...(await phpFilesBelow(join(folders.opt, 'vendor'))).map((path) => `/opt/vendor/${path}`),
+      ...(await phpFilesBelow(once.task)).map((path) => `/var/task/${path}`),
+      ...(await phpFilesBelow(join(once.opt, 'vendor'))).map((path) => `/opt/vendor/${path}`),
     ];
     request.onProgress?.(`Compiling ${files.length} files with PHP ${php.phpVersion}`);
-    await compile(files, folders);
-    const skipped = (await readFile(join(folders.work, 'skipped'), 'utf8').catch(() => '')).split('\n').filter(Boolean);
-    const cache = await entriesOfFolder(folders.cache, { prefix: 'lamella/opcache/' });
+    await compile(files, once);
+    // Twice, because what differs is not part of the code: with other copies of the files, made in another second, as PHP
+    // leaves their numbers and times in what it writes. Our clock's sleep would keep no process alive.
+    await runTool({ command: 'sleep', arguments: ['1'] });
+    const again = await layOut(request, php.entries, join(workspace, 'again'));
+    await compile(files, again);
+    const skipped = (await readFile(join(once.work, 'skipped'), 'utf8').catch(() => '')).split('\n').filter(Boolean);
     const entries: ZipEntry[] = [
-      ...cache
-        .filter(({ path, content }) => content.kind === 'file' && !path.endsWith('/build/compile.php.bin'))
-        .map((entry) => ({ ...entry, mode: 0o644 })),
+      ...(await compiledFiles(once.cache, again.cache)),
       { path: 'lamella/ini/90-opcache.ini', mode: 0o644, content: { kind: 'bytes', bytes: Buffer.from(INI) } },
     ];
     request.onProgress?.(`Writing ${basename(request.output)}`);
@@ -105,11 +113,30 @@ export async function buildOpcacheLayer(request: OpcacheLayerRequest): Promise<O
   }
 }
 
+/** The roots of /opt and /var/task, where a process writes its cache, and where it finds its list. */
 type Folders = { readonly opt: string; readonly task: string; readonly cache: string; readonly work: string };
+
+async function compiledFiles(once: string, again: string): Promise<ZipEntry[]> {
+  const prefix = 'lamella/opcache/';
+  const found = (await entriesOfFolder(once, { prefix })).filter(
+    ({ path, content }) => content.kind === 'file' && !path.endsWith('/build/compile.php.bin'),
+  );
+  return Promise.all(
+    found.map(async ({ path }): Promise<ZipEntry> => {
+      const [one, other] = await Promise.all(
+        [once, again].map((cache) => readFile(join(cache, path.slice(prefix.length)))),
+      );
+      const bytes = withoutChance(one ?? Buffer.alloc(0), other ?? Buffer.alloc(0));
+      return { path, mode: 0o644, content: { kind: 'bytes', bytes } };
+    }),
+  );
+}
 
 async function layOut(request: OpcacheLayerRequest, php: readonly ZipEntry[], workspace: string): Promise<Folders> {
   const at = (name: string) => join(workspace, name);
   const folders = { opt: at('opt'), task: at('task'), cache: at('cache'), work: at('work') };
+  for (const folder of [folders.cache, folders.work]) await mkdir(folder, { recursive: true });
+  await writeFile(join(folders.work, 'compile.php'), COMPILER);
   const directory = resolve(request.directory);
   await cp(directory, folders.task, { recursive: true, verbatimSymlinks: true }).catch(
     (failure: NodeJS.ErrnoException) => {
@@ -122,8 +149,6 @@ async function layOut(request: OpcacheLayerRequest, php: readonly ZipEntry[], wo
     await cp(tree, folders.opt, { recursive: true, verbatimSymlinks: true, force: true });
   }
   await writeFolder(folders.opt, php);
-  for (const folder of [folders.cache, folders.work]) await mkdir(folder);
-  await writeFile(join(folders.work, 'compile.php'), COMPILER);
   for (const root of [folders.task, folders.opt]) {
     for (const path of await phpFilesBelow(root)) await utimes(join(root, path), FIXED_TIME, FIXED_TIME);
   }
@@ -144,7 +169,8 @@ async function unpack(file: string, target: string, staging: string): Promise<vo
 
 /** Some mistakes in a file end PHP: it is started again behind that file. */
 async function compile(files: readonly string[], folders: Folders): Promise<void> {
-  await writeFile(join(folders.work, 'list'), files.map((file) => `${file}\n`).join(''));
+  const { work } = folders;
+  await writeFile(join(work, 'list'), files.map((file) => `${file}\n`).join(''));
   const settings = Object.entries({
     ...SETTINGS,
     'opcache.file_cache': '/cache',
@@ -155,15 +181,18 @@ async function compile(files: readonly string[], folders: Folders): Promise<void
   for (let start = 0; start < files.length; ) {
     // What PHP writes holds addresses of its memory: without setarch they would differ from run to run.
     const inside = ['setarch', '-R', '/opt/bin/php', ...arguments_, '/build/compile.php', String(start)];
-    await rm(join(folders.work, 'at'), { force: true });
-    const { stderr } = await runTool({ command: 'bwrap', arguments: [...mountsOf(folders), ...inside] });
-    const at = await readFile(join(folders.work, 'at'), 'utf8').catch(() => undefined);
+    await rm(join(work, 'at'), { force: true });
+    const { stderr } = await runTool({
+      command: 'bwrap',
+      arguments: [...mountsOf(folders), ...inside],
+    });
+    const at = await readFile(join(work, 'at'), 'utf8').catch(() => undefined);
     // Without a note PHP itself did not start.
     if (at === undefined)
       throw new OperatorError('tool-failed', { tool: 'bwrap', reason: stderr.split('\n').at(-1) ?? '' });
     // Its exit code says nothing: an error in a file that it could pass over counts as well.
     if (at === 'end') return;
-    await writeFile(join(folders.work, 'skipped'), `${files[Number(at)]}\n`, { flag: 'a' });
+    await writeFile(join(work, 'skipped'), `${files[Number(at)]}\n`, { flag: 'a' });
     start = Number(at) + 1;
   }
 }
@@ -173,7 +202,12 @@ function mountsOf({ opt, task, cache, work }: Folders): string[] {
     ...['--ro-bind', '/usr', '/usr', '--symlink', 'usr/lib', '/lib', '--symlink', 'usr/lib64', '/lib64'],
     ...['--ro-bind', opt, '/opt', '--ro-bind', task, '/var/task', '--bind', cache, '/cache', '--bind', work, '/build'],
     ...['--tmpfs', '/tmp', '--proc', '/proc', '--dev', '/dev', '--unshare-net', '--unshare-pid', '--die-with-parent'],
-    ...['--clearenv', '--chdir', '/var/task'],
+    ...[
+      '--clearenv',
+      '--chdir',
+      '/var/task',
+      ...Object.entries(SAME_MEMORY).flatMap(([name, value]) => ['--setenv', name, value]),
+    ],
   ];
 }
 
