@@ -30,8 +30,10 @@ const PRELUDE_BYTES = 1024 * 1024;
 export class StreamedAnswer implements ResponseSink {
   readonly #outlet: StreamedOutlet;
   #contentType: string | undefined;
-  /** What came of a prelude that is not complete yet. */
-  #prelude: Buffer | undefined;
+  /** What came of a prelude that is not complete yet, piece by piece. */
+  #prelude: Buffer[] | undefined;
+  #preludeBytes = 0;
+  #preludeTail = Buffer.alloc(0);
   #isHeadSent = false;
   #complaint: MalformedAnswer | undefined;
 
@@ -51,7 +53,7 @@ export class StreamedAnswer implements ResponseSink {
 
   begin(contentType: string | undefined): void {
     this.#contentType = contentType;
-    if (contentType?.split(';', 1)[0]?.trim().toLowerCase() === WITH_PRELUDE) this.#prelude = Buffer.alloc(0);
+    if (contentType?.split(';', 1)[0]?.trim().toLowerCase() === WITH_PRELUDE) this.#prelude = [];
   }
 
   write(chunk: Buffer): void | Promise<void> {
@@ -60,26 +62,33 @@ export class StreamedAnswer implements ResponseSink {
       this.#sendHead();
       return this.#outlet.write(chunk);
     }
-    // The end may lie across two chunks: only what could be its beginning is searched again.
-    const from = Math.max(0, this.#prelude.length - PRELUDE_END.length + 1);
-    const held = Buffer.concat([this.#prelude, chunk]);
-    const end = held.indexOf(PRELUDE_END, from);
-    if (end < 0) {
-      this.#prelude = held;
-      if (held.length > PRELUDE_BYTES) this.#complain(`the prelude is longer than ${PRELUDE_BYTES} bytes`);
-      return;
-    }
-    this.#prelude = undefined;
-    this.#takePrelude(held.subarray(0, end));
-    if (this.#complaint !== undefined) return;
-    const rest = held.subarray(end + PRELUDE_END.length);
-    return rest.length > 0 ? this.#outlet.write(rest) : undefined;
+    const rest = this.#readPrelude(this.#prelude, chunk);
+    return rest !== undefined && rest.length > 0 ? this.#outlet.write(rest) : undefined;
   }
 
   /** The function has answered to its end: an answer without a byte has a head all the same. */
   end(): void {
     if (this.#prelude !== undefined) this.#complain('the prelude is not followed by eight NUL bytes');
     if (this.#complaint === undefined) this.#sendHead();
+  }
+
+  /** What is behind the prelude; undefined while it goes on, and if it is none. */
+  #readPrelude(pieces: Buffer[], chunk: Buffer): Buffer | undefined {
+    // The end may lie across chunks: what could be its beginning is searched again.
+    const searched = Buffer.concat([this.#preludeTail, chunk]);
+    const at = searched.indexOf(PRELUDE_END);
+    pieces.push(chunk);
+    this.#preludeBytes += chunk.length;
+    if (at < 0) {
+      this.#preludeTail = searched.subarray(-(PRELUDE_END.length - 1));
+      if (this.#preludeBytes > PRELUDE_BYTES) this.#complain(`the prelude is longer than ${PRELUDE_BYTES} bytes`);
+      return undefined;
+    }
+    const held = Buffer.concat(pieces);
+    const end = held.length - searched.length + at;
+    this.#prelude = undefined;
+    this.#takePrelude(held.subarray(0, end));
+    return this.#complaint === undefined ? held.subarray(end + PRELUDE_END.length) : undefined;
   }
 
   #takePrelude(prelude: Buffer): void {

@@ -8,16 +8,20 @@ export function writeResponse(response: HttpResponse, method: string, answer: Do
   const { status, statusText, body } = answer;
   const isHead = method === 'HEAD';
   const hasNoBody = status === 204 || status === 304;
+  const headers = answer.headers.filter(([name]) => name.toLowerCase() !== 'content-length');
   // What a function says of the length is right only where there is no body to measure.
-  const headers = answer.headers.filter(
-    ([name]) => name.toLowerCase() !== 'content-length' || (isHead && body.length === 0),
-  );
-  const isMeasured = headers.some(([name]) => name.toLowerCase() === 'content-length');
-  if (!hasNoBody && !isMeasured) headers.push(['Content-Length', String(body.length)]);
+  const given = isHead && body.length === 0 ? lengthOf(answer.headers) : undefined;
+  if (!hasNoBody) headers.push(['Content-Length', given ?? String(body.length)]);
   const flat = flatten(headers);
   if (statusText === undefined) response.writeHead(status, flat);
   else response.writeHead(status, statusText, flat);
   response.end(isHead || hasNoBody ? undefined : body);
+}
+
+/** The length that a function claims, if it is one. */
+function lengthOf(headers: readonly Header[]): string | undefined {
+  const claims = headers.filter(([name]) => name.toLowerCase() === 'content-length').map(([, value]) => value);
+  return claims.length === 1 && /^\d{1,15}$/.test(claims[0] ?? '') ? claims[0] : undefined;
 }
 
 /** Sends status and headers of an answer whose length nobody knows yet. */
