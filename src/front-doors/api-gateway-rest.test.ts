@@ -1,7 +1,8 @@
 /**
  * Events and answers of REST APIs. Members: AWS's documentation of proxy integrations. Encoding, slashes, header names,
  * multiple values and what makes an answer malformed: recordings on AWS of LocalStack's test suite (2024-07, 2026-03),
- * aws-lambda-dotnet (2025-04) and hotsock/voker (2026-07). The requests are our own.
+ * aws-lambda-dotnet (2025-04) and hotsock/voker (2026-07). The text of 413: several clients of public APIs; `Request Too
+ * Long`: AWS's own answer on re:Post. Throttled is 500: re:Post (2025). The requests are our own.
  */
 import { describe, expect, it } from 'vitest';
 import {

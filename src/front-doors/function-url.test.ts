@@ -1,7 +1,8 @@
 /**
  * Events and answers of function URLs. Members and their order: AWS's documentation of payload 2.0. What is encoded,
  * which headers stay and what is Base64: recordings on AWS of hotsock/voker (2026-07) and LocalStack's test suite
- * (2022-2025). The requests are our own.
+ * (2022-2025). Renamed headers: cargo-lambda issue 862 (2025-06), ashphy's notes on zenn.dev (2024). The requests are
+ * our own.
  */
 import { describe, expect, it } from 'vitest';
 import {
