@@ -32,15 +32,13 @@ afterAll(() => {
 describe.each(runtimes)('$name ($version)', (runtime) => {
   for (const { rule, needs, handler = runtime.handler ?? 'index.handler', run } of CASES) {
     const isAsked = needs === undefined || !runtime.lacks?.includes(needs);
-    it.runIf(isAsked)(rule, async () => {
+    it.runIf(isAsked)(rule, async ({ onTestFinished }) => {
       const { argv, task, variables } = runtime;
       const started = await start({ argv, task, handler, ...(variables && { variables }) });
-      try {
-        await run(started);
-        passed.set(runtime, (passed.get(runtime) ?? 0) + 1);
-      } finally {
-        await started.close();
-      }
+      // Also when the time is up.
+      onTestFinished(() => started.close());
+      await run(started);
+      passed.set(runtime, (passed.get(runtime) ?? 0) + 1);
     });
   }
 });

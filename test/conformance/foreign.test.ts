@@ -23,10 +23,14 @@ const [api = '', invoke = '', program = '', ...args] = process.argv.slice(2);
 const [host = '', port = ''] = api.split(':');
 let answer: (payload: Buffer) => void = () => {};
 let isReady: () => void = () => {};
-const ready = new Promise<void>((resolve) => { isReady = resolve; });
+let ready: Promise<void>;
+const awaitPoll = () => { ready = new Promise<void>((resolve) => { isReady = resolve; }); };
+awaitPoll();
 const session = new RuntimeSession((event) => {
   if (event.kind === 'runtime-ready') isReady();
-  if (event.kind === 'answered') answer('payload' in event.answer ? event.answer.payload : Buffer.alloc(0));
+  if (event.kind !== 'answered') return;
+  awaitPoll();
+  answer('payload' in event.answer ? event.answer.payload : Buffer.alloc(0));
 });
 const metadata = { accountId: '', functionName: '', functionVersion: '', handler: '' };
 await startRuntimeApi({ session, metadata, host, port: Number(port), onFailure: console.error });
@@ -63,13 +67,10 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('a runtime under a Runtime API that is started by a command', () => {
   for (const { rule, handler = 'index.handler', run } of CASES) {
-    it(rule, async () => {
+    it(rule, async ({ onTestFinished }) => {
       const started = await startForeign(command, { ...runtime, handler });
-      try {
-        await run(started);
-      } finally {
-        await started.close();
-      }
+      onTestFinished(() => started.close());
+      await run(started);
     });
   }
 });
