@@ -39,6 +39,14 @@ describe('an adjustable clock', () => {
     expect(fired.at(-1)).toEqual(['beyond', 5000]);
   });
 
+  it('is not moved back, nor beyond the year 9999', () => {
+    const clock = createAdjustableClock(new FakeClock());
+    for (const ms of [-1, Number.NaN, Number.POSITIVE_INFINITY, 8e15]) {
+      expect(() => clock.advance(ms)).toThrow(RangeError);
+    }
+    expect(clock.aheadMs).toBe(0);
+  });
+
   it('never fires what was cancelled', () => {
     const base = new FakeClock();
     const clock = createAdjustableClock(base);

@@ -31,7 +31,8 @@ export const systemClock: Clock = {
 export interface AdjustableClock extends Clock {
   /**
    * Moves on by `ms` at once. Timers that fall due on the way fire in their order, each at its own time; what they
-   * start and wait for goes on after this returned.
+   * start and wait for goes on after this returned. Throws `RangeError` for what is no time from 0 on, or would go beyond
+   * the year 9999.
    */
   advance(ms: number): void;
   /** By how many milliseconds it is ahead. */
@@ -39,6 +40,9 @@ export interface AdjustableClock extends Clock {
   /** While timers fire on the way: the time, in milliseconds since 1970, at which the clock will be then. */
   readonly movingToMs: number | undefined;
 }
+
+/** Times are written with four digits for the year. */
+const LATEST_MS = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 
 /** A clock that runs as `base` does until it is advanced. */
 export function createAdjustableClock(base: Clock): AdjustableClock {
@@ -68,6 +72,9 @@ export function createAdjustableClock(base: Clock): AdjustableClock {
       };
     },
     advance(ms) {
+      if (!(ms >= 0) || base.epochMs() + aheadMs + ms > LATEST_MS) {
+        throw new RangeError('The clock can be moved on by milliseconds from 0, to the year 9999 at most.');
+      }
       const endMs = nowMs() + ms;
       const finalAheadMs = aheadMs + ms;
       movingToMs = base.epochMs() + finalAheadMs;

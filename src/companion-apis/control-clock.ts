@@ -12,10 +12,14 @@ export function clockRoutes(clock: AdjustableClock): readonly ControlRoute[] {
       path: '/clock',
       answer({ input }) {
         const seconds = (input as { readonly advanceSeconds?: unknown } | undefined)?.advanceSeconds;
-        if (typeof seconds !== 'number' || !(seconds >= 0) || !Number.isFinite(seconds)) {
-          throw new ControlError(400, 'Give {"advanceSeconds": N} with a number of seconds from 0.');
+        const hint = 'Give {"advanceSeconds": N} with a number of seconds from 0';
+        if (typeof seconds !== 'number') throw new ControlError(400, `${hint}.`);
+        try {
+          clock.advance(seconds * 1000);
+        } catch (failure) {
+          if (failure instanceof RangeError) throw new ControlError(400, `${hint}, to the year 9999 at most.`);
+          throw failure;
         }
-        clock.advance(seconds * 1000);
         return render();
       },
     },

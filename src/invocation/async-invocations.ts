@@ -77,8 +77,8 @@ type Worker = {
 };
 
 const PREFIX = 'async/';
-/** Leases end with the service, not by time. */
-const FOR_EVER_MS = 100 * 365 * 24 * 3600 * 1000;
+/** Leases end with the service, not by time: beyond the year 9999, to which the clock can be moved. */
+const FOR_EVER_MS = 20_000 * 365 * 24 * 3600 * 1000;
 /** After a throttle or a failure of ours. https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html */
 const BACKOFF_MS = { first: 1000, most: 5 * 60_000 };
 
