@@ -9,6 +9,7 @@ import type { Log } from '../log.ts';
 import { partitionOf, type Scope } from '../protocol/names.ts';
 import type { Database } from '../storage/database.ts';
 import type { MessageAttributes } from './message-attributes.ts';
+import { deadLetterArnOf } from './queue-gateway.ts';
 import { isWanted } from './sns-filter.ts';
 import { notificationEvent, notificationText } from './sns-notification.ts';
 
@@ -181,8 +182,8 @@ export function createSnsTopics({
               : sendTo(endpoint);
           await sent
             .catch(async (failure: unknown) => {
-              const deadLetterArn = deadLetterArnOf(attributes);
-              if (deadLetterArn === undefined) throw failure;
+              const deadLetterArn = attributes.RedrivePolicy && deadLetterArnOf(attributes.RedrivePolicy);
+              if (!deadLetterArn) throw failure;
               await sendTo(deadLetterArn);
             })
             .catch((failure: unknown) =>
@@ -199,12 +200,6 @@ export function createSnsTopics({
 /** `arn:aws:sns:<region>:<account>:<name>` */
 export function renderTopicArn({ region, account }: Scope, name: string): string {
   return `arn:${partitionOf(region)}:sns:${region}:${account}:${name}`;
-}
-
-/** The queue that gets what this subscriber cannot be given; undefined when there is none. */
-function deadLetterArnOf({ RedrivePolicy }: Subscription['attributes']): string | undefined {
-  if (!RedrivePolicy) return undefined;
-  return (JSON.parse(RedrivePolicy) as { readonly deadLetterTargetArn?: string }).deadLetterTargetArn;
 }
 
 function topicOf({ arn, region, account, name, attributes, tags }: TopicRow): Topic {

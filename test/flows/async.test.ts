@@ -533,6 +533,44 @@ describe('a function that calls itself in a circle', () => {
     expect(listener.seen('circles')).toHaveLength(16);
   });
 
+  it('is stopped on its way through a topic too', async () => {
+    await create('circles-by-topic');
+    const { TopicArn = '' } = await sns.send(new CreateTopicCommand({ Name: 'round' }));
+    const Endpoint = `${ARN}:circles-by-topic`;
+    await sns.send(new SubscribeCommand({ TopicArn, Protocol: 'lambda', Endpoint }));
+    await send('circles-by-topic', {});
+    for (let run = 1; run <= 16; run += 1) {
+      const { trace } = await listener.next('circles-by-topic');
+      const published = await fetch(service.url, {
+        method: 'POST',
+        body: new URLSearchParams({ Action: 'Publish', Version: '2010-03-31', TopicArn, Message: 'x' }),
+        headers: { 'x-amzn-trace-id': trace },
+      });
+      expect(published.status).toBe(200);
+    }
+    await over('circles-by-topic');
+    expect(listener.seen('circles-by-topic')).toHaveLength(16);
+  });
+
+  it('is stopped when two are the destinations of each other', async () => {
+    const queue = await createQueue('to-and-fro');
+    const pair = { to: 'fro', fro: 'to' };
+    for (const name of Object.keys(pair)) await create(name);
+    for (const [name, other] of Object.entries(pair)) {
+      const DestinationConfig = {
+        OnSuccess: { Destination: `${ARN}:${other}` },
+        OnFailure: { Destination: queue.arn },
+      };
+      await configure(name, { DestinationConfig });
+    }
+    await send('to', {});
+    expect(JSON.parse((await queue.next()).Body ?? '')).toMatchObject({
+      requestContext: { functionArn: `${ARN}:to:$LATEST`, condition: 'RecursiveInvocation' },
+    });
+    await over('to');
+    expect([listener.seen('to').length, listener.seen('fro').length]).toEqual([16, 16]);
+  });
+
   it('goes on when that is allowed', async () => {
     await create('may-circle');
     await service.client.send(
