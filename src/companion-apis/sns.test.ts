@@ -127,6 +127,7 @@ describe('subscriptions', () => {
     await set('FilterPolicy', '{"a":["b"]}');
     expect(await attributes()).toMatchObject({ FilterPolicy: '{"a":["b"]}', FilterPolicyScope: 'MessageAttributes' });
     expect(await subscribe('sqs', QUEUE, { RawMessageDelivery: 'true' })).toBe(arn);
+    expect(await subscribe('sqs', QUEUE, { FilterPolicyScope: 'MessageAttributes' })).toBe(arn);
     expect((await refused(subscribe('sqs', QUEUE, { RawMessageDelivery: 'false' }))).message).toBe(
       'Invalid parameter: Attributes Reason: Subscription already exists with different attributes',
     );

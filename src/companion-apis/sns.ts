@@ -36,6 +36,8 @@ import { XmlEntries, type XmlStructure } from './xml.ts';
 type Inputs = { readonly [Name in keyof typeof SNS_OPERATIONS]: InputOf<(typeof SNS_OPERATIONS)[Name]> };
 type Texts = Readonly<Record<string, string>>;
 
+const SUBSCRIPTION_DEFAULTS = { RawMessageDelivery: 'false', FilterPolicyScope: 'MessageAttributes' };
+
 /** Answers for SNS. */
 export function createSnsApi({ topics, log }: { topics: SnsTopics; log: Log }): ServiceHandler {
   const topicNamed = (arn: string): Topic => {
@@ -102,7 +104,7 @@ export function createSnsApi({ topics, log }: { topics: SnsTopics; log: Log }): 
         const protocol = checkEndpoint(Protocol, Endpoint);
         const attributes = settled(Attributes);
         const subscription = topics.subscribe(topic, protocol, Endpoint, attributes);
-        const { attributes: present } = subscription;
+        const present: Texts = { ...SUBSCRIPTION_DEFAULTS, ...subscription.attributes };
         if (Object.entries(attributes).some(([name, value]) => present[name] !== value)) {
           throw invalid('Attributes Reason: Subscription already exists with different attributes');
         }

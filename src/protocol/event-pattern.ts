@@ -15,6 +15,9 @@ export class InvalidPattern extends Error {}
 type Test = (value: unknown, isThere: boolean) => boolean;
 type Json = { readonly [name: string]: unknown };
 
+/** Lists in lists count as one. */
+const NESTING = Number.POSITIVE_INFINITY;
+
 /** Parses the JSON text of a pattern. @throws InvalidPattern */
 export function parseEventPattern(text: string): EventPattern {
   let json: unknown;
@@ -43,14 +46,24 @@ function objectTest(pattern: unknown, at: string): Test {
       return (document) => branches.some((branch) => branch(document, true));
     }
     const test = Array.isArray(value) ? leafTest(value, here) : objectTest(value, here);
-    return (document) => test(document[name], Object.hasOwn(document, name));
+    return (document) => test(...valueAt(document, name));
   });
   return (document, isThere) => {
     // A list of objects matches when one of them does; the absence of an object is the absence of all in it.
-    if (Array.isArray(document)) return document.some((item) => isObject(item) && tests.every((test) => test(item)));
+    if (Array.isArray(document)) {
+      return document.flat(NESTING).some((item) => isObject(item) && tests.every((test) => test(item)));
+    }
     const object = isObject(document) ? document : isThere ? undefined : {};
     return object !== undefined && tests.every((test) => test(object));
   };
+}
+
+/** What a name stands for: a member, or the member of a member for a name with dots. And whether it is there. */
+function valueAt(document: Json, name: string): [value: unknown, isThere: boolean] {
+  if (Object.hasOwn(document, name)) return [document[name], true];
+  const dot = name.indexOf('.');
+  const inner = dot < 0 ? undefined : document[name.slice(0, dot)];
+  return isObject(inner) ? valueAt(inner, name.slice(dot + 1)) : [undefined, false];
 }
 
 /** A list of alternatives for one value; of a list of values one is enough. */
@@ -80,7 +93,7 @@ function alternativeTest(alternative: unknown, at: string): Test {
 
 /** Absent values satisfy nothing but `exists`. */
 function eachOf(test: (value: unknown) => boolean): Test {
-  return (value, isThere) => isThere && (Array.isArray(value) ? value.some(test) : test(value));
+  return (value, isThere) => isThere && (Array.isArray(value) ? value.flat(NESTING).some(test) : test(value));
 }
 
 function anythingBut(operand: unknown, at: string): Test {
@@ -172,21 +185,39 @@ function numericTest(operand: unknown, at: string): (value: unknown) => boolean 
 }
 
 function cidrTest(cidr: string, at: string): (value: unknown) => boolean {
-  const [, base = '', length = ''] = /^([\d.]+)\/(\d{1,2})$/.exec(cidr) ?? [];
+  const [, base = '', length = ''] = /^([\da-f.:]+)\/(\d{1,3})$/i.exec(cidr) ?? [];
   const from = addressOf(base);
-  if (from === undefined || Number(length) > 32) throw new InvalidPattern(`${at}: ${cidr} is no range of addresses`);
-  const size = 2 ** (32 - Number(length));
-  const start = Math.floor(from / size);
+  if (from === undefined || Number(length) > from.bits)
+    throw new InvalidPattern(`${at}: ${cidr} is no range of addresses`);
+  const rest = BigInt(from.bits - Number(length));
   return (value) => {
     const address = typeof value === 'string' ? addressOf(value) : undefined;
-    return address !== undefined && Math.floor(address / size) === start;
+    return address?.bits === from.bits && address.value >> rest === from.value >> rest;
   };
 }
 
-function addressOf(text: string): number | undefined {
-  const parts = text.split('.').map((part) => (/^\d{1,3}$/.test(part) ? Number(part) : Number.NaN));
-  if (parts.length !== 4 || !parts.every((part) => part <= 255)) return undefined;
-  return parts.reduce((sum, part) => sum * 256 + part, 0);
+type Address = { readonly bits: 32 | 128; readonly value: bigint };
+
+/** An address of IPv4 or, with colons, of IPv6. */
+function addressOf(text: string): Address | undefined {
+  if (!text.includes(':')) {
+    const parts = text.split('.').map((part) => (/^\d{1,3}$/.test(part) ? Number(part) : Number.NaN));
+    return parts.length === 4 && parts.every((part) => part <= 255)
+      ? { bits: 32, value: joined(parts, 8n) }
+      : undefined;
+  }
+  const halves = text.split('::').map((half) => (half === '' ? [] : half.split(':')));
+  const [head = [], tail] = halves;
+  const missing = 8 - head.length - (tail?.length ?? 0);
+  if (halves.length > 2 || (tail === undefined ? missing !== 0 : missing < 1)) return undefined;
+  const groups = [...head, ...Array<string>(missing).fill('0'), ...(tail ?? [])];
+  if (!groups.every((group) => /^[\da-f]{1,4}$/i.test(group))) return undefined;
+  const numbers = groups.map((group) => Number.parseInt(group, 16));
+  return { bits: 128, value: joined(numbers, 16n) };
+}
+
+function joined(parts: readonly number[], bits: bigint): bigint {
+  return parts.reduce((sum, part) => (sum << bits) | BigInt(part), 0n);
 }
 
 function isObject(value: unknown): value is Json {
