@@ -18,10 +18,13 @@ export function readFunctionFacts(variables: NodeJS.ProcessEnv) {
 /** The context of one invocation. Throws if the caller's client context is no JSON. */
 export function createContext(facts: FunctionFacts, invocation: Invocation, hasCallbacks: boolean): Context {
   const { deadlineMs } = invocation;
-  return {
-    // With the callbacks went the question of when they count.
-    ...(hasCallbacks && { callbackWaitsForEmptyEventLoop: true }),
-    ...facts,
+  // Member by member: spreading `facts` costs several times as much, for each invocation.
+  const context: Context = {
+    functionVersion: facts.functionVersion,
+    functionName: facts.functionName,
+    memoryLimitInMB: facts.memoryLimitInMB,
+    logGroupName: facts.logGroupName,
+    logStreamName: facts.logStreamName,
     clientContext: parse(invocation.clientContext, 'ClientContext'),
     identity: parse(invocation.cognitoIdentity, 'CognitoIdentity'),
     invokedFunctionArn: invocation.invokedFunctionArn,
@@ -30,6 +33,9 @@ export function createContext(facts: FunctionFacts, invocation: Invocation, hasC
     xRayTraceId: invocation.traceId,
     getRemainingTimeInMillis: () => deadlineMs - Date.now(),
   };
+  // With the callbacks went the question of when they count.
+  if (hasCallbacks) context.callbackWaitsForEmptyEventLoop = true;
+  return context;
 }
 
 export type Context = FunctionFacts & {
