@@ -4,6 +4,7 @@
  */
 import type { FunctionName, LayerName, Qualifier, Scope } from '../protocol/names.ts';
 import { parseFunctionReference, parseLayerName, partitionOf, renderFunctionArn } from '../protocol/names.ts';
+import type { OperationName } from '../protocol/operations.ts';
 import { ServiceError } from '../protocol/service-errors.ts';
 
 export type FunctionTarget = { readonly name: FunctionName; readonly qualifier: Qualifier | undefined };
@@ -19,7 +20,7 @@ export function resolveFunctionReference(scope: Scope, text: string, qualifier?:
     );
   }
   if (reference.account !== undefined && reference.account !== scope.account) {
-    throw accessDenied(scope, renderFunctionArn({ ...scope, account: reference.account }, reference.name));
+    throw new ForeignResource(renderFunctionArn({ ...scope, account: reference.account }, reference.name));
   }
   if (qualifier !== undefined && reference.qualifier !== undefined && qualifier !== reference.qualifier) {
     throw new ServiceError(
@@ -43,7 +44,7 @@ export function resolveLayerName(scope: Scope, text: string): { readonly scope: 
   const layer = parseLayerName(text);
   if (layer === undefined) throw resourceNotFound();
   if (layer.scope !== undefined && (layer.scope.account !== scope.account || layer.scope.region !== scope.region)) {
-    throw accessDenied(scope, text);
+    throw new ForeignResource(text);
   }
   return { scope, name: layer.name };
 }
@@ -53,10 +54,33 @@ export function resourceNotFound(): ServiceError {
   return new ServiceError('ResourceNotFoundException', 'The resource you requested does not exist.');
 }
 
-export function accessDenied(scope: Scope, resource: string): ServiceError {
+/** A request names a resource of another account or region, whose policies nobody here knows. */
+export class ForeignResource extends Error {
+  readonly arn: string;
+
+  constructor(arn: string) {
+    super(`${arn} belongs to another account or region`);
+    this.name = 'ForeignResource';
+    this.arn = arn;
+  }
+}
+
+/** AWS's refusal of an operation on a resource that is not the caller's. */
+export function accessDenied(scope: Scope, operation: OperationName, resource: string): ServiceError {
+  // Recorded on AWS: CreateFunction says nothing at all.
+  if (operation === 'CreateFunction') return new ServiceError('AccessDeniedException', null);
   const caller = `arn:${partitionOf(scope.region)}:iam::${scope.account}:root`;
+  const action = `lambda:${ACTIONS[operation] ?? operation}`;
   return new ServiceError(
     'AccessDeniedException',
-    `User: ${caller} is not authorized to access this resource: ${resource}. It belongs to another account or region.`,
+    `User: ${caller} is not authorized to perform: ${action} on resource: ${resource} ` +
+      `because no resource-based policy allows the ${action} action`,
   );
 }
+
+/** The actions of policies that are not named as their operation is. */
+const ACTIONS: Partial<Record<OperationName, string>> = {
+  Invoke: 'InvokeFunction',
+  InvokeWithResponseStream: 'InvokeFunction',
+  GetLayerVersionByArn: 'GetLayerVersion',
+};

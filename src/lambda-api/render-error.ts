@@ -22,6 +22,10 @@ export function renderError(error: ServiceError): RenderedError {
   return {
     status: row.status,
     headers: { [ANSWER_HEADERS.errorType]: row.wireName ?? error.code },
-    body: JSON.stringify({ ...error.members, ...(row.type && { Type: row.type }), [row.messageKey]: error.message }),
+    body: JSON.stringify({
+      ...error.members,
+      ...(row.type && { Type: row.type }),
+      [row.messageKey]: error.message || null,
+    }),
   };
 }

@@ -329,7 +329,30 @@ describe('functions', () => {
           new GetFunctionCommand({ FunctionName: 'arn:aws:lambda:us-east-1:999999999999:function:called' }),
         ),
       ),
-    ).toMatchObject({ name: 'AccessDeniedException', status: 403 });
+    ).toMatchObject({
+      name: 'AccessDeniedException',
+      status: 403,
+      message:
+        'User: arn:aws:iam::123456789012:root is not authorized to perform: lambda:GetFunction on resource: ' +
+        'arn:aws:lambda:us-east-1:999999999999:function:called ' +
+        'because no resource-based policy allows the lambda:GetFunction action',
+    });
+  });
+
+  it('are not created in another account, about which AWS says nothing', async () => {
+    const response = await fetch(`${api.url}/2015-03-31/functions`, {
+      method: 'POST',
+      body: JSON.stringify({
+        FunctionName: 'arn:aws:lambda:us-east-1:999999999999:function:called',
+        Role: ROLE,
+        Code: { ZipFile: 'UEsFBgAAAAAAAAAAAAAAAAAAAAAAAA==' },
+      }),
+    });
+    expect([response.status, response.headers.get('x-amzn-errortype'), await response.text()]).toEqual([
+      403,
+      'AccessDeniedException',
+      '{"Message":null}',
+    ]);
   });
 
   it('are updated, published, listed by version and deleted', async () => {

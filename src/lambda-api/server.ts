@@ -25,6 +25,7 @@ import { createTargets, type Targets } from './operation-routes.ts';
 import { OPERATION_SUPPORT } from './operation-support.ts';
 import { parseInput, takesBody } from './parse-input.ts';
 import { policyOperations } from './policy-operations.ts';
+import { accessDenied, ForeignResource } from './references.ts';
 import { renderError } from './render-error.ts';
 import { runtimeOperations } from './runtime-operations.ts';
 import { tagOperations } from './tag-operations.ts';
@@ -122,10 +123,12 @@ function sendError({ response, requestId }: ApiCall, error: ServiceError): void 
     .end(body);
 }
 
-function asServiceError(failure: unknown, { request }: ApiCall, targets: Targets): ServiceError {
+function asServiceError(failure: unknown, { request, scope }: ApiCall, targets: Targets): ServiceError {
   if (failure instanceof ServiceError) return failure;
+  const asked = targets.find(request.method ?? 'GET', request.url ?? '/').match?.operation;
+  if (failure instanceof ForeignResource && asked !== undefined) return accessDenied(scope, asked, failure.arn);
   if (failure instanceof BodyFailure) {
-    const operation = targets.find(request.method ?? 'GET', request.url ?? '/').match?.operation ?? 'requested';
+    const operation = asked ?? 'requested';
     return new ServiceError(
       'RequestTooLargeException',
       `Request must be smaller than ${failure.limitBytes} bytes for the ` +

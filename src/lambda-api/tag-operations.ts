@@ -3,7 +3,7 @@ import type { Scope } from '../protocol/names.ts';
 import { QUOTAS } from '../protocol/quotas.ts';
 import { ServiceError } from '../protocol/service-errors.ts';
 import type { LambdaApiDependencies, OperationHandlers } from './dependencies.ts';
-import { accessDenied, resolveFunctionReference } from './references.ts';
+import { ForeignResource, resolveFunctionReference } from './references.ts';
 
 type Tags = Readonly<Record<string, string>>;
 
@@ -33,7 +33,7 @@ export function tagOperations(dependencies: LambdaApiDependencies): OperationHan
         remove: (keys) => functions.removeTags(scope, name, keys),
       };
     }
-    if (region !== scope.region || account !== scope.account) throw accessDenied(scope, arn);
+    if (region !== scope.region || account !== scope.account) throw new ForeignResource(arn);
     if (kind === 'event-source-mapping') {
       return plainly(
         () => mappingTags(dependencies, scope, id, arn),

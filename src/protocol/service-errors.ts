@@ -84,8 +84,9 @@ export class ServiceError extends Error {
   /** Further members of the body, such as `Reason` of TooManyRequestsException. */
   readonly members: Readonly<Record<string, string>>;
 
-  constructor(code: ServiceErrorCode, message: string, members: Readonly<Record<string, string>> = {}) {
-    super(message);
+  /** `null` where AWS's message is null. */
+  constructor(code: ServiceErrorCode, message: string | null, members: Readonly<Record<string, string>> = {}) {
+    super(message ?? '');
     this.name = 'ServiceError';
     this.code = code;
     this.members = members;
