@@ -94,7 +94,7 @@ const LARAVEL = {
       $fields = $request->validate(['name' => 'required|min:3', 'up' => 'file|max:10']);
       return response(['name' => $fields['name'], 'file' => $request->file('up')->getClientOriginalName(), 'content' => file_get_contents('/tmp/storage/' . $request->file('up')->store('kept'))], 201);
     });
-    Route::get('/who', fn () => ['user' => Auth::id()]);
+    Route::get('/who', fn (Request $request) => ['user' => Auth::id(), 'invocation' => strlen(json_decode($request->server('LAMBDA_INVOCATION_CONTEXT'))->awsRequestId)]);
     Route::get('/fail', fn () => throw new RuntimeException('from the route'));
     Route::get('/stream', fn () => response()->streamDownload(function () { echo 'one '; echo 'two'; }, 'a.txt'));`,
 };
@@ -127,8 +127,11 @@ it('Laravel serves pages, forms, files and sessions from one booted application'
   expect(JSON.parse(other.body)).toEqual({ visits: 1, scoped: 1, boots: 3 });
   expect(cookieOf(other, 'session')).not.toBe(session);
 
-  expect(JSON.parse((await request('/who', { headers: { 'x-user': 'ann' } })).body)).toEqual({ user: 'ann' });
-  expect(JSON.parse((await request('/who')).body)).toEqual({ user: null });
+  expect(JSON.parse((await request('/who', { headers: { 'x-user': 'ann' } })).body)).toEqual({
+    user: 'ann',
+    invocation: 36,
+  });
+  expect(JSON.parse((await request('/who')).body)).toEqual({ user: null, invocation: 36 });
 
   const form = {
     method: 'POST',

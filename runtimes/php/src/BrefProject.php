@@ -50,7 +50,7 @@ final class BrefProject
      */
     public function invoke(\Closure $handler, array $arguments, Invocation $invocation, array &$afterwards): mixed
     {
-        $context = $invocation->brefContext();
+        $context = $invocation->context()->forBref();
         $json = json_encode($context, JSON_UNESCAPED_SLASHES);
         $_SERVER['LAMBDA_INVOCATION_CONTEXT'] = $_ENV['LAMBDA_INVOCATION_CONTEXT'] = $json;
         putenv("LAMBDA_INVOCATION_CONTEXT={$json}");

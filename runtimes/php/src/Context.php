@@ -62,6 +62,17 @@ final readonly class Context
         return $this->deadlineMs - (int) (microtime(true) * 1000);
     }
 
+    /** In Bref's own class, where the project has it: for code that was written for that. */
+    public function inProject(): object
+    {
+        return class_exists('Bref\\Context\\Context') ? $this->forBref() : $this;
+    }
+
+    public function forBref(): \Bref\Context\Context
+    {
+        return new \Bref\Context\Context($this->requestId, $this->deadlineMs, $this->invokedFunctionArn, $this->traceId);
+    }
+
     public function getAwsRequestId(): string
     {
         return $this->requestId;

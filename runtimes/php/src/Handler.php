@@ -70,7 +70,7 @@ final class Handler
                 'object' => json_decode($invocation->payload, false, self::DEPTH, JSON_THROW_ON_ERROR),
                 'raw' => $invocation->payload,
                 'context' => $invocation->context(),
-                'bref' => $invocation->brefContext(),
+                'bref' => $invocation->context()->forBref(),
                 'stream' => $stream ??= new ResponseStream($api, $invocation->requestId),
                 'request' => $request,
                 'psr' => $this->psrRequest($request, $invocation->context()),

@@ -30,18 +30,6 @@ final readonly class Invocation
         return trim($end === false ? substr($this->head, $start) : substr($this->head, $start, $end - $start));
     }
 
-    /** The context in Bref's own class, for handlers that were written for it. */
-    public function brefContext(): \Bref\Context\Context
-    {
-        $context = $this->context();
-        return new \Bref\Context\Context(
-            $context->requestId,
-            $context->deadlineMs,
-            $context->invokedFunctionArn,
-            $context->traceId,
-        );
-    }
-
     public function context(): Context
     {
         return Context::of($this);

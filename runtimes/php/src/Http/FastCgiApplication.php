@@ -72,17 +72,8 @@ final class FastCgiApplication
         $remaining = $context->getRemainingTimeInMillis() / 1000;
         $reserved = min(self::RESERVED_SECONDS, $remaining * self::RESERVED_SHARE);
         $deadline = microtime(true) + $remaining - $reserved;
-        $params = ServerVariables::of($request, $this->root->folder, $script, $pathInfo) + [
-            'LAMBDA_REQUEST_ID' => $context->requestId,
-            'LAMBDA_REQUEST_CONTEXT' => self::json($request->event['requestContext'] ?? []),
-            'LAMBDA_INVOCATION_CONTEXT' => self::json([
-                'awsRequestId' => $context->requestId,
-                'deadlineMs' => $context->deadlineMs,
-                'invokedFunctionArn' => $context->invokedFunctionArn,
-                'traceId' => $context->traceId,
-            ]),
-            '_X_AMZN_TRACE_ID' => $context->traceId,
-        ];
+        $params = ServerVariables::of($request, $this->root->folder, $script, $pathInfo)
+            + ServerVariables::ofLambda($request, $context);
         $what = "{$request->method} {$request->path} ({$script})";
         try {
             $this->php->send($params, $request->body, $deadline, $reserved * self::GRACE_SHARE);
@@ -162,11 +153,6 @@ final class FastCgiApplication
         while (($piece = $this->php->receive($deadline)) !== null) {
             yield $piece;
         }
-    }
-
-    private static function json(array $value): string
-    {
-        return json_encode($value, JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE | JSON_INVALID_UTF8_SUBSTITUTE);
     }
 
     private static function log(string $line): void

@@ -51,9 +51,9 @@ final class Kernel
 
     private static function symfony(object $kernel): \Closure
     {
-        return static function (Request $request) use ($kernel): Response {
+        return static function (Request $request, Context $context) use ($kernel): Response {
             $form = FormData::of($request);
-            $symfony = self::symfonyRequest($request, $form);
+            $symfony = self::symfonyRequest($request, $form, $context);
             try {
                 $response = $kernel->handle($symfony);
             } catch (\Throwable $thrown) {
@@ -75,10 +75,10 @@ final class Kernel
     {
         $kernel = $application->make(self::LARAVEL_KERNEL);
         $kernel->bootstrap();
-        return static function (Request $request) use ($application, $kernel): Response {
+        return static function (Request $request, Context $context) use ($application, $kernel): Response {
             $form = FormData::of($request);
             $laravel = \Illuminate\Http\Request::createFromBase(
-                self::symfonyRequest($request, $form, \Illuminate\Http\UploadedFile::class),
+                self::symfonyRequest($request, $form, $context, \Illuminate\Http\UploadedFile::class),
             );
             try {
                 $response = $kernel->handle($laravel);
@@ -99,11 +99,13 @@ final class Kernel
     private static function symfonyRequest(
         Request $request,
         FormData $form,
+        Context $context,
         string $fileClass = 'Symfony\\Component\\HttpFoundation\\File\\UploadedFile',
     ): object
     {
         $server = ServerVariables::of($request, (string) getenv('LAMBDA_TASK_ROOT'), '/index.php')
             + ServerVariables::authentication($request)
+            + ServerVariables::ofLambda($request, $context)
             + ['REQUEST_TIME' => time(), 'REQUEST_TIME_FLOAT' => microtime(true)];
         $fields = $form->fields;
         $isForm = stripos($request->header('content-type'), 'application/x-www-form-urlencoded') === 0;

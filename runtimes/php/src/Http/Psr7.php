@@ -44,13 +44,14 @@ final class Psr7
             . implode(', ', array_column(self::FACTORIES, 0)) . ').');
     }
 
-    /** The event is the attribute `lambda-event`, its context `lambda-context`; each path parameter is one under its name. */
+    /** The event is the attribute `lambda-event`, its context `lambda-context` (Bref's where the project has it); each path parameter is one under its name. */
     public function request(Request $request, FormData $form, \Lamella\Context $context): ServerRequestInterface
     {
         $scheme = $request->isSecure() ? 'https' : 'http';
         $port = $request->port() === ($request->isSecure() ? 443 : 80) ? '' : ":{$request->port()}";
         $uri = "{$scheme}://{$request->host()}{$port}{$request->uri()}";
-        $server = ServerVariables::of($request, '', '') + ServerVariables::authentication($request);
+        $server = ServerVariables::of($request, '', '') + ServerVariables::authentication($request)
+            + ServerVariables::ofLambda($request, $context);
         $psr = $this->requests->createServerRequest($request->method, $uri, $server)
             ->withProtocolVersion(str_replace('HTTP/', '', $request->protocol))
             ->withQueryParams(self::query($request))
@@ -58,7 +59,7 @@ final class Psr7
             ->withBody($this->streams->createStream($request->body))
             ->withUploadedFiles($this->uploaded($form->files))
             ->withAttribute('lambda-event', $request->event)
-            ->withAttribute('lambda-context', $context);
+            ->withAttribute('lambda-context', $context->inProject());
         foreach ($request->headers as $name => $values) {
             try {
                 $psr = $psr->withHeader((string) $name, $values);

@@ -10,8 +10,12 @@ declare(strict_types=1);
 
 namespace Lamella\Http;
 
+use Lamella\Context;
+
 final class ServerVariables
 {
+    private const JSON = JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE | JSON_INVALID_UTF8_SUBSTITUTE;
+
     /**
      * @param string $documentRoot a folder, without a slash at the end
      * @param string $scriptName the script's path below it, beginning with a slash
@@ -48,6 +52,26 @@ final class ServerVariables
             $variables['PATH_INFO'] = $pathInfo;
         }
         return $variables;
+    }
+
+    /**
+     * What Lambda says beside the request, under Bref's names.
+     *
+     * @return array<string, string>
+     */
+    public static function ofLambda(Request $request, Context $context): array
+    {
+        return [
+            'LAMBDA_REQUEST_ID' => $context->requestId,
+            'LAMBDA_REQUEST_CONTEXT' => json_encode($request->event['requestContext'] ?? [], self::JSON),
+            'LAMBDA_INVOCATION_CONTEXT' => json_encode([
+                'awsRequestId' => $context->requestId,
+                'deadlineMs' => $context->deadlineMs,
+                'invokedFunctionArn' => $context->invokedFunctionArn,
+                'traceId' => $context->traceId,
+            ], self::JSON),
+            '_X_AMZN_TRACE_ID' => $context->traceId,
+        ];
     }
 
     /**
