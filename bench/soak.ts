@@ -104,7 +104,8 @@ const seconds = (performance.now() - startedAt) / 1000;
 agent.destroy();
 // Idle environments spin down after a second; then only what belongs to the service itself is left.
 const functions = () => descendants(pid).filter((child) => commandOf(child).includes('python3')).length;
-for (let second = 0; second < 30 && functions() > 0; second++) await new Promise((settle) => setTimeout(settle, 1000));
+const isAtRest = () => functions() === 0 && listenersOfEnvironments() === 0;
+for (let second = 0; second < 30 && !isAtRest(); second++) await new Promise((settle) => setTimeout(settle, 1000));
 const left = {
   descriptors: readdirSync(`/proc/${pid}/fd`).length,
   sandboxes: functions(),

@@ -25,8 +25,18 @@ export function childrenOf(pid: number): number[] {
 
 /** Whether a process will run no further unless somebody sends it SIGCONT; true also when it is gone. */
 export function standsStill(pid: number): boolean {
+  return isInState(pid, 'TtZX') ?? true;
+}
+
+/** Whether a process waits in the kernel and hears no signal before that is over. */
+export function waitsInKernel(pid: number): boolean {
+  return isInState(pid, 'D') ?? false;
+}
+
+/** By the kernel's letters for states; undefined when the process is gone. */
+function isInState(pid: number, letters: string): boolean | undefined {
   const stat = readProc(`${pid}/stat`);
-  return stat === undefined || 'TtZX'.includes(stat.charAt(stat.lastIndexOf(')') + 2));
+  return stat === undefined ? undefined : letters.includes(stat.charAt(stat.lastIndexOf(')') + 2));
 }
 
 /** Memory of one process in bytes. */

@@ -4,9 +4,12 @@
  * round until nobody new is found. The launchers need care: nsenter stops itself when its child stops, and must have
  * done so before anything is continued, or it would stop afterwards and never see its child's end.
  */
-import type { Clock } from '../clock.ts';
+import type { Cancel, Clock } from '../clock.ts';
 import { sleep } from '../clock.ts';
-import { childrenOf, standsStill } from './process-tree.ts';
+import { childrenOf, standsStill, waitsInKernel } from './process-tree.ts';
+
+/** How long a launcher may take to stop after its child has, in milliseconds. */
+const LATE_STOP_MS = 20;
 
 export interface StopSignals {
   freeze(): Promise<void>;
@@ -25,10 +28,34 @@ export function createStopSignals(
   const stopped = new Set<number>();
   /** Launchers that stop by themselves because of it. */
   const following = new Set<number>();
+  /** Launchers that may be about to stop when they are continued. */
+  const wavering = new Set<number>();
+  /** Those of them that have been continued, until it is clear that they run. */
+  let late: readonly number[] = [];
+  let cancelLate: Cancel = () => {};
 
   const forget = (): void => {
     stopped.clear();
     following.clear();
+    wavering.clear();
+    cancelLate();
+  };
+  /**
+   * A process that waits in the kernel, for its child to become another program (vfork) or for a disk, stops as soon as
+   * that is over, before it runs on; and a stopped child is never over. So it counts as still, once the signal waits.
+   */
+  const isHeld = (pid: number): boolean => standsStill(pid) || (stopped.has(pid) && waitsInKernel(pid));
+  /** A launcher whose child waits in the kernel does not stop: for it, the child runs. */
+  const isLauncherHeld = (pid: number): boolean => {
+    if (standsStill(pid)) return true;
+    const children = childrenOf(pid);
+    if (children.length === 0 || !children.every((child) => stopped.has(child) && waitsInKernel(child))) return false;
+    wavering.add(pid);
+    return true;
+  };
+  const continueLate = (): void => {
+    for (const pid of launcherIds()) if (late.includes(pid) && standsStill(pid)) send(pid, 'SIGCONT');
+    late = [];
   };
   /** One round; tells what there was and whether all of it stands still. */
   const stopAll = (): { seen: ReadonlySet<number>; isStill: boolean } => {
@@ -37,15 +64,17 @@ export function createStopSignals(
     const own = [...processIds(), ...launchers.filter((pid) => childrenOf(pid).length === 0)];
     for (const pid of own) {
       // Again even if we did before: nsenter may only now have passed on the last SIGCONT.
-      if (!standsStill(pid) && send(pid, 'SIGSTOP')) stopped.add(pid);
+      if (!isHeld(pid) && send(pid, 'SIGSTOP')) stopped.add(pid);
     }
-    const seen = [...own, ...launchers];
-    return { seen: new Set(seen), isStill: seen.every(standsStill) };
+    const isStill = own.every(isHeld) && launchers.every((pid) => isHeld(pid) || isLauncherHeld(pid));
+    return { seen: new Set([...own, ...launchers]), isStill };
   };
   return {
     forget,
     async freeze() {
-      for (const pid of launcherIds()) if (!standsStill(pid)) following.add(pid);
+      cancelLate();
+      for (const pid of launcherIds()) if (!standsStill(pid) || late.includes(pid)) following.add(pid);
+      late = [];
       // Still twice with nobody new: in between, nobody was left who could have started somebody.
       for (let before = stopAll(); ; ) {
         const now = stopAll();
@@ -56,7 +85,9 @@ export function createStopSignals(
     },
     thaw() {
       for (const pid of [...stopped, ...following]) send(pid, 'SIGCONT');
+      late = [...wavering];
       forget();
+      if (late.length > 0) cancelLate = clock.after(LATE_STOP_MS, continueLate);
     },
   };
 }

@@ -173,6 +173,21 @@ describe.each(accounts())('a sandbox of a service that is $name', (account) => {
     });
   });
 
+  it('stands still in the middle of starting a program, when one process waits in the kernel for another', async () => {
+    await withSandbox(async (sandbox) => {
+      // dash waits for its child to have become the program (vfork); a stopped child never gets there.
+      const starts = 'while :; do /bin/true; done';
+      const process = await service.startSh(sandbox, `${starts} & ${starts} & ${starts} & echo ready; ${starts}`);
+      await service.outputHas(process, 'ready');
+      for (let round = 0; round < 25; round++) {
+        await service.freeze(sandbox);
+        await service.thaw(sandbox);
+      }
+      await service.signal(process, 'SIGKILL');
+      expect(await service.exited(process)).toEqual({ kind: 'signalled', signal: 'SIGKILL' });
+    });
+  });
+
   it('can be killed and closed while it is frozen', async () => {
     const sandbox = await service.openOne();
     const process = await service.startSh(sandbox, 'echo ready; exec sleep 1000');
