@@ -2,7 +2,7 @@
  * One PHP web application behind every door of a whole service, used by curl: query arrays, forms, uploads, bytes of
  * every value, redirects, cookies. The application does not know which door it stands behind.
  */
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,8 +11,10 @@ import { promisify } from 'node:util';
 import { CreateFunctionUrlConfigCommand, PublishLayerVersionCommand } from '@aws-sdk/client-lambda';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildPhpLayer } from '../../src/packaging/php-layer.ts';
+import { startGate } from '../support/gate.ts';
 import { CACHE_DIR } from '../support/php-sandbox.ts';
 import { type RunningService, startService } from '../support/running-service.ts';
+import { until } from '../support/until.ts';
 
 const run = promisify(execFile);
 const APPLICATION = resolve(import.meta.dirname, '../fixtures/functions/php-web/public/index.php');
@@ -30,6 +32,7 @@ const folder = mkdtempSync(join(tmpdir(), 'lamella-php-doors-'));
 let service: RunningService;
 let port: string;
 let urlHost: string;
+let streamingHost: string;
 
 beforeAll(async () => {
   service = await startService();
@@ -38,21 +41,29 @@ beforeAll(async () => {
   const layer = await service.client.send(
     new PublishLayerVersionCommand({ LayerName: 'php', Content: { ZipFile: readFileSync(output) } }),
   );
-  await service.createFunction(
-    'app',
-    { 'public/index.php': readFileSync(APPLICATION) },
-    {
-      Handler: 'public/index.php',
-      Layers: [layer.LayerVersionArn ?? ''],
-      MemorySize: 1024,
-      Timeout: 20,
-      Environment: { Variables: { LAMELLA_MODE: 'http' } },
-    },
-  );
-  const { FunctionUrl = '' } = await service.client.send(
-    new CreateFunctionUrlConfigCommand({ FunctionName: 'app', AuthType: 'NONE' }),
-  );
-  ({ port, hostname: urlHost } = new URL(FunctionUrl));
+  const create = async (
+    name: string,
+    variables: Record<string, string>,
+    InvokeMode: 'BUFFERED' | 'RESPONSE_STREAM',
+  ) => {
+    await service.createFunction(
+      name,
+      { 'public/index.php': readFileSync(APPLICATION) },
+      {
+        Handler: 'public/index.php',
+        Layers: [layer.LayerVersionArn ?? ''],
+        MemorySize: 1024,
+        Timeout: 20,
+        Environment: { Variables: { LAMELLA_MODE: 'http', ...variables } },
+      },
+    );
+    const { FunctionUrl = '' } = await service.client.send(
+      new CreateFunctionUrlConfigCommand({ FunctionName: name, AuthType: 'NONE', InvokeMode }),
+    );
+    return new URL(FunctionUrl);
+  };
+  ({ port, hostname: urlHost } = await create('app', {}, 'BUFFERED'));
+  ({ hostname: streamingHost } = await create('streams', { LAMELLA_STREAMING: '1' }, 'RESPONSE_STREAM'));
   for (const [host, config] of Object.entries(DOORS)) {
     service.lamella.doors.put(host.split('.')[0] ?? '', { ...config, hosts: [host] });
   }
@@ -142,4 +153,22 @@ describe.each(['', ...Object.keys(DOORS)])('a PHP application at %s', (host) => 
     const head = await curl(at(host, '/teapot'), '-I');
     expect(head).toMatch(/^HTTP\/1\.1 418 .*\r\n\r\n$/s);
   });
+});
+
+it('a PHP application streams through its URL what it flushes', async () => {
+  const gate = await startGate();
+  const child = spawn('curl', ['-sS', '-N', '-i', at(streamingHost, `/drip?gate=${gate.url}`)]);
+  let answer = '';
+  child.stdout.on('data', (piece: Buffer) => {
+    answer += piece;
+  });
+  const ended = new Promise<void>((settle) => child.once('close', () => settle()));
+  await gate.arrived('first-was-read');
+  await until(() => answer.includes('data: first\n\n'));
+  expect(answer).toMatch(/^HTTP\/1\.1 200 OK\r\n.*content-type: text\/event-stream.*set-cookie: seen=yes\r\n/is);
+  expect(answer).not.toContain('second');
+  gate.open('first-was-read');
+  await ended;
+  expect(answer).toContain('data: second\n\n');
+  gate.close();
 });
