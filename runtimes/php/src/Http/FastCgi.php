@@ -71,13 +71,10 @@ final class FastCgi
     public function receive(callable $log, float $deadline): ?string
     {
         while (true) {
-            $this->need(8, $deadline);
-            $type = ord($this->buffer[$this->at + 1]);
-            $length = (ord($this->buffer[$this->at + 4]) << 8) | ord($this->buffer[$this->at + 5]);
-            $whole = 8 + $length + ord($this->buffer[$this->at + 6]);
-            $this->need($whole, $deadline);
-            $content = substr($this->buffer, $this->at + 8, $length);
-            $this->at += $whole;
+            $header = $this->take(8, $deadline);
+            $type = ord($header[1]);
+            $content = $this->take((ord($header[4]) << 8) | ord($header[5]), $deadline);
+            $this->take(ord($header[6]), $deadline);
             if ($type === self::STDOUT && $content !== '') {
                 return $content;
             }
@@ -101,21 +98,34 @@ final class FastCgi
         fclose($this->socket);
     }
 
-    private function need(int $bytes, float $deadline): void
+    /** So many bytes of what has arrived or comes. */
+    private function take(int $bytes, float $deadline): string
     {
-        while (strlen($this->buffer) - $this->at < $bytes) {
-            $left = $deadline - microtime(true);
-            if ($left <= 0) {
-                throw new WorkerTimedOut();
-            }
-            stream_set_timeout($this->socket, (int) $left, (int) (fmod($left, 1) * 1e6));
-            $more = @fread($this->socket, self::RECORD_BYTES);
-            if ($more === false || $more === '') {
-                throw stream_get_meta_data($this->socket)['timed_out'] ? new WorkerTimedOut() : new WorkerGone();
-            }
-            $this->buffer = ($this->at === 0 ? $this->buffer : substr($this->buffer, $this->at)) . $more;
+        if ($bytes <= 8 && strlen($this->buffer) - $this->at < $bytes) {
+            // More than asked for: what follows has mostly come along.
+            $this->buffer = substr($this->buffer, $this->at) . $this->read(self::RECORD_BYTES, $deadline);
             $this->at = 0;
         }
+        $taken = substr($this->buffer, $this->at, $bytes);
+        $this->at += strlen($taken);
+        while (strlen($taken) < $bytes) {
+            $taken .= $this->read($bytes - strlen($taken), $deadline);
+        }
+        return $taken;
+    }
+
+    private function read(int $bytes, float $deadline): string
+    {
+        $left = $deadline - microtime(true);
+        if ($left <= 0) {
+            throw new WorkerTimedOut();
+        }
+        stream_set_timeout($this->socket, (int) $left, (int) (fmod($left, 1) * 1e6));
+        $read = @fread($this->socket, $bytes);
+        if ($read === false || $read === '') {
+            throw stream_get_meta_data($this->socket)['timed_out'] ? new WorkerTimedOut() : new WorkerGone();
+        }
+        return $read;
     }
 
     private function write(string $bytes): bool

@@ -134,11 +134,13 @@ final class FastCgiApplication
         $status = 200;
         $headers = [];
         foreach (explode("\r\n", $head) as $line) {
-            [$name, $value] = explode(':', $line, 2) + [1 => ''];
-            if (strcasecmp($name, 'status') === 0) {
-                $status = (int) trim($value);
+            $colon = strpos($line, ':') ?: strlen($line);
+            $name = substr($line, 0, $colon);
+            $value = trim(substr($line, $colon + 1));
+            if ($colon === 6 && strcasecmp($name, 'status') === 0) {
+                $status = (int) $value;
             } else {
-                $headers[$name][] = trim($value);
+                $headers[$name][] = $value;
             }
         }
         return [$status, $headers];

@@ -106,11 +106,15 @@ final readonly class Response
     public function toEvent(Request $request, string $binary = 'auto'): array
     {
         $body = self::mayHaveBody($this->status) ? $this->content() : '';
-        [$headers, $cookies] = $this->headersAndCookies();
+        [$headers, $cookies, $names] = $this->headersAndCookies();
         $isBinary = $body !== '' && match ($binary) {
             'always' => true,
             'never' => false,
-            'auto' => self::isBinary($headers, $body),
+            'auto' => self::isBinary(
+                $headers[$names['content-type'] ?? ''][0] ?? 'text/plain',
+                $headers[$names['content-encoding'] ?? ''][0] ?? 'identity',
+                $body,
+            ),
         };
         $answer = ['statusCode' => $this->status] + self::eventHeaders($request, $headers, $cookies);
         if ($request->format === Request::LOAD_BALANCER) {
@@ -129,7 +133,7 @@ final readonly class Response
     public function prelude(): array
     {
         [$headers, $cookies] = $this->headersAndCookies();
-        return [$this->status, array_map(static fn (array $values) => implode(', ', $values), $headers), $cookies];
+        return [$this->status, self::joined($headers), $cookies];
     }
 
     /**
@@ -140,13 +144,13 @@ final readonly class Response
     private static function eventHeaders(Request $request, array $headers, array $cookies): array
     {
         if ($request->format === Request::PAYLOAD_2) {
-            $joined = array_map(static fn (array $values) => implode(', ', $values), $headers);
+            $joined = self::joined($headers);
             return ['headers' => (object) $joined] + ($cookies === [] ? [] : ['cookies' => $cookies]);
         }
         if ($request->takesMultipleValues) {
             return ['multiValueHeaders' => (object) ($headers + ($cookies === [] ? [] : ['Set-Cookie' => $cookies]))];
         }
-        $last = array_map(static fn (array $values) => implode(', ', $values), $headers);
+        $last = self::joined($headers);
         foreach (array_reverse($cookies) as $index => $cookie) {
             // One name, one value; but names that differ in case are the same to a browser, and not to a JSON object.
             $last[self::variant('Set-Cookie', $index)] = $cookie;
@@ -154,7 +158,11 @@ final readonly class Response
         return ['headers' => (object) $last];
     }
 
-    /** @return array{array<string, list<string>>, list<string>} a name in several cases counts as the first of them */
+    /**
+     * A name in several cases counts as the first of them.
+     *
+     * @return array{array<string, list<string>>, list<string>, array<string, string>} headers, cookies, names by lower case
+     */
     private function headersAndCookies(): array
     {
         $headers = [];
@@ -162,27 +170,34 @@ final readonly class Response
         $names = [];
         foreach ($this->headers as $name => $values) {
             $lowerCase = strtolower((string) $name);
-            if ($lowerCase === 'set-cookie') {
-                $to = &$cookies;
-            } else {
-                $to = &$headers[$names[$lowerCase] ??= (string) $name];
-                $to ??= [];
-            }
+            $name = $names[$lowerCase] ??= (string) $name;
             foreach ((array) $values as $value) {
-                $to[] = (string) $value;
+                $headers[$name][] = (string) $value;
             }
-            unset($to);
         }
-        return [$headers, $cookies];
+        if (isset($names['set-cookie'])) {
+            $cookies = $headers[$names['set-cookie']] ?? [];
+            unset($headers[$names['set-cookie']]);
+        }
+        return [$headers, $cookies, $names];
     }
 
-    /** @param array<string, list<string>> $headers */
-    private static function isBinary(array $headers, string $body): bool
+    /**
+     * @param array<string, list<string>> $headers
+     * @return array<string, string>
+     */
+    private static function joined(array $headers): array
     {
-        $headers = array_change_key_case($headers);
-        $encoding = strtolower($headers['content-encoding'][0] ?? 'identity');
-        $type = $headers['content-type'][0] ?? 'text/plain';
-        return $encoding !== 'identity' || preg_match(self::TEXT, $type) !== 1 || !self::isUtf8($body);
+        $joined = [];
+        foreach ($headers as $name => $values) {
+            $joined[$name] = count($values) === 1 ? $values[0] : implode(', ', $values);
+        }
+        return $joined;
+    }
+
+    private static function isBinary(string $type, string $encoding, string $body): bool
+    {
+        return strtolower($encoding) !== 'identity' || preg_match(self::TEXT, $type) !== 1 || !self::isUtf8($body);
     }
 
     private static function isUtf8(string $text): bool
