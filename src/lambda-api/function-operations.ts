@@ -162,7 +162,10 @@ function configurationOf(
     stored: Object.fromEntries(
       STORED_MEMBERS.flatMap((name) => {
         const value = (input as Readonly<Record<string, unknown>>)[name];
-        return value === undefined ? [] : [[name, value]];
+        // Recorded on AWS: an empty DeadLetterConfig changes nothing; an empty TargetArn ends it.
+        const isNothing =
+          value === undefined || (name === 'DeadLetterConfig' && Object.keys(value as object).length === 0);
+        return isNothing ? [] : [[name, value]];
       }),
     ),
   };

@@ -298,6 +298,20 @@ describe('functions', () => {
     expect(got.Tags).toEqual({ team: 'a' });
   });
 
+  it('keep their dead-letter queue through an empty setting, and lose it by an empty ARN', async () => {
+    const DeadLetterConfig = { TargetArn: 'arn:aws:sqs:us-east-1:123456789012:q' };
+    await create('has-letters', { DeadLetterConfig });
+    const update = (TargetArn?: string) =>
+      api.client.send(
+        new UpdateFunctionConfigurationCommand({
+          FunctionName: 'has-letters',
+          DeadLetterConfig: TargetArn === undefined ? {} : { TargetArn },
+        }),
+      );
+    expect((await update()).DeadLetterConfig).toEqual(DeadLetterConfig);
+    expect((await update('')).DeadLetterConfig).toBeUndefined();
+  });
+
   it('are named by name, partial ARN and ARN, each with a qualifier', async () => {
     await create('called');
     await api.client.send(new PublishVersionCommand({ FunctionName: 'called' }));

@@ -204,9 +204,14 @@ describe('a batch', () => {
   it('runs beside at most as many others as MaximumConcurrency says', async () => {
     let running = 0;
     let most = 0;
+    let meet = () => {};
+    const bothRun = new Promise<void>((resolve) => (meet = resolve));
     listener.answer('at-most-two', async () => {
       most = Math.max(most, ++running);
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      if (running === 2) meet();
+      await bothRun;
+      // Time for a third to begin, if it could.
+      await new Promise((resolve) => setTimeout(resolve, 50));
       running -= 1;
       return { status: 200 };
     });
