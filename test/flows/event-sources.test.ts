@@ -297,7 +297,8 @@ describe('a message that could not be processed', () => {
         new PutFunctionConcurrencyCommand({ FunctionName: 'throttled', ReservedConcurrentExecutions }),
       );
     await allowed(0);
-    const queue = await createQueue('throttled');
+    // Long enough not to show the message again while the clock is moved on.
+    const queue = await createQueue('throttled', { VisibilityTimeout: '43200' });
     await mapTo('throttled', queue);
     await queue.send('x');
     await eventually(async () => expect(await queue.counts()).toEqual({ visible: 0, taken: 1 }));
