@@ -1,6 +1,7 @@
 /**
  * Version 2 by its files: a folder with files of those names stands for the kernel's, since a test cannot have a part
- * of the real tree everywhere.
+ * of the real tree everywhere. Where it can, test/sandbox/resources.test.ts and lifetimes.test.ts use it; on Linux 6.1
+ * they pass as root and as an ordinary user with a group handed over.
  */
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
