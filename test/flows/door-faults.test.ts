@@ -29,7 +29,7 @@ beforeAll(async () => {
     `rest GET /rest/${name} -> ${name}`,
     `alb /alb/${name} -> ${name}`,
   ]);
-  service = await startService({ routes });
+  service = await startService({ routes, logLevel: 'silent' });
   await Promise.all([
     ...Object.entries(FUNCTIONS).map(([name, files]) =>
       service.createFunction(name, files, { Timeout: name === 'hangs' ? 1 : 10 }),
