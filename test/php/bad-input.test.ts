@@ -1,4 +1,5 @@
 /** What handlers do that they should not: each has a clear error, and the environment stays usable or is replaced. */
+import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { runningFunctions } from './running-functions.ts';
 
@@ -181,6 +182,17 @@ describe('settings of the loop', () => {
       expect.stringContaining('Lamella.'),
       '1',
     ]);
+  });
+
+  it('LAMELLA_ISOLATE leaves neither processes nor files behind', async () => {
+    const { tmp } = functions.start('index.php', fn('return count(array_filter(scandir("/proc"), is_numeric(...)));'), {
+      LAMELLA_ISOLATE: '1',
+    });
+    const counts = [];
+    for (let call = 0; call < 4; call++) counts.push((await functions.api.invoke('"bad"')).body);
+    expect(new Set(counts)).toEqual(new Set([expect.stringMatching(/^\d+$/)]));
+    expect(new Set(counts).size).toBe(1);
+    expect(readdirSync(tmp)).toEqual([]);
   });
 
   it('LAMELLA_ISOLATE runs every invocation in a process image of its own', async () => {

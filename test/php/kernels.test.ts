@@ -143,6 +143,17 @@ describe('a PSR-15 handler', () => {
     ]);
   });
 
+  it('is reset after a failure too', async () => {
+    start(
+      'index.php',
+      files(
+        '$this->seen[] = 1; if ($request->getUri()->getPath() === "/fail") throw new Exception("x"); return new Nyholm\\Psr7\\Response(200, [], (string) count($this->seen));',
+      ),
+    );
+    expect((await functions.api.invoke(event({ rawPath: '/fail' }))).kind).toBe('error');
+    expect(parsed((await functions.api.invoke(event())).body).body).toBe('1');
+  });
+
   it('has its failure reported, and goes on', async () => {
     start(
       'index.php',
