@@ -99,7 +99,11 @@ final class HandlerLocator
         $usual = [$this->settings->taskRoot . '/vendor/autoload.php', '/opt/vendor/autoload.php'];
         foreach ([...array_filter($configured), ...$usual] as $file) {
             if (is_file($file)) {
+                // Ours stays the first: were a class of ours taken from the project, parts of two versions would meet.
+                $own = spl_autoload_functions()[0];
                 require_once $file;
+                spl_autoload_unregister($own);
+                spl_autoload_register($own, true, true);
                 return;
             }
         }

@@ -1,0 +1,88 @@
+/** The Composer package `lamella/runtime`: valid, whole, what its README says, and behind the layer's own copy. */
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { buildComposerLayer } from '../../src/packaging/composer-layer.ts';
+import { CACHE_DIR, laidOutPhpLayer, runInside, writePackage } from '../support/php-sandbox.ts';
+import { runningFunctions } from './running-functions.ts';
+
+const PACKAGE = resolve(import.meta.dirname, '../../runtimes/php');
+const README = readFileSync(join(PACKAGE, 'README.md'), 'utf8');
+const FILES = readdirSync(join(PACKAGE, 'src'), { recursive: true, encoding: 'utf8' }).filter((name) =>
+  name.endsWith('.php'),
+);
+/** What is run and not loaded. */
+const PROGRAMS = ['main.php', 'Http/ready.php'];
+const functions = runningFunctions();
+
+function namesIn(text: string): string[] {
+  return [...new Set(text.match(/\b(LAMELLA|BREF)_[A-Z]+(_[A-Z]+)*\b/g))].sort();
+}
+
+describe('the README of the PHP runtime', () => {
+  it('names every variable that the runtime reads, and no other', () => {
+    const source = FILES.map((name) => readFileSync(join(PACKAGE, 'src', name), 'utf8')).join('\n');
+    expect(namesIn(README)).toEqual(namesIn(source));
+  });
+
+  it('names every event', () => {
+    const events = FILES.flatMap((name) => /^Event\/(\w+Event)\.php$/.exec(name)?.[1] ?? []);
+    const inside = ['StreamEvent', 'UnexpectedEvent'];
+    expect(
+      events.filter((name) => name !== 'Event' && !inside.includes(name) && !README.includes(`\`${name}\``)),
+    ).toEqual([]);
+  });
+});
+
+describe('the package lamella/runtime', () => {
+  it('has in every file the class that the file is named after, each loadable without the runtime running', async () => {
+    const opt = await laidOutPhpLayer(functions.folder);
+    const classes = FILES.filter((name) => !PROGRAMS.includes(name)).map((name) =>
+      `Lamella\\${name.slice(0, -'.php'.length)}`.replaceAll('/', '\\'),
+    );
+    const task = writePackage(join(functions.folder, 'load'), { 'classes.json': JSON.stringify(classes) });
+    // Psr\Log is the project's: only somebody who has it uses the logger.
+    const script = `namespace Psr\\Log { interface LoggerInterface {} }
+      namespace { spl_autoload_register(fn (string $class) => require '/opt/lamella/runtime/' . strtr(substr($class, 8), '\\\\', '/') . '.php');
+      foreach (json_decode(file_get_contents('/var/task/classes.json')) as $class) {
+        if (!class_exists($class) && !interface_exists($class) && !trait_exists($class) && !enum_exists($class)) echo $class, "\\n";
+      } echo 'done'; }`;
+    expect(runInside({ opt, task, argv: ['/opt/bin/php', '-r', script] })).toBe('done');
+  });
+
+  it('is installed by Composer into a vendor layer, where the copy of the PHP layer is used before it', async () => {
+    const project = writePackage(join(functions.folder, 'project'), {
+      'composer.json': JSON.stringify({
+        name: 'test/project',
+        repositories: [{ type: 'path', url: PACKAGE, options: { symlink: false } }, { packagist: false }],
+        require: { 'lamella/runtime': '*' },
+        'minimum-stability': 'dev',
+      }),
+    });
+    const output = join(functions.folder, 'vendor.zip');
+    const built = await buildComposerLayer({ directory: project, output, version: '8.4', cacheDir: CACHE_DIR });
+    expect(built.packages.map(({ name }) => name)).toEqual(['lamella/runtime']);
+    const opt = await laidOutPhpLayer(functions.folder);
+    execFileSync('unzip', ['-q', output, '-d', opt]);
+    // A layer older or newer than the package: both have the class, and one is used.
+    writeFileSync(
+      join(opt, 'vendor/lamella/runtime/src/Event/SqsEvent.php'),
+      '<?php throw new Error("the package\'s");',
+    );
+    const code = `<?php return function (Lamella\\Event\\SqsEvent $event, Lamella\\Context $context) {
+      return [count($event->Records), (new ReflectionClass($event))->getFileName(), Composer\\InstalledVersions::isInstalled('lamella/runtime')]; };`;
+    functions.start('index.php', { 'index.php': code }, {}, opt);
+    const record = {
+      messageId: 'm',
+      receiptHandle: 'r',
+      body: 'b',
+      attributes: {},
+      messageAttributes: {},
+      md5OfBody: '',
+    };
+    const event = { Records: [{ ...record, eventSource: 'aws:sqs', eventSourceARN: 'arn', awsRegion: 'us-east-1' }] };
+    const { body } = await functions.api.invoke(JSON.stringify(event));
+    expect(JSON.parse(body)).toEqual([1, '/opt/lamella/runtime/Event/SqsEvent.php', true]);
+  }, 60_000);
+});
