@@ -68,7 +68,8 @@ export function serviceRuntimes(isAws: boolean): ServiceRuntime[] {
       runtime: custom,
       handler: 'behaviours.php',
       files: {
-        bootstrap: '#!/bin/sh\nexec php /var/task/runtime/main.php\n',
+        // Without the runtime's own end of what takes too long, which would come before the platform's.
+        bootstrap: '#!/bin/sh\nLAMELLA_DEADLINE=0 exec php /var/task/runtime/main.php\n',
         'behaviours.php': text(join(HANDLERS, 'php/behaviours.php')),
         ...tree(join(ROOT, 'runtimes/php/src'), 'runtime'),
       },
