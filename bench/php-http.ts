@@ -165,5 +165,6 @@ while (true) $runtime->processNextEvent($fpm);
 `,
   );
   const environment = { BREF_PING_DISABLE: '1', PATH: `${fpm}:/usr/bin:/bin` };
-  return [{ name: "Bref's FPM runtime", argv: [...php, bootstrap], environment, leavesBehind: '/tmp/.bref' }];
+  const left = { leavesBehind: '/tmp/.bref', pidFile: '/tmp/.bref/php-fpm.pid' };
+  return [{ name: "Bref's FPM runtime", argv: [...php, bootstrap], environment, ...left }];
 }

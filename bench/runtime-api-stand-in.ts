@@ -4,7 +4,7 @@
  */
 import type { ChildProcess } from 'node:child_process';
 import { spawn, spawnSync } from 'node:child_process';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { AddressInfo, Socket } from 'node:net';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -16,6 +16,8 @@ export type Contender = {
   readonly environment?: Readonly<Record<string, string>>;
   /** A folder that must not be there when it starts. */
   readonly leavesBehind?: string;
+  /** Holds the id of a process that leaves the contender's group; ended with it. */
+  readonly pidFile?: string;
 };
 
 export type Work = {
@@ -55,7 +57,7 @@ export function layOutPhp(folder: string, name: string, ...options: readonly str
 }
 
 /** Serves invocations to one runtime until there were enough. */
-export async function run({ argv, environment, leavesBehind }: Contender, work: Work): Promise<Round> {
+export async function run({ argv, environment, leavesBehind, pidFile }: Contender, work: Work): Promise<Round> {
   if (leavesBehind !== undefined) rmSync(leavesBehind, { recursive: true, force: true });
   let served = 0;
   let before = { cpu: 0, wall: 0n };
@@ -121,6 +123,7 @@ export async function run({ argv, environment, leavesBehind }: Contender, work: 
   } finally {
     died.catch(() => undefined);
     if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+    if (pidFile !== undefined && existsSync(pidFile)) process.kill(Number(readFileSync(pidFile, 'utf8')), 'SIGTERM');
     server.close();
   }
 }
