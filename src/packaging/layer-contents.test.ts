@@ -69,6 +69,21 @@ describe('inspectLayer', () => {
     expect(extensions).toContainEqual({ name: 'curl', isSwitchedOn: false });
   });
 
+  it('names programs that are cut off, and reads the rest', async () => {
+    const cut = join(folder.path, 'cut.zip');
+    const file = (path: string, bytes: Buffer): ZipEntry => ({ path, mode: 0o755, content: { kind: 'bytes', bytes } });
+    const program = readFileSync('/bin/sh');
+    const header = program.subarray(0, 16);
+    await writeZip(cut, [
+      file('bin/cut', program.subarray(0, 3000)),
+      file('bin/header', header),
+      file('bin/sh', program),
+    ]);
+    const layer = await inspectLayer(cut);
+    expect(layer.damaged).toEqual(['bin/cut', 'bin/header']);
+    expect([layer.architectures.length, layer.runsOnAmazonLinux2023]).toEqual([1, false]);
+  });
+
   it('reads a layer without any program in it', async () => {
     const plain = join(folder.path, 'plain.zip');
     await writeZip(plain, [

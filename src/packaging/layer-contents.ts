@@ -11,7 +11,7 @@ import { OperatorError } from '../operator-error.ts';
 import { QUOTAS } from '../protocol/quotas.ts';
 import { ArchiveError, unpackArchive } from '../storage/archive.ts';
 import { AMAZON_LINUX_2023_GLIBC, isInAmazonLinux2023 } from './amazon-linux-2023.ts';
-import { compareVersions, isElf, isGlibcLibrary, parseElf, requiredGlibc } from './elf.ts';
+import { compareVersions, type ElfFile, isElf, isGlibcLibrary, parseElf, requiredGlibc } from './elf.ts';
 import type { NamedElf } from './elf-links.ts';
 import { unresolvedLinks } from './elf-links.ts';
 import { entriesOfFolder } from './zip-writer.ts';
@@ -44,6 +44,8 @@ export type LayerContents = {
   /** The oldest glibc on which everything in it starts; undefined if nothing in it asks for one. */
   readonly glibc: string | undefined;
   readonly runsOnAmazonLinux2023: boolean;
+  /** Programs and libraries that are cut off or damaged: nothing starts them. */
+  readonly damaged: readonly string[];
   /** What it leaves to Amazon Linux 2023, which has it. */
   readonly fromAmazonLinux2023: readonly string[];
   /** What neither the layer nor Amazon Linux 2023 has. */
@@ -99,6 +101,15 @@ function measure(zip: Buffer) {
   };
 }
 
+/** Nothing for what only begins like a program. */
+function readElf(bytes: Buffer): ElfFile | undefined {
+  try {
+    return parseElf(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
 async function unpack(zip: Buffer, target: string, workspace: string, file: string): Promise<void> {
   // More than Lambda takes, so that a layer which is too large can be looked at as well.
   const limits = { unpackedBytes: 16 * QUOTAS.unzippedBytes, entries: 1_000_000, mountPoints: ['/opt'] };
@@ -113,6 +124,7 @@ async function describe(
 ): Promise<Omit<LayerContents, 'path' | 'zippedBytes' | 'codeSha256' | 'limitBytes'>> {
   const files: LayerFile[] = [];
   const elves: NamedElf[] = [];
+  const damaged: string[] = [];
   const inis: string[] = [];
   let phpVersion: string | undefined;
   for (const { path, mode, content } of await entriesOfFolder(tree)) {
@@ -126,7 +138,12 @@ async function describe(
     if (content.kind !== 'file') continue;
     if (path.endsWith('.ini')) inis.push(bytes.toString());
     if (!isElf(bytes)) continue;
-    elves.push({ name: path, elf: parseElf(bytes) });
+    const elf = readElf(bytes);
+    if (elf === undefined) {
+      damaged.push(path);
+      continue;
+    }
+    elves.push({ name: path, elf });
     phpVersion ??= /\0X-Powered-By: PHP\/(\d[\w.-]*)\0/.exec(bytes.toString('latin1'))?.[1];
   }
   files.sort((a, b) => b.bytes - a.bytes || (a.path < b.path ? -1 : 1));
@@ -140,7 +157,9 @@ async function describe(
     phpVersion,
     extensions: extensionsIn(elves, inis),
     glibc,
-    runsOnAmazonLinux2023: missing.length === 0 && compareVersions(glibc ?? '0', AMAZON_LINUX_2023_GLIBC) <= 0,
+    damaged,
+    runsOnAmazonLinux2023:
+      missing.length + damaged.length === 0 && compareVersions(glibc ?? '0', AMAZON_LINUX_2023_GLIBC) <= 0,
     fromAmazonLinux2023: leftToAmazonLinux(elves),
     missing,
   };

@@ -94,6 +94,11 @@ describe('compiling PHP', () => {
       'there is no library oniguruma with its headers',
     ],
     [
+      'a library that pkgconf misses',
+      `echo 'configure: error: Package requirements (oniguruma) were not met:' >&2; echo >&2; echo "Package 'oniguruma', required by 'virtual:world', not found" >&2`,
+      'there is no library oniguruma with its headers',
+    ],
+    [
       'what configure calls an error',
       `echo 'configure: error: Please reinstall the BZip2 distribution' >&2`,
       'Please reinstall the BZip2 distribution',

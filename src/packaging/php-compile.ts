@@ -211,10 +211,10 @@ async function versionOf(tree: string): Promise<string> {
   return /#define PHP_VERSION "([^"]+)"/.exec(header)?.[1] ?? 'of an unknown version';
 }
 
-/** What configure stopped at. pkg-config names the library two lines below. */
+/** What configure stopped at. pkg-config names the library two lines below, in words that depend on its kind. */
 function configureProblem({ stdout, stderr, code }: ToolResult): string {
   const lines = linesOf(`${stdout}\n${stderr}`);
-  const absent = lines.flatMap((line) => /^No package '(.+)' found$/.exec(line)?.[1] ?? []);
+  const absent = lines.flatMap((line) => /^(?:No package|Package) '(.+?)'.* (?:not )?found$/.exec(line)?.[1] ?? []);
   if (absent.length > 0) return `there is no library ${absent.join(', ')} with its headers`;
   const problem = lines.find((line) => /^(configure: error|bwrap): |: not found$/.test(line)) ?? lines.at(-1);
   return (problem ?? `it ended with ${code} and said nothing`).replace(/^configure: error: /, '').replace(/\.$/, '');

@@ -45,14 +45,16 @@ function facts(layer: LayerContents): string[] {
     ...(layer.hasBootstrap ? ['Has a bootstrap: a runtime'] : []),
     ...(layer.architectures.length > 0 ? [`For ${layer.architectures.join(' and ')}${glibcOf(layer)}`] : []),
     ...(system.length > 0 ? [`Left to Amazon Linux 2023: ${system.join(', ')}`] : []),
+    ...layer.damaged.map((file) => `Damaged: ${file}`),
     ...layer.missing.map(({ file, library, versions }) => {
       return `Missing for ${file}: ${[library, versions.join(', ')].filter(Boolean).join(' ')}`;
     }),
   ];
 }
 
-function glibcOf({ glibc, runsOnAmazonLinux2023, missing }: LayerContents): string {
+function glibcOf({ glibc, runsOnAmazonLinux2023, missing, damaged }: LayerContents): string {
   if (glibc === undefined) return '';
-  const verdict = runsOnAmazonLinux2023 || missing.length > 0 ? '' : ', which Amazon Linux 2023 does not have';
+  const verdict =
+    runsOnAmazonLinux2023 || missing.length + damaged.length > 0 ? '' : ', which Amazon Linux 2023 does not have';
   return `, with glibc ${glibc} or newer${verdict}`;
 }
