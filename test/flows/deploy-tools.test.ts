@@ -1,7 +1,7 @@
 /**
  * What deployment tools ask of a function that exists, call by call in their order, and what they read of the answers.
- * Terraform runs itself in `terraform.test.ts`. Recorded from Serverless Framework 3.40, and read in the sources of the
- * AWS CDK's hotswap deployments and of `sam sync`.
+ * Terraform runs itself in `terraform.test.ts`. Recorded from Serverless Framework 3.40; the calls of the AWS CDK's
+ * hotswap deployments and of `sam sync` as their documentation describes them, not run.
  */
 import {
   CloudWatchLogsClient,

@@ -1,6 +1,7 @@
 /**
  * Terraform itself against the whole service. It is left out where Terraform and its AWS provider are not installed:
- * neither is in a package registry.
+ * neither is in a package registry. LAMELLA_TERRAFORM_PLUGINS names the folder of the provider where it is none of
+ * Terraform's own.
  */
 import { execFile } from 'node:child_process';
 import { accessSync, constants, copyFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -18,12 +19,12 @@ const terraform = (process.env.PATH ?? '')
   .split(delimiter)
   .map((folder) => join(folder, 'terraform'))
   .find((path) => isExecutable(path));
-/** Folders in which providers lie ready, as Terraform knows them, and one that is usual. */
+/** Folders in which providers lie ready. */
 const mirror = [
+  process.env.LAMELLA_TERRAFORM_PLUGINS ?? '',
   join(homedir(), '.terraform.d/plugins'),
   '/usr/local/share/terraform/plugins',
   '/usr/share/terraform/plugins',
-  '/opt/tf-plugins',
 ].find((folder) => existsSync(join(folder, 'registry.terraform.io/hashicorp/aws')));
 const isHere = terraform !== undefined && mirror !== undefined;
 if (!isHere) console.warn('terraform.test.ts is left out: there is no Terraform with an AWS provider beside it.');
