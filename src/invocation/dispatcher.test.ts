@@ -16,7 +16,11 @@ function version(name: string, number = '$LATEST'): FunctionVersion {
 function createWorld(limits: { account?: number; reserved?: Record<string, number>; provisioned?: string } = {}) {
   const inUse: ((state: 'reusable' | 'gone') => void)[] = [];
   const fate: Environment[][] = [[], []];
-  const world = { run: (): void => undefined, acquire: (): void => undefined };
+  const world = {
+    run: (): void => undefined,
+    acquire: (): void => undefined,
+    acquireSettling: async (): Promise<Environment | undefined> => undefined,
+  };
   const dispatcher = createDispatcher({
     pool: {
       async acquire() {
@@ -30,6 +34,7 @@ function createWorld(limits: { account?: number; reserved?: Record<string, numbe
         };
         return environment as unknown as Environment;
       },
+      acquireSettling: () => world.acquireSettling(),
       giveBack: (environment) => fate[0]?.push(environment),
       discard: (environment) => fate[1]?.push(environment),
     },
@@ -58,6 +63,28 @@ describe('the dispatcher', () => {
     await release();
     expect(givenBack).toHaveLength(1);
     expect(await invoke('g')).toBe('returned');
+  });
+
+  it('refuses nobody for the sake of a call that has been answered, whose environment is free in a moment', async () => {
+    const { world, invoke, release, givenBack } = createWorld({ account: 1 });
+    world.acquireSettling = async () => {
+      await release();
+      return givenBack[0];
+    };
+    expect([await invoke('f'), await invoke('f')]).toEqual(['returned', 'returned']);
+  });
+
+  it('gives an environment back that came free too late for a caller', async () => {
+    const { world, invoke, release, givenBack } = createWorld({ account: 1 });
+    await invoke('f');
+    world.acquireSettling = async () => {
+      await release();
+      world.acquireSettling = async () => undefined;
+      await invoke('g');
+      return givenBack[0];
+    };
+    expect(await invoke('f')).toBe('ConcurrentInvocationLimitExceeded');
+    expect(givenBack).toHaveLength(2);
   });
 
   it('counts nothing of what could not be opened', async () => {

@@ -14,7 +14,7 @@ export interface Dispatcher {
 }
 
 export type DispatcherOptions = {
-  readonly pool: Pick<EnvironmentPool, 'acquire' | 'giveBack' | 'discard'>;
+  readonly pool: Pick<EnvironmentPool, 'acquire' | 'acquireSettling' | 'giveBack' | 'discard'>;
   readonly limitsOf: (version: FunctionVersion) => ConcurrencyLimits;
 };
 
@@ -27,22 +27,31 @@ export function createDispatcher({ pool, limitsOf }: DispatcherOptions): Dispatc
       const account = `${version.scope.account}:${version.scope.region}`;
       const ofFunction = `${account}:${version.name}`;
       const ofVersion = limits.provisioned > 0 ? `${ofFunction}:${version.version}` : '';
-      const counts = {
-        account: inFlight.of(account),
-        function: inFlight.of(ofFunction),
-        version: inFlight.of(ofVersion),
-      };
-      const admission = admit(counts, limits);
-      if ('refusal' in admission) return { kind: 'throttled', reason: admission.refusal };
+      const ask = () =>
+        admit(
+          { account: inFlight.of(account), function: inFlight.of(ofFunction), version: inFlight.of(ofVersion) },
+          limits,
+        );
+      let admission = ask();
+      let environment: Environment | undefined;
+      if ('refusal' in admission) {
+        // A caller that calls again at once would otherwise be refused for the sake of its own call before, whose
+        // environment has answered and is free in a moment.
+        environment = await pool.acquireSettling(version);
+        if (environment) admission = ask();
+      }
+      if ('refusal' in admission) {
+        if (environment) pool.giveBack(environment);
+        return { kind: 'throttled', reason: admission.refusal };
+      }
       const { share } = admission;
       const count = (by: 1 | -1) => {
         inFlight.add(share === 'provisioned' ? ofVersion : ofFunction, by);
         if (share === 'unreserved') inFlight.add(account, by);
       };
       count(1);
-      let environment: Environment | undefined;
       try {
-        environment = await pool.acquire(version);
+        environment ??= await pool.acquire(version);
         return start(environment);
       } catch (failure) {
         // It has not even begun, so that nobody else gives back what it holds.

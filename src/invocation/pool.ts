@@ -23,6 +23,8 @@ export type PoolOptions = {
  * milliseconds. A client that calls again at once would otherwise be faster than the runtime's next poll.
  */
 const SETTLING_PATIENCE_MS = 10;
+/** The same for a call that must not open another one, and would be refused. */
+const REFUSAL_PATIENCE_MS = 100;
 
 type Waiter = { readonly take: (environment: Environment) => void };
 
@@ -70,7 +72,7 @@ export class EnvironmentPool {
       group.busy.add(warm);
       return warm;
     }
-    const settling = await this.#waitForSettling(group);
+    const settling = await this.#waitForSettling(group, SETTLING_PATIENCE_MS);
     if (settling) return settling;
     if (this.#isClosed) throw new Error('the service is shutting down');
     const environment = await this.#options.open(version, 'on-demand').catch((failure: unknown) => {
@@ -84,6 +86,12 @@ export class EnvironmentPool {
       throw new Error('the service is shutting down');
     }
     return environment;
+  }
+
+  /** One that has answered already, once it is free; undefined when there is none, or it takes long. */
+  async acquireSettling(version: FunctionVersion): Promise<Environment | undefined> {
+    const group = this.#groups.get(keyOf(version));
+    return group && this.#waitForSettling(group, REFUSAL_PATIENCE_MS);
   }
 
   /** Gives an environment back for the next call. */
@@ -235,7 +243,7 @@ export class EnvironmentPool {
     else this.discard(environment);
   }
 
-  #waitForSettling(group: Group): Promise<Environment | undefined> | undefined {
+  #waitForSettling(group: Group, patienceMs: number): Promise<Environment | undefined> | undefined {
     let settling = 0;
     for (const environment of group.busy) if (environment.isSettling) settling += 1;
     if (settling <= group.waiters.length) return undefined;
@@ -246,7 +254,7 @@ export class EnvironmentPool {
           resolve(environment);
         },
       };
-      const cancel = this.#options.clock.after(SETTLING_PATIENCE_MS, () => {
+      const cancel = this.#options.clock.after(patienceMs, () => {
         const at = group.waiters.indexOf(waiter);
         if (at !== -1) group.waiters.splice(at, 1);
         resolve(undefined);

@@ -97,7 +97,8 @@ async function build(
 /** What kept an archive from being written: a file that cannot be read, or the archive itself. */
 function throwUnusable(failure: NodeJS.ErrnoException, output: string, entries: readonly ZipEntry[]): never {
   if (failure.code === undefined) throw failure;
-  const isSource = entries.some(({ content }) => content.kind === 'file' && content.source === failure.path);
+  const isRead = failure.syscall !== 'mkdir';
+  const isSource = isRead && entries.some(({ content }) => content.kind === 'file' && content.source === failure.path);
   const file = isSource ? String(failure.path) : output;
   throw new OperatorError(isSource ? 'file-unreadable' : 'file-unwritable', { file, reason: failure.message }, failure);
 }

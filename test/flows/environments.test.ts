@@ -199,6 +199,15 @@ while True:
     expect(invoked[0]?.log).toMatch(/\tInit Duration: [\d.]+ ms\t\n$/);
   });
 
+  it('lets a caller that waits for each answer do with a reserve of one', async () => {
+    const FunctionName = 'is-called-in-turn';
+    await service.createFunction(FunctionName, { bootstrap: shellRuntime('respond "$EVENT"') }, ROOMY);
+    await service.client.send(new PutFunctionConcurrencyCommand({ FunctionName, ReservedConcurrentExecutions: 1 }));
+    for (let call = 0; call < 30; call += 1) {
+      expect((await service.invoke(FunctionName, `${call}`)).payload).toBe(`${call}`);
+    }
+  });
+
   it('leaves nothing to $LATEST where all that is reserved is provisioned for a version', async () => {
     const FunctionName = 'is-all-provisioned';
     await service.createFunction(
