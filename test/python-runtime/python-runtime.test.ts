@@ -199,6 +199,13 @@ describe('the log', () => {
     expect(objects.map((line) => JSON.parse(line).message)).toEqual(expected);
   });
 
+  it('has tracebacks whole', async () => {
+    const body = ['try: 1 / 0', 'except Exception: logging.exception("caught")', 'logging.warning("a\\n\\nb\\n")'];
+    const [caught, warned] = await lines(await start(handler(...body)));
+    expect(caught).toMatch(/\tcaught\rTraceback .*\rZeroDivisionError: division by zero$/s);
+    expect(warned).toMatch(/\ta\r\rb\r$/);
+  });
+
   it('has failures as objects too', async () => {
     const [line = ''] = await lines(await start(handler('raise ValueError("no")'), json));
     expect(Object.keys(JSON.parse(line))).toEqual([

@@ -44,8 +44,9 @@ class TextFormatter(logging.Formatter):
         )
 
     def format(self, record):
-        # A record of several lines is one event.
-        return super().format(record)[:-1].rstrip("\n").replace("\n", "\r") + "\n"
+        # A record of several lines is one event. A traceback comes behind the format's line end, and has none.
+        text = super().format(record)
+        return (text[:-1] if text.endswith("\n") else text).replace("\n", "\r") + "\n"
 
 
 class JsonFormatter(logging.Formatter):
