@@ -102,6 +102,12 @@ def describe(error, request_id=""):
     return failure, json.dumps(cause)
 
 
+def headers_of(failure):
+    """As bytes, because http.client takes names of classes only if they are Latin-1."""
+    kind = failure["errorType"].encode(errors="replace")
+    return {"Content-Type": "application/json", "Lambda-Runtime-Function-Error-Type": kind}
+
+
 def frames_of(error):
     """Plain tuples, because only those are shown without markers below the code; without our own frames at the start."""
     frames = [(each.filename, each.lineno, each.name, each.line) for each in traceback.extract_tb(error.__traceback__)]
@@ -116,7 +122,7 @@ def serve(api, handler, headers, body):
     except Exception as error:  # Whatever the handler raises is the invocation's failure; the runtime goes on.
         failure, cause = describe(error, request_id)
         log_utils.log_error(failure)
-        kinds = {"Content-Type": "application/json", "Lambda-Runtime-Function-Error-Type": failure["errorType"]}
+        kinds = headers_of(failure)
         if len(cause) < MAX_CAUSE_BYTES:
             kinds["Lambda-Runtime-Function-XRay-Error-Cause"] = cause
         path = f"/invocation/{request_id}/error"
@@ -177,6 +183,8 @@ def extend_path():
 
 
 def main():
+    # A failure's text may hold what has no encoding: that too is to be logged.
+    sys.stdout.reconfigure(errors="backslashreplace")
     api = RuntimeApi(os.environ["AWS_LAMBDA_RUNTIME_API"])
     current = log_utils.set_up_logging()
     try:
@@ -186,7 +194,7 @@ def main():
         failure, _ = describe(error)
         logging.warning(log_utils.UNHANDLED)
         log_utils.log_error(failure)
-        kinds = {"Content-Type": "application/json", "Lambda-Runtime-Function-Error-Type": failure["errorType"]}
+        kinds = headers_of(failure)
         api.post("/init/error", to_json(failure).encode(errors="replace"), kinds, "init error")
         sys.exit(1)
     while True:

@@ -125,6 +125,24 @@ describe('a failure', () => {
   });
 
   it.each([
+    ['text that UTF-8 has not', 'raise ValueError("a\\ud800b")', '[ERROR] ValueError: a\\ud800b'],
+    ['a name beyond Latin-1', 'raise type("Ошибка", (Exception,), {})("b")', '[ERROR] Ошибка: b'],
+  ])('may have %s, and the runtime goes on', async (_what, line, logged) => {
+    for (const format of ['Text', 'JSON']) {
+      const variables = { AWS_LAMBDA_LOG_FORMAT: format };
+      const started = await start(handler('if event == 1: return 1', line), variables);
+      expect(await answer(started)).toMatchObject({ kind: 'error' });
+      expect(await answer(started, 1)).toMatchObject({ payload: '1' });
+      if (format === 'Text') expect(started.output().split('\r')[0]).toBe(logged);
+      else expect(JSON.parse(started.output())).toMatchObject({ log_level: 'ERROR' });
+    }
+    const started = await start({ 'index.py': `${line}\n` });
+    expect(await started.initialised).toMatchObject({ kind: 'failed' });
+    await started.ended;
+    expect(started.output()).toContain(logged);
+  });
+
+  it.each([
     ['sys.exit(3)', 3],
     ['os._exit(4)', 4],
     ['sys.exit()', 0],
