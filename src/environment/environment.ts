@@ -261,6 +261,8 @@ class Driver implements Environment {
     const outcome = new Promise<Outcome>((resolve, reject) => {
       this.#waiting = { invocation, resolve, reject, release, hasBegun: false, answer: undefined, isSettled: false };
     });
+    // When it cannot even begin, that is thrown, and nobody is there to hear that the environment then ends.
+    outcome.catch(() => undefined);
     const thawed = this.#freezer.wake();
     if (thawed) void thawed.then(() => this.#begin(invocation));
     else this.#begin(invocation);

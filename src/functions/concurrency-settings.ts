@@ -173,7 +173,10 @@ export function createConcurrencySettings({
             `function's total provisioned concurrency [${provisioned}].`,
         );
       }
-      const left = accountConcurrency - reservedTotal(scope) + (reservations.get(scope, name, '') ?? 0) - count;
+      const own = reservations.get(scope, name, '');
+      // What is provisioned for this function itself comes out of its reserve from now on.
+      const ofOthers = allocationsOf(scope).provisionedUnreserved - (own === undefined ? provisioned : 0);
+      const left = accountConcurrency - reservedTotal(scope) + (own ?? 0) - ofOthers - count;
       // Recorded on AWS: nothing at all can always be reserved, to switch a function off.
       if (count > 0 && left < QUOTAS.unreservedConcurrencyMin) {
         throw untyped(

@@ -104,6 +104,8 @@ export async function listen(options: ListenOptions): Promise<Listener> {
       await closed;
       clearInterval(sweep);
       clearTimeout(cut);
+      // Node's own ends its watch over connections too, which would hold the server in memory.
+      server.close();
     },
     async close() {
       server.close();

@@ -171,13 +171,14 @@ export function createAsyncInvocations(options: AsyncInvocationsOptions): AsyncI
     await conclude((store) => store.remove(worker.queue, message.id));
   }
 
-  /** Writes how it went on with an event, until that is written: a disk may be full for a while. */
+  /** Writes how it went on with an event, until that is written: a disk may be full for a while. Once at the end. */
   async function conclude(change: (store: QueueStore) => unknown): Promise<void> {
-    while (!isClosing) {
+    for (;;) {
       try {
         await queues.write(change);
         return;
       } catch (failure) {
+        if (isClosing) throw failure;
         log.error({ err: failure }, 'what became of an event could not be written, which is tried again');
         await sleep(clock, BACKOFF_MS.first);
       }

@@ -116,7 +116,7 @@ export async function probeHost({
       cgroups,
       volumes: { kind: 'folders', reason: 'trial' },
       countsProcessesApart: isRoot || kernelAtLeast(release(), 5, 14),
-      collectsCores: readFileSync('/proc/sys/kernel/core_pattern', 'latin1').startsWith('|'),
+      collectsCores: collectsCores(),
     };
     const [trial, networkTrial, volumes] = await Promise.all([
       tryHost(untried),
@@ -131,6 +131,15 @@ export async function probeHost({
   checks.push(...checkCgroups(cgroups), checkProcessLimit(isRoot || kernelAtLeast(release(), 5, 14)));
   const isFit = checks.every((check) => check.ok || !check.isRequired);
   return { checks, isolatedNetwork, host: isFit ? host : undefined };
+}
+
+/** Whether memory that a crash leaves goes to a program of the host's; where the kernel does not say, that is assumed. */
+function collectsCores(): boolean {
+  try {
+    return readFileSync('/proc/sys/kernel/core_pattern', 'latin1').startsWith('|');
+  } catch {
+    return true;
+  }
 }
 
 /** The host to make sandboxes on. Throws `OperatorError` 'no-sandbox' with the first remedy when there is none. */

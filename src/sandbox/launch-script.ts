@@ -33,8 +33,15 @@ export type Entrance = {
 /** Set, to anything, in the shell that sources the script outside. */
 export const OUTSIDE = 'outside';
 
-/** Where the holder's folder is open on the way through a namespace above. */
-const HOLDER_FD = 3;
+/** The holder's namespaces, by nsenter's option and the name in /proc. */
+const SPACES = { mount: 'mnt', pid: 'pid', ipc: 'ipc', uts: 'uts', cgroup: 'cgroup' };
+
+/**
+ * What of the holder is open on the way through a namespace above, from descriptor 3 on. Each for itself, never the
+ * holder's folder: from a folder of the host's /proc, another process of the sandbox would find the way to the host.
+ */
+const ON_THE_WAY = [...Object.values(SPACES), 'user'].map((name) => `ns/${name}`).concat('cwd');
+const FIRST_FD = 3;
 
 /** Variables that shells keep for themselves, refuse to set or set anew. */
 const SHELLS_OWN =
@@ -56,24 +63,28 @@ export function launchLimits(
 /** The script, for a file of the name `file`. A POSIX shell sources it with `OUTSIDE` set. */
 export function launchScript(process: ProcessSpec, entrance: Entrance, tools: SandboxTools, file: string): string {
   const { network } = entrance;
-  const inside = become(process, tools, network.kind === 'above' ? ` ${HOLDER_FD}<&-` : '');
+  const closing = ON_THE_WAY.map((_, index) => ` ${FIRST_FD + index}<&-`).join('');
+  const inside = become(process, tools, network.kind === 'above' ? closing : '');
   return [`if [ "$${OUTSIDE}" ]; then`, ...enter(entrance, tools, file), 'fi', ...inside, ''].join('\n');
 }
 
 function enter({ holderProc, network, setUid, limits }: Entrance, tools: SandboxTools, file: string): string[] {
   // In the namespace above, the service's descriptors cannot be opened any more; one that is open already can be used.
-  const [proc, redirection] =
-    network.kind === 'above' ? [`/proc/self/fd/${HOLDER_FD}`, ` ${HOLDER_FD}<${quote(holderProc)}`] : [holderProc, ''];
-  const spaces = { mount: 'mnt', pid: 'pid', ipc: 'ipc', uts: 'uts', cgroup: 'cgroup' };
-  const ownSpaces = network.kind === 'own' ? { net: 'net', ...spaces } : spaces;
+  const isAbove = network.kind === 'above';
+  const at = (name: string): string =>
+    isAbove ? `/proc/self/fd/${FIRST_FD + ON_THE_WAY.indexOf(name)}` : `${holderProc}/${name}`;
+  const redirections = isAbove
+    ? ON_THE_WAY.map((name, index) => ` ${FIRST_FD + index}<${quote(`${holderProc}/${name}`)}`).join('')
+    : '';
+  const ownSpaces = network.kind === 'own' ? { net: 'net', ...SPACES } : SPACES;
   const { openFiles, processes, lockedBytes, coreBytes = 0 } = limits;
   const command = [
     ...(network.kind === 'above' ? network.entry : []),
     tools.nsenter,
-    ...Object.entries(ownSpaces).map(([option, name]) => `--${option}=${proc}/ns/${name}`),
-    `--wd=${proc}/cwd`,
+    ...Object.entries(ownSpaces).map(([option, name]) => `--${option}=${at(`ns/${name}`)}`),
+    `--wd=${at('cwd')}`,
     ...(setUid === undefined
-      ? [`--user=${proc}/ns/user`, '--preserve-credentials']
+      ? [`--user=${at('ns/user')}`, '--preserve-credentials']
       : [`--setuid=${setUid}`, `--setgid=${setUid}`]),
     ...['--', tools.setsid, tools.sh],
   ];
@@ -84,7 +95,7 @@ function enter({ holderProc, network, setUid, limits }: Entrance, tools: Sandbox
     ...(lockedBytes === undefined ? [] : [`ulimit -l ${Math.floor(lockedBytes / 1024)} 2>/dev/null`]),
     // bash says -u, dash says -p (which means another thing in bash, but is not reached there).
     ...(processes === undefined ? [] : [`ulimit -u ${processes} 2>/dev/null || ulimit -p ${processes} 2>/dev/null`]),
-    `exec ${command.map(quote).join(' ')} <${quote(file)}${redirection}`,
+    `exec ${command.map(quote).join(' ')} <${quote(file)}${redirections}`,
   ];
 }
 

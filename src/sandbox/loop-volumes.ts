@@ -173,11 +173,21 @@ function startKeeper(tools: SandboxTools & VolumeTools, folder: string): Keeper 
   const all = new Set(idle);
   const queue: ((worker: Worker) => void)[] = [];
   const help = (): void => {
-    const worker = startWorker(tools, folder, [tools.nsenter, `--mount=/proc/${first.child.pid}/ns/mnt`, '--']);
+    let worker: Worker;
+    try {
+      worker = startWorker(tools, folder, [tools.nsenter, `--mount=/proc/${first.child.pid}/ns/mnt`, '--']);
+    } catch {
+      return; // No more processes can be had; those there are do it all, later.
+    }
     all.add(worker);
     void worker.started.then(() => giveBack(worker));
   };
   const giveBack = (worker: Worker): void => {
+    // A helper that could not start, or died, has had its request; the first one goes on with the rest.
+    if (worker !== first && worker.child.exit() !== undefined) {
+      all.delete(worker);
+      return;
+    }
     const next = queue.shift();
     if (next) next(worker);
     else if (worker === first) idle.push(worker);

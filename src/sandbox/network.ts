@@ -43,8 +43,10 @@ async function makeNetwork(host: SandboxHost, port: number): Promise<Network> {
     ...['--unshare-net', '--dev-bind', '/', '/', '--die-with-parent', '--'],
   ]);
   const namespaces: number[] = [];
+  let handedOver: Server | Socket | undefined;
   try {
     const { pid, socket } = await maker.open({ listen: port });
+    handedOver = socket;
     if (!(socket instanceof Server)) throw new Error('what was handed over does not listen');
     const pin = (name: string): string => {
       const descriptor = openSync(`/proc/${pid}/ns/${name}`, constants.O_RDONLY);
@@ -55,6 +57,8 @@ async function makeNetwork(host: SandboxHost, port: number): Promise<Network> {
     return held(host, socket, [host.tools.nsenter, ...userEntry, `--net=${pin('net')}`, '--'], namespaces);
   } catch (failure) {
     for (const descriptor of namespaces) closeSync(descriptor);
+    if (handedOver instanceof Server) handedOver.close();
+    else handedOver?.destroy();
     throw failure;
   } finally {
     await maker.end();

@@ -11,7 +11,16 @@
  *
  * Ephemeral folders lie beside each other, where the next service finds and removes those of services that were killed.
  */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { OperatorError } from '../operator-error.ts';
@@ -70,11 +79,12 @@ function makeTemporary(): string {
 
 /** Removes the ephemeral folders of services that are gone. What cannot be removed is left to the next. */
 async function removeAbandoned(parent: string): Promise<void> {
-  const folders = readdirSync(parent).flatMap((name) =>
-    name.startsWith(EPHEMERAL_PREFIX) ? [join(parent, name)] : [],
-  );
+  const folders = namesIn(parent).flatMap((name) => (name.startsWith(EPHEMERAL_PREFIX) ? [join(parent, name)] : []));
   await Promise.allSettled(
     folders.map(async (folder) => {
+      // Others may have made what they like here; into what is ours, nobody else has put anything.
+      const found = lstatSync(folder);
+      if (!found.isDirectory() || found.uid !== process.getuid?.() || (found.mode & 0o077) !== 0) return;
       // Written after the lock was taken: without it, a service may be about to take it.
       const pid = holderOf(folder);
       if (pid === 'unknown' || existsSync(`/proc/${pid}`)) return;
@@ -88,6 +98,15 @@ async function removeAbandoned(parent: string): Promise<void> {
       }
     }),
   );
+}
+
+/** None, where the folder cannot be listed. */
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
 }
 
 function makeFolders(root: string): Pick<DataDirectory, 'blobs' | 'trees' | 'opt' | 'staging'> {
