@@ -24,6 +24,8 @@ let events: AsyncInvocations;
 let runs: string[];
 /** The disk has no room while this is true. */
 let isFull: boolean;
+/** Lets an invocation end. */
+let goOn: (() => void) | undefined;
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'lamella-events-'));
@@ -48,6 +50,7 @@ beforeEach(() => {
     async invoke(_version, { requestId, payload }) {
       runs.push(requestId);
       if (payload.toString() === '"fills the disk"') isFull = true;
+      if (payload.toString() === '"ends while closing"') await new Promise<void>((resolve) => (goOn = resolve));
       return { kind: 'returned', payload: Buffer.from('null'), executedVersion: '$LATEST' } as never;
     },
     deliver: async () => {},
@@ -86,6 +89,15 @@ it('a disk that was full for a while holds up no event for good', async () => {
     clock.advance(1000);
     expect([events.pending(SCOPE, 'f'), runs]).toEqual([NOTHING, ['first', 'second']]);
   });
+});
+
+it('an event that ends while the service closes is not run again', async () => {
+  await accept('first', 'ends while closing');
+  await eventually(() => expect(goOn).toBeDefined());
+  const closed = events.close();
+  goOn?.();
+  await closed;
+  expect(events.pending(SCOPE, 'f')).toEqual(NOTHING);
 });
 
 it('an event that is sent while the clock is moved on is as young as the clock is then', async () => {
