@@ -1,7 +1,12 @@
+import { IncomingMessage, ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
 import { CloudWatchLogs, StartLiveTailCommand } from '@aws-sdk/client-cloudwatch-logs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { FakeClock } from '../../test/support/fake-clock.ts';
 import type { RunningApis } from '../../test/support/running-apis.ts';
 import { startApis, TEST_CREDENTIALS } from '../../test/support/running-apis.ts';
+import type { ApiCall } from '../http/api-call.ts';
+import { streamLiveTail } from './live-tail.ts';
 
 const arn = (group: string) => `arn:aws:logs:eu-west-1:123456789012:log-group:${group}`;
 
@@ -74,6 +79,20 @@ describe('StartLiveTail', () => {
     const { sessionUpdate } = await session.next();
     expect(sessionUpdate?.sessionMetadata?.sampled).toBe(true);
     expect(sessionUpdate?.sessionResults).toHaveLength(500);
+  });
+
+  it('writes no update once the service has ended it', () => {
+    append('before');
+    const clock = new FakeClock();
+    const closing = new AbortController();
+    const response = new ServerResponse(new IncomingMessage(new Socket()));
+    const call = { response, scope: { region: 'eu-west-1', account: '123456789012' }, requestId: 'r' };
+    const { logStore } = apis;
+    streamLiveTail(call as ApiCall, { logGroupIdentifiers: [arn('/a')] }, { logStore, clock, closing: closing.signal });
+    expect(clock.pending).toBe(1);
+    closing.abort();
+    expect({ ended: response.writableEnded, pending: clock.pending }).toEqual({ ended: true, pending: 0 });
+    response.destroy();
   });
 
   it('refuses a group that does not exist, and a wrong pattern, before it begins', async () => {

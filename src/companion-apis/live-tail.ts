@@ -66,7 +66,10 @@ export function streamLiveTail(
     else response.end();
   };
   let cancel = clock.after(LOGS_QUOTAS.liveTailUpdateMs, update);
-  const end = () => response.end();
+  const end = () => {
+    cancel();
+    response.end();
+  };
   closing.addEventListener('abort', end);
   if (closing.aborted) end();
   response.once('close', () => {
