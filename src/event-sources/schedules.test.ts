@@ -104,6 +104,12 @@ describe('a schedule', () => {
     expect(times().slice(1000)).toEqual(['2027-11-22T10:01:30Z']);
   });
 
+  it('loses no time to jumps that are long only together', () => {
+    put('often', 'rate(1 minute)');
+    for (let hour = 0; hour < 17; hour += 1) clock.advance(60 * MINUTE_MS);
+    expect(sent).toHaveLength(17 * 60);
+  });
+
   it('is gone once removed', () => {
     put('gone', 'rate(1 minute)');
     expect([schedules.remove(SCOPE, 'gone'), schedules.remove(SCOPE, 'gone')]).toEqual([true, false]);

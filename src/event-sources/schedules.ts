@@ -51,6 +51,8 @@ export type Schedules = {
 /** A jump of the clock over more times than these leaves the others out: nobody waits for half a million events. */
 const MOST_IN_A_JUMP = 1000;
 
+type Jump = { readonly toMs: number | undefined; readonly passed: number };
+
 type Row = {
   region: string;
   account: string;
@@ -91,22 +93,23 @@ export function createSchedules({
   };
 
   /**
-   * Waits for the next time, and at it for the one after that before anything else: a clock may jump over several. `passed`
-   * counts those of one jump.
+   * Waits for the next time, and at it for the one after that before anything else: a clock may jump over several. `jump`
+   * is the latest one, by where it led to, and how many times it has passed so far.
    */
-  const arm = (schedule: Schedule, expression: ScheduleExpression, passed = 0) => {
+  const arm = (schedule: Schedule, expression: ScheduleExpression, jump: Jump = { toMs: undefined, passed: 0 }) => {
     const { scope, name, nextMs, createdMs } = schedule;
     if (nextMs === undefined) return;
     const cancel = clock.after(Math.max(0, nextMs - clock.epochMs()), () => {
       timers.delete(nameOf(scope, name));
       const { movingToMs } = clock;
-      const isSkipping = movingToMs !== undefined && passed + 1 >= MOST_IN_A_JUMP;
+      const passed = jump.toMs === movingToMs ? jump.passed + 1 : 1;
+      const isSkipping = movingToMs !== undefined && passed >= MOST_IN_A_JUMP;
       if (isSkipping) log.warn({ schedule: name }, `of one jump of the clock, ${MOST_IN_A_JUMP} times are fired`);
       const following = {
         ...schedule,
         nextMs: expression.nextMs(isSkipping ? movingToMs : nextMs, createdMs),
       };
-      arm(following, expression, movingToMs === undefined || isSkipping ? 0 : passed + 1);
+      arm(following, expression, { toMs: movingToMs, passed });
       const sent = fire(schedule, nextMs);
       sent
         .then(() => sql.setNext.run({ ...key(scope, name), nextMs: following.nextMs ?? null }))
