@@ -179,7 +179,7 @@ async function gather(tree: string, made: string, facts: Facts): Promise<void> {
   await writeFile(join(made, FACTS_FILE), JSON.stringify(facts));
 }
 
-/** Runs a program in the source's folder, in the system asked for, which sees the folder as /build. */
+/** Runs a program in the source's folder, in the system asked for, which sees the folder as /tmp/build. */
 function runInside(
   { rootfs, signal }: PhpCompilation,
   tree: string,
