@@ -1,5 +1,6 @@
 /** SQS with AWS's own SDK, with the older query protocol, and with the AWS CLI. */
 import { createHash } from 'node:crypto';
+import { getEventListeners } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -281,6 +282,21 @@ describe('messages', () => {
     const waiting = bodies(url, { WaitTimeSeconds: 20 });
     await send(url, 'x');
     expect(await waiting).toEqual(['x']);
+  });
+
+  it('that are waited for leave nothing at the service, whose end answers who waits', async () => {
+    const { signal } = apis.closing;
+    const url = await create('one');
+    const waiting = bodies(url, { WaitTimeSeconds: 20 });
+    await expect.poll(() => getEventListeners(signal, 'abort').length).toBe(1);
+    await send(url, 'x');
+    await waiting;
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
+    const last = bodies(url, { WaitTimeSeconds: 20 });
+    await expect.poll(() => getEventListeners(signal, 'abort').length).toBe(1);
+    apis.closing.abort();
+    expect(await last).toEqual([]);
+    expect(await bodies(url, { WaitTimeSeconds: 20 })).toEqual([]);
   });
 
   it('are forgotten when they are too old', async () => {

@@ -4,6 +4,7 @@
  * https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/
  */
 import { randomUUID } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import type { Clock } from '../clock.ts';
 import type { ApiCall, ServiceHandler } from '../http/api-call.ts';
 import type { Log } from '../log.ts';
@@ -30,6 +31,8 @@ type Answer = Readonly<Record<string, unknown>>;
 
 /** Answers for SQS. */
 export function createSqsApi({ sqsQueues, sqsMessages, clock, log, closing }: SqsApiOptions): ServiceHandler {
+  // As many as like wait at the same time.
+  setMaxListeners(0, closing);
   /** Moves that were asked for; they are done when they are answered. */
   const moves: { readonly source: string; readonly task: Answer }[] = [];
 
@@ -58,6 +61,19 @@ export function createSqsApi({ sqsQueues, sqsMessages, clock, log, closing }: Sq
       'ResourceNotFoundException',
       `The resource that you specified for the ${name} parameter doesn't exist.`,
     );
+  };
+
+  /** With a signal that aborts when the client goes away or the service closes. `AbortSignal.any` leaks in Node.js 20. */
+  const untilEnd = async <Result>(
+    { response }: ApiCall,
+    wait: (signal: AbortSignal) => Promise<Result>,
+  ): Promise<Result> => {
+    const ended = new AbortController();
+    const end = () => ended.abort();
+    if (closing.aborted) end();
+    closing.addEventListener('abort', end);
+    response.once('close', end);
+    return wait(ended.signal).finally(() => closing.removeEventListener('abort', end));
   };
 
   const operations: { readonly [Name in SqsOperationName]: SqsOperation } = {
@@ -166,14 +182,12 @@ export function createSqsApi({ sqsQueues, sqsMessages, clock, log, closing }: Sq
         if (value !== undefined && (value < min || value > max)) throw invalidParameter(name, value, reason);
         return value;
       };
-      const gone = new AbortController();
-      call.response.once('close', () => gone.abort());
-      const messages = await sqsMessages.receive(queue, {
+      const request = {
         count: within('MaxNumberOfMessages', 1, 10, 'Must be between 1 and 10, if provided.') ?? 1,
         visibilitySeconds: within('VisibilityTimeout', 0, 43_200, 'Must be between 0 and 43200, if provided.'),
         waitSeconds: within('WaitTimeSeconds', 0, 20, 'Must be >= 0 and <= 20, if provided.'),
-        signal: AbortSignal.any([gone.signal, closing]),
-      });
+      };
+      const messages = await untilEnd(call, (signal) => sqsMessages.receive(queue, { ...request, signal }));
       if (messages.length === 0) return {};
       const system = [...listOf(input, 'AttributeNames'), ...listOf(input, 'MessageSystemAttributeNames')];
       const wanted = listOf(input, 'MessageAttributeNames');

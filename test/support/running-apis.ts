@@ -39,6 +39,8 @@ export type RunningApis = {
   readonly notified: readonly { readonly arn: string; readonly event: string }[];
   /** The data folder. */
   readonly root: string;
+  /** What APIs listen to that answer late. */
+  readonly closing: AbortController;
   close(): Promise<void>;
 };
 
@@ -118,6 +120,7 @@ export async function startApis(options: RunningApisOptions = {}): Promise<Runni
     s3,
     notified,
     root: folder,
+    closing,
     close: () => lifetime.close(),
   };
 }
