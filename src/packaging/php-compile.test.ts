@@ -23,6 +23,8 @@ beforeEach(() => {
 const COMPILES = `all: one two
 one two:
 \techo libtool --mode=compile $@.c
+two: linked
+linked:
 \tmkdir -p sapi/cli modules && printf '#!/bin/sh\\necho "[PHP Modules]"; echo Core; echo Zend OPcache' > sapi/cli/php
 \tchmod 755 sapi/cli/php && echo module > modules/extra.so && env > environment && cp environment modules/environment.so
 `;
