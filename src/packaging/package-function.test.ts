@@ -118,10 +118,11 @@ describe('a package without TypeScript', () => {
   });
 
   it('remarks on links to what is not in the package, and on having nothing at all', async () => {
-    const root = write({ 'src/a.php': '', '.lamellaignore': '/tests/\n', 'tests/b.php': '' });
+    const root = write({ 'src/a.php': '', 'x/y/z.php': '', '.lamellaignore': '/tests/\n', 'tests/b.php': '' });
     symlinkSync('tests/b.php', join(root, 'ignored'));
     symlinkSync('nowhere', join(root, 'dangling'));
     symlinkSync('src', join(root, 'folder'));
+    symlinkSync('./x/', join(root, 'above'));
     symlinkSync('.', join(root, 'self'));
     expect((await pack(root)).remarks).toEqual([
       expect.stringMatching(/^dangling is a link to nowhere, which is not in the package/),

@@ -106,22 +106,32 @@ function throwUnusable(failure: NodeJS.ErrnoException, output: string, entries: 
 function remarksOn(entries: readonly ZipEntry[]): string[] {
   const remarks: string[] = [];
   if (entries.length === 0) remarks.push('The package is empty: Lambda refuses it. Is everything ignored?');
+  const present = pathsOf(entries);
   for (const { path, mode, content } of entries) {
     if (path === 'bootstrap' && content.kind !== 'folder' && (mode & 0o111) === 0) {
       remarks.push('bootstrap is not executable: Lambda will refuse to start it. Mend it with chmod +x bootstrap.');
     }
-    if (content.kind === 'link' && leadsOut(path, content.target, entries)) {
+    if (content.kind === 'link' && leadsOut(path, content.target, present)) {
       remarks.push(`${path} is a link to ${content.target}, which is not in the package: it will lead nowhere.`);
     }
   }
   return remarks;
 }
 
+/** Of all entries, and of the folders that they lie in. */
+function pathsOf(entries: readonly ZipEntry[]): ReadonlySet<string> {
+  const paths = new Set<string>();
+  for (const { path } of entries) {
+    for (let end = path.length; end > 0; end = path.lastIndexOf('/', end - 1)) paths.add(path.slice(0, end));
+  }
+  return paths;
+}
+
 /** Absolute targets are left alone when they lie where Lambda has something. */
-function leadsOut(path: string, target: string, entries: readonly ZipEntry[]): boolean {
+function leadsOut(path: string, target: string, present: ReadonlySet<string>): boolean {
   if (target.startsWith('/')) return !/^\/(opt|var\/task|tmp|usr|bin|lib|lib64|etc|dev|proc)(\/|$)/.test(target);
   const inside = relative('/task', join('/task', dirname(path), target));
-  return inside !== '' && !entries.some((entry) => entry.path === inside || entry.path.startsWith(`${inside}/`));
+  return inside !== '' && !present.has(inside);
 }
 
 function remarkOnMissing(name: string): string {
