@@ -82,6 +82,14 @@ describe('a handler that does not end in time', () => {
     server.close();
   });
 
+  it('because it waits for all its children has only its own', async () => {
+    functions.start('index.php', {
+      'index.php':
+        '<?php return function () { if (pcntl_fork() === 0) { pcntl_exec("/bin/true"); } $n = 0; while (pcntl_wait($status) > 0) { $n++; } return $n; };',
+    });
+    expect((await invoke('1', 3000)).body).toBe('1');
+  });
+
   it('is left to Lambda where that is asked for', async () => {
     functions.start(
       'index.php',

@@ -22,7 +22,6 @@ final class Deadline
     private $shared = null;
     /** @var resource|null */
     private $lifeline = null;
-    private int $process = 0;
     private int $deadlineMs = 0;
     private int $socketTimeout;
 
@@ -48,14 +47,18 @@ final class Deadline
         $process = pcntl_fork();
         if ($process === 0) {
             fclose($here);
-            $this->run($read, $there, $php);
+            // A child of a child, for handlers that wait until all children of PHP have ended.
+            if (pcntl_fork() === 0) {
+                $this->run($read, $there, $php);
+            }
+            exit(0);
         }
         fclose($there);
         fclose($read);
         if ($process > 0) {
+            pcntl_waitpid($process, $status);
             $this->shared = $shared;
             $this->lifeline = $here;
-            $this->process = $process;
         }
     }
 
@@ -94,9 +97,10 @@ final class Deadline
         if ($this->lifeline !== null) {
             // Said, because a process that the handler has started may hold the connection too.
             fwrite($this->lifeline, '.');
+            // The other process has ended when its end of the connection has.
+            fread($this->lifeline, 1);
             fclose($this->lifeline);
             $this->lifeline = null;
-            pcntl_waitpid($this->process, $status);
         }
     }
 
