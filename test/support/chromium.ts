@@ -7,6 +7,8 @@ import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
+import { descendantsOf, stillAlive } from './processes.ts';
+import { until } from './until.ts';
 
 export type Page = {
   /** The value of an expression in the page, once it has settled; rejects with what it throws. */
@@ -109,9 +111,12 @@ export async function startChromium(program: string): Promise<Browser> {
       return page;
     },
     async close() {
+      const helpers = descendantsOf(child.pid as number);
       child.kill();
       await exited;
-      rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+      // They end with it, but a little later, and write into the profile until then.
+      await until(() => stillAlive(helpers).length === 0);
+      rmSync(profile, { recursive: true, force: true });
     },
   };
 }
