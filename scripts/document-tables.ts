@@ -2,8 +2,8 @@
  * The tables of docs/ that say what tables of the code say: which file, under which heading, with which rows. A test
  * compares them; `node scripts/run.mjs documents` writes them.
  */
-import type { Support } from '../src/lambda-api/operation-support.ts';
-import { OPERATION_SUPPORT } from '../src/lambda-api/operation-support.ts';
+import type { Support } from '../src/lambda-api/operations/operation-support.ts';
+import { OPERATION_SUPPORT } from '../src/lambda-api/operations/operation-support.ts';
 import { OPERATOR_ERRORS } from '../src/operator-error.ts';
 import type { OptionRow } from '../src/options.ts';
 import { BUILD_OPTIONS, CLIENT_OPTIONS, OPTIONS } from '../src/options.ts';
@@ -73,7 +73,7 @@ export const DOCUMENT_TABLES: readonly DocumentTable[] = [
   },
 ];
 
-/** As the tables of docs/behaviour/ name their tests. */
+/** As the tables of docs/behavior/ name their tests. */
 function testNamed({ file, title }: TestPlace): string {
   return `${literal(file)}: ${title}`;
 }

@@ -4,38 +4,37 @@
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type AdjustableClock, type Cancel, type Clock, createAdjustableClock, systemClock } from './clock.ts';
-import { createAuthenticator } from './companion-apis/authentication.ts';
-import { createLogsApi } from './companion-apis/cloudwatch-logs.ts';
-import { createControlApi } from './companion-apis/control.ts';
-import { asyncRoutes } from './companion-apis/control-async.ts';
-import { clockRoutes } from './companion-apis/control-clock.ts';
-import { doorRoutes } from './companion-apis/control-doors.ts';
+import { createControlApi } from './admin-api/admin-api.ts';
+import { asyncRoutes } from './admin-api/async.ts';
+import { clockRoutes } from './admin-api/clock.ts';
+import { doorRoutes } from './admin-api/gateways.ts';
 import {
   type ControlledSchedules,
   createControlledSchedules,
   eventBusRoutes,
   scheduleRoutes,
-} from './companion-apis/control-schedules.ts';
-import { createIamApi } from './companion-apis/iam.ts';
-import { createS3Api } from './companion-apis/s3.ts';
-import { createApiHandler } from './companion-apis/server.ts';
-import { createSnsApi } from './companion-apis/sns.ts';
-import { createSqsApi } from './companion-apis/sqs.ts';
-import { createStsApi } from './companion-apis/sts.ts';
-import { createCredentialIssuer } from './environment/credentials.ts';
+} from './admin-api/schedules.ts';
+import { createApiHandler } from './api-port/api-port.ts';
+import { createAuthenticator } from './api-port/authentication.ts';
+import { openBackground } from './assembly/background.ts';
+import { type AdjustableClock, type Cancel, type Clock, createAdjustableClock, systemClock } from './clock.ts';
 import { openEnvironment } from './environment/environment.ts';
 import type { Emit } from './environment/facts.ts';
-import { type ManagedRuntimePlan, managedRuntimePlan, needsManagedRuntime } from './environment/managed-runtime.ts';
-import { createSlots } from './environment/slots.ts';
-import { openBackground } from './event-sources/background.ts';
-import { createControlledDoors } from './front-doors/controlled-doors.ts';
-import { DoorConfigError, parseRouteOptions } from './front-doors/door-config.ts';
-import { createDoors, type Doors } from './front-doors/doors.ts';
-import { openDoors } from './front-doors/open-doors.ts';
+import { createCredentialIssuer } from './environment/launch/credentials.ts';
+import {
+  type ManagedRuntimePlan,
+  managedRuntimePlan,
+  needsManagedRuntime,
+} from './environment/launch/managed-runtime.ts';
+import { createSlots } from './environment/launch/slots.ts';
+import { createEventSourceMappings } from './event-sources/event-source-mappings.ts';
 import type { FunctionVersion } from './functions/function.ts';
-import { createFunctionFeatures } from './functions/function-features.ts';
 import { createFunctions, type Functions } from './functions/functions.ts';
+import { createFunctionFeatures } from './functions/settings/open-settings.ts';
+import { createControlledDoors } from './gateways/controlled-gateways.ts';
+import { DoorConfigError, parseRouteOptions } from './gateways/gateway-config.ts';
+import { createDoors, type Doors } from './gateways/gateways.ts';
+import { openDoors } from './gateways/open-gateways.ts';
 import { listen } from './http/listener.ts';
 import { createDispatcher } from './invocation/dispatcher.ts';
 import { EnvironmentPool } from './invocation/pool.ts';
@@ -46,14 +45,20 @@ import { createLayers } from './layers/layers.ts';
 import { createOptTrees } from './layers/opt-tree.ts';
 import { type Closeable, Lifetime } from './lifetime.ts';
 import { createLog, type Log } from './log.ts';
-import { createLogStore } from './logs/log-store.ts';
 import { OperatorError } from './operator-error.ts';
 import { type Options, resolveBuildOptions } from './options.ts';
 import { RUNTIME_API_PORT } from './protocol/endpoints.ts';
 import { QUOTAS } from './protocol/quotas.ts';
 import { removeTree } from './remove-tree.ts';
-import { probeHost, requireIsolatedNetwork } from './sandbox/host-capabilities.ts';
+import { probeHost, requireIsolatedNetwork } from './sandbox/host/host-capabilities.ts';
 import { createSandboxes } from './sandbox/open-sandbox.ts';
+import { createIamApi } from './services/iam/iam-api.ts';
+import { createStsApi } from './services/iam/sts-api.ts';
+import { createLogStore } from './services/logs/log-store.ts';
+import { createLogsApi } from './services/logs/logs-api.ts';
+import { createS3Api } from './services/s3/s3-api.ts';
+import { createSnsApi } from './services/sns/sns-api.ts';
+import { createSqsApi } from './services/sqs/sqs-api.ts';
 import { createArchives } from './storage/archives.ts';
 import { openDataDirectory } from './storage/data-directory.ts';
 import { openDatabase } from './storage/database.ts';
@@ -143,6 +148,7 @@ async function open(options: Options, lifetime: Lifetime): Promise<Omit<Lamella,
     accountConcurrency: options.accountConcurrency,
     chance: Math.random,
   });
+  const eventSourceMappings = createEventSourceMappings({ database, directory: features.directory, clock });
 
   const runDirectory = join(data.root, 'run');
   await removeTree(runDirectory);
@@ -217,6 +223,7 @@ async function open(options: Options, lifetime: Lifetime): Promise<Omit<Lamella,
   const background = openBackground({
     database,
     features,
+    eventSourceMappings,
     invoke: dispatcher.invoke,
     putObject: s3.writeObject,
     clock: backgroundClock,
@@ -260,6 +267,7 @@ async function open(options: Options, lifetime: Lifetime): Promise<Omit<Lamella,
       layerPolicies,
       functions,
       features,
+      eventSourceMappings,
       provisioner,
       invoke: dispatcher.invoke,
       acceptEvent: asyncInvocations.accept,

@@ -13,10 +13,8 @@ describe('tables that come from the code', () => {
   });
 });
 
-describe('docs/behaviour', () => {
-  const pages = readdirSync(join(ROOT, 'docs/behaviour')).filter(
-    (name) => name.endsWith('.md') && name !== 'README.md',
-  );
+describe('docs/behavior', () => {
+  const pages = readdirSync(join(ROOT, 'docs/behavior')).filter((name) => name.endsWith('.md') && name !== 'README.md');
 
   it.each(pages)('%s numbers its rules from 1, each once', (page) => {
     const numbers = rulesOf(page).map((rule) => rule.number);
@@ -66,7 +64,7 @@ function read(file: string): string {
 }
 
 function rulesOf(page: string): { readonly number: number; readonly test: string }[] {
-  return read(`docs/behaviour/${page}`)
+  return read(`docs/behavior/${page}`)
     .split('\n')
     .filter((line) => /^\| \d+ \|/.test(line))
     .map(cellsOf)

@@ -9,7 +9,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../src/clock.ts';
 import { startRuntimeApi } from '../src/runtime-api/server.ts';
 import { type Offer, RuntimeSession } from '../src/runtime-api/session.ts';
-import { TelemetryStream } from '../src/runtime-api/telemetry-stream.ts';
+import { TelemetryStream } from '../src/runtime-api/telemetry/telemetry-stream.ts';
 import { createRuntimeClient } from '../src/runtime-client/runtime-client.ts';
 
 const ROOT = resolve(import.meta.dirname, '..');
@@ -30,7 +30,7 @@ describe('examples/extension-telemetry', () => {
       outfile: program,
       bundle: true,
       platform: 'node',
-      alias: { 'lamella/extension-client': join(ROOT, 'src/extension-client/extension-client.ts') },
+      alias: { 'lamella/extension-client': join(ROOT, 'src/runtime-client/extension-client.ts') },
     });
     const telemetry = new TelemetryStream({ clock: systemClock });
     let allReady: () => void = () => undefined;

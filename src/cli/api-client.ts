@@ -5,9 +5,9 @@
 import { systemClock } from '../clock.ts';
 import type { ClientAnswer } from '../http/client.ts';
 import { send } from '../http/client.ts';
-import { signRequest } from '../http/sign-request.ts';
 import { OperatorError } from '../operator-error.ts';
 import type { ClientOptions } from '../options.ts';
+import { signRequest } from '../wire/sign-request.ts';
 
 export type InvokeRequest = {
   readonly functionName: string;

@@ -22,15 +22,15 @@ import {
 } from '../protocol/faults.ts';
 import type { InitializationType } from '../protocol/payloads.ts';
 import { QUOTAS } from '../protocol/quotas.ts';
-import { EXTENSION_LIMIT } from '../runtime-api/extensions.ts';
+import { EXTENSION_LIMIT } from '../runtime-api/extensions/extensions.ts';
 import { startRuntimeApi } from '../runtime-api/server.ts';
 import { type Answer, RuntimeSession, type SessionEvent } from '../runtime-api/session.ts';
-import { TelemetryStream } from '../runtime-api/telemetry-stream.ts';
-import { checkEntrypoint, checkExecutable } from '../sandbox/entrypoint-check.ts';
+import { TelemetryStream } from '../runtime-api/telemetry/telemetry-stream.ts';
 import type { OpenSandbox, ProcessExit, Sandbox, SandboxProcess } from '../sandbox/sandbox.ts';
 import type { Emit } from './facts.ts';
 import { IdleFreezer } from './idle-freezer.ts';
 import type { Invocation, Outcome } from './invocation.ts';
+import { checkEntrypoint, checkExecutable } from './launch/entrypoint-check.ts';
 import {
   type Credentials,
   type EnvironmentPlace,
@@ -38,14 +38,14 @@ import {
   planRuntimeVariables,
   planSandbox,
   renderLogStream,
-} from './launch-plan.ts';
+} from './launch/launch-plan.ts';
+import type { ManagedRuntimePlan } from './launch/managed-runtime.ts';
+import { openIsolated, openShared } from './launch/networks.ts';
+import type { Slots } from './launch/slots.ts';
 import { type Effect, type EndReason, type EnvironmentEvent, type EnvironmentState, step } from './lifecycle.ts';
-import type { ManagedRuntimePlan } from './managed-runtime.ts';
-import { openIsolated, openShared } from './networks.ts';
-import { LineSplitter, LogTail } from './output.ts';
 import { endProcesses } from './shutdown.ts';
-import type { Slots } from './slots.ts';
-import { EnvironmentTelemetry } from './telemetry.ts';
+import { LineSplitter, LogTail } from './telemetry/output.ts';
+import { EnvironmentTelemetry } from './telemetry/telemetry.ts';
 
 export type EnvironmentOptions = {
   readonly version: FunctionVersion;

@@ -1,10 +1,11 @@
 /**
  * Keeps one poller for each event source mapping that is enabled and has something to poll here: queues. Streams and
- * brokers are stored by `functions/event-source-mappings.ts`, and nothing polls them.
+ * brokers are stored by `event-sources/event-source-mappings.ts`, and nothing polls them.
  */
-import type { EventSourceMapping, EventSourceMappings } from '../functions/event-source-mappings.ts';
+
 import type { Scope } from '../protocol/names.ts';
-import { type Poller, type PollerOptions, startSqsPoller } from './sqs-poller.ts';
+import type { EventSourceMapping, EventSourceMappings } from './event-source-mappings.ts';
+import { type Poller, type PollerOptions, startSqsPoller } from './sqs/sqs-poller.ts';
 
 export type EventSources = {
   /** Ends all pollers; resolves when their batches have ended. */

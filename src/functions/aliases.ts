@@ -8,7 +8,7 @@ import { renderFunctionArn } from '../protocol/names.ts';
 import { ServiceError } from '../protocol/service-errors.ts';
 import { type Page, pageOf, parseMarker } from '../storage/page.ts';
 import type { FunctionDirectory } from './function-directory.ts';
-import type { FunctionSettings } from './function-settings.ts';
+import type { FunctionSettings } from './settings/setting-documents.ts';
 
 export type Alias = {
   readonly name: string;

@@ -32,8 +32,8 @@ import type {
   FunctionDraft,
   FunctionVersion,
 } from './function.ts';
-import type { KnownFunction } from './function-memory.ts';
-import { createFunctionMemory } from './function-memory.ts';
+import type { KnownFunction } from './function-cache.ts';
+import { createFunctionMemory } from './function-cache.ts';
 import {
   applyDraft,
   checkCodeKind,

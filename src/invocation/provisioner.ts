@@ -3,7 +3,7 @@
  * by version, with what the pool was told, and tells it the difference. The pool does the preparing.
  */
 import type { FunctionVersion } from '../functions/function.ts';
-import type { FunctionFeatures } from '../functions/function-features.ts';
+import type { FunctionFeatures } from '../functions/settings/open-settings.ts';
 import type { FunctionName } from '../protocol/names.ts';
 import { ServiceError } from '../protocol/service-errors.ts';
 import { type EnvironmentPool, keyOf, type ProvisionedStatus } from './pool.ts';

@@ -2,7 +2,7 @@
  * When Lambda stops a chain of calls that goes round in a circle, and what it says then.
  * https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
  */
-import type { FunctionFeatures } from '../functions/function-features.ts';
+import type { FunctionFeatures } from '../functions/settings/open-settings.ts';
 import type { Scope } from '../protocol/names.ts';
 import { QUOTAS } from '../protocol/quotas.ts';
 import type { Trace } from './trace-header.ts';

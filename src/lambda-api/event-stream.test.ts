@@ -10,8 +10,8 @@ import {
 } from '../../test/support/running-lambda-api.ts';
 import type { Invocation, Outcome } from '../environment/invocation.ts';
 import type { FunctionVersion } from '../functions/function.ts';
-import { encodeEvent } from '../http/event-stream.ts';
 import type { FunctionName } from '../protocol/names.ts';
+import { encodeEvent } from '../wire/event-stream.ts';
 
 let api: RunningLambdaApi;
 let outcome: (version: FunctionVersion, invocation: Invocation) => Promise<Outcome> = echo;

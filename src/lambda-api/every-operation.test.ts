@@ -5,7 +5,7 @@ import { ROLE, type RunningLambdaApi, SCOPE, someCode, startLambdaApi } from '..
 import type { FunctionName } from '../protocol/names.ts';
 import { OPERATION_NAMES } from '../protocol/operations.ts';
 import { SERVICE_ERRORS } from '../protocol/service-errors.ts';
-import { OPERATION_SUPPORT } from './operation-support.ts';
+import { OPERATION_SUPPORT } from './operations/operation-support.ts';
 
 const NAME = 'model-made' as FunctionName;
 

@@ -3,7 +3,7 @@
  * comes back, errors included. What an operation does is said in the `*-operations.ts` files, who may call in
  * `http/guard.ts`. Catches `ServiceError`s and nothing else: any other failure is a bug, and the listener's.
  */
-import type { ApiCall, ServiceHandler } from '../http/api-call.ts';
+
 import { BodyFailure, readBody } from '../http/body.ts';
 import { OperatorError } from '../operator-error.ts';
 import { ANSWER_HEADERS } from '../protocol/headers.ts';
@@ -11,25 +11,30 @@ import type { OperationName } from '../protocol/operations.ts';
 import { operationRow } from '../protocol/operations.ts';
 import { REQUEST_BYTES, REQUEST_BYTES_DEFAULT, REQUEST_BYTES_NAMES } from '../protocol/quotas.ts';
 import { ServiceError } from '../protocol/service-errors.ts';
-import { aliasOperations } from './alias-operations.ts';
-import { codeSigningOperations } from './code-signing-operations.ts';
-import { concurrencyOperations } from './concurrency-operations.ts';
-import { CONTENT_PREFIX, createContentDownloads } from './content.ts';
-import type { LambdaApiDependencies, OperationAnswer, OperationHandlers } from './dependencies.ts';
-import { eventInvokeOperations } from './event-invoke-operations.ts';
-import { eventSourceOperations } from './event-source-operations.ts';
-import { functionOperations } from './function-operations.ts';
-import { createInvokeAsyncHandler, createInvokeHandler, createStreamingInvokeHandler } from './invoke-operation.ts';
-import { layerOperations } from './layer-operations.ts';
+import type { ApiCall, ServiceHandler } from '../wire/api-call.ts';
+import { parseInput, takesBody } from './input/parse-input.ts';
 import { createTargets, type Targets } from './operation-routes.ts';
-import { OPERATION_SUPPORT } from './operation-support.ts';
-import { parseInput, takesBody } from './parse-input.ts';
-import { policyOperations } from './policy-operations.ts';
-import { accessDenied, ForeignResource } from './references.ts';
+import { aliasOperations } from './operations/alias-operations.ts';
+import { codeSigningOperations } from './operations/code-signing-operations.ts';
+import { concurrencyOperations } from './operations/concurrency-operations.ts';
+import { CONTENT_PREFIX, createContentDownloads } from './operations/content.ts';
+import type { LambdaApiDependencies, OperationAnswer, OperationHandlers } from './operations/dependencies.ts';
+import { eventInvokeOperations } from './operations/event-invoke-operations.ts';
+import { eventSourceOperations } from './operations/event-source-operations.ts';
+import { functionOperations } from './operations/function-operations.ts';
+import {
+  createInvokeAsyncHandler,
+  createInvokeHandler,
+  createStreamingInvokeHandler,
+} from './operations/invoke-operation.ts';
+import { layerOperations } from './operations/layer-operations.ts';
+import { OPERATION_SUPPORT } from './operations/operation-support.ts';
+import { policyOperations } from './operations/policy-operations.ts';
+import { accessDenied, ForeignResource } from './operations/references.ts';
+import { runtimeOperations } from './operations/runtime-operations.ts';
+import { tagOperations } from './operations/tag-operations.ts';
+import { urlOperations } from './operations/url-operations.ts';
 import { renderError } from './render-error.ts';
-import { runtimeOperations } from './runtime-operations.ts';
-import { tagOperations } from './tag-operations.ts';
-import { urlOperations } from './url-operations.ts';
 
 /** Answers everything that is addressed to Lambda on the API port. */
 export function createLambdaApi(dependencies: LambdaApiDependencies): ServiceHandler {

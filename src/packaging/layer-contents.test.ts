@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CACHE_DIR, temporaryFolder } from '../../test/support/php-sandbox.ts';
 import { compareLayers, inspectLayer } from './layer-contents.ts';
-import { buildPhpLayer, planPhpLayer } from './php-layer.ts';
+import { buildPhpLayer, planPhpLayer } from './php/php-layer.ts';
 import type { ZipEntry } from './zip-writer.ts';
 import { writeZip } from './zip-writer.ts';
 

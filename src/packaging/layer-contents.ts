@@ -7,13 +7,13 @@ import { createHash } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { compareVersions, type ElfFile, isElf, isGlibcLibrary, parseElf, requiredGlibc } from '../elf/elf.ts';
+import type { NamedElf } from '../elf/elf-links.ts';
+import { unresolvedLinks } from '../elf/elf-links.ts';
 import { OperatorError } from '../operator-error.ts';
 import { QUOTAS } from '../protocol/quotas.ts';
 import { ArchiveError, unpackArchive } from '../storage/archive.ts';
-import { AMAZON_LINUX_2023_GLIBC, isInAmazonLinux2023 } from './amazon-linux-2023.ts';
-import { compareVersions, type ElfFile, isElf, isGlibcLibrary, parseElf, requiredGlibc } from './elf.ts';
-import type { NamedElf } from './elf-links.ts';
-import { unresolvedLinks } from './elf-links.ts';
+import { AMAZON_LINUX_2023_GLIBC, isInAmazonLinux2023 } from './php/amazon-linux-2023.ts';
 import { entriesOfFolder } from './zip-writer.ts';
 
 export type LayerFile = {

@@ -9,11 +9,16 @@ import type { HttpRequest, HttpResponse } from '../http/exchange.ts';
 import { type Listener, listen } from '../http/listener.ts';
 import { EXTENSIONS_API, LOGS_API, RUNTIME_API, TELEMETRY_API } from '../protocol/endpoints.ts';
 import { writeNotFound, writeWrongMethod } from './api-response.ts';
-import { type FunctionMetadata, handleEventNext, handleExtensionError, handleRegister } from './extension-handlers.ts';
+import {
+  type FunctionMetadata,
+  handleEventNext,
+  handleExtensionError,
+  handleRegister,
+} from './extensions/extension-handlers.ts';
 import { handleError, handleInitError, handleNext, handleResponse } from './runtime-handlers.ts';
 import type { RuntimeSession } from './session.ts';
-import { handleSubscribe } from './telemetry-handlers.ts';
-import { type Reach, reachAt } from './telemetry-reach.ts';
+import { handleSubscribe } from './telemetry/telemetry-handlers.ts';
+import { type Reach, reachAt } from './telemetry/telemetry-reach.ts';
 
 export type RuntimeApiOptions = {
   readonly session: RuntimeSession;

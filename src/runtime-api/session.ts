@@ -12,11 +12,11 @@ import {
   Extensions,
   type ParkedEventPoll,
   type RegisterRefusal,
-} from './extensions.ts';
+} from './extensions/extensions.ts';
 import { type RuntimeEvent, type RuntimeState, type RuntimeStep, stepRuntime } from './runtime-state.ts';
-import type { Reach } from './telemetry-reach.ts';
-import type { SubscribeOutcome, TelemetryStream } from './telemetry-stream.ts';
-import type { TelemetrySubscription } from './telemetry-subscription.ts';
+import type { Reach } from './telemetry/telemetry-reach.ts';
+import type { SubscribeOutcome, TelemetryStream } from './telemetry/telemetry-stream.ts';
+import type { TelemetrySubscription } from './telemetry/telemetry-subscription.ts';
 
 /** An invocation as the runtime receives it. */
 export type Offer = {

@@ -4,23 +4,23 @@
  * no fork bomb and no daemon gets round.
  */
 import type { Clock } from '../clock.ts';
-import type { CgroupGroup } from './cgroup.ts';
-import type { Holder } from './holder.ts';
-import type { Entrance, NetworkEntrance } from './launch-script.ts';
-import { launchLimits } from './launch-script.ts';
-import type { Launcher } from './launcher.ts';
-import type { MemoryGuard } from './memory-guard.ts';
-import { createMemoryGuard } from './memory-guard.ts';
-import type { MemoryMeter } from './memory-use.ts';
-import { createMemoryMeter } from './memory-use.ts';
-import type { Network } from './network.ts';
-import { descendantsOf } from './process-tree.ts';
+import type { CgroupGroup } from './cgroup/cgroup.ts';
+import type { MemoryGuard } from './cgroup/memory-guard.ts';
+import { createMemoryGuard } from './cgroup/memory-guard.ts';
+import type { MemoryMeter } from './cgroup/memory-use.ts';
+import { createMemoryMeter } from './cgroup/memory-use.ts';
+import type { Holder } from './holder/holder.ts';
+import type { Entrance, NetworkEntrance } from './holder/launch-script.ts';
+import { launchLimits } from './holder/launch-script.ts';
+import type { Launcher } from './holder/launcher.ts';
+import type { Seat, SeatMaker } from './holder/spare-sandboxes.ts';
+import type { SandboxHost } from './host/sandbox-host.ts';
+import { insideUid } from './host/sandbox-host.ts';
+import type { Network } from './network/network.ts';
+import { descendantsOf } from './process/process-tree.ts';
+import type { StopSignals } from './process/stop-signals.ts';
+import { createStopSignals } from './process/stop-signals.ts';
 import type { ProcessSpec, Sandbox, SandboxProcess, SandboxSpec } from './sandbox.ts';
-import type { SandboxHost } from './sandbox-host.ts';
-import { insideUid } from './sandbox-host.ts';
-import type { Seat, SeatMaker } from './seats.ts';
-import type { StopSignals } from './stop-signals.ts';
-import { createStopSignals } from './stop-signals.ts';
 
 export type SandboxMeans = {
   readonly host: SandboxHost;

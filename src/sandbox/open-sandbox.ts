@@ -3,8 +3,8 @@
  */
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
-import type { HostCapabilities } from './host-capabilities.ts';
-import { requireSandbox } from './host-capabilities.ts';
+import type { HostCapabilities } from './host/host-capabilities.ts';
+import { requireSandbox } from './host/host-capabilities.ts';
 import type { Sandboxes } from './sandboxes.ts';
 import { startSandboxes } from './sandboxes.ts';
 

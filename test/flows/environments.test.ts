@@ -9,8 +9,8 @@ import {
   PutProvisionedConcurrencyConfigCommand,
 } from '@aws-sdk/client-lambda';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { detectCgroups, hostCgroupSources } from '../../src/sandbox/cgroup-detection.ts';
-import { serviceMark } from '../../src/sandbox/service-mark.ts';
+import { detectCgroups, hostCgroupSources } from '../../src/sandbox/cgroup/cgroup-detection.ts';
+import { serviceMark } from '../../src/sandbox/process/service-mark.ts';
 import { shellRuntime } from '../support/function-zip.ts';
 import { type RunningService, startService } from '../support/running-service.ts';
 

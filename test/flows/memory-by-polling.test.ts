@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Lamella } from '../../src/lamella.ts';
-import { detectCgroups, hostCgroupSources } from '../../src/sandbox/cgroup-detection.ts';
+import { detectCgroups, hostCgroupSources } from '../../src/sandbox/cgroup/cgroup-detection.ts';
 import { type InstalledLamella, installLamella, type RunAs } from '../support/installed-lamella.ts';
 import { RunningService } from '../support/running-service.ts';
 

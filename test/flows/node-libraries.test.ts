@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { CreateFunctionCommand, CreateFunctionUrlConfigCommand, type InvokeMode } from '@aws-sdk/client-lambda';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { packageFunction } from '../../src/packaging/package-function.ts';
+import { packageFunction } from '../../src/packaging/function/package-function.ts';
 import { ROLE, type RunningService, startService } from '../support/running-service.ts';
 
 const PROJECT = resolve(import.meta.dirname, '../fixtures/functions/node-libraries');

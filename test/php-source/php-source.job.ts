@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PublishLayerVersionCommand } from '@aws-sdk/client-lambda';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { parseElf } from '../../src/packaging/elf.ts';
+import { parseElf } from '../../src/elf/elf.ts';
 import { inspectLayer, type LayerContents } from '../../src/packaging/layer-contents.ts';
 import { lamella } from '../support/built-cli.ts';
 import { startService } from '../support/running-service.ts';

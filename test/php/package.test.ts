@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { buildComposerLayer } from '../../src/packaging/composer-layer.ts';
+import { buildComposerLayer } from '../../src/packaging/composer/composer-layer.ts';
 import { CACHE_DIR, laidOutPhpLayer, runInside, writePackage } from '../support/php-sandbox.ts';
 import { runningFunctions } from './running-functions.ts';
 

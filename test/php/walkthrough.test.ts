@@ -6,7 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { buildComposerLayer } from '../../src/packaging/composer-layer.ts';
+import { buildComposerLayer } from '../../src/packaging/composer/composer-layer.ts';
 import { startFakeRuntimeApi } from '../support/fake-runtime-api.ts';
 import { CACHE_DIR, laidOutPhpLayer, spawnInside, temporaryFolder, writePackage } from '../support/php-sandbox.ts';
 

@@ -5,8 +5,8 @@ import { mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { endAbandonedHolders, MARK_VARIABLE } from '../../src/sandbox/abandoned-holders.ts';
-import { serviceMark } from '../../src/sandbox/service-mark.ts';
+import { endAbandonedHolders, MARK_VARIABLE } from '../../src/sandbox/holder/abandoned-holders.ts';
+import { serviceMark } from '../../src/sandbox/process/service-mark.ts';
 
 /** Waits for ever under the name of bubblewrap, as its child does that never gets its word. */
 async function waiting(bwrap: string, mark: string | undefined) {

@@ -8,7 +8,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import type { HostCapabilities } from '../../src/sandbox/host-capabilities.ts';
+import type { HostCapabilities } from '../../src/sandbox/host/host-capabilities.ts';
 import type { SandboxService } from './sandbox-service.ts';
 import { accounts, descendants, forgetBundle, startSandboxService } from './sandbox-service.ts';
 

@@ -4,7 +4,7 @@
 import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { HostCapabilities } from '../../src/sandbox/host-capabilities.ts';
+import type { HostCapabilities } from '../../src/sandbox/host/host-capabilities.ts';
 import type { SandboxService } from './sandbox-service.ts';
 import { accounts, forgetBundle, PATH, startSandboxService } from './sandbox-service.ts';
 

@@ -5,7 +5,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { HostCapabilities } from '../../src/sandbox/host-capabilities.ts';
+import type { HostCapabilities } from '../../src/sandbox/host/host-capabilities.ts';
 import type { SandboxSpec } from '../../src/sandbox/sandbox.ts';
 import type { SandboxService } from './sandbox-service.ts';
 import { accounts, forgetBundle, startSandboxService } from './sandbox-service.ts';

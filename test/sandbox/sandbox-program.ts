@@ -6,11 +6,11 @@ import { readdirSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { systemClock } from '../../src/clock.ts';
 import { silentLog } from '../../src/log.ts';
-import { probeHost } from '../../src/sandbox/host-capabilities.ts';
+import { probeHost } from '../../src/sandbox/host/host-capabilities.ts';
+import type { SandboxHost } from '../../src/sandbox/host/sandbox-host.ts';
 import { createSandboxes } from '../../src/sandbox/open-sandbox.ts';
+import { readAll } from '../../src/sandbox/process/spawn.ts';
 import type { ProcessSpec, Sandbox, SandboxProcess, SandboxSpec } from '../../src/sandbox/sandbox.ts';
-import type { SandboxHost } from '../../src/sandbox/sandbox-host.ts';
-import { readAll } from '../../src/sandbox/spawn.ts';
 
 export type ProgramOptions = {
   readonly runDirectory: string;

@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { HostCapabilities } from '../../src/sandbox/host-capabilities.ts';
+import type { HostCapabilities } from '../../src/sandbox/host/host-capabilities.ts';
 import type { SandboxService } from './sandbox-service.ts';
 import { accounts, forgetBundle, startSandboxService } from './sandbox-service.ts';
 

@@ -8,8 +8,8 @@ import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import type { PhpLayerRequest } from '../../src/packaging/php-layer.ts';
-import { buildPhpLayer, planPhpLayer } from '../../src/packaging/php-layer.ts';
+import type { PhpLayerRequest } from '../../src/packaging/php/php-layer.ts';
+import { buildPhpLayer, planPhpLayer } from '../../src/packaging/php/php-layer.ts';
 import { writeFolder } from '../../src/packaging/zip-writer.ts';
 
 /** Fetched packages are kept here between test runs, as for a person who builds layers. */

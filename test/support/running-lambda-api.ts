@@ -9,13 +9,14 @@ import { join } from 'node:path';
 import { LambdaClient, type LambdaClientConfig } from '@aws-sdk/client-lambda';
 import { systemClock } from '../../src/clock.ts';
 import type { Invocation, Outcome } from '../../src/environment/invocation.ts';
+import { createEventSourceMappings } from '../../src/event-sources/event-source-mappings.ts';
 import type { FunctionVersion } from '../../src/functions/function.ts';
-import { createFunctionFeatures, type FunctionFeatures } from '../../src/functions/function-features.ts';
 import { createFunctions, type Functions } from '../../src/functions/functions.ts';
+import { createFunctionFeatures, type FunctionFeatures } from '../../src/functions/settings/open-settings.ts';
 import { listen } from '../../src/http/listener.ts';
 import { keyOf } from '../../src/invocation/pool.ts';
 import { createProvisioner, provisionTargets } from '../../src/invocation/provisioner.ts';
-import type { LambdaApiDependencies } from '../../src/lambda-api/dependencies.ts';
+import type { LambdaApiDependencies } from '../../src/lambda-api/operations/dependencies.ts';
 import { createLambdaApi } from '../../src/lambda-api/server.ts';
 import { createLayerPolicies } from '../../src/layers/layer-policies.ts';
 import { createLayers } from '../../src/layers/layers.ts';
@@ -100,6 +101,7 @@ export async function startLambdaApi(options: RunningLambdaApiOptions = {}): Pro
     layerPolicies: createLayerPolicies(database),
     functions,
     features,
+    eventSourceMappings: createEventSourceMappings({ database, directory: features.directory, clock }),
     provisioner,
     invoke: options.invoke ?? echo,
     acceptEvent: options.acceptEvent ?? (async () => undefined),

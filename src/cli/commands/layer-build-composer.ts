@@ -1,7 +1,7 @@
 /** `lamella layer build composer`: progress on standard error, what was packed on standard output. */
 import { resolve } from 'node:path';
 import { resolveBuildOptions } from '../../options.ts';
-import { buildComposerLayer } from '../../packaging/composer-layer.ts';
+import { buildComposerLayer } from '../../packaging/composer/composer-layer.ts';
 import type { Run } from '../command.ts';
 import { megabytes, say, writeJson, writeResult } from '../output.ts';
 import { DEFAULT_PHP_VERSION, extensionsOf } from './layer-build-php.ts';

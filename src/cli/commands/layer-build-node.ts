@@ -1,7 +1,7 @@
 /** `lamella layer build node`: progress on standard error, what was built on standard output. */
 import { resolve } from 'node:path';
 import { resolveBuildOptions } from '../../options.ts';
-import { buildNodeLayer } from '../../packaging/node-layer.ts';
+import { buildNodeLayer } from '../../packaging/node/node-layer.ts';
 import type { Run } from '../command.ts';
 import { megabytes, say, writeJson, writeResult } from '../output.ts';
 

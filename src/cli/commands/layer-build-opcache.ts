@@ -1,7 +1,7 @@
 /** `lamella layer build opcache`: a function's code, compiled ahead of time. */
 import { resolve } from 'node:path';
 import { resolveBuildOptions } from '../../options.ts';
-import { buildOpcacheLayer } from '../../packaging/php-opcache-layer.ts';
+import { buildOpcacheLayer } from '../../packaging/php/php-opcache-layer.ts';
 import type { Run } from '../command.ts';
 import { megabytes, say, writeJson, writeResult } from '../output.ts';
 import { extensionsOf, listOf } from './layer-build-php.ts';

@@ -1,8 +1,8 @@
 /** `lamella layer build php-extension`: extensions as a layer of their own. */
 import { resolve } from 'node:path';
 import { resolveBuildOptions } from '../../options.ts';
-import { buildPhpExtensionLayer } from '../../packaging/php-extension-layer.ts';
-import type { PhpVariant } from '../../packaging/php-variants.ts';
+import { buildPhpExtensionLayer } from '../../packaging/php/php-extension-layer.ts';
+import type { PhpVariant } from '../../packaging/php/php-variants.ts';
 import type { Run } from '../command.ts';
 import { megabytes, say, writeJson, writeResult } from '../output.ts';
 import { DEFAULT_PHP_VERSION, libraryOptionsOf, listOf } from './layer-build-php.ts';

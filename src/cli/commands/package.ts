@@ -1,6 +1,6 @@
 /** `lamella package`: progress and remarks on standard error, what was packed on standard output. */
 import { resolve } from 'node:path';
-import { packageFunction } from '../../packaging/package-function.ts';
+import { packageFunction } from '../../packaging/function/package-function.ts';
 import { QUOTAS } from '../../protocol/quotas.ts';
 import type { Run } from '../command.ts';
 import { megabytes, say, writeJson, writeResult } from '../output.ts';

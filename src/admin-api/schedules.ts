@@ -1,0 +1,180 @@
+/** Control calls of schedules, and of the events that arrived at an event bus. The library has the same. */
+
+import { parseFunctionReference, renderFunctionArn, type Scope } from '../protocol/names.ts';
+import type { EventBus } from '../services/events/event-bus.ts';
+import { InvalidSchedule } from '../services/events/schedule-expression.ts';
+import type { Schedule, Schedules } from '../services/events/schedules.ts';
+import type { ControlRoute } from './admin-api.ts';
+import { ControlError } from './admin-api.ts';
+
+/** A schedule as a client gives it. */
+export type ScheduleInput = {
+  /** `rate(5 minutes)`, `cron(0 10 ? * MON-FRI *)` or `at(2026-11-22T10:00:00)` */
+  readonly expression: string;
+  /** Such as `Europe/Zurich`; UTC if not given. */
+  readonly timeZone?: string | undefined;
+  /** Name or ARN, with a qualifier if need be. */
+  readonly function: string;
+  /** The event, instead of EventBridge's own. */
+  readonly input?: unknown;
+  /** True if not given. */
+  readonly enabled?: boolean | undefined;
+  /** Whose event: a rule's, or a schedule's of EventBridge Scheduler, as it is for `at` and time zones if not given. */
+  readonly kind?: 'rule' | 'schedule' | undefined;
+  /** The service's own if not given. */
+  readonly region?: string | undefined;
+};
+
+export type ScheduleOutput = ScheduleInput & {
+  readonly name: string;
+  /** ISO 8601; undefined when there is none any more. */
+  readonly nextTime: string | undefined;
+};
+
+export type ControlledSchedules = {
+  list(): ScheduleOutput[];
+  /** Makes or replaces. @throws ControlError */
+  put(name: string, input: ScheduleInput): ScheduleOutput;
+  /** Sends the event now. @throws ControlError */
+  fire(name: string, region?: string | undefined): Promise<void>;
+  /** @throws ControlError */
+  remove(name: string, region?: string | undefined): void;
+};
+
+export function createControlledSchedules(schedules: Omit<Schedules, 'close'>, own: Scope): ControlledSchedules {
+  const scopeOf = (region: string | undefined) => ({ ...own, region: region ?? own.region });
+  const existing = (name: string, region: string | undefined): Schedule => {
+    const schedule = schedules.find(scopeOf(region), name);
+    if (schedule === undefined)
+      throw new ControlError(404, `There is no schedule "${name}" in ${scopeOf(region).region}.`);
+    return schedule;
+  };
+  return {
+    list: () => schedules.list().map(render),
+    put(name, input) {
+      if (!/^[A-Za-z0-9_.-]{1,64}$/.test(name)) {
+        throw new ControlError(400, `"${name}" is no name of a schedule: letters, digits, _ . and -, 1 to 64 of them.`);
+      }
+      const scope = scopeOf(input.region);
+      try {
+        return render(
+          schedules.put(scope, name, {
+            expression: input.expression,
+            timeZone: input.timeZone,
+            functionArn: functionArnOf(scope, input.function),
+            input: input.input === undefined ? undefined : JSON.stringify(input.input),
+            isEnabled: input.enabled ?? true,
+            kind:
+              input.kind ?? (input.timeZone !== undefined || input.expression.startsWith('at') ? 'schedule' : 'rule'),
+          }),
+        );
+      } catch (failure) {
+        if (failure instanceof InvalidSchedule) throw new ControlError(400, failure.message);
+        throw failure;
+      }
+    },
+    fire: async (name, region) => schedules.fire(existing(name, region)),
+    remove(name, region) {
+      existing(name, region);
+      schedules.remove(scopeOf(region), name);
+    },
+  };
+}
+
+export function scheduleRoutes(schedules: ControlledSchedules): readonly ControlRoute[] {
+  const regionOf = (query: URLSearchParams) => query.get('region') ?? undefined;
+  return [
+    { method: 'GET', path: '/schedules', answer: () => ({ schedules: schedules.list() }) },
+    {
+      method: 'PUT',
+      path: '/schedules/{name}',
+      answer: ({ parameters, query, input }) =>
+        schedules.put(parameters.name ?? '', { region: regionOf(query), ...parseInput(input) }),
+    },
+    {
+      method: 'DELETE',
+      path: '/schedules/{name}',
+      answer: ({ parameters, query }) => schedules.remove(parameters.name ?? '', regionOf(query)),
+    },
+    {
+      method: 'POST',
+      path: '/schedules/{name}/fire',
+      async answer({ parameters, query }) {
+        await schedules.fire(parameters.name ?? '', regionOf(query)).catch((failure: unknown) => {
+          if (failure instanceof ControlError) throw failure;
+          throw new ControlError(409, failure instanceof Error ? failure.message : String(failure));
+        });
+      },
+    },
+  ];
+}
+
+export function eventBusRoutes(eventBus: EventBus): readonly ControlRoute[] {
+  return [
+    {
+      method: 'GET',
+      path: '/events',
+      answer: ({ query }) => ({ events: eventBus.list(query.get('bus') ?? undefined) }),
+    },
+  ];
+}
+
+const MEMBERS: Readonly<Record<keyof ScheduleInput, 'string' | 'boolean' | 'anything'>> = {
+  expression: 'string',
+  timeZone: 'string',
+  function: 'string',
+  input: 'anything',
+  enabled: 'boolean',
+  kind: 'string',
+  region: 'string',
+};
+
+function parseInput(input: unknown): ScheduleInput {
+  const example = '{"expression": "rate(5 minutes)", "function": "NAME"}';
+  if (typeof input !== 'object' || input === null || Array.isArray(input))
+    throw new ControlError(400, `Give ${example}.`);
+  for (const [name, value] of Object.entries(input)) {
+    const type = (MEMBERS as Readonly<Record<string, string>>)[name];
+    if (type === undefined) {
+      throw new ControlError(400, `A schedule has no "${name}". It has ${Object.keys(MEMBERS).join(', ')}.`);
+    }
+    if (type !== 'anything' && typeof value !== type) throw new ControlError(400, `"${name}" must be a ${type}.`);
+  }
+  const given = input as Partial<ScheduleInput>;
+  if (!given.expression || !given.function) throw new ControlError(400, `Give at least ${example}.`);
+  if (given.kind !== undefined && given.kind !== 'rule' && given.kind !== 'schedule') {
+    throw new ControlError(400, '"kind" is rule or schedule.');
+  }
+  return given as ScheduleInput;
+}
+
+function functionArnOf(scope: Scope, text: string): string {
+  const reference = parseFunctionReference(text);
+  if (reference === undefined) throw new ControlError(400, `"${text}" is no name or ARN of a function.`);
+  const { region = scope.region, account = scope.account, name, qualifier } = reference;
+  return renderFunctionArn({ region, account }, name, qualifier);
+}
+
+function render({
+  name,
+  scope,
+  expression,
+  timeZone,
+  functionArn,
+  input,
+  isEnabled,
+  kind,
+  nextMs,
+}: Schedule): ScheduleOutput {
+  return {
+    name,
+    expression,
+    timeZone,
+    function: functionArn,
+    input: input === undefined ? undefined : JSON.parse(input),
+    enabled: isEnabled,
+    kind,
+    region: scope.region,
+    nextTime: nextMs === undefined ? undefined : new Date(nextMs).toISOString(),
+  };
+}

@@ -1,0 +1,168 @@
+import { request as httpRequest } from 'node:http';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { RunningApis } from '../../test/support/running-apis.ts';
+import { startApis } from '../../test/support/running-apis.ts';
+import { readBody } from '../http/body.ts';
+import type { ApiCall } from '../wire/api-call.ts';
+
+describe('the API port', () => {
+  let apis: RunningApis;
+  const lambdaCalls: (Pick<ApiCall, 'scope' | 'accessKeyId' | 'requestId' | 'baseUrl'> & { body: string })[] = [];
+
+  beforeEach(async () => {
+    lambdaCalls.length = 0;
+    apis = await startApis({
+      allowedHosts: ['ok.example'],
+      async lambda({ request, response, scope, accessKeyId, requestId, baseUrl }) {
+        const body = (await readBody(request, 1_000_000)).toString();
+        lambdaCalls.push({ scope, accessKeyId, requestId, baseUrl, body });
+        response.writeHead(200, { 'x-amzn-RequestId': requestId }).end('lambda');
+      },
+    });
+  });
+  afterEach(() => apis.close());
+
+  const signedFor = (service: string, region = 'ap-south-1') => ({
+    Authorization: `AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20261122/${region}/${service}/aws4_request, SignedHeaders=host, Signature=0`,
+  });
+  const call = async (path: string, init: RequestInit = {}) => {
+    const answer = await fetch(apis.url + path, init);
+    return { status: answer.status, headers: answer.headers, text: await answer.text() };
+  };
+  /** Unlike fetch, this sends any Host and Origin. */
+  const callAs = (headers: Record<string, string>, path = '/2015-03-31/functions') =>
+    new Promise<{ status: number | undefined; errorType: unknown; text: string }>((resolve, reject) => {
+      const request = httpRequest(apis.url + path, { headers }, (response) => {
+        let text = '';
+        response.on('data', (piece) => (text += piece));
+        response.on('end', () =>
+          resolve({ status: response.statusCode, errorType: response.headers['x-amzn-errortype'], text }),
+        );
+      });
+      request.on('error', reject).end();
+    });
+
+  it('hands a call to the service that it was signed for, with region, account and key', async () => {
+    const { text, headers } = await call('/2015-03-31/functions/', { headers: signedFor('lambda') });
+    expect(text).toBe('lambda');
+    expect(lambdaCalls[0]).toMatchObject({
+      scope: { region: 'ap-south-1', account: '123456789012' },
+      accessKeyId: 'AKIDEXAMPLE',
+      baseUrl: apis.url,
+      requestId: headers.get('x-amzn-requestid'),
+    });
+  });
+
+  it('takes the default region where the signature names none that could be', async () => {
+    await call('/x', { headers: signedFor('lambda', '../etc') });
+    await call('/x', {
+      headers: { Authorization: 'AWS4-ECDSA-P256-SHA256 Credential=AKID/20261122/lambda/aws4_request, Signature=0' },
+    });
+    await call('/x');
+    expect(lambdaCalls.map(({ scope }) => scope.region)).toEqual(['us-east-1', 'us-east-1', 'us-east-1']);
+  });
+
+  it('tells unsigned calls apart by their looks', async () => {
+    const form = (body: string) => ({ method: 'POST', body: new URLSearchParams(body) });
+    expect((await call('/', form('Action=GetCallerIdentity&Version=2011-06-15'))).text).toContain(
+      'GetCallerIdentityResult',
+    );
+    expect((await call('/', form('Action=ListRoles&Version=2010-05-08'))).text).toContain('ListRolesResult');
+    expect((await call('/?Action=ListRoles&Version=2010-05-08')).text).toContain('ListRolesResult');
+    expect((await call('/123456789012/no?Action=ReceiveMessage')).text).toContain('NonExistentQueue');
+    const logs = { method: 'POST', body: '{}', headers: { 'X-Amz-Target': 'Logs_20140328.DescribeLogGroups' } };
+    expect(JSON.parse((await call('/', logs)).text)).toEqual({ logGroups: [] });
+    expect((await call('/bucket/key?AWSAccessKeyId=AKID&Signature=x&Expires=1')).text).toContain('NoSuchBucket');
+    expect((await call('/2015-03-31/functions/', { method: 'POST', body: '{"a":1}' })).text).toBe('lambda');
+    expect((await call('/', form('Version=2000-01-01&x=y'))).text).toBe('lambda');
+    expect(lambdaCalls.map(({ body }) => body)).toEqual(['{"a":1}', 'Version=2000-01-01&x=y']);
+  });
+
+  it('every answer carries a request id of its own', async () => {
+    const ids = new Set<string | null>();
+    for (const service of ['lambda', 'iam', 'sts', 'logs', 'nonsense']) {
+      ids.add((await call('/', { method: 'POST', headers: signedFor(service) })).headers.get('x-amzn-requestid'));
+    }
+    expect(ids.size).toBe(5);
+    expect([...ids].every((id) => /^[0-9a-f-]{36}$/.test(id ?? ''))).toBe(true);
+  });
+
+  it('names a service that it does not offer, and those that it does', async () => {
+    const json = await call('/', {
+      method: 'POST',
+      body: '{}',
+      headers: { ...signedFor('dynamodb'), 'X-Amz-Target': 'DynamoDB_20120810.ListTables' },
+    });
+    expect(json.status).toBe(501);
+    expect(JSON.parse(json.text)).toEqual({
+      __type: 'NotImplementedException',
+      Message: "Lamella does not offer the service 'dynamodb'. It answers for lambda, iam, sts, logs, s3, sqs, sns.",
+    });
+    const xml = await call('/', {
+      method: 'POST',
+      body: new URLSearchParams({ Action: 'ListStacks' }),
+      headers: signedFor('cloudformation'),
+    });
+    expect(xml.text).toContain('<Code>NotImplementedException</Code>');
+  });
+
+  it('names an operation that it does not know', async () => {
+    const xml = await call('/', {
+      method: 'POST',
+      body: new URLSearchParams({ Action: 'CreateGroup', Version: '2010-05-08' }),
+      headers: signedFor('iam'),
+    });
+    expect([xml.status, /<Message>(.*)<\/Message>/.exec(xml.text)?.[1]]).toEqual([
+      400,
+      'Could not find operation CreateGroup for version 2010-05-08',
+    ]);
+    const json = await call('/', {
+      method: 'POST',
+      body: '{}',
+      headers: { ...signedFor('logs'), 'X-Amz-Target': 'Logs_20140328.StartQuery' },
+    });
+    expect([json.status, JSON.parse(json.text).__type]).toEqual([400, 'UnknownOperationException']);
+    expect(json.text).toContain('Logs_20140328.StartQuery');
+  });
+
+  it.each(['iam', 'sts', 'logs'])('answers any rubbish sent to %s with a client error', async (service) => {
+    const bodies = [
+      '',
+      '{',
+      'null',
+      '[]',
+      '%%%=&&&',
+      'Action=__proto__',
+      'Action=constructor&Version=2010-05-08',
+      '\u0000'.repeat(100),
+    ];
+    for (const body of bodies) {
+      const headers = { ...signedFor(service), 'X-Amz-Target': 'Logs_20140328.DescribeLogGroups' };
+      const { status } = await call('/', { method: 'POST', body, headers });
+      expect([200, 400], body).toContain(status);
+      const other = { ...signedFor(service), 'X-Amz-Target': 'Logs_20140328.__proto__' };
+      expect((await call('/', { method: 'POST', body, headers: other })).status, body).toBe(400);
+    }
+  });
+
+  it('refuses bodies that no such request needs', async () => {
+    const big = 'x'.repeat(9 * 1024 * 1024);
+    expect((await call('/', { method: 'POST', body: big, headers: signedFor('iam') })).status).toBe(413);
+    expect((await call('/', { method: 'POST', body: big, headers: signedFor('logs') })).status).toBe(400);
+  });
+
+  it('refuses foreign hosts and origins before any service sees the call', async () => {
+    for (const headers of [
+      { Host: 'evil.example' },
+      { Origin: 'https://evil.example' },
+      { Origin: 'null' },
+      { 'Sec-Fetch-Site': 'cross-site' },
+    ]) {
+      const answer = await callAs(headers as Record<string, string>);
+      expect([answer.status, answer.errorType], JSON.stringify(headers)).toEqual([403, 'AccessDeniedException']);
+      expect(JSON.parse(answer.text).Message).toMatch(/^Refused: /);
+    }
+    expect(lambdaCalls).toEqual([]);
+    expect((await callAs({ Host: 'ok.example' })).status).toBe(200);
+  });
+});

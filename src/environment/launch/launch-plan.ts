@@ -1,0 +1,149 @@
+/**
+ * From a function version to what is to be started: the sandbox's mounts and limits, the runtime's variables. Pure:
+ * the same input gives the same plan. Source: lambda-behaviour.md 1.1, 1.2, 1.5.
+ */
+import type { FunctionVersion } from '../../functions/function.ts';
+import type { InitializationType } from '../../protocol/payloads.ts';
+import { QUOTAS } from '../../protocol/quotas.ts';
+import type { Mount, SandboxSpec } from '../../sandbox/sandbox.ts';
+
+/** What makes one environment differ from the next of the same version. */
+export type EnvironmentPlace = {
+  /** Unique on this machine; names the sandbox. */
+  readonly id: string;
+  /** The number that its loopback address and host uid come from. */
+  readonly slot: number;
+  /** Its loopback address; `sandbox.localdomain` inside. */
+  readonly host: string;
+  /** The Runtime API's `host:port`. */
+  readonly runtimeApi: string;
+  readonly logStream: string;
+  readonly initializationType: InitializationType;
+  /** Unpacked code on the host. */
+  readonly codeDirectory: string;
+  /** Merged layers on the host; undefined for a function without layers. */
+  readonly optDirectory: string | undefined;
+};
+
+/** What the function signs its own calls with; belongs to its role, never to the user. */
+export type Credentials = {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken: string;
+};
+
+const MIB = 1024 * 1024;
+
+/** `further` mounts bring what stands in for a managed runtime. */
+export function planSandbox(
+  version: FunctionVersion,
+  place: EnvironmentPlace,
+  further: readonly Mount[] = [],
+): SandboxSpec {
+  return {
+    id: place.id,
+    slot: place.slot,
+    mounts: [
+      { source: place.codeDirectory, target: '/var/task', access: 'read-only' },
+      ...(place.optDirectory ? [{ source: place.optDirectory, target: '/opt', access: 'read-only' } as const] : []),
+      ...further,
+    ],
+    volume: { target: '/tmp', sizeBytes: version.configuration.ephemeralStorageMib * MIB },
+    hosts: { [place.host]: ['sandbox.localdomain', 'sandbox'] },
+    workingDirectory: '/var/task',
+    memoryLimitBytes: version.configuration.memoryMib * MIB,
+    limits: {
+      openFiles: QUOTAS.openFiles,
+      processes: QUOTAS.processes,
+      lockedBytes: QUOTAS.lockedMemoryBytes,
+      coreBytes: QUOTAS.coreFileBytes,
+    },
+  };
+}
+
+/** Every variable of the runtime process; nothing else is in its environment. */
+export function planRuntimeVariables(
+  version: FunctionVersion,
+  place: EnvironmentPlace,
+  credentials: Credentials,
+): Readonly<Record<string, string>> {
+  const { configuration, scope } = version;
+  return {
+    ...overridable(configuration.runtime ?? 'provided.al2023'),
+    ...logging(version),
+    ...withoutReservedPrefix(configuration.environment ?? {}),
+    AWS_ACCESS_KEY_ID: credentials.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+    AWS_SESSION_TOKEN: credentials.sessionToken,
+    _AWS_XRAY_DAEMON_ADDRESS: '169.254.100.1',
+    _AWS_XRAY_DAEMON_PORT: '2000',
+    _HANDLER: configuration.handler ?? '',
+    AWS_LAMBDA_LOG_GROUP_NAME: configuration.logging.logGroup,
+    AWS_LAMBDA_LOG_STREAM_NAME: place.logStream,
+    LAMBDA_TASK_ROOT: '/var/task',
+    LAMBDA_RUNTIME_DIR: '/var/runtime',
+    AWS_REGION: scope.region,
+    AWS_DEFAULT_REGION: scope.region,
+    AWS_LAMBDA_FUNCTION_NAME: version.name,
+    AWS_LAMBDA_FUNCTION_VERSION: version.version,
+    AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(configuration.memoryMib),
+    AWS_LAMBDA_INITIALIZATION_TYPE: place.initializationType,
+    AWS_LAMBDA_RUNTIME_API: place.runtimeApi,
+  };
+}
+
+/** What an external extension gets: the customer's, credentials and the platform's; nothing about the runtime. */
+export function planExtensionVariables(
+  version: FunctionVersion,
+  place: EnvironmentPlace,
+  credentials: Credentials,
+): Readonly<Record<string, string>> {
+  const variables = planRuntimeVariables(version, place, credentials);
+  return Object.fromEntries(
+    Object.entries(variables).filter(([name]) => !name.startsWith('_') && !NOT_FOR_EXTENSIONS.has(name)),
+  );
+}
+
+/** Source: lambda-behaviour.md 1.3. */
+const NOT_FOR_EXTENSIONS: ReadonlySet<string> = new Set([
+  'AWS_EXECUTION_ENV',
+  'AWS_LAMBDA_LOG_GROUP_NAME',
+  'AWS_LAMBDA_LOG_STREAM_NAME',
+  'AWS_XRAY_CONTEXT_MISSING',
+  'AWS_XRAY_DAEMON_ADDRESS',
+  'LAMBDA_RUNTIME_DIR',
+  'LAMBDA_TASK_ROOT',
+]);
+
+/** What a customer's variable of the same name replaces. */
+function overridable(runtime: string): Record<string, string> {
+  const isAl2023 = runtime !== 'provided' && runtime !== 'provided.al2';
+  return {
+    AWS_XRAY_CONTEXT_MISSING: 'LOG_ERROR',
+    AWS_XRAY_DAEMON_ADDRESS: '169.254.100.1:2000',
+    LANG: 'en_US.UTF-8',
+    TZ: ':UTC',
+    PATH: `${isAl2023 ? '/var/lang/bin:' : ''}/usr/local/bin:/usr/bin/:/bin:/opt/bin`,
+    LD_LIBRARY_PATH: `${isAl2023 ? '/var/lang/lib:' : ''}/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib`,
+  };
+}
+
+function withoutReservedPrefix(variables: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(variables).filter(([name]) => !name.startsWith('_')));
+}
+
+function logging({ configuration }: FunctionVersion): Record<string, string> {
+  const { format, applicationLogLevel } = configuration.logging;
+  const level = applicationLogLevel === undefined ? {} : { AWS_LAMBDA_LOG_LEVEL: applicationLogLevel };
+  return format === 'JSON' ? { AWS_LAMBDA_LOG_FORMAT: 'JSON', ...level } : {};
+}
+
+/**
+ * `2026/11/22/[$LATEST]0123...`, or with a custom group the function's name before the bracket. One per environment.
+ * `hex` is 32 random hex digits. Source: lambda-behaviour.md 6.7.
+ */
+export function renderLogStream(version: FunctionVersion, epochMs: number, hex: string): string {
+  const day = new Date(epochMs).toISOString().slice(0, 10).replaceAll('-', '/');
+  const isOwnGroup = version.configuration.logging.logGroup === `/aws/lambda/${version.name}`;
+  return `${day}/${isOwnGroup ? '' : version.name}[${version.version}]${hex}`;
+}

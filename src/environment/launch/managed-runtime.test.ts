@@ -1,0 +1,190 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type RuntimeUnderTest, startRuntime } from '../../../test/support/runtime-harness.ts';
+import { managedRuntimePlan } from './managed-runtime.ts';
+
+let folder: string;
+let running: RuntimeUnderTest | undefined;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'lamella-managed-runtime-'));
+});
+afterEach(async () => {
+  await running?.close();
+  running = undefined;
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** Starts a function as its plan says, with nothing of the host but /usr. */
+async function start(runtime: string, files: Readonly<Record<string, string>>, handler = 'index.handler') {
+  const plan = managedRuntimePlan(runtime);
+  if ('reason' in plan) throw new Error(plan.reason);
+  for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, name), content);
+  const inside = [
+    ...['--ro-bind', '/usr', '/usr', '--symlink', 'usr/lib', '/lib', '--symlink', 'usr/lib64', '/lib64'],
+    ...['--symlink', 'usr/bin', '/bin', '--proc', '/proc', '--dev', '/dev', '--tmpfs', '/tmp'],
+    ...plan.mounts.flatMap(({ source, target }) => ['--ro-bind', source, target]),
+    ...['--ro-bind', folder, '/var/task', '--chdir', '/var/task', '--unshare-pid', '--die-with-parent'],
+  ];
+  running = await startRuntime({
+    argv: ['bwrap', ...inside, plan.bootstrapPath],
+    task: folder,
+    handler,
+    variables: {
+      PATH: '/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin',
+      LAMBDA_TASK_ROOT: '/var/task',
+      ...plan.variables,
+    },
+  });
+  return running;
+}
+
+async function answer(started: RuntimeUnderTest, event: unknown = {}): Promise<{ kind: string; body: unknown }> {
+  const said = await started.invoke(event);
+  if (!('payload' in said)) throw new Error(`${said.kind}: ${started.output()}`);
+  return { kind: said.kind, body: JSON.parse(said.payload.toString()) };
+}
+
+describe('a managed Node.js runtime', () => {
+  it.each(['nodejs20.x', 'nodejs22.x', 'nodejs24.x'])('%s runs handlers on the Node at hand', async (runtime) => {
+    const source = 'exports.handler = async (event) => ({ event, in: process.env.AWS_EXECUTION_ENV });';
+    const started = await start(runtime, { 'index.js': source });
+    expect(await answer(started, [1])).toEqual({
+      kind: 'response',
+      body: { event: [1], in: `AWS_Lambda_${runtime}` },
+    });
+  });
+
+  it('says when another version stands in', () => {
+    const host = { nodeVersion: '20.20.2' };
+    expect(managedRuntimePlan('nodejs20.x', host)).not.toHaveProperty('remark');
+    expect(managedRuntimePlan('nodejs22.x', host)).toMatchObject({
+      remark: 'nodejs22.x runs on Node 20.20.2 here; `lamella layer build node --version 22` fetches its own.',
+    });
+  });
+
+  it('prefers its own version once that was fetched', () => {
+    const bin = join(folder, `npm/node-linux-${process.arch}@22.23.3/bin`);
+    mkdirSync(bin, { recursive: true });
+    writeFileSync(join(bin, 'node'), '');
+    const plan = managedRuntimePlan('nodejs22.x', { nodeVersion: '20.20.2', cacheDir: folder });
+    expect(plan).not.toHaveProperty('remark');
+    expect(plan).toMatchObject({
+      mounts: expect.arrayContaining([
+        { source: join(bin, 'node'), target: '/var/lang/bin/node', access: 'read-only' },
+      ]),
+    });
+  });
+});
+
+describe('a managed Python runtime', () => {
+  const host = execFileSync('/usr/bin/python3', ['-c', 'import sys; print("%d.%d" % sys.version_info[:2])'], {
+    encoding: 'utf8',
+  }).trim();
+
+  it('runs handlers, and the context is whole', async () => {
+    const started = await start('python3.12', {
+      'index.py': `
+import os
+from decimal import Decimal
+def handler(event, context):
+    return {"event": event, "n": Decimal("1.5"), "name": context.function_name, "memory": context.memory_limit_in_mb,
+            "arn": context.invoked_function_arn, "left": context.get_remaining_time_in_millis() > 0,
+            "who": context.client_context and context.client_context.custom, "trace": os.environ["_X_AMZN_TRACE_ID"][:4]}
+`,
+    });
+    expect(await answer(started, { a: 'ü' })).toEqual({
+      kind: 'response',
+      body: {
+        event: { a: 'ü' },
+        n: 1.5,
+        name: 'under-test',
+        memory: '128',
+        arn: 'arn:aws:lambda:us-east-1:123456789012:function:under-test',
+        left: true,
+        who: null,
+        trace: 'Root',
+      },
+    });
+  });
+
+  it("reports what a handler raises as AWS's runtime does, and goes on", async () => {
+    const started = await start('python3.12', {
+      'index.py': 'def handler(event, context):\n    raise ValueError("no " + event)\n',
+    });
+    for (const event of ['1', '2']) {
+      const said = await answer(started, event);
+      expect(said).toEqual({
+        kind: 'error',
+        body: {
+          errorMessage: `no ${event}`,
+          errorType: 'ValueError',
+          requestId: expect.stringMatching(/^[0-9a-f-]{36}$/),
+          stackTrace: ['  File "/var/task/index.py", line 2, in handler\n    raise ValueError("no " + event)\n'],
+        },
+      });
+    }
+    await started.ready();
+    expect(started.output().split('\n')[0]).toBe(
+      '[ERROR] ValueError: no 1\rTraceback (most recent call last):\r' +
+        '\u00a0\u00a0File "/var/task/index.py", line 2, in handler\r\u00a0\u00a0\u00a0\u00a0raise ValueError("no " + event)',
+    );
+  });
+
+  it.each([
+    ['nothing.handler', 'Runtime.ImportModuleError', "Unable to import module 'nothing': No module named 'nothing'"],
+    ['index.nothing', 'Runtime.HandlerNotFound', "Handler 'nothing' missing on module 'index'"],
+    ['index', 'Runtime.MalformedHandlerName', "Bad handler 'index': not enough values to unpack (expected 2, got 1)"],
+    [
+      'broken.handler',
+      'Runtime.UserCodeSyntaxError',
+      "Syntax error in module 'broken': invalid syntax (broken.py, line 1)",
+    ],
+    ['raising.handler', 'KeyError', "'x'"],
+  ])('fails to initialise with the handler %s', async (handler, errorType, errorMessage) => {
+    const files = { 'index.py': '', 'broken.py': 'def = 1\n', 'raising.py': '{}["x"]\n' };
+    const started = await start('python3.12', files, handler);
+    const said = await started.initialised;
+    expect(said.kind === 'failed' && JSON.parse(said.body)).toMatchObject({ errorType, errorMessage });
+    expect(await started.ended).toMatchObject({ code: 1 });
+  });
+
+  it('refuses results that have no JSON', async () => {
+    const started = await start('python3.12', { 'index.py': 'def handler(event, context):\n    return {1, 2}\n' });
+    expect(await answer(started)).toMatchObject({
+      kind: 'error',
+      body: {
+        errorType: 'Runtime.MarshalError',
+        errorMessage: 'Unable to marshal response: Object of type set is not JSON serializable',
+      },
+    });
+  });
+
+  it('logs through the logging module, one event a record', async () => {
+    const started = await start('python3.12', {
+      'index.py': 'import logging\ndef handler(event, context):\n    logging.warning("a\\nb")\n    print("c")\n',
+    });
+    await answer(started);
+    await started.ready();
+    expect(started.output()).toMatch(/^\[WARNING\]\t\d{4}-\d\d-\d\dT[\d:.]{12}Z\t[0-9a-f-]{36}\ta\rb\nc\n$/);
+  });
+
+  it('says which Python stands in', () => {
+    expect(managedRuntimePlan(`python${host}`)).not.toHaveProperty('remark');
+    expect(managedRuntimePlan('python3.99')).toMatchObject({ remark: expect.stringContaining(host) });
+  });
+
+  it('is not to be had where there is no Python', () => {
+    expect(managedRuntimePlan('python3.12', { pythonFolders: [folder] })).toEqual({
+      reason: expect.stringContaining('apt-get install python3'),
+    });
+  });
+});
+
+it.each(['java21', 'ruby3.4', 'dotnet8'])('%s is refused, and the reason names what would do', (runtime) => {
+  expect(managedRuntimePlan(runtime)).toEqual({
+    reason: expect.stringMatching(new RegExp(`^Functions of the runtime ${runtime} cannot be run.*provided\\.al2023`)),
+  });
+});

@@ -1,0 +1,93 @@
+/**
+ * The two kinds of network an environment can have, and what comes first in each. Shared: the Runtime API listens on a
+ * loopback address of the environment's own, which the sandbox is told. Isolated: the sandbox brings a network of its
+ * own, in which the Runtime API is at 127.0.0.1:9001 and nobody else's can be reached.
+ */
+import assert from 'node:assert/strict';
+import type { Server } from 'node:net';
+import { type Connection, ownerOfConnection } from '../../http/connection-owner.ts';
+import type { Listener } from '../../http/listener.ts';
+import { RUNTIME_API_PORT } from '../../protocol/endpoints.ts';
+import type { Reach } from '../../runtime-api/telemetry/telemetry-reach.ts';
+import type { Sandbox } from '../../sandbox/sandbox.ts';
+import { loopbackAddress, type Slots } from './slots.ts';
+
+export const ISOLATED_HOST = '127.0.0.1';
+
+/** Where a Runtime API is to listen, and whom it may trust and call there. */
+export type ApiSite = {
+  readonly host: string;
+  readonly port: number;
+  readonly server?: Server;
+  readonly reach?: Reach;
+  readonly isTrusted?: (connection: Connection) => Promise<boolean>;
+};
+
+/** How the parts are opened, whatever the network. */
+export type NetworkMeans<Place> = {
+  readonly slots: Slots;
+  readonly listen: (site: ApiSite) => Promise<Listener>;
+  readonly placeAt: (slot: number, host: string, port: number) => Place;
+  readonly openSandbox: (place: Place) => Promise<Sandbox>;
+};
+
+/** To be closed by the caller: the listener, the sandbox, then the slot. */
+export type Opened<Place> = {
+  readonly place: Place;
+  readonly slot: number;
+  readonly listener: Listener;
+  readonly sandbox: Sandbox;
+};
+
+/** In the network of this machine. */
+export async function openShared<Place>(means: NetworkMeans<Place>): Promise<Opened<Place>> {
+  const { slots, listen, placeAt, openSandbox } = means;
+  let hostUid: number | undefined;
+  const { slot, bound: listener } = await slots.take((candidate, port) =>
+    listen({
+      host: loopbackAddress(candidate),
+      port: port === 'usual' ? RUNTIME_API_PORT : 0,
+      isTrusted: (connection) => isOwnConnection(slots, hostUid, connection),
+    }),
+  );
+  try {
+    const place = placeAt(slot, listener.host, listener.port);
+    const sandbox = await openSandbox(place);
+    hostUid = sandbox.hostUid;
+    return { place, slot, listener, sandbox };
+  } catch (failure) {
+    await listener.close();
+    slots.release(slot);
+    throw failure;
+  }
+}
+
+/** In a network of its own. Whoever connects there is of the environment. */
+export async function openIsolated<Place>(means: NetworkMeans<Place>): Promise<Opened<Place>> {
+  const { slots, listen, placeAt, openSandbox } = means;
+  const { slot } = await slots.take(async () => undefined);
+  let sandbox: Sandbox | undefined;
+  try {
+    const place = placeAt(slot, ISOLATED_HOST, RUNTIME_API_PORT);
+    sandbox = await openSandbox(place);
+    const { network } = sandbox;
+    assert(network !== undefined, 'sandboxes are made with networks of their own');
+    const site = { host: ISOLATED_HOST, port: RUNTIME_API_PORT, server: network.server, reach: network.connect };
+    return { place, slot, listener: await listen(site), sandbox };
+  } catch (failure) {
+    await sandbox?.close();
+    slots.release(slot);
+    throw failure;
+  }
+}
+
+/**
+ * Whether a connection comes from the environment itself. While it is the only one there is nobody to keep out; else
+ * the socket's owner tells, where environments have uids of their own. The service's own user may look in.
+ */
+async function isOwnConnection(slots: Slots, hostUid: number | undefined, connection: Connection): Promise<boolean> {
+  if (hostUid === undefined || slots.taken <= 1) return true;
+  const owner = await ownerOfConnection(connection);
+  if (owner === 'untold') return true;
+  return owner !== 'unlisted' && (owner.uid === hostUid || owner.uid === process.getuid?.());
+}

@@ -1,0 +1,94 @@
+/**
+ * The platform's own log lines, byte for byte: INIT_START, START, END, REPORT, INIT_REPORT. Pure.
+ * Source: lambda-behaviour.md 6.1; tabs, trailing tabs and line ends are AWS's.
+ */
+import { createHash } from 'node:crypto';
+import type { Fault } from '../../protocol/faults.ts';
+import type { SubscriptionRecord, TelemetryApi } from '../../protocol/payloads.ts';
+
+/** `INIT_START Runtime Version: provided:al2023.v1 ...`; `runtime` as configured, e.g. `provided.al2023`. */
+export function renderInitStart(runtime: string, region: string): string {
+  const { name, arn } = runtimeVersionOf(runtime, region);
+  return `INIT_START Runtime Version: ${name}\tRuntime Version ARN: ${arn}\n`;
+}
+
+/** What AWS calls the build of a runtime; `runtime` as configured, e.g. `provided.al2023`. */
+export function runtimeVersionOf(runtime: string, region: string): { readonly name: string; readonly arn: string } {
+  const name = `${runtime.replace('.', ':')}.v1`;
+  const hash = createHash('sha256').update(name).digest('hex');
+  return { name, arn: `arn:aws:lambda:${region}::runtime:${hash}` };
+}
+
+/** Without `fault`, the initialisation succeeded; then AWS shows the line only where it was not on demand. */
+export function renderInitReport(stage: 'init' | 'invoke', durationMs: number, fault: Fault | undefined): string {
+  if (!fault) return `INIT_REPORT Init Duration: ${durationMs.toFixed(2)} ms\n`;
+  const status = fault.status === 'timeout' ? 'timeout' : `${fault.status}\tError Type: ${fault.errorType}`;
+  return `INIT_REPORT Init Duration: ${durationMs.toFixed(2)} ms\tPhase: ${stage}\tStatus: ${status}\n`;
+}
+
+export function renderStart(requestId: string, version: string): string {
+  return `START RequestId: ${requestId} Version: ${version}\n`;
+}
+
+export function renderEnd(requestId: string): string {
+  return `END RequestId: ${requestId}\n`;
+}
+
+export type ReportFacts = {
+  readonly requestId: string;
+  readonly durationMs: number;
+  /** Set on a cold start whose initialisation ran ahead of the invocation. */
+  readonly initMs: number | undefined;
+  readonly memorySizeMb: number;
+  readonly maxMemoryUsedMb: number;
+  /** Set when the platform saw the invocation fail; an error that the handler reported is none. */
+  readonly fault: Fault | undefined;
+  /** The trace header, where the function is traced actively. */
+  readonly trace: string | undefined;
+};
+
+export function renderReport(facts: ReportFacts): string {
+  const { requestId, durationMs, initMs, memorySizeMb, maxMemoryUsedMb, fault, trace } = facts;
+  const fields = [
+    `REPORT RequestId: ${requestId}`,
+    `Duration: ${durationMs.toFixed(2)} ms`,
+    `Billed Duration: ${billedMs(durationMs, initMs)} ms`,
+    `Memory Size: ${memorySizeMb} MB`,
+    `Max Memory Used: ${maxMemoryUsedMb} MB`,
+  ];
+  if (initMs !== undefined) fields.push(`Init Duration: ${initMs.toFixed(2)} ms`);
+  const traced = trace === undefined ? '' : renderTrace(trace);
+  if (!fault) return `${fields.join('\t')}\t\n${traced}`;
+  fields.push(`Status: ${fault.status}`);
+  if (fault.status !== 'timeout') fields.push(`Error Type: ${fault.errorType}`);
+  return `${fields.join('\t')}\n${traced}`;
+}
+
+/** What continues the REPORT of a traced function, in the same event: `XRAY TraceId: 1-...\tSegmentId: ...` */
+function renderTrace(trace: string): string {
+  const field = (name: string) => new RegExp(`(?:^|;)${name}=([^;]*)`).exec(trace)?.[1] ?? '';
+  const sampled = field('Sampled') === '1' ? '\tSampled: true' : '';
+  return `XRAY TraceId: ${field('Root')}\tSegmentId: ${field('Parent')}${sampled}\t\n`;
+}
+
+/** `EXTENSION\tName: x\tState: Ready\tEvents: [INVOKE, SHUTDOWN]` */
+export function renderExtension(
+  extension: { readonly name: string; readonly events: ReadonlySet<string> },
+  state: string,
+  errorType?: string,
+): string {
+  const error = errorType === undefined ? '' : `\tError Type: ${errorType}`;
+  return `EXTENSION\tName: ${extension.name}\tState: ${state}\tEvents: [${[...extension.events].join(', ')}]${error}\n`;
+}
+
+/** `TELEMETRY\tName: x\tState: Subscribed\tTypes: [Platform, Function]`; the Logs API's line has its types as asked. */
+export function renderSubscription(api: TelemetryApi, { name, state, types }: SubscriptionRecord): string {
+  const isTelemetry = api === 'Telemetry';
+  const shown = isTelemetry ? types.map((type) => type.charAt(0).toUpperCase() + type.slice(1)) : types;
+  return `${isTelemetry ? 'TELEMETRY' : 'LOGS'}\tName: ${name}\tState: ${state}\tTypes: [${shown.join(', ')}]\n`;
+}
+
+/** Milliseconds that AWS would bill: initialisation ahead of the call included, rounded up, at least 1. */
+export function billedMs(durationMs: number, initMs: number | undefined): number {
+  return Math.max(1, Math.ceil(Number((durationMs + (initMs ?? 0)).toFixed(2))));
+}

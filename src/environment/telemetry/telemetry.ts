@@ -1,0 +1,319 @@
+/**
+ * What the platform has to say about one environment: lines for the log, in the function's format, and events for
+ * telemetry. The driver reports what happens; this puts it in AWS's words. Where nobody subscribes and the format is
+ * text, an invocation costs its three lines and no event is built.
+ */
+import type { Clock } from '../../clock.ts';
+import type { FunctionVersion } from '../../functions/function.ts';
+import type { Fault } from '../../protocol/faults.ts';
+import type {
+  InitializationType,
+  InitPhase,
+  PlatformEvent,
+  SubscriptionRecord,
+  TelemetryApi,
+  TelemetrySpan,
+  TracingContext,
+} from '../../protocol/payloads.ts';
+import type { Extension } from '../../runtime-api/extensions/extensions.ts';
+import type { TelemetryStream } from '../../runtime-api/telemetry/telemetry-stream.ts';
+import type { Invocation } from '../invocation.ts';
+import { renderApplicationLine, renderSystemLine } from './log-format.ts';
+import {
+  billedMs,
+  renderEnd,
+  renderExtension,
+  renderInitReport,
+  renderInitStart,
+  renderReport,
+  renderStart,
+  renderSubscription,
+  runtimeVersionOf,
+} from './report.ts';
+
+export type EnvironmentTelemetryOptions = {
+  readonly version: FunctionVersion;
+  readonly logStream: string;
+  readonly initializationType: InitializationType;
+  readonly clock: Clock;
+  readonly stream: TelemetryStream;
+  /** Writes a line to the log stream; `belongsToInvocation` when the caller's log tail shows it too. */
+  readonly log: (line: string, belongsToInvocation: boolean) => void;
+};
+
+export type InvocationReport = {
+  readonly durationMs: number;
+  /** Of an initialisation ahead of the invocation. */
+  readonly initMs: number | undefined;
+  readonly maxMemoryUsedMb: number;
+  readonly fault: Fault | undefined;
+};
+
+/** The invocation at hand; times are the monotonic clock's. */
+type Current = {
+  readonly invocation: Invocation;
+  offeredAt: number | undefined;
+  answerBegunAt: number | undefined;
+  answeredAt: number | undefined;
+  producedBytes: number;
+  runtimeDoneAt: number | undefined;
+};
+
+export class EnvironmentTelemetry {
+  readonly #options: EnvironmentTelemetryOptions;
+  readonly #isJson: boolean;
+  /** Whether the runtime's process was started since the initialisation began. */
+  #hasRuntime = false;
+  readonly #extensionErrors = new Map<string, string>();
+  #current: Current | undefined;
+
+  constructor(options: EnvironmentTelemetryOptions) {
+    this.#options = options;
+    this.#isJson = options.version.configuration.logging.format === 'JSON';
+    options.stream.onDropped = (event) => {
+      if (this.#isJson) this.#logSystem(event);
+    };
+  }
+
+  /** Initialisation begins, and with it the time in which extensions may subscribe. */
+  initStarted(phase: InitPhase): void {
+    const { version, logStream, stream, initializationType, log } = this.#options;
+    this.#hasRuntime = false;
+    this.#extensionErrors.clear();
+    stream.open();
+    stream.resume();
+    const runtime = version.configuration.runtime ?? 'provided.al2023';
+    // The text log shows only the initialisation ahead; the one inside an invocation shows when it fails.
+    if (!this.#isJson && phase === 'init') log(renderInitStart(runtime, version.scope.region), false);
+    const { name, arn } = runtimeVersionOf(runtime, version.scope.region);
+    this.#say({
+      type: 'platform.initStart',
+      record: {
+        initializationType,
+        phase,
+        runtimeVersion: name,
+        runtimeVersionArn: arn,
+        functionName: version.name,
+        functionVersion: version.version,
+        instanceId: logStream,
+        instanceMaxMemory: version.configuration.memoryMib * 1024 * 1024,
+      },
+    });
+  }
+
+  /** The runtime's process was started, or could not be. */
+  runtimeStarted(): void {
+    this.#hasRuntime = true;
+  }
+
+  /** An extension reported an error of its own. */
+  extensionFailed(name: string, errorType: string): void {
+    this.#extensionErrors.set(name, errorType);
+  }
+
+  /** An extension subscribed; its own event is in the stream already. */
+  subscribed(api: TelemetryApi, record: SubscriptionRecord): void {
+    if (!this.#isJson) {
+      this.#options.log(renderSubscription(api, record), true);
+      return;
+    }
+    const type = api === 'Telemetry' ? 'platform.telemetrySubscription' : 'platform.logsSubscription';
+    this.#logSystem({ type, record });
+  }
+
+  /** Initialisation is over. */
+  initEnded(phase: InitPhase, durationMs: number, fault: Fault | undefined, extensions: readonly Extension[]): void {
+    const { initializationType, log } = this.#options;
+    if (this.#hasRuntime) {
+      this.#say({
+        type: 'platform.initRuntimeDone',
+        record: { initializationType, phase, ...verdictOf(fault) },
+      });
+    }
+    for (const { name, state, events } of extensions) {
+      const errorType = this.#extensionErrors.get(name);
+      if (!this.#isJson) log(renderExtension({ name, events }, state, errorType), true);
+      this.#say({
+        type: 'platform.extension',
+        record: { name, state, events: [...events], ...(errorType !== undefined && { errorType }) },
+      });
+    }
+    // On demand, AWS reports only what failed.
+    if (!this.#isJson && (fault || initializationType !== 'on-demand'))
+      log(renderInitReport(phase, durationMs, fault), true);
+    this.#say({
+      type: 'platform.initReport',
+      record: { initializationType, phase, ...verdictOf(fault), metrics: { durationMs: rounded(durationMs) } },
+    });
+  }
+
+  invocationStarted(invocation: Invocation): void {
+    const { version, log } = this.#options;
+    this.#current = {
+      invocation,
+      offeredAt: undefined,
+      answerBegunAt: undefined,
+      answeredAt: undefined,
+      producedBytes: 0,
+      runtimeDoneAt: undefined,
+    };
+    if (!this.#isJson) log(renderStart(invocation.requestId, version.version), true);
+    if (!this.#isHeard) return;
+    this.#say({
+      type: 'platform.start',
+      record: {
+        requestId: invocation.requestId,
+        functionArn: invocation.invokedFunctionArn,
+        version: version.version,
+        ...this.#tracing(invocation),
+      },
+    });
+  }
+
+  /** The runtime has the invocation. */
+  offered(at: number): void {
+    if (this.#current) this.#current.offeredAt = at;
+  }
+
+  answerBegun(at: number): void {
+    if (this.#current) this.#current.answerBegunAt = at;
+  }
+
+  answered(at: number, producedBytes: number): void {
+    if (!this.#current) return;
+    this.#current.answeredAt = at;
+    this.#current.producedBytes = producedBytes;
+  }
+
+  /** Whether it matters when exactly the runtime asks for its next invocation. */
+  get awaitsRuntime(): boolean {
+    return this.#isHeard && this.#current?.answeredAt !== undefined && this.#current.runtimeDoneAt === undefined;
+  }
+
+  /** The runtime is done with the invocation: it asked for the next, or failed. Later calls for the same do nothing. */
+  runtimeDone(at: number, fault: Fault | undefined): void {
+    const current = this.#current;
+    if (!current || current.runtimeDoneAt !== undefined) return;
+    current.runtimeDoneAt = at;
+    if (!this.#isHeard) return;
+    const { offeredAt = at, answeredAt, answerBegunAt, producedBytes, invocation } = current;
+    const spans =
+      answeredAt === undefined || answerBegunAt === undefined
+        ? undefined
+        : [
+            this.#span('responseLatency', offeredAt, answerBegunAt),
+            this.#span('responseDuration', answerBegunAt, answeredAt),
+            this.#span('runtimeOverhead', answeredAt, at),
+          ];
+    this.#say({
+      type: 'platform.runtimeDone',
+      record: {
+        requestId: invocation.requestId,
+        ...verdictOf(fault),
+        ...(spans && { spans }),
+        metrics: { durationMs: rounded(at - offeredAt), producedBytes },
+        ...this.#tracing(invocation),
+      },
+    });
+  }
+
+  /** The invocation is over: END and REPORT. */
+  invocationEnded(at: number, report: InvocationReport, extensionCount: number): void {
+    const current = this.#current;
+    if (!current) return;
+    const { version, log } = this.#options;
+    const { durationMs, initMs, maxMemoryUsedMb, fault } = report;
+    const { requestId } = current.invocation;
+    const memorySizeMb = version.configuration.memoryMib;
+    if (!this.#isJson) {
+      log(renderEnd(requestId), true);
+      const trace = this.#tracing(current.invocation).tracing?.value;
+      log(renderReport({ requestId, durationMs, initMs, memorySizeMb, maxMemoryUsedMb, fault, trace }), true);
+    }
+    if (this.#isHeard) {
+      if (fault) this.#say({ type: 'platform.fault', record: renderFault(requestId, fault) });
+      this.#say({ type: 'platform.end', record: { requestId } });
+      const runtimeDoneAt = fault ? undefined : current.runtimeDoneAt;
+      const spans =
+        extensionCount > 0 && runtimeDoneAt !== undefined
+          ? { spans: [this.#span('extensionOverhead', runtimeDoneAt, at)] }
+          : {};
+      this.#say({
+        type: 'platform.report',
+        record: {
+          requestId,
+          metrics: {
+            durationMs: rounded(durationMs),
+            billedDurationMs: billedMs(durationMs, initMs),
+            memorySizeMB: memorySizeMb,
+            maxMemoryUsedMB: maxMemoryUsedMb,
+            ...(initMs !== undefined && { initDurationMs: rounded(initMs) }),
+          },
+          ...spans,
+          ...this.#tracing(current.invocation),
+          ...verdictOf(fault),
+        },
+      });
+    }
+    this.#current = undefined;
+  }
+
+  /** A line that the runtime's process (`function`) or an external extension's process wrote, with its line end. */
+  output(source: 'function' | 'extension', line: string): void {
+    const { version, clock, stream, log } = this.#options;
+    if (stream.isWatched) {
+      stream.publish({ type: source, record: line, isStructured: this.#isJson, epochMs: clock.epochMs() });
+    }
+    if (!this.#isJson || source === 'extension') {
+      log(line, true);
+      return;
+    }
+    const kept = renderApplicationLine(line, version.configuration.logging.applicationLogLevel, clock.epochMs());
+    if (kept !== undefined) log(kept, true);
+  }
+
+  /** Whether an event of the platform reaches anybody. */
+  get #isHeard(): boolean {
+    return this.#isJson || this.#options.stream.isWatched;
+  }
+
+  #say(event: PlatformEvent): void {
+    const { stream, clock } = this.#options;
+    if (stream.isWatched) stream.publish({ ...event, epochMs: clock.epochMs() });
+    if (this.#isJson) this.#logSystem(event);
+  }
+
+  #logSystem(event: PlatformEvent): void {
+    const { version, clock, log } = this.#options;
+    const line = renderSystemLine(event, clock.epochMs(), version.configuration.logging.systemLogLevel);
+    if (line !== undefined) log(line, true);
+  }
+
+  #tracing({ traceId }: Invocation): { readonly tracing?: TracingContext } {
+    const isActive = this.#options.version.configuration.tracingMode === 'Active';
+    return isActive ? { tracing: { type: 'X-Amzn-Trace-Id', value: traceId } } : {};
+  }
+
+  #span(name: string, from: number, to: number): TelemetrySpan {
+    const { clock } = this.#options;
+    const startEpochMs = clock.epochMs() - (clock.monotonicMs() - from);
+    return { name, start: new Date(startEpochMs).toISOString(), durationMs: rounded(Math.max(0, to - from)) };
+  }
+}
+
+/** A timeout needs no type; AWS gives none. */
+function verdictOf(fault: Fault | undefined): { status: Fault['status'] | 'success'; errorType?: string } {
+  if (!fault) return { status: 'success' };
+  return fault.status === 'timeout' ? { status: 'timeout' } : { status: fault.status, errorType: fault.errorType };
+}
+
+/** The record of `platform.fault`, in the form that AWS has used since 2024. */
+function renderFault(requestId: string, fault: Fault): string {
+  const errorType = fault.status === 'timeout' ? '' : `\tErrorType: ${fault.errorType}`;
+  return `RequestId: ${requestId}\tStatus: ${fault.status}${errorType}\n`;
+}
+
+/** Milliseconds with microseconds as their fraction. */
+function rounded(ms: number): number {
+  return Math.trunc(ms * 1000) / 1000;
+}

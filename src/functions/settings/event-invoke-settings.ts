@@ -1,0 +1,147 @@
+/**
+ * What becomes of asynchronous invocations: retries, age and destinations, for `$LATEST`, a version or an alias. Stored
+ * and checked here; `invocation/` obeys them.
+ */
+import type { Clock } from '../../clock.ts';
+import { renderFunctionArn, type Scope } from '../../protocol/names.ts';
+import { ServiceError } from '../../protocol/service-errors.ts';
+import type { Database } from '../../storage/database.ts';
+import { type Page, pageOf, parseMarker } from '../../storage/page.ts';
+import type { FunctionDirectory } from '../function-directory.ts';
+import { createFunctionSettings } from './setting-documents.ts';
+
+/** ARNs; undefined where there is none. */
+export type Destinations = { readonly onSuccess: string | undefined; readonly onFailure: string | undefined };
+
+export type EventInvokeSetting = {
+  readonly functionArn: string;
+  readonly lastModifiedMs: number;
+  readonly maximumRetryAttempts: number | undefined;
+  readonly maximumEventAgeSeconds: number | undefined;
+  readonly destinations: Destinations;
+};
+
+export type EventInvokeDraft = {
+  readonly maximumRetryAttempts: number | undefined;
+  readonly maximumEventAgeSeconds: number | undefined;
+  readonly destinations: Destinations | undefined;
+};
+
+export type EventInvokeSettings = {
+  /** Replaces all; `keep` changes only what the draft names. */
+  put(
+    scope: Scope,
+    name: string,
+    qualifier: string,
+    draft: EventInvokeDraft,
+    mode: 'replace' | 'keep',
+  ): EventInvokeSetting;
+  get(scope: Scope, name: string, qualifier: string): EventInvokeSetting;
+  /** As `get`, for those who obey and do not ask: undefined when there is none. */
+  find(scope: Scope, name: string, qualifier: string): EventInvokeSetting | undefined;
+  remove(scope: Scope, name: string, qualifier: string): void;
+  list(
+    scope: Scope,
+    name: string,
+    page: { readonly marker: string | undefined; readonly maxItems: number },
+  ): Page<EventInvokeSetting>;
+  /** Forgets what was read: a function went, and its settings with it. */
+  invalidate(): void;
+};
+
+type Document = Omit<EventInvokeSetting, 'functionArn'>;
+
+/** All of them throw `ServiceError`s where AWS does. Qualifiers are never empty: `$LATEST` is one. */
+export function createEventInvokeSettings({
+  database,
+  directory,
+  clock,
+}: {
+  database: Database;
+  directory: FunctionDirectory;
+  clock: Clock;
+}): EventInvokeSettings {
+  const settings = createFunctionSettings<Document>(database, 'event-invoke');
+  const settingOf = (scope: Scope, name: string, qualifier: string, document: Document): EventInvokeSetting => ({
+    functionArn: renderFunctionArn(scope, name, qualifier),
+    ...document,
+  });
+
+  function checkDestination(scope: Scope, name: string, destinations: Destinations): void {
+    for (const arn of [destinations.onSuccess, destinations.onFailure]) {
+      if (!arn) continue;
+      const [, , service, , , kind, target] = arn.split(':');
+      const isKnown = service !== undefined && DESTINATION_SERVICES.has(service);
+      if (!isKnown) throw refusal(`The provided destination config ${renderDestinations(destinations)} is invalid.`);
+      if (service !== 'lambda' || kind !== 'function' || target === undefined) continue;
+      if (target === name) throw refusal("You can't specify the function as a destination for itself.");
+      if (!directory.hasFunction(scope, target)) throw refusal(`The destination ARN ${arn} is invalid.`);
+    }
+  }
+
+  function found(scope: Scope, name: string, qualifier: string): Document {
+    const document = settings.get(scope, name, qualifier);
+    if (document !== undefined) return document;
+    const arn = renderFunctionArn(scope, name, qualifier);
+    throw new ServiceError('ResourceNotFoundException', `The function ${arn} doesn't have an EventInvokeConfig`);
+  }
+
+  return {
+    put(scope, name, qualifier, draft, mode) {
+      const { maximumRetryAttempts, maximumEventAgeSeconds, destinations } = draft;
+      if (maximumRetryAttempts === undefined && maximumEventAgeSeconds === undefined && destinations === undefined) {
+        throw refusal('You must specify at least one of error handling or destination setting.');
+      }
+      if (!directory.has(scope, name, qualifier)) {
+        throw new ServiceError('ResourceNotFoundException', "The function doesn't exist.");
+      }
+      if (destinations !== undefined) checkDestination(scope, name, destinations);
+      const present = mode === 'keep' ? found(scope, name, qualifier) : undefined;
+      const document: Document = {
+        lastModifiedMs: clock.epochMs(),
+        maximumRetryAttempts: maximumRetryAttempts ?? present?.maximumRetryAttempts,
+        maximumEventAgeSeconds: maximumEventAgeSeconds ?? present?.maximumEventAgeSeconds,
+        destinations: {
+          onSuccess: destinations?.onSuccess ?? present?.destinations.onSuccess,
+          onFailure: destinations?.onFailure ?? present?.destinations.onFailure,
+        },
+      };
+      settings.put(scope, name, qualifier, document);
+      return settingOf(scope, name, qualifier, document);
+    },
+    get: (scope, name, qualifier) => settingOf(scope, name, qualifier, found(scope, name, qualifier)),
+    find(scope, name, qualifier) {
+      const document = settings.get(scope, name, qualifier);
+      return document && settingOf(scope, name, qualifier, document);
+    },
+    remove(scope, name, qualifier) {
+      found(scope, name, qualifier);
+      settings.remove(scope, name, qualifier);
+    },
+    list(scope, name, { marker, maxItems }) {
+      if (!directory.hasFunction(scope, name)) {
+        throw new ServiceError('ResourceNotFoundException', "The function doesn't exist.");
+      }
+      const [after] = (marker === undefined ? undefined : parseMarker(marker, [''] as const)) ?? [''];
+      const page = pageOf(settings.list(scope, name, after, maxItems + 1), maxItems, ({ qualifier }) => [qualifier]);
+      return {
+        items: page.items.map(({ qualifier, document }) => settingOf(scope, name, qualifier, document)),
+        nextMarker: page.nextMarker,
+      };
+    },
+    invalidate: settings.invalidate,
+  };
+}
+
+const DESTINATION_SERVICES: ReadonlySet<string> = new Set(['lambda', 'sqs', 'sns', 'events', 's3']);
+
+/** As AWS's own objects print themselves. */
+function renderDestinations({ onSuccess, onFailure }: Destinations): string {
+  const success = onSuccess === undefined ? 'null' : `OnSuccess(destination=${onSuccess})`;
+  const failure = onFailure === undefined ? 'null' : `OnFailure(destination=${onFailure})`;
+  return `DestinationConfig(onSuccess=${success}, onFailure=${failure})`;
+}
+
+function refusal(message: string): ServiceError {
+  return new ServiceError('InvalidParameterValueException', message);
+}

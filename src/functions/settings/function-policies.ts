@@ -1,0 +1,144 @@
+/**
+ * Resource policies of functions: one for the function, one for each version and alias. Statements are written as AWS
+ * writes them; its words, which differ by operation, are recorded (2025-11).
+ */
+import { randomUUID } from 'node:crypto';
+import {
+  addStatement,
+  checkRevision,
+  type PolicyStatement,
+  type ResourcePolicy,
+  removeStatement,
+} from '../../layers/resource-policy.ts';
+import { partitionOf, renderFunctionArn, type Scope } from '../../protocol/names.ts';
+import { ServiceError } from '../../protocol/service-errors.ts';
+import type { Database } from '../../storage/database.ts';
+import type { FunctionDirectory } from '../function-directory.ts';
+import { createFunctionSettings } from './setting-documents.ts';
+
+/** What AddPermission asks for; members as in the API's model. */
+export type PermissionDraft = {
+  readonly statementId: string;
+  readonly action: string;
+  readonly principal: string;
+  readonly sourceArn: string | undefined;
+  readonly sourceAccount: string | undefined;
+  readonly eventSourceToken: string | undefined;
+  readonly principalOrgId: string | undefined;
+  readonly functionUrlAuthType: string | undefined;
+  readonly invokedViaFunctionUrl: boolean | undefined;
+};
+
+export type FunctionPolicies = {
+  add(
+    scope: Scope,
+    name: string,
+    qualifier: string | undefined,
+    draft: PermissionDraft,
+    revisionId: string | undefined,
+  ): PolicyStatement;
+  get(scope: Scope, name: string, qualifier: string | undefined): ResourcePolicy;
+  remove(
+    scope: Scope,
+    name: string,
+    qualifier: string | undefined,
+    statementId: string,
+    revisionId: string | undefined,
+  ): void;
+  /** Forgets what was read: a function went, and its settings with it. */
+  invalidate(): void;
+};
+
+/** All of them throw `ServiceError`s where AWS does. */
+export function createFunctionPolicies({
+  database,
+  directory,
+  revisionOf,
+}: {
+  database: Database;
+  directory: FunctionDirectory;
+  /** The revision of what a policy hangs on; AWS counts both together, and so takes it for the policy's. */
+  revisionOf: (scope: Scope, name: string, qualifier: string | undefined) => string;
+}): FunctionPolicies {
+  const settings = createFunctionSettings<ResourcePolicy>(database, 'policy');
+
+  return {
+    add(scope, name, qualifier, draft, revisionId) {
+      if (qualifier === '$LATEST') throw refusal('We currently do not support adding policies for $LATEST.');
+      directory.requireFunction(scope, name);
+      if (qualifier !== undefined) directory.requireQualifier(scope, name, qualifier);
+      const policy = settings.get(scope, name, qualifier ?? '');
+      if (revisionId !== revisionOf(scope, name, qualifier)) checkRevision(revisionId, policy?.revisionId, 'GetPolicy');
+      const statement = renderStatement(renderFunctionArn(scope, name, qualifier), scope, draft);
+      settings.put(scope, name, qualifier ?? '', addStatement(policy, statement, randomUUID()));
+      return statement;
+    },
+    get(scope, name, qualifier) {
+      const policy = settings.get(scope, name, qualifier ?? '');
+      if (policy === undefined) {
+        throw new ServiceError('ResourceNotFoundException', 'The resource you requested does not exist.');
+      }
+      return policy;
+    },
+    remove(scope, name, qualifier, statementId, revisionId) {
+      if (!directory.hasFunction(scope, name)) {
+        const arn = renderFunctionArn(scope, name);
+        throw new ServiceError('ResourceNotFoundException', `No policy found for: ${arn}`);
+      }
+      if (qualifier !== undefined) directory.requireQualifier(scope, name, qualifier);
+      const policy = settings.get(scope, name, qualifier ?? '');
+      if (policy === undefined) {
+        throw new ServiceError('ResourceNotFoundException', 'No policy is associated with the given resource.');
+      }
+      if (revisionId !== revisionOf(scope, name, qualifier)) {
+        checkRevision(revisionId, policy.revisionId, 'GetFunction/GetAlias');
+      }
+      const shrunk = removeStatement(policy, statementId, randomUUID());
+      if (shrunk === undefined) settings.remove(scope, name, qualifier ?? '');
+      else settings.put(scope, name, qualifier ?? '', shrunk);
+    },
+    invalidate: settings.invalidate,
+  };
+}
+
+function renderStatement(resource: string, scope: Scope, draft: PermissionDraft): PolicyStatement {
+  const equals = present({
+    'AWS:SourceAccount': draft.sourceAccount,
+    'lambda:EventSourceToken': draft.eventSourceToken,
+    'lambda:FunctionUrlAuthType': draft.functionUrlAuthType,
+    'aws:PrincipalOrgID': draft.principalOrgId,
+  });
+  const like = present({ 'AWS:SourceArn': draft.sourceArn });
+  const truth = present({
+    'lambda:InvokedViaFunctionUrl':
+      draft.invokedViaFunctionUrl === undefined ? undefined : `${draft.invokedViaFunctionUrl}`,
+  });
+  const condition = present({ StringEquals: equals, ArnLike: like, Bool: truth });
+  return {
+    Sid: draft.statementId,
+    Effect: 'Allow',
+    Principal: renderPrincipal(draft.principal, scope),
+    Action: draft.action,
+    Resource: resource,
+    ...(condition && { Condition: condition }),
+  };
+}
+
+/** An account is written as its root, a service as such; `*` stays. */
+function renderPrincipal(principal: string, { region }: Scope): unknown {
+  if (principal === '*') return '*';
+  if (/^\d{12}$/.test(principal)) return { AWS: `arn:${partitionOf(region)}:iam::${principal}:root` };
+  if (/^arn:aws[a-z-]*:(iam|sts)::\d{12}:.+$/.test(principal)) return { AWS: principal };
+  if (/^[a-z0-9.-]+\.(amazonaws\.com(\.cn)?|amazon\.com)$/.test(principal)) return { Service: principal };
+  throw refusal('The provided principal was invalid. Please check the principal and try again.');
+}
+
+/** The members that are not undefined; undefined when there are none. */
+function present<Value>(members: Readonly<Record<string, Value | undefined>>): Record<string, Value> | undefined {
+  const entries = Object.entries(members).filter((entry): entry is [string, Value] => entry[1] !== undefined);
+  return entries.length > 0 ? Object.fromEntries(entries) : undefined;
+}
+
+function refusal(message: string): ServiceError {
+  return new ServiceError('InvalidParameterValueException', message);
+}

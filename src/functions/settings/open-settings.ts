@@ -1,0 +1,119 @@
+/**
+ * All that hangs on a function beside its code and configuration, made together: aliases, policies, concurrency, URLs,
+ * asynchronous invocation, code signing, and three small settings.
+ */
+import type { Clock } from '../../clock.ts';
+import type { FunctionName, Scope } from '../../protocol/names.ts';
+import type { Database } from '../../storage/database.ts';
+import { type AliasDocument, type Aliases, chooseVersion, createAliases } from '../aliases.ts';
+import type { FunctionVersion } from '../function.ts';
+import { createFunctionDirectory, type FunctionDirectory, isAliasName } from '../function-directory.ts';
+import type { Functions } from '../functions.ts';
+import { type CodeSigning, createCodeSigning } from './code-signing.ts';
+import { type ConcurrencySettings, createConcurrencySettings } from './concurrency-settings.ts';
+import { createEventInvokeSettings, type EventInvokeSettings } from './event-invoke-settings.ts';
+import { createFunctionPolicies, type FunctionPolicies } from './function-policies.ts';
+import { createFunctionSettings, type FunctionSettings, forgetQualifier } from './setting-documents.ts';
+import { createUrlSettings, type UrlSettings } from './url-settings.ts';
+
+export type RuntimeManagement = {
+  readonly updateRuntimeOn: 'Auto' | 'Manual' | 'FunctionUpdate';
+  readonly runtimeVersionArn: string | undefined;
+};
+
+export type FunctionFeatures = {
+  readonly directory: FunctionDirectory;
+  readonly aliases: Aliases;
+  readonly policies: FunctionPolicies;
+  readonly concurrency: ConcurrencySettings;
+  readonly urls: UrlSettings;
+  readonly eventInvoke: EventInvokeSettings;
+  readonly codeSigning: CodeSigning;
+  /** By version; `$LATEST` is one. */
+  readonly runtimeManagement: FunctionSettings<RuntimeManagement>;
+  /** What becomes of a function that calls itself in a circle. */
+  readonly recursion: FunctionSettings<'Allow' | 'Terminate'>;
+  /** As AWS's model has it. */
+  readonly scaling: FunctionSettings<Readonly<Record<string, unknown>>>;
+  /** Removes what hangs on a version that is deleted. */
+  forgetVersion(scope: Scope, name: string, version: string): void;
+  /** As `Functions.get`, with aliases. */
+  get(scope: Scope, name: FunctionName, qualifier?: string | undefined): FunctionVersion;
+  /** As `Functions.resolve`, with aliases: one with weights chooses anew each time. */
+  resolve(scope: Scope, name: FunctionName, qualifier?: string | undefined): FunctionVersion;
+};
+
+export function createFunctionFeatures({
+  database,
+  functions,
+  clock,
+  accountConcurrency,
+  chance,
+}: {
+  database: Database;
+  functions: Pick<Functions, 'get' | 'resolve' | 'onChange'>;
+  clock: Clock;
+  accountConcurrency: number;
+  /** A number in [0, 1), for weighted aliases. */
+  chance: () => number;
+}): FunctionFeatures {
+  const directory = createFunctionDirectory(database);
+  const aliasSettings = createFunctionSettings<AliasDocument>(database, 'alias');
+  const forget = (scope: Scope, name: string, qualifier: string) => {
+    forgetQualifier(database, scope, name, qualifier);
+    invalidate();
+  };
+  const aliases = createAliases({ settings: aliasSettings, directory, forget });
+  const shared = { database, directory, clock };
+  const concurrency = createConcurrencySettings({ ...shared, aliases, accountConcurrency });
+  const policies = createFunctionPolicies({
+    ...shared,
+    revisionOf: (scope, name, qualifier) =>
+      (aliasOf(scope, name, qualifier) ?? functions.get(scope, name as FunctionName, qualifier)).revisionId,
+  });
+  const urls = createUrlSettings(shared);
+  const eventInvoke = createEventInvokeSettings(shared);
+  const codeSigning = createCodeSigning(shared);
+  const runtimeManagement = createFunctionSettings<RuntimeManagement>(database, 'runtime-management');
+  const recursion = createFunctionSettings<'Allow' | 'Terminate'>(database, 'recursion');
+  const scaling = createFunctionSettings<Readonly<Record<string, unknown>>>(database, 'scaling');
+  const remembering = [
+    aliasSettings,
+    concurrency,
+    policies,
+    urls,
+    eventInvoke,
+    codeSigning,
+    runtimeManagement,
+    recursion,
+    scaling,
+  ];
+  const invalidate = () => {
+    for (const settings of remembering) settings.invalidate();
+  };
+  // The database removes what hangs on a function together with it.
+  functions.onChange(invalidate);
+
+  const aliasOf = (scope: Scope, name: string, qualifier: string | undefined) =>
+    qualifier !== undefined && isAliasName(qualifier) ? aliases.find(scope, name, qualifier) : undefined;
+
+  return {
+    directory,
+    aliases,
+    policies,
+    concurrency,
+    urls,
+    eventInvoke,
+    codeSigning,
+    runtimeManagement,
+    recursion,
+    scaling,
+    forgetVersion: forget,
+    // An alias that does not exist is a qualifier that does not: `functions` says so.
+    get: (scope, name, qualifier) => functions.get(scope, name, aliasOf(scope, name, qualifier)?.version ?? qualifier),
+    resolve(scope, name, qualifier) {
+      const alias = aliasOf(scope, name, qualifier);
+      return functions.resolve(scope, name, alias ? chooseVersion(alias, chance()) : qualifier);
+    },
+  };
+}

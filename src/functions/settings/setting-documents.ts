@@ -1,0 +1,106 @@
+/**
+ * What is configured beside a function's versions: aliases, policies, URLs, concurrency and the rest, as documents by
+ * kind and qualifier. Everything of a function goes with it. The SQL of all these; their rules are in the file of each.
+ */
+import type { Scope } from '../../protocol/names.ts';
+import type { Database } from '../../storage/database.ts';
+
+export type SettingKind =
+  | 'alias'
+  | 'policy'
+  | 'url'
+  | 'event-invoke'
+  | 'reserved-concurrency'
+  | 'provisioned-concurrency'
+  | 'runtime-management'
+  | 'recursion'
+  | 'scaling'
+  | 'code-signing';
+
+/** A document with the place it lies in; `qualifier` is empty for the function itself. */
+export type Setting<Document> = { readonly name: string; readonly qualifier: string; readonly document: Document };
+
+export type FunctionSettings<Document> = {
+  get(scope: Scope, name: string, qualifier: string): Document | undefined;
+  /** Sets or replaces. The function must exist. */
+  put(scope: Scope, name: string, qualifier: string, document: Document): void;
+  /** Whether there was one. */
+  remove(scope: Scope, name: string, qualifier: string): boolean;
+  /** Those of one function behind `after`, by qualifier. */
+  list(scope: Scope, name: string, after: string, count: number): Setting<Document>[];
+  /** Those of every function of the scope, by name and qualifier. */
+  listAll(scope: Scope): Setting<Document>[];
+  /** Those of every function of every scope. */
+  everywhere(): (Setting<Document> & { readonly scope: Scope })[];
+  /** Forgets what was read: a function or a qualifier went, and its settings with it. */
+  invalidate(): void;
+};
+
+/** Settings held in memory by each kind, so that invocations that obey them do not ask the database. */
+const REMEMBERED = 10_000;
+
+type Row = { name: string; qualifier: string; document: string };
+
+/** The settings of one kind. Documents are JSON. */
+export function createFunctionSettings<Document>(database: Database, kind: SettingKind): FunctionSettings<Document> {
+  const ofKind = `region = :region AND account = :account AND kind = '${kind}'`;
+  const get = database.prepare<Row>(
+    `SELECT * FROM function_setting WHERE ${ofKind} AND name = :name AND qualifier = :qualifier`,
+  );
+  const put = database.prepare(
+    `INSERT OR REPLACE INTO function_setting VALUES (:region, :account, '${kind}', :name, :qualifier, :document)`,
+  );
+  const remove = database.prepare(
+    `DELETE FROM function_setting WHERE ${ofKind} AND name = :name AND qualifier = :qualifier`,
+  );
+  const list = database.prepare<Row>(
+    `SELECT * FROM function_setting WHERE ${ofKind} AND name = :name AND qualifier > :after
+     ORDER BY qualifier LIMIT :count`,
+  );
+  const listAll = database.prepare<Row>(`SELECT * FROM function_setting WHERE ${ofKind} ORDER BY name, qualifier`);
+  const everywhere = database.prepare<Row & { region: string; account: string }>(
+    `SELECT * FROM function_setting WHERE kind = '${kind}' ORDER BY account, region, name, qualifier`,
+  );
+  const key = ({ region, account }: Scope, name: string, qualifier: string) => ({ region, account, name, qualifier });
+  const remembered = new Map<string, Document | undefined>();
+  const settingOf = (row: Row): Setting<Document> => ({
+    name: row.name,
+    qualifier: row.qualifier,
+    document: JSON.parse(row.document),
+  });
+
+  return {
+    get(scope, name, qualifier) {
+      const place = `${scope.region}/${scope.account}/${name}:${qualifier}`;
+      if (remembered.has(place)) return remembered.get(place);
+      const row = get.get(key(scope, name, qualifier));
+      const document = row && settingOf(row).document;
+      if (remembered.size >= REMEMBERED) remembered.clear();
+      remembered.set(place, document);
+      return document;
+    },
+    put(scope, name, qualifier, document) {
+      remembered.clear();
+      put.run({ ...key(scope, name, qualifier), document: JSON.stringify(document) });
+    },
+    remove(scope, name, qualifier) {
+      remembered.clear();
+      return remove.run(key(scope, name, qualifier)).changes > 0;
+    },
+    list: ({ region, account }, name, after, count) => list.all({ region, account, name, after, count }).map(settingOf),
+    listAll: ({ region, account }) => listAll.all({ region, account }).map(settingOf),
+    everywhere: () =>
+      everywhere.all().map((row) => ({ ...settingOf(row), scope: { region: row.region, account: row.account } })),
+    invalidate: () => remembered.clear(),
+  };
+}
+
+/** Removes all settings of a version or an alias that is deleted. */
+export function forgetQualifier(database: Database, { region, account }: Scope, name: string, qualifier: string): void {
+  database
+    .prepare(
+      `DELETE FROM function_setting
+       WHERE region = :region AND account = :account AND name = :name AND qualifier = :qualifier`,
+    )
+    .run({ region, account, name, qualifier });
+}

@@ -1,0 +1,112 @@
+/**
+ * Reads what a function answers to a door: an object with statusCode, headers, cookies and body, checked member by
+ * member. Whether something else will do instead, and what follows from a mistake, differs by door and is decided
+ * there. Pure. https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
+ */
+
+import type { Header } from './gateway-request.ts';
+import { MalformedAnswer } from './proxy-integration.ts';
+
+export type FunctionAnswer = {
+  readonly status: number;
+  readonly statusDescription: string | undefined;
+  /** In the function's order; names as the function wrote them. */
+  readonly headers: readonly Header[];
+  readonly multiValueHeaders: readonly Header[];
+  readonly cookies: readonly string[];
+  /** As given: Base64 if `isBase64Encoded`. */
+  readonly body: string;
+  readonly isBase64Encoded: boolean;
+};
+
+/** The payload as JSON; undefined when it is none. */
+export function parseJson(payload: Buffer): { readonly value: unknown } | undefined {
+  try {
+    return { value: JSON.parse(payload.toString('utf8')) };
+  } catch {
+    return undefined;
+  }
+}
+
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** @throws MalformedAnswer */
+export function parseAnswer(answer: Readonly<Record<string, unknown>>, defaultStatus?: number): FunctionAnswer {
+  const { statusCode = defaultStatus, statusDescription, headers, multiValueHeaders, cookies, body } = answer;
+  return {
+    status: parseStatus(statusCode ?? defaultStatus),
+    statusDescription: typeof statusDescription === 'string' ? statusDescription : undefined,
+    headers: parseHeaders(headers),
+    multiValueHeaders: parseMultiValueHeaders(multiValueHeaders),
+    cookies: parseCookies(cookies),
+    body: parseBody(body),
+    isBase64Encoded: answer.isBase64Encoded === true || answer.isBase64Encoded === 'true',
+  };
+}
+
+/** The bytes of a body. @throws MalformedAnswer for Base64 that is none */
+export function decodeBody({ body, isBase64Encoded }: Pick<FunctionAnswer, 'body' | 'isBase64Encoded'>): Buffer {
+  if (!isBase64Encoded) return Buffer.from(body, 'utf8');
+  if (!/^[A-Za-z0-9+/\s]*={0,2}\s*$/.test(body))
+    throw new MalformedAnswer('isBase64Encoded is true, but body is not Base64');
+  return Buffer.from(body, 'base64');
+}
+
+/** Adds a header unless the answer has it already. */
+export function withDefault(headers: readonly Header[], name: string, value: string): readonly Header[] {
+  return headers.some(([other]) => other.toLowerCase() === name.toLowerCase()) ? headers : [...headers, [name, value]];
+}
+
+/** A final HTTP status, as a number or in digits. @throws MalformedAnswer */
+export function parseStatus(status: unknown): number {
+  const number = typeof status === 'string' && /^\d{3}$/.test(status.trim()) ? Number(status) : status;
+  if (typeof number === 'number' && Number.isInteger(number) && number >= 200 && number <= 599) return number;
+  throw new MalformedAnswer(`statusCode must be a whole number from 200 to 599, not ${JSON.stringify(status)}`);
+}
+
+/** One value for each name; null leaves a header out. @throws MalformedAnswer */
+export function parseHeaders(headers: unknown): readonly Header[] {
+  if (headers === undefined || headers === null) return [];
+  if (!isObject(headers)) throw new MalformedAnswer('headers must be an object');
+  return Object.entries(headers).flatMap(([name, value]): Header[] => {
+    if (value === null) return [];
+    if (typeof value === 'object') throw new MalformedAnswer(`the header ${name} must be a string`);
+    return [checkHeader(name, String(value))];
+  });
+}
+
+/** @throws MalformedAnswer */
+export function parseCookies(cookies: unknown): readonly string[] {
+  if (cookies === undefined || cookies === null) return [];
+  if (!Array.isArray(cookies) || cookies.some((cookie) => typeof cookie !== 'string')) {
+    throw new MalformedAnswer('cookies must be an array of strings');
+  }
+  for (const cookie of cookies as string[]) checkHeader('set-cookie', cookie);
+  return cookies as string[];
+}
+
+function parseMultiValueHeaders(headers: unknown): readonly Header[] {
+  if (headers === undefined || headers === null) return [];
+  if (!isObject(headers)) throw new MalformedAnswer('multiValueHeaders must be an object');
+  return Object.entries(headers).flatMap(([name, values]): Header[] => {
+    if (values === null) return [];
+    if (!Array.isArray(values)) throw new MalformedAnswer(`the header ${name} in multiValueHeaders must be an array`);
+    return values.map((value) => checkHeader(name, String(value)));
+  });
+}
+
+function parseBody(body: unknown): string {
+  if (body === undefined || body === null) return '';
+  if (typeof body === 'object') throw new MalformedAnswer('body must be a string; encode objects as JSON');
+  return String(body);
+}
+
+function checkHeader(name: string, value: string): Header {
+  if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name))
+    throw new MalformedAnswer(`${JSON.stringify(name)} is no header name`);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these end a header, or are refused by clients
+  if (/[\x00-\x08\x0a-\x1f\x7f]/.test(value)) throw new MalformedAnswer(`the header ${name} has a control character`);
+  return [name, value];
+}

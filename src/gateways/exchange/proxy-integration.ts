@@ -1,0 +1,49 @@
+/**
+ * What a door is: two pure functions, from a request to an event and from a function's answer to a response. Sockets,
+ * functions and time are `server.ts`'s.
+ */
+import type { ThrottleReason } from '../../environment/invocation.ts';
+import type { DoorRequest, Header } from './gateway-request.ts';
+
+/** A whole response. `Content-Length` and the headers of the connection are added when it is written. */
+export type DoorResponse = {
+  readonly status: number;
+  /** Instead of the usual words for the status. */
+  readonly statusText?: string | undefined;
+  readonly headers: readonly Header[];
+  readonly body: Buffer;
+};
+
+/** Why a function did not answer with anything that could be passed on. */
+export type FunctionFault =
+  /** It failed, timed out, or could not be started. */
+  | { readonly kind: 'failed' }
+  | { readonly kind: 'throttled'; readonly reason: ThrottleReason }
+  /** It did not answer in the time that the door has. */
+  | { readonly kind: 'too-slow' }
+  /** There is no such function, or it is not ready. */
+  | { readonly kind: 'unavailable' }
+  /** The event is larger than Lambda takes, though the door took the request. */
+  | { readonly kind: 'event-too-large' };
+
+/** A refusal of a request, before or instead of an invocation. */
+export class Refused extends Error {
+  readonly response: DoorResponse;
+
+  constructor(response: DoorResponse) {
+    super(`refused with status ${response.status}`);
+    this.response = response;
+  }
+}
+
+/** The function's answer is not in the form that the door needs; the message says what is wrong, for the log. */
+export class MalformedAnswer extends Error {}
+
+/** How one target of a door talks to a function. */
+export type Door = {
+  /** The event. @throws Refused */
+  toEvent(request: DoorRequest): object;
+  /** What the function answered. @throws MalformedAnswer, which becomes `toFault({ kind: 'failed' })` */
+  toResponse(payload: Buffer, request: DoorRequest): DoorResponse;
+  toFault(fault: FunctionFault, request: DoorRequest): DoorResponse;
+};

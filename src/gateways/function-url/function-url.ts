@@ -1,0 +1,171 @@
+/**
+ * The door of a function URL: payload 2.0, every answer of a function mapped to HTTP, CORS as it is configured. Pure;
+ * who may call is judged before, and streamed answers take another way (`streamed-answer.ts`).
+ * https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
+ */
+import type { CorsSetting, FunctionUrl } from '../../functions/settings/url-settings.ts';
+import { QUOTAS } from '../../protocol/quotas.ts';
+import { renameOwnHeaders } from '../exchange/connection-headers.ts';
+import { answerHeaders, type CorsRules, isPreflight, preflightHeaders } from '../exchange/cors.ts';
+import { decodeBody, withDefault } from '../exchange/function-response.ts';
+import { type DoorRequest, decodePercent, groupHeaders, type Header } from '../exchange/gateway-request.ts';
+import type { Door, DoorResponse, FunctionFault } from '../exchange/proxy-integration.ts';
+import { parsePayload2Answer, renderPayload2 } from './payload-v2.ts';
+
+/** Who signed a request to a URL with AWS_IAM. */
+export type UrlCaller = {
+  readonly accessKey: string;
+  readonly accountId: string;
+  readonly callerId: string;
+  readonly userArn: string;
+  readonly userId: string;
+};
+
+export type FunctionUrlTarget = {
+  readonly url: FunctionUrl;
+  /** `<url-id>.lambda-url.<region>.localhost` */
+  readonly domainName: string;
+  /** Undefined where nobody had to sign. */
+  readonly caller: UrlCaller | undefined;
+};
+
+export const FORBIDDEN =
+  'Forbidden. For troubleshooting Function URL authorization issues, see: ' +
+  'https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html';
+
+/** The door of one URL, for one caller. */
+export function createFunctionUrlDoor({ url, domainName, caller }: FunctionUrlTarget): Door {
+  return {
+    toEvent: (request) =>
+      renderPayload2(request, groupHeaders(request), {
+        routeKey: '$default',
+        rawPath: request.path,
+        path: decodePercent(request.path),
+        accountId: caller?.accountId ?? 'anonymous',
+        apiId: url.id,
+        domainName,
+        domainPrefix: url.id,
+        stage: '$default',
+        requestId: request.requestId,
+        authorizer: caller && { iam: { ...caller, cognitoIdentity: null, principalOrgId: null } },
+      }),
+
+    toResponse(payload, request) {
+      const answer = parsePayload2Answer(payload);
+      if (answer.kind === 'body') {
+        const isJson = typeof answer.value !== 'string' && answer.value !== undefined;
+        const body = isJson ? Buffer.from(compactJson(payload.toString('utf8'))) : answer.bytes;
+        return finish(url, request, 200, [], [], body);
+      }
+      const { status, headers, cookies } = answer.answer;
+      return finish(url, request, status, headers, cookies, decodeBody(answer.answer));
+    },
+
+    toFault: (fault, request) => renderFault(fault, request),
+  };
+}
+
+/** The answer to a preflight, which never reaches the function; undefined for any other request. */
+export function answerPreflight(url: FunctionUrl, request: DoorRequest): DoorResponse | undefined {
+  const rules = parseCors(url.cors);
+  if (rules === undefined || !isPreflight(request)) return undefined;
+  return { status: 200, headers: [...ownHeaders(request), ...preflightHeaders(rules, request)], body: Buffer.alloc(0) };
+}
+
+/** Status and headers of an answer, with what the door adds; for whole and for streamed ones. */
+export function renderUrlHead(
+  url: FunctionUrl,
+  request: DoorRequest,
+  headers: readonly Header[],
+  cookies: readonly string[],
+  defaultContentType: string,
+): readonly Header[] {
+  const rules = parseCors(url.cors);
+  return [
+    ...ownHeaders(request),
+    ...withDefault(renameOwnHeaders(headers), 'Content-Type', defaultContentType),
+    ...cookies.map((cookie): Header => ['Set-Cookie', cookie]),
+    ...(rules ? answerHeaders(rules, request) : []),
+  ];
+}
+
+/** A refusal in the form of Lambda's API. */
+export function renderUrlRefusal(
+  status: number,
+  errorType: string,
+  body: Readonly<Record<string, string | null>>,
+  request: Pick<DoorRequest, 'requestId'>,
+): DoorResponse {
+  return {
+    status,
+    headers: [
+      ['Content-Type', 'application/json'],
+      ['x-amzn-RequestId', request.requestId],
+      ['x-amzn-ErrorType', errorType],
+    ],
+    body: Buffer.from(JSON.stringify(body)),
+  };
+}
+
+/** In the words of Lambda, whose limit it is. Recorded on a function URL. */
+export function renderUrlTooLarge(request: Pick<DoorRequest, 'requestId'>): DoorResponse {
+  const Message = `Request must be smaller than ${QUOTAS.invokePayloadBytes} bytes for the InvokeFunction operation`;
+  return renderUrlRefusal(413, 'RequestEntityTooLargeException', { Message }, request);
+}
+
+function renderFault(fault: FunctionFault, request: DoorRequest): DoorResponse {
+  switch (fault.kind) {
+    case 'throttled': {
+      const body = { Reason: fault.reason, Type: 'User', message: 'Rate Exceeded.' };
+      return renderUrlRefusal(429, 'TooManyRequestsException', body, request);
+    }
+    case 'unavailable':
+      return renderUrlRefusal(403, 'AccessDeniedException', { Message: FORBIDDEN }, request);
+    case 'event-too-large':
+      return renderUrlTooLarge(request);
+    case 'failed':
+    case 'too-slow':
+      return {
+        status: 502,
+        headers: [...ownHeaders(request), ['Content-Type', 'application/json']],
+        body: Buffer.from('Internal Server Error'),
+      };
+  }
+}
+
+function finish(
+  url: FunctionUrl,
+  request: DoorRequest,
+  status: number,
+  headers: readonly Header[],
+  cookies: readonly string[],
+  body: Buffer,
+): DoorResponse {
+  return { status, headers: renderUrlHead(url, request, headers, cookies, 'application/json'), body };
+}
+
+function ownHeaders({ requestId, trace }: DoorRequest): readonly Header[] {
+  return [
+    ['x-amzn-RequestId', requestId],
+    ['X-Amzn-Trace-Id', trace],
+  ];
+}
+
+/** The setting of the API's model as rules. It was validated when it was made. */
+function parseCors(cors: CorsSetting | undefined): CorsRules | undefined {
+  if (cors === undefined || Object.keys(cors).length === 0) return undefined;
+  const list = (name: string) => (Array.isArray(cors[name]) ? (cors[name] as readonly string[]) : []);
+  return {
+    allowCredentials: cors.AllowCredentials === true,
+    allowHeaders: list('AllowHeaders'),
+    allowMethods: list('AllowMethods'),
+    allowOrigins: list('AllowOrigins'),
+    exposeHeaders: list('ExposeHeaders'),
+    maxAgeSeconds: typeof cors.MaxAge === 'number' ? cors.MaxAge : undefined,
+  };
+}
+
+/** JSON without white space between its tokens; numbers keep their spelling. Recorded on AWS. */
+function compactJson(text: string): string {
+  return text.replace(/("(?:[^"\\]|\\.)*")|\s+/g, '$1');
+}

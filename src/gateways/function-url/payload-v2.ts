@@ -1,0 +1,105 @@
+/**
+ * Payload format 2.0, which function URLs and HTTP APIs have in common: the event's members, and answers that need not
+ * say statusCode. Pure. Where recordings differ from the documentation, the recordings win (2025-04 of
+ * aws-lambda-dotnet, 2026-07 of hotsock/voker).
+ * https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
+ */
+import { encodeBody } from '../exchange/body-encoding.ts';
+import { type FunctionAnswer, isObject, parseAnswer, parseJson } from '../exchange/function-response.ts';
+import {
+  type DoorRequest,
+  firstValue,
+  groupQuery,
+  type HeaderGroup,
+  parseCookies,
+  parseQuery,
+  renderLogTime,
+  sorted,
+} from '../exchange/gateway-request.ts';
+
+/** What a door says beside the request itself. */
+export type Payload2Place = {
+  readonly routeKey: string;
+  readonly rawPath: string;
+  /** `requestContext.http.path` */
+  readonly path: string;
+  readonly accountId: string;
+  readonly apiId: string;
+  readonly domainName: string;
+  readonly domainPrefix: string;
+  readonly stage: string;
+  readonly requestId: string;
+  readonly authorizer?: object | undefined;
+  readonly pathParameters?: Readonly<Record<string, string>> | undefined;
+  readonly stageVariables?: Readonly<Record<string, string>> | undefined;
+};
+
+/** The event. `headers` are those of the door, by lower-case name. */
+export function renderPayload2(
+  request: DoorRequest,
+  headers: ReadonlyMap<string, HeaderGroup>,
+  place: Payload2Place,
+): object {
+  const cookies = parseCookies(request.headers);
+  const query = groupQuery(parseQuery(request.query));
+  const body =
+    request.body.length === 0 ? undefined : encodeBody(request.body, firstValue(request.headers, 'content-type'));
+  return {
+    version: '2.0',
+    routeKey: place.routeKey,
+    rawPath: place.rawPath,
+    rawQueryString: request.query,
+    cookies: cookies.length > 0 ? cookies : undefined,
+    headers: joinHeaders(headers),
+    queryStringParameters:
+      query.size > 0 ? sorted([...query].map(([name, values]) => [name, values.join(',')])) : undefined,
+    requestContext: {
+      accountId: place.accountId,
+      apiId: place.apiId,
+      authorizer: place.authorizer,
+      domainName: place.domainName,
+      domainPrefix: place.domainPrefix,
+      http: {
+        method: request.method,
+        path: place.path,
+        protocol: 'HTTP/1.1',
+        sourceIp: request.sourceIp,
+        userAgent: firstValue(request.headers, 'user-agent') ?? '',
+      },
+      requestId: place.requestId,
+      routeKey: place.routeKey,
+      stage: place.stage,
+      time: renderLogTime(request.receivedMs),
+      timeEpoch: request.receivedMs,
+    },
+    body: body?.body,
+    pathParameters: place.pathParameters,
+    isBase64Encoded: body?.isBase64Encoded ?? false,
+    stageVariables: place.stageVariables,
+  };
+}
+
+function joinHeaders(headers: ReadonlyMap<string, HeaderGroup>): Record<string, string> {
+  // Cookies are told apart by semicolons wherever they stand in one line.
+  return sorted([...headers].map(([name, { values }]) => [name, values.join(name === 'cookie' ? '; ' : ',')]));
+}
+
+/** An answer: in full, or a body alone that was not given a status. */
+export type Payload2Answer =
+  | { readonly kind: 'full'; readonly answer: FunctionAnswer }
+  | { readonly kind: 'body'; readonly value: unknown; readonly bytes: Buffer };
+
+/**
+ * Reads an answer. Anything but an object with `statusCode` is a body: JSON of every kind, and text that is no JSON.
+ * @throws MalformedAnswer for an object with statusCode that breaks the format
+ */
+export function parsePayload2Answer(payload: Buffer): Payload2Answer {
+  const json = parseJson(payload);
+  if (json === undefined) return { kind: 'body', value: undefined, bytes: payload };
+  if (isObject(json.value) && json.value.statusCode !== undefined) {
+    return { kind: 'full', answer: parseAnswer(json.value) };
+  }
+  // A string is its own text, without the quotes that JSON needs.
+  const bytes = typeof json.value === 'string' ? Buffer.from(json.value, 'utf8') : payload;
+  return { kind: 'body', value: json.value, bytes };
+}

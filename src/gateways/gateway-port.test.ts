@@ -1,0 +1,48 @@
+/** How long doors wait for a function, on a clock that the test moves; all else of the port is in `test/flows/`. */
+import { afterEach, describe, expect, it } from 'vitest';
+import { FakeClock } from '../../test/support/fake-clock.ts';
+import { until } from '../../test/support/until.ts';
+import type { FunctionVersion } from '../functions/function.ts';
+import { type Listener, listen } from '../http/listener.ts';
+import { silentLog } from '../log.ts';
+import { parseRouteOptions } from './gateway-config.ts';
+import { createFrontDoors } from './gateway-port.ts';
+
+const CONFIGS = parseRouteOptions(['GET /http -> slow', 'rest GET /rest -> slow', 'alb /alb -> slow']);
+let listener: Listener | undefined;
+afterEach(() => listener?.close());
+
+/** Doors before functions that never answer. */
+async function openDoors(clock: FakeClock): Promise<string> {
+  const handler = createFrontDoors({
+    doors: { all: () => CONFIGS },
+    features: { urls: { locate: () => undefined } as never, resolve: () => ({}) as FunctionVersion },
+    invoke: () => new Promise(() => undefined),
+    defaultRegion: 'us-east-1',
+    accountId: '123456789012',
+    secretOf: () => undefined,
+    identityOf: () => ({ account: '', arn: '', userId: '' }),
+    boundHost: '127.0.0.1',
+    allowedHosts: [],
+    clock,
+    log: silentLog,
+  });
+  listener = await listen({ host: '127.0.0.1', port: 0, handler, onFailure: () => undefined });
+  return `http://127.0.0.1:${listener.port}`;
+}
+
+describe('a function that does not answer', () => {
+  it.each([
+    ['/http', 30_000, 503, '{"message":"Service Unavailable"}'],
+    ['/rest', 29_000, 504, '{"message": "Endpoint request timed out"}'],
+  ])('is waited for at %s for %i ms', async (path, patienceMs, status, body) => {
+    const clock = new FakeClock();
+    const answer = fetch(`${await openDoors(clock)}${path}`);
+    await until(() => clock.pending === 1);
+    clock.advance(patienceMs - 1);
+    expect(clock.pending).toBe(1);
+    clock.advance(1);
+    const response = await answer;
+    expect([response.status, await response.text()]).toEqual([status, body]);
+  });
+});

@@ -1,0 +1,259 @@
+/**
+ * The door of an API Gateway HTTP API with Lambda proxy integrations, payload formats 1.0 and 2.0. Pure. The forms are
+ * those that were recorded on AWS (2025-04, aws-lambda-dotnet; 2026-07, hotsock/voker), which differ from the
+ * documentation in places: header names of 1.0 keep their case, 2.0 hands its path over decoded.
+ * https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
+ */
+import { type ApiAddress, domainPrefixOf, pathBelow } from '../api-address.ts';
+import { encodeBody } from '../exchange/body-encoding.ts';
+import { dropConnectionHeaders } from '../exchange/connection-headers.ts';
+import { answerHeaders, type CorsRules, isPreflight, preflightHeaders } from '../exchange/cors.ts';
+import {
+  decodeBody,
+  type FunctionAnswer,
+  isObject,
+  parseAnswer,
+  parseJson,
+  withDefault,
+} from '../exchange/function-response.ts';
+import {
+  type DoorRequest,
+  decodePercent,
+  firstValue,
+  groupHeaders,
+  groupQuery,
+  type Header,
+  type HeaderGroup,
+  isPercentEncoded,
+  parseQuery,
+  renderLogTime,
+  sorted,
+} from '../exchange/gateway-request.ts';
+import { type Door, type DoorResponse, type FunctionFault, MalformedAnswer } from '../exchange/proxy-integration.ts';
+import { parsePayload2Answer, renderPayload2 } from '../function-url/payload-v2.ts';
+import type { Route, RouteMatch } from './routes.ts';
+
+/** How long an HTTP API waits for a function, in milliseconds. */
+export const HTTP_API_PATIENCE_MS = 30_000;
+/** Of the request line and all headers together. */
+export const HTTP_API_HEAD_BYTES = 10_240;
+
+export type HttpApiPlace = {
+  readonly accountId: string;
+  readonly apiId: string;
+  readonly stage: string;
+  readonly stageVariables: Readonly<Record<string, string>> | undefined;
+  readonly address: ApiAddress;
+  readonly match: RouteMatch<Route>;
+  readonly payloadFormatVersion: '1.0' | '2.0';
+  readonly cors: CorsRules | undefined;
+  /** The API's own id of this request: `JKJaXmPLvHcESHA=`. */
+  readonly apiRequestId: string;
+};
+
+/** The door of one route. */
+export function createHttpApiDoor(place: HttpApiPlace): Door {
+  const isVersion1 = place.payloadFormatVersion === '1.0';
+  return {
+    toEvent: (request) => (isVersion1 ? renderPayload1(request, place) : renderEvent2(request, place)),
+    toResponse(payload, request) {
+      const response = isVersion1 ? parseResponse1(payload) : parseResponse2(payload);
+      return finish(response, request, place);
+    },
+    toFault: (fault, request) => finish(renderFault(fault), request, place),
+  };
+}
+
+/**
+ * The path by which routes are chosen, and which 2.0 hands over: decoded twice, and cut at a question mark that was
+ * encoded once. Undefined for one that AWS refuses. Recorded on AWS (2026-07).
+ */
+export function decodeHttpApiPath(path: string): string | undefined {
+  if (!isPercentEncoded(path)) return undefined;
+  const once = decodePercent(path).split('?', 1)[0] ?? '/';
+  return isPercentEncoded(once) ? decodePercent(once) : undefined;
+}
+
+/** The answer of the API itself, with its id on it. */
+export function renderHttpApiRefusal(status: number, message: string, apiRequestId: string): DoorResponse {
+  return {
+    status,
+    headers: [
+      ['Apigw-Requestid', apiRequestId],
+      ['Content-Type', 'application/json'],
+    ],
+    body: Buffer.from(JSON.stringify({ message })),
+  };
+}
+
+/** The answer to a preflight, which never reaches a function; undefined for other requests and without CORS. */
+export function answerHttpApiPreflight(
+  cors: CorsRules | undefined,
+  request: DoorRequest,
+  apiRequestId: string,
+): DoorResponse | undefined {
+  if (cors === undefined || !isPreflight(request)) return undefined;
+  const headers: Header[] = [['Apigw-Requestid', apiRequestId], ...preflightHeaders(cors, request)];
+  return { status: 204, headers, body: Buffer.alloc(0) };
+}
+
+/** Path parameters are decoded and in the order of their names. */
+function pathParameters({ match }: HttpApiPlace): Record<string, string> | undefined {
+  return match.parameters.length > 0 ? sorted(match.parameters) : undefined;
+}
+
+/** Stage in front, but not the base path of a custom domain. */
+function stagedPath(path: string, { stage, address }: HttpApiPlace): string {
+  const below = pathBelow(path, address.prefix) ?? path;
+  return stage === '$default' ? below : `/${stage}${below}`;
+}
+
+function renderEvent2(request: DoorRequest, place: HttpApiPlace): object {
+  const headers = groupHeaders(request);
+  headers.delete('cookie');
+  headers.set('content-length', { name: 'Content-Length', values: [String(request.body.length)] });
+  const path = stagedPath(decodeHttpApiPath(request.path) ?? request.path, place);
+  return renderPayload2(request, headers, {
+    routeKey: place.match.route.key,
+    rawPath: path,
+    path,
+    accountId: place.accountId,
+    apiId: place.apiId,
+    domainName: place.address.domainName,
+    domainPrefix: domainPrefixOf(place.address.domainName),
+    stage: place.stage,
+    requestId: place.apiRequestId,
+    pathParameters: pathParameters(place),
+    stageVariables: place.stageVariables,
+  });
+}
+
+/** Names that HTTP APIs write themselves; all others stay as the client wrote them. */
+const OWN_NAMES: readonly string[] = ['Content-Length', 'Host', 'User-Agent'];
+
+function renderPayload1(request: DoorRequest, place: HttpApiPlace): object {
+  const groups = groupHeaders(request);
+  groups.set('content-length', { name: 'Content-Length', values: [String(request.body.length)] });
+  for (const name of OWN_NAMES) {
+    const group = groups.get(name.toLowerCase());
+    if (group) groups.set(name.toLowerCase(), { ...group, name });
+  }
+  const query = groupQuery(parseQuery(request.query));
+  const body =
+    request.body.length === 0 ? undefined : encodeBody(request.body, firstValue(request.headers, 'content-type'));
+  const { route } = place.match;
+  const resource = route.path ?? route.key;
+  const path = place.address.via === 'custom-domain' ? request.path : stagedPath(request.path, place);
+  return {
+    version: '1.0',
+    resource,
+    path,
+    httpMethod: request.method,
+    headers: lastValues(groups),
+    multiValueHeaders: allValues(groups),
+    queryStringParameters: query.size > 0 ? sorted([...query].map(([name, values]) => [name, values.at(-1)])) : null,
+    multiValueQueryStringParameters: query.size > 0 ? sorted(query) : null,
+    requestContext: {
+      accountId: place.accountId,
+      apiId: place.apiId,
+      domainName: place.address.domainName,
+      domainPrefix: domainPrefixOf(place.address.domainName),
+      extendedRequestId: place.apiRequestId,
+      httpMethod: request.method,
+      identity: {
+        accessKey: null,
+        accountId: null,
+        caller: null,
+        cognitoAmr: null,
+        cognitoAuthenticationProvider: null,
+        cognitoAuthenticationType: null,
+        cognitoIdentityId: null,
+        cognitoIdentityPoolId: null,
+        principalOrgId: null,
+        sourceIp: request.sourceIp,
+        user: null,
+        userAgent: firstValue(request.headers, 'user-agent') ?? '',
+        userArn: null,
+      },
+      path: decodePercent(path),
+      protocol: 'HTTP/1.1',
+      requestId: place.apiRequestId,
+      requestTime: renderLogTime(request.receivedMs),
+      requestTimeEpoch: request.receivedMs,
+      resourceId: route.key,
+      resourcePath: resource,
+      stage: place.stage,
+    },
+    pathParameters: pathParameters(place) ?? null,
+    stageVariables: place.stageVariables ?? null,
+    body: body?.body ?? null,
+    isBase64Encoded: body?.isBase64Encoded ?? false,
+  };
+}
+
+/** The last value of each header, in the order of names. */
+export function lastValues(groups: ReadonlyMap<string, HeaderGroup>): Record<string, string> {
+  return sorted([...groups.values()].map(({ name, values }) => [name, values.at(-1) ?? '']));
+}
+
+/** All values of each header, in the order of names. */
+export function allValues(groups: ReadonlyMap<string, HeaderGroup>): Record<string, readonly string[]> {
+  return sorted([...groups.values()].map(({ name, values }) => [name, values]));
+}
+
+/** Format 1.0 wants statusCode, and gives single values before multiple ones. */
+function parseResponse1(payload: Buffer): DoorResponse {
+  const json = parseJson(payload);
+  if (json === undefined || !isObject(json.value)) throw new MalformedAnswer('the answer is not a JSON object');
+  const answer = parseAnswer(json.value);
+  return fullResponse(answer, [...answer.headers, ...answer.multiValueHeaders]);
+}
+
+function parseResponse2(payload: Buffer): DoorResponse {
+  const parsed = parsePayload2Answer(payload);
+  if (parsed.kind === 'body') {
+    return { status: 200, headers: [['Content-Type', 'application/json']], body: parsed.bytes };
+  }
+  const { answer } = parsed;
+  return fullResponse(answer, [...answer.headers, ...answer.cookies.map((cookie): Header => ['Set-Cookie', cookie])]);
+}
+
+function fullResponse(answer: FunctionAnswer, headers: readonly Header[]): DoorResponse {
+  return {
+    status: answer.status,
+    headers: withDefault(dropConnectionHeaders(headers).map(canonical), 'Content-Type', 'text/plain; charset=utf-8'),
+    body: decodeBody(answer),
+  };
+}
+
+/** HTTP APIs write each part of a name with a capital. Recorded on AWS. */
+function canonical([name, value]: Header): Header {
+  return [name.toLowerCase().replace(/(^|-)[a-z]/g, (sign) => sign.toUpperCase()), value];
+}
+
+function renderFault(fault: FunctionFault): DoorResponse {
+  const refuse = (status: number, message: string): DoorResponse => ({
+    status,
+    headers: [['Content-Type', 'application/json']],
+    body: Buffer.from(JSON.stringify({ message })),
+  });
+  switch (fault.kind) {
+    case 'throttled':
+    case 'too-slow':
+      return refuse(503, 'Service Unavailable');
+    case 'failed':
+    case 'unavailable':
+      return refuse(500, 'Internal Server Error');
+    case 'event-too-large':
+      return refuse(413, 'Request Entity Too Large');
+  }
+}
+
+/** With CORS configured, what a function says of it does not count. */
+function finish(response: DoorResponse, request: DoorRequest, { cors, apiRequestId }: HttpApiPlace): DoorResponse {
+  const own = cors
+    ? response.headers.filter(([name]) => !name.toLowerCase().startsWith('access-control-'))
+    : response.headers;
+  const headers: Header[] = [...own, ['Apigw-Requestid', apiRequestId], ...(cors ? answerHeaders(cors, request) : [])];
+  return { ...response, headers };
+}

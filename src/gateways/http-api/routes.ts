@@ -1,0 +1,176 @@
+/**
+ * Which route of an API or a load balancer a request takes: routes as AWS writes them, and AWS's precedence, which is
+ * another one for each of the three. Pure.
+ * https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html
+ * https://docs.aws.amazon.com/elasticloadbalancing/latest/application/listener-rules.html
+ */
+import { decodePercent } from '../exchange/gateway-request.ts';
+
+/** What a route's path is made of. */
+type Segment =
+  | { readonly kind: 'literal'; readonly text: string }
+  | { readonly kind: 'variable'; readonly name: string }
+  | { readonly kind: 'greedy'; readonly name: string };
+
+/** `GET /users/{id}`, `ANY /{proxy+}` or `$default`. */
+export type Route = {
+  /** As AWS writes it. */
+  readonly key: string;
+  /** `ANY` for all of them. */
+  readonly method: string;
+  /** Undefined for `$default`. */
+  readonly path: string | undefined;
+  readonly segments: readonly Segment[];
+};
+
+export type RouteMatch<R extends Route> = {
+  readonly route: R;
+  /** In the order of the route's path. */
+  readonly parameters: readonly (readonly [name: string, value: string])[];
+};
+
+const METHODS = ['ANY', 'DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT'];
+const RANK = { literal: 0, variable: 1, greedy: 2 } as const;
+
+/** Parses a route; a string says what is wrong with it. */
+export function parseRoute(text: string): Route | string {
+  const key = text.trim().replace(/\s+/g, ' ');
+  if (key === '$default') return { key, method: 'ANY', path: undefined, segments: [] };
+  const [, method = '', path = ''] = /^(\S+) (\/\S*)$/.exec(key) ?? [];
+  if (path === '') return `'${text}' is no route: it must be a method and a path, as in GET /users/{id}, or $default`;
+  if (!METHODS.includes(method.toUpperCase())) return `'${method}' is no method: routes know ${METHODS.join(', ')}`;
+  const segments: Segment[] = [];
+  const names = new Set<string>();
+  for (const part of path.slice(1).split('/')) {
+    const [, name, plus] = /^\{([A-Za-z0-9._:-]+)(\+?)\}$/.exec(part) ?? [];
+    if (name === undefined) {
+      if (/[{}]/.test(part))
+        return `'${part}' in '${path}' is no path variable: one is a whole segment, as {name} or {name+}`;
+      segments.push({ kind: 'literal', text: part });
+      continue;
+    }
+    if (names.has(name)) return `'${path}' names the variable '${name}' twice`;
+    if (segments.at(-1)?.kind === 'greedy') return `the greedy variable in '${path}' must be at the end`;
+    names.add(name);
+    segments.push({ kind: plus ? 'greedy' : 'variable', name });
+  }
+  if (segments.slice(0, -1).some(({ kind }) => kind === 'greedy'))
+    return `the greedy variable in '${path}' must be at the end`;
+  return { key: `${method.toUpperCase()} ${path}`, method: method.toUpperCase(), path, segments };
+}
+
+/**
+ * The route of an HTTP API: first a full match, then one with a greedy variable, then `$default`; among several the one
+ * with the earlier literal, then the one that names the method. `path` is decoded.
+ */
+export function matchHttpRoute<R extends Route>(
+  routes: readonly R[],
+  method: string,
+  path: string,
+): RouteMatch<R> | undefined {
+  const parts = path.slice(1).split('/');
+  let best: RouteMatch<R> | undefined;
+  for (const route of routes) {
+    if (route.method !== 'ANY' && route.method !== method) continue;
+    const parameters = route.path === undefined ? [] : matchSegments(route.segments, parts);
+    if (parameters === undefined) continue;
+    if (best === undefined || compareRoutes(route, best.route) < 0) best = { route, parameters };
+  }
+  return best;
+}
+
+/** What a REST API finds at a path: a resource, and the route of its method if it has one. */
+export type ResourceMatch<R extends Route> = {
+  readonly resourcePath: string;
+  readonly route: R | undefined;
+  readonly parameters: RouteMatch<R>['parameters'];
+};
+
+/**
+ * The resource of a REST API: at each level a literal child, else a variable, else a greedy one. The method is looked
+ * for only at the resource found. `path` is percent-encoded, without the stage.
+ */
+export function matchResource<R extends Route>(
+  routes: readonly R[],
+  method: string,
+  path: string,
+): ResourceMatch<R> | undefined {
+  const parts = path.replace(/^\/+/, '').replace(/\/+$/, '').split('/');
+  let best: { readonly route: R; readonly parameters: RouteMatch<R>['parameters'] } | undefined;
+  for (const route of routes) {
+    const parameters = matchSegments(route.segments, parts, decodePercent);
+    if (parameters === undefined || route.path === undefined) continue;
+    if (best === undefined || compareSegments(route, best.route) < 0) best = { route, parameters };
+  }
+  if (best === undefined) return undefined;
+  const resourcePath = best.route.path ?? '/';
+  const own = routes.filter((route) => route.path === resourcePath);
+  return {
+    resourcePath,
+    // ANY stands for the methods that a REST API knows, and for no other.
+    route:
+      own.find((route) => route.method === method) ??
+      (METHODS.includes(method) ? own.find((route) => route.method === 'ANY') : undefined),
+    parameters: best.parameters,
+  };
+}
+
+/** Whether a path pattern of a load balancer's rule fits: `*` is any text, `?` any sign, and case counts. */
+export function matchesPathPattern(pattern: string, path: string): boolean {
+  return wildcard(pattern, '').test(path);
+}
+
+/** The same for host names, where case does not count. */
+export function matchesHostPattern(pattern: string, host: string): boolean {
+  return wildcard(pattern, 'i').test(host);
+}
+
+function wildcard(pattern: string, flags: string): RegExp {
+  const source = pattern
+    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+    .replaceAll('*', '.*')
+    .replaceAll('?', '.');
+  return new RegExp(`^${source}$`, `s${flags}`);
+}
+
+function matchSegments(
+  segments: readonly Segment[],
+  parts: readonly string[],
+  literalOf: (part: string) => string = (part) => part,
+): [string, string][] | undefined {
+  const parameters: [string, string][] = [];
+  for (const [index, segment] of segments.entries()) {
+    const part = parts[index];
+    if (part === undefined) return undefined;
+    if (segment.kind === 'literal') {
+      if (literalOf(part) !== segment.text) return undefined;
+    } else if (segment.kind === 'greedy') {
+      const rest = parts.slice(index).join('/');
+      return rest === '' ? undefined : [...parameters, [segment.name, rest]];
+    } else if (part === '') {
+      return undefined;
+    } else {
+      parameters.push([segment.name, part]);
+    }
+  }
+  return parts.length === segments.length ? parameters : undefined;
+}
+
+function compareRoutes(a: Route, b: Route): number {
+  const [rankA, rankB] = [a, b].map(({ path, segments }) => (path === undefined ? 2 : hasGreedy(segments) ? 1 : 0));
+  if (rankA !== rankB) return (rankA ?? 0) - (rankB ?? 0);
+  return compareSegments(a, b) || Number(a.method === 'ANY') - Number(b.method === 'ANY');
+}
+
+function compareSegments(a: Route, b: Route): number {
+  for (const [index, segment] of a.segments.entries()) {
+    const other = b.segments[index];
+    const difference = RANK[segment.kind] - RANK[other?.kind ?? 'greedy'];
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}
+
+function hasGreedy(segments: readonly Segment[]): boolean {
+  return segments.some(({ kind }) => kind === 'greedy');
+}

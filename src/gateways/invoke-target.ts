@@ -1,0 +1,32 @@
+/** Invokes a door's function with an event that no client sent. */
+import { randomUUID } from 'node:crypto';
+import { createTraces } from '../invocation/trace-header.ts';
+import type { RequestId } from '../protocol/names.ts';
+import { renderFunctionArn } from '../protocol/names.ts';
+import { ServiceError } from '../protocol/service-errors.ts';
+import type { RouteFunction } from './gateway-config.ts';
+import type { FrontDoorsOptions } from './gateway-port.ts';
+
+/** What the function answered; undefined when it failed, was throttled or is not there. */
+export async function invokeTarget(
+  { features, invoke, accountId, defaultRegion, clock }: Omit<FrontDoorsOptions, 'boundHost'>,
+  { name, qualifier, region, account }: RouteFunction,
+  event: object,
+): Promise<Buffer | undefined> {
+  const scope = { region: region ?? defaultRegion, account: account ?? accountId };
+  try {
+    const outcome = await invoke(features.resolve(scope, name, qualifier), {
+      requestId: randomUUID() as RequestId,
+      payload: Buffer.from(JSON.stringify(event)),
+      invokedFunctionArn: renderFunctionArn(scope, name, qualifier),
+      traceId: createTraces(clock).start(undefined, renderFunctionArn(scope, name)).forFunction,
+      clientContext: undefined,
+      cognitoIdentity: undefined,
+      wantsLogTail: false,
+    });
+    return outcome.kind === 'returned' ? outcome.payload : undefined;
+  } catch (failure) {
+    if (failure instanceof ServiceError) return undefined;
+    throw failure;
+  }
+}

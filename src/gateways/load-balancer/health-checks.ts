@@ -1,0 +1,174 @@
+/**
+ * Health checks of load balancers: functions are invoked with the event of a check, as often as is configured, and
+ * counted healthy or not. As on AWS a group with one target is never without it: what is unhealthy is still called, and
+ * only said to be so. https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html
+ */
+import type { Cancel, Clock } from '../../clock.ts';
+import type { Closeable } from '../../lifetime.ts';
+import type { DoorConfig, HealthCheck, LoadBalancerConfig, RouteFunction } from '../gateway-config.ts';
+import type { Doors } from '../gateways.ts';
+import { createLoadBalancerDoor, renderHealthCheckEvent } from './load-balancer.ts';
+import { renderTargetGroupArn } from './target-group.ts';
+
+export type TargetHealth = {
+  readonly function: string;
+  /** As DescribeTargetHealth calls it. */
+  readonly state: 'initial' | 'healthy' | 'unhealthy';
+  /** Why it is not healthy. */
+  readonly reason: string | undefined;
+};
+
+/** The health of a door's targets by the door's name; only load balancers with a health check have any. */
+export type HealthChecks = Closeable & { of(door: string): readonly TargetHealth[] };
+
+export type HealthChecksOptions = {
+  readonly doors: Pick<Doors, 'all' | 'onChange'>;
+  /** Invokes a function; undefined when it failed, was throttled or is not there. */
+  readonly invoke: (target: RouteFunction, event: object) => Promise<Buffer | undefined>;
+  readonly accountId: string;
+  readonly defaultRegion: string;
+  readonly clock: Clock;
+};
+
+type Watch = {
+  readonly config: LoadBalancerConfig;
+  readonly targets: readonly {
+    readonly target: RouteFunction;
+    health: TargetHealth;
+    passes: number;
+    failures: number;
+  }[];
+  cancel: Cancel;
+};
+
+export function createHealthChecks({ doors, invoke, clock, ...place }: HealthChecksOptions): HealthChecks {
+  const watches = new Map<string, Watch>();
+  let isClosed = false;
+
+  async function check(watch: Watch, check: HealthCheck): Promise<void> {
+    await Promise.all(
+      watch.targets.map(async (entry) => {
+        const group = {
+          targetGroupArn: renderTargetGroupArn(watch.config.name, entry.target, place),
+          hasMultiValueHeaders: watch.config.hasMultiValueHeaders,
+        };
+        const answer = await withTimeout(
+          clock,
+          check.timeoutSeconds * 1000,
+          invoke(entry.target, renderHealthCheckEvent(check.path, group)),
+        );
+        const reason = judge(answer, group, check.matcher);
+        entry.passes = reason === undefined ? entry.passes + 1 : 0;
+        entry.failures = reason === undefined ? 0 : entry.failures + 1;
+        entry.health = next(entry, reason, check);
+      }),
+    );
+    if (isClosed || watches.get(watch.config.name) !== watch) return;
+    watch.cancel = clock.after(check.intervalSeconds * 1000, () => void start(watch, check));
+  }
+
+  /** A check that cannot be made is an unhealthy target, not a failure of ours. */
+  const start = (watch: Watch, settings: HealthCheck) => check(watch, settings).catch(() => undefined);
+
+  function follow(): void {
+    const all = new Map(doors.all().map((config): [string, DoorConfig] => [config.name, config]));
+    for (const [name, watch] of watches) {
+      if (all.get(name) === watch.config) continue;
+      watch.cancel();
+      watches.delete(name);
+    }
+    for (const config of all.values()) {
+      if (config.kind !== 'load-balancer' || config.healthCheck === undefined || watches.has(config.name)) continue;
+      const functions = new Map(config.rules.map(({ target }) => [target.text, target]));
+      const targets = [...functions.values()].map((target) => ({
+        target,
+        health: { function: target.text, state: 'initial', reason: undefined } as TargetHealth,
+        passes: 0,
+        failures: 0,
+      }));
+      const watch: Watch = { config, targets, cancel: () => undefined };
+      watches.set(config.name, watch);
+      void start(watch, config.healthCheck);
+    }
+  }
+
+  follow();
+  const stopFollowing = doors.onChange(follow);
+  return {
+    of: (door) => watches.get(door)?.targets.map(({ health }) => health) ?? [],
+    close() {
+      isClosed = true;
+      stopFollowing();
+      for (const watch of watches.values()) watch.cancel();
+      watches.clear();
+    },
+  };
+}
+
+/** Why an answer is not healthy; undefined if it is. */
+function judge(
+  answer: Buffer | 'timeout' | undefined,
+  group: Parameters<typeof createLoadBalancerDoor>[0],
+  matcher: string,
+): string | undefined {
+  if (answer === 'timeout') return 'Request timed out';
+  if (answer === undefined) return 'Health checks failed: the function failed or could not be invoked';
+  try {
+    const { status } = createLoadBalancerDoor(group).toResponse(answer, NO_REQUEST);
+    return matches(matcher, status) ? undefined : `Health checks failed with these codes: [${status}]`;
+  } catch (failure) {
+    return `Health checks failed: ${(failure as Error).message}`;
+  }
+}
+
+/** What a check is about has no client. */
+const NO_REQUEST = {
+  method: 'GET',
+  path: '/',
+  query: '',
+  headers: [],
+  body: Buffer.alloc(0),
+  sourceIp: '',
+  port: 0,
+  requestId: '',
+  traceId: '',
+  trace: '',
+  receivedMs: 0,
+};
+
+/** The first check decides at once; later ones only after as many as the thresholds ask for. */
+function next(
+  { health, passes, failures }: Watch['targets'][number],
+  reason: string | undefined,
+  { healthyThreshold, unhealthyThreshold }: HealthCheck,
+): TargetHealth {
+  const healthy = { function: health.function, state: 'healthy', reason: undefined } as const;
+  const unhealthy = { function: health.function, state: 'unhealthy', reason } as const;
+  switch (health.state) {
+    case 'initial':
+      return reason === undefined ? healthy : unhealthy;
+    case 'healthy':
+      return failures >= unhealthyThreshold ? unhealthy : health;
+    case 'unhealthy':
+      return passes >= healthyThreshold ? healthy : reason === undefined ? health : unhealthy;
+  }
+}
+
+function matches(matcher: string, status: number): boolean {
+  return matcher.split(',').some((part) => {
+    const [from, to = from] = part.split('-').map(Number);
+    return from !== undefined && to !== undefined && status >= from && status <= to;
+  });
+}
+
+async function withTimeout(
+  clock: Clock,
+  ms: number,
+  work: Promise<Buffer | undefined>,
+): Promise<Buffer | 'timeout' | undefined> {
+  let cancel: Cancel = () => undefined;
+  const timeout = new Promise<'timeout'>((resolve) => {
+    cancel = clock.after(ms, () => resolve('timeout'));
+  });
+  return Promise.race([work, timeout]).finally(() => cancel());
+}

@@ -1,0 +1,108 @@
+/**
+ * The door of an Application Load Balancer with functions as targets: events and answers with single or with multiple
+ * values, health checks. Pure. Nothing of a request is decoded: paths and queries are handed over as they were sent.
+ * https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html
+ */
+import { STATUS_TEXTS } from '../../http/exchange.ts';
+import { encodeLoadBalancerBody } from '../exchange/body-encoding.ts';
+import { dropConnectionHeaders } from '../exchange/connection-headers.ts';
+import { decodeBody, isObject, parseAnswer, parseJson, withDefault } from '../exchange/function-response.ts';
+import {
+  type DoorRequest,
+  firstValue,
+  groupHeaders,
+  groupQuery,
+  sorted,
+  splitQuery,
+} from '../exchange/gateway-request.ts';
+import { type Door, type DoorResponse, MalformedAnswer } from '../exchange/proxy-integration.ts';
+
+/** Of a request's body, and of the JSON that a function answers with. */
+export const LOAD_BALANCER_BODY_BYTES = 1_048_576;
+/** Of the request line, and of all headers together. */
+export const LOAD_BALANCER_HEAD_BYTES = { requestLine: 16_384, headers: 65_536 };
+
+/** How many addresses X-Forwarded-For may hold. */
+export const LOAD_BALANCER_FORWARDED_ADDRESSES = 30;
+
+export type LoadBalancerPlace = {
+  readonly targetGroupArn: string;
+  readonly hasMultiValueHeaders: boolean;
+};
+
+/** The door of one target group. */
+export function createLoadBalancerDoor(place: LoadBalancerPlace): Door {
+  return {
+    toEvent: (request) => renderEvent(request, place),
+    toResponse: (payload) => parseResponse(payload, place),
+    toFault: ({ kind }) => renderLoadBalancerRefusal(kind === 'event-too-large' ? 413 : 502),
+  };
+}
+
+/** The event of a health check: nothing but the path that is configured. */
+export function renderHealthCheckEvent(
+  path: string,
+  { targetGroupArn, hasMultiValueHeaders }: LoadBalancerPlace,
+): object {
+  const agent = 'ELB-HealthChecker/2.0';
+  return {
+    requestContext: { elb: { targetGroupArn } },
+    httpMethod: 'GET',
+    path,
+    ...(hasMultiValueHeaders
+      ? { multiValueQueryStringParameters: {}, multiValueHeaders: { 'user-agent': [agent] } }
+      : { queryStringParameters: {}, headers: { 'user-agent': agent } }),
+    body: '',
+    isBase64Encoded: false,
+  };
+}
+
+/** The page that a load balancer answers with when it has no other answer. */
+export function renderLoadBalancerRefusal(status: number): DoorResponse {
+  const text = `${status} ${STATUS_TEXTS[status] ?? ''}`;
+  const lines = ['<html>', `<head><title>${text}</title></head>`, '<body>', `<center><h1>${text}</h1></center>`];
+  return {
+    status,
+    headers: [
+      ['Server', 'awselb/2.0'],
+      ['Content-Type', 'text/html'],
+    ],
+    body: Buffer.from([...lines, '</body>', '</html>', ''].join('\r\n')),
+  };
+}
+
+function renderEvent(request: DoorRequest, { targetGroupArn, hasMultiValueHeaders }: LoadBalancerPlace): object {
+  const headers = [...groupHeaders(request)].map(([name, { values }]) => [name, values] as const);
+  const query = [...groupQuery(splitQuery(request.query))];
+  const last = <Entries extends readonly (readonly [string, readonly string[]])[]>(entries: Entries) =>
+    entries.map(([name, values]) => [name, values.at(-1) ?? ''] as const);
+  return {
+    requestContext: { elb: { targetGroupArn } },
+    httpMethod: request.method,
+    path: request.path,
+    ...(hasMultiValueHeaders
+      ? { multiValueQueryStringParameters: Object.fromEntries(query), multiValueHeaders: sorted(headers) }
+      : { queryStringParameters: Object.fromEntries(last(query)), headers: sorted(last(headers)) }),
+    ...encodeLoadBalancerBody(
+      request.body,
+      firstValue(request.headers, 'content-type'),
+      firstValue(request.headers, 'content-encoding'),
+    ),
+  };
+}
+
+function parseResponse(payload: Buffer, { hasMultiValueHeaders }: LoadBalancerPlace): DoorResponse {
+  if (payload.length > LOAD_BALANCER_BODY_BYTES) throw new MalformedAnswer('the answer is larger than 1 MB');
+  const json = parseJson(payload);
+  if (json === undefined || !isObject(json.value)) throw new MalformedAnswer('the answer is not a JSON object');
+  const answer = parseAnswer(json.value);
+  // Only the form that the target group is set to counts.
+  const headers = dropConnectionHeaders(hasMultiValueHeaders ? answer.multiValueHeaders : answer.headers);
+  const statusText = /^\d{3} (.+)$/.exec(answer.statusDescription ?? '')?.[1];
+  return {
+    status: answer.status,
+    statusText: statusText && /^[\x20-\x7e]+$/.test(statusText) ? statusText : undefined,
+    headers: withDefault(withDefault(headers, 'Content-Type', 'application/octet-stream'), 'Server', 'awselb/2.0'),
+    body: decodeBody(answer),
+  };
+}

@@ -1,0 +1,17 @@
+/** Target groups of load balancers: one for each function, with an ARN that is always the same for the same one. */
+import { createHash } from 'node:crypto';
+import { partitionOf } from '../../protocol/names.ts';
+import type { RouteFunction } from '../gateway-config.ts';
+
+/** `arn:aws:elasticloadbalancing:<region>:<account>:targetgroup/<door>-<function>/<16 hex digits>` */
+export function renderTargetGroupArn(
+  door: string,
+  target: RouteFunction,
+  { accountId, defaultRegion }: { readonly accountId: string; readonly defaultRegion: string },
+): string {
+  const region = target.region ?? defaultRegion;
+  // Names of target groups have at most 32 letters, digits and hyphens.
+  const name = `${door}-${target.name}`.replace(/[^A-Za-z0-9-]/g, '-').slice(0, 32);
+  const id = createHash('sha256').update(`${door} ${target.text}`).digest('hex').slice(0, 16);
+  return `arn:${partitionOf(region)}:elasticloadbalancing:${region}:${target.account ?? accountId}:targetgroup/${name}/${id}`;
+}

@@ -1,0 +1,244 @@
+/**
+ * The door of an API Gateway REST API with Lambda proxy integrations. Pure. The forms are those that were recorded on
+ * AWS (2024-07 and 2026-03, LocalStack's test suite; 2025-04, aws-lambda-dotnet; 2026-07, hotsock/voker).
+ * https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
+ */
+import { createHash } from 'node:crypto';
+import { type ApiAddress, domainPrefixOf, pathBelow } from '../api-address.ts';
+import { encodeByMediaTypes, isBinaryMediaType, mediaTypeOf } from '../exchange/body-encoding.ts';
+import { renameOwnHeaders } from '../exchange/connection-headers.ts';
+import type { CorsRules } from '../exchange/cors.ts';
+import { decodeBody, isObject, parseAnswer, parseJson, withDefault } from '../exchange/function-response.ts';
+import {
+  type DoorRequest,
+  firstValue,
+  groupHeaders,
+  groupQuery,
+  type Header,
+  parseQuery,
+  renderLogTime,
+} from '../exchange/gateway-request.ts';
+import { type Door, type DoorResponse, type FunctionFault, MalformedAnswer } from '../exchange/proxy-integration.ts';
+import { allValues, lastValues } from '../http-api/http-api.ts';
+import type { Route, RouteMatch } from '../http-api/routes.ts';
+
+/** How long a REST API waits for a function, in milliseconds. */
+export const REST_API_PATIENCE_MS = 29_000;
+/** Of the request line and all headers together. */
+export const REST_API_HEAD_BYTES = 10_240;
+/** Of a request's body. */
+export const REST_API_BODY_BYTES = 10_485_760;
+
+export type RestApiPlace = {
+  readonly accountId: string;
+  readonly apiId: string;
+  readonly stage: string;
+  readonly stageVariables: Readonly<Record<string, string>> | undefined;
+  readonly binaryMediaTypes: readonly string[];
+  readonly address: ApiAddress;
+  readonly resourcePath: string;
+  readonly parameters: RouteMatch<Route>['parameters'];
+  /** `JKJaXmPLvHcESHA=` */
+  readonly extendedRequestId: string;
+};
+
+/** Members that make an object an answer of a proxy integration; any other is refused. Recorded on AWS. */
+const MEMBERS: ReadonlySet<string> = new Set(['statusCode', 'headers', 'multiValueHeaders', 'body', 'isBase64Encoded']);
+/** Names that REST APIs write themselves; all others stay as the client wrote them. */
+const OWN_NAMES: readonly string[] = ['Host', 'User-Agent'];
+
+/** The door of one method of a resource. */
+export function createRestApiDoor(place: RestApiPlace): Door {
+  return {
+    toEvent: (request) => renderEvent(request, place),
+    toResponse: (payload, request) => parseResponse(payload, request, place),
+    toFault: (fault, request) => renderFault(fault, request, place),
+  };
+}
+
+/** What a body over the API's own limit gets: text, not JSON. Recorded on AWS. */
+export function renderRestApiTooLarge(
+  { requestId }: Pick<DoorRequest, 'requestId'>,
+  extendedRequestId: string,
+): DoorResponse {
+  return {
+    status: 413,
+    headers: [
+      ['Content-Type', 'text/plain'],
+      ['x-amzn-RequestId', requestId],
+      ['x-amz-apigw-id', extendedRequestId],
+    ],
+    body: Buffer.from(`HTTP content length exceeded ${REST_API_BODY_BYTES} bytes.`),
+  };
+}
+
+/** An answer of the API itself. */
+export function renderRestApiRefusal(
+  status: number,
+  errorType: string,
+  message: string,
+  { requestId }: Pick<DoorRequest, 'requestId'>,
+  extendedRequestId: string,
+): DoorResponse {
+  return {
+    status,
+    headers: [
+      ['Content-Type', 'application/json'],
+      ['x-amzn-RequestId', requestId],
+      ['x-amzn-ErrorType', errorType],
+      ['x-amz-apigw-id', extendedRequestId],
+    ],
+    // With a space after the colon, as in `{"message": "Internal server error"}` of the recordings.
+    body: Buffer.from(`{"message":${status >= 500 ? ' ' : ''}${JSON.stringify(message)}}`),
+  };
+}
+
+/** The mock method OPTIONS that tools set up for CORS: fixed headers for every origin. The function adds its own. */
+export function answerRestApiPreflight(
+  cors: CorsRules,
+  { requestId }: DoorRequest,
+  extendedRequestId: string,
+): DoorResponse {
+  const list = (name: string, values: readonly string[]): Header[] =>
+    values.length > 0 ? [[name, values.join(',')]] : [];
+  return {
+    status: 200,
+    headers: [
+      ['Content-Type', 'application/json'],
+      ['x-amzn-RequestId', requestId],
+      ['x-amz-apigw-id', extendedRequestId],
+      ...list('Access-Control-Allow-Origin', cors.allowOrigins),
+      ...list('Access-Control-Allow-Headers', cors.allowHeaders),
+      ...list('Access-Control-Allow-Methods', cors.allowMethods),
+      ...(cors.allowCredentials ? [['Access-Control-Allow-Credentials', 'true'] as const] : []),
+      ...(cors.maxAgeSeconds === undefined ? [] : [['Access-Control-Max-Age', String(cors.maxAgeSeconds)] as const]),
+    ],
+    body: Buffer.alloc(0),
+  };
+}
+
+function renderEvent(request: DoorRequest, place: RestApiPlace): object {
+  const groups = groupHeaders(request);
+  groups.delete('content-length');
+  for (const name of OWN_NAMES) {
+    const group = groups.get(name.toLowerCase());
+    if (group) groups.set(name.toLowerCase(), { ...group, name });
+  }
+  const query = groupQuery(parseQuery(request.query));
+  const body =
+    request.body.length === 0
+      ? undefined
+      : encodeByMediaTypes(request.body, firstValue(request.headers, 'content-type'), place.binaryMediaTypes);
+  const { address, parameters } = place;
+  const below = (pathBelow(request.path, address.prefix) ?? request.path).replace(/^\/+/, '/');
+  return {
+    resource: place.resourcePath,
+    // At a custom domain the base path belongs to the path, at the API's own address the stage does not.
+    path: address.via === 'custom-domain' ? `${address.prefix}${below}` : below,
+    httpMethod: request.method,
+    headers: lastValues(groups),
+    multiValueHeaders: allValues(groups),
+    queryStringParameters: query.size > 0 ? fromEntries([...query].map(([name, all]) => [name, all.at(-1)])) : null,
+    multiValueQueryStringParameters: query.size > 0 ? fromEntries([...query]) : null,
+    pathParameters: parameters.length > 0 ? fromEntries(parameters) : null,
+    stageVariables: place.stageVariables ?? null,
+    requestContext: {
+      resourceId: shortId(`${place.apiId} ${place.resourcePath}`),
+      resourcePath: place.resourcePath,
+      httpMethod: request.method,
+      extendedRequestId: place.extendedRequestId,
+      requestTime: renderLogTime(request.receivedMs),
+      path: request.path,
+      accountId: place.accountId,
+      protocol: 'HTTP/1.1',
+      stage: place.stage,
+      domainPrefix: domainPrefixOf(address.domainName),
+      requestTimeEpoch: request.receivedMs,
+      requestId: request.requestId,
+      identity: {
+        cognitoIdentityPoolId: null,
+        accountId: null,
+        cognitoIdentityId: null,
+        caller: null,
+        sourceIp: request.sourceIp,
+        principalOrgId: null,
+        accessKey: null,
+        cognitoAuthenticationType: null,
+        cognitoAuthenticationProvider: null,
+        userArn: null,
+        userAgent: firstValue(request.headers, 'user-agent') ?? null,
+        user: null,
+      },
+      domainName: address.domainName,
+      deploymentId: shortId(`${place.apiId} ${place.stage}`),
+      apiId: place.apiId,
+    },
+    body: body?.body ?? null,
+    isBase64Encoded: body?.isBase64Encoded ?? false,
+  };
+}
+
+function parseResponse(payload: Buffer, request: DoorRequest, place: RestApiPlace): DoorResponse {
+  const json = parseJson(payload);
+  if (json === undefined || !isObject(json.value)) throw new MalformedAnswer('the answer is not a JSON object');
+  const unknown = Object.keys(json.value).find((member) => !MEMBERS.has(member));
+  if (unknown !== undefined) throw new MalformedAnswer(`the answer has a member '${unknown}'`);
+  if (Object.keys(json.value).length === 0) throw new MalformedAnswer('the answer is an empty object');
+  const answer = parseAnswer(json.value, 200);
+  // Multiple values come before a single one, under the name that they were given first.
+  const names = new Map<string, string>();
+  const headers = [...answer.multiValueHeaders, ...answer.headers].map(([name, value]): Header => {
+    const key = name.toLowerCase();
+    if (!names.has(key)) names.set(key, name);
+    return [names.get(key) ?? name, value];
+  });
+  const isDecoded = answer.isBase64Encoded && isBinaryAnswer(request, place.binaryMediaTypes);
+  return {
+    status: answer.status,
+    headers: [
+      ...withDefault(renameOwnHeaders(headers), 'Content-Type', 'application/json'),
+      ...ownHeaders(request, place),
+    ],
+    body: decodeBody({ body: answer.body, isBase64Encoded: isDecoded }),
+  };
+}
+
+/** By the first media type that the client accepts. */
+function isBinaryAnswer({ headers }: DoorRequest, binaryMediaTypes: readonly string[]): boolean {
+  if (binaryMediaTypes.includes('*/*')) return true;
+  const accepted = mediaTypeOf(firstValue(headers, 'accept')?.split(',', 1)[0]);
+  return accepted !== '' && binaryMediaTypes.length > 0 && isBinaryMediaType(accepted, binaryMediaTypes);
+}
+
+function renderFault(fault: FunctionFault, request: DoorRequest, { extendedRequestId }: RestApiPlace): DoorResponse {
+  const refuse = (status: number, message: string) =>
+    renderRestApiRefusal(status, 'InternalServerErrorException', message, request, extendedRequestId);
+  switch (fault.kind) {
+    case 'failed':
+      return refuse(502, 'Internal server error');
+    case 'throttled':
+    case 'unavailable':
+      return refuse(500, 'Internal server error');
+    case 'too-slow':
+      return refuse(504, 'Endpoint request timed out');
+    case 'event-too-large':
+      return renderRestApiRefusal(413, 'RequestTooLongException', 'Request Too Long', request, extendedRequestId);
+  }
+}
+
+function ownHeaders({ requestId, trace }: DoorRequest, { extendedRequestId }: RestApiPlace): readonly Header[] {
+  return [
+    ['x-amzn-RequestId', requestId],
+    ['x-amz-apigw-id', extendedRequestId],
+    ['X-Amzn-Trace-Id', trace],
+  ];
+}
+
+/** Six letters and digits, always the same for the same thing. */
+function shortId(text: string): string {
+  return Number.parseInt(createHash('sha256').update(text).digest('hex').slice(0, 11), 16).toString(36).slice(-6);
+}
+
+function fromEntries<Value>(entries: readonly (readonly [string, Value])[]): Record<string, Value> {
+  return Object.fromEntries(entries);
+}

@@ -1,0 +1,98 @@
+/** Event source mappings: input -> `event-sources/event-source-mappings.ts`, and back to AWS's JSON. */
+import type { EventSourceMapping, MappingMembers } from '../../event-sources/event-source-mappings.ts';
+import type { FunctionName, Scope } from '../../protocol/names.ts';
+import type { OperationInput } from '../../protocol/operations.ts';
+import { ServiceError } from '../../protocol/service-errors.ts';
+import type { LambdaApiDependencies, OperationHandlers } from './dependencies.ts';
+import { pageOf } from './dependencies.ts';
+import { resolveFunctionReference } from './references.ts';
+
+export function eventSourceOperations({
+  features,
+  eventSourceMappings: mappings,
+  findSourceProblem,
+}: LambdaApiDependencies): OperationHandlers {
+  const checkSource = (scope: Scope, arn: string | undefined, name: FunctionName, qualifier: string | undefined) => {
+    if (!arn?.startsWith('arn:') || arn.split(':')[2] !== 'sqs' || !features.directory.has(scope, name, qualifier))
+      return;
+    const { timeoutSeconds } = features.get(scope, name, qualifier).configuration;
+    const problem = findSourceProblem?.(arn, timeoutSeconds);
+    if (problem !== undefined) throw new ServiceError('InvalidParameterValueException', problem);
+  };
+  return {
+    CreateEventSourceMapping(input, { scope }) {
+      const { name, qualifier } = resolveFunctionReference(scope, input.FunctionName);
+      checkSource(scope, input.EventSourceArn, name, qualifier);
+      const mapping = mappings.create(
+        scope,
+        {
+          functionName: name,
+          qualifier,
+          eventSourceArn: input.EventSourceArn,
+          enabled: input.Enabled,
+          members: membersOf(input),
+        },
+        input.Tags ?? {},
+      );
+      return { body: renderMapping(mapping, 'Creating') };
+    },
+
+    UpdateEventSourceMapping(input, { scope }) {
+      const target = input.FunctionName && resolveFunctionReference(scope, input.FunctionName);
+      const before = mappings.get(scope, input.UUID).state;
+      const mapping = mappings.update(scope, input.UUID, {
+        functionName: target ? target.name : undefined,
+        qualifier: target ? target.qualifier : undefined,
+        enabled: input.Enabled,
+        members: membersOf(input),
+      });
+      const turned = mapping.state === 'Enabled' ? 'Enabling' : 'Disabling';
+      return { body: renderMapping(mapping, mapping.state === before ? 'Updating' : turned) };
+    },
+
+    GetEventSourceMapping: (input, { scope }) => ({ body: renderMapping(mappings.get(scope, input.UUID)) }),
+
+    DeleteEventSourceMapping: (input, { scope }) => ({
+      body: renderMapping(mappings.remove(scope, input.UUID), 'Deleting'),
+    }),
+
+    ListEventSourceMappings(input, { scope }) {
+      const target = input.FunctionName && resolveFunctionReference(scope, input.FunctionName);
+      const { items, nextMarker } = mappings.list(scope, {
+        ...pageOf(input),
+        eventSourceArn: input.EventSourceArn,
+        functionName: target ? target.name : undefined,
+      });
+      return { body: { NextMarker: nextMarker, EventSourceMappings: items.map((mapping) => renderMapping(mapping)) } };
+    },
+  };
+}
+
+/** Members that are no member of the mapping's own. */
+const HANDLED: ReadonlySet<string> = new Set(['FunctionName', 'EventSourceArn', 'Enabled', 'Tags', 'UUID']);
+
+function membersOf(
+  input: OperationInput<'CreateEventSourceMapping'> | OperationInput<'UpdateEventSourceMapping'>,
+): MappingMembers {
+  return Object.fromEntries(Object.entries(input).filter(([name]) => !HANDLED.has(name)));
+}
+
+/** `state` is what AWS calls a change that it has only begun; ours are done. */
+function renderMapping(mapping: EventSourceMapping, state?: string): Record<string, unknown> {
+  const isStream = mapping.source === 'kinesis' || mapping.source === 'dynamodb';
+  const { FilterCriteria, ...members } = mapping.members;
+  const filters = FilterCriteria as { readonly Filters?: readonly unknown[] } | undefined;
+  return {
+    UUID: mapping.uuid,
+    EventSourceArn: mapping.eventSourceArn,
+    EventSourceMappingArn: mapping.source === 'self-managed-kafka' ? undefined : mapping.arn,
+    FunctionArn: mapping.functionArn,
+    ...members,
+    // Recorded on AWS: criteria without filters are none.
+    FilterCriteria: filters?.Filters?.length ? filters : undefined,
+    LastModified: mapping.lastModifiedMs / 1000,
+    LastProcessingResult: mapping.source === 'sqs' ? undefined : 'No records processed',
+    State: state ?? mapping.state,
+    StateTransitionReason: isStream ? 'User action' : 'USER_INITIATED',
+  };
+}

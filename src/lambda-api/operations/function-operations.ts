@@ -1,0 +1,197 @@
+/** Create, read, update, publish and delete functions: input -> `functions/`, and back to AWS's JSON. */
+import type { CodeDraft, ConfigurationDraft, FunctionVersion } from '../../functions/function.ts';
+import type { OperationInput } from '../../protocol/operations.ts';
+import { QUOTAS } from '../../protocol/quotas.ts';
+import { ServiceError } from '../../protocol/service-errors.ts';
+import type { ApiCall } from '../../wire/api-call.ts';
+import { renderViolation } from '../input/parse-input.ts';
+import { readZip } from './code-source.ts';
+import type { ContentDownloads } from './content.ts';
+import type { LambdaApiDependencies, OperationHandlers } from './dependencies.ts';
+import { pageOf } from './dependencies.ts';
+import { resolveFunctionReference } from './references.ts';
+import { renderCode, renderConfiguration, renderListedConfiguration } from './shapes.ts';
+
+export function functionOperations(
+  dependencies: LambdaApiDependencies,
+  downloads: ContentDownloads,
+): OperationHandlers {
+  const { functions, features } = dependencies;
+  const locate = ({ baseUrl }: ApiCall, { code }: FunctionVersion) =>
+    code.digest && downloads.locate(baseUrl, code.digest);
+
+  return {
+    async CreateFunction(input, { scope }) {
+      const { name } = resolveFunctionReference(scope, input.FunctionName);
+      checkNameLength(name);
+      const version = await functions.create(scope, {
+        name,
+        packageType: input.PackageType ?? 'Zip',
+        architecture: input.Architectures?.[0] ?? 'x86_64',
+        configuration: configurationOf(input),
+        code: await codeOf(dependencies, input.Code),
+        publish: input.Publish ?? false,
+        tags: input.Tags ?? {},
+      });
+      if (input.CodeSigningConfigArn) features.codeSigning.attach(scope, name, input.CodeSigningConfigArn);
+      return { body: renderConfiguration(version) };
+    },
+
+    GetFunction(input, call) {
+      const { scope } = call;
+      const { name, qualifier } = resolveFunctionReference(scope, input.FunctionName, input.Qualifier);
+      const version = features.get(scope, name, qualifier);
+      const tags = functions.tags(scope, name);
+      const reserved = features.concurrency.reserved(scope, name);
+      return {
+        body: {
+          Configuration: renderConfiguration(version, { qualifier }),
+          Code: renderCode(version, locate(call, version)),
+          Tags: Object.keys(tags).length > 0 ? tags : undefined,
+          Concurrency: reserved === undefined ? undefined : { ReservedConcurrentExecutions: reserved },
+        },
+      };
+    },
+
+    GetFunctionConfiguration(input, { scope }) {
+      const { name, qualifier } = resolveFunctionReference(scope, input.FunctionName, input.Qualifier);
+      return { body: renderConfiguration(features.get(scope, name, qualifier), { qualifier }) };
+    },
+
+    ListFunctions(input, { scope }) {
+      const all = input.FunctionVersion === 'ALL';
+      const { items, nextMarker } = functions.list(scope, { ...pageOf(input), all });
+      return {
+        body: { NextMarker: nextMarker, Functions: items.map((version) => renderListedConfiguration(version, all)) },
+      };
+    },
+
+    async UpdateFunctionCode(input, { scope }) {
+      const { name } = resolveFunctionReference(scope, input.FunctionName);
+      const version = await functions.updateCode(scope, name, {
+        code: await codeOf(dependencies, input),
+        architecture: input.Architectures?.[0],
+        publish: input.Publish,
+        dryRun: input.DryRun,
+        revisionId: input.RevisionId,
+      });
+      return { body: renderConfiguration(version) };
+    },
+
+    async UpdateFunctionConfiguration(input, { scope }) {
+      const { name } = resolveFunctionReference(scope, input.FunctionName);
+      const version = await functions.updateConfiguration(scope, name, configurationOf(input), input.RevisionId);
+      return { body: renderConfiguration(version) };
+    },
+
+    DeleteFunction(input, { scope }) {
+      const { name, qualifier } = resolveFunctionReference(scope, input.FunctionName, input.Qualifier);
+      if (qualifier !== undefined) {
+        const aliases = features.aliases.pointingTo(scope, name, qualifier);
+        if (aliases.length > 0) {
+          throw new ServiceError(
+            'ResourceConflictException',
+            `Unable to delete version because the following aliases reference it: [${aliases.join(', ')}]`,
+          );
+        }
+      }
+      functions.delete(scope, name, qualifier);
+      if (qualifier !== undefined) features.forgetVersion(scope, name, qualifier);
+      return {};
+    },
+
+    async PublishVersion(input, { scope }) {
+      const { name } = resolveFunctionReference(scope, input.FunctionName);
+      const version = await functions.publishVersion(scope, name, {
+        codeSha256: input.CodeSha256,
+        revisionId: input.RevisionId,
+        description: input.Description,
+      });
+      return { body: renderConfiguration(version) };
+    },
+
+    ListVersionsByFunction(input, { scope }) {
+      const { name } = resolveFunctionReference(scope, input.FunctionName);
+      const { items, nextMarker } = functions.listVersions(scope, name, pageOf(input));
+      return {
+        body: { NextMarker: nextMarker, Versions: items.map((version) => renderListedConfiguration(version, true)) },
+      };
+    },
+  };
+}
+
+/** The model allows the length of an ARN; the service measures the name in it, and says so as if it were the model. */
+function checkNameLength(name: string): void {
+  const max = QUOTAS.functionNameLength;
+  if (name.length > max) {
+    const violation = renderViolation('functionName', name, `Member must have length less than or equal to ${max}`);
+    throw new ServiceError('InvalidParameterValueException', `1 validation error detected: ${violation}`);
+  }
+}
+
+async function codeOf(
+  dependencies: LambdaApiDependencies,
+  code: OperationInput<'CreateFunction'>['Code'] | OperationInput<'UpdateFunctionCode'>,
+): Promise<CodeDraft> {
+  if (code.ZipFile === undefined && code.ImageUri !== undefined) return { kind: 'image', imageUri: code.ImageUri };
+  return { kind: 'zip', ...(await readZip(dependencies, code, 'Please provide a source for function code.')) };
+}
+
+function configurationOf(
+  input: OperationInput<'CreateFunction'> | OperationInput<'UpdateFunctionConfiguration'>,
+): ConfigurationDraft {
+  return {
+    description: input.Description,
+    runtime: input.Runtime,
+    role: input.Role,
+    handler: input.Handler,
+    timeoutSeconds: input.Timeout,
+    memoryMib: checkMemory(input.MemorySize),
+    ephemeralStorageMib: input.EphemeralStorage?.Size,
+    environment: input.Environment && (input.Environment.Variables ?? {}),
+    layers: input.Layers,
+    tracingMode: input.TracingConfig?.Mode,
+    logging: input.LoggingConfig && {
+      ...(input.LoggingConfig.LogFormat && { format: input.LoggingConfig.LogFormat }),
+      ...(input.LoggingConfig.ApplicationLogLevel && {
+        applicationLogLevel: input.LoggingConfig.ApplicationLogLevel,
+      }),
+      ...(input.LoggingConfig.SystemLogLevel && { systemLogLevel: input.LoggingConfig.SystemLogLevel }),
+      ...(input.LoggingConfig.LogGroup && { logGroup: input.LoggingConfig.LogGroup }),
+    },
+    stored: Object.fromEntries(
+      STORED_MEMBERS.flatMap((name) => {
+        const value = (input as Readonly<Record<string, unknown>>)[name];
+        // Recorded on AWS: an empty DeadLetterConfig changes nothing; an empty TargetArn ends it.
+        const isNothing =
+          value === undefined || (name === 'DeadLetterConfig' && Object.keys(value as object).length === 0);
+        return isNothing ? [] : [[name, value]];
+      }),
+    ),
+  };
+}
+
+/** Kept and given back as they came. */
+const STORED_MEMBERS = [
+  'VpcConfig',
+  'DeadLetterConfig',
+  'KMSKeyArn',
+  'FileSystemConfigs',
+  'ImageConfig',
+  'SnapStart',
+  'TenancyConfig',
+  'DurableConfig',
+  'CapacityProviderConfig',
+] as const;
+
+/** The model allows more, which is for functions on instances of the account's own. */
+function checkMemory(memoryMib: number | undefined): number | undefined {
+  const { max } = QUOTAS.memoryMib;
+  if (memoryMib !== undefined && memoryMib > max) {
+    throw new ServiceError(
+      'InvalidParameterValueException',
+      `'MemorySize' value failed to satisfy constraint: Member must have value less than or equal to ${max}`,
+    );
+  }
+  return memoryMib;
+}

@@ -1,0 +1,68 @@
+/** PublishLayerVersion and its kin: input -> `layers/`, and back to AWS's JSON. */
+import type { LayerListRequest } from '../../layers/layers.ts';
+import { parseLayerVersionArn } from '../../protocol/names.ts';
+import type { OperationInput } from '../../protocol/operations.ts';
+import { readZip } from './code-source.ts';
+import type { ContentDownloads } from './content.ts';
+import type { LambdaApiDependencies, OperationHandlers } from './dependencies.ts';
+import { resolveLayerName, resourceNotFound } from './references.ts';
+import { renderLayerVersion, renderListedLayer, renderListedLayerVersion } from './shapes.ts';
+
+export function layerOperations(dependencies: LambdaApiDependencies, downloads: ContentDownloads): OperationHandlers {
+  const { layers } = dependencies;
+  return {
+    async PublishLayerVersion(input, { scope, baseUrl }) {
+      const { name } = resolveLayerName(scope, input.LayerName);
+      const layer = await layers.publish(scope, {
+        name,
+        description: input.Description ?? '',
+        compatibleRuntimes: input.CompatibleRuntimes,
+        compatibleArchitectures: input.CompatibleArchitectures,
+        licenseInfo: input.LicenseInfo,
+        ...(await readZip(dependencies, input.Content, 'Please provide a source for layer content.')),
+      });
+      return { body: renderLayerVersion(layer, downloads.locate(baseUrl, layer.digest)) };
+    },
+
+    GetLayerVersion(input, { scope, baseUrl }) {
+      const { name } = resolveLayerName(scope, input.LayerName);
+      const layer = layers.get(scope, name, input.VersionNumber);
+      return { body: renderLayerVersion(layer, downloads.locate(baseUrl, layer.digest)) };
+    },
+
+    GetLayerVersionByArn(input, { scope, baseUrl }) {
+      const reference = parseLayerVersionArn(input.Arn);
+      if (reference === undefined) throw resourceNotFound();
+      resolveLayerName(scope, input.Arn.slice(0, input.Arn.lastIndexOf(':')));
+      const layer = layers.get(scope, reference.name, reference.version);
+      return { body: renderLayerVersion(layer, downloads.locate(baseUrl, layer.digest)) };
+    },
+
+    ListLayers(input, { scope }) {
+      const { items, nextMarker } = layers.list(scope, pageOfLayers(input));
+      return { body: { NextMarker: nextMarker, Layers: items.map(renderListedLayer) } };
+    },
+
+    ListLayerVersions(input, { scope }) {
+      const { name } = resolveLayerName(scope, input.LayerName);
+      const { items, nextMarker } = layers.listVersions(scope, name, pageOfLayers(input));
+      return { body: { NextMarker: nextMarker, LayerVersions: items.map(renderListedLayerVersion) } };
+    },
+
+    /** Succeeds also when there is nothing to delete. */
+    DeleteLayerVersion(input, { scope }) {
+      const { name } = resolveLayerName(scope, input.LayerName);
+      layers.delete(scope, name, input.VersionNumber);
+      return {};
+    },
+  };
+}
+
+function pageOfLayers(input: OperationInput<'ListLayers'>): LayerListRequest {
+  return {
+    marker: input.Marker,
+    maxItems: input.MaxItems,
+    compatibleRuntime: input.CompatibleRuntime,
+    compatibleArchitecture: input.CompatibleArchitecture,
+  };
+}

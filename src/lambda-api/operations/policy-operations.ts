@@ -1,0 +1,81 @@
+/** Permissions of functions and of layer versions: input -> their policies, and back as AWS writes documents: as text. */
+import { renderPolicy } from '../../layers/resource-policy.ts';
+import { partitionOf, renderLayerVersionArn } from '../../protocol/names.ts';
+import { ServiceError } from '../../protocol/service-errors.ts';
+import type { LambdaApiDependencies, OperationHandlers } from './dependencies.ts';
+import { resolveFunctionReference, resolveLayerName } from './references.ts';
+
+export function policyOperations({ features: { policies }, layerPolicies }: LambdaApiDependencies): OperationHandlers {
+  return {
+    AddPermission(input, { scope }) {
+      const { name, qualifier } = resolveFunctionReference(scope, input.FunctionName, input.Qualifier);
+      const statement = policies.add(
+        scope,
+        name,
+        qualifier,
+        {
+          statementId: input.StatementId,
+          action: input.Action,
+          principal: input.Principal,
+          sourceArn: input.SourceArn,
+          sourceAccount: input.SourceAccount,
+          eventSourceToken: input.EventSourceToken,
+          principalOrgId: input.PrincipalOrgID,
+          functionUrlAuthType: input.FunctionUrlAuthType,
+          invokedViaFunctionUrl: input.InvokedViaFunctionUrl,
+        },
+        input.RevisionId,
+      );
+      return { body: { Statement: JSON.stringify(statement) } };
+    },
+
+    GetPolicy(input, { scope }) {
+      const { name, qualifier } = resolveFunctionReference(scope, input.FunctionName, input.Qualifier);
+      const policy = policies.get(scope, name, qualifier);
+      return { body: { Policy: renderPolicy(policy), RevisionId: policy.revisionId } };
+    },
+
+    RemovePermission(input, { scope }) {
+      const { name, qualifier } = resolveFunctionReference(scope, input.FunctionName, input.Qualifier);
+      policies.remove(scope, name, qualifier, input.StatementId, input.RevisionId);
+      return {};
+    },
+
+    AddLayerVersionPermission(input, { scope }) {
+      const { name } = resolveLayerName(scope, input.LayerName);
+      const version = checkLayerVersion(input.VersionNumber);
+      const statement = {
+        Sid: input.StatementId,
+        Effect: 'Allow',
+        Principal: /^\d{12}$/.test(input.Principal)
+          ? { AWS: `arn:${partitionOf(scope.region)}:iam::${input.Principal}:root` }
+          : input.Principal === '*'
+            ? '*'
+            : { AWS: input.Principal },
+        Action: input.Action,
+        Resource: renderLayerVersionArn(scope, name, version),
+        ...(input.OrganizationId && { Condition: { StringEquals: { 'aws:PrincipalOrgID': input.OrganizationId } } }),
+      };
+      const { revisionId } = layerPolicies.add(scope, name, version, statement, input.RevisionId);
+      return { body: { Statement: JSON.stringify(statement), RevisionId: revisionId } };
+    },
+
+    GetLayerVersionPolicy(input, { scope }) {
+      const { name } = resolveLayerName(scope, input.LayerName);
+      const policy = layerPolicies.get(scope, name, checkLayerVersion(input.VersionNumber));
+      return { body: { Policy: renderPolicy(policy), RevisionId: policy.revisionId } };
+    },
+
+    RemoveLayerVersionPermission(input, { scope }) {
+      const { name } = resolveLayerName(scope, input.LayerName);
+      const version = checkLayerVersion(input.VersionNumber);
+      layerPolicies.remove(scope, name, version, input.StatementId, input.RevisionId);
+      return {};
+    },
+  };
+}
+
+function checkLayerVersion(version: number): number {
+  if (version < 1) throw new ServiceError('InvalidParameterValueException', 'Layer Version Cannot be less than 1');
+  return version;
+}

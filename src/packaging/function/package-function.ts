@@ -1,0 +1,148 @@
+/**
+ * A folder -> a function's zip. Files go in as they are; TypeScript handlers are bundled by esbuild into one file each
+ * (`bundle-handlers.ts`) or, unbundled, every TypeScript file becomes the JavaScript beside which it lay
+ * (`strip-types.ts`). What stays out is said by `.lamellaignore`. The same folder gives the same bytes.
+ */
+import { readFile, stat } from 'node:fs/promises';
+import { basename, dirname, join, relative, resolve, sep } from 'node:path';
+import { OperatorError } from '../../operator-error.ts';
+import { QUOTAS } from '../../protocol/quotas.ts';
+import type { Progress } from '../npm-package.ts';
+import { entriesOfFolder, type WrittenZip, writeZip, type ZipEntry } from '../zip-writer.ts';
+import { type BundleOptions, bundleHandlers, findHandlerSource, isTypeScript } from './bundle-handlers.ts';
+import { IGNORE_FILE, type Ignores, parseIgnore } from './lamella-ignore.ts';
+import { stripTypes } from './strip-types.ts';
+
+export type FunctionPackageRequest = BundleOptions & {
+  /** The folder with the function's code. */
+  readonly directory: string;
+  /** The zip to write. */
+  readonly output: string;
+  /** `src/hello.handler`; without it the handler's file is looked for under the names that are common. */
+  readonly handlers?: readonly string[];
+  /** False: no bundle; TypeScript files lose their types one by one. */
+  readonly bundle: boolean;
+  readonly onProgress?: Progress;
+};
+
+export type FunctionPackage = {
+  readonly zip: WrittenZip;
+  /** Bytes of all files together, as AWS counts them against its limit. */
+  readonly unzippedBytes: number;
+  /** Bundles in the package, by their path in it. */
+  readonly bundles: readonly string[];
+  /** What is allowed and will hardly be meant. */
+  readonly remarks: readonly string[];
+};
+
+/**
+ * Writes the package. Throws `OperatorError`: `file-unreadable`, `file-unwritable`, `handler-source-missing`,
+ * `bundle-failed`, `package-too-large`.
+ */
+export async function packageFunction(request: FunctionPackageRequest): Promise<FunctionPackage> {
+  const directory = resolve(request.directory);
+  const ignores = parseIgnore(await readFile(join(directory, IGNORE_FILE), 'utf8').catch(() => ''));
+  const found = await readFolder(directory, resolve(request.output), ignores);
+  const { entries, bundles, missing = [] } = await build(request, directory, found, ignores);
+  const unzippedBytes = await sizeOf(entries);
+  if (unzippedBytes > QUOTAS.unzippedBytes) {
+    throw new OperatorError('package-too-large', {
+      directory: request.directory,
+      bytes: unzippedBytes,
+      limit: QUOTAS.unzippedBytes,
+    });
+  }
+  request.onProgress?.(`Writing ${basename(request.output)}`);
+  return {
+    zip: await writeZip(request.output, entries).catch((failure) => throwUnusable(failure, request.output, entries)),
+    unzippedBytes,
+    bundles,
+    remarks: [...remarksOn(entries), ...missing.map(remarkOnMissing)],
+  };
+}
+
+async function readFolder(directory: string, output: string, ignores: Ignores): Promise<ZipEntry[]> {
+  const stats = await stat(directory).catch((failure: Error) => {
+    throw new OperatorError('file-unreadable', { file: directory, reason: failure.message }, failure);
+  });
+  if (!stats.isDirectory()) throw new OperatorError('file-unreadable', { file: directory, reason: 'it is no folder' });
+  const own = relative(directory, output).split(sep).join('/');
+  const admits = (path: string, isFolder: boolean) => path !== own && !ignores(path, isFolder);
+  return entriesOfFolder(directory, { admits }).catch((failure: NodeJS.ErrnoException) => {
+    throw new OperatorError('file-unreadable', { file: failure.path ?? directory, reason: failure.message }, failure);
+  });
+}
+
+async function build(
+  request: FunctionPackageRequest,
+  directory: string,
+  found: readonly ZipEntry[],
+  ignores: Ignores,
+): Promise<{ entries: readonly ZipEntry[]; bundles: readonly string[]; missing?: readonly string[] }> {
+  const own = found.filter(({ path }) => !path.startsWith('node_modules/') && !path.includes('/node_modules/'));
+  const hasTypeScript = own.some(({ path }) => isTypeScript(path));
+  if (!hasTypeScript && request.handlers === undefined) return { entries: found, bundles: [] };
+  if (!request.bundle) {
+    request.onProgress?.('Removing types');
+    return { entries: await stripTypes(directory, found, request), bundles: [] };
+  }
+  const sources = findHandlerSource(
+    own.map(({ path }) => path),
+    request.handlers,
+  );
+  request.onProgress?.(`Bundling ${sources.join(', ')}`);
+  return bundleHandlers(directory, sources, found, ignores, request);
+}
+
+/** What kept an archive from being written: a file that cannot be read, or the archive itself. */
+function throwUnusable(failure: NodeJS.ErrnoException, output: string, entries: readonly ZipEntry[]): never {
+  if (failure.code === undefined) throw failure;
+  const isRead = failure.syscall !== 'mkdir';
+  const isSource = isRead && entries.some(({ content }) => content.kind === 'file' && content.source === failure.path);
+  const file = isSource ? String(failure.path) : output;
+  throw new OperatorError(isSource ? 'file-unreadable' : 'file-unwritable', { file, reason: failure.message }, failure);
+}
+
+function remarksOn(entries: readonly ZipEntry[]): string[] {
+  const remarks: string[] = [];
+  if (entries.length === 0) remarks.push('The package is empty: Lambda refuses it. Is everything ignored?');
+  const present = pathsOf(entries);
+  for (const { path, mode, content } of entries) {
+    if (path === 'bootstrap' && content.kind !== 'folder' && (mode & 0o111) === 0) {
+      remarks.push('bootstrap is not executable: Lambda will refuse to start it. Mend it with chmod +x bootstrap.');
+    }
+    if (content.kind === 'link' && leadsOut(path, content.target, present)) {
+      remarks.push(`${path} is a link to ${content.target}, which is not in the package: it will lead nowhere.`);
+    }
+  }
+  return remarks;
+}
+
+/** Of all entries, and of the folders that they lie in. */
+function pathsOf(entries: readonly ZipEntry[]): ReadonlySet<string> {
+  const paths = new Set<string>();
+  for (const { path } of entries) {
+    for (let end = path.length; end > 0; end = path.lastIndexOf('/', end - 1)) paths.add(path.slice(0, end));
+  }
+  return paths;
+}
+
+/** Absolute targets are left alone when they lie where Lambda has something. */
+function leadsOut(path: string, target: string, present: ReadonlySet<string>): boolean {
+  if (target.startsWith('/')) return !/^\/(opt|var\/task|tmp|usr|bin|lib|lib64|etc|dev|proc)(\/|$)/.test(target);
+  const inside = relative('/task', join('/task', dirname(path), target));
+  return inside !== '' && !present.has(inside);
+}
+
+function remarkOnMissing(name: string): string {
+  return `${name} is not installed, so it is not in the package: a layer must bring it, or the managed runtime.`;
+}
+
+async function sizeOf(entries: readonly ZipEntry[]): Promise<number> {
+  let total = 0;
+  for (const { content } of entries) {
+    if (content.kind === 'bytes') total += content.bytes.length;
+    else if (content.kind === 'file') total += (await stat(content.source)).size;
+  }
+  return total;
+}

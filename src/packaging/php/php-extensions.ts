@@ -1,0 +1,74 @@
+/**
+ * Which extension modules of a PHP build must be loaded for the ones asked for, and in which order. A module that uses
+ * another's symbols (pdo_mysql those of pdo and mysqlnd) needs it loaded before; the files say so themselves, so no
+ * list of PHP's extensions is kept here.
+ */
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ElfFile } from '../../elf/elf.ts';
+import { parseElf } from '../../elf/elf.ts';
+import { OperatorError } from '../../operator-error.ts';
+import type { PhpBinaries } from './php-installation.ts';
+
+export type PhpExtension = {
+  readonly name: string;
+  readonly path: string;
+  /** 0 if it needs no other module, otherwise one more than the deepest of those that it needs. */
+  readonly depth: number;
+};
+
+/**
+ * The modules for `asked`, with those that they need, in loading order. Names may be written as Composer or
+ * PHP write them (`ext-curl`, `Zend OPcache`); what is inside the binary is accepted and needs no module. Throws
+ * `OperatorError` `php-extension-unknown`.
+ */
+export async function resolveExtensions(
+  build: Pick<PhpBinaries, 'version' | 'builtIn' | 'modulesFolder'>,
+  binary: ElfFile,
+  asked: readonly string[],
+): Promise<PhpExtension[]> {
+  const folder = build.modulesFolder;
+  const modules = new Map<string, { readonly path: string; readonly elf: ElfFile }>();
+  for (const file of (await readdir(folder)).filter((name) => name.endsWith('.so')).sort()) {
+    const name = file.slice(0, -'.so'.length);
+    modules.set(name, { path: join(folder, file), elf: parseElf(await readFile(join(folder, file))) });
+  }
+  const ordered = new Map<string, PhpExtension>();
+  const add = (name: string): void => {
+    const module = modules.get(name);
+    if (module === undefined || ordered.has(name)) return;
+    const needed = modulesUsedBy(module.elf, binary, modules).filter((other) => other !== name);
+    for (const other of needed) add(other);
+    const depth = Math.max(0, ...needed.map((other) => (ordered.get(other)?.depth ?? 0) + 1));
+    ordered.set(name, { name, path: module.path, depth });
+  };
+  for (const name of [...new Set(asked.map(canonicalName))].sort()) {
+    if (!modules.has(name) && !build.builtIn.includes(name)) {
+      const known = [...modules.keys()].join(', ');
+      const builtIn = build.builtIn.join(', ');
+      throw new OperatorError('php-extension-unknown', { version: build.version, extension: name, known, builtIn });
+    }
+    add(name);
+  }
+  return [...ordered.values()];
+}
+
+function canonicalName(name: string): string {
+  return name
+    .trim()
+    .toLowerCase()
+    .replace(/^ext-/, '')
+    .replace(/^zend[ -]opcache$/, 'opcache');
+}
+
+function modulesUsedBy(
+  elf: ElfFile,
+  binary: ElfFile,
+  modules: ReadonlyMap<string, { readonly elf: ElfFile }>,
+): string[] {
+  // What the C++ compiler adds (templates, exceptions) is defined wherever it is used and says nothing.
+  const symbols = [...elf.wants].filter((symbol) => !binary.defines.has(symbol) && !/^(_Z|__cxa_|__gxx_)/.test(symbol));
+  return [...modules]
+    .filter(([, { elf: other }]) => symbols.some((symbol) => other.defines.has(symbol)))
+    .map(([name]) => name);
+}

@@ -1,0 +1,111 @@
+/**
+ * Builds a runtime layer for PHP: a PHP for Amazon Linux from its npm package (`php-builds.ts`), laid out so that it starts
+ * wherever glibc is not older than the layer says (`php-installation.ts`), and our runtime (`runtimes/php`) or the user's
+ * own bootstrap. No PHP is run and nothing is compiled, so the same input gives the same bytes.
+ *
+ *     /opt/bootstrap  /opt/bin/{php,php.ini}  /opt/lamella/{ext,lib,runtime}/
+ */
+import { basename, join, resolve } from 'node:path';
+import { compareVersions } from '../../elf/elf.ts';
+import { fetchNpmPackage } from '../npm-package.ts';
+import type { WrittenZip, ZipEntry } from '../zip-writer.ts';
+import { entriesOfFolder, sizeOfEntries, writeZip } from '../zip-writer.ts';
+import { findPhpBuild } from './php-builds.ts';
+import type { PhpInstallation, PhpSelection } from './php-installation.ts';
+import { planPhpInstallation } from './php-installation.ts';
+
+export type PhpLayerRequest = PhpSelection & {
+  /** `8.4`, or a full version that we know. */
+  readonly version: string;
+  readonly architecture?: string;
+  /** The file to pack as `/opt/bootstrap` in place of our runtime. It is made executable. */
+  readonly bootstrap?: string;
+  /** The zip to write. */
+  readonly output: string;
+  /** Where fetched packages are kept between builds. */
+  readonly cacheDir: string;
+};
+
+export type PhpLayer = Omit<PhpInstallation, 'entries' | 'modules'> & {
+  readonly zip: WrittenZip;
+  /** Bytes of all files together, as AWS counts them against its limit. */
+  readonly unzippedBytes: number;
+};
+
+/** As `runtimes/php/composer.json` says. With an older PHP a layer holds no runtime, unless the user brings one. */
+const RUNTIME_NEEDS_PHP = '8.2';
+const RUNTIME_FOLDER = resolve(import.meta.dirname, '../../../runtimes/php');
+
+/**
+ * Builds the layer into `output`. Throws `OperatorError`: `php-version-unknown`, `package-unavailable`,
+ * `package-damaged`, and those of planning an installation.
+ */
+export async function buildPhpLayer(request: PhpLayerRequest): Promise<PhpLayer> {
+  return writePhpLayer(await preparePhp({ ...request, root: '/opt' }), request);
+}
+
+/** Writes the layer of a PHP that was planned for /opt. */
+export async function writePhpLayer(
+  installation: PhpInstallation,
+  request: Pick<PhpLayerRequest, 'bootstrap' | 'output' | 'onProgress'>,
+): Promise<PhpLayer> {
+  const { phpVersion, extensions, libraries, standIns, expectedFromSystem, glibc } = installation;
+  const entries = [...installation.entries, ...(await bootstrapEntries(request, phpVersion))];
+  request.onProgress?.(`Writing ${basename(request.output)}`);
+  const unzippedBytes = await sizeOfEntries(entries);
+  const zip = await writeZip(request.output, entries);
+  return { zip, unzippedBytes, phpVersion, extensions, libraries, standIns, expectedFromSystem, glibc };
+}
+
+/** Everything that the layer holds, runtime included, without writing it anywhere. */
+export async function planPhpLayer(request: Omit<PhpLayerRequest, 'output'>): Promise<PhpInstallation> {
+  const installation = await preparePhp({ ...request, root: '/opt' });
+  const bootstrap = await bootstrapEntries(request, installation.phpVersion);
+  return { ...installation, entries: [...installation.entries, ...bootstrap] };
+}
+
+/** An installation, and the unpacked npm package that it comes from. */
+export type PreparedPhp = PhpInstallation & { readonly packageFolder: string };
+
+/** Plans a PHP that will lie below `root` (`/opt`, or any folder). */
+export async function preparePhp(
+  request: Omit<PhpLayerRequest, 'bootstrap' | 'output'> & { readonly root: string },
+): Promise<PreparedPhp> {
+  const { version, architecture, cacheDir, ...selection } = request;
+  const build = findPhpBuild(version, architecture);
+  const fetch = async (pinned: typeof build.package) => fetchNpmPackage(pinned, cacheDir, request.onProgress);
+  const packageFolder = await fetch(build.package);
+  const native = join(packageFolder, 'native');
+  const newer = build.newerLibraries;
+  const libraryFolder = (pinned: typeof build.package) => async () => join(await fetch(pinned), 'native/lib');
+  const binaries = {
+    ...build,
+    php: join(native, 'php/php'),
+    phpCgi: join(native, 'php/php-cgi'),
+    modulesFolder: join(native, 'php/modules'),
+    libraries: {
+      folders: [libraryFolder(build.package), ...build.libraryPackages.map(libraryFolder)],
+      preferred: new Map(newer?.sonames.map((soname) => [soname, libraryFolder(newer.package)])),
+    },
+  };
+  return { ...(await planPhpInstallation(binaries, selection)), packageFolder };
+}
+
+async function bootstrapEntries(
+  request: Pick<PhpLayerRequest, 'bootstrap' | 'onProgress'>,
+  phpVersion: string,
+): Promise<ZipEntry[]> {
+  const { bootstrap: own, onProgress } = request;
+  if (own !== undefined) return [{ path: 'bootstrap', mode: 0o755, content: { kind: 'file', source: own } }];
+  if (compareVersions(phpVersion, RUNTIME_NEEDS_PHP) < 0) {
+    onProgress?.(`PHP ${phpVersion} is too old for our runtime (${RUNTIME_NEEDS_PHP}): the layer holds PHP alone`);
+    return [];
+  }
+  return [
+    { path: 'bootstrap', mode: 0o755, content: { kind: 'file', source: join(RUNTIME_FOLDER, 'bootstrap') } },
+    ...(await entriesOfFolder(join(RUNTIME_FOLDER, 'src'), { prefix: 'lamella/runtime/' })).map((entry) => ({
+      ...entry,
+      mode: 0o644,
+    })),
+  ];
+}

@@ -1,0 +1,97 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parseElf } from '../../elf/elf.ts';
+import type { LibraryRequest } from './php-libraries.ts';
+import { collectLibraries } from './php-libraries.ts';
+
+const ARCHITECTURE = process.arch === 'arm64' ? 'arm64' : 'x86_64';
+
+describe('collectLibraries', () => {
+  let folder: string;
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'lamella-libraries-'));
+    mkdirSync(join(folder, 'own'));
+    mkdirSync(join(folder, 'system/lib'), { recursive: true });
+    library('own/libz.so.1', 'int old(void) { return 1; } int new(void) { return 2; }', {
+      versions: 'ZLIB_1.2.9 { global: old; };\nZLIB_99.1 { global: new; } ZLIB_1.2.9;',
+    });
+    library('own/libidle.so.1', 'int idle(void) { return 1; }');
+    library('system/lib/libfuture.so.1', '#include <stdlib.h>\nint future(void) { return arc4random(); }');
+    program('uses-old', 'old', ['own/libz.so.1', 'own/libidle.so.1']);
+    program('uses-new', 'new', ['own/libz.so.1']);
+    program('uses-future', 'future', ['system/lib/libfuture.so.1']);
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it('leaves to Amazon Linux 2023 what it has', async () => {
+    expect(await collect('uses-old', { base: 'al2023' })).toMatchObject({ carried: [], leftToSystem: ['libz.so.1'] });
+    expect(await collect('uses-old', { base: 'glibc' })).toMatchObject({ carried: ['libz.so.1'], leftToSystem: [] });
+  });
+
+  it('carries a library that Amazon Linux 2023 has only in an older version than is asked for', async () => {
+    expect(await collect('uses-new', { base: 'al2023' })).toMatchObject({ carried: ['libz.so.1'], leftToSystem: [] });
+  });
+
+  it('leaves out what a program asks for and does not use', async () => {
+    expect(parseElf(execFileSync('cat', [join(folder, 'uses-old')])).needed).toContain('libidle.so.1');
+    expect(await collect('uses-old', { base: 'glibc' })).toMatchObject({ unused: ['libidle.so.1'] });
+  });
+
+  it('refuses what needs a newer glibc than AWS has, unless that is asked for', async () => {
+    const future = { base: 'glibc', systemRoot: join(folder, 'system') } as const;
+    await expect(collect('uses-future', future)).rejects.toMatchObject({
+      code: 'library-too-new',
+      message: expect.stringMatching(/^uses-future needs libfuture\.so\.1, .* glibc 2\.36/),
+    });
+    expect(await collect('uses-future', { ...future, anyGlibc: true })).toMatchObject({ carried: ['libfuture.so.1'] });
+  });
+
+  it('refuses what would not start: a library that lacks a version', async () => {
+    library('own/libz.so.1', 'int old(void) { return 1; }', { versions: 'ZLIB_1.2.9 { global: old; };' });
+    await expect(collect('uses-new', { base: 'glibc' })).rejects.toMatchObject({
+      code: 'library-unsuitable',
+      message: expect.stringContaining('libz.so.1 (ZLIB_99.1)'),
+    });
+  });
+
+  it('refuses what needs a library that is nowhere', async () => {
+    rmSync(join(folder, 'system/lib/libfuture.so.1'));
+    await expect(collect('uses-future', { base: 'glibc' })).rejects.toMatchObject({
+      code: 'library-missing',
+      message: expect.stringContaining('libfuture.so.1'),
+    });
+  });
+
+  async function collect(name: string, request: Pick<LibraryRequest, 'base' | 'systemRoot' | 'anyGlibc'>) {
+    const { libraries, unused, leftToSystem } = await collectLibraries({
+      programs: [join(folder, name)],
+      architecture: ARCHITECTURE,
+      folders: [async () => join(folder, 'own')],
+      ...request,
+    });
+    return { carried: libraries.map(({ soname }) => soname), unused: [...unused], leftToSystem };
+  }
+
+  function library(path: string, source: string, { versions }: { versions?: string } = {}): void {
+    const script = versions === undefined ? [] : ['-Wl,--version-script=versions'];
+    writeFileSync(join(folder, 'versions'), versions ?? '');
+    compile(source, ['-shared', '-fPIC', `-Wl,-soname,${path.split('/').at(-1)}`, ...script, '-o', path]);
+  }
+
+  function program(name: string, uses: string, libraries: readonly string[]): void {
+    compile(`int ${uses}(void); int main(void) { return ${uses}(); }`, [
+      '-Wl,--no-as-needed',
+      '-o',
+      name,
+      ...libraries,
+    ]);
+  }
+
+  function compile(source: string, options: readonly string[]): void {
+    writeFileSync(join(folder, 'source.c'), source);
+    execFileSync('gcc', ['source.c', ...options], { cwd: folder, stdio: 'pipe' });
+  }
+});

@@ -1,0 +1,36 @@
+/**
+ * The extensions that a Composer project says it needs (`ext-*`): in its own composer.json, and in every package that its
+ * composer.lock would install for production. Nothing is guessed from the code.
+ */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { OperatorError } from '../../operator-error.ts';
+import { readComposerJson } from '../composer/composer-project.ts';
+
+export type ProjectExtensions = {
+  /** Without `ext-`, sorted. */
+  readonly extensions: readonly string[];
+  /** Whether a lock file said what the packages need; without one only the project itself was asked. */
+  readonly isLocked: boolean;
+};
+
+type Requiring = { readonly require?: Readonly<Record<string, unknown>> };
+
+/** Reads the project in `directory`. Throws `OperatorError` `composer-project-unreadable`. */
+export async function projectExtensions(directory: string): Promise<ProjectExtensions> {
+  const json = (await readComposerJson(directory)) as Requiring;
+  const lock = await readLock(join(directory, 'composer.lock'));
+  const requirements = [json, ...(lock?.packages ?? [])].flatMap(({ require }) => Object.keys(require ?? {}));
+  const names = requirements.flatMap((name) => /^ext-(.+)$/i.exec(name)?.[1]?.toLowerCase() ?? []);
+  return { extensions: [...new Set(names)].sort(), isLocked: lock !== undefined };
+}
+
+async function readLock(file: string): Promise<{ packages?: readonly Requiring[] } | undefined> {
+  const text = await readFile(file, 'utf8').catch(() => undefined);
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text) as { packages?: readonly Requiring[] };
+  } catch (failure) {
+    throw new OperatorError('composer-project-unreadable', { file, reason: (failure as Error).message }, failure);
+  }
+}

@@ -1,0 +1,56 @@
+/**
+ * A layer of a PHP that is compiled for it (`php-compile.ts`), as the published walkthrough makes one: the same kind of
+ * layer as from ready binaries. A build runs only where glibc is not older than where it was made: the layer says so,
+ * AWS or not.
+ */
+import { readdir, readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { compareVersions, parseElf } from '../../elf/elf.ts';
+import { OperatorError } from '../../operator-error.ts';
+import { AMAZON_LINUX_2023_GLIBC } from './amazon-linux-2023.ts';
+import { type CompiledPhp, compilePhp, type PhpCompilation } from './php-compile.ts';
+import type { PhpBinaries } from './php-installation.ts';
+import { planPhpInstallation } from './php-installation.ts';
+import type { PhpLayer, PhpLayerRequest } from './php-layer.ts';
+import { writePhpLayer } from './php-layer.ts';
+
+export type PhpSourceRequest = Omit<PhpLayerRequest, 'version' | 'architecture'> & PhpCompilation;
+
+export type PhpSourceLayer = PhpLayer & {
+  /** Inside the binary, as configure was told. */
+  readonly builtIn: readonly string[];
+  /** False if it asks for a newer glibc than Amazon Linux 2023 has. */
+  readonly runsOnAmazonLinux2023: boolean;
+};
+
+/** Compiles and packs. Throws `OperatorError`: those of compiling and of a layer, `php-cgi-missing`. */
+export async function buildPhpLayerFromSource(request: PhpSourceRequest): Promise<PhpSourceLayer> {
+  const compiled = await compilePhp(request);
+  const isServer = request.webServer ?? (request.variant !== undefined && request.variant !== 'lean');
+  if (isServer && compiled.phpCgi === undefined) throw new OperatorError('php-cgi-missing', {});
+  const binaries = await binariesOf(compiled, request);
+  const modules = (await readdir(compiled.modulesFolder)).flatMap((name) => /^(.+)\.so$/.exec(name)?.[1] ?? []);
+  // Somebody who compiles has chosen the extensions with configure's options.
+  const usual = modules.filter((name) => name !== 'opcache');
+  const selection = { ...request, root: '/opt', extensions: request.extensions ?? usual };
+  const layer = await writePhpLayer(await planPhpInstallation(binaries, selection), request);
+  return {
+    ...layer,
+    builtIn: compiled.builtIn,
+    runsOnAmazonLinux2023: compareVersions(layer.glibc, AMAZON_LINUX_2023_GLIBC) <= 0,
+  };
+}
+
+async function binariesOf(compiled: CompiledPhp, { rootfs }: PhpSourceRequest): Promise<PhpBinaries> {
+  const { version: fullVersion, php, phpCgi = '', modulesFolder, builtIn } = compiled;
+  return {
+    version: fullVersion.split('.').slice(0, 2).join('.'),
+    fullVersion,
+    architecture: parseElf(await readFile(php)).architecture,
+    php,
+    phpCgi,
+    modulesFolder,
+    builtIn,
+    libraries: { folders: [], anyGlibc: true, ...(rootfs !== undefined && { systemRoot: resolve(rootfs) }) },
+  };
+}

@@ -1,0 +1,115 @@
+/**
+ * Finds out which control groups this service may use, from the texts of /proc and what it may write. Changes nothing.
+ * Groups are only ever made below the service's own group, never at a hierarchy's root by name.
+ */
+import { accessSync, constants, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { CgroupSupport } from '../host/sandbox-host.ts';
+
+/** What is read of the system; a test hands in another. */
+export type CgroupSources = {
+  /** /proc/self/cgroup */
+  readonly membership: string;
+  /** /proc/self/mountinfo */
+  readonly mounts: string;
+  readonly readFile: (path: string) => string | undefined;
+  readonly isWritable: (path: string) => boolean;
+};
+
+/** The sources of this machine. */
+export function hostCgroupSources(): CgroupSources {
+  return {
+    membership: readText('/proc/self/cgroup') ?? '',
+    mounts: readText('/proc/self/mountinfo') ?? '',
+    readFile: readText,
+    isWritable(path) {
+      try {
+        accessSync(path, constants.W_OK);
+        return true;
+      } catch {
+        return false;
+      }
+    },
+  };
+}
+
+/** The best that there is: v2 with memory, else v1 with memory, else none and why. */
+export function detectCgroups(sources: CgroupSources): CgroupSupport {
+  const v2 = detectV2(sources);
+  if (v2.kind === 'v2') return v2;
+  const v1 = detectV1(sources);
+  if (v1.kind === 'v1') return v1;
+  return { kind: 'none', reason: `${v2.reason}; ${v1.reason}` };
+}
+
+type None = Extract<CgroupSupport, { kind: 'none' }>;
+
+function detectV2(sources: CgroupSources): Extract<CgroupSupport, { kind: 'v2' }> | None {
+  const own = ownFolder(sources, 'cgroup2', undefined);
+  if (own === undefined) return none('cgroup v2 is not mounted');
+  // The shell from which an earlier service was started still is where that one put it.
+  const folder = own.replace(/(\/lamella-[\d-]+\/service)+$/, '');
+  const controllers = (sources.readFile(join(folder, 'cgroup.controllers')) ?? '').trim().split(/\s+/);
+  if (!controllers.includes('memory')) return none(`cgroup v2 has no memory controller in ${folder}`);
+  const needed = ['', 'cgroup.procs', 'cgroup.subtree_control'].map((name) => join(folder, name));
+  const refused = needed.find((path) => !sources.isWritable(path));
+  if (refused !== undefined) return none(`cgroup v2 is not handed over to us: ${refused} is not writable`);
+  return { kind: 'v2', folder, controllers };
+}
+
+function detectV1(sources: CgroupSources): Extract<CgroupSupport, { kind: 'v1' }> | None {
+  const writable = (controller: string): string | undefined => {
+    const folder = ownFolder(sources, 'cgroup', controller);
+    return folder !== undefined && sources.isWritable(folder) ? folder : undefined;
+  };
+  const memory = writable('memory');
+  if (memory === undefined) {
+    const folder = ownFolder(sources, 'cgroup', 'memory');
+    return none(folder === undefined ? 'cgroup v1 has no memory hierarchy' : `${folder} (cgroup v1) is not writable`);
+  }
+  return { kind: 'v1', memory, cpu: writable('cpu') };
+}
+
+/** The service's own group in a hierarchy, as a folder; undefined if the hierarchy is not mounted where we can see it. */
+function ownFolder({ membership, mounts }: CgroupSources, type: string, controller: string | undefined) {
+  const path = membership
+    .split('\n')
+    .map((line) => /^\d+:([^:]*):(.*)$/.exec(line))
+    .find((match) => (controller === undefined ? match?.[1] === '' : match?.[1]?.split(',').includes(controller)))?.[2];
+  if (path === undefined) return undefined;
+  const mount = mounts
+    .split('\n')
+    .map(parseMount)
+    .find((it) => it?.type === type && (controller === undefined || it.options.includes(controller)));
+  if (mount === undefined) return undefined;
+  // A container may see only its own part of the tree, mounted as if it were all.
+  const inside = mount.root === '/' ? path : path.startsWith(mount.root) ? path.slice(mount.root.length) : '/';
+  return join(mount.point, inside);
+}
+
+type MountLine = { readonly root: string; readonly point: string; readonly type: string; readonly options: string[] };
+
+/** One line of mountinfo: id parent dev root point options [tags] - type source super-options. */
+function parseMount(line: string): MountLine | undefined {
+  const [left, right] = line.split(' - ');
+  const [, , , root, point] = (left ?? '').split(' ');
+  const [type, , options] = (right ?? '').split(' ');
+  if (root === undefined || point === undefined || type === undefined) return undefined;
+  return { root, point: unescapeMount(point), type, options: (options ?? '').split(',') };
+}
+
+function unescapeMount(path: string): string {
+  return path.replace(/\\(\d{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
+}
+
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+function none(reason: string): None {
+  return { kind: 'none', reason };
+}

@@ -1,0 +1,100 @@
+/**
+ * Version 2 by its files: a folder with files of those names stands for the kernel's, since a test cannot have a part
+ * of the real tree everywhere. Where it can, test/sandbox/resources.test.ts and lifetimes.test.ts use it; on Linux 6.1
+ * they pass as root and as an ordinary user with a group handed over.
+ */
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../clock.ts';
+import { openCgroupsV2 } from './cgroup-v2.ts';
+
+describe('cgroup version 2', () => {
+  let folder: string;
+
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'lamella-cgroup-'));
+    writeFileSync(join(folder, 'cgroup.procs'), '4242\n');
+    writeFileSync(join(folder, 'cgroup.events'), 'populated 1\n');
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  const open = () => openCgroupsV2({ kind: 'v2', folder, controllers: ['cpu', 'memory', 'pids'] }, systemClock);
+  const service = (): string => join(folder, readdirSync(folder).find((name) => name.startsWith('lamella-')) ?? '');
+  const read = (path: string): string => readFileSync(join(service(), path), 'utf8');
+
+  it('moves the processes of our group into a leaf and hands the controllers down', () => {
+    open();
+    expect(read('service/cgroup.procs')).toBe('4242');
+    expect(readFileSync(join(folder, 'cgroup.subtree_control'), 'utf8')).toBe('+memory');
+    expect(read('cgroup.subtree_control')).toBe('+memory');
+  });
+
+  it('puts everybody back at the end, and leaves nothing', async () => {
+    const cgroups = open();
+    const own = service();
+    await cgroups.close();
+    expect(readFileSync(join(folder, 'cgroup.subtree_control'), 'utf8')).toBe('-memory');
+    expect(readFileSync(join(folder, 'cgroup.procs'), 'utf8')).toBe('4242');
+    // In place of the kernel's files, which go with their folder.
+    expect(readdirSync(join(folder, own.slice(folder.length + 1)))).toEqual(['cgroup.subtree_control', 'service']);
+  });
+
+  it('leaves the controllers to another service that still has groups there', async () => {
+    const [first, second] = [open(), open()];
+    await first.close();
+    expect(readFileSync(join(folder, 'cgroup.subtree_control'), 'utf8')).toBe('+memory');
+    await second.close();
+  });
+
+  it('moves nobody at the root of the whole tree', () => {
+    rmSync(join(folder, 'cgroup.events'));
+    open();
+    expect(existsSync(join(service(), 'service', 'cgroup.procs'))).toBe(false);
+    expect(readFileSync(join(folder, 'cgroup.subtree_control'), 'utf8')).toBe('+memory');
+  });
+
+  it('gives each sandbox a group of its own with its limits', () => {
+    const cgroups = open();
+    const [first, second] = [cgroups.createGroup(), cgroups.createGroup()];
+    expect(first.joinFiles).toEqual([join(service(), '0', 'cgroup.procs')]);
+    second.setMemoryLimit(128 * 1024 * 1024);
+    second.setCpuQuota(0.5);
+    expect(read('1/memory.max')).toBe('134217728');
+    expect(read('1/memory.swap.max')).toBe('0');
+    expect(read('1/cpu.max')).toBe('10000 20000');
+    second.setCpuQuota(undefined);
+    expect(read('1/cpu.max')).toBe('max 20000');
+  });
+
+  it('reads peak, cache, kernel memory and kills', () => {
+    const group = open().createGroup();
+    const put = (name: string, text: string) => writeFileSync(join(service(), '0', name), text);
+    put('memory.peak', '90000000\n');
+    put('memory.current', '1000\n');
+    put('memory.stat', 'anon 5\nfile 7000\nkernel 300\nshmem 2000\npgfault 10\nthp_fault_alloc 1\n');
+    put('memory.events', 'low 0\noom 3\noom_kill 2\n');
+    expect(group.memoryCounters()).toMatchObject({ peak: 90_000_000, fileCache: 5000, kernel: 300 });
+    expect(group.memoryCounters()?.touched).toBeGreaterThan(2 * 1024 * 1024);
+    expect(group.outOfMemoryKills()).toBe(2);
+  });
+
+  it('remembers the highest it has seen where the kernel has no peak', () => {
+    const group = open().createGroup();
+    const current = join(service(), '0', 'memory.current');
+    writeFileSync(current, '5000\n');
+    expect(group.peakMemory()).toBe(5000);
+    writeFileSync(current, '3000\n');
+    expect(group.peakMemory()).toBe(5000);
+  });
+
+  it('removes the folder of a service that is gone, and not that of one that lives', () => {
+    open();
+    const alive = service();
+    const dead = alive.replace(/-\d+-\d+-\d+$/, '-4194305-1-0');
+    mkdirSync(join(dead, '3'), { recursive: true });
+    open();
+    expect([existsSync(dead), existsSync(alive)]).toEqual([false, true]);
+  });
+});

@@ -1,0 +1,62 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { afterEach, describe, expect, it } from 'vitest';
+import { FakeClock } from '../../../test/support/fake-clock.ts';
+import { createMemoryGuard } from './memory-guard.ts';
+
+const MB = 1024 * 1024;
+const children = new Set<ReturnType<typeof spawn>>();
+afterEach(() => {
+  for (const child of children) child.kill('SIGKILL');
+  children.clear();
+});
+
+/** A process that holds so much, and says so. */
+async function holding(bytes: number): Promise<ReturnType<typeof spawn>> {
+  const code = `const held = Buffer.alloc(${bytes}, 1); console.log(held.length); setInterval(() => held, 1e6)`;
+  const child = spawn(process.execPath, ['-e', code], { stdio: ['ignore', 'pipe', 'inherit'] });
+  children.add(child);
+  await once(child.stdout, 'data');
+  return child;
+}
+
+describe('the memory guard', () => {
+  it('kills the largest when the processes together hold too much', async () => {
+    const [small, large] = await Promise.all([holding(10 * MB), holding(200 * MB)]);
+    const clock = new FakeClock();
+    const guard = createMemoryGuard({
+      clock,
+      limitBytes: 220 * MB,
+      processIds: () => [small, large].flatMap(({ pid }) => pid ?? []),
+      onLook: () => {},
+    });
+    const ended = once(large, 'exit');
+    guard.watch();
+    expect(guard.kills()).toBe(0);
+    clock.advance(100);
+    expect(await ended).toEqual([null, 'SIGKILL']);
+    expect(guard.kills()).toBeGreaterThan(0);
+    expect(small.exitCode ?? small.signalCode).toBeNull();
+    guard.rest();
+  });
+
+  it('leaves alone who stays below, and looks seldom while much is left', async () => {
+    const child = await holding(10 * MB);
+    const clock = new FakeClock();
+    let looks = 0;
+    const guard = createMemoryGuard({
+      clock,
+      limitBytes: 1024 * MB,
+      processIds: () => [child.pid ?? 0],
+      onLook: () => looks++,
+    });
+    guard.watch();
+    for (let tick = 0; tick < 100; tick++) clock.advance(10);
+    expect(guard.kills()).toBe(0);
+    expect(looks).toBeGreaterThan(5);
+    expect(looks).toBeLessThan(15);
+    guard.rest();
+    clock.advance(1000);
+    expect(looks).toBeLessThan(15);
+  });
+});

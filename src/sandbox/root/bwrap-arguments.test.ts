@@ -1,0 +1,74 @@
+import { describe, expect, it } from 'vitest';
+import type { SandboxSpec } from '../sandbox.ts';
+import type { HostRoot } from './bwrap-arguments.ts';
+import { bwrapArguments } from './bwrap-arguments.ts';
+
+const ROOT: HostRoot = {
+  programs: [
+    { path: '/usr', kind: 'folder' },
+    { path: '/bin', kind: 'link', to: 'usr/bin' },
+    { path: '/lib', kind: 'folder' },
+  ],
+  etc: '/run/etc',
+  etcFolders: ['ssl/certs'],
+};
+const FILES = { passwd: '/run/p', group: '/run/g', hosts: '/run/h' };
+const SPEC: SandboxSpec = {
+  id: 'a',
+  slot: 3,
+  mounts: [
+    { source: '/data/code', target: '/var/task', access: 'read-only' },
+    { source: '/data/tmp', target: '/tmp', access: 'read-write' },
+  ],
+  hosts: {},
+  workingDirectory: '/var/task',
+  memoryLimitBytes: undefined,
+  limits: { openFiles: 1024, processes: 742 },
+};
+
+describe('bwrapArguments', () => {
+  const args = (spec = SPEC, uid?: number, volume?: string): string =>
+    bwrapArguments(spec, volume, ROOT, FILES, uid).join(' ');
+
+  it('shows the host’s programs as the host has them, links as links', () => {
+    expect(args()).toContain('--ro-bind /usr /usr --symlink usr/bin /bin --ro-bind /lib /lib');
+  });
+
+  it('mounts the volume where the spec wants it', () => {
+    expect(args()).not.toContain('/run/volume');
+    const spec: SandboxSpec = { ...SPEC, volume: { target: '/scratch', sizeBytes: 1 } };
+    expect(args(spec, undefined, '/run/volume')).toContain('--bind /run/volume /scratch');
+  });
+
+  it('makes a user namespace only for an ordinary user', () => {
+    expect(args()).not.toContain('--unshare-user');
+    expect(args(SPEC, 1051)).toContain('--unshare-user --uid 1051 --gid 1051');
+  });
+
+  it('mounts what the spec says, with the access it says', () => {
+    expect(args()).toContain('--ro-bind /data/code /var/task');
+    expect(args()).toContain('--bind /data/tmp /tmp');
+  });
+
+  it('makes the folders above a mount readable for all', () => {
+    const mounts = [{ source: '/efs', target: '/mnt/efs/a', access: 'read-write' }] as const;
+    expect(args({ ...SPEC, mounts })).toContain('--dir /mnt --dir /mnt/efs --bind /efs /mnt/efs/a');
+  });
+
+  it('has /var/task and /opt also where nothing is mounted', () => {
+    expect(args({ ...SPEC, mounts: [] })).toContain('--dir /var/task --dir /opt');
+  });
+
+  it('makes the root read-only after everything has its place', () => {
+    expect(args()).toMatch(/--remount-ro \/ --chdir \/var\/task$/);
+  });
+
+  it('dies with its parent and has no capabilities', () => {
+    expect(args()).toContain('--die-with-parent --cap-drop ALL');
+  });
+
+  it.each(['tmp', '/', '/tmp/../etc', '/a/./b', ''])('refuses the mount target %j', (target) => {
+    const mounts = [{ source: '/x', target, access: 'read-only' }] as const;
+    expect(() => args({ ...SPEC, mounts })).toThrow('plain absolute path');
+  });
+});

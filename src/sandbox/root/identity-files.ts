@@ -1,0 +1,32 @@
+/**
+ * The few files of /etc that differ between sandboxes (who the function is, the names of its environment), kept on
+ * disk once per distinct content, so that opening the next sandbox of the same slot writes nothing.
+ */
+import { createHash } from 'node:crypto';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { SandboxSpec } from '../sandbox.ts';
+import type { IdentityFiles } from './bwrap-arguments.ts';
+import { renderGroup, renderHosts, renderPasswd } from './etc-files.ts';
+
+/** Gives the files for a sandbox whose processes have `uid` inside. Their folder goes with the run directory. */
+export type IdentityFileCache = (uid: number, hosts: SandboxSpec['hosts']) => IdentityFiles;
+
+export function createIdentityFileCache(folder: string): IdentityFileCache {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const written = new Map<string, string>();
+  const fileWith = (text: string): string => {
+    const known = written.get(text);
+    if (known !== undefined) return known;
+    const file = join(folder, createHash('sha256').update(text).digest('hex').slice(0, 32));
+    writeFileSync(file, text);
+    chmodSync(file, 0o644);
+    written.set(text, file);
+    return file;
+  };
+  return (uid, hosts) => ({
+    passwd: fileWith(renderPasswd(uid)),
+    group: fileWith(renderGroup(uid)),
+    hosts: fileWith(renderHosts(hosts)),
+  });
+}

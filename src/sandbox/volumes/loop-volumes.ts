@@ -1,0 +1,310 @@
+/**
+ * Volumes as ext4 file systems in sparse files. They are mounted in a mount namespace of their own, kept by a shell
+ * that dies with the service: then nothing remains of the mounts, their loop devices and their files, however the
+ * service ended. The files have no name any more once they are mounted.
+ *
+ * Making a file system takes long, so there is one template for each size, which is copied; and volumes are mounted
+ * ahead of need, because a cold start has no time for it. When many are needed at once, several are mounted at a time.
+ */
+import assert from 'node:assert/strict';
+import { closeSync, ftruncateSync, mkdirSync, openSync, rmdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Log } from '../../log.ts';
+import type { SandboxTools, VolumeTools } from '../host/sandbox-host.ts';
+import type { Child } from '../process/spawn.ts';
+import { runTool, startChild } from '../process/spawn.ts';
+import type { Volume, Volumes } from './volumes.ts';
+
+export type LoopVolumesMeans = {
+  readonly tools: SandboxTools & VolumeTools;
+  readonly log: Log;
+  readonly folder: string;
+  readonly usualBytes: number | undefined;
+  /** Where volumes come from when the kernel refuses one. */
+  readonly spare: Volumes;
+};
+
+const BLOCK = 4096;
+/** What a file system needs for itself, beyond the room that is wanted. Sparse, so it may be generous. */
+const OVERHEAD = { share: 0.05, bytes: 4 * 1024 * 1024 };
+/** Blocks for the map of a file that has become fragmented, so that the last byte of the room can be used. */
+const SLACK_BLOCKS = 16;
+/** Volumes kept ready: of the usual size, and of each other size that was asked for lately. */
+const READY = { usual: 2, other: 1 };
+const OTHER_SIZES = 3;
+
+/** How many volumes are mounted at once: to wait for a loop device takes longer than to work on it. */
+const MOST_WORKERS = 8;
+
+/** No journal and no barriers: nothing here is to survive a crash. Tables are empty because the file is. */
+const MOUNT_OPTIONS = 'loop,nosuid,nodev,noatime,noinit_itable,nobarrier';
+
+/** Serves one request a line; the answer is a line too, `ok` or what went wrong. */
+const KEEPER = `
+mount_copy() { # template, image, folder
+  "$CP" --sparse=always "$1" "$2" && "$MOUNT" -t ext4 -o ${MOUNT_OPTIONS} "$2" "$3"
+}
+CP=$1 MOUNT=$2 UMOUNT=$3
+cd "$4" || exit
+echo ready
+while read -r verb volume template; do
+  case $verb in
+    mount) words=$(mount_copy "$template.img" "$volume.img" "$volume" 2>&1) ;;
+    unmount) words=$("$UMOUNT" -l "$volume" 2>&1) ;;
+  esac && echo ok || echo failed: $words
+done`;
+
+/** Starts the keeper, and prepares volumes of the usual size in the background. */
+export function startLoopVolumes(means: LoopVolumesMeans): Volumes {
+  const { tools, log, folder, usualBytes } = means;
+  const keeper = startKeeper(tools, folder);
+  /** Names of templates by size. */
+  const templates = new Map<number, Promise<string>>();
+  const ready = new Map<number, Promise<Volume>[]>();
+  /** Sizes to keep ready, the one asked for last at the end. */
+  const sizes = new Set<number>();
+  const removals = new Set<Promise<void>>();
+  let count = 0;
+  let isClosed = false;
+  let hasWarned = false;
+
+  const templateOf = (sizeBytes: number): Promise<string> => {
+    const template = templates.get(sizeBytes) ?? makeTemplate(tools, folder, sizeBytes);
+    templates.set(sizeBytes, template);
+    return template;
+  };
+  const make = async (sizeBytes: number): Promise<Volume> => {
+    try {
+      const volume = await mountCopy(keeper, folder, await templateOf(sizeBytes), `${count++}`);
+      return { folder: join(folder, volume), remove: () => remove(volume) };
+    } catch (failure) {
+      if (!hasWarned && !isClosed)
+        log.warn({ err: failure }, 'a volume cannot be made; folders without a limit take their place');
+      hasWarned = true;
+      return means.spare.take(sizeBytes);
+    }
+  };
+  const remove = (volume: string): Promise<void> => {
+    const removal = unmount(keeper, folder, volume)
+      .catch((failure: unknown) => {
+        if (!isClosed) log.warn({ err: failure }, 'a volume could not be removed');
+      })
+      .finally(() => removals.delete(removal));
+    removals.add(removal);
+    return removal;
+  };
+  const refill = (sizeBytes: number): void => {
+    if (isClosed || !sizes.has(sizeBytes)) return;
+    const waiting = ready.get(sizeBytes) ?? [];
+    ready.set(sizeBytes, waiting);
+    if (waiting.length >= (sizeBytes === usualBytes ? READY.usual : READY.other)) return;
+    const volume = make(sizeBytes);
+    waiting.push(volume);
+    // One after the other: there is no hurry.
+    void volume.then(() => refill(sizeBytes));
+  };
+  const remember = (sizeBytes: number): void => {
+    sizes.delete(sizeBytes);
+    sizes.add(sizeBytes);
+    const others = [...sizes].filter((size) => size !== usualBytes);
+    for (const forgotten of others.slice(0, Math.max(0, others.length - OTHER_SIZES))) {
+      sizes.delete(forgotten);
+      for (const volume of ready.get(forgotten)?.splice(0) ?? []) void volume.then((it) => it.remove());
+    }
+  };
+  void keeper.started.then(() => {
+    if (usualBytes === undefined) return;
+    sizes.add(usualBytes);
+    refill(usualBytes);
+  });
+
+  return {
+    ready: keeper.started,
+    entry: [tools.nsenter, `--mount=/proc/${keeper.pid}/ns/mnt`, '--'],
+    take(sizeBytes) {
+      remember(sizeBytes);
+      const volume = ready.get(sizeBytes)?.shift() ?? make(sizeBytes);
+      void volume.then(() => refill(sizeBytes));
+      return volume;
+    },
+    async close() {
+      isClosed = true;
+      // All mounts, their devices and files go with its namespace: one by one, hundreds of them take seconds.
+      await keeper.end();
+      await Promise.allSettled([...[...ready.values()].flat(), ...removals]);
+    },
+  };
+}
+
+/** Makes one small volume and removes it again; answers what went wrong, undefined if nothing did. */
+export async function tryLoopVolume(tools: SandboxTools & VolumeTools, folder: string): Promise<string | undefined> {
+  const keeper = startKeeper(tools, folder);
+  try {
+    await keeper.started;
+    const volume = await mountCopy(keeper, folder, await makeTemplate(tools, folder, 8 * 1024 * 1024), 'trial');
+    await unmount(keeper, folder, volume);
+    return undefined;
+  } catch (failure) {
+    return (failure as Error).message;
+  } finally {
+    await keeper.end();
+  }
+}
+
+interface Keeper {
+  readonly pid: number;
+  readonly started: Promise<void>;
+  /** Rejects when it could not be done. */
+  ask(request: string): Promise<void>;
+  /** Ends it, whatever it is working on. */
+  end(): Promise<void>;
+}
+
+/** One who works on a request at a time. */
+interface Worker extends Pick<Keeper, 'started' | 'ask' | 'end'> {
+  readonly child: Child;
+}
+
+/** The first worker holds the namespace and stays; others come to help while there is more than one request. */
+function startKeeper(tools: SandboxTools & VolumeTools, folder: string): Keeper {
+  // What the host mounts later is seen inside; what is mounted inside is not seen by the host.
+  const first = startWorker(tools, folder, [tools.unshare, '--mount', '--propagation', 'slave', '--']);
+  const idle = [first];
+  const all = new Set(idle);
+  const queue: ((worker: Worker) => void)[] = [];
+  const help = (): void => {
+    let worker: Worker;
+    try {
+      worker = startWorker(tools, folder, [tools.nsenter, `--mount=/proc/${first.child.pid}/ns/mnt`, '--']);
+    } catch {
+      return; // No more processes can be had; those there are do it all, later.
+    }
+    all.add(worker);
+    void worker.started.then(() => giveBack(worker));
+  };
+  const giveBack = (worker: Worker): void => {
+    // A helper that could not start, or died, has had its request; the first one goes on with the rest.
+    if (worker !== first && worker.child.exit() !== undefined) {
+      all.delete(worker);
+      return;
+    }
+    const next = queue.shift();
+    if (next) next(worker);
+    else if (worker === first) idle.push(worker);
+    else {
+      all.delete(worker);
+      void worker.end();
+    }
+  };
+  const take = (): Promise<Worker> => {
+    const worker = idle.pop();
+    if (worker) return Promise.resolve(worker);
+    if (all.size < MOST_WORKERS && first.child.exit() === undefined) help();
+    return new Promise((resolve) => queue.push(resolve));
+  };
+  return {
+    pid: first.child.pid,
+    started: first.started,
+    async ask(request) {
+      const worker = await take();
+      try {
+        await worker.ask(request);
+      } finally {
+        giveBack(worker);
+      }
+    },
+    async end() {
+      await Promise.all([...all].map((worker) => worker.end()));
+    },
+  };
+}
+
+function startWorker(tools: SandboxTools & VolumeTools, folder: string, entry: readonly string[]): Worker {
+  const shell = [tools.sh, '-c', KEEPER, tools.sh, tools.cp, tools.mount, tools.umount, folder];
+  const child: Child = startChild(
+    tools.setpriv,
+    ['--pdeathsig', 'KILL', ...entry, ...shell],
+    ['pipe', 'pipe', 'ignore'],
+  );
+  const [requests, answers] = child.pipes;
+  assert(requests && answers, 'a worker has pipes');
+  let answer: (line: string) => void = () => {};
+  const started = new Promise<void>((resolve) => {
+    answer = () => resolve();
+  });
+  let text = '';
+  answers.on('data', (chunk: Buffer) => {
+    const lines = (text + chunk.toString()).split('\n');
+    text = lines.pop() ?? '';
+    for (const line of lines) answer(line);
+  });
+  const gone = 'failed: the keeper of the volumes has ended';
+  void child.exited.then(() => answer(gone));
+  return {
+    child,
+    started,
+    ask(request) {
+      return new Promise((resolve, reject) => {
+        answer = (line) => (line === 'ok' ? resolve() : reject(new Error(line.replace('failed: ', ''))));
+        if (child.exit() !== undefined) return answer(gone);
+        requests.write(`${request}\n`);
+      });
+    },
+    async end() {
+      child.signal('SIGKILL');
+      await child.exited;
+    },
+  };
+}
+
+/** Mounts a copy of a template; answers its name. */
+async function mountCopy(keeper: Keeper, folder: string, template: string, volume: string): Promise<string> {
+  mkdirSync(join(folder, volume));
+  try {
+    await keeper.ask(`mount ${volume} ${template}`);
+    return volume;
+  } catch (failure) {
+    rmdirSync(join(folder, volume));
+    throw failure;
+  } finally {
+    rmSync(join(folder, `${volume}.img`), { force: true });
+  }
+}
+
+async function unmount(keeper: Keeper, folder: string, volume: string): Promise<void> {
+  await keeper.ask(`unmount ${volume}`);
+  rmdirSync(join(folder, volume));
+}
+
+/** Formats a file so that exactly `sizeBytes` can be written into it; answers its name. */
+async function makeTemplate(tools: VolumeTools, folder: string, sizeBytes: number): Promise<string> {
+  const name = `template-${sizeBytes}`;
+  const image = join(folder, `${name}.img`);
+  const bytes = Math.ceil((sizeBytes * (1 + OVERHEAD.share) + OVERHEAD.bytes) / BLOCK) * BLOCK;
+  const fd = openSync(image, 'w', 0o600);
+  ftruncateSync(fd, bytes);
+  closeSync(fd);
+  const format = ['-q', '-F', '-b', `${BLOCK}`, '-m', '0', '-i', '16384'];
+  const features = ['-O', '^has_journal,^resize_inode,metadata_csum,extent', '-E', 'lazy_itable_init=1,nodiscard'];
+  await must(tools.mkfs, [...format, ...features, image]);
+  // As a function finds /tmp: empty, and everybody's.
+  for (const change of ['rmdir lost+found', 'set_inode_field <2> mode 041777']) {
+    await must(tools.debugfs, ['-w', '-R', change, image]);
+  }
+  const free = Number(/^Free blocks:\s*(\d+)/m.exec(await must(tools.dumpe2fs, ['-h', image]))?.[1]);
+  const reserved = free - keptByKernel(bytes / BLOCK) - Math.ceil(sizeBytes / BLOCK) - SLACK_BLOCKS;
+  assert(reserved >= 0, 'a file system has more room than is wanted');
+  await must(tools.tune2fs, ['-r', `${reserved}`, image]);
+  return name;
+}
+
+/** ext4 keeps a fiftieth of the blocks, but no more than 4096, from everybody. */
+function keptByKernel(blocks: number): number {
+  return Math.min(Math.floor(blocks / 50), 4096);
+}
+
+async function must(tool: string, args: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await runTool(tool, args);
+  if (code !== 0) throw new Error(`${tool} says: ${stderr.trim()}`);
+  return stdout;
+}

@@ -1,0 +1,118 @@
+/**
+ * S3, as far as Lambda's users need it: buckets and objects on this machine, so that code can be deployed from a bucket
+ * and functions can read and write one. Settings of buckets are stored and have no effect; nobody evaluates policies.
+ */
+import { createHash } from 'node:crypto';
+import { readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Clock } from '../../clock.ts';
+import { BodyFailure } from '../../http/body.ts';
+import type { Log } from '../../log.ts';
+import { OperatorError } from '../../operator-error.ts';
+import { findS3Operation, partOf, S3_BUCKET_SETTINGS } from '../../protocol/s3-operations.ts';
+import type { Database } from '../../storage/database.ts';
+import type { ApiCall, ServiceHandler } from '../../wire/api-call.ts';
+import { BUCKET_OPERATIONS, createBucket, listBuckets, SETTING_OPERATIONS } from './s3-buckets.ts';
+import { existingObject, OBJECT_OPERATIONS } from './s3-objects.ts';
+import type { S3Store } from './s3-store.ts';
+import { createS3Store } from './s3-store.ts';
+import { parseTarget, S3Error, sendS3Error } from './s3-wire.ts';
+
+/** What came of reading an object: its bytes, or S3's error. */
+export type ObjectContent = { readonly bytes: Buffer } | { readonly errorCode: string; readonly errorMessage: string };
+
+export type S3Api = {
+  readonly handle: ServiceHandler;
+  /** A whole object, as Lambda reads code from a bucket. */
+  readObject(bucket: string, key: string, versionId?: string): Promise<ObjectContent>;
+  /** Stores an object of JSON, as Lambda does with what it reports. @throws S3Error */
+  writeObject(bucket: string, key: string, content: Buffer): Promise<void>;
+};
+
+export type S3ApiOptions = {
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** The data folder; objects are kept in a folder `s3` of it. */
+  readonly root: string;
+};
+
+/** Answers for S3. */
+export function createS3Api({ database, clock, log, root }: S3ApiOptions): S3Api {
+  const store = createS3Store({ database, clock, directory: join(root, 's3') });
+  return {
+    async handle(call) {
+      call.response.setHeader('x-amz-request-id', call.requestId);
+      try {
+        await perform(call, store);
+      } catch (failure) {
+        if (failure instanceof BodyFailure && failure.reason === 'aborted') return;
+        if (call.response.headersSent) throw failure;
+        const error = errorOf(failure);
+        if (error === undefined) log.error({ err: failure, requestId: call.requestId }, 'S3 failed');
+        sendS3Error(call, error ?? new S3Error('InternalError'));
+      }
+    },
+    async readObject(name, key, versionId) {
+      try {
+        const bucket = store.bucket(name);
+        if (bucket === undefined) throw new S3Error('NoSuchBucket');
+        return { bytes: await readFile(existingObject(store, bucket, key, versionId).path ?? '') };
+      } catch (failure) {
+        if (!(failure instanceof S3Error)) throw failure;
+        return { errorCode: failure.code, errorMessage: failure.message };
+      }
+    },
+    async writeObject(name, key, content) {
+      const bucket = store.bucket(name);
+      if (bucket === undefined) throw new S3Error('NoSuchBucket', { BucketName: name });
+      const received = store.receivingPath();
+      await writeFile(received, content, { mode: 0o600 });
+      const path = store.keptPath();
+      await rename(received, path);
+      const etag = createHash('md5').update(content).digest('hex');
+      const file = { path, size: content.length, etag };
+      await store.put(bucket, { key, file, headers: { 'content-type': 'application/json' }, tags: {} });
+    },
+  };
+}
+
+async function perform(call: ApiCall, store: S3Store): Promise<void> {
+  const method = call.request.method ?? 'GET';
+  const { bucket: name, key, query } = parseTarget(call.request.url ?? '/', call.request.headers.host ?? '');
+  const on = name === undefined ? 'service' : key === undefined ? 'bucket' : 'object';
+  const part = partOf(query);
+  const isCopy = call.request.headers['x-amz-copy-source'] !== undefined;
+  const operation = findS3Operation(method, on, part, isCopy);
+  if (operation === 'ListBuckets' || name === undefined) {
+    if (operation === undefined) throw notOffered(call);
+    listBuckets(call, store);
+    return;
+  }
+  if (operation === 'CreateBucket') return createBucket(call, store, name);
+  const bucket = store.bucket(name);
+  if (bucket === undefined) throw new S3Error('NoSuchBucket', { BucketName: name });
+  if (key === undefined) {
+    const handler =
+      (operation && BUCKET_OPERATIONS[operation as keyof typeof BUCKET_OPERATIONS]) ??
+      (part !== undefined && Object.hasOwn(S3_BUCKET_SETTINGS, part) ? SETTING_OPERATIONS[method]?.(part) : undefined);
+    if (handler === undefined) throw notOffered(call);
+    await handler({ call, store, bucket, query });
+  } else {
+    const handler = operation && OBJECT_OPERATIONS[operation as keyof typeof OBJECT_OPERATIONS];
+    if (handler === undefined) throw notOffered(call);
+    await handler({ call, store, bucket, key, query });
+  }
+}
+
+function notOffered({ request }: ApiCall): S3Error {
+  return new S3Error('NotImplemented', {}, `Lamella does not offer the S3 operation ${request.method} ${request.url}`);
+}
+
+function errorOf(failure: unknown): S3Error | undefined {
+  if (failure instanceof S3Error) return failure;
+  if (failure instanceof BodyFailure) return new S3Error('EntityTooLarge');
+  if (failure instanceof URIError) return new S3Error('InvalidURI');
+  if (failure instanceof OperatorError) return new S3Error('InternalError', {}, `${failure.message} ${failure.remedy}`);
+  return undefined;
+}

@@ -1,0 +1,169 @@
+/**
+ * What SNS refuses, and in which words. Pure. Recorded on AWS by LocalStack's test suite (2025-10) where the words are not
+ * documented.
+ */
+
+import { parseQueueArn } from '../../protocol/arn.ts';
+import { parseFunctionReference } from '../../protocol/names.ts';
+import { SNS_QUOTAS, SNS_SUBSCRIPTION_ATTRIBUTES } from '../../protocol/sns-operations.ts';
+import type { MessageAttributes, MessageAttributeValue } from '../../queues/message-attributes.ts';
+import { QueryError } from '../../wire/query-protocol.ts';
+import { findNestedProperty, findPolicyProblem } from './sns-filter.ts';
+
+type Texts = Readonly<Record<string, string>>;
+
+export function invalid(what: string): QueryError {
+  return new QueryError('InvalidParameter', 400, `Invalid parameter: ${what}`);
+}
+
+/** @throws QueryError for what is no ARN of a topic, or of a subscription */
+export function checkArn(name: 'TopicArn' | 'TargetArn' | 'SubscriptionArn', arn: string): void {
+  if (name === 'SubscriptionArn' && arn === '') throw invalid(`${name} Reason: no value for required parameter`);
+  const elements = arn.split(':').length;
+  if (elements < 6) throw invalid(`${name} Reason: An ARN must have at least 6 elements, not ${elements}`);
+  const isOfTopic = /^arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_.-]+(:.*)?$/.test(arn);
+  if (name === 'SubscriptionArn') {
+    if (!isOfTopic || elements < 7) throw invalid('SubscriptionId');
+  } else if (!isOfTopic) throw invalid(`${name} Reason: ${arn} is not the ARN of a topic`);
+}
+
+/** @throws QueryError for a batch that is not even looked into */
+export function checkBatch(entries: readonly { readonly Id: string; readonly Message: string }[]): void {
+  const refuse = (code: string, message: string) => new QueryError(code, 400, message);
+  const ids = entries.map(({ Id }) => Id);
+  if (ids.length === 0) throw refuse('EmptyBatchRequest', "The batch request doesn't contain any entries.");
+  if (ids.length > SNS_QUOTAS.batchEntries) {
+    throw refuse('TooManyEntriesInBatchRequest', 'The batch request contains more entries than permissible.');
+  }
+  const about = 'The Id of a batch entry in the batch request';
+  for (const id of ids) {
+    if (id.length > 80) throw refuse('InvalidBatchEntryId', `${about} is too long: ${id}`);
+    if (!/^[A-Za-z0-9_-]*$/.test(id))
+      throw refuse('InvalidBatchEntryId', `${about} contains an impermissible character: ${id}`);
+  }
+  if (new Set(ids).size < ids.length) {
+    throw refuse('BatchEntryIdsNotDistinct', 'Two or more batch entries in the request have the same Id.');
+  }
+}
+
+/** @throws QueryError for messages that are too long together, by the sum of their bytes */
+export function checkBatchSize(bytes: number): void {
+  if (bytes > SNS_QUOTAS.messageBytes) {
+    const message = 'The length of all the messages put together is more than the limit.';
+    throw new QueryError('BatchRequestTooLong', 400, message);
+  }
+}
+
+/** @throws QueryError */
+export function checkMessageAttributes(attributes: MessageAttributes): void {
+  for (const [name, value] of Object.entries(attributes)) {
+    checkAttributeName(name);
+    checkAttributeValue(name, value);
+  }
+}
+
+function checkAttributeName(name: string): void {
+  if (name.length > 256) throw badAttribute('Length of message attribute name must be less than 256 bytes.');
+  const odd = /[^A-Za-z0-9_.-]/.exec(name)?.[0];
+  if (odd !== undefined) {
+    throw badAttribute(
+      `Invalid non-alphanumeric character '#x${odd.charCodeAt(0).toString(16).toUpperCase()}' was found in the message ` +
+        'attribute name. Can only include alphanumeric characters, hyphens, underscores, or dots.',
+    );
+  }
+  const place = name.startsWith('.') ? 'starting' : name.endsWith('.') ? 'ending' : undefined;
+  if (place !== undefined) throw badAttribute(`Invalid message attribute name ${place} with character '.' was found.`);
+  if (name.includes('..')) throw badAttribute("Message attribute name can not have successive '.' character.");
+}
+
+function checkAttributeValue(name: string, { DataType, StringValue, BinaryValue }: MessageAttributeValue): void {
+  const about = `The message attribute '${name}'`;
+  // Lists are a type of SNS's own.
+  const kind = DataType === 'String.Array' ? 'String' : /^(String|Number|Binary)(\..{1,249})?$/.exec(DataType)?.[1];
+  if (kind === undefined) {
+    throw badAttribute(
+      `${about} has an invalid message attribute type, the set of supported type prefixes is Binary, Number, and String.`,
+    );
+  }
+  const [value, other, field] =
+    kind === 'Binary' ? [BinaryValue, StringValue, 'Binary'] : [StringValue, BinaryValue, 'String'];
+  if (!value && other) throw badAttribute(`${about} with type '${DataType}' must use field '${field}'.`);
+  if (!value) {
+    throw badAttribute(
+      `${about} must contain non-empty message attribute value for message attribute type '${DataType}'.`,
+    );
+  }
+  if (kind === 'Number' && Number.isNaN(Number(value))) {
+    throw badAttribute(`Could not cast message attribute '${name}' value to number.`);
+  }
+}
+
+function badAttribute(message: string): QueryError {
+  return new QueryError('ParameterValueInvalid', 400, message);
+}
+
+/** @throws QueryError */
+export function checkEndpoint(protocol: string, endpoint: string): 'lambda' | 'sqs' {
+  if (protocol === 'lambda') {
+    if (endpoint.startsWith('arn:') && parseFunctionReference(endpoint) !== undefined) return protocol;
+    throw invalid('Endpoint Reason: FunctionArn or Alias Arn must be valid');
+  }
+  if (protocol === 'sqs') {
+    if (parseQueueArn(endpoint) !== undefined) return protocol;
+    throw invalid('SQS endpoint ARN');
+  }
+  if (['http', 'https', 'email', 'email-json', 'sms', 'application', 'firehose'].includes(protocol)) {
+    throw invalid(`Protocol Reason: Lamella delivers to lambda and sqs, not to ${protocol}`);
+  }
+  throw invalid(`Amazon SNS does not support this protocol string: ${protocol}`);
+}
+
+/**
+ * Checks attributes of a subscription as `present` with `given`. `about` stands before what is wrong: `Attributes Reason: `
+ * where several are given.
+ * @throws QueryError
+ */
+export function checkSubscriptionAttributes(given: Texts, present: Texts, about: string): void {
+  for (const [name, value] of Object.entries(given)) {
+    requireKnown(SNS_SUBSCRIPTION_ATTRIBUTES, name);
+    const problem = problemOf(name, value);
+    if (problem !== undefined) throw invalid(`${about}${name}: ${problem}`);
+  }
+  const { FilterPolicy, FilterPolicyScope } = { ...present, ...given };
+  if (FilterPolicy && FilterPolicyScope !== 'MessageBody' && findNestedProperty(FilterPolicy) !== undefined) {
+    throw invalid(`${about}Filter policy scope MessageAttributes does not support nested filter policy`);
+  }
+}
+
+function problemOf(name: string, value: string): string | undefined {
+  switch (name) {
+    case 'RawMessageDelivery':
+      return /^(true|false)$/i.test(value) ? undefined : `Invalid value [${value}]. Must be true or false.`;
+    case 'FilterPolicyScope':
+      return value === 'MessageAttributes' || value === 'MessageBody'
+        ? undefined
+        : `Invalid value [${value}]. Please use either MessageBody or MessageAttributes`;
+    case 'FilterPolicy':
+      return value === '' ? undefined : findPolicyProblem(value);
+    case 'RedrivePolicy':
+      return value === '' ? undefined : redriveProblem(value);
+    default:
+      return undefined;
+  }
+}
+
+function redriveProblem(text: string): string | undefined {
+  try {
+    const { deadLetterTargetArn } = JSON.parse(text) as { readonly deadLetterTargetArn?: unknown };
+    return typeof deadLetterTargetArn === 'string' && parseQueueArn(deadLetterTargetArn)
+      ? undefined
+      : 'deadLetterTargetArn is an invalid arn';
+  } catch {
+    return 'failed to parse JSON.';
+  }
+}
+
+/** @throws QueryError */
+export function requireKnown(known: readonly string[], name: string): void {
+  if (!known.includes(name)) throw invalid('AttributeName');
+}

@@ -1,0 +1,55 @@
+/** Filter policies of subscriptions: by the attributes of a message, or by its body. Pure. */
+import { createEventPattern, InvalidPattern } from '../../protocol/event-pattern.ts';
+import type { MessageAttributes } from '../../queues/message-attributes.ts';
+import type { Publication, Subscription } from './sns-topics.ts';
+
+/** https://docs.aws.amazon.com/sns/latest/dg/subscription-filter-policy-constraints.html */
+const MOST_KEYS = 5;
+
+/** Whether a subscription takes a message. A message that is no JSON satisfies no policy of its body. */
+export function isWanted(
+  { attributes: { FilterPolicy, FilterPolicyScope } }: Pick<Subscription, 'attributes'>,
+  { message, attributes }: Pick<Publication, 'message' | 'attributes'>,
+): boolean {
+  if (!FilterPolicy) return true;
+  const pattern = createEventPattern(JSON.parse(FilterPolicy));
+  if (FilterPolicyScope !== 'MessageBody') return pattern.matches(valuesOf(attributes));
+  try {
+    return pattern.matches(JSON.parse(message));
+  } catch {
+    return false;
+  }
+}
+
+/** Why a text is no filter policy; undefined when it is one. */
+export function findPolicyProblem(text: string): string | undefined {
+  try {
+    const policy: unknown = JSON.parse(text);
+    createEventPattern(policy);
+    const keys = Object.keys(policy as object).length;
+    return keys > MOST_KEYS ? `Filter policy can not have more than ${MOST_KEYS} keys` : undefined;
+  } catch (failure) {
+    return failure instanceof InvalidPattern ? failure.message : 'failed to parse JSON.';
+  }
+}
+
+/** The first property of a policy that has properties of its own; undefined when there is none. */
+export function findNestedProperty(text: string): string | undefined {
+  const policy = JSON.parse(text) as Readonly<Record<string, unknown>>;
+  return Object.keys(policy).find((name) => name !== '$or' && !Array.isArray(policy[name]));
+}
+
+/** Numbers as numbers, `String.Array`s as lists. */
+function valuesOf(attributes: MessageAttributes): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(
+    Object.entries(attributes).map(([name, { DataType, StringValue = '' }]) => {
+      if (DataType.startsWith('Number')) return [name, Number(StringValue)];
+      if (DataType !== 'String.Array') return [name, StringValue];
+      try {
+        return [name, JSON.parse(StringValue)];
+      } catch {
+        return [name, StringValue];
+      }
+    }),
+  );
+}

@@ -1,0 +1,83 @@
+/**
+ * Queues by their ARN, for those of Lamella's parts that use SQS as Lambda does: event source mappings, dead-letter
+ * queues, destinations, topics. Here the queues of this service; `remote-queues.ts` offers the same of another one.
+ */
+
+import { parseQueueArn } from '../../protocol/arn.ts';
+import type { MessageAttributes } from '../../queues/message-attributes.ts';
+import { deadLetterArnOf } from '../../queues/redrive-policy.ts';
+import { SqsError } from '../../queues/sqs-error.ts';
+import type { SqsMessage, SqsMessages } from './sqs-messages.ts';
+import type { SqsQueue, SqsQueues } from './sqs-queues.ts';
+import { attributeOf, numberOf } from './sqs-queues.ts';
+
+export type GatewayReceiveRequest = {
+  readonly count: number;
+  readonly waitSeconds: number;
+  readonly signal: AbortSignal;
+};
+
+/** All reject with the reason when the queue cannot be reached. */
+export type QueueGateway = {
+  send(arn: string, message: GatewayMessage): Promise<void>;
+  receive(arn: string, request: GatewayReceiveRequest): Promise<SqsMessage[]>;
+  remove(arn: string, receiptHandles: readonly string[]): Promise<void>;
+  /** Shows what was taken again. */
+  release(arn: string, receiptHandles: readonly string[]): Promise<void>;
+  /** For how long the queue hides what was taken. */
+  visibilitySeconds(arn: string): Promise<number>;
+  /** ARN of its dead-letter queue. */
+  deadLetterArn(arn: string): Promise<string | undefined>;
+};
+
+export type GatewayMessage = {
+  readonly body: string;
+  readonly attributes: MessageAttributes;
+  readonly traceId: string | undefined;
+};
+
+export function createQueueGateway({
+  sqsQueues,
+  sqsMessages,
+}: {
+  sqsQueues: SqsQueues;
+  sqsMessages: SqsMessages;
+}): QueueGateway {
+  const queueAt = (arn: string): SqsQueue => {
+    const target = parseQueueArn(arn);
+    if (target === undefined) throw new SqsError('QueueDoesNotExist', `${arn} is no ARN of a queue.`);
+    return sqsQueues.get(target.scope, target.name);
+  };
+  return {
+    async send(arn, { body, attributes, traceId }) {
+      const queue = queueAt(arn);
+      await sqsMessages.send(queue, [
+        {
+          body,
+          attributes,
+          systemAttributes: {},
+          delaySeconds: undefined,
+          traceHeader: traceId,
+          senderId: queue.scope.account,
+        },
+      ]);
+    },
+    receive: async (arn, { count, waitSeconds, signal }) =>
+      sqsMessages.receive(queueAt(arn), { count, waitSeconds, signal, visibilitySeconds: undefined }),
+    remove: async (arn, receiptHandles) => sqsMessages.remove(queueAt(arn), receiptHandles),
+    async release(arn, receiptHandles) {
+      const queue = queueAt(arn);
+      for (const handle of receiptHandles) {
+        await sqsMessages.changeVisibility(queue, handle, 0).catch((failure: unknown) => {
+          // Its time was over by itself.
+          if (!(failure instanceof SqsError)) throw failure;
+        });
+      }
+    },
+    visibilitySeconds: async (arn) => numberOf(queueAt(arn), 'VisibilityTimeout'),
+    async deadLetterArn(arn) {
+      const policy = attributeOf(queueAt(arn), 'RedrivePolicy');
+      return policy === undefined ? undefined : deadLetterArnOf(policy);
+    },
+  };
+}

@@ -1,0 +1,268 @@
+/**
+ * SQS's queues: which there are, and how each is set. Standard queues only; a FIFO queue is refused by name. What is in
+ * them is in `sqs-messages.ts`.
+ */
+import type { Clock } from '../../clock.ts';
+import { parseQueueArn, renderQueueArn } from '../../protocol/arn.ts';
+import type { Scope } from '../../protocol/names.ts';
+import { SQS_ATTRIBUTES } from '../../protocol/sqs-operations.ts';
+import type { Redrive } from '../../queues/queue-store.ts';
+import { invalidParameter, missingParameter, SqsError } from '../../queues/sqs-error.ts';
+import type { Database } from '../../storage/database.ts';
+
+export type SqsQueue = {
+  readonly scope: Scope;
+  readonly name: string;
+  readonly arn: string;
+  /** Where its messages lie in the store. */
+  readonly key: string;
+  readonly createdMs: number;
+  readonly modifiedMs: number;
+  /** Only what was set. */
+  readonly attributes: QueueAttributes;
+  readonly tags: Readonly<Record<string, string>>;
+};
+
+export type QueueAttributes = Readonly<Record<string, string>>;
+
+export type NumericAttribute = {
+  [Name in keyof typeof SQS_ATTRIBUTES]: (typeof SQS_ATTRIBUTES)[Name] extends { default: string } ? Name : never;
+}[keyof typeof SQS_ATTRIBUTES];
+
+export type SqsQueues = {
+  /** A queue of that name with the same attributes is given back as it is. */
+  create(scope: Scope, name: string, attributes: QueueAttributes, tags: Readonly<Record<string, string>>): SqsQueue;
+  find(scope: Scope, name: string): SqsQueue | undefined;
+  findByArn(arn: string): SqsQueue | undefined;
+  /** @throws SqsError QueueDoesNotExist */
+  get(scope: Scope, name: string): SqsQueue;
+  /** Sets what is given and keeps the rest; an empty document is no document. */
+  setAttributes(queue: SqsQueue, attributes: QueueAttributes): void;
+  setTags(queue: SqsQueue, tags: Readonly<Record<string, string>>): void;
+  remove(queue: SqsQueue): void;
+  /** By name. */
+  list(scope: Scope, prefix: string, after: string, count: number): SqsQueue[];
+  everywhere(): SqsQueue[];
+  /** Queues that give up on messages in favour of this one. */
+  sourcesOf(queue: SqsQueue): SqsQueue[];
+};
+
+export const SQS_KEY_PREFIX = 'sqs/';
+
+type Row = {
+  region: string;
+  account: string;
+  name: string;
+  created_ms: number;
+  modified_ms: number;
+  attributes: string;
+  tags: string;
+};
+
+export function createSqsQueues({ database, clock }: { database: Database; clock: Clock }): SqsQueues {
+  const ofQueue = 'region = :region AND account = :account AND name = :name';
+  const sql = {
+    insert: database.prepare(
+      'INSERT INTO sqs_queue VALUES (:region, :account, :name, :nowMs, :nowMs, :attributes, :tags)',
+    ),
+    find: database.prepare<Row>(`SELECT * FROM sqs_queue WHERE ${ofQueue}`),
+    setAttributes: database.prepare(
+      `UPDATE sqs_queue SET attributes = :attributes, modified_ms = :nowMs WHERE ${ofQueue}`,
+    ),
+    setTags: database.prepare(`UPDATE sqs_queue SET tags = :tags WHERE ${ofQueue}`),
+    remove: database.prepare(`DELETE FROM sqs_queue WHERE ${ofQueue}`),
+    list: database.prepare<Row>(
+      `SELECT * FROM sqs_queue WHERE region = :region AND account = :account AND name > :after
+         AND substr(name, 1, length(:prefix)) = :prefix ORDER BY name LIMIT :count`,
+    ),
+    everywhere: database.prepare<Row>('SELECT * FROM sqs_queue ORDER BY account, region, name'),
+  };
+  const nowMs = () => Math.trunc(clock.epochMs());
+
+  const queues: SqsQueues = {
+    create(scope, name, attributes, tags) {
+      checkName(name, attributes);
+      const found = queues.find(scope, name);
+      if (found !== undefined) {
+        const different = Object.keys(attributes).find(
+          (attribute) => attributeOf(found, attribute) !== attributes[attribute],
+        );
+        if (different === undefined) return found;
+        throw new SqsError(
+          'QueueNameExists',
+          `A queue already exists with the same name and a different value for attribute ${different}`,
+        );
+      }
+      checkAttributes(queues, scope, name, attributes);
+      sql.insert.run({
+        region: scope.region,
+        account: scope.account,
+        name,
+        nowMs: nowMs(),
+        attributes: JSON.stringify(settled(attributes)),
+        tags: JSON.stringify(tags),
+      });
+      return queues.get(scope, name);
+    },
+    find({ region, account }, name) {
+      const row = sql.find.get({ region, account, name });
+      return row && queueOf(row);
+    },
+    findByArn(arn) {
+      const target = parseQueueArn(arn);
+      return target && queues.find(target.scope, target.name);
+    },
+    get(scope, name) {
+      const queue = queues.find(scope, name);
+      if (queue === undefined) throw new SqsError('QueueDoesNotExist', 'The specified queue does not exist.');
+      return queue;
+    },
+    setAttributes({ scope, name, attributes: present }, attributes) {
+      checkAttributes(queues, scope, name, attributes);
+      sql.setAttributes.run({
+        region: scope.region,
+        account: scope.account,
+        name,
+        nowMs: nowMs(),
+        attributes: JSON.stringify(settled({ ...present, ...attributes })),
+      });
+    },
+    setTags: ({ scope: { region, account }, name }, tags) =>
+      void sql.setTags.run({ region, account, name, tags: JSON.stringify(tags) }),
+    remove: ({ scope: { region, account }, name }) => void sql.remove.run({ region, account, name }),
+    list: ({ region, account }, prefix, after, count) =>
+      sql.list.all({ region, account, prefix, after, count }).map(queueOf),
+    everywhere: () => sql.everywhere.all().map(queueOf),
+    sourcesOf: ({ arn, scope }) =>
+      queues.list(scope, '', '', 1_000_000).filter((queue) => redriveTarget(queue)?.deadLetterTargetArn === arn),
+  };
+  return queues;
+}
+
+/** What a queue is set to, or SQS's default; undefined for what has none. */
+export function attributeOf({ attributes }: SqsQueue, name: string): string | undefined {
+  if (attributes[name] !== undefined) return attributes[name];
+  const row = (SQS_ATTRIBUTES as Readonly<Record<string, unknown>>)[name];
+  const fallback = (row as { readonly default?: string } | undefined)?.default;
+  if (name === 'SqsManagedSseEnabled') return 'true';
+  return fallback;
+}
+
+export function numberOf(queue: SqsQueue, name: NumericAttribute): number {
+  return Number(attributeOf(queue, name));
+}
+
+export type RedriveTarget = { readonly deadLetterTargetArn: string; readonly maxReceiveCount: number };
+
+export function redriveTarget({ attributes }: SqsQueue): RedriveTarget | undefined {
+  if (attributes.RedrivePolicy === undefined) return undefined;
+  const { deadLetterTargetArn, maxReceiveCount } = JSON.parse(attributes.RedrivePolicy) as Record<string, unknown>;
+  return { deadLetterTargetArn: String(deadLetterTargetArn), maxReceiveCount: Number(maxReceiveCount) };
+}
+
+/** As the store needs it; undefined when there is none, or its queue is gone. */
+export function redriveOf(queues: SqsQueues, queue: SqsQueue): Redrive | undefined {
+  const target = redriveTarget(queue);
+  const to = target && queues.findByArn(target.deadLetterTargetArn);
+  return to && { maxReceives: target.maxReceiveCount, to: to.key };
+}
+
+function queueOf({ region, account, name, created_ms, modified_ms, attributes, tags }: Row): SqsQueue {
+  const scope = { region, account };
+  return {
+    scope,
+    name,
+    arn: renderQueueArn(scope, name),
+    key: `${SQS_KEY_PREFIX}${account}/${region}/${name}`,
+    createdMs: created_ms,
+    modifiedMs: modified_ms,
+    attributes: JSON.parse(attributes),
+    tags: JSON.parse(tags),
+  };
+}
+
+function checkName(name: string, attributes: QueueAttributes): void {
+  if (name === '') throw missingParameter('QueueName');
+  if (name.endsWith('.fifo') || attributes.FifoQueue === 'true') {
+    throw new SqsError('UnsupportedOperation', 'Lamella has standard queues only, no FIFO queues.');
+  }
+  if (!/^[A-Za-z0-9_-]{1,80}$/.test(name)) {
+    throw new SqsError(
+      'InvalidParameterValue',
+      'Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length',
+    );
+  }
+}
+
+function checkAttributes(queues: SqsQueues, scope: Scope, name: string, attributes: QueueAttributes): void {
+  for (const [attribute, value] of Object.entries(attributes)) {
+    const row = (SQS_ATTRIBUTES as Readonly<Record<string, unknown>>)[attribute];
+    if (attribute === 'FifoQueue' && value === 'false') {
+      throw new SqsError('InvalidAttributeName', 'Unknown Attribute FifoQueue.');
+    }
+    if (row === undefined) throw new SqsError('InvalidAttributeName', `Unknown Attribute ${attribute}.`);
+    if (typeof row === 'object') {
+      const { min, max } = row as { readonly min: number; readonly max: number };
+      const isInRange = /^\d{1,9}$/.test(value) && Number(value) >= min && Number(value) <= max;
+      if (!isInRange) throw invalidValue(attribute);
+    } else if (row === 'switch') {
+      if (value !== 'true' && value !== 'false') throw invalidValue(attribute);
+    } else if (row === 'document' && value !== '') {
+      const document = parseDocument(value);
+      if (document === undefined) throw invalidValue(attribute);
+      if (attribute === 'RedrivePolicy') checkRedrivePolicy(queues, scope, name, value, document);
+    }
+  }
+}
+
+function checkRedrivePolicy(
+  queues: SqsQueues,
+  scope: Scope,
+  name: string,
+  value: string,
+  { deadLetterTargetArn, maxReceiveCount }: Readonly<Record<string, unknown>>,
+): void {
+  const refuse = (reason: string) => invalidParameter('RedrivePolicy', value, reason);
+  if (deadLetterTargetArn === undefined)
+    throw refuse('Redrive policy does not contain mandatory attribute: deadLetterTargetArn.');
+  if (maxReceiveCount === undefined)
+    throw refuse('Redrive policy does not contain mandatory attribute: maxReceiveCount.');
+  const count = Number(maxReceiveCount);
+  if (!Number.isInteger(count) || count < 1 || count > 1000) {
+    throw refuse(
+      `Invalid value for maxReceiveCount: ${maxReceiveCount}, valid values are from 1 to 1000 both inclusive.`,
+    );
+  }
+  const target = typeof deadLetterTargetArn === 'string' ? parseQueueArn(deadLetterTargetArn) : undefined;
+  if (target === undefined) throw refuse('Invalid value for deadLetterTargetArn.');
+  if (target.name === name && target.scope.region === scope.region) return;
+  if (queues.find(target.scope, target.name) === undefined) throw refuse('Dead letter target does not exist.');
+}
+
+function parseDocument(text: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const document: unknown = JSON.parse(text);
+    return typeof document === 'object' && document !== null && !Array.isArray(document)
+      ? (document as Readonly<Record<string, unknown>>)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** As they are kept: without what was emptied. A key of one's own replaces that of SQS for good. Recorded on AWS. */
+function settled(attributes: QueueAttributes): QueueAttributes {
+  const { KmsMasterKeyId, KmsDataKeyReusePeriodSeconds, ...rest } = attributes;
+  const encryption: QueueAttributes = KmsMasterKeyId
+    ? {
+        KmsMasterKeyId,
+        KmsDataKeyReusePeriodSeconds: KmsDataKeyReusePeriodSeconds ?? '300',
+        SqsManagedSseEnabled: 'false',
+      }
+    : {};
+  return Object.fromEntries(Object.entries({ ...rest, ...encryption }).filter(([, value]) => value !== ''));
+}
+
+function invalidValue(attribute: string): SqsError {
+  return new SqsError('InvalidAttributeValue', `Invalid value for the parameter ${attribute}.`);
+}

@@ -1,0 +1,42 @@
+/** A request to a door, made on the spot: what a client sent, with everything else fixed. */
+import { type DoorRequest, type Header, splitTarget } from '../../src/gateways/exchange/gateway-request.ts';
+
+/** 12 March 2020, 19:03:58.390 UTC, as in AWS's own examples. */
+export const RECEIVED_MS = Date.UTC(2020, 2, 12, 19, 3, 58, 390);
+export const REQUEST_ID = 'b1f8f4a3-5a0c-4f0e-9d5e-0b6f8f2f4d11';
+export const TRACE_ID = 'Root=1-5e6b4a90-1de4d666d4dd26aced652b6c';
+
+/** As the dispatcher says it. */
+export const THROTTLED = { kind: 'throttled', reason: 'ConcurrentInvocationLimitExceeded' } as const;
+
+type Sent = {
+  readonly method?: string;
+  readonly target?: string;
+  readonly headers?: readonly Header[];
+  readonly body?: string | Buffer;
+};
+
+export function doorRequest({ method = 'GET', target = '/', headers = [], body = '' }: Sent = {}): DoorRequest {
+  return {
+    method,
+    ...splitTarget(target),
+    headers,
+    body: Buffer.from(body),
+    sourceIp: '192.0.2.1',
+    port: 3000,
+    requestId: REQUEST_ID,
+    traceId: TRACE_ID,
+    trace: `${TRACE_ID};Parent=53995c3f42cd8ad8;Sampled=0`,
+    receivedMs: RECEIVED_MS,
+  };
+}
+
+/** An event as a function receives it: through JSON. */
+export function wire(event: object): Record<string, unknown> {
+  return JSON.parse(JSON.stringify(event));
+}
+
+/** A response's headers as `name: value` lines, in order. */
+export function headerLines(headers: readonly Header[]): string[] {
+  return headers.map(([name, value]) => `${name}: ${value}`);
+}
