@@ -67,7 +67,7 @@ await lambda.send(
     Runtime: 'provided.al2023',
     Role: 'arn:aws:iam::123456789012:role/any',
     MemorySize: 128,
-    // Enough for a second initialisation inside it on a busy machine.
+    // Enough for a second initialization inside it on a busy machine.
     Timeout: 3,
     Code: { ZipFile: await zipOf(BOOTSTRAP) },
   }),

@@ -47,7 +47,7 @@ describe('an adjustable clock', () => {
     expect(clock.aheadMs).toBe(0);
   });
 
-  it('never fires what was cancelled', () => {
+  it('never fires what was canceled', () => {
     const base = new FakeClock();
     const clock = createAdjustableClock(base);
     const cancel = clock.after(100, () => expect.unreachable());

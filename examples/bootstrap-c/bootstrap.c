@@ -238,7 +238,7 @@ int main(void) {
     port = colon + 1;
 
     struct answer failure = {0};
-    if (initialise(&failure) != 0) {
+    if (initialize(&failure) != 0) {
         report("/init/error", &failure);
         return 1;
     }

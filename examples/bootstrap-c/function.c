@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-int initialise(struct answer *failure) {
+int initialize(struct answer *failure) {
     (void)failure;
     return 0;
 }

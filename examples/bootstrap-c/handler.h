@@ -26,6 +26,6 @@ struct answer {
 int handle(const struct invocation *invocation, struct answer *answer);
 
 /* Called once before the first event; 0, or -1 with an error. */
-int initialise(struct answer *failure);
+int initialize(struct answer *failure);
 
 #endif

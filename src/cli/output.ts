@@ -1,5 +1,5 @@
-/** What the commands write: results on standard output, everything else on standard error. Colours follow NO_COLOR. */
-import colours from 'picocolors';
+/** What the commands write: results on standard output, everything else on standard error. Colors follow NO_COLOR. */
+import colors from 'picocolors';
 
 /** Writes to standard output and resolves once it is out of our hands. */
 export function writeResult(content: string | Buffer): Promise<void> {
@@ -19,7 +19,7 @@ export function say(line: string): void {
 
 /** `error: ...`, and below it what to do about it. */
 export function sayProblem(message: string, remedy?: string): void {
-  const paint = process.stderr.isTTY ? colours.red : String;
+  const paint = process.stderr.isTTY ? colors.red : String;
   say(`${paint('error:')} ${message}`);
   if (remedy) say(remedy);
 }

@@ -97,7 +97,7 @@ function usesExceptions(original: Buffer, sections: readonly Section[]): boolean
 }
 
 /**
- * Without these tables a walk up the stack ends where they would begin. In C only the cancelling of a thread walks, and it
+ * Without these tables a walk up the stack ends where they would begin. In C only the canceling of a thread walks, and it
  * takes that end for the last frame. They lie at the end of their segment, which becomes shorter; elsewhere they stay.
  */
 function dropUnwindTables(bytes: Buffer, headers: readonly Header[], sections: readonly Section[]): void {

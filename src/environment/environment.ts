@@ -82,8 +82,8 @@ export interface Environment {
   readonly version: FunctionVersion;
   /** Runs one invocation; only one at a time. */
   run(invocation: Invocation): Run;
-  /** Initialises ahead of any call; answers whether it succeeded. Call it once, before the first `run`. */
-  initialise(): Promise<boolean>;
+  /** Initializes ahead of any call; answers whether it succeeded. Call it once, before the first `run`. */
+  initialize(): Promise<boolean>;
   /** Whether `run` may be called. */
   readonly isFree: boolean;
   /** Answered, but not yet free: it soon will be. */
@@ -195,7 +195,7 @@ class Driver implements Environment {
   #generation = 0;
   #closing: Promise<void> | undefined;
   #onGone: () => void = () => undefined;
-  #onInitialised: (succeeded: boolean) => void = () => undefined;
+  #onInitialized: (succeeded: boolean) => void = () => undefined;
 
   constructor(
     host: EnvironmentHost,
@@ -269,11 +269,11 @@ class Driver implements Environment {
     return { outcome, released };
   }
 
-  initialise(): Promise<boolean> {
+  initialize(): Promise<boolean> {
     const timeoutMs = this.version.configuration.timeoutSeconds * 1000;
     return new Promise((resolve) => {
-      this.#onInitialised = resolve;
-      this.#handle({ kind: 'initialise', at: this.#now(), timeoutMs });
+      this.#onInitialized = resolve;
+      this.#handle({ kind: 'initialize', at: this.#now(), timeoutMs });
     });
   }
 
@@ -302,7 +302,7 @@ class Driver implements Environment {
     }
     this.#freezer.stop();
     this.#stream.close();
-    this.#onInitialised(false);
+    this.#onInitialized(false);
     await this.#listener.close();
     await this.#sandbox.close();
     this.#host.slots.release(this.#place.slot);
@@ -391,7 +391,7 @@ class Driver implements Environment {
         this.#report(effect);
         return;
       case 'start-extensions':
-        // Initialisation has full speed, whatever the memory.
+        // Initialization has full speed, whatever the memory.
         this.#setCpuLimit(false);
         this.#startExtensions();
         return;
@@ -469,7 +469,7 @@ class Driver implements Environment {
     const verdict = managedRuntime
       ? ({ kind: 'ok', path: managedRuntime.bootstrapPath } as const)
       : checkEntrypoint({ taskRoot: codeDirectory, optRoot: optDirectory });
-    // Where there is nothing to start, AWS does not speak of the runtime's initialisation.
+    // Where there is nothing to start, AWS does not speak of the runtime's initialization.
     if (verdict.kind !== 'missing') this.#telemetry.runtimeStarted();
     if (verdict.kind !== 'ok') {
       this.#handle({ kind: 'unstartable', at: this.#now(), fault: invalidEntrypoint(verdict) });
@@ -637,7 +637,7 @@ class Driver implements Environment {
     this.#waiting = undefined;
     this.#tail.clear();
     if (this.#state.phase === 'idle') this.#freezer.idle();
-    this.#onInitialised(this.#state.phase === 'idle');
+    this.#onInitialized(this.#state.phase === 'idle');
     waiting?.release(state);
   }
 

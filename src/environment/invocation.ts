@@ -45,7 +45,7 @@ export type Outcome =
    */
   | ({
       readonly kind: 'failed';
-      readonly by: 'handler' | 'timeout' | 'exit' | 'initialisation' | 'entrypoint' | 'extension' | 'response';
+      readonly by: 'handler' | 'timeout' | 'exit' | 'initialization' | 'entrypoint' | 'extension' | 'response';
       readonly payload: Buffer;
     } & Ended)
   /** No environment could be had: concurrency is used up. */

@@ -9,17 +9,17 @@ const crash = runtimeExited({ kind: 'exited', code: 1 }, false);
 const states = {
   cold: { phase: 'cold', since: 'creation' },
   'cold again': { phase: 'cold', since: 'reset' },
-  initialising: { phase: 'initialising', stage: 'init', startedAt: 0, limitMs: 10_000, held, reported: undefined },
-  'initialising inside': {
-    phase: 'initialising',
+  initializing: { phase: 'initializing', stage: 'init', startedAt: 0, limitMs: 10_000, held, reported: undefined },
+  'initializing inside': {
+    phase: 'initializing',
     stage: 'invoke',
     startedAt: 0,
     limitMs: 3000,
     held,
     reported: undefined,
   },
-  'initialising ahead': {
-    phase: 'initialising',
+  'initializing ahead': {
+    phase: 'initializing',
     stage: 'init',
     startedAt: 0,
     limitMs: 130_000,
@@ -30,12 +30,12 @@ const states = {
   invoking: { phase: 'invoking', held, startedAt: 0, initMs: 80 },
   settling: { phase: 'settling', held, startedAt: 0, initMs: 80 },
   resetting: { phase: 'resetting', afterwards: { kind: 'nothing' } },
-  'resetting, to try again': { phase: 'resetting', afterwards: { kind: 'initialise-inside', held } },
+  'resetting, to try again': { phase: 'resetting', afterwards: { kind: 'initialize-inside', held } },
   'resetting, to conclude': {
     phase: 'resetting',
     afterwards: { kind: 'conclude', held, fault: crash, durationMs: 5, initMs: 80, answered: false, unstarted: false },
   },
-  'resetting, to conclude an initialisation': {
+  'resetting, to conclude an initialization': {
     phase: 'resetting',
     afterwards: {
       kind: 'conclude',
@@ -66,7 +66,7 @@ const states = {
 
 const events = {
   invoke: { kind: 'invoke', at: 100, held },
-  initialise: { kind: 'initialise', at: 100, timeoutMs: 3000 },
+  initialize: { kind: 'initialize', at: 100, timeoutMs: 3000 },
   registered: { kind: 'registered', at: 100 },
   ready: { kind: 'ready', at: 100 },
   'init-error': { kind: 'init-error', at: 100, errorType: 'Runtime.Unknown', body: '{}' },
@@ -80,8 +80,8 @@ const events = {
 
 /** state, event, next phase ('=' for the same, '-' for refused), effects in order. */
 const TABLE: readonly [keyof typeof states, keyof typeof events, string, string][] = [
-  ['cold', 'invoke', 'initialising', 'log-init-start arm-deadline start-extensions'],
-  ['cold', 'initialise', 'initialising', 'log-init-start arm-deadline start-extensions'],
+  ['cold', 'invoke', 'initializing', 'log-init-start arm-deadline start-extensions'],
+  ['cold', 'initialize', 'initializing', 'log-init-start arm-deadline start-extensions'],
   ['cold', 'stop', 'gone', ''],
   ['cold', 'deadline', '=', ''],
   ['cold', 'registered', '-', ''],
@@ -91,29 +91,29 @@ const TABLE: readonly [keyof typeof states, keyof typeof events, string, string]
   ['cold', 'exited', '-', ''],
   ['cold', 'unstartable', '-', ''],
   ['cold', 'ended', '-', ''],
-  ['cold again', 'invoke', 'initialising', 'log-init-start arm-deadline start-extensions'],
-  ['initialising', 'ready', 'invoking', 'log-init-report log-start arm-deadline offer'],
-  ['initialising', 'registered', '=', 'start-runtime'],
-  ['initialising', 'init-error', 'initialising', ''],
-  ['initialising', 'exited', 'resetting', 'disarm-deadline log-init-report end-processes'],
-  ['initialising', 'unstartable', 'resetting', 'disarm-deadline log-init-report end-processes'],
-  ['initialising', 'deadline', 'resetting', 'disarm-deadline log-init-report end-processes'],
-  ['initialising', 'stop', 'stopping', 'disarm-deadline end-processes'],
-  ['initialising', 'invoke', '-', ''],
-  ['initialising', 'initialise', '-', ''],
-  ['initialising', 'answered', '-', ''],
-  ['initialising', 'ended', '-', ''],
-  ['initialising inside', 'ready', 'invoking', 'log-init-report log-start offer'],
-  ['initialising inside', 'init-error', 'resetting', 'disarm-deadline log-init-report end-processes'],
-  ['initialising ahead', 'ready', 'idle', 'disarm-deadline log-init-report release'],
-  ['initialising ahead', 'exited', 'resetting', 'disarm-deadline log-init-report end-processes'],
+  ['cold again', 'invoke', 'initializing', 'log-init-start arm-deadline start-extensions'],
+  ['initializing', 'ready', 'invoking', 'log-init-report log-start arm-deadline offer'],
+  ['initializing', 'registered', '=', 'start-runtime'],
+  ['initializing', 'init-error', 'initializing', ''],
+  ['initializing', 'exited', 'resetting', 'disarm-deadline log-init-report end-processes'],
+  ['initializing', 'unstartable', 'resetting', 'disarm-deadline log-init-report end-processes'],
+  ['initializing', 'deadline', 'resetting', 'disarm-deadline log-init-report end-processes'],
+  ['initializing', 'stop', 'stopping', 'disarm-deadline end-processes'],
+  ['initializing', 'invoke', '-', ''],
+  ['initializing', 'initialize', '-', ''],
+  ['initializing', 'answered', '-', ''],
+  ['initializing', 'ended', '-', ''],
+  ['initializing inside', 'ready', 'invoking', 'log-init-report log-start offer'],
+  ['initializing inside', 'init-error', 'resetting', 'disarm-deadline log-init-report end-processes'],
+  ['initializing ahead', 'ready', 'idle', 'disarm-deadline log-init-report release'],
+  ['initializing ahead', 'exited', 'resetting', 'disarm-deadline log-init-report end-processes'],
   ['idle', 'invoke', 'invoking', 'log-start arm-deadline offer'],
   ['idle', 'exited', 'resetting', 'disarm-deadline end-processes'],
   ['idle', 'stop', 'stopping', 'disarm-deadline end-processes'],
   ['idle', 'registered', '-', ''],
   ['idle', 'ready', '=', ''],
   ['idle', 'deadline', '=', ''],
-  ['idle', 'initialise', '-', ''],
+  ['idle', 'initialize', '-', ''],
   ['idle', 'init-error', '-', ''],
   ['idle', 'answered', '-', ''],
   ['idle', 'unstartable', '-', ''],
@@ -125,7 +125,7 @@ const TABLE: readonly [keyof typeof states, keyof typeof events, string, string]
   ['invoking', 'registered', '-', ''],
   ['invoking', 'ready', '=', ''],
   ['invoking', 'invoke', '-', ''],
-  ['invoking', 'initialise', '-', ''],
+  ['invoking', 'initialize', '-', ''],
   ['invoking', 'init-error', '-', ''],
   ['invoking', 'unstartable', '-', ''],
   ['invoking', 'ended', '-', ''],
@@ -135,7 +135,7 @@ const TABLE: readonly [keyof typeof states, keyof typeof events, string, string]
   ['settling', 'deadline', 'resetting', 'disarm-deadline log-runtime-done end-processes'],
   ['settling', 'stop', 'stopping', 'disarm-deadline end-processes'],
   ['settling', 'invoke', '-', ''],
-  ['settling', 'initialise', '-', ''],
+  ['settling', 'initialize', '-', ''],
   ['settling', 'init-error', '-', ''],
   ['settling', 'answered', '-', ''],
   ['settling', 'unstartable', '-', ''],
@@ -150,12 +150,12 @@ const TABLE: readonly [keyof typeof states, keyof typeof events, string, string]
   ['resetting', 'unstartable', '=', ''],
   ['resetting', 'deadline', '=', ''],
   ['resetting', 'invoke', 'resetting', ''],
-  ['resetting', 'initialise', '-', ''],
-  ['resetting, to try again', 'ended', 'initialising', 'log-init-start arm-deadline start-extensions'],
+  ['resetting', 'initialize', '-', ''],
+  ['resetting, to try again', 'ended', 'initializing', 'log-init-start arm-deadline start-extensions'],
   ['resetting, to try again', 'invoke', '-', ''],
   ['resetting, to conclude', 'invoke', '-', ''],
   ['resetting, to conclude', 'ended', 'cold', 'log-report fail release'],
-  ['resetting, to conclude an initialisation', 'ended', 'cold', 'log-start log-runtime-done log-report fail release'],
+  ['resetting, to conclude an initialization', 'ended', 'cold', 'log-start log-runtime-done log-report fail release'],
   ['resetting, answered before', 'ended', 'cold', 'log-report release'],
   ['stopping', 'ended', 'gone', ''],
   ['stopping, holding', 'ended', 'gone', 'abandon'],
@@ -168,9 +168,9 @@ const TABLE: readonly [keyof typeof states, keyof typeof events, string, string]
   ['stopping', 'unstartable', '=', ''],
   ['stopping', 'deadline', '=', ''],
   ['stopping', 'invoke', '-', ''],
-  ['stopping', 'initialise', '-', ''],
+  ['stopping', 'initialize', '-', ''],
   ['gone', 'invoke', '-', ''],
-  ['gone', 'initialise', '-', ''],
+  ['gone', 'initialize', '-', ''],
   ['gone', 'registered', '=', ''],
   ['gone', 'ready', '=', ''],
   ['gone', 'init-error', '=', ''],
@@ -215,30 +215,30 @@ describe("an environment's life", () => {
     expect([...new Set(drawn)].sort()).toEqual([...new Set(real)].sort());
   });
 
-  it('gives initialisation 10 s ahead of the invocation and the function timeout inside it', () => {
+  it('gives initialization 10 s ahead of the invocation and the function timeout inside it', () => {
     expect(effect('arm-deadline', states.cold, events.invoke)).toEqual({ kind: 'arm-deadline', at: 10_100 });
     expect(effect('arm-deadline', states['cold again'], events.invoke)).toEqual({ kind: 'arm-deadline', at: 3100 });
-    expect(effect('arm-deadline', states.cold, events.initialise)).toEqual({ kind: 'arm-deadline', at: 130_100 });
+    expect(effect('arm-deadline', states.cold, events.initialize)).toEqual({ kind: 'arm-deadline', at: 130_100 });
   });
 
-  it('gives initialisation ahead of any call 130 s, or the function timeout where that is longer', () => {
+  it('gives initialization ahead of any call 130 s, or the function timeout where that is longer', () => {
     for (const [timeoutMs, at] of [
       [3000, 130_100],
       [600_000, 600_100],
     ] as const) {
-      const result = step({ phase: 'cold', since: 'creation' }, { ...events.initialise, timeoutMs });
+      const result = step({ phase: 'cold', since: 'creation' }, { ...events.initialize, timeoutMs });
       expect('effects' in result && result.effects).toContainEqual({ kind: 'arm-deadline', at });
     }
   });
 
-  it('starts the invocation clock after an initialisation ahead, and at the start of one inside', () => {
-    expect(effect('offer', states.initialising, events.ready)).toEqual({ kind: 'offer', deadlineAt: 3100 });
-    expect(effect('offer', states['initialising inside'], events.ready)).toEqual({ kind: 'offer', deadlineAt: 3000 });
+  it('starts the invocation clock after an initialization ahead, and at the start of one inside', () => {
+    expect(effect('offer', states.initializing, events.ready)).toEqual({ kind: 'offer', deadlineAt: 3100 });
+    expect(effect('offer', states['initializing inside'], events.ready)).toEqual({ kind: 'offer', deadlineAt: 3000 });
   });
 
-  it('reports Init Duration only when initialisation ran ahead of the invocation', () => {
-    const ahead = step(states.initialising, events.ready);
-    const inside = step(states['initialising inside'], events.ready);
+  it('reports Init Duration only when initialization ran ahead of the invocation', () => {
+    const ahead = step(states.initializing, events.ready);
+    const inside = step(states['initializing inside'], events.ready);
     expect(ahead).toMatchObject({ to: { initMs: 100 } });
     expect(inside).toMatchObject({ to: { initMs: undefined, startedAt: 0 } });
   });
@@ -249,7 +249,7 @@ describe("an environment's life", () => {
   });
 
   it('answers with what init/error said rather than with the exit that follows', () => {
-    const reported = step(states.initialising, events['init-error']);
+    const reported = step(states.initializing, events['init-error']);
     if ('refused' in reported) throw new Error(reported.refused);
     const exited = step(reported.to, events.exited);
     expect(exited).toMatchObject({
@@ -259,7 +259,7 @@ describe("an environment's life", () => {
 
   it('runs an invocation that finds its processes gone with new ones', () => {
     const taken = step(states.resetting, events.invoke);
-    expect(taken).toMatchObject({ to: { afterwards: { kind: 'initialise-inside', held } } });
+    expect(taken).toMatchObject({ to: { afterwards: { kind: 'initialize-inside', held } } });
   });
 
   it('keeps the answer of a runtime that exits after it', () => {

@@ -2,27 +2,27 @@
  * The life of one execution environment as a pure machine: `step(state, event)` says what comes next and what is to be
  * done; `environment.ts` does it. No I/O and no clock here: events carry the monotonic time in milliseconds.
  *
- * The rules (lambda-behaviour.md 5): initialisation has 10 s of its own. When it fails or takes longer, the processes
+ * The rules (lambda-behaviour.md 5): initialization has 10 s of its own. When it fails or takes longer, the processes
  * are ended and it is run once more inside the invocation, then within the function's timeout. An environment whose
- * processes ended or were killed stays (with its /tmp and log stream) and initialises inside its next invocation.
+ * processes ended or were killed stays (with its /tmp and log stream) and initializes inside its next invocation.
  *
  * ```mermaid
  * stateDiagram-v2
  *   [*] --> cold
- *   cold --> initialising: invoke, initialise
+ *   cold --> initializing: invoke, initialize
  *   cold --> gone: stop
- *   initialising --> invoking: ready, with an invocation
- *   initialising --> idle: ready, without
- *   initialising --> resetting: exited, unstartable, deadline, init-error
+ *   initializing --> invoking: ready, with an invocation
+ *   initializing --> idle: ready, without
+ *   initializing --> resetting: exited, unstartable, deadline, init-error
  *   idle --> invoking: invoke
  *   idle --> resetting: exited
  *   invoking --> settling: answered
  *   invoking --> resetting: exited, deadline
  *   settling --> idle: ready
  *   settling --> resetting: exited, deadline
- *   resetting --> initialising: ended, to try again
+ *   resetting --> initializing: ended, to try again
  *   resetting --> cold: ended
- *   initialising --> stopping: stop
+ *   initializing --> stopping: stop
  *   idle --> stopping: stop
  *   invoking --> stopping: stop
  *   settling --> stopping: stop
@@ -31,30 +31,30 @@
  * ```
  */
 import type { Fault } from '../protocol/faults.ts';
-import { initialisationReported, timedOut } from '../protocol/faults.ts';
+import { initializationReported, timedOut } from '../protocol/faults.ts';
 import { QUOTAS } from '../protocol/quotas.ts';
 
 /** The invocation that an environment holds. */
 export type Held = { readonly requestId: string; readonly timeoutMs: number };
 
-/** Where an initialisation happens: ahead of the invocation, or inside it because the one ahead failed or is past. */
+/** Where an initialization happens: ahead of the invocation, or inside it because the one ahead failed or is past. */
 export type Stage = 'init' | 'invoke';
 
 export type EnvironmentState =
-  /** No process runs: before the first initialisation, or after a reset. */
+  /** No process runs: before the first initialization, or after a reset. */
   | { readonly phase: 'cold'; readonly since: 'creation' | 'reset' }
   | {
-      readonly phase: 'initialising';
+      readonly phase: 'initializing';
       readonly stage: Stage;
       readonly startedAt: number;
       /** How long it may take. */
       readonly limitMs: number;
-      /** Undefined when nobody waits: initialised ahead of any call. */
+      /** Undefined when nobody waits: initialized ahead of any call. */
       readonly held: Held | undefined;
       /** What the runtime said with init/error; the platform then waits for its exit. */
       readonly reported: Fault | undefined;
     }
-  /** `unreportedInitMs`: of an initialisation ahead of any call; the first REPORT tells it. */
+  /** `unreportedInitMs`: of an initialization ahead of any call; the first REPORT tells it. */
   | { readonly phase: 'idle'; readonly unreportedInitMs: number | undefined }
   | {
       readonly phase: 'invoking';
@@ -76,7 +76,7 @@ export type EnvironmentState =
 
 type AfterReset =
   | { readonly kind: 'nothing' }
-  | { readonly kind: 'initialise-inside'; readonly held: Held }
+  | { readonly kind: 'initialize-inside'; readonly held: Held }
   /** Report and answer the invocation that failed. `answered`: the caller has its answer already. */
   | {
       readonly kind: 'conclude';
@@ -85,17 +85,17 @@ type AfterReset =
       readonly durationMs: number;
       readonly initMs: number | undefined;
       readonly answered: boolean;
-      /** An initialisation inside the invocation failed: START comes only now, after its INIT_REPORT. */
+      /** An initialization inside the invocation failed: START comes only now, after its INIT_REPORT. */
       readonly unstarted: boolean;
     };
 
 export type EnvironmentEvent =
   | { readonly kind: 'invoke'; readonly at: number; readonly held: Held }
-  /** Initialise ahead of any call. */
-  | { readonly kind: 'initialise'; readonly at: number; readonly timeoutMs: number }
+  /** Initialize ahead of any call. */
+  | { readonly kind: 'initialize'; readonly at: number; readonly timeoutMs: number }
   /** Every external extension has registered, or there is none. */
   | { readonly kind: 'registered'; readonly at: number }
-  /** Every participant has called next: initialised, or done with the invocation. */
+  /** Every participant has called next: initialized, or done with the invocation. */
   | { readonly kind: 'ready'; readonly at: number }
   | { readonly kind: 'init-error'; readonly at: number; readonly errorType: string; readonly body: string }
   /** The answer to the invocation has been taken whole. */
@@ -114,7 +114,7 @@ export type EndReason = 'failure' | 'timeout' | 'spindown';
 export type Effect =
   /** INIT_START; from here on extensions may subscribe to telemetry. */
   | { readonly kind: 'log-init-start'; readonly stage: Stage }
-  /** Initialisation is over: EXTENSION lines, one per extension, and INIT_REPORT when it failed. */
+  /** Initialization is over: EXTENSION lines, one per extension, and INIT_REPORT when it failed. */
   | {
       readonly kind: 'log-init-report';
       readonly stage: Stage;
@@ -156,8 +156,8 @@ export function step(state: EnvironmentState, event: EnvironmentEvent): Step | R
   switch (state.phase) {
     case 'cold':
       return stepCold(state, event);
-    case 'initialising':
-      return stepInitialising(state, event);
+    case 'initializing':
+      return stepInitializing(state, event);
     case 'idle':
       return stepIdle(state, event);
     case 'invoking':
@@ -177,10 +177,10 @@ function stepCold(state: EnvironmentState & { phase: 'cold' }, event: Environmen
   switch (event.kind) {
     case 'invoke':
       return state.since === 'creation'
-        ? initialise('init', event.at, QUOTAS.initMs, event.held)
-        : initialise('invoke', event.at, event.held.timeoutMs, event.held);
-    case 'initialise':
-      return initialise('init', event.at, Math.max(QUOTAS.provisionedInitMs, event.timeoutMs), undefined);
+        ? initialize('init', event.at, QUOTAS.initMs, event.held)
+        : initialize('invoke', event.at, event.held.timeoutMs, event.held);
+    case 'initialize':
+      return initialize('init', event.at, Math.max(QUOTAS.provisionedInitMs, event.timeoutMs), undefined);
     case 'stop':
       return { to: { phase: 'gone' }, effects: [] };
     case 'deadline':
@@ -196,8 +196,8 @@ function stepCold(state: EnvironmentState & { phase: 'cold' }, event: Environmen
   }
 }
 
-function stepInitialising(
-  state: EnvironmentState & { phase: 'initialising' },
+function stepInitializing(
+  state: EnvironmentState & { phase: 'initializing' },
   event: EnvironmentEvent,
 ): Step | Refusal {
   switch (event.kind) {
@@ -215,21 +215,21 @@ function stepInitialising(
       return invoke(state.held, state.startedAt, undefined, false, [report]);
     }
     case 'init-error': {
-      const reported = initialisationReported(event.errorType, event.body);
+      const reported = initializationReported(event.errorType, event.body);
       // Ahead of the invocation the process is given the time to exit; inside it, its word answers the caller.
-      if (state.stage === 'invoke') return failInitialisation(state, event.at, reported, 'failure');
+      if (state.stage === 'invoke') return failInitialization(state, event.at, reported, 'failure');
       return { to: { ...state, reported }, effects: [] };
     }
     case 'exited':
     case 'unstartable':
-      return failInitialisation(state, event.at, state.reported ?? event.fault, 'failure');
+      return failInitialization(state, event.at, state.reported ?? event.fault, 'failure');
     case 'deadline': {
-      return failInitialisation(state, event.at, timedOut(state.limitMs / 1000), 'timeout');
+      return failInitialization(state, event.at, timedOut(state.limitMs / 1000), 'timeout');
     }
     case 'stop':
       return stop(state.held);
     case 'invoke':
-    case 'initialise':
+    case 'initialize':
     case 'answered':
     case 'ended':
       return refuse(event, state);
@@ -248,7 +248,7 @@ function stepIdle(state: EnvironmentState & { phase: 'idle' }, event: Environmen
     case 'ready':
     case 'deadline':
       return stay(state);
-    case 'initialise':
+    case 'initialize':
     case 'registered':
     case 'init-error':
     case 'answered':
@@ -271,7 +271,7 @@ function stepInvoking(state: EnvironmentState & { phase: 'invoking' }, event: En
     case 'ready':
       return stay(state);
     case 'invoke':
-    case 'initialise':
+    case 'initialize':
     case 'registered':
     case 'init-error':
     case 'unstartable':
@@ -298,7 +298,7 @@ function stepSettling(state: EnvironmentState & { phase: 'settling' }, event: En
     case 'stop':
       return stop(state.held);
     case 'invoke':
-    case 'initialise':
+    case 'initialize':
     case 'registered':
     case 'init-error':
     case 'answered':
@@ -315,8 +315,8 @@ function stepResetting(state: EnvironmentState & { phase: 'resetting' }, event: 
       switch (afterwards.kind) {
         case 'nothing':
           return { to: { phase: 'cold', since: 'reset' }, effects: [{ kind: 'release' }] };
-        case 'initialise-inside':
-          return initialise('invoke', event.at, afterwards.held.timeoutMs, afterwards.held);
+        case 'initialize-inside':
+          return initialize('invoke', event.at, afterwards.held.timeoutMs, afterwards.held);
         case 'conclude':
           return {
             to: { phase: 'cold', since: 'reset' },
@@ -329,7 +329,7 @@ function stepResetting(state: EnvironmentState & { phase: 'resetting' }, event: 
         to: { phase: 'stopping', held: afterwards.kind === 'nothing' ? undefined : afterwards.held },
         effects: [],
       };
-    // The old processes' last words: killed ones exit, a timer may have fired before it was cancelled.
+    // The old processes' last words: killed ones exit, a timer may have fired before it was canceled.
     case 'registered':
     case 'ready':
     case 'init-error':
@@ -341,8 +341,8 @@ function stepResetting(state: EnvironmentState & { phase: 'resetting' }, event: 
     // The processes ended while the environment was thawing for this invocation: it starts new ones.
     case 'invoke':
       if (afterwards.kind !== 'nothing') return refuse(event, state);
-      return { to: { phase: 'resetting', afterwards: { kind: 'initialise-inside', held: event.held } }, effects: [] };
-    case 'initialise':
+      return { to: { phase: 'resetting', afterwards: { kind: 'initialize-inside', held: event.held } }, effects: [] };
+    case 'initialize':
       return refuse(event, state);
   }
 }
@@ -361,19 +361,19 @@ function stepStopping(state: EnvironmentState & { phase: 'stopping' }, event: En
     case 'deadline':
       return stay(state);
     case 'invoke':
-    case 'initialise':
+    case 'initialize':
       return refuse(event, state);
   }
 }
 
 function stepGone(event: EnvironmentEvent): Step | Refusal {
-  if (event.kind === 'invoke' || event.kind === 'initialise') return refuse(event, { phase: 'gone' });
+  if (event.kind === 'invoke' || event.kind === 'initialize') return refuse(event, { phase: 'gone' });
   return stay({ phase: 'gone' });
 }
 
-function initialise(stage: Stage, at: number, limitMs: number, held: Held | undefined): Step {
+function initialize(stage: Stage, at: number, limitMs: number, held: Held | undefined): Step {
   return {
-    to: { phase: 'initialising', stage, startedAt: at, limitMs, held, reported: undefined },
+    to: { phase: 'initializing', stage, startedAt: at, limitMs, held, reported: undefined },
     effects: [
       { kind: 'log-init-start', stage },
       { kind: 'arm-deadline', at: at + limitMs },
@@ -401,8 +401,8 @@ function invoke(
   };
 }
 
-function failInitialisation(
-  state: EnvironmentState & { phase: 'initialising' },
+function failInitialization(
+  state: EnvironmentState & { phase: 'initializing' },
   at: number,
   fault: Fault,
   reason: EndReason,
@@ -410,7 +410,7 @@ function failInitialisation(
   const durationMs = at - state.startedAt;
   const report: Effect = { kind: 'log-init-report', stage: state.stage, durationMs, fault };
   if (!state.held) return reset({ kind: 'nothing' }, reason, [report]);
-  if (state.stage === 'init') return reset({ kind: 'initialise-inside', held: state.held }, reason, [report]);
+  if (state.stage === 'init') return reset({ kind: 'initialize-inside', held: state.held }, reason, [report]);
   const reportedMs = fault.status === 'timeout' ? state.held.timeoutMs : durationMs;
   const afterwards = {
     kind: 'conclude',

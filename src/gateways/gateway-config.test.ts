@@ -52,7 +52,7 @@ describe('a door', () => {
     [{ kind: 'http-api', routes: ['GET / web'] }, /must be of the form ROUTE -> FUNCTION/],
     [{ kind: 'http-api', routes: ['GET / -> no such/name'] }, /must be of the form|names no function/],
     [{ kind: 'http-api', routes: ['GET / -> a', 'GET / -> b'] }, /'GET \/' is given twice/],
-    [{ kind: 'http-api', routes: ['GET / -> a'], colour: 1 }, /has no member 'colour'. It has kind, hosts/],
+    [{ kind: 'http-api', routes: ['GET / -> a'], color: 1 }, /has no member 'color'. It has kind, hosts/],
     [{ kind: 'http-api', routes: ['GET / -> a'], payloadFormatVersion: '3' }, /must be "1.0" or "2.0"/],
     [{ kind: 'http-api', routes: ['GET / -> a'], cors: { origins: [] } }, /cors has no member 'origins'/],
     [{ kind: 'http-api', routes: ['GET / -> a'], stage: 'a b' }, /stage must be/],

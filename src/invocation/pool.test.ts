@@ -11,14 +11,14 @@ class ScriptedEnvironment implements Environment {
   isFree = true;
   isSettling = false;
   isClosed = false;
-  initialisesWell = true;
+  initializesWell = true;
 
   constructor(version: FunctionVersion) {
     this.version = version;
   }
 
-  async initialise(): Promise<boolean> {
-    return this.initialisesWell;
+  async initialize(): Promise<boolean> {
+    return this.initializesWell;
   }
 
   run(): never {
@@ -159,7 +159,7 @@ describe('the pool', () => {
 });
 
 describe('provisioned concurrency', () => {
-  it('keeps so many environments initialised, used first and never idle for too long', async () => {
+  it('keeps so many environments initialized, used first and never idle for too long', async () => {
     const { pool, opened, clock } = createPool();
     pool.provision(version('a'), 2);
     expect(pool.provisionedStatus(version('a')).status).toBe('IN_PROGRESS');
@@ -183,9 +183,9 @@ describe('provisioned concurrency', () => {
     await pool.close();
   });
 
-  it('fails when the function does not initialise, and does not try for ever', async () => {
+  it('fails when the function does not initialize, and does not try for ever', async () => {
     const { pool, opened } = createPool((environment) => {
-      environment.initialisesWell = false;
+      environment.initializesWell = false;
     });
     pool.provision(version('a'), 3);
     await expect.poll(() => pool.provisionedStatus(version('a'))).toEqual({ allocated: 0, status: 'FAILED' });
@@ -206,7 +206,7 @@ describe('provisioned concurrency', () => {
 
   it('keeps nothing of what was never prepared, or failed to be', async () => {
     const { pool } = createPool((environment) => {
-      environment.initialisesWell = false;
+      environment.initializesWell = false;
     });
     pool.provision(version('a'), 0);
     expect(pool.revisionCount).toBe(0);

@@ -36,14 +36,14 @@ type Group = {
   readonly provisioned: Provisioned;
 };
 
-/** Environments of a revision that are kept initialised ahead of calls. */
+/** Environments of a revision that are kept initialized ahead of calls. */
 type Provisioned = {
   /** How many there shall be. */
   target: number;
-  /** Opening or initialising. */
+  /** Opening or initializing. */
   preparing: number;
   readonly environments: Set<Environment>;
-  /** The function failed to initialise; nothing more is tried until the target is set again. */
+  /** The function failed to initialize; nothing more is tried until the target is set again. */
   hasFailed: boolean;
 };
 
@@ -128,7 +128,7 @@ export class EnvironmentPool {
     this.#closings.add(closing);
   }
 
-  /** Keeps `count` environments of a version initialised ahead of calls; 0 lets go of them. */
+  /** Keeps `count` environments of a version initialized ahead of calls; 0 lets go of them. */
   provision(version: FunctionVersion, count: number): void {
     const group = this.#groupOf(version);
     const { provisioned } = group;
@@ -234,7 +234,7 @@ export class EnvironmentPool {
   async #prepare(version: FunctionVersion, group: Group): Promise<void> {
     const environment = await this.#options.open(version, 'provisioned-concurrency');
     group.busy.add(environment);
-    const isReady = !this.#isClosed && (await environment.initialise());
+    const isReady = !this.#isClosed && (await environment.initialize());
     if (isReady && group.provisioned.environments.size < group.provisioned.target) {
       group.provisioned.environments.add(environment);
     }

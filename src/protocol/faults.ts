@@ -4,7 +4,7 @@
  * Sources: lambda-behaviour.md 5.4, 1.7, 2.5, 3.5 (recordings of AWS, RAPID's source).
  */
 
-/** The platform's verdict on a failed initialisation or invocation. */
+/** The platform's verdict on a failed initialization or invocation. */
 export type Fault = {
   /** `Error Type` of the REPORT line and of telemetry. */
   readonly errorType: string;
@@ -62,7 +62,7 @@ const SIGNAL_NAMES: Readonly<Partial<Record<NodeJS.Signals, string>>> = {
 
 export type ProcessEnd =
   | { readonly kind: 'exited'; readonly code: number }
-  | { readonly kind: 'signalled'; readonly signal: NodeJS.Signals };
+  | { readonly kind: 'signaled'; readonly signal: NodeJS.Signals };
 
 /** How Go, and so AWS, describes the end of a process: `exit status 1`, `signal: killed`. */
 export function describeEnd(end: ProcessEnd): string {
@@ -99,7 +99,7 @@ export function invalidEntrypoint(problem: EntrypointProblem): Fault {
 }
 
 /** The runtime called init/error; `body` is what it said, and goes to the caller as it is. */
-export function initialisationReported(errorType: string, body: string): Fault {
+export function initializationReported(errorType: string, body: string): Fault {
   return { errorType, status: 'error', payload: () => body };
 }
 

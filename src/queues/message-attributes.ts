@@ -64,7 +64,7 @@ export function checkAttributes(attributes: MessageAttributes): void {
   }
 }
 
-/** Bytes that count towards a message's size. */
+/** Bytes that count toward a message's size. */
 export function sizeOf(body: string, attributes: MessageAttributes): number {
   return Object.entries(attributes).reduce(
     (sum, [name, { DataType, StringValue, BinaryValue }]) =>

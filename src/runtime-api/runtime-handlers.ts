@@ -97,7 +97,7 @@ export async function handleError(
   session.answer({ kind: 'error', payload: withoutCause(body.bytes, contentTypeOf(request)), errorType });
 }
 
-/** POST init/error: initialisation failed; what follows is the process's exit. */
+/** POST init/error: initialization failed; what follows is the process's exit. */
 export async function handleInitError(
   session: RuntimeSession,
   request: HttpRequest,

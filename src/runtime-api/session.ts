@@ -52,7 +52,7 @@ export type Answer =
 export type SessionEvent =
   /** Every external extension has registered: the runtime may start. */
   | { readonly kind: 'extensions-registered' }
-  /** GET next: the runtime has initialised, or has finished the invocation before. */
+  /** GET next: the runtime has initialized, or has finished the invocation before. */
   | { readonly kind: 'runtime-ready' }
   /** The runtime and every extension concerned wait for what comes next. */
   | { readonly kind: 'all-ready' }
@@ -84,7 +84,7 @@ export class RuntimeSession {
   /** Where telemetry goes; without it, the Telemetry API answers that it is not there. */
   readonly telemetry: TelemetryStream | undefined;
   /** What the environment has done last: the extensions concerned differ. */
-  #period: 'initialisation' | 'invocation' = 'initialisation';
+  #period: 'initialization' | 'invocation' = 'initialization';
   #isReadyAnnounced = false;
   #state: RuntimeState = 'Started';
   #offer: Offer | undefined;
@@ -192,7 +192,7 @@ export class RuntimeSession {
     this.#onEvent({ kind: 'extension-error-reported', extension, call, errorType });
   }
 
-  /** Subscribes an extension to telemetry, while the environment initialises. Call it only where there is telemetry. */
+  /** Subscribes an extension to telemetry, while the environment initializes. Call it only where there is telemetry. */
   subscribeTelemetry(extension: Extension, subscription: TelemetrySubscription, reach: Reach): SubscribeOutcome {
     if (!this.telemetry) throw new Error('a subscription was taken where there is no telemetry');
     const outcome = this.telemetry.subscribe(extension.name, subscription, reach);
@@ -215,14 +215,14 @@ export class RuntimeSession {
     for (const poll of this.#parked) poll.drop();
     this.#parked.clear();
     this.extensions.reset();
-    this.#period = 'initialisation';
+    this.#period = 'initialization';
     this.#isReadyAnnounced = false;
   }
 
   #announceReady(): void {
     if (this.#isReadyAnnounced || this.#state !== 'Ready' || !this.extensions.areReady(this.#period)) return;
     this.#isReadyAnnounced = true;
-    if (this.#period === 'initialisation') {
+    if (this.#period === 'initialization') {
       this.telemetry?.closeSubscriptions(new Set(this.extensions.all.map(({ name }) => name)));
     }
     this.#onEvent({ kind: 'all-ready' });

@@ -72,7 +72,7 @@ describe('an extension client', () => {
     });
   });
 
-  it.each(['failInitialisation', 'failExit'] as const)('reports with %s', async (call) => {
+  it.each(['failInitialization', 'failExit'] as const)('reports with %s', async (call) => {
     await client.register([]);
     await client[call]('Extension.NoConfiguration', new Error('no file'));
     expect(events).toMatchObject([{ kind: 'extension-error-reported', errorType: expect.any(String) }]);

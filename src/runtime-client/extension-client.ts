@@ -57,12 +57,12 @@ export type ExtensionClientOptions = {
 export type ExtensionClient = {
   /** Must come before the other calls. Throws `LambdaApiError`, as all of them do. */
   register(events: readonly ExtensionEventType[]): Promise<Registration>;
-  /** Waits for the next event; the first call says that the extension has initialised, each that it is done. */
+  /** Waits for the next event; the first call says that the extension has initialized, each that it is done. */
   nextEvent(): Promise<ExtensionEvent>;
-  /** While the environment initialises: before the first `nextEvent`. */
+  /** While the environment initializes: before the first `nextEvent`. */
   subscribeToTelemetry(subscription: TelemetrySubscription): Promise<void>;
-  /** Reports that initialisation failed; the extension must exit afterwards. `errorType`: `Extension.NoConfiguration`. */
-  failInitialisation(errorType: string, error?: unknown): Promise<void>;
+  /** Reports that initialization failed; the extension must exit afterwards. `errorType`: `Extension.NoConfiguration`. */
+  failInitialization(errorType: string, error?: unknown): Promise<void>;
   /** Reports why the extension is about to exit. */
   failExit(errorType: string, error?: unknown): Promise<void>;
   close(): void;
@@ -127,7 +127,7 @@ export function createExtensionClient({ address, name }: ExtensionClientOptions)
     async subscribeToTelemetry({ schemaVersion = DEFAULT_SCHEMA, ...subscription }) {
       await call(TELEMETRY_API.subscribe, identified(), { schemaVersion, ...subscription });
     },
-    failInitialisation: (errorType, error) => report(EXTENSIONS_API.initError, errorType, error),
+    failInitialization: (errorType, error) => report(EXTENSIONS_API.initError, errorType, error),
     failExit: (errorType, error) => report(EXTENSIONS_API.exitError, errorType, error),
     close: () => connection.close(),
   };

@@ -108,8 +108,8 @@ describe('a runtime client', () => {
     });
   });
 
-  it('reports that initialisation failed', async () => {
-    await client.failInitialisation('no configuration');
+  it('reports that initialization failed', async () => {
+    await client.failInitialization('no configuration');
     expect(events).toMatchObject([{ kind: 'init-error-reported' }]);
   });
 

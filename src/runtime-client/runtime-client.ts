@@ -40,7 +40,7 @@ export type RuntimeClientOptions = {
 
 export type RuntimeClient = {
   /**
-   * Waits for the next invocation, however long. The first call says that the runtime has initialised. A connection
+   * Waits for the next invocation, however long. The first call says that the runtime has initialized. A connection
    * that breaks while waiting is made again. Throws when Lambda cannot be reached any more.
    */
   next(): Promise<Invocation>;
@@ -50,8 +50,8 @@ export type RuntimeClient = {
   stream(requestId: string, options?: ResponseStreamOptions): ResponseStream;
   /** Reports that the handler failed. The runtime goes on with `next`. */
   fail(requestId: string, thrown: unknown): Promise<void>;
-  /** Reports that the runtime could not initialise. It must exit afterwards. */
-  failInitialisation(thrown: unknown): Promise<void>;
+  /** Reports that the runtime could not initialize. It must exit afterwards. */
+  failInitialization(thrown: unknown): Promise<void>;
   /** Lets the process end while the connection is idle, or a call is in progress. */
   unref(): void;
   close(): void;
@@ -112,7 +112,7 @@ export function createRuntimeClient({
       const headers = failureHeaders(failure.errorType, renderCause(thrown, process.cwd()));
       return post(pathFor(ERROR_PATH, requestId), headers, JSON.stringify(failure));
     },
-    failInitialisation(thrown) {
+    failInitialization(thrown) {
       const failure = failureOf(thrown);
       return post(RUNTIME_API.initError.path, failureHeaders(failure.errorType, ''), JSON.stringify(failure));
     },

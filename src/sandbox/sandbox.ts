@@ -48,10 +48,10 @@ export type ProcessSpec = {
   readonly environment: Readonly<Record<string, string>>;
 };
 
-/** How a process ended. A program that exits with 137 is `exited`; one that was killed is `signalled`. */
+/** How a process ended. A program that exits with 137 is `exited`; one that was killed is `signaled`. */
 export type ProcessExit =
   | { readonly kind: 'exited'; readonly code: number }
-  | { readonly kind: 'signalled'; readonly signal: NodeJS.Signals };
+  | { readonly kind: 'signaled'; readonly signal: NodeJS.Signals };
 
 export interface SandboxProcess {
   /** stdout and stderr as one stream, in the order written. Ends when every writer is gone. */

@@ -3,7 +3,7 @@
  * archive's directory claims is judged before the first byte is written, and what comes out must be what was claimed.
  * Where archives are kept is `archives.ts`' business; what AWS says to a bad one is the caller's.
  *
- * Modes are honoured as on Lambda, set-id bits dropped. Folders always belong to their owner (0700), so that the
+ * Modes are honored as on Lambda, set-id bits dropped. Folders always belong to their owner (0700), so that the
  * service can clear them away; without a Unix mode a file is 0644 and cannot be executed.
  */
 import type { FileHandle } from 'node:fs/promises';
@@ -162,7 +162,7 @@ async function readDirectory(zip: Buffer, limits: ArchiveLimits): Promise<Map<st
 }
 
 async function* entriesOf(zip: Buffer): AsyncGenerator<Entry> {
-  // Names come as bytes: the library's own judgement of them would not tell one problem from another.
+  // Names come as bytes: the library's own judgment of them would not tell one problem from another.
   const options = { lazyEntries: true, strictFileNames: true, decodeStrings: false, validateEntrySizes: true } as const;
   let reading = 'the archive cannot be read';
   try {

@@ -16,7 +16,7 @@ const LARGE = 6 * 1024 * 1024;
 export const CASES: readonly Case[] = [
   {
     rule: 'asks for an event when it is ready',
-    run: async (runtime) => expect(await runtime.initialised).toEqual({ kind: 'ready' }),
+    run: async (runtime) => expect(await runtime.initialized).toEqual({ kind: 'ready' }),
   },
   {
     rule: 'hands the event on, and answers with what the handler made',
@@ -101,11 +101,11 @@ export const CASES: readonly Case[] = [
     },
   },
   {
-    rule: 'reports that it cannot initialise, and ends',
+    rule: 'reports that it cannot initialize, and ends',
     needs: 'handler',
     handler: 'missing.handler',
     run: async (runtime) => {
-      const said = await runtime.initialised;
+      const said = await runtime.initialized;
       expect(said, runtime.output()).toMatchObject({ kind: 'failed' });
       const { errorMessage, errorType } = JSON.parse(said.kind === 'failed' ? said.body : '{}');
       expect([typeof errorMessage, typeof errorType]).toEqual(['string', 'string']);

@@ -79,7 +79,7 @@ function php(): Runtime {
     version: `PHP ${output('php', ['-r', 'echo PHP_VERSION;'])}`,
     argv: ['php', join(ROOT, 'runtimes/php/src/main.php')],
     task: join(HANDLERS, 'php'),
-    handler: 'behaviours.php',
+    handler: 'behaviors.php',
     lacks: ['empty-objects'],
   };
 }

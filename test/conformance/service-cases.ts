@@ -38,7 +38,7 @@ export const SERVICE_CASES: readonly ServiceCase[] = [
     },
   },
   {
-    rule: 'tells the initialisation in the first REPORT only',
+    rule: 'tells the initialization in the first REPORT only',
     run: async ({ invoke }) => {
       const reports = [await invoke(1), await invoke(2)].map(({ log }) => linesOf(log).at(-1));
       for (const report of reports) expect(report).toMatch(REPORT_OF_SUCCESS);
@@ -126,7 +126,7 @@ export const SERVICE_CASES: readonly ServiceCase[] = [
     },
   },
   {
-    rule: 'tries an initialisation that failed once more, and then tells why',
+    rule: 'tries an initialization that failed once more, and then tells why',
     handler: 'missing.handler',
     run: async ({ invoke }) => {
       const { functionError, payload, log } = await invoke(1);

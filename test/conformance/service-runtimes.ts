@@ -66,11 +66,11 @@ export function serviceRuntimes(isAws: boolean): ServiceRuntime[] {
     {
       name: 'php',
       runtime: custom,
-      handler: 'behaviours.php',
+      handler: 'behaviors.php',
       files: {
         // Without the runtime's own end of what takes too long, which would come before the platform's.
         bootstrap: '#!/bin/sh\nLAMELLA_DEADLINE=0 exec php /var/task/runtime/main.php\n',
-        'behaviours.php': text(join(HANDLERS, 'php/behaviours.php')),
+        'behaviors.php': text(join(HANDLERS, 'php/behaviors.php')),
         ...tree(join(ROOT, 'runtimes/php/src'), 'runtime'),
       },
       lacks: [],

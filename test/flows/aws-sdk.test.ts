@@ -536,7 +536,7 @@ describe('errors', () => {
   });
 });
 
-describe('neighbours', () => {
+describe('neighbors', () => {
   it('answer for the account that was asked for', async () => {
     const other = await startService({ accountId: '210987654321', region: 'ap-northeast-1' });
     try {

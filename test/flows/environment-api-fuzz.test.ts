@@ -25,7 +25,7 @@ beforeAll(async () => {
     { bootstrap: shellRuntime('respond "$AWS_LAMBDA_RUNTIME_API"') },
     { Timeout: 5 },
   );
-  await service.createFunction('neighbour', { bootstrap: shellRuntime('respond "$EVENT"') });
+  await service.createFunction('neighbor', { bootstrap: shellRuntime('respond "$EVENT"') });
   [host = '', port = 0] = (await service.invoke('victim')).payload
     .split(':')
     .map((part, at) => (at ? Number(part) : part)) as [string, number];
@@ -146,8 +146,8 @@ describe(`nonsense, seed ${seed}`, () => {
       const answers = await Promise.all(Array.from({ length: 50 }, () => send(nonsense())));
       for (const status of answers) statuses.set(status, (statuses.get(status) ?? 0) + 1);
       if (sent % 200 === 0) {
-        const neighbour = await service.invoke('neighbour', { sent });
-        expect([neighbour.functionError, neighbour.payload]).toEqual([undefined, JSON.stringify({ sent })]);
+        const neighbor = await service.invoke('neighbor', { sent });
+        expect([neighbor.functionError, neighbor.payload]).toEqual([undefined, JSON.stringify({ sent })]);
       }
     }
     const undocumented = [...statuses.keys()].filter(

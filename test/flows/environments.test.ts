@@ -1,4 +1,4 @@
-/** What bites on AWS and shows nowhere else: freezing, limits, initialisation that fails, provisioned environments. */
+/** What bites on AWS and shows nowhere else: freezing, limits, initialization that fails, provisioned environments. */
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -127,7 +127,7 @@ while True:
     for (const answers of [first, second]) expect(answers.map(({ payload }) => payload)).toEqual(names);
   });
 
-  it('has CPU time in proportion to its memory, but full speed while it initialises', async (context) => {
+  it('has CPU time in proportion to its memory, but full speed while it initializes', async (context) => {
     const groups = cpuGroups();
     if (groups === undefined) return context.skip('without control groups there is no limit');
     const spin = (rounds: number) => `i=0; while [ $i -lt ${rounds} ]; do i=$((i+1)); done`;
@@ -142,7 +142,7 @@ while True:
     const cold = await service.invoke('spins', 'false');
     const throttled = timesThrottled(groups) - before;
     // Both bounds hold however busy the machine is: who gets less CPU is throttled less, and uses a smaller share.
-    // At 7.2 % of a CPU, 1.4 ms of each 20 ms, all that initialisation took would be throttled more often.
+    // At 7.2 % of a CPU, 1.4 ms of each 20 ms, all that initialization took would be throttled more often.
     const initMs = Number(cold.payload.split(' ')[0]) * 10;
     expect(throttled).toBeLessThan(initMs / 1.45 / 2);
     const { log, payload } = await service.invoke('spins', 'true');
@@ -162,13 +162,13 @@ while True:
     expect(second.log).not.toContain('Init Duration');
   });
 
-  it('that does not initialise within 10 s is given the function timeout inside the invocation', async () => {
+  it('that does not initialize within 10 s is given the function timeout inside the invocation', async () => {
     await service.createFunction(
-      'initialises-slowly',
+      'initializes-slowly',
       { bootstrap: shellRuntime('respond ready', 'if [ ! -e /tmp/again ]; then touch /tmp/again; sleep 60; fi') },
       { ...ROOMY, Timeout: 5 },
     );
-    const { payload, log, functionError } = await service.invoke('initialises-slowly');
+    const { payload, log, functionError } = await service.invoke('initializes-slowly');
     expect([functionError, payload]).toEqual([undefined, 'ready']);
     expect(log).toMatch(/^INIT_REPORT Init Duration: (9999|10\d\d\d)\.\d\d ms\tPhase: init\tStatus: timeout\nSTART /);
     expect(log).not.toMatch(/REPORT RequestId.*Init Duration/);

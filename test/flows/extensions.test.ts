@@ -120,7 +120,7 @@ describe('an extension that cannot be started', () => {
   }, 30_000);
 });
 
-describe('the order of an initialisation', () => {
+describe('the order of an initialization', () => {
   it('is: every external extension registers, the runtime starts, everybody asks for the first event', async () => {
     const slow = extension({
       first: 'time.sleep(0.4); note("slow registers")',
@@ -177,7 +177,7 @@ describe('an extension that ends', () => {
     expect(second.log).not.toContain('Init Duration');
   });
 
-  it('before it has registered fails the initialisation, twice', async () => {
+  it('before it has registered fails the initialization, twice', async () => {
     await withExtensions('never-registers', { brittle: extension({ first: 'sys.exit(3)' }) }, ECHOES);
     const { payload, log } = await service.invoke('never-registers');
     expect(JSON.parse(payload)).toEqual({

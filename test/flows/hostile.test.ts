@@ -11,7 +11,7 @@ let service: RunningService;
 
 beforeAll(async () => {
   service = await startService();
-  await service.createFunction('neighbour', { bootstrap: shellRuntime('respond $$') });
+  await service.createFunction('neighbor', { bootstrap: shellRuntime('respond $$') });
 });
 afterAll(() => service.close());
 
@@ -48,7 +48,7 @@ describe.concurrent('a function that', () => {
     const bootstrap = shellRuntime(`[ "$EVENT" = '"worst"' ] && { ${misdeed}; }; respond $$`);
     await service.createFunction(name, { bootstrap }, { Timeout: 2, MemorySize: 512 });
     expect((await service.invoke(name)).functionError).toBeUndefined();
-    const neighbour = await service.invoke('neighbour');
+    const neighbor = await service.invoke('neighbor');
     const startedAt = performance.now();
     const worst = await service.invoke(name, '"worst"');
     expect(worst.payload).toMatch(payload);
@@ -56,8 +56,8 @@ describe.concurrent('a function that', () => {
     const again = await service.invoke(name);
     expect([again.functionError, again.payload]).toEqual([undefined, expect.stringMatching(/^\d+$/)]);
     expect(again.log).not.toContain('Init Duration');
-    expect((await service.invoke('neighbour')).functionError).toBeUndefined();
-    expect(neighbour.functionError).toBeUndefined();
+    expect((await service.invoke('neighbor')).functionError).toBeUndefined();
+    expect(neighbor.functionError).toBeUndefined();
   });
 });
 

@@ -1,4 +1,4 @@
-/** Initialisations that fail, are repeated or run ahead, and what a function finds when it starts. */
+/** Initializations that fail, are repeated or run ahead, and what a function finds when it starts. */
 import { CloudWatchLogsClient, FilterLogEventsCommand } from '@aws-sdk/client-cloudwatch-logs';
 import {
   GetProvisionedConcurrencyConfigCommand,
@@ -40,16 +40,16 @@ async function provision(FunctionName: string) {
 
 /** Fails the first time, by these commands. */
 const onceThen = (first: string, then = '') =>
-  `if [ ! -e /tmp/again ]; then touch /tmp/again; ${first}; fi; echo initialising; ${then}`;
+  `if [ ! -e /tmp/again ]; then touch /tmp/again; ${first}; fi; echo initializing; ${then}`;
 
-describe('an initialisation that is repeated inside the invocation', () => {
+describe('an initialization that is repeated inside the invocation', () => {
   it('is part of its duration, is billed with it, and the log goes on as if nothing had been', async () => {
     const bootstrap = shellRuntime('echo working; respond 1', onceThen('echo failing; exit 3', 'sleep 0.4'));
     await service.createFunction('recovers', { bootstrap });
     const { log, payload, functionError } = await service.invoke('recovers');
     expect([payload, functionError]).toEqual(['1', undefined]);
     const [, duration, billed] =
-      /^failing\nINIT_REPORT Init Duration: [\d.]+ ms\tPhase: init\tStatus: error\tError Type: Runtime\.ExitError\ninitialising\nSTART .*\nworking\nEND .*\nREPORT .*\tDuration: ([\d.]+) ms\tBilled Duration: (\d+) ms\tMemory Size: 128 MB\tMax Memory Used: \d+ MB\t\n$/.exec(
+      /^failing\nINIT_REPORT Init Duration: [\d.]+ ms\tPhase: init\tStatus: error\tError Type: Runtime\.ExitError\ninitializing\nSTART .*\nworking\nEND .*\nREPORT .*\tDuration: ([\d.]+) ms\tBilled Duration: (\d+) ms\tMemory Size: 128 MB\tMax Memory Used: \d+ MB\t\n$/.exec(
         log,
       ) ?? [];
     expect(Number(duration)).toBeGreaterThan(400);
@@ -65,16 +65,16 @@ describe('an initialisation that is repeated inside the invocation', () => {
       errorMessage: expect.stringMatching(/^RequestId: \S+ Error: Task timed out after 1\.00 seconds$/),
     });
     expect(log).toMatch(
-      /\ninitialising\nINIT_REPORT Init Duration: (?:9\d\d|1\d\d\d)\.\d\d ms\tPhase: invoke\tStatus: timeout\nSTART .*\nEND .*\nREPORT .*\tDuration: 1000\.00 ms\tBilled Duration: 1000 ms\tMemory Size: 128 MB\tMax Memory Used: \d+ MB\tStatus: timeout\n$/,
+      /\ninitializing\nINIT_REPORT Init Duration: (?:9\d\d|1\d\d\d)\.\d\d ms\tPhase: invoke\tStatus: timeout\nSTART .*\nEND .*\nREPORT .*\tDuration: 1000\.00 ms\tBilled Duration: 1000 ms\tMemory Size: 128 MB\tMax Memory Used: \d+ MB\tStatus: timeout\n$/,
     );
   });
 });
 
-describe('an initialisation of provisioned concurrency', () => {
+describe('an initialization of provisioned concurrency', () => {
   it('is reported in the log also when it succeeds', async () => {
-    await service.createFunction('prepared', { bootstrap: shellRuntime('respond 1', 'echo initialising') });
+    await service.createFunction('prepared', { bootstrap: shellRuntime('respond 1', 'echo initializing') });
     expect((await provision('prepared')).Status).toBe('READY');
-    expect(await logOf('prepared')).toMatch(/^INIT_START .*\ninitialising\nINIT_REPORT Init Duration: [\d.]+ ms\n$/);
+    expect(await logOf('prepared')).toMatch(/^INIT_START .*\ninitializing\nINIT_REPORT Init Duration: [\d.]+ ms\n$/);
   });
 
   it('that fails is reported with its error, and is what the configuration says', async () => {

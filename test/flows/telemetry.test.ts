@@ -91,7 +91,7 @@ function eventsOf(payload: string): Seen[] {
 }
 
 describe('telemetry of a function with an extension', () => {
-  it('tells of initialisation, each invocation and every line, in order', async () => {
+  it('tells of initialization, each invocation and every line, in order', async () => {
     const layer = await service.publishLayer('recorder', {
       'extensions/recorder': recorder('/2022-07-01/telemetry', everything),
     });

@@ -54,7 +54,7 @@ describe('finding the handler', () => {
     expect(await functions.api.invoke('{"name":"World"}')).toMatchObject({ kind: 'response', body: expected });
   });
 
-  it('fails initialisation with every attempt when there is none', async () => {
+  it('fails initialization with every attempt when there is none', async () => {
     const { exited, output } = start('nowhere.hello', { 'src/hello.php': '<?php' });
     const { body, errorType } = await functions.api.initError;
     expect(errorType).toBe('Runtime.NoSuchHandler');
@@ -75,7 +75,7 @@ describe('finding the handler', () => {
     ['an exception', '<?php throw new RuntimeException("no database");', 'RuntimeException'],
     ['running out of memory', '<?php $s = str_repeat("x", 500 * 1024 * 1024);', 'Lamella.OutOfMemory'],
     ['exit()', '<?php exit(3);', 'Lamella.HandlerExited'],
-  ])('fails initialisation once when loading it ends in %s', async (_name, source, type) => {
+  ])('fails initialization once when loading it ends in %s', async (_name, source, type) => {
     const { exited } = start('hello', { 'src/hello.php': source });
     expect(json((await functions.api.initError).body).errorType).toBe(type);
     await exited;

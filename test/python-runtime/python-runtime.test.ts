@@ -137,7 +137,7 @@ describe('a failure', () => {
       else expect(JSON.parse(started.output())).toMatchObject({ log_level: 'ERROR' });
     }
     const started = await start({ 'index.py': `${line}\n` });
-    expect(await started.initialised).toMatchObject({ kind: 'failed' });
+    expect(await started.initialized).toMatchObject({ kind: 'failed' });
     await started.ended;
     expect(started.output()).toContain(logged);
   });
@@ -151,9 +151,9 @@ describe('a failure', () => {
     expect(await answer(started)).toEqual({ kind: 'ended', code, signal: null });
   });
 
-  it('of initialisation is logged after a warning', async () => {
+  it('of initialization is logged after a warning', async () => {
     const started = await start({ 'index.py': 'import nothing_of_the_kind\n' });
-    expect(await started.initialised).toMatchObject({ kind: 'failed', errorType: 'Runtime.ImportModuleError' });
+    expect(await started.initialized).toMatchObject({ kind: 'failed', errorType: 'Runtime.ImportModuleError' });
     await started.ended;
     expect(started.output()).toMatch(
       /^\[WARNING\]\t[\dT:.-]{23}Z\t\tLAMBDA_WARNING: Unhandled exception\. .*\r\n\[ERROR\] Runtime\.ImportModuleError: Unable to import module 'index': No module named 'nothing_of_the_kind'\rTraceback/,

@@ -37,7 +37,7 @@ describe.each(accounts())('a service that is $name', (account) => {
     expect((await descendants(service.pid)).length).toBeGreaterThan(many * 3);
     await Promise.all(opened.map(({ sandbox }) => service.close(sandbox)));
     for (const { process } of opened) {
-      expect((await service.finished(process)).exit).toEqual({ kind: 'signalled', signal: 'SIGKILL' });
+      expect((await service.finished(process)).exit).toEqual({ kind: 'signaled', signal: 'SIGKILL' });
     }
 
     const left = (await descendants(service.pid)).filter((pid) => !own.has(pid));

@@ -110,7 +110,7 @@ describe.each(accounts())('a process in a sandbox of a service that is $name', (
 
   it('leaves a core, if any, in its /tmp', async () => {
     const { output, exit } = await service.sh(sandbox, 'cd /tmp; ls; kill -SEGV $$');
-    expect([output, exit]).toEqual(['', { kind: 'signalled', signal: 'SIGSEGV' }]);
+    expect([output, exit]).toEqual(['', { kind: 'signaled', signal: 'SIGSEGV' }]);
     const { output: after } = await service.sh(sandbox, 'ls /tmp /var/task; rm -f /tmp/core*');
     expect(after).toMatch(/^\/tmp:\n(core.*\n)?\n\/var\/task:\n$/);
   });
@@ -153,10 +153,10 @@ describe.each(accounts())('a process in a sandbox of a service that is $name', (
     ['exit 0', { kind: 'exited', code: 0 }],
     ['exit 137', { kind: 'exited', code: 137 }],
     ['exit 1', { kind: 'exited', code: 1 }],
-    ['kill -KILL $$', { kind: 'signalled', signal: 'SIGKILL' }],
-    ['kill -TERM $$', { kind: 'signalled', signal: 'SIGTERM' }],
-    ['kill -SEGV $$', { kind: 'signalled', signal: 'SIGSEGV' }],
-    ['kill -ABRT $$', { kind: 'signalled', signal: 'SIGABRT' }],
+    ['kill -KILL $$', { kind: 'signaled', signal: 'SIGKILL' }],
+    ['kill -TERM $$', { kind: 'signaled', signal: 'SIGTERM' }],
+    ['kill -SEGV $$', { kind: 'signaled', signal: 'SIGSEGV' }],
+    ['kill -ABRT $$', { kind: 'signaled', signal: 'SIGABRT' }],
   ])('that ends by `%s` is told as such', async (command, exit) => {
     expect((await service.sh(sandbox, command)).exit).toEqual(exit);
   });
@@ -191,7 +191,7 @@ describe.each(accounts())('a process in a sandbox of a service that is $name', (
     await service.outputHas(process, 'ready');
     await service.signal(process, 'SIGTERM');
     // The output ends only when the sleep is gone too.
-    expect((await service.finished(process)).exit).toEqual({ kind: 'signalled', signal: 'SIGTERM' });
+    expect((await service.finished(process)).exit).toEqual({ kind: 'signaled', signal: 'SIGTERM' });
   });
 
   it('reaches its own group by kill 0 and nothing outside', async () => {
@@ -204,13 +204,13 @@ describe.each(accounts())('a process in a sandbox of a service that is $name', (
     const pid = (await service.outputHas(process, '\n')).trim();
     await service.sh(sandbox, `until grep -q "^State:.T" /proc/${pid}/status; do :; done`);
     await service.signal(process, 'SIGKILL');
-    expect((await service.finished(process)).exit).toEqual({ kind: 'signalled', signal: 'SIGKILL' });
+    expect((await service.finished(process)).exit).toEqual({ kind: 'signaled', signal: 'SIGKILL' });
   });
 
   it.each(['SIGKILL', 'SIGTERM'] as const)('can be ended by %s while it is starting', async (signal) => {
     for (let round = 0; round < 5; round++) {
       const process = await service.startAndSignal(sandbox, { argv: ['/bin/sleep', '1000'], environment: {} }, signal);
-      expect((await service.finished(process)).exit).toEqual({ kind: 'signalled', signal });
+      expect((await service.finished(process)).exit).toEqual({ kind: 'signaled', signal });
     }
   });
 
@@ -219,7 +219,7 @@ describe.each(accounts())('a process in a sandbox of a service that is $name', (
     const pid = (await service.outputHas(first, '\n')).trim();
     const second = await service.sh(sandbox, `kill -KILL ${pid} && echo killed`);
     expect(second.output).toBe('killed\n');
-    expect(await service.exited(first)).toEqual({ kind: 'signalled', signal: 'SIGKILL' });
+    expect(await service.exited(first)).toEqual({ kind: 'signaled', signal: 'SIGKILL' });
   });
 });
 

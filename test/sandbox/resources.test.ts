@@ -155,7 +155,7 @@ describe.each(accounts())('a sandbox of a service that is $name', (account) => {
     await service.thaw(frozen);
     await waitUntil(async () => (await stat(file)).size > size);
     await service.signal(process, 'SIGKILL');
-    expect(await service.exited(process)).toEqual({ kind: 'signalled', signal: 'SIGKILL' });
+    expect(await service.exited(process)).toEqual({ kind: 'signaled', signal: 'SIGKILL' });
     await service.close(frozen);
     await service.close(running);
   });
@@ -169,7 +169,7 @@ describe.each(accounts())('a sandbox of a service that is $name', (account) => {
         await service.thaw(sandbox);
       }
       await service.signal(process, 'SIGTERM');
-      expect(await service.exited(process)).toEqual({ kind: 'signalled', signal: 'SIGTERM' });
+      expect(await service.exited(process)).toEqual({ kind: 'signaled', signal: 'SIGTERM' });
     });
   });
 
@@ -184,7 +184,7 @@ describe.each(accounts())('a sandbox of a service that is $name', (account) => {
         await service.thaw(sandbox);
       }
       await service.signal(process, 'SIGKILL');
-      expect(await service.exited(process)).toEqual({ kind: 'signalled', signal: 'SIGKILL' });
+      expect(await service.exited(process)).toEqual({ kind: 'signaled', signal: 'SIGKILL' });
     });
   });
 
@@ -194,13 +194,13 @@ describe.each(accounts())('a sandbox of a service that is $name', (account) => {
     await service.outputHas(process, 'ready');
     await service.freeze(sandbox);
     await service.killAll(sandbox);
-    expect(await service.exited(process)).toEqual({ kind: 'signalled', signal: 'SIGKILL' });
+    expect(await service.exited(process)).toEqual({ kind: 'signaled', signal: 'SIGKILL' });
     expect((await service.sh(sandbox, 'echo usable')).output).toBe('usable\n');
     const other = await service.startSh(sandbox, 'echo ready; exec sleep 1000');
     await service.outputHas(other, 'ready');
     await service.freeze(sandbox);
     await service.close(sandbox);
-    expect(await service.exited(other)).toEqual({ kind: 'signalled', signal: 'SIGKILL' });
+    expect(await service.exited(other)).toEqual({ kind: 'signaled', signal: 'SIGKILL' });
   });
 
   it('has a host uid that is not 0 and nobody else’s, when the service is root', async () => {

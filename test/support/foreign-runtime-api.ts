@@ -29,7 +29,7 @@ const TIMEOUT_SECONDS = 20;
  * have and `{invoke}` for that of its invocations; the runtime's command follows.
  */
 export async function startForeign(command: string, spec: RuntimeSpec): Promise<RuntimeUnderTest> {
-  const initialised = deferred<Awaited<RuntimeUnderTest['initialised']>>();
+  const initialized = deferred<Awaited<RuntimeUnderTest['initialized']>>();
   const ended = deferred<Ended>();
   let readiness = deferred<void>();
   let answered: ((answer: Answer & { readonly requestId: string }) => void) | undefined;
@@ -40,7 +40,7 @@ export async function startForeign(command: string, spec: RuntimeSpec): Promise<
         runtimePid = observation.pid;
         return;
       case 'ready':
-        initialised.resolve({ kind: 'ready' });
+        initialized.resolve({ kind: 'ready' });
         readiness.resolve();
         return;
       case 'answered':
@@ -48,10 +48,10 @@ export async function startForeign(command: string, spec: RuntimeSpec): Promise<
         answered?.({ ...observation.answer, requestId: observation.requestId });
         return;
       case 'init-failed':
-        initialised.resolve({ kind: 'failed', errorType: observation.errorType, body: observation.body });
+        initialized.resolve({ kind: 'failed', errorType: observation.errorType, body: observation.body });
         return;
       case 'ended':
-        initialised.resolve(observation);
+        initialized.resolve(observation);
         ended.resolve(observation);
     }
   });
@@ -77,7 +77,7 @@ export async function startForeign(command: string, spec: RuntimeSpec): Promise<
     server.once('close', (code, signal) => resolve({ kind: 'ended', code, signal }));
   });
   serverEnded.then(ended.resolve, ended.reject);
-  ended.promise.then(initialised.resolve, initialised.reject);
+  ended.promise.then(initialized.resolve, initialized.reject);
   await Promise.race([until(() => post(invoke, 'OPTIONS', '/', Buffer.alloc(0), {})), serverEnded]);
 
   let hasBegun = false;
@@ -87,10 +87,10 @@ export async function startForeign(command: string, spec: RuntimeSpec): Promise<
   };
   return {
     process: server,
-    get initialised() {
+    get initialized() {
       // Such a server starts the runtime with the first event.
       if (!hasBegun) void send(Buffer.from('null'), undefined);
-      return initialised.promise;
+      return initialized.promise;
     },
     ended: ended.promise,
     ready: () => readiness.promise,

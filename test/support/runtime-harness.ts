@@ -14,8 +14,8 @@ export type RuntimeUnderTest = {
   readonly process: ChildProcess;
   /** Offers an event with the runtime's next poll; its answer, or how the process ended instead. */
   invoke(event: unknown, offer?: Partial<Offer>): Promise<(Answer & { readonly requestId: string }) | Ended>;
-  /** The first call: that it is ready, that it failed to initialise, or that it ended without a word. */
-  readonly initialised: Promise<
+  /** The first call: that it is ready, that it failed to initialize, or that it ended without a word. */
+  readonly initialized: Promise<
     { readonly kind: 'ready' } | { readonly kind: 'failed'; readonly errorType: string; readonly body: string } | Ended
   >;
   readonly ended: Promise<Ended>;
@@ -40,16 +40,16 @@ export const FUNCTION_ARN = 'arn:aws:lambda:us-east-1:123456789012:function:unde
 
 export async function startRuntime(spec: RuntimeSpec): Promise<RuntimeUnderTest> {
   const { argv, task, handler } = spec;
-  const initialised = deferred<Awaited<RuntimeUnderTest['initialised']>>();
+  const initialized = deferred<Awaited<RuntimeUnderTest['initialized']>>();
   let readiness = deferred<void>();
   let answered: ((answer: Answer) => void) | undefined;
 
   const session = new RuntimeSession((event) => {
     if (event.kind === 'runtime-ready') {
-      initialised.resolve({ kind: 'ready' });
+      initialized.resolve({ kind: 'ready' });
       readiness.resolve();
     } else if (event.kind === 'init-error-reported') {
-      initialised.resolve({ kind: 'failed', errorType: event.errorType, body: event.body.toString() });
+      initialized.resolve({ kind: 'failed', errorType: event.errorType, body: event.body.toString() });
     } else if (event.kind === 'answered') {
       answered?.(event.answer);
     }
@@ -97,11 +97,11 @@ export async function startRuntime(spec: RuntimeSpec): Promise<RuntimeUnderTest>
     child.once('error', reject);
     child.once('close', (code, signal) => resolve({ kind: 'ended', code, signal }));
   });
-  ended.then(initialised.resolve, initialised.reject);
+  ended.then(initialized.resolve, initialized.reject);
 
   return {
     process: child,
-    initialised: initialised.promise,
+    initialized: initialized.promise,
     ended,
     ready: () => readiness.promise,
     async cutConnections() {

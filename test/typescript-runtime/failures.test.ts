@@ -18,7 +18,7 @@ async function failure(started: Started, event: unknown = {}): Promise<Record<st
 }
 
 async function initFailure(started: Started): Promise<{ errorType: string; body: Record<string, unknown> }> {
-  const said = await started.initialised;
+  const said = await started.initialized;
   expect(said, started.output()).toMatchObject({ kind: 'failed' });
   if (said.kind !== 'failed') throw new Error('unreachable');
   return { errorType: said.errorType, body: JSON.parse(said.body) };
@@ -150,7 +150,7 @@ describe('what nobody catches', () => {
   });
 });
 
-describe('initialisation fails', () => {
+describe('initialization fails', () => {
   it.each([
     [
       'when there is no such file',
@@ -213,7 +213,7 @@ describe('initialisation fails', () => {
 
   it('without a word when the module waits for what never comes', async () => {
     const started = await runtime.start({ 'index.mjs': 'await new Promise(() => {});' });
-    expect(await started.initialised).toEqual({ kind: 'ended', code: 13, signal: null });
+    expect(await started.initialized).toEqual({ kind: 'ended', code: 13, signal: null });
     expect(started.output()).toBe('Warning: Detected unsettled top-level await\n');
   });
 });
@@ -263,7 +263,7 @@ describe('the managed runtime of Node.js 24', () => {
     expect(await started.invoke({})).toEqual({ kind: 'ended', code: 0, signal: null });
   });
 
-  it('logs why it could not initialise, and ends with 1', async () => {
+  it('logs why it could not initialize, and ends with 1', async () => {
     const started = await runtime.start({ 'index.js': 'throw new TypeError("at once");' }, { variables });
     expect(await initFailure(started)).toMatchObject({ body: { errorType: 'TypeError', errorMessage: 'at once' } });
     expect(await started.ended).toMatchObject({ code: 1 });

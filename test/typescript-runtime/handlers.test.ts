@@ -163,7 +163,7 @@ describe('a handler', () => {
 
   it.skipIf('typescript' in process.features)('in TypeScript needs a newer Node, and the error says so', async () => {
     const started = await runtime.start({ 'index.ts': 'export const handler = async (n: number) => n;' });
-    expect(await started.initialised).toMatchObject({
+    expect(await started.initialized).toMatchObject({
       kind: 'failed',
       errorType: 'Runtime.ImportModuleError',
       body: expect.stringMatching(/Node v20.* does not run that. Use Node 22.18 or newer, or .*`lamella package`/),

@@ -6,7 +6,7 @@ pub struct State {
     served: u64,
 }
 
-pub fn initialise() -> Result<State, Failure> {
+pub fn initialize() -> Result<State, Failure> {
     Ok(State { served: 0 })
 }
 

@@ -4,5 +4,5 @@ mod function;
 mod runtime;
 
 fn main() {
-    runtime::run(function::initialise, function::handle);
+    runtime::run(function::initialize, function::handle);
 }

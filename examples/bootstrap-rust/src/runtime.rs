@@ -23,14 +23,14 @@ pub struct Invocation {
     pub event: Vec<u8>,
 }
 
-/// Serves until the environment ends. What `initialise` makes is handed to every call of `handle`.
+/// Serves until the environment ends. What `initialize` makes is handed to every call of `handle`.
 pub fn run<S>(
-    initialise: impl FnOnce() -> Result<S, Failure>,
+    initialize: impl FnOnce() -> Result<S, Failure>,
     handle: impl Fn(&mut S, &Invocation) -> Result<Vec<u8>, Failure>,
 ) -> ! {
     let address = env::var("AWS_LAMBDA_RUNTIME_API").unwrap_or_default();
     let mut api = Api { address, connection: None };
-    let mut state = match initialise() {
+    let mut state = match initialize() {
         Ok(state) => state,
         Err(failure) => {
             let posted = api.post(

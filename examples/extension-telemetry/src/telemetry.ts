@@ -52,6 +52,6 @@ async function main(): Promise<void> {
 
 main().catch(async (failure) => {
   console.error(failure);
-  await lambda.failInitialisation('Extension.Failed', failure).catch(() => undefined);
+  await lambda.failInitialization('Extension.Failed', failure).catch(() => undefined);
   process.exit(1);
 });

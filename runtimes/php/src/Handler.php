@@ -2,7 +2,7 @@
 
 /**
  * A handler found and ready: turns the event into what its first parameter's type asks for, calls it, and turns the
- * result into the response body. The types are read once, at initialisation; an invocation only follows the plan.
+ * result into the response body. The types are read once, at initialization; an invocation only follows the plan.
  */
 
 declare(strict_types=1);

@@ -53,14 +53,14 @@ final class LastWords
     }
 
     /** Reports that the runtime cannot become ready, and ends the process. */
-    public function failInitialisation(\Throwable $thrown): never
+    public function failInitialization(\Throwable $thrown): never
     {
         $type = match (true) {
             $thrown instanceof HandlerNotFound => 'Runtime.NoSuchHandler',
             $thrown instanceof ConfigurationError => 'Runtime.ConfigError',
             default => 'Runtime.ImportError',
         };
-        $this->reportInitialisation(Failure::of($thrown, $type === 'Runtime.ImportError' ? null : $type), $type);
+        $this->reportInitialization(Failure::of($thrown, $type === 'Runtime.ImportError' ? null : $type), $type);
         exit(1);
     }
 
@@ -89,7 +89,7 @@ final class LastWords
         $isFatal = $error !== null && ($error['type'] & self::FATAL) !== 0;
         $failure = $isFatal ? Failure::ofFatalError($error) : Failure::ofExit();
         if (!$this->isReady) {
-            $this->reportInitialisation($failure, $isFatal ? 'Runtime.ImportError' : 'Runtime.ExitError');
+            $this->reportInitialization($failure, $isFatal ? 'Runtime.ImportError' : 'Runtime.ExitError');
             return;
         }
         if ($this->invocation !== null) {
@@ -104,11 +104,11 @@ final class LastWords
         }
     }
 
-    private function reportInitialisation(Failure $failure, string $errorType): void
+    private function reportInitialization(Failure $failure, string $errorType): void
     {
         $this->isSilent = true;
         $body = $failure->toJson();
-        $this->api->failInitialisation($errorType, $body);
+        $this->api->failInitialization($errorType, $body);
         $this->log('', 'Init Error', $failure, $body);
     }
 

@@ -97,7 +97,7 @@ final class RuntimeApi
     }
 
     /** Sends the failure to become ready. The process must end after it. */
-    public function failInitialisation(string $errorType, string $body): bool
+    public function failInitialization(string $errorType, string $body): bool
     {
         return $this->post('/init/error', self::errorHeaders($errorType), $body);
     }

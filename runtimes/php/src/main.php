@@ -34,7 +34,7 @@ if ($deadline !== null) {
 try {
     $handler = (new HandlerLocator($settings, $restart))->locate();
 } catch (\Throwable $failure) {
-    $lastWords->failInitialisation($failure);
+    $lastWords->failInitialization($failure);
 }
 $deadline?->listen();
 try {

@@ -17,7 +17,7 @@ import type { Settings } from './settings.ts';
 
 /** What the Runtime API is owed at the moment; decides how a death is reported. */
 type Debt =
-  | { readonly kind: 'initialisation' }
+  | { readonly kind: 'initialization' }
   | { readonly kind: 'response'; readonly requestId: string }
   | { readonly kind: 'stream'; readonly stream: ResponseStream }
   /** It is on its way. */
@@ -44,13 +44,13 @@ export type Loop = {
 export function createLoop(options: LoopOptions): Loop {
   const { client, settings, current, logError, onIdle, facts, variables } = options;
   const hasCallbacks = settings.manners !== 'managed-without-callbacks';
-  let debt: Debt = { kind: 'initialisation' };
+  let debt: Debt = { kind: 'initialization' };
   let isDying = false;
 
   return {
     async run(handler) {
       const serve = handler.kind === 'streaming' ? serveStreaming : serveBuffered;
-      // A rejection in the module that nobody handled is told before anything is asked for: as a failed initialisation.
+      // A rejection in the module that nobody handled is told before anything is asked for: as a failed initialization.
       await new Promise((resolve) => setImmediate(resolve));
       onIdle.set(undefined);
       for (;;) {
@@ -78,8 +78,8 @@ export function createLoop(options: LoopOptions): Loop {
 
   function reportDeath(thrown: unknown): Promise<void> {
     switch (debt.kind) {
-      case 'initialisation':
-        return client.failInitialisation(thrown);
+      case 'initialization':
+        return client.failInitialization(thrown);
       case 'response':
         return client.fail(debt.requestId, thrown);
       case 'stream':

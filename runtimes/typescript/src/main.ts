@@ -65,7 +65,7 @@ locateHandler(settings).then(
   async (failure) => {
     if (isWatchful) return loop.die('Uncaught Exception', failure, UNCAUGHT_EXCEPTION);
     logError('Init Error', failure);
-    await client.failInitialisation(failure);
+    await client.failInitialization(failure);
     throw failure;
   },
 );

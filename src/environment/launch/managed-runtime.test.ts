@@ -143,10 +143,10 @@ def handler(event, context):
       "Syntax error in module 'broken': invalid syntax (broken.py, line 1)",
     ],
     ['raising.handler', 'KeyError', "'x'"],
-  ])('fails to initialise with the handler %s', async (handler, errorType, errorMessage) => {
+  ])('fails to initialize with the handler %s', async (handler, errorType, errorMessage) => {
     const files = { 'index.py': '', 'broken.py': 'def = 1\n', 'raising.py': '{}["x"]\n' };
     const started = await start('python3.12', files, handler);
-    const said = await started.initialised;
+    const said = await started.initialized;
     expect(said.kind === 'failed' && JSON.parse(said.body)).toMatchObject({ errorType, errorMessage });
     expect(await started.ended).toMatchObject({ code: 1 });
   });

@@ -81,11 +81,11 @@ describe('payloads of the platform', () => {
       '{"errorType":"Runtime.ExitError","errorMessage":"RequestId: id Error: Runtime exited with error: exit status 137"}',
     ],
     [
-      runtimeExited({ kind: 'signalled', signal: 'SIGSEGV' }, false),
+      runtimeExited({ kind: 'signaled', signal: 'SIGSEGV' }, false),
       '{"errorType":"Runtime.ExitError","errorMessage":"RequestId: id Error: Runtime exited with error: signal: segmentation fault"}',
     ],
     [
-      runtimeExited({ kind: 'signalled', signal: 'SIGKILL' }, true),
+      runtimeExited({ kind: 'signaled', signal: 'SIGKILL' }, true),
       '{"errorType":"Runtime.OutOfMemory","errorMessage":"RequestId: id Error: Runtime exited with error: signal: killed"}',
     ],
     [

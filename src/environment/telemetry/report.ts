@@ -19,7 +19,7 @@ export function runtimeVersionOf(runtime: string, region: string): { readonly na
   return { name, arn: `arn:aws:lambda:${region}::runtime:${hash}` };
 }
 
-/** Without `fault`, the initialisation succeeded; then AWS shows the line only where it was not on demand. */
+/** Without `fault`, the initialization succeeded; then AWS shows the line only where it was not on demand. */
 export function renderInitReport(stage: 'init' | 'invoke', durationMs: number, fault: Fault | undefined): string {
   if (!fault) return `INIT_REPORT Init Duration: ${durationMs.toFixed(2)} ms\n`;
   const status = fault.status === 'timeout' ? 'timeout' : `${fault.status}\tError Type: ${fault.errorType}`;
@@ -37,7 +37,7 @@ export function renderEnd(requestId: string): string {
 export type ReportFacts = {
   readonly requestId: string;
   readonly durationMs: number;
-  /** Set on a cold start whose initialisation ran ahead of the invocation. */
+  /** Set on a cold start whose initialization ran ahead of the invocation. */
   readonly initMs: number | undefined;
   readonly memorySizeMb: number;
   readonly maxMemoryUsedMb: number;
@@ -88,7 +88,7 @@ export function renderSubscription(api: TelemetryApi, { name, state, types }: Su
   return `${isTelemetry ? 'TELEMETRY' : 'LOGS'}\tName: ${name}\tState: ${state}\tTypes: [${shown.join(', ')}]\n`;
 }
 
-/** Milliseconds that AWS would bill: initialisation ahead of the call included, rounded up, at least 1. */
+/** Milliseconds that AWS would bill: initialization ahead of the call included, rounded up, at least 1. */
 export function billedMs(durationMs: number, initMs: number | undefined): number {
   return Math.max(1, Math.ceil(Number((durationMs + (initMs ?? 0)).toFixed(2))));
 }

@@ -115,7 +115,7 @@ describe('what an environment says', () => {
     ]);
   });
 
-  it('names the environment and its memory in bytes when initialisation starts', () => {
+  it('names the environment and its memory in bytes when initialization starts', () => {
     invokeCold(telemetryOf());
     expect(recordOf('platform.initStart')).toEqual({
       initializationType: 'on-demand',

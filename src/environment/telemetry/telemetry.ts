@@ -43,7 +43,7 @@ export type EnvironmentTelemetryOptions = {
 
 export type InvocationReport = {
   readonly durationMs: number;
-  /** Of an initialisation ahead of the invocation. */
+  /** Of an initialization ahead of the invocation. */
   readonly initMs: number | undefined;
   readonly maxMemoryUsedMb: number;
   readonly fault: Fault | undefined;
@@ -62,7 +62,7 @@ type Current = {
 export class EnvironmentTelemetry {
   readonly #options: EnvironmentTelemetryOptions;
   readonly #isJson: boolean;
-  /** Whether the runtime's process was started since the initialisation began. */
+  /** Whether the runtime's process was started since the initialization began. */
   #hasRuntime = false;
   readonly #extensionErrors = new Map<string, string>();
   #current: Current | undefined;
@@ -75,7 +75,7 @@ export class EnvironmentTelemetry {
     };
   }
 
-  /** Initialisation begins, and with it the time in which extensions may subscribe. */
+  /** Initialization begins, and with it the time in which extensions may subscribe. */
   initStarted(phase: InitPhase): void {
     const { version, logStream, stream, initializationType, log } = this.#options;
     this.#hasRuntime = false;
@@ -83,7 +83,7 @@ export class EnvironmentTelemetry {
     stream.open();
     stream.resume();
     const runtime = version.configuration.runtime ?? 'provided.al2023';
-    // The text log shows only the initialisation ahead; the one inside an invocation shows when it fails.
+    // The text log shows only the initialization ahead; the one inside an invocation shows when it fails.
     if (!this.#isJson && phase === 'init') log(renderInitStart(runtime, version.scope.region), false);
     const { name, arn } = runtimeVersionOf(runtime, version.scope.region);
     this.#say({
@@ -121,7 +121,7 @@ export class EnvironmentTelemetry {
     this.#logSystem({ type, record });
   }
 
-  /** Initialisation is over. */
+  /** Initialization is over. */
   initEnded(phase: InitPhase, durationMs: number, fault: Fault | undefined, extensions: readonly Extension[]): void {
     const { initializationType, log } = this.#options;
     if (this.#hasRuntime) {

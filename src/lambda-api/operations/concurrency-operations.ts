@@ -126,7 +126,7 @@ function requireProvisioned(
   );
 }
 
-/** A reason only for a failure: AWS has one for a function that does not initialise. */
+/** A reason only for a failure: AWS has one for a function that does not initialize. */
 function renderProvisioned(
   { requested, lastModified }: ProvisionedConcurrency,
   { allocated, status }: ProvisionedStatus,

@@ -150,8 +150,8 @@ function renderVpcConfig(stored: unknown): Json | undefined {
 
 function renderSnapStart(stored: unknown, version: FunctionVersion): Json {
   const applyOn = (stored as Json | undefined)?.ApplyOn ?? 'None';
-  const isOptimised = applyOn === 'PublishedVersions' && version.version !== '$LATEST';
-  return { ApplyOn: applyOn, OptimizationStatus: isOptimised ? 'On' : 'Off' };
+  const isOptimized = applyOn === 'PublishedVersions' && version.version !== '$LATEST';
+  return { ApplyOn: applyOn, OptimizationStatus: isOptimized ? 'On' : 'Off' };
 }
 
 function renderRuntimeVersionArn(scope: Scope, runtime: string): string {

@@ -141,7 +141,7 @@ export class Extensions {
   }
 
   /** Everyone is waiting for an event; after an invocation only those who listen to invocations must be. */
-  areReady(since: 'initialisation' | 'invocation'): boolean {
+  areReady(since: 'initialization' | 'invocation'): boolean {
     for (const { state, events } of this.#byName.values()) {
       if (since === 'invocation' && !events.has('INVOKE')) continue;
       if (state !== 'Ready') return false;

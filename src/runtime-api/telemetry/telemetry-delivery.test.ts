@@ -228,7 +228,7 @@ describe('subscribing to telemetry', () => {
     expect((await call('GET', '/2020-08-15/logs')).status).toBe(405);
   });
 
-  it('ends when the environment has initialised', async () => {
+  it('ends when the environment has initialized', async () => {
     const subscriber = await httpSubscriber();
     const identifier = await register('ext');
     const polls = [
@@ -319,7 +319,7 @@ describe('delivering telemetry', () => {
     ]);
   });
 
-  it('gives a new subscriber everything since initialisation began, in order', async () => {
+  it('gives a new subscriber everything since initialization began, in order', async () => {
     const subscriber = await httpSubscriber();
     stream.publish(initStart);
     stream.publish(line('before anybody listened\n'));
@@ -448,7 +448,7 @@ describe('delivering telemetry', () => {
     expect([elsewhere.requests.length, here.requests[0]?.url]).toEqual([0, `//127.0.0.1:${elsewhere.port}/`]);
   });
 
-  it('costs nothing without a subscriber once initialisation is over', () => {
+  it('costs nothing without a subscriber once initialization is over', () => {
     const clock = new FakeClock();
     const idle = new TelemetryStream({ clock });
     idle.publish(initStart);

@@ -1,6 +1,6 @@
 /**
  * The telemetry of one environment: what happens is published here, and every subscription gets its share. While the
- * environment initialises it remembers what was published, for extensions that subscribe later; then subscribing ends,
+ * environment initializes it remembers what was published, for extensions that subscribe later; then subscribing ends,
  * and without a subscriber nothing is kept, rendered or timed any more. Who says what happened is not its business.
  * Subscriptions outlive a reset of the environment: AWS calls an extension that comes back `Already subscribed`.
  */
@@ -19,7 +19,7 @@ import type { TelemetrySubscription } from './telemetry-subscription.ts';
 
 export type SubscribeOutcome =
   | { readonly kind: 'subscribed'; readonly state: SubscriptionRecord['state'] }
-  /** The environment has initialised. */
+  /** The environment has initialized. */
   | { readonly kind: 'closed' }
   /** The extension uses the other API. */
   | { readonly kind: 'other-api'; readonly other: TelemetryApi };
@@ -79,12 +79,12 @@ export class TelemetryStream {
     return { kind: 'subscribed', state };
   }
 
-  /** The environment initialises again: extensions may subscribe. */
+  /** The environment initializes again: extensions may subscribe. */
   open(): void {
     this.#isOpen = true;
   }
 
-  /** The environment has initialised: nobody can subscribe any more, and those whose extension is gone end. */
+  /** The environment has initialized: nobody can subscribe any more, and those whose extension is gone end. */
   closeSubscriptions(registered: ReadonlySet<string>): void {
     this.#isOpen = false;
     this.#history = [];
@@ -137,7 +137,7 @@ export class TelemetryStream {
     if (this.#isPaused) subscriber.pause();
     for (const event of this.#history) subscriber.offer(event);
     if (this.#historyLost.records > 0) {
-      subscriber.countDropped({ ...this.#historyLost, reason: 'More was written during initialisation than is kept' });
+      subscriber.countDropped({ ...this.#historyLost, reason: 'More was written during initialization than is kept' });
     }
     return subscriber;
   }

@@ -215,7 +215,7 @@ export function uidRange(uidMap: string, service: number): { firstUid: number; c
     return { firstUid: own, count: UIDS_PER_SERVICE };
   }
   const largest = ranges.reduce((best, range) => (range.end - range.first > best.end - best.first ? range : best));
-  // In a small range the highest may be nobody (65534) and its neighbour.
+  // In a small range the highest may be nobody (65534) and its neighbor.
   const end = Math.min(largest.end, largest.end > 65_534 && largest.end <= 65_536 ? 65_534 : largest.end);
   const count = Math.max(1, Math.min(UIDS_PER_SERVICE, end - Math.max(largest.first, 1)));
   return { firstUid: end - count, count };

@@ -83,7 +83,7 @@ function watch(child: ChildProcess, file: string): Child {
   }
   const exited = new Promise<ProcessExit>((resolve) => {
     child.once('exit', (code, signal) => {
-      exit = signal === null ? { kind: 'exited', code: code ?? 0 } : { kind: 'signalled', signal };
+      exit = signal === null ? { kind: 'exited', code: code ?? 0 } : { kind: 'signaled', signal };
       resolve(exit);
     });
   });

@@ -40,7 +40,7 @@ export function checkPolicyDocument(document: string, kind: PolicyKind): void {
   if (fault !== undefined) throw iamError('MalformedPolicyDocument', fault);
 }
 
-/** IAM does not count white space towards the size of a policy. */
+/** IAM does not count white space toward the size of a policy. */
 export function policySize(document: string): number {
   return document.replace(/\s/g, '').length;
 }

@@ -43,7 +43,7 @@ export type SqsQueues = {
   /** By name. */
   list(scope: Scope, prefix: string, after: string, count: number): SqsQueue[];
   everywhere(): SqsQueue[];
-  /** Queues that give up on messages in favour of this one. */
+  /** Queues that give up on messages in favor of this one. */
   sourcesOf(queue: SqsQueue): SqsQueue[];
 };
 

@@ -8,7 +8,7 @@
 static int served;
 static char message[256];
 
-int initialise(struct answer *failure) {
+int initialize(struct answer *failure) {
     const char *handler = getenv("_HANDLER");
     if (handler == NULL || strcmp(handler, "missing.handler") != 0) return 0;
     failure->error_type = "Runtime.NoSuchHandler";

@@ -6,7 +6,7 @@ pub struct State {
     served: u64,
 }
 
-pub fn initialise() -> Result<State, Failure> {
+pub fn initialize() -> Result<State, Failure> {
     match std::env::var("_HANDLER").as_deref() {
         Ok("missing.handler") => Err("there is no missing.handler".into()),
         _ => Ok(State { served: 0 }),
