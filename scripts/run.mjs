@@ -20,7 +20,7 @@ const RUNTIME_FILES = {
 const SYSTEM_PACKAGES = {
   bubblewrap: { has: () => onPath('bwrap') },
   'util-linux': { has: () => onPath('nsenter') && onPath('setpriv') && onPath('taskset') },
-  awscli: { has: () => onPath('aws') },
+  awscli: { has: hasAwsCli2 },
   'python3-boto3': { has: () => ['python3', '/usr/bin/python3'].some(hasBoto3) },
   'php-cli': { has: () => onPath('php') },
   'php-curl': { has: () => phpHas('curl') },
@@ -282,6 +282,16 @@ function pkgConfigHas(library) {
 function phpHas(extension) {
   const { status, stdout } = spawnSync('php', ['-m'], { encoding: 'utf8' });
   return status === 0 && stdout.split('\n').includes(extension);
+}
+
+/** AWS CLI version 2 anywhere on the PATH: a version manager's version 1 may come first. */
+function hasAwsCli2() {
+  const candidates = (process.env.PATH ?? '').split(delimiter).map((directory) => join(directory, 'aws'));
+  return candidates.some((path) => {
+    if (!existsSync(path)) return false;
+    const { stdout } = spawnSync(path, ['--version'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+    return stdout?.startsWith('aws-cli/2') ?? false;
+  });
 }
 
 function hasBoto3(python) {
