@@ -7,7 +7,8 @@
 import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { entriesOfFolder, sizeOfEntries } from '../src/packaging/zip-writer.ts';
+import { entriesOfDirectory } from '../src/packaging/directory-entries.ts';
+import { sizeOfEntries } from '../src/packaging/zip-writer.ts';
 import { headLine, resultLine } from './running-service.ts';
 import type { Contender, Round } from './runtime-api-stand-in.ts';
 import { layOutPhp, run } from './runtime-api-stand-in.ts';
@@ -46,7 +47,7 @@ async function compare(version: string, taskRoot: string): Promise<void> {
   for (const [index, [name, options]] of kinds.entries()) {
     const place = `${version}-${index}`;
     const php = layOutPhp(folder, place, '--version', version, ...options);
-    const unzipped = await sizeOfEntries(await entriesOfFolder(join(folder, place)));
+    const unzipped = await sizeOfEntries(await entriesOfDirectory(join(folder, place)));
     const zipped = statSync(join(folder, `${place}.zip`)).size;
     console.log(`  ${name.padEnd(24)} ${megabytes(unzipped)} MB unpacked  ${megabytes(zipped)} MB as an archive`);
     // For Amazon Linux 2023 it may not start here, where other libraries are.

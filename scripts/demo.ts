@@ -18,7 +18,8 @@ import {
   waitUntilFunctionActiveV2,
 } from '@aws-sdk/client-lambda';
 import { OPERATOR_ERRORS } from '../src/operator-error.ts';
-import { entriesOfFolder, writeZip } from '../src/packaging/zip-writer.ts';
+import { entriesOfDirectory } from '../src/packaging/directory-entries.ts';
+import { writeZip } from '../src/packaging/zip-writer.ts';
 
 const ROOT = process.env.LAMELLA_ROOT ?? resolve(import.meta.dirname, '..');
 /** `npm run demo -- [folder for what it leaves] [folder of the walkthrough]` */
@@ -131,7 +132,7 @@ async function buildVendor(): Promise<boolean> {
   const vendor = [];
   for (const name of DEBIAN_LIBRARIES) {
     if (existsSync(join(library, name)))
-      vendor.push(...(await entriesOfFolder(join(library, name), { prefix: `vendor/${name}/` })));
+      vendor.push(...(await entriesOfDirectory(join(library, name), { prefix: `vendor/${name}/` })));
   }
   const autoload = { kind: 'bytes', bytes: Buffer.from(DEBIAN_AUTOLOAD) } as const;
   await writeZip(inOutput('vendor.zip'), [...vendor, { path: 'vendor/autoload.php', mode: 0o644, content: autoload }]);

@@ -10,7 +10,8 @@ import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { CreateFunctionCommand, InvokeCommand, LambdaClient, waitUntilFunctionActiveV2 } from '@aws-sdk/client-lambda';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { entriesOfFolder, writeZip } from '../src/packaging/zip-writer.ts';
+import { entriesOfDirectory } from '../src/packaging/directory-entries.ts';
+import { writeZip } from '../src/packaging/zip-writer.ts';
 
 const ROOT = resolve(import.meta.dirname, '..');
 const FIXTURE = join(ROOT, 'test/fixtures/functions/echoes-in-bash');
@@ -79,7 +80,7 @@ describe('the npm package, installed in an empty folder', () => {
       credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
     });
     const zip = join(folder, 'function.zip');
-    await writeZip(zip, await entriesOfFolder(FIXTURE));
+    await writeZip(zip, await entriesOfDirectory(FIXTURE));
     await lambda.send(
       new CreateFunctionCommand({
         FunctionName: 'echoes',

@@ -13,8 +13,8 @@ import { unresolvedLinks } from '../elf/elf-links.ts';
 import { OperatorError } from '../operator-error.ts';
 import { QUOTAS } from '../protocol/quotas.ts';
 import { ArchiveError, unpackArchive } from '../storage/archive.ts';
+import { entriesOfDirectory } from './directory-entries.ts';
 import { AMAZON_LINUX_2023_GLIBC, isInAmazonLinux2023 } from './php/amazon-linux-2023.ts';
-import { entriesOfFolder } from './zip-writer.ts';
 
 export type LayerFile = {
   readonly path: string;
@@ -127,7 +127,7 @@ async function describe(
   const damaged: string[] = [];
   const inis: string[] = [];
   let phpVersion: string | undefined;
-  for (const { path, mode, content } of await entriesOfFolder(tree)) {
+  for (const { path, mode, content } of await entriesOfDirectory(tree)) {
     if (content.kind === 'folder') continue;
     const bytes =
       content.kind === 'file'

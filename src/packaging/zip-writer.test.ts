@@ -15,7 +15,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { entriesOfFolder, writeZip } from './zip-writer.ts';
+import { entriesOfDirectory } from './directory-entries.ts';
+import { writeZip } from './zip-writer.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -26,14 +27,14 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 describe('writeZip', () => {
   it('gives the same bytes whatever the order, the times and the time zone', async () => {
     const source = project('a');
-    await writeZip(join(folder, '1.zip'), await entriesOfFolder(source));
+    await writeZip(join(folder, '1.zip'), await entriesOfDirectory(source));
     utimesSync(join(source, 'bin/run'), 1_000_000, 1_000_000);
-    await writeZip(join(folder, '2.zip'), (await entriesOfFolder(source)).reverse());
+    await writeZip(join(folder, '2.zip'), (await entriesOfDirectory(source)).reverse());
     expect(readFileSync(join(folder, '2.zip')).equals(readFileSync(join(folder, '1.zip')))).toBe(true);
   });
 
   it('keeps modes, symbolic links and empty folders', async () => {
-    await writeZip(join(folder, 'x.zip'), await entriesOfFolder(project('a')));
+    await writeZip(join(folder, 'x.zip'), await entriesOfDirectory(project('a')));
     execFileSync('unzip', ['-q', join(folder, 'x.zip'), '-d', join(folder, 'out')]);
     expect(lstatSync(join(folder, 'out/bin/run')).mode & 0o777).toBe(0o755);
     expect(lstatSync(join(folder, 'out/data.txt')).mode & 0o777).toBe(0o640);
@@ -56,9 +57,9 @@ describe('writeZip', () => {
   });
 });
 
-describe('entriesOfFolder', () => {
+describe('entriesOfDirectory', () => {
   it('puts the prefix in front and leaves out what is not admitted, whole folders included', async () => {
-    const entries = await entriesOfFolder(project('a'), { prefix: 'vendor/', admits: (path) => path !== 'bin' });
+    const entries = await entriesOfDirectory(project('a'), { prefix: 'vendor/', admits: (path) => path !== 'bin' });
     expect(entries.map(({ path }) => path).sort()).toEqual(['vendor/data.txt', 'vendor/empty/', 'vendor/link']);
   });
 });

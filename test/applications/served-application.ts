@@ -11,7 +11,8 @@ import {
   PublishLayerVersionCommand,
   PutFunctionConcurrencyCommand,
 } from '@aws-sdk/client-lambda';
-import { entriesOfFolder, writeZip } from '../../src/packaging/zip-writer.ts';
+import { entriesOfDirectory } from '../../src/packaging/directory-entries.ts';
+import { writeZip } from '../../src/packaging/zip-writer.ts';
 import { unpackedPhpLayer } from '../support/php-sandbox.ts';
 import { ROLE, type RunningService, startService } from '../support/running-service.ts';
 import { until } from '../support/until.ts';
@@ -50,7 +51,7 @@ export function applicationLayer(folder: string, version: string, extensions: re
 
 export async function serveApplication(request: ApplicationRequest): Promise<ServedApplication> {
   const code = join(request.folder, 'function.zip');
-  await writeZip(code, await entriesOfFolder(request.task));
+  await writeZip(code, await entriesOfDirectory(request.task));
   const service = await startService({ logLevel: 'warn' });
   const layer = await service.client.send(
     new PublishLayerVersionCommand({ LayerName: 'php', Content: { ZipFile: readFileSync(`${request.layer}.zip`) } }),

@@ -8,9 +8,9 @@ import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { writeDirectory } from '../../src/packaging/directory-entries.ts';
 import type { PhpLayerRequest } from '../../src/packaging/php/php-layer.ts';
 import { buildPhpLayer, planPhpLayer } from '../../src/packaging/php/php-layer.ts';
-import { writeFolder } from '../../src/packaging/zip-writer.ts';
 
 /** Fetched packages are kept here between test runs, as for a person who builds layers. */
 export const CACHE_DIR = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'lamella');
@@ -33,7 +33,7 @@ export async function laidOutPhpLayer(
   { version = '8.4', ...rest }: LayerOptions = {},
 ): Promise<string> {
   const opt = mkdtempSync(join(folder, `php-${version}-`));
-  await writeFolder(opt, (await planPhpLayer({ version, ...rest, cacheDir: CACHE_DIR })).entries);
+  await writeDirectory(opt, (await planPhpLayer({ version, ...rest, cacheDir: CACHE_DIR })).entries);
   return opt;
 }
 

@@ -10,8 +10,9 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StartedService } from '../../../test/support/built-cli.ts';
 import { buildIfStale, lamella, startLamella } from '../../../test/support/built-cli.ts';
+import { entriesOfDirectory } from '../../packaging/directory-entries.ts';
 import type { ZipEntry } from '../../packaging/zip-writer.ts';
-import { entriesOfFolder, writeZip } from '../../packaging/zip-writer.ts';
+import { writeZip } from '../../packaging/zip-writer.ts';
 
 const ECHOES = resolve(import.meta.dirname, '../../../test/fixtures/functions/echoes-in-bash');
 const EXITS = '#!/bin/sh\necho about to fail >&2\nexit 3\n';
@@ -23,7 +24,7 @@ beforeAll(async () => {
   buildIfStale();
   folder = mkdtempSync(join(tmpdir(), 'lamella-invoke-'));
   service = await startLamella(['--ephemeral']);
-  await createFunction('echoes', await entriesOfFolder(ECHOES));
+  await createFunction('echoes', await entriesOfDirectory(ECHOES));
   await createFunction('exits', [
     { path: 'bootstrap', mode: 0o755, content: { kind: 'bytes', bytes: Buffer.from(EXITS) } },
   ]);

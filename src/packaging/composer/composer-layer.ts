@@ -9,6 +9,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { OperatorError } from '../../operator-error.ts';
+import { entriesOfDirectory, writeDirectory } from '../directory-entries.ts';
 import type { Progress } from '../npm-package.ts';
 import { findPhpBuild } from '../php/php-builds.ts';
 import { preparePhp } from '../php/php-layer.ts';
@@ -16,7 +17,7 @@ import type { PhpVariant } from '../php/php-variants.ts';
 import type { ToolResult } from '../run-tool.ts';
 import { runTool } from '../run-tool.ts';
 import type { WrittenZip, ZipEntry } from '../zip-writer.ts';
-import { entriesOfFolder, writeFolder, writeZip } from '../zip-writer.ts';
+import { writeZip } from '../zip-writer.ts';
 import type { ComposerJson } from './composer-project.ts';
 import { copyProject, readComposerJson, writeComposerJson } from './composer-project.ts';
 import { addProjectAutoload } from './project-autoload.ts';
@@ -76,7 +77,7 @@ export async function buildComposerLayer(request: ComposerLayerRequest): Promise
       isAuthoritative: json.config?.['classmap-authoritative'] === true,
     });
     request.onProgress?.(`Writing ${request.output}`);
-    const entries = (await entriesOfFolder(vendor, { prefix: 'vendor/' })).map(withPlainMode);
+    const entries = (await entriesOfDirectory(vendor, { prefix: 'vendor/' })).map(withPlainMode);
     return { zip: await writeZip(request.output, entries), packages: await installedPackages(vendor) };
   } finally {
     await rm(workspace, { recursive: true, force: true });
@@ -102,7 +103,7 @@ async function installComposer(request: ComposerLayerRequest, workspace: string)
   const own = COMPOSER_EXTENSIONS.filter((name) => !builtIn.includes(name) && !layer.extensions.includes(name));
   const json = version.startsWith('7') && !layer.extensions.includes('json') ? ['json'] : [];
   const php = await preparePhp({ version, extensions: [...layer.extensions, ...own, ...json], cacheDir, root });
-  await writeFolder(root, php.entries);
+  await writeDirectory(root, php.entries);
   const lacking = php.extensions.filter((name) => !layer.extensions.includes(name));
 
   const binary = join(root, 'bin/php');

@@ -4,7 +4,8 @@
  */
 import { readFile, realpath } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { entriesOfFolder, type ZipEntry } from '../zip-writer.ts';
+import { entriesOfDirectory } from '../directory-entries.ts';
+import type { ZipEntry } from '../zip-writer.ts';
 import type { Ignores } from './lamella-ignore.ts';
 
 export type ExternalPackages = {
@@ -50,7 +51,7 @@ export async function externalPackages(
   const entries: ZipEntry[] = [];
   for (const [place, folder] of placed) {
     entries.push(
-      ...(await entriesOfFolder(folder, {
+      ...(await entriesOfDirectory(folder, {
         prefix: `${place}/`,
         // What lies below came here by its own name, if it is needed.
         admits: (path, isFolder) => path !== 'node_modules' && !ignores(`${place}/${path}`, isFolder),

@@ -7,8 +7,9 @@ import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { OperatorError } from '../../operator-error.ts';
 import { QUOTAS } from '../../protocol/quotas.ts';
+import { entriesOfDirectory } from '../directory-entries.ts';
 import type { Progress } from '../npm-package.ts';
-import { entriesOfFolder, type WrittenZip, writeZip, type ZipEntry } from '../zip-writer.ts';
+import { type WrittenZip, writeZip, type ZipEntry } from '../zip-writer.ts';
 import { type BundleOptions, bundleHandlers, findHandlerSource, isTypeScript } from './bundle-handlers.ts';
 import { IGNORE_FILE, type Ignores, parseIgnore } from './lamella-ignore.ts';
 import { stripTypes } from './strip-types.ts';
@@ -68,7 +69,7 @@ async function readFolder(directory: string, output: string, ignores: Ignores): 
   if (!stats.isDirectory()) throw new OperatorError('file-unreadable', { file: directory, reason: 'it is no folder' });
   const own = relative(directory, output).split(sep).join('/');
   const admits = (path: string, isFolder: boolean) => path !== own && !ignores(path, isFolder);
-  return entriesOfFolder(directory, { admits }).catch((failure: NodeJS.ErrnoException) => {
+  return entriesOfDirectory(directory, { admits }).catch((failure: NodeJS.ErrnoException) => {
     throw new OperatorError('file-unreadable', { file: failure.path ?? directory, reason: failure.message }, failure);
   });
 }

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import type { ElfFile } from '../../elf/elf.ts';
 import { parseElf } from '../../elf/elf.ts';
 import { OperatorError } from '../../operator-error.ts';
-import type { PhpBinaries } from './php-installation.ts';
+import type { PhpBinaries } from './php-binaries.ts';
 
 export type PhpExtension = {
   readonly name: string;

@@ -7,34 +7,19 @@
  */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ElfFile } from '../../elf/elf.ts';
 import { parseElf, requiredGlibc } from '../../elf/elf.ts';
 import { compactElf } from '../../elf/elf-compact.ts';
 import { withoutNeeded, withSearchPath } from '../../elf/elf-search-path.ts';
 import type { Progress } from '../npm-package.ts';
 import type { ZipEntry } from '../zip-writer.ts';
+import type { PhpBinaries } from './php-binaries.ts';
 import type { PhpExtension } from './php-extensions.ts';
 import { resolveExtensions } from './php-extensions.ts';
 import { renderPhpIni } from './php-ini.ts';
-import type { LibraryBase, LibraryRequest } from './php-libraries.ts';
+import type { LibraryBase } from './php-libraries.ts';
 import { collectLibraries } from './php-libraries.ts';
 import type { PhpVariant } from './php-variants.ts';
 import { variantOf } from './php-variants.ts';
-
-/** A PHP as it was fetched or compiled. */
-export type PhpBinaries = {
-  /** `8.4` */
-  readonly version: string;
-  readonly fullVersion: string;
-  readonly architecture: ElfFile['architecture'];
-  readonly php: string;
-  readonly phpCgi: string;
-  readonly modulesFolder: string;
-  /** Extensions inside the binary, in lower case. */
-  readonly builtIn: readonly string[];
-  /** Where their libraries come from. */
-  readonly libraries: Pick<LibraryRequest, 'folders' | 'preferred' | 'systemRoot' | 'anyGlibc'>;
-};
 
 /** What of it is wanted, and where it will lie. */
 export type PhpSelection = {

@@ -7,9 +7,10 @@
  */
 import { basename, join, resolve } from 'node:path';
 import { compareVersions } from '../../elf/elf.ts';
+import { entriesOfDirectory } from '../directory-entries.ts';
 import { fetchNpmPackage } from '../npm-package.ts';
 import type { WrittenZip, ZipEntry } from '../zip-writer.ts';
-import { entriesOfFolder, sizeOfEntries, writeZip } from '../zip-writer.ts';
+import { sizeOfEntries, writeZip } from '../zip-writer.ts';
 import { findPhpBuild } from './php-builds.ts';
 import type { PhpInstallation, PhpSelection } from './php-installation.ts';
 import { planPhpInstallation } from './php-installation.ts';
@@ -103,7 +104,7 @@ async function bootstrapEntries(
   }
   return [
     { path: 'bootstrap', mode: 0o755, content: { kind: 'file', source: join(RUNTIME_FOLDER, 'bootstrap') } },
-    ...(await entriesOfFolder(join(RUNTIME_FOLDER, 'src'), { prefix: 'lamella/runtime/' })).map((entry) => ({
+    ...(await entriesOfDirectory(join(RUNTIME_FOLDER, 'src'), { prefix: 'lamella/runtime/' })).map((entry) => ({
       ...entry,
       mode: 0o644,
     })),

@@ -13,9 +13,10 @@ import { compareVersions } from '../../elf/elf.ts';
 import { OperatorError } from '../../operator-error.ts';
 import { QUOTAS } from '../../protocol/quotas.ts';
 import { ArchiveError, unpackArchive } from '../../storage/archive.ts';
+import { entriesOfDirectory, writeDirectory } from '../directory-entries.ts';
 import { runTool } from '../run-tool.ts';
 import type { WrittenZip, ZipEntry } from '../zip-writer.ts';
-import { entriesOfFolder, sizeOfEntries, writeFolder, writeZip } from '../zip-writer.ts';
+import { sizeOfEntries, writeZip } from '../zip-writer.ts';
 import type { PhpLayerRequest } from './php-layer.ts';
 import { preparePhp } from './php-layer.ts';
 import { withoutChance } from './php-opcache-file.ts';
@@ -118,7 +119,7 @@ type Folders = { readonly opt: string; readonly task: string; readonly cache: st
 
 async function compiledFiles(once: string, again: string): Promise<ZipEntry[]> {
   const prefix = 'lamella/opcache/';
-  const found = (await entriesOfFolder(once, { prefix })).filter(
+  const found = (await entriesOfDirectory(once, { prefix })).filter(
     ({ path, content }) => content.kind === 'file' && !path.endsWith('/build/compile.php.bin'),
   );
   return Promise.all(
@@ -148,7 +149,7 @@ async function layOut(request: OpcacheLayerRequest, php: readonly ZipEntry[], wo
     await unpack(resolve(layer), tree, at('staging'));
     await cp(tree, folders.opt, { recursive: true, verbatimSymlinks: true, force: true });
   }
-  await writeFolder(folders.opt, php);
+  await writeDirectory(folders.opt, php);
   for (const root of [folders.task, folders.opt]) {
     for (const path of await phpFilesBelow(root)) await utimes(join(root, path), FIXED_TIME, FIXED_TIME);
   }

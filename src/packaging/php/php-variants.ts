@@ -3,7 +3,7 @@
  * `lean` has only what Composer's packages take for granted beside what every build has inside (openssl, zlib, json,
  * session and others); the others are for those who would rather not think about it.
  */
-import type { PhpBinaries } from './php-installation.ts';
+import type { PhpBinaries } from './php-binaries.ts';
 
 export const PHP_VARIANTS = ['lean', 'http', 'full'] as const;
 export type PhpVariant = (typeof PHP_VARIANTS)[number];
