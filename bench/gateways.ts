@@ -1,5 +1,5 @@
 /**
- * What a door adds to an invocation: the same PHP function, with the same event, by plain Invoke and through each door,
+ * What a gateway adds to an invocation: the same PHP function, with the same event, by plain Invoke and through each gateway,
  * in one run with everything on one CPU, as in `warm-invoke`. One request after another, or with `--load` from 64
  * connections at once.
  */
@@ -60,10 +60,10 @@ try {
   const targets: Readonly<Record<string, Target>> = {
     'plain Invoke': { url: new URL(`${service.url}/2015-03-31/functions/hello/invocations`), body: EVENT },
     // The host goes into its header alone: not every machine resolves names below localhost.
-    'function URL': { url: new URL(service.doors), host: new URL(FunctionUrl).host, body: BODY },
-    'HTTP API, payload 2.0': { url: new URL(`${service.doors}/hello`), body: BODY },
-    'REST API': { url: new URL(`${service.doors}/rest`), body: BODY },
-    'load balancer': { url: new URL(`${service.doors}/alb`), body: BODY },
+    'function URL': { url: new URL(service.http), host: new URL(FunctionUrl).host, body: BODY },
+    'HTTP API, payload 2.0': { url: new URL(`${service.http}/hello`), body: BODY },
+    'REST API': { url: new URL(`${service.http}/rest`), body: BODY },
+    'load balancer': { url: new URL(`${service.http}/alb`), body: BODY },
   };
   const agent = new Agent({ keepAlive: true, maxSockets: isLoad ? CONNECTIONS : 1 });
   const times: Record<string, number[]> = {};

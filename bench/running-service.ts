@@ -19,8 +19,8 @@ const MEMORY_MB = 1769;
 
 export type RunningService = {
   readonly url: string;
-  /** Where the HTTP doors are. */
-  readonly doors: string;
+  /** Where the HTTP gateways are. */
+  readonly http: string;
   readonly client: LambdaClient;
   /** The layer's archive, the same for every function. */
   readonly layer: string;
@@ -41,7 +41,7 @@ export async function startService(more: readonly string[] = []): Promise<Runnin
   });
   const ended = new Promise<void>((settle) => child.once('exit', () => settle()));
   const line = await new Promise<string>((settle) => createInterface({ input: child.stdout }).once('line', settle));
-  const { lambda: url, doors } = JSON.parse(line) as { lambda: string; doors: string };
+  const { lambda: url, http } = JSON.parse(line) as { lambda: string; http: string };
   const client = new LambdaClient({
     endpoint: url,
     region: 'us-east-1',
@@ -52,7 +52,7 @@ export async function startService(more: readonly string[] = []): Promise<Runnin
   );
   return {
     url,
-    doors,
+    http,
     client,
     layer,
     async createHello(name, source = 'examples/walkthrough/src/hello.php') {

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createControlApi } from './admin-api/admin-api.ts';
 import { asyncRoutes } from './admin-api/async.ts';
 import { clockRoutes } from './admin-api/clock.ts';
-import { doorRoutes } from './admin-api/gateways.ts';
+import { gatewayRoutes } from './admin-api/gateways.ts';
 import {
   type ControlledSchedules,
   createControlledSchedules,
@@ -31,10 +31,10 @@ import { createEventSourceMappings } from './event-sources/event-source-mappings
 import type { FunctionVersion } from './functions/function.ts';
 import { createFunctions, type Functions } from './functions/functions.ts';
 import { createFunctionFeatures } from './functions/settings/open-settings.ts';
-import { createControlledDoors } from './gateways/controlled-gateways.ts';
-import { DoorConfigError, parseRouteOptions } from './gateways/gateway-config.ts';
-import { createDoors, type Doors } from './gateways/gateways.ts';
-import { openDoors } from './gateways/open-gateways.ts';
+import { createGatewayAdmin } from './gateways/gateway-admin.ts';
+import { GatewayConfigError, parseRouteOptions } from './gateways/gateway-config.ts';
+import { createGateways, type Gateways } from './gateways/gateways.ts';
+import { openGateways } from './gateways/open-gateways.ts';
 import { listen } from './http/listener.ts';
 import { createDispatcher } from './invocation/dispatcher.ts';
 import { EnvironmentPool } from './invocation/pool.ts';
@@ -70,7 +70,7 @@ export type Lamella = {
   /** Where the API answers, e.g. `http://127.0.0.1:3001`: the endpoint URL for any AWS client. */
   readonly url: string;
   /** Function URLs, HTTP and REST APIs and load balancers: where they answer, and setting them up by name, in JSON. */
-  readonly doors: { readonly url: string } & Pick<ReturnType<typeof createControlledDoors>, 'list' | 'put' | 'remove'>;
+  readonly http: { readonly url: string } & Pick<ReturnType<typeof createGatewayAdmin>, 'list' | 'put' | 'remove'>;
   /** What happens at given times; functions are invoked asynchronously. */
   readonly schedules: ControlledSchedules;
   /** The time of retries, schedules, visibility and expiry, which tests may move on. */
@@ -241,12 +241,12 @@ async function open(options: Options, lifetime: Lifetime): Promise<Omit<Lamella,
     account: options.accountId,
   });
 
-  const doors = createDoors(database);
-  addRoutes(doors, options.routes);
-  const frontDoors = await openDoors({
-    doors,
+  const gateways = createGateways(database);
+  addRoutes(gateways, options.routes);
+  const gatewayPort = await openGateways({
+    gateways,
     host: options.host,
-    port: options.doorsPort ?? (options.port === 0 ? 0 : undefined),
+    port: options.httpPort ?? (options.port === 0 ? 0 : undefined),
     features,
     invoke: dispatcher.invoke,
     defaultRegion: options.region,
@@ -258,8 +258,8 @@ async function open(options: Options, lifetime: Lifetime): Promise<Omit<Lamella,
     clock,
     log,
   });
-  lifetime.own(frontDoors);
-  const controlledDoors = createControlledDoors(doors, frontDoors.healthOf);
+  lifetime.own(gatewayPort);
+  const gatewayAdmin = createGatewayAdmin(gateways, gatewayPort.healthOf);
 
   const handler = createApiHandler({
     lambda: createLambdaApi({
@@ -271,7 +271,7 @@ async function open(options: Options, lifetime: Lifetime): Promise<Omit<Lamella,
       provisioner,
       invoke: dispatcher.invoke,
       acceptEvent: asyncInvocations.accept,
-      renderFunctionUrl: (id, { region }) => `http://${id}.lambda-url.${region}.localhost:${frontDoors.port}/`,
+      renderFunctionUrl: (id, { region }) => `http://${id}.lambda-url.${region}.localhost:${gatewayPort.port}/`,
       readObject: s3.readObject,
       findSourceProblem: background.findSourceProblem,
       clock,
@@ -285,7 +285,7 @@ async function open(options: Options, lifetime: Lifetime): Promise<Omit<Lamella,
     sns: createSnsApi({ topics, log }),
     control: createControlApi([
       ...clockRoutes(backgroundClock),
-      ...doorRoutes(controlledDoors),
+      ...gatewayRoutes(gatewayAdmin),
       ...asyncRoutes(asyncInvocations.pending),
       ...scheduleRoutes(schedules),
       ...eventBusRoutes(background.eventBus),
@@ -310,20 +310,20 @@ async function open(options: Options, lifetime: Lifetime): Promise<Omit<Lamella,
   lifetime.onClose(async () => {
     closing.abort();
     pool.drain();
-    await Promise.all([listener.drain(DRAIN_MS), frontDoors.drain(DRAIN_MS), background.stop(DRAIN_MS)]);
+    await Promise.all([listener.drain(DRAIN_MS), gatewayPort.drain(DRAIN_MS), background.stop(DRAIN_MS)]);
   });
   const urlOf = (port: number) => `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}`;
-  const { list, put, remove } = controlledDoors;
-  const doorsHandle = { url: urlOf(frontDoors.port), list, put, remove };
-  return { url: urlOf(listener.port), doors: doorsHandle, schedules, clock: backgroundClock };
+  const { list, put, remove } = gatewayAdmin;
+  const http = { url: urlOf(gatewayPort.port), list, put, remove };
+  return { url: urlOf(listener.port), http, schedules, clock: backgroundClock };
 }
 
-/** The doors of `--route`s, which last as long as the service runs. @throws OperatorError 'usage' */
-function addRoutes(doors: Doors, routes: readonly string[]): void {
+/** The gateways of `--route`s, which last as long as the service runs. @throws OperatorError 'usage' */
+function addRoutes(gateways: Gateways, routes: readonly string[]): void {
   try {
-    for (const config of parseRouteOptions(routes)) doors.add(config);
+    for (const config of parseRouteOptions(routes)) gateways.add(config);
   } catch (failure) {
-    if (!(failure instanceof DoorConfigError)) throw failure;
+    if (!(failure instanceof GatewayConfigError)) throw failure;
     throw new OperatorError('usage', { reason: `--route: ${failure.message}`, command: 'start' }, failure);
   }
 }

@@ -7,7 +7,7 @@ describe('options', () => {
   it('take the default where nothing is said', () => {
     expect(resolveOptions({}, { HOME: '/home/u' })).toEqual({
       port: 3001,
-      doorsPort: undefined,
+      httpPort: undefined,
       routes: [],
       host: '127.0.0.1',
       allowHost: [],
@@ -138,9 +138,9 @@ describe('options', () => {
     ]);
   });
 
-  it('know whether a port for the doors was asked for', () => {
-    expect(resolveOptions({}, {}).doorsPort).toBeUndefined();
-    expect(resolveOptions({ doorsPort: '0' }, {}).doorsPort).toBe(0);
-    expect(() => resolveOptions({ doorsPort: '70000' }, {})).toThrow(/--doors-port must be a port number/);
+  it('know whether a port for the gateways was asked for', () => {
+    expect(resolveOptions({}, {}).httpPort).toBeUndefined();
+    expect(resolveOptions({ httpPort: '0' }, {}).httpPort).toBe(0);
+    expect(() => resolveOptions({ httpPort: '70000' }, {})).toThrow(/--http-port must be a port number/);
   });
 });

@@ -72,10 +72,10 @@ export const OPTIONS = {
     default: '3001',
     help: 'Port of the API; 0 takes any free one.',
   },
-  doorsPort: {
+  httpPort: {
     type: 'optional-port',
-    flag: '--doors-port <port>',
-    variables: ['LAMELLA_DOORS_PORT'],
+    flag: '--http-port <port>',
+    variables: ['LAMELLA_HTTP_PORT'],
     default: undefined,
     defaultInWords: '3000 if it is free and --port is not 0, else any free one',
     help: 'Port of function URLs, HTTP and REST APIs and load balancers; 0 takes any free one.',
@@ -135,7 +135,7 @@ export const OPTIONS = {
     flag: '--ready-file <file>',
     variables: ['LAMELLA_READY_FILE'],
     default: undefined,
-    help: 'File that appears once the service accepts connections: JSON with its URLs (lambda, doors) and its pid.',
+    help: 'File that appears once the service accepts connections: JSON with its URLs (lambda, http) and its pid.',
   },
   json: {
     type: 'switch',

@@ -1,5 +1,5 @@
 /**
- * The contract between the doors and the environments: what is asked of a function, and how it ended. Adapters turn
+ * The contract between the gateways and the environments: what is asked of a function, and how it ended. Adapters turn
  * an `Outcome` into their own protocol by a total switch; nobody above `environment/` catches a function's failure.
  * It lies here and not in `invocation/` because environments speak it and may not import upwards.
  */

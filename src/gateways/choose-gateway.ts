@@ -1,15 +1,15 @@
 /**
- * From the doors that a request may mean to the one route that takes it, with the door's own limits; or the door's own
+ * From the gateways that a request may mean to the one route that takes it, with the gateway's own limits; or the gateway's own
  * answer when there is none. Pure: reads no body and runs nothing.
  */
 import { pathBelow } from './api-address.ts';
-import { type DoorRequest, hostOf, valuesOf } from './exchange/gateway-request.ts';
-import type { Door, DoorResponse } from './exchange/proxy-integration.ts';
+import { type GatewayRequest, hostOf, valuesOf } from './exchange/gateway-request.ts';
+import type { GatewayResponse, ProxyIntegration } from './exchange/proxy-integration.ts';
 import type { Candidate } from './find-target.ts';
 import type { HttpApiConfig, LoadBalancerConfig, RestApiConfig, RouteFunction } from './gateway-config.ts';
 import {
   answerHttpApiPreflight,
-  createHttpApiDoor,
+  createHttpApiIntegration,
   decodeHttpApiPath,
   HTTP_API_HEAD_BYTES,
   HTTP_API_PATIENCE_MS,
@@ -17,7 +17,7 @@ import {
 } from './http-api/http-api.ts';
 import { matchesHostPattern, matchesPathPattern, matchHttpRoute, matchResource } from './http-api/routes.ts';
 import {
-  createLoadBalancerDoor,
+  createLoadBalancerIntegration,
   LOAD_BALANCER_BODY_BYTES,
   LOAD_BALANCER_FORWARDED_ADDRESSES,
   LOAD_BALANCER_HEAD_BYTES,
@@ -26,7 +26,7 @@ import {
 import { renderTargetGroupArn } from './load-balancer/target-group.ts';
 import {
   answerRestApiPreflight,
-  createRestApiDoor,
+  createRestApiIntegration,
   REST_API_BODY_BYTES,
   REST_API_HEAD_BYTES,
   REST_API_PATIENCE_MS,
@@ -34,23 +34,23 @@ import {
   renderRestApiTooLarge,
 } from './rest-api/rest-api.ts';
 
-export type ChosenDoor = {
+export type ChosenGateway = {
   readonly kind: 'function';
-  readonly request: DoorRequest;
-  readonly door: Door;
+  readonly request: GatewayRequest;
+  readonly integration: ProxyIntegration;
   readonly target: RouteFunction;
   readonly patienceMs: number | undefined;
   readonly bodyBytes: number;
-  readonly renderTooLarge: () => DoorResponse;
+  readonly renderTooLarge: () => GatewayResponse;
 };
 
 export type Choice =
-  | ChosenDoor
-  /** The door itself has the answer; `isRoute` when one of its routes does. */
+  | ChosenGateway
+  /** The gateway itself has the answer; `isRoute` when one of its routes does. */
   | {
       readonly kind: 'answered';
-      readonly request: DoorRequest;
-      readonly response: DoorResponse;
+      readonly request: GatewayRequest;
+      readonly response: GatewayResponse;
       readonly isRoute: boolean;
     };
 
@@ -63,9 +63,9 @@ export type Circumstances = {
 };
 
 /** Asks the candidates in order; when no route of any fits, the first one says so. */
-export function chooseDoor(
+export function chooseGateway(
   candidates: readonly Candidate[],
-  received: DoorRequest,
+  received: GatewayRequest,
   circumstances: Circumstances,
 ): Choice {
   let refusal: Choice | undefined;
@@ -75,11 +75,11 @@ export function chooseDoor(
     if (choice.kind === 'function' || choice.isRoute) return choice;
     refusal ??= choice;
   }
-  if (refusal === undefined) throw new Error('a door was to be chosen among none');
+  if (refusal === undefined) throw new Error('a gateway was to be chosen among none');
   return refusal;
 }
 
-function chooseRoute(candidate: Candidate, request: DoorRequest, circumstances: Circumstances): Choice {
+function chooseRoute(candidate: Candidate, request: GatewayRequest, circumstances: Circumstances): Choice {
   const { config } = candidate;
   switch (config.kind) {
     case 'http-api':
@@ -94,7 +94,7 @@ function chooseRoute(candidate: Candidate, request: DoorRequest, circumstances: 
 function chooseHttpRoute(
   config: HttpApiConfig,
   { address }: Candidate,
-  request: DoorRequest,
+  request: GatewayRequest,
   { accountId, headBytes, newApiRequestId }: Circumstances,
 ): Choice {
   const apiRequestId = newApiRequestId();
@@ -112,7 +112,7 @@ function chooseHttpRoute(
   return {
     kind: 'function',
     request,
-    door: createHttpApiDoor({
+    integration: createHttpApiIntegration({
       accountId,
       apiId: config.name,
       stage: config.stage,
@@ -133,7 +133,7 @@ function chooseHttpRoute(
 function chooseResource(
   config: RestApiConfig,
   { address }: Candidate,
-  request: DoorRequest,
+  request: GatewayRequest,
   { accountId, headBytes, newApiRequestId }: Circumstances,
 ): Choice {
   const extendedRequestId = newApiRequestId();
@@ -157,7 +157,7 @@ function chooseResource(
   return {
     kind: 'function',
     request,
-    door: createRestApiDoor({
+    integration: createRestApiIntegration({
       accountId,
       apiId: config.name,
       stage: config.stage,
@@ -177,7 +177,7 @@ function chooseResource(
 
 function chooseRule(
   config: LoadBalancerConfig,
-  request: DoorRequest,
+  request: GatewayRequest,
   { accountId, defaultRegion, headBytes }: Circumstances,
 ): Choice {
   const refuse = (status: number, isRoute: boolean): Choice => {
@@ -196,7 +196,7 @@ function chooseRule(
   return {
     kind: 'function',
     request,
-    door: createLoadBalancerDoor({
+    integration: createLoadBalancerIntegration({
       targetGroupArn: renderTargetGroupArn(config.name, rule.target, { accountId, defaultRegion }),
       hasMultiValueHeaders: config.hasMultiValueHeaders,
     }),
@@ -209,7 +209,7 @@ function chooseRule(
 
 /** The status with which a load balancer refuses a request itself; undefined for one that it passes on. */
 function refusedByLoadBalancer(
-  { method, headers }: DoorRequest,
+  { method, headers }: GatewayRequest,
   headBytes: Circumstances['headBytes'],
 ): number | undefined {
   const limits = LOAD_BALANCER_HEAD_BYTES;
@@ -222,7 +222,7 @@ function refusedByLoadBalancer(
   return forwardedAddresses(headers) > LOAD_BALANCER_FORWARDED_ADDRESSES ? 463 : undefined;
 }
 
-function forwardedAddresses(headers: DoorRequest['headers']): number {
+function forwardedAddresses(headers: GatewayRequest['headers']): number {
   return valuesOf(headers, 'x-forwarded-for').reduce((count, value) => count + value.split(',').length, 0);
 }
 

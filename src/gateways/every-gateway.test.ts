@@ -4,22 +4,22 @@
  * and from recordings on AWS (2026-07, hotsock/voker; 2024-07, LocalStack's test suite; 2025-04, aws-lambda-dotnet).
  */
 import { describe, expect, it } from 'vitest';
-import { doorRequest, wire } from '../../test/support/gateway-request.ts';
-import type { DoorRequest } from './exchange/gateway-request.ts';
-import type { Door } from './exchange/proxy-integration.ts';
-import { createFunctionUrlDoor } from './function-url/function-url.ts';
-import { createHttpApiDoor, decodeHttpApiPath, type HttpApiPlace } from './http-api/http-api.ts';
+import { gatewayRequest, wire } from '../../test/support/gateway-request.ts';
+import type { GatewayRequest } from './exchange/gateway-request.ts';
+import type { ProxyIntegration } from './exchange/proxy-integration.ts';
+import { createFunctionUrlIntegration } from './function-url/function-url.ts';
+import { createHttpApiIntegration, decodeHttpApiPath, type HttpApiPlace } from './http-api/http-api.ts';
 import { matchHttpRoute, matchResource, parseRoute, type Route } from './http-api/routes.ts';
-import { createLoadBalancerDoor } from './load-balancer/load-balancer.ts';
-import { createRestApiDoor } from './rest-api/rest-api.ts';
+import { createLoadBalancerIntegration } from './load-balancer/load-balancer.ts';
+import { createRestApiIntegration } from './rest-api/rest-api.ts';
 
 const DOMAIN = 'api.localhost';
 const ADDRESS = { prefix: '', domainName: DOMAIN, via: 'own-address' } as const;
 const GREEDY = parseRoute('ANY /{proxy+}') as Route;
 
-const DOORS: Readonly<Record<string, (request: DoorRequest) => Door>> = {
+const GATEWAYS: Readonly<Record<string, (request: GatewayRequest) => ProxyIntegration>> = {
   'function URL': () =>
-    createFunctionUrlDoor({
+    createFunctionUrlIntegration({
       url: {
         functionName: 'web',
         qualifier: '',
@@ -34,10 +34,10 @@ const DOORS: Readonly<Record<string, (request: DoorRequest) => Door>> = {
       domainName: DOMAIN,
       caller: undefined,
     }),
-  'HTTP API 2.0': (request) => createHttpApiDoor(httpPlace(request, '2.0')),
-  'HTTP API 1.0': (request) => createHttpApiDoor(httpPlace(request, '1.0')),
+  'HTTP API 2.0': (request) => createHttpApiIntegration(httpPlace(request, '2.0')),
+  'HTTP API 1.0': (request) => createHttpApiIntegration(httpPlace(request, '1.0')),
   'REST API': (request) =>
-    createRestApiDoor({
+    createRestApiIntegration({
       accountId: '123456789012',
       apiId: 'abc',
       stage: 'prod',
@@ -48,11 +48,12 @@ const DOORS: Readonly<Record<string, (request: DoorRequest) => Door>> = {
       parameters: matchResource([GREEDY], request.method, request.path)?.parameters ?? [],
       extendedRequestId: 'JKJaXmPLvHcESHA=',
     }),
-  'load balancer': () => createLoadBalancerDoor({ targetGroupArn: 'arn', hasMultiValueHeaders: false }),
-  'load balancer, multi-value': () => createLoadBalancerDoor({ targetGroupArn: 'arn', hasMultiValueHeaders: true }),
+  'load balancer': () => createLoadBalancerIntegration({ targetGroupArn: 'arn', hasMultiValueHeaders: false }),
+  'load balancer, multi-value': () =>
+    createLoadBalancerIntegration({ targetGroupArn: 'arn', hasMultiValueHeaders: true }),
 };
 
-function httpPlace(request: DoorRequest, payloadFormatVersion: '1.0' | '2.0'): HttpApiPlace {
+function httpPlace(request: GatewayRequest, payloadFormatVersion: '1.0' | '2.0'): HttpApiPlace {
   const match = matchHttpRoute([GREEDY], request.method, decodeHttpApiPath(request.path) ?? '/');
   if (match === undefined) throw new Error(`no route takes ${request.path}`);
   return {
@@ -68,22 +69,22 @@ function httpPlace(request: DoorRequest, payloadFormatVersion: '1.0' | '2.0'): H
   };
 }
 
-/** The same members of each door's event, as JSON: `headers.cookie` is a path of members. */
-function membersOf(sent: Parameters<typeof doorRequest>[0], names: readonly string[]): Record<string, string> {
-  const request = doorRequest(sent);
+/** The same members of each gateway's event, as JSON: `headers.cookie` is a path of members. */
+function membersOf(sent: Parameters<typeof gatewayRequest>[0], names: readonly string[]): Record<string, string> {
+  const request = gatewayRequest(sent);
   return Object.fromEntries(
-    Object.entries(DOORS).map(([door, create]) => {
+    Object.entries(GATEWAYS).map(([gateway, create]) => {
       const event = wire(create(request).toEvent(request));
       const values = names.flatMap((name) => {
         const value = name.split('.').reduce<unknown>((at, key) => (at as Record<string, unknown>)?.[key], event);
         return value === undefined ? [] : [[name, value]];
       });
-      return [door, JSON.stringify(Object.fromEntries(values))];
+      return [gateway, JSON.stringify(Object.fromEntries(values))];
     }),
   );
 }
 
-describe('the events of all doors', () => {
+describe('the events of all gateways', () => {
   it('have repeated headers joined, the last, or all of them', () => {
     const sent = {
       target: '/a',
@@ -181,12 +182,12 @@ describe('the events of all doors', () => {
     for (const event of Object.values(events)) expect(event).toContain(`":"${method}"`);
   });
 
-  it('take every length that a door lets in', () => {
+  it('take every length that a gateway lets in', () => {
     const long = 'x'.repeat(8000);
-    for (const [door, event] of Object.entries(
+    for (const [gateway, event] of Object.entries(
       membersOf({ target: `/${long}?${long}=${long}` }, ['path', 'rawPath']),
     )) {
-      expect([door, event.length > 8000]).toEqual([door, true]);
+      expect([gateway, event.length > 8000]).toEqual([gateway, true]);
     }
   });
 });

@@ -1,21 +1,21 @@
-/** Which door a host and a path mean. */
+/** Which gateway a host and a path mean. */
 import { describe, expect, it } from 'vitest';
 import { findTarget } from './find-target.ts';
-import { parseDoorConfig } from './gateway-config.ts';
+import { parseGatewayConfig } from './gateway-config.ts';
 
 const api = (name: string, more: object = {}) =>
-  parseDoorConfig(name, { kind: 'http-api', routes: ['$default -> web'], ...more });
-const DOORS = [
+  parseGatewayConfig(name, { kind: 'http-api', routes: ['$default -> web'], ...more });
+const GATEWAYS = [
   api('hosted', { hosts: ['api.example.com'] }),
   api('root'),
   api('v1', { basePath: '/v1' }),
   api('v1-admin', { basePath: '/v1/admin' }),
-  parseDoorConfig('balancer', { kind: 'load-balancer', hosts: ['lb.example.com'], routes: ['* -> web'] }),
-  parseDoorConfig('rest', { kind: 'rest-api', hosts: ['rest.example.com'], stage: 'dev', routes: ['GET / -> web'] }),
+  parseGatewayConfig('balancer', { kind: 'load-balancer', hosts: ['lb.example.com'], routes: ['* -> web'] }),
+  parseGatewayConfig('rest', { kind: 'rest-api', hosts: ['rest.example.com'], stage: 'dev', routes: ['GET / -> web'] }),
 ];
 const named = (host: string, path: string) => {
-  const target = findTarget(host, path, DOORS);
-  return target.kind === 'doors'
+  const target = findTarget(host, path, GATEWAYS);
+  return target.kind === 'gateways'
     ? target.candidates.map(({ config, address }) => [config.name, address.prefix, address.via])
     : target;
 };
@@ -41,7 +41,7 @@ describe('a function URL', () => {
   });
 });
 
-describe('a door', () => {
+describe('a gateway', () => {
   it.each([
     ['127.0.0.1', '/', [['root', '', 'custom-domain']]],
     [
@@ -65,7 +65,7 @@ describe('a door', () => {
     ['rest.execute-api.us-east-1.localhost', '/dev/x', [['rest', '/dev', 'own-address']]],
     ['v1.execute-api.us-east-1.localhost', '/x', [['v1', '', 'own-address']]],
     ['balancer.us-east-1.elb.localhost', '/x', [['balancer', '', 'own-address']]],
-    ['127.0.0.1', '/_lamella/door/rest/x', [['rest', '', 'custom-domain']]],
+    ['127.0.0.1', '/_lamella/gateway/rest/x', [['rest', '', 'custom-domain']]],
   ])('is found by %s%s', (host, path, expected) => {
     expect(named(host, path)).toEqual(expected);
   });

@@ -1,61 +1,61 @@
 /**
- * Which door a request means: by host (a function URL's, an API's or a load balancer's own, or one that was given to
+ * Which gateway a request means: by host (a function URL's, an API's or a load balancer's own, or one that was given to
  * it), by Lamella's own paths for clients that cannot use such hosts, else by base path. Pure.
  */
 
 import type { ApiAddress } from './api-address.ts';
 import { pathBelow } from './api-address.ts';
-import type { DoorConfig } from './gateway-config.ts';
+import type { GatewayConfig } from './gateway-config.ts';
 
-/** Below which every function URL and every door answers whatever the host: `/_lamella/url/<url-id>/...`. */
-const PATHS = { url: '/_lamella/url/', door: '/_lamella/door/' } as const;
+/** Below which every function URL and every gateway answers whatever the host: `/_lamella/url/<url-id>/...`. */
+const PATHS = { url: '/_lamella/url/', gateway: '/_lamella/gateway/' } as const;
 
 export type Target =
   /** `path` as the function shall see it. */
   | { readonly kind: 'function-url'; readonly id: string; readonly region: string | undefined; readonly path: string }
-  /** Doors that may answer, the one that fits best first. */
-  | { readonly kind: 'doors'; readonly candidates: readonly Candidate[] }
-  /** A host or a path that names a door which is not there. */
+  /** Gateways that may answer, the one that fits best first. */
+  | { readonly kind: 'gateways'; readonly candidates: readonly Candidate[] }
+  /** A host or a path that names a gateway which is not there. */
   | { readonly kind: 'nothing'; readonly named: string | undefined };
 
 export type Candidate = {
-  readonly config: DoorConfig;
+  readonly config: GatewayConfig;
   /** As the client sent it, without Lamella's own prefix. */
   readonly path: string;
   readonly address: ApiAddress;
 };
 
 /** `host` is without its port and in lower case, `path` percent-encoded. */
-export function findTarget(host: string, path: string, doors: readonly DoorConfig[]): Target {
+export function findTarget(host: string, path: string, gateways: readonly GatewayConfig[]): Target {
   const url = /^([a-z0-9]+)\.lambda-url\.([a-z0-9-]+)\./.exec(host);
   if (url?.[1] !== undefined) return { kind: 'function-url', id: url[1], region: url[2], path };
   const urlByPath = splitNamed(path, PATHS.url);
   if (urlByPath) return { kind: 'function-url', id: urlByPath.name, region: undefined, path: urlByPath.path };
 
-  const doorByPath = splitNamed(path, PATHS.door);
-  const own = doorByPath?.name ?? /^([a-z0-9-]+)\.(?:execute-api\.[a-z0-9-]+|[a-z0-9-]+\.elb)\./.exec(host)?.[1];
+  const gatewayByPath = splitNamed(path, PATHS.gateway);
+  const own = gatewayByPath?.name ?? /^([a-z0-9-]+)\.(?:execute-api\.[a-z0-9-]+|[a-z0-9-]+\.elb)\./.exec(host)?.[1];
   if (own !== undefined) {
-    const config = doors.find(({ name }) => name === own);
+    const config = gateways.find(({ name }) => name === own);
     if (config === undefined) return { kind: 'nothing', named: own };
-    const address = doorByPath ? customDomain(host, config) : ownAddress(host, config);
-    return { kind: 'doors', candidates: [{ config, path: doorByPath?.path ?? path, address }] };
+    const address = gatewayByPath ? customDomain(host, config) : ownAddress(host, config);
+    return { kind: 'gateways', candidates: [{ config, path: gatewayByPath?.path ?? path, address }] };
   }
 
-  const candidates = doors
+  const candidates = gateways
     .filter(({ hosts }) => hosts.length === 0 || hosts.includes(host))
     .map((config) => ({ config, path, address: customDomain(host, config) }))
     .filter(({ config, address }) => config.kind === 'load-balancer' || pathBelow(path, address.prefix) !== undefined)
     .sort((a, b) => rank(b) - rank(a));
-  return candidates.length > 0 ? { kind: 'doors', candidates } : { kind: 'nothing', named: undefined };
+  return candidates.length > 0 ? { kind: 'gateways', candidates } : { kind: 'nothing', named: undefined };
 }
 
 /** At its own address an API has its stage in front of its paths. */
-function ownAddress(host: string, config: DoorConfig): ApiAddress {
+function ownAddress(host: string, config: GatewayConfig): ApiAddress {
   const hasStage = config.kind !== 'load-balancer' && config.stage !== '$default';
   return { prefix: hasStage ? `/${config.stage}` : '', domainName: host, via: 'own-address' };
 }
 
-function customDomain(host: string, config: DoorConfig): ApiAddress {
+function customDomain(host: string, config: GatewayConfig): ApiAddress {
   const prefix = config.kind === 'load-balancer' ? '' : config.basePath;
   return { prefix, domainName: host, via: 'custom-domain' };
 }

@@ -1,10 +1,10 @@
-/** Doors as people write them: in JSON and on the command line. */
+/** Gateways as people write them: in JSON and on the command line. */
 import { describe, expect, it } from 'vitest';
-import { DoorConfigError, parseDoorConfig, parseRouteOptions, renderDoorConfig } from './gateway-config.ts';
+import { GatewayConfigError, parseGatewayConfig, parseRouteOptions, renderGatewayConfig } from './gateway-config.ts';
 
-describe('a door', () => {
+describe('a gateway', () => {
   it('of an HTTP API', () => {
-    const config = parseDoorConfig('web', {
+    const config = parseGatewayConfig('web', {
       kind: 'http-api',
       hosts: ['API.Example.com'],
       stage: 'dev',
@@ -41,12 +41,12 @@ describe('a door', () => {
       routes: ['/api/* -> api', { path: '*', host: '*.example', function: 'web' }],
     },
   ])('written as %j reads the same once it was kept', (input) => {
-    const config = parseDoorConfig('a-door', input);
-    expect(parseDoorConfig('a-door', JSON.parse(JSON.stringify(renderDoorConfig(config))))).toEqual(config);
+    const config = parseGatewayConfig('a-gateway', input);
+    expect(parseGatewayConfig('a-gateway', JSON.parse(JSON.stringify(renderGatewayConfig(config))))).toEqual(config);
   });
 
   it.each([
-    [null, /A door must be an object/],
+    [null, /A gateway must be an object/],
     [{ routes: [] }, /kind must be http-api, rest-api, load-balancer, not nothing/],
     [{ kind: 'http-api' }, /routes must be an array with at least one route/],
     [{ kind: 'http-api', routes: ['GET / web'] }, /must be of the form ROUTE -> FUNCTION/],
@@ -60,18 +60,20 @@ describe('a door', () => {
     [{ kind: 'load-balancer', routes: ['api -> a'] }, /'api' is no rule/],
     [{ kind: 'load-balancer', routes: ['/ -> a'], healthCheck: { intervalSeconds: 1 } }, /whole number from 5 to 300/],
   ])('that is wrong, %j, is refused with what would be right', (input, complaint) => {
-    expect(() => parseDoorConfig('web', input)).toThrow(DoorConfigError);
-    expect(() => parseDoorConfig('web', input)).toThrow(complaint);
+    expect(() => parseGatewayConfig('web', input)).toThrow(GatewayConfigError);
+    expect(() => parseGatewayConfig('web', input)).toThrow(complaint);
   });
 
   it.each(['', 'Web', '-web', 'a.b', 'x'.repeat(64)])('cannot be called "%s"', (name) => {
-    expect(() => parseDoorConfig(name, { kind: 'http-api', routes: ['GET / -> a'] })).toThrow(/no name for a door/);
+    expect(() => parseGatewayConfig(name, { kind: 'http-api', routes: ['GET / -> a'] })).toThrow(
+      /no name for a gateway/,
+    );
   });
 });
 
 describe('routes of the command line', () => {
-  it('make one door for each kind', () => {
-    const doors = parseRouteOptions([
+  it('make one gateway for each kind', () => {
+    const gateways = parseRouteOptions([
       'GET /users/{id} -> users',
       'rest ANY /{proxy+} -> web',
       'http-1.0 GET /old -> old',
@@ -79,7 +81,7 @@ describe('routes of the command line', () => {
       'http $default -> web',
       'alb POST /hook -> hook',
     ]);
-    expect(doors.map((door) => renderDoorConfig(door))).toMatchObject([
+    expect(gateways.map((gateway) => renderGatewayConfig(gateway))).toMatchObject([
       {
         kind: 'http-api',
         routes: [

@@ -1,5 +1,5 @@
 /**
- * The doors that a person sets up: HTTP APIs, REST APIs and load balancers with their routes, as they are written in
+ * The gateways that a person sets up: HTTP APIs, REST APIs and load balancers with their routes, as they are written in
  * JSON (control endpoint, library) and on the command line (`--route`). Parses and renders; nothing is kept or answered
  * here. Every complaint says what would have been right.
  */
@@ -64,10 +64,10 @@ export type LoadBalancerConfig = Common & {
   readonly healthCheck: HealthCheck | undefined;
   readonly rules: readonly ListenerRule[];
 };
-export type DoorConfig = HttpApiConfig | RestApiConfig | LoadBalancerConfig;
+export type GatewayConfig = HttpApiConfig | RestApiConfig | LoadBalancerConfig;
 
-/** What a person wrote is no door. */
-export class DoorConfigError extends Error {}
+/** What a person wrote is no gateway. */
+export class GatewayConfigError extends Error {}
 
 const KINDS = ['http-api', 'rest-api', 'load-balancer'] as const;
 const DEFAULT_STAGES = { 'http-api': '$default', 'rest-api': 'prod' } as const;
@@ -77,17 +77,19 @@ const MEMBERS: Readonly<Record<(typeof KINDS)[number], readonly string[]>> = {
   'load-balancer': ['kind', 'hosts', 'routes', 'multiValueHeaders', 'healthCheck'],
 };
 
-/** Parses a door as it is written in JSON. @throws DoorConfigError */
-export function parseDoorConfig(name: string, input: unknown): DoorConfig {
+/** Parses a gateway as it is written in JSON. @throws GatewayConfigError */
+export function parseGatewayConfig(name: string, input: unknown): GatewayConfig {
   if (!/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(name)) {
-    throw new DoorConfigError(`'${name}' is no name for a door: use up to 63 of a-z, 0-9 and hyphens.`);
+    throw new GatewayConfigError(`'${name}' is no name for a gateway: use up to 63 of a-z, 0-9 and hyphens.`);
   }
-  const members = object(input, 'a door', { kind: 'http-api', routes: ['GET /users/{id} -> NAME'] });
+  const members = object(input, 'a gateway', { kind: 'http-api', routes: ['GET /users/{id} -> NAME'] });
   const kind = KINDS.find((known) => known === members.kind);
-  if (kind === undefined) throw new DoorConfigError(`kind must be ${KINDS.join(', ')}, not ${show(members.kind)}.`);
+  if (kind === undefined) throw new GatewayConfigError(`kind must be ${KINDS.join(', ')}, not ${show(members.kind)}.`);
   const unknown = Object.keys(members).find((member) => !MEMBERS[kind].includes(member));
   if (unknown !== undefined) {
-    throw new DoorConfigError(`A door of kind ${kind} has no member '${unknown}'. It has ${MEMBERS[kind].join(', ')}.`);
+    throw new GatewayConfigError(
+      `A gateway of kind ${kind} has no member '${unknown}'. It has ${MEMBERS[kind].join(', ')}.`,
+    );
   }
   const hosts = strings(members.hosts, 'hosts').map((host) => host.toLowerCase());
   if (kind === 'load-balancer') {
@@ -114,7 +116,7 @@ export function parseDoorConfig(name: string, input: unknown): DoorConfig {
   }
   const routes = list(members.routes).map((entry): RestApiRoute => {
     const { route, target } = parseEntry(entry, []);
-    if (route.path === undefined) throw new DoorConfigError('REST APIs have no $default route; use ANY /{proxy+}.');
+    if (route.path === undefined) throw new GatewayConfigError('REST APIs have no $default route; use ANY /{proxy+}.');
     return { ...route, target };
   });
   return {
@@ -126,10 +128,10 @@ export function parseDoorConfig(name: string, input: unknown): DoorConfig {
 }
 
 /**
- * The doors of `--route`s: `GET /users/{id} -> NAME` for an HTTP API, with another kind's word in front for the others
- * (`http-1.0`, `rest`, `alb`). One door for each kind. @throws DoorConfigError
+ * The gateways of `--route`s: `GET /users/{id} -> NAME` for an HTTP API, with another kind's word in front for the others
+ * (`http-1.0`, `rest`, `alb`). One gateway for each kind. @throws GatewayConfigError
  */
-export function parseRouteOptions(texts: readonly string[]): readonly DoorConfig[] {
+export function parseRouteOptions(texts: readonly string[]): readonly GatewayConfig[] {
   const groups: Record<'http' | 'rest' | 'alb', unknown[]> = { http: [], rest: [], alb: [] };
   for (const text of texts) {
     const [, word = 'http', rest = ''] = /^\s*(?:(http|http-1\.0|rest|alb)\s+)?(.*)$/s.exec(text) ?? [];
@@ -143,11 +145,11 @@ export function parseRouteOptions(texts: readonly string[]): readonly DoorConfig
   const kinds = { http: 'http-api', rest: 'rest-api', alb: 'load-balancer' } as const;
   return (['http', 'rest', 'alb'] as const)
     .filter((name) => groups[name].length > 0)
-    .map((name) => parseDoorConfig(name, { kind: kinds[name], routes: groups[name] }));
+    .map((name) => parseGatewayConfig(name, { kind: kinds[name], routes: groups[name] }));
 }
 
-/** A door as `parseDoorConfig` takes it. */
-export function renderDoorConfig(config: DoorConfig): Record<string, unknown> {
+/** A gateway as `parseGatewayConfig` takes it. */
+export function renderGatewayConfig(config: GatewayConfig): Record<string, unknown> {
   const hosts = config.hosts.length > 0 ? config.hosts : undefined;
   if (config.kind === 'load-balancer') {
     const { kind, hasMultiValueHeaders, healthCheck, rules } = config;
@@ -186,7 +188,7 @@ function parseHttpRoute(entry: unknown, version: '1.0' | '2.0'): HttpApiRoute {
 function parseEntry(entry: unknown, more: readonly string[]) {
   const { left, members } = splitEntry(entry, 'route', more);
   const route = parseRoute(left);
-  if (typeof route === 'string') throw new DoorConfigError(`${capital(route)}.`);
+  if (typeof route === 'string') throw new GatewayConfigError(`${capital(route)}.`);
   return { route, target: parseTarget(members.function), members };
 }
 
@@ -195,17 +197,18 @@ function parseRule(entry: unknown): ListenerRule {
   const { left, members } = splitEntry(entry, 'path', ['method', 'host']);
   const [, written, path] =
     /^(?:([A-Za-z]+)\s+)?([/*]\S*)$/.exec(left.trim() === '$default' ? '/*' : left.trim()) ?? [];
-  if (path === undefined) throw new DoorConfigError(`'${left}' is no rule: it must be a path, as in /api/* -> NAME.`);
+  if (path === undefined)
+    throw new GatewayConfigError(`'${left}' is no rule: it must be a path, as in /api/* -> NAME.`);
   const method = String(members.method ?? written ?? 'ANY').toUpperCase();
   if (members.host !== undefined && typeof members.host !== 'string')
-    throw new DoorConfigError('host must be a string.');
+    throw new GatewayConfigError('host must be a string.');
   return { path, method, host: members.host as string | undefined, target: parseTarget(members.function) };
 }
 
 function splitEntry(entry: unknown, name: 'route' | 'path', more: readonly string[]) {
   if (typeof entry === 'string') {
     const [, left, target] = /^(.*\S)\s*->\s*(\S+)\s*$/s.exec(entry) ?? [];
-    if (left === undefined) throw new DoorConfigError(`'${entry}' must be of the form ROUTE -> FUNCTION.`);
+    if (left === undefined) throw new GatewayConfigError(`'${entry}' must be of the form ROUTE -> FUNCTION.`);
     return { left, members: { function: target } as Readonly<Record<string, unknown>> };
   }
   const members = object(entry, 'a route', {
@@ -215,22 +218,22 @@ function splitEntry(entry: unknown, name: 'route' | 'path', more: readonly strin
   const known = [name, 'function', ...more];
   const unknown = Object.keys(members).find((member) => !known.includes(member));
   if (unknown !== undefined)
-    throw new DoorConfigError(`A route has no member '${unknown}'. It has ${known.join(', ')}.`);
-  if (typeof members[name] !== 'string') throw new DoorConfigError(`A route must have '${name}', a string.`);
+    throw new GatewayConfigError(`A route has no member '${unknown}'. It has ${known.join(', ')}.`);
+  if (typeof members[name] !== 'string') throw new GatewayConfigError(`A route must have '${name}', a string.`);
   return { left: members[name], members };
 }
 
 function parseTarget(text: unknown): RouteFunction {
   const reference = typeof text === 'string' ? parseFunctionReference(text) : undefined;
   if (reference === undefined) {
-    throw new DoorConfigError(`${show(text)} names no function: give a name, NAME:ALIAS or an ARN.`);
+    throw new GatewayConfigError(`${show(text)} names no function: give a name, NAME:ALIAS or an ARN.`);
   }
   return { ...reference, text: text as string };
 }
 
 function parsePayloadVersion(version: unknown): '1.0' | '2.0' {
   if (version === '1.0' || version === '2.0') return version;
-  throw new DoorConfigError(`payloadFormatVersion must be "1.0" or "2.0", not ${show(version)}.`);
+  throw new GatewayConfigError(`payloadFormatVersion must be "1.0" or "2.0", not ${show(version)}.`);
 }
 
 function parseStage(stage: unknown, kind: 'http-api' | 'rest-api'): string {
@@ -241,13 +244,13 @@ function parseStage(stage: unknown, kind: 'http-api' | 'rest-api'): string {
   ) {
     return stage;
   }
-  throw new DoorConfigError(`stage must be of letters, digits, hyphens and underscores, not ${show(stage)}.`);
+  throw new GatewayConfigError(`stage must be of letters, digits, hyphens and underscores, not ${show(stage)}.`);
 }
 
 function parseBasePath(basePath: unknown): string {
   if (basePath === undefined) return '';
   if (typeof basePath !== 'string' || /[?#\s]/.test(basePath)) {
-    throw new DoorConfigError(`basePath must be a path such as /v1, not ${show(basePath)}.`);
+    throw new GatewayConfigError(`basePath must be a path such as /v1, not ${show(basePath)}.`);
   }
   const clean = basePath.replace(/^\/+|\/+$/g, '');
   return clean === '' ? '' : `/${clean}`;
@@ -257,7 +260,7 @@ function parseStageVariables(input: unknown): Readonly<Record<string, string>> |
   if (input === undefined) return undefined;
   const variables = object(input, 'stageVariables', { name: 'value' });
   if (Object.values(variables).some((value) => typeof value !== 'string')) {
-    throw new DoorConfigError('The values of stageVariables must be strings.');
+    throw new GatewayConfigError('The values of stageVariables must be strings.');
   }
   return variables as Readonly<Record<string, string>>;
 }
@@ -267,7 +270,8 @@ function parseCorsRules(input: unknown): CorsRules | undefined {
   const cors = object(input, 'cors', { allowOrigins: ['*'] });
   const known = ['allowCredentials', 'allowHeaders', 'allowMethods', 'allowOrigins', 'exposeHeaders', 'maxAgeSeconds'];
   const unknown = Object.keys(cors).find((member) => !known.includes(member));
-  if (unknown !== undefined) throw new DoorConfigError(`cors has no member '${unknown}'. It has ${known.join(', ')}.`);
+  if (unknown !== undefined)
+    throw new GatewayConfigError(`cors has no member '${unknown}'. It has ${known.join(', ')}.`);
   return {
     allowCredentials: flag(cors.allowCredentials, 'cors.allowCredentials'),
     allowHeaders: strings(cors.allowHeaders, 'cors.allowHeaders'),
@@ -286,12 +290,12 @@ function parseHealthCheck(input: unknown): HealthCheck | undefined {
   const known = ['path', 'intervalSeconds', 'timeoutSeconds', 'healthyThreshold', 'unhealthyThreshold', 'matcher'];
   const unknown = Object.keys(check).find((member) => !known.includes(member));
   if (unknown !== undefined)
-    throw new DoorConfigError(`healthCheck has no member '${unknown}'. It has ${known.join(', ')}.`);
+    throw new GatewayConfigError(`healthCheck has no member '${unknown}'. It has ${known.join(', ')}.`);
   const { path = '/', matcher = '200' } = check;
   if (typeof path !== 'string' || !path.startsWith('/'))
-    throw new DoorConfigError('healthCheck.path must begin with /.');
+    throw new GatewayConfigError('healthCheck.path must begin with /.');
   if (typeof matcher !== 'string' || !/^\d{3}(-\d{3})?(,\d{3}(-\d{3})?)*$/.test(matcher)) {
-    throw new DoorConfigError('healthCheck.matcher must be statuses, as in 200 or 200-299.');
+    throw new GatewayConfigError('healthCheck.matcher must be statuses, as in 200 or 200-299.');
   }
   return {
     path,
@@ -305,35 +309,35 @@ function parseHealthCheck(input: unknown): HealthCheck | undefined {
 
 function unique<R extends Route>(routes: readonly R[]): readonly R[] {
   const twice = routes.find((route, index) => routes.findIndex(({ key }) => key === route.key) !== index);
-  if (twice !== undefined) throw new DoorConfigError(`The route '${twice.key}' is given twice.`);
+  if (twice !== undefined) throw new GatewayConfigError(`The route '${twice.key}' is given twice.`);
   return routes;
 }
 
 function object(input: unknown, what: string, example: object): Readonly<Record<string, unknown>> {
   if (typeof input === 'object' && input !== null && !Array.isArray(input)) return input as Record<string, unknown>;
-  throw new DoorConfigError(`${capital(what)} must be an object, as in ${JSON.stringify(example)}.`);
+  throw new GatewayConfigError(`${capital(what)} must be an object, as in ${JSON.stringify(example)}.`);
 }
 
 function list(input: unknown): readonly unknown[] {
   if (Array.isArray(input) && input.length > 0) return input;
-  throw new DoorConfigError('routes must be an array with at least one route, as in ["GET /users/{id} -> NAME"].');
+  throw new GatewayConfigError('routes must be an array with at least one route, as in ["GET /users/{id} -> NAME"].');
 }
 
 function strings(input: unknown, what: string): readonly string[] {
   if (input === undefined) return [];
   if (Array.isArray(input) && input.every((entry) => typeof entry === 'string')) return input as readonly string[];
-  throw new DoorConfigError(`${what} must be an array of strings.`);
+  throw new GatewayConfigError(`${what} must be an array of strings.`);
 }
 
 function flag(input: unknown, what: string): boolean {
   if (input === undefined) return false;
   if (typeof input === 'boolean') return input;
-  throw new DoorConfigError(`${what} must be true or false.`);
+  throw new GatewayConfigError(`${what} must be true or false.`);
 }
 
 function count(input: unknown, what: string, least: number, most: number): number {
   if (typeof input === 'number' && Number.isInteger(input) && input >= least && input <= most) return input;
-  throw new DoorConfigError(`${what} must be a whole number from ${least} to ${most}, not ${show(input)}.`);
+  throw new GatewayConfigError(`${what} must be a whole number from ${least} to ${most}, not ${show(input)}.`);
 }
 
 function capital(text: string): string {

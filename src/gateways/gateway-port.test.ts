@@ -1,4 +1,4 @@
-/** How long doors wait for a function, on a clock that the test moves; all else of the port is in `test/flows/`. */
+/** How long gateways wait for a function, on a clock that the test moves; all else of the port is in `test/flows/`. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import { until } from '../../test/support/until.ts';
@@ -6,16 +6,16 @@ import type { FunctionVersion } from '../functions/function.ts';
 import { type Listener, listen } from '../http/listener.ts';
 import { silentLog } from '../log.ts';
 import { parseRouteOptions } from './gateway-config.ts';
-import { createFrontDoors } from './gateway-port.ts';
+import { createGatewayHandler } from './gateway-port.ts';
 
 const CONFIGS = parseRouteOptions(['GET /http -> slow', 'rest GET /rest -> slow', 'alb /alb -> slow']);
 let listener: Listener | undefined;
 afterEach(() => listener?.close());
 
-/** Doors before functions that never answer. */
-async function openDoors(clock: FakeClock): Promise<string> {
-  const handler = createFrontDoors({
-    doors: { all: () => CONFIGS },
+/** Gateways before functions that never answer. */
+async function openGateways(clock: FakeClock): Promise<string> {
+  const handler = createGatewayHandler({
+    gateways: { all: () => CONFIGS },
     features: { urls: { locate: () => undefined } as never, resolve: () => ({}) as FunctionVersion },
     invoke: () => new Promise(() => undefined),
     defaultRegion: 'us-east-1',
@@ -37,7 +37,7 @@ describe('a function that does not answer', () => {
     ['/rest', 29_000, 504, '{"message": "Endpoint request timed out"}'],
   ])('is waited for at %s for %i ms', async (path, patienceMs, status, body) => {
     const clock = new FakeClock();
-    const answer = fetch(`${await openDoors(clock)}${path}`);
+    const answer = fetch(`${await openGateways(clock)}${path}`);
     await until(() => clock.pending === 1);
     clock.advance(patienceMs - 1);
     expect(clock.pending).toBe(1);

@@ -1,7 +1,7 @@
 /**
- * The HTTP doors' port: finds the door of each request, has the function run, and writes its answer. Every rule of a
- * door's form is in the door's own file; here are sockets, limits and waiting. Cross-origin requests are let in, as on
- * AWS, and judged by each door's CORS; a host name that nobody gave to this service is not.
+ * The HTTP gateways' port: finds the gateway of each request, has the function run, and writes its answer. Every rule of a
+ * gateway's form is in the gateway's own file; here are sockets, limits and waiting. Cross-origin requests are let in, as on
+ * AWS, and judged by each gateway's CORS; a host name that nobody gave to this service is not.
  */
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import type { Clock } from '../clock.ts';
@@ -20,9 +20,9 @@ import { renderFunctionArn } from '../protocol/names.ts';
 import { QUOTAS } from '../protocol/quotas.ts';
 import { ServiceError } from '../protocol/service-errors.ts';
 import { verifySignature } from '../wire/sigv4.ts';
-import { type ChosenDoor, chooseDoor } from './choose-gateway.ts';
+import { type ChosenGateway, chooseGateway } from './choose-gateway.ts';
 import {
-  type DoorRequest,
+  type GatewayRequest,
   type Header,
   hostOf,
   parseRawHeaders,
@@ -30,10 +30,10 @@ import {
   valuesOf,
 } from './exchange/gateway-request.ts';
 import {
-  type Door,
-  type DoorResponse,
   type FunctionFault,
+  type GatewayResponse,
   MalformedAnswer,
+  type ProxyIntegration,
   Refused,
 } from './exchange/proxy-integration.ts';
 import { StreamedAnswer } from './exchange/streamed-response.ts';
@@ -41,7 +41,7 @@ import { breakOff, writeChunk, writeHead, writeResponse } from './exchange/write
 import { findTarget, type Target } from './find-target.ts';
 import {
   answerPreflight,
-  createFunctionUrlDoor,
+  createFunctionUrlIntegration,
   FORBIDDEN,
   renderUrlHead,
   renderUrlRefusal,
@@ -49,14 +49,14 @@ import {
   type UrlCaller,
 } from './function-url/function-url.ts';
 import type { RouteFunction } from './gateway-config.ts';
-import type { Doors } from './gateways.ts';
+import type { Gateways } from './gateways.ts';
 
-export type FrontDoorsOptions = {
-  readonly doors: Pick<Doors, 'all'>;
+export type GatewayHandlerOptions = {
+  readonly gateways: Pick<Gateways, 'all'>;
   readonly features: Pick<FunctionFeatures, 'urls' | 'resolve'>;
   /** Runs a version; rejects only when this machine could not. */
   readonly invoke: (version: FunctionVersion, invocation: Invocation) => Promise<Outcome>;
-  /** Of doors whose functions name no region. */
+  /** Of gateways whose functions name no region. */
   readonly defaultRegion: string;
   readonly accountId: string;
   /** The secret of an access key, for URLs with AWS_IAM. */
@@ -74,29 +74,29 @@ export type FrontDoorsOptions = {
   readonly log: Log;
 };
 
-/** What a request becomes before a door sees it. */
-type Received = { readonly http: HttpRequest; readonly response: HttpResponse; readonly request: DoorRequest };
+/** What a request becomes before a gateway sees it. */
+type Received = { readonly http: HttpRequest; readonly response: HttpResponse; readonly request: GatewayRequest };
 
 type Run = Received & {
   readonly scope: Scope;
   readonly name: FunctionName;
   readonly qualifier: string | undefined;
-  readonly door: Door;
-  /** How long the door waits; undefined for as long as it takes. */
+  readonly integration: ProxyIntegration;
+  /** How long the gateway waits; undefined for as long as it takes. */
   readonly patienceMs?: number | undefined;
 };
 
-/** The handler of the doors' port. */
-export function createFrontDoors(options: FrontDoorsOptions): HttpHandler {
-  const { doors, features, invoke, accountId, clock, log } = options;
+/** The handler of the gateways' port. */
+export function createGatewayHandler(options: GatewayHandlerOptions): HttpHandler {
+  const { gateways, features, invoke, accountId, clock, log } = options;
   const traces = createTraces(clock);
   const newApiRequestId = createApiRequestIds();
 
-  /** The request's own refusal, before any door is asked; undefined for one that may go on. */
+  /** The request's own refusal, before any gateway is asked; undefined for one that may go on. */
   function refuse(http: HttpRequest, headers: readonly Header[]): { status: number; message: string } | undefined {
     // Which of two hosts counts is what requests are smuggled with. https://www.rfc-editor.org/rfc/rfc9112#section-3.2
     if (valuesOf(headers, 'host').length > 1) return { status: 400, message: 'The request has more than one Host.' };
-    const hosts = doors.all().flatMap((door) => door.hosts);
+    const hosts = gateways.all().flatMap((gateway) => gateway.hosts);
     const policy = { boundHost: options.boundHost, allowedHosts: [...options.allowedHosts, ...hosts] };
     if (judgeCaller({ host: http.headers.host }, policy, http.socket.localAddress).admitted) return undefined;
     log.warn({ host: http.headers.host }, 'a request to a foreign host was refused');
@@ -106,7 +106,7 @@ export function createFrontDoors(options: FrontDoorsOptions): HttpHandler {
   }
 
   /** The request without its body and its trace: whose those are shows later. */
-  function receive(http: HttpRequest, headers: readonly Header[], path: string, query: string): DoorRequest {
+  function receive(http: HttpRequest, headers: readonly Header[], path: string, query: string): GatewayRequest {
     return {
       method: http.method ?? 'GET',
       path,
@@ -122,7 +122,7 @@ export function createFrontDoors(options: FrontDoorsOptions): HttpHandler {
     };
   }
 
-  function traced(http: HttpRequest, request: DoorRequest, scope: Scope, name: FunctionName): DoorRequest {
+  function traced(http: HttpRequest, request: GatewayRequest, scope: Scope, name: FunctionName): GatewayRequest {
     const header = oneValue(http.headers['x-amzn-trace-id']);
     const trace = traces.start(header, renderFunctionArn(scope, name)).forFunction;
     return { ...request, trace, traceId: trace.split(';', 1)[0] ?? trace };
@@ -132,10 +132,10 @@ export function createFrontDoors(options: FrontDoorsOptions): HttpHandler {
     http: HttpRequest,
     response: HttpResponse,
     target: Target & { kind: 'function-url' },
-    received: DoorRequest,
+    received: GatewayRequest,
   ) {
     const located = features.urls.locate(target.id);
-    let head: DoorRequest = { ...received, path: target.path };
+    let head: GatewayRequest = { ...received, path: target.path };
     if (located === undefined || (target.region !== undefined && target.region !== located.scope.region)) {
       http.resume();
       return writeResponse(
@@ -155,13 +155,13 @@ export function createFrontDoors(options: FrontDoorsOptions): HttpHandler {
     const request = { ...head, body: await readUrlBody(http, head) };
     const caller = located.url.authType === 'AWS_IAM' ? authenticate(http, request, located) : undefined;
     const domainName = `${url.id}.lambda-url.${scope.region}.localhost`;
-    const door = createFunctionUrlDoor({ url, domainName, caller });
-    const run: Run = { http, response, request, scope, name, qualifier: url.qualifier || undefined, door };
+    const integration = createFunctionUrlIntegration({ url, domainName, caller });
+    const run: Run = { http, response, request, scope, name, qualifier: url.qualifier || undefined, integration };
     await (url.invokeMode === 'RESPONSE_STREAM' ? runStreaming(run, located) : runBuffered(run));
   }
 
   /** Who signed. @throws Refused */
-  function authenticate(http: HttpRequest, request: DoorRequest, { scope }: LocatedUrl): UrlCaller {
+  function authenticate(http: HttpRequest, request: GatewayRequest, { scope }: LocatedUrl): UrlCaller {
     const bodyHash = createHash('sha256').update(request.body).digest('hex');
     const signed = { method: request.method, target: http.url ?? '/', rawHeaders: http.rawHeaders };
     const result = verifySignature(signed, { secretOf: options.secretOf, nowMs: clock.epochMs(), bodyHash });
@@ -181,13 +181,13 @@ export function createFrontDoors(options: FrontDoorsOptions): HttpHandler {
     return { accessKey: accessKeyId, accountId: account, callerId: userId, userArn: arn, userId };
   }
 
-  async function answerDoor(
+  async function answerGateway(
     http: HttpRequest,
     response: HttpResponse,
-    target: Target & { kind: 'doors' },
-    received: DoorRequest,
+    target: Target & { kind: 'gateways' },
+    received: GatewayRequest,
   ) {
-    const chosen = chooseDoor(target.candidates, received, {
+    const chosen = chooseGateway(target.candidates, received, {
       accountId,
       defaultRegion: options.defaultRegion,
       headBytes: headBytes(http),
@@ -199,7 +199,7 @@ export function createFrontDoors(options: FrontDoorsOptions): HttpHandler {
     }
     const { name, qualifier } = chosen.target;
     const scope = scopeOf(chosen.target);
-    const request = { ...traced(http, chosen.request, scope, name), body: await readDoorBody(http, chosen) };
+    const request = { ...traced(http, chosen.request, scope, name), body: await readGatewayBody(http, chosen) };
     await runBuffered({
       http,
       response,
@@ -207,7 +207,7 @@ export function createFrontDoors(options: FrontDoorsOptions): HttpHandler {
       scope,
       name,
       qualifier,
-      door: chosen.door,
+      integration: chosen.integration,
       patienceMs: chosen.patienceMs,
     });
   }
@@ -218,23 +218,23 @@ export function createFrontDoors(options: FrontDoorsOptions): HttpHandler {
 
   /** Runs a function whose answer is written once it is there. */
   async function runBuffered(run: Run): Promise<void> {
-    const { door, request, response } = run;
+    const { integration, request, response } = run;
     const outcome = await withPatience(run, () => start(run));
-    if (outcome.kind !== 'returned') return finish(run, door.toFault(faultOf(outcome), request));
-    let answer: DoorResponse;
+    if (outcome.kind !== 'returned') return finish(run, integration.toFault(faultOf(outcome), request));
+    let answer: GatewayResponse;
     try {
-      answer = door.toResponse(outcome.payload, request);
+      answer = integration.toResponse(outcome.payload, request);
     } catch (failure) {
       if (!(failure instanceof MalformedAnswer)) throw failure;
       complain(run, failure);
-      answer = door.toFault({ kind: 'failed' }, request);
+      answer = integration.toFault({ kind: 'failed' }, request);
     }
     if (!response.destroyed) finish(run, answer);
   }
 
   /** Runs a function whose answer is passed on as it is written. */
   async function runStreaming(run: Run, { url }: LocatedUrl): Promise<void> {
-    const { door, request, response } = run;
+    const { integration, request, response } = run;
     const streamed = new StreamedAnswer({
       head: ({ status, headers, cookies }) =>
         writeHead(response, status, renderUrlHead(url, request, headers, cookies, 'application/octet-stream')),
@@ -252,20 +252,20 @@ export function createFrontDoors(options: FrontDoorsOptions): HttpHandler {
     if (outcome.kind === 'returned' && streamed.complaint === undefined) response.end();
     // What was sent cannot be taken back: the client sees that the end is missing.
     else if (streamed.isHeadSent) breakOff(response);
-    else finish(run, door.toFault(faultOf(outcome), request));
+    else finish(run, integration.toFault(faultOf(outcome), request));
   }
 
   async function start(run: Run, responseSink?: StreamedAnswer): Promise<Outcome | FunctionFault> {
-    const { request, scope, name, qualifier, door } = run;
+    const { request, scope, name, qualifier, integration } = run;
     let version: FunctionVersion;
     try {
       version = features.resolve(scope, name, qualifier);
     } catch (failure) {
       if (!(failure instanceof ServiceError)) throw failure;
-      log.warn({ function: name, qualifier }, `a door's function cannot be invoked: ${failure.message}`);
+      log.warn({ function: name, qualifier }, `a gateway's function cannot be invoked: ${failure.message}`);
       return { kind: 'unavailable' };
     }
-    const payload = Buffer.from(JSON.stringify(door.toEvent(request)));
+    const payload = Buffer.from(JSON.stringify(integration.toEvent(request)));
     if (payload.length > QUOTAS.invokePayloadBytes) return { kind: 'event-too-large' };
     const outcome = invoke(version, {
       requestId: request.requestId as RequestId,
@@ -278,12 +278,12 @@ export function createFrontDoors(options: FrontDoorsOptions): HttpHandler {
       responseSink,
     });
     return outcome.catch((failure: Error): FunctionFault => {
-      log.error({ err: failure, function: name }, `a door's function could not be run: ${failure.message}`);
+      log.error({ err: failure, function: name }, `a gateway's function could not be run: ${failure.message}`);
       return { kind: 'failed' };
     });
   }
 
-  /** What comes first: the outcome, or the end of the door's patience. The function goes on either way. */
+  /** What comes first: the outcome, or the end of the gateway's patience. The function goes on either way. */
   async function withPatience(
     { patienceMs }: Run,
     work: () => Promise<Outcome | FunctionFault>,
@@ -297,12 +297,12 @@ export function createFrontDoors(options: FrontDoorsOptions): HttpHandler {
     return Promise.race([outcome, timeout]).finally(() => cancel());
   }
 
-  function finish({ response, request }: Run, answer: DoorResponse): void {
+  function finish({ response, request }: Run, answer: GatewayResponse): void {
     if (!response.destroyed) writeResponse(response, request.method, answer);
   }
 
   function complain({ name }: Run, failure: MalformedAnswer): void {
-    log.warn({ function: name }, `a function's answer is not one that its door takes: ${failure.message}`);
+    log.warn({ function: name }, `a function's answer is not one that its gateway takes: ${failure.message}`);
   }
 
   return async (http, response) => {
@@ -313,14 +313,14 @@ export function createFrontDoors(options: FrontDoorsOptions): HttpHandler {
       return sendJson(response, refusal.status, { message: refusal.message });
     }
     const { path, query } = splitTarget(http.url ?? '/');
-    const target = findTarget(hostOf(headers), path, doors.all());
+    const target = findTarget(hostOf(headers), path, gateways.all());
     const received = receive(http, headers, path, query);
     try {
       switch (target.kind) {
         case 'function-url':
           return await answerUrl(http, response, target, received);
-        case 'doors':
-          return await answerDoor(http, response, target, received);
+        case 'gateways':
+          return await answerGateway(http, response, target, received);
         case 'nothing':
           http.resume();
           return sendJson(response, 404, { message: nothingHere(target.named, http.method ?? 'GET', path) });
@@ -340,7 +340,7 @@ function faultOf(outcome: Outcome | FunctionFault): FunctionFault {
   return outcome.kind === 'failed' || outcome.kind === 'returned' ? { kind: 'failed' } : outcome;
 }
 
-async function readUrlBody(http: HttpRequest, request: DoorRequest): Promise<Buffer> {
+async function readUrlBody(http: HttpRequest, request: GatewayRequest): Promise<Buffer> {
   try {
     return await readBody(http, QUOTAS.invokePayloadBytes);
   } catch (failure) {
@@ -351,7 +351,7 @@ async function readUrlBody(http: HttpRequest, request: DoorRequest): Promise<Buf
   }
 }
 
-async function readDoorBody(http: HttpRequest, chosen: ChosenDoor): Promise<Buffer> {
+async function readGatewayBody(http: HttpRequest, chosen: ChosenGateway): Promise<Buffer> {
   try {
     return await readBody(http, chosen.bodyBytes);
   } catch (failure) {
@@ -392,7 +392,7 @@ function nothingHere(named: string | undefined, method: string, path: string): s
   return named === undefined
     ? `Nothing answers ${method} ${path} here. Give a function a URL (CreateFunctionUrlConfig), or set up a route: ` +
         `lamella start --route "${method} ${path} -> NAME".`
-    : `There is no door '${named}'. Set it up with PUT /_lamella/doors/${named} on the API's port.`;
+    : `There is no gateway '${named}'. Set it up with PUT /_lamella/gateways/${named} on the API's port.`;
 }
 
 function sendJson(response: HttpResponse, status: number, body: object): void {

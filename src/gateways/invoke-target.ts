@@ -1,15 +1,15 @@
-/** Invokes a door's function with an event that no client sent. */
+/** Invokes a gateway's function with an event that no client sent. */
 import { randomUUID } from 'node:crypto';
 import { createTraces } from '../invocation/trace-header.ts';
 import type { RequestId } from '../protocol/names.ts';
 import { renderFunctionArn } from '../protocol/names.ts';
 import { ServiceError } from '../protocol/service-errors.ts';
 import type { RouteFunction } from './gateway-config.ts';
-import type { FrontDoorsOptions } from './gateway-port.ts';
+import type { GatewayHandlerOptions } from './gateway-port.ts';
 
 /** What the function answered; undefined when it failed, was throttled or is not there. */
 export async function invokeTarget(
-  { features, invoke, accountId, defaultRegion, clock }: Omit<FrontDoorsOptions, 'boundHost'>,
+  { features, invoke, accountId, defaultRegion, clock }: Omit<GatewayHandlerOptions, 'boundHost'>,
   { name, qualifier, region, account }: RouteFunction,
   event: object,
 ): Promise<Buffer | undefined> {

@@ -1,5 +1,5 @@
 /**
- * Opens the doors' port. What answers there is loaded with the first request, so that a service that nobody calls over
+ * Opens the gateways' port. What answers there is loaded with the first request, so that a service that nobody calls over
  * HTTP starts without it. When nobody asked for a port, the usual one is taken if it is free, else any.
  */
 import type { Clock } from '../clock.ts';
@@ -7,12 +7,12 @@ import { type Listener, type ListenOptions, listen } from '../http/listener.ts';
 import type { Closeable } from '../lifetime.ts';
 import type { Log } from '../log.ts';
 import { OperatorError } from '../operator-error.ts';
-import type { FrontDoorsOptions } from './gateway-port.ts';
-import type { Doors } from './gateways.ts';
+import type { GatewayHandlerOptions } from './gateway-port.ts';
+import type { Gateways } from './gateways.ts';
 import type { HealthChecks, HealthChecksOptions, TargetHealth } from './load-balancer/health-checks.ts';
 
-export type OpenDoorsOptions = Omit<FrontDoorsOptions, 'doors' | 'boundHost'> & {
-  readonly doors: Doors;
+export type OpenGatewaysOptions = Omit<GatewayHandlerOptions, 'gateways' | 'boundHost'> & {
+  readonly gateways: Gateways;
   readonly host: string;
   /** Of health checks, which tests need not wait for. */
   readonly backgroundClock: Clock;
@@ -20,33 +20,33 @@ export type OpenDoorsOptions = Omit<FrontDoorsOptions, 'doors' | 'boundHost'> & 
   readonly port: number | undefined;
 };
 
-export type OpenDoors = Closeable & {
+export type OpenGateways = Closeable & {
   readonly port: number;
   /** The health of a load balancer's targets. */
-  healthOf(door: string): readonly TargetHealth[];
+  healthOf(gateway: string): readonly TargetHealth[];
   /** Stops accepting, gives requests in flight `graceMs` milliseconds, then cuts them. */
   drain(graceMs: number): Promise<void>;
 };
 
 /** As `sam local start-api`. */
-export const USUAL_DOORS_PORT = 3000;
-/** The longest head of a request that any door takes: function URLs do, in bytes. */
+export const DEFAULT_HTTP_PORT = 3000;
+/** The longest head of a request that any gateway takes: function URLs do, in bytes. */
 const HEAD_BYTES = 1_048_576;
 /** How long a client may take to send the head of a request: a load balancer's idle time-out on AWS. */
 const HEAD_PATIENCE_MS = 60_000;
 
 /** Listens. @throws OperatorError 'port-in-use' or 'cannot-listen' */
-export async function openDoors({
+export async function openGateways({
   host,
   port,
   log,
   backgroundClock,
   ...options
-}: OpenDoorsOptions): Promise<OpenDoors> {
+}: OpenGatewaysOptions): Promise<OpenGateways> {
   let handler: ReturnType<typeof load> | undefined;
   const load = async () => {
-    const { createFrontDoors } = await import('./gateway-port.ts');
-    return createFrontDoors({ ...options, boundHost: host, log });
+    const { createGatewayHandler } = await import('./gateway-port.ts');
+    return createGatewayHandler({ ...options, boundHost: host, log });
   };
   const health = watchHealth({ ...options, log, clock: backgroundClock });
   const listener = await listenThere(port, log, {
@@ -57,11 +57,11 @@ export async function openDoors({
     },
     maxHeaderBytes: HEAD_BYTES,
     headPatienceMs: HEAD_PATIENCE_MS,
-    onFailure: (failure) => log.error({ err: failure }, 'a request to a door could not be answered'),
+    onFailure: (failure) => log.error({ err: failure }, 'a request to a gateway could not be answered'),
   });
   return {
     port: listener.port,
-    healthOf: (door) => health.of(door),
+    healthOf: (gateway) => health.of(gateway),
     async drain(graceMs) {
       await health.close();
       await listener.drain(graceMs);
@@ -73,11 +73,11 @@ export async function openDoors({
   };
 }
 
-/** Health checks, loaded once a door asks for any. */
+/** Health checks, loaded once a gateway asks for any. */
 function watchHealth(
-  options: Omit<FrontDoorsOptions, 'boundHost' | 'doors'> & { readonly doors: Doors },
+  options: Omit<GatewayHandlerOptions, 'boundHost' | 'gateways'> & { readonly gateways: Gateways },
 ): HealthChecks {
-  const { doors, accountId, defaultRegion, clock, log } = options;
+  const { gateways, accountId, defaultRegion, clock, log } = options;
   let loading: Promise<HealthChecks> | undefined;
   let checks: HealthChecks | undefined;
   const load = async () => {
@@ -87,19 +87,21 @@ function watchHealth(
     ]);
     const invoke = (...[target, event]: Parameters<HealthChecksOptions['invoke']>) =>
       invokeTarget(options, target, event);
-    checks = createHealthChecks({ doors, invoke, accountId, defaultRegion, clock });
+    checks = createHealthChecks({ gateways, invoke, accountId, defaultRegion, clock });
     return checks;
   };
   const follow = () => {
-    const isAsked = doors.all().some((config) => config.kind === 'load-balancer' && config.healthCheck !== undefined);
+    const isAsked = gateways
+      .all()
+      .some((config) => config.kind === 'load-balancer' && config.healthCheck !== undefined);
     if (!isAsked || loading !== undefined) return;
     loading = load();
     loading.catch((failure: unknown) => log.error({ err: failure }, 'health checks could not be started'));
   };
   follow();
-  const stopFollowing = doors.onChange(follow);
+  const stopFollowing = gateways.onChange(follow);
   return {
-    of: (door) => checks?.of(door) ?? [],
+    of: (gateway) => checks?.of(gateway) ?? [],
     async close() {
       stopFollowing();
       await (await loading)?.close();
@@ -114,11 +116,11 @@ async function listenThere(
 ): Promise<Listener> {
   if (port !== undefined) return listen({ ...options, port });
   try {
-    return await listen({ ...options, port: USUAL_DOORS_PORT });
+    return await listen({ ...options, port: DEFAULT_HTTP_PORT });
   } catch (failure) {
     if (!(failure instanceof OperatorError) || failure.code !== 'port-in-use') throw failure;
     const listener = await listen({ ...options, port: 0 });
-    log.info({ port: listener.port }, `port ${USUAL_DOORS_PORT} is in use: the doors took another one`);
+    log.info({ port: listener.port }, `port ${DEFAULT_HTTP_PORT} is in use: the gateways took another one`);
     return listener;
   }
 }

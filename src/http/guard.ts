@@ -1,7 +1,7 @@
 /**
  * Who may call the API port. It has no passwords, so a page in the user's browser must not reach it: neither by a
  * name of its own that resolves to 127.0.0.1 (DNS rebinding shows in `Host`) nor across origins (`Origin`,
- * `Sec-Fetch-Site`). Not for the HTTP doors, which follow each function's own CORS. Pure: headers in, verdict out.
+ * `Sec-Fetch-Site`). Not for the HTTP gateways, which follow each function's own CORS. Pure: headers in, verdict out.
  */
 import { isIPv4, isIPv6 } from 'node:net';
 

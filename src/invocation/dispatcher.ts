@@ -1,6 +1,6 @@
 /**
- * Runs an invocation of a version: admission, an environment, the outcome. Every door calls this and nothing else. It
- * knows no protocol of the doors', and no environment's inside.
+ * Runs an invocation of a version: admission, an environment, the outcome. Every gateway calls this and nothing else. It
+ * knows no protocol of the gateways', and no environment's inside.
  */
 import type { Environment } from '../environment/environment.ts';
 import type { Invocation, Outcome } from '../environment/invocation.ts';

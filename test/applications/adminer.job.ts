@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { temporaryFolder } from '../support/php-sandbox.ts';
 import { unpackDebian } from './debian-application.ts';
 import { type MariaDb, startMariaDb } from './mariadb.ts';
-import { applicationLayer, DOORS, type ServedApplication, serveApplication } from './served-application.ts';
+import { applicationLayer, GATEWAYS, type ServedApplication, serveApplication } from './served-application.ts';
 
 const folder = temporaryFolder();
 let database: MariaDb;
@@ -26,10 +26,10 @@ afterAll(async () => {
   folder.remove();
 });
 
-it.each(DOORS)(
+it.each(GATEWAYS)(
   'Adminer behind a %s lets a user in, runs SQL from a form and from an uploaded file',
-  async (door) => {
-    const browser = adminer.browser(door);
+  async (gateway) => {
+    const browser = adminer.browser(gateway);
     const page = await browser.get('/');
     expect(page.text).toContain('Adminer');
     const [, sheet = ''] = /href="([^"]+file=default\.css[^"]*)"/.exec(page.text) ?? [];
@@ -43,7 +43,7 @@ it.each(DOORS)(
       'auth[password]': password,
     });
     expect(home.text).toContain('Logged as');
-    const name = door.replaceAll(' ', '_').toLowerCase();
+    const name = gateway.replaceAll(' ', '_').toLowerCase();
     const sql = await browser.get(`${home.url.search}&sql=`);
     const made = await browser.submit(sql, /textarea name='query'|name="query"/, {
       query: `CREATE DATABASE ${name}; CREATE TABLE ${name}.a (t text); INSERT INTO ${name}.a VALUES ('Löwe & Co')`,

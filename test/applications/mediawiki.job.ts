@@ -1,16 +1,22 @@
-/** MediaWiki on SQLite: read, styled, logged in to, edited, searched and asked by its API, behind every door. */
+/** MediaWiki on SQLite: read, styled, logged in to, edited, searched and asked by its API, behind every gateway. */
 import { chmodSync, copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../support/php-sandbox.ts';
 import { attribute, type Browser, type Page } from './browser.ts';
 import { copyOut, unpackDebian } from './debian-application.ts';
-import { applicationLayer, DOORS, runScript, type ServedApplication, serveApplication } from './served-application.ts';
+import {
+  applicationLayer,
+  GATEWAYS,
+  runScript,
+  type ServedApplication,
+  serveApplication,
+} from './served-application.ts';
 
 const EXTENSIONS = ['calendar', 'ctype', 'curl', 'dom', 'fileinfo', 'iconv', 'intl', 'mbstring', 'pdo_sqlite'];
 const MORE_EXTENSIONS = ['simplexml', 'tokenizer', 'xml', 'xmlreader', 'xmlwriter'];
 const PASSWORD = 'correct horse battery';
-/** What a wiki must be told whose code cannot be written to, and whose address is that of the door it is behind. */
+/** What a wiki must be told whose code cannot be written to, and whose address is that of the gateway it is behind. */
 const SETTINGS = `
 $wgAssumeProxiesUseDefaultProtocolPorts = false;
 $wgServer = WebRequest::detectServer(false);
@@ -75,11 +81,11 @@ async function loggedIn(browser: Browser): Promise<Page> {
   return browser.submit(login, /userlogin/, { wpName: 'Admin', wpPassword: PASSWORD, wploginattempt: 'Log in' });
 }
 
-describe.each(DOORS)('MediaWiki behind a %s', (door) => {
-  const title = `From the ${door}`.replaceAll(' ', '_');
+describe.each(GATEWAYS)('MediaWiki behind a %s', (gateway) => {
+  const title = `From the ${gateway}`.replaceAll(' ', '_');
 
   it('leads to its main page, with the style sheets and pictures that the page names', async () => {
-    const browser = wiki.browser(door);
+    const browser = wiki.browser(gateway);
     const page = await browser.get('/');
     expect([page.status, page.url.pathname]).toEqual([200, '/index.php/Main_Page']);
     expect(page.text).toContain('<strong>MediaWiki has been installed.</strong>');
@@ -100,14 +106,14 @@ describe.each(DOORS)('MediaWiki behind a %s', (door) => {
   }, 60_000);
 
   it('lets its administrator in, keeps an edit, and finds it', async () => {
-    const browser = wiki.browser(door);
+    const browser = wiki.browser(gateway);
     expect((await loggedIn(browser)).text).toContain('Special:UserLogout');
     const edit = await browser.get(`/index.php?title=${title}&action=edit`);
     const saved = await browser.submit(edit, /editform/, { wpTextbox1: `Ünïcödé '''bold''' + 100%`, wpSave: 'Save' });
     expect([saved.status, saved.url.pathname]).toEqual([200, `/index.php/${title}`]);
     expect(saved.text).toContain('Ünïcödé <b>bold</b> + 100%');
 
-    const stranger = wiki.browser(door);
+    const stranger = wiki.browser(gateway);
     const found = await stranger.get(`/index.php?search=${encodeURIComponent(title.replaceAll('_', ' '))}`);
     expect([found.url.pathname, found.text.includes('Ünïcödé <b>bold</b>')]).toEqual([`/index.php/${title}`, true]);
     const answer = await stranger.get(
@@ -119,9 +125,9 @@ describe.each(DOORS)('MediaWiki behind a %s', (door) => {
   }, 60_000);
 
   it('takes the upload of a picture', async () => {
-    const browser = wiki.browser(door);
+    const browser = wiki.browser(gateway);
     await loggedIn(browser);
-    const name = `Pixel_${door.replaceAll(' ', '_')}.png`;
+    const name = `Pixel_${gateway.replaceAll(' ', '_')}.png`;
     const uploaded = await browser.submit(await browser.get('/index.php/Special:Upload'), /mw-upload-form/, {
       wpUploadFile: { filename: 'pixel.png', type: 'image/png', bytes: PIXEL },
       wpDestFile: name,

@@ -6,7 +6,7 @@ import { temporaryFolder } from '../support/php-sandbox.ts';
 import type { Browser, Page } from './browser.ts';
 import { copyOut, unpackDebian, withLibraries } from './debian-application.ts';
 import { type MariaDb, startMariaDb } from './mariadb.ts';
-import { applicationLayer, DOORS, type ServedApplication, serveApplication } from './served-application.ts';
+import { applicationLayer, GATEWAYS, type ServedApplication, serveApplication } from './served-application.ts';
 
 const EXTENSIONS = ['ctype', 'curl', 'iconv', 'mbstring', 'mysqli', 'simplexml', 'sodium', 'tokenizer', 'xml', 'zip'];
 const SETTINGS = `<?php
@@ -59,11 +59,11 @@ function query(browser: Browser, page: Page, sql: string): Promise<Page> {
   });
 }
 
-describe.each(DOORS)('phpMyAdmin behind a %s', (door) => {
-  const name = door.replaceAll(' ', '_').toLowerCase();
+describe.each(GATEWAYS)('phpMyAdmin behind a %s', (gateway) => {
+  const name = gateway.replaceAll(' ', '_').toLowerCase();
 
   it('shows its login page, and every style sheet and script that it names', async () => {
-    const browser = admin.browser(door);
+    const browser = admin.browser(gateway);
     const page = await browser.get('/');
     expect([page.status, page.text.includes('Welcome to ')]).toEqual([200, true]);
     const named = [...page.text.matchAll(/<(?:script|link)[^>]+(?:src|href)="([^"]+)"/g)].map(([, url = '']) => url);
@@ -73,7 +73,7 @@ describe.each(DOORS)('phpMyAdmin behind a %s', (door) => {
   }, 60_000);
 
   it('lets a user of the database in, makes a table, shows and exports it', async () => {
-    const browser = admin.browser(door);
+    const browser = admin.browser(gateway);
     const home = await logIn(browser);
     expect(home.text).toContain('Server version:');
     const made = await query(

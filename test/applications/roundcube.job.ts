@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { temporaryFolder } from '../support/php-sandbox.ts';
 import { copyOut, unpackDebian, withLibraries } from './debian-application.ts';
-import { applicationLayer, DOORS, type ServedApplication, serveApplication } from './served-application.ts';
+import { applicationLayer, GATEWAYS, type ServedApplication, serveApplication } from './served-application.ts';
 
 const EXTENSIONS = ['ctype', 'curl', 'dom', 'exif', 'fileinfo', 'iconv', 'intl', 'mbstring', 'pdo_sqlite', 'simplexml'];
 const SETTINGS = `<?php
@@ -41,10 +41,10 @@ afterAll(async () => {
   folder.remove();
 });
 
-it.each(DOORS)(
+it.each(GATEWAYS)(
   'Roundcube behind a %s shows its login page with all that belongs to it, and takes the form',
-  async (door) => {
-    const browser = mail.browser(door);
+  async (gateway) => {
+    const browser = mail.browser(gateway);
     const page = await browser.get('/');
     expect(page.text).toContain('Welcome to Roundcube Webmail');
     const named = [...page.text.matchAll(/<(?:script|link)[^>]+(?:src|href)="([^"]+)"/g)].map(([, url = '']) => url);

@@ -1,6 +1,6 @@
 /**
  * An application as a function of a whole service: its folder zipped, our PHP layer with what it asks for, `http` mode,
- * and a door of every kind in front of it, each under a host name of its own.
+ * and a gateway of every kind in front of it, each under a host name of its own.
  */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -18,13 +18,13 @@ import { ROLE, type RunningService, startService } from '../support/running-serv
 import { until } from '../support/until.ts';
 import { Browser } from './browser.ts';
 
-export const DOORS = ['function URL', 'HTTP API', 'REST API', 'load balancer'] as const;
-export type DoorName = (typeof DOORS)[number];
+export const GATEWAYS = ['function URL', 'HTTP API', 'REST API', 'load balancer'] as const;
+export type GatewayName = (typeof GATEWAYS)[number];
 
 export type ServedApplication = {
   readonly service: RunningService;
-  /** A browser without cookies, whose address bar has the door's own address. */
-  browser(door: DoorName): Browser;
+  /** A browser without cookies, whose address bar has the gateway's own address. */
+  browser(gateway: GatewayName): Browser;
   /** What the function has logged so far. */
   log(): Promise<string>;
   close(): Promise<void>;
@@ -71,21 +71,21 @@ export async function serveApplication(request: ApplicationRequest): Promise<Ser
   );
   // One environment, because what the applications put into /tmp is an environment's own.
   await service.client.send(new PutFunctionConcurrencyCommand({ FunctionName: NAME, ReservedConcurrentExecutions: 1 }));
-  const { port } = new URL(service.lamella.doors.url);
-  const hosts = new Map<DoorName, string>();
+  const { port } = new URL(service.lamella.http.url);
+  const hosts = new Map<GatewayName, string>();
   const url = await service.client.send(new CreateFunctionUrlConfigCommand({ FunctionName: NAME, AuthType: 'NONE' }));
   hosts.set('function URL', new URL(url.FunctionUrl ?? '').host);
-  for (const door of ['HTTP API', 'REST API', 'load balancer'] as const) {
-    const kind = KINDS[door];
+  for (const gateway of ['HTTP API', 'REST API', 'load balancer'] as const) {
+    const kind = KINDS[gateway];
     const host = `${kind}.localhost`;
     const all = kind === 'load-balancer' ? [{ path: '/*' }] : [{ route: 'ANY /' }, { route: 'ANY /{proxy+}' }];
-    service.lamella.doors.put(kind, {
+    service.lamella.http.put(kind, {
       kind,
       hosts: [host],
       routes: all.map((route) => ({ ...route, function: NAME })),
       ...(kind === 'rest-api' && { binaryMediaTypes: ['*/*'] }),
     });
-    hosts.set(door, `${host}:${port}`);
+    hosts.set(gateway, `${host}:${port}`);
   }
   const logs = new CloudWatchLogsClient({
     endpoint: service.url,
@@ -107,7 +107,7 @@ export async function serveApplication(request: ApplicationRequest): Promise<Ser
     });
   return {
     service,
-    browser: (door) => new Browser(`http://${hosts.get(door)}/`, `127.0.0.1:${port}`, isIdle),
+    browser: (gateway) => new Browser(`http://${hosts.get(gateway)}/`, `127.0.0.1:${port}`, isIdle),
     log,
     async close() {
       logs.destroy();

@@ -1,4 +1,4 @@
-/** WordPress on MariaDB: installed by its own form, written in, commented on, given a picture, behind every door. */
+/** WordPress on MariaDB: installed by its own form, written in, commented on, given a picture, behind every gateway. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -6,7 +6,7 @@ import { temporaryFolder } from '../support/php-sandbox.ts';
 import type { Browser, Page } from './browser.ts';
 import { copyOut, unpackDebian } from './debian-application.ts';
 import { type MariaDb, startMariaDb } from './mariadb.ts';
-import { applicationLayer, DOORS, type ServedApplication, serveApplication } from './served-application.ts';
+import { applicationLayer, GATEWAYS, type ServedApplication, serveApplication } from './served-application.ts';
 
 const EXTENSIONS = [
   'ctype',
@@ -24,7 +24,7 @@ const EXTENSIONS = [
 const MORE_EXTENSIONS = ['tokenizer', 'xml', 'xmlreader', 'xmlwriter', 'zip'];
 const PACKAGES = ['wordpress', 'wordpress-theme-twentytwentythree', 'php-getid3', 'libjs-underscore', 'libjs-cropper'];
 const PASSWORD = 'correct horse battery';
-/** Its address is that of the door; the code cannot be written to; it is not to call itself for its errands. */
+/** Its address is that of the gateway; the code cannot be written to; it is not to call itself for its errands. */
 const SETTINGS = `<?php
 define('DB_NAME', 'wordpress');
 define('DB_HOST', getenv('DB_HOST'));
@@ -79,7 +79,7 @@ beforeAll(async () => {
   const environment = { DB_HOST: `${host}:${port}`, DB_USER: user, DB_PASSWORD: password };
   site = await serveApplication({ folder: folder.path, task, layer, handler: 'public/index.php', environment });
 
-  // The door that waits as long as the function may take.
+  // The gateway that waits as long as the function may take.
   const browser = site.browser('function URL');
   const welcome = await browser.get('/');
   expect(welcome.url.pathname).toBe('/wp-admin/install.php');
@@ -105,9 +105,9 @@ function logIn(browser: Browser): Promise<Page> {
     .then((page) => browser.submit(page, /loginform/, { log: 'admin', pwd: PASSWORD, 'wp-submit': 'Log In' }));
 }
 
-describe.each(DOORS)('WordPress behind a %s', (door) => {
+describe.each(GATEWAYS)('WordPress behind a %s', (gateway) => {
   it('shows its front page, with the style sheets and scripts that it names', async () => {
-    const browser = site.browser(door);
+    const browser = site.browser(gateway);
     const page = await browser.get('/');
     expect([page.status, page.headers['content-type']]).toEqual([200, 'text/html; charset=UTF-8']);
     expect(page.text).toContain('Lamella &amp; Sons');
@@ -123,11 +123,11 @@ describe.each(DOORS)('WordPress behind a %s', (door) => {
   }, 60_000);
 
   it('lets its author in, publishes by its REST API, and takes a comment', async () => {
-    const browser = site.browser(door);
+    const browser = site.browser(gateway);
     const dashboard = await logIn(browser);
     expect([dashboard.status, dashboard.url.pathname]).toEqual([200, '/wp-admin/']);
     const nonce = /createNonceMiddleware\( "([0-9a-f]+)" \)/.exec((await browser.get('/wp-admin/post-new.php')).text);
-    const post = { title: `Ünïcödé from the ${door}`, content: '<p>Text & more</p>', status: 'publish' };
+    const post = { title: `Ünïcödé from the ${gateway}`, content: '<p>Text & more</p>', status: 'publish' };
     const made = await browser.post('/index.php?rest_route=/wp/v2/posts', Buffer.from(JSON.stringify(post)), {
       'content-type': 'application/json',
       'x-wp-nonce': nonce?.[1] ?? '',
@@ -135,11 +135,11 @@ describe.each(DOORS)('WordPress behind a %s', (door) => {
     expect([made.status, made.text.slice(0, 300)]).toEqual([201, expect.anything()]);
     const { link } = JSON.parse(made.text) as { link: string };
 
-    const stranger = site.browser(door);
+    const stranger = site.browser(gateway);
     const shown = await stranger.get(link);
-    expect(shown.text).toContain(`Ünïcödé from the ${door}`);
+    expect(shown.text).toContain(`Ünïcödé from the ${gateway}`);
     const commented = await stranger.submit(shown, /commentform/, {
-      comment: `A comment through the ${door}: ä & <b>ö</b>`,
+      comment: `A comment through the ${gateway}: ä & <b>ö</b>`,
       author: 'Stranger',
       email: 'stranger@example.com',
       submit: 'Post Comment',
@@ -148,7 +148,7 @@ describe.each(DOORS)('WordPress behind a %s', (door) => {
   }, 60_000);
 
   it('takes a picture, and shows it', async () => {
-    const browser = site.browser(door);
+    const browser = site.browser(gateway);
     await logIn(browser);
     const picture = readFileSync(join(folder.path, 'task/public/wp-admin/images/wordpress-logo.png'));
     const library = await browser.submit(await browser.get('/wp-admin/media-new.php?browser-uploader'), /file-form/, {

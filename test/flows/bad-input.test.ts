@@ -338,7 +338,7 @@ describe('a request', () => {
     ['GET', '/_content/..%2f..%2f..%2fetc%2fpasswd?signature=x'],
     ['GET', '/_content/?signature='],
     ['GET', '/_lamella/%zz'],
-    ['PUT', '/_lamella/doors/%zz'],
+    ['PUT', '/_lamella/gateways/%zz'],
     ['GET', '/_lamella/'],
     ['POST', '/2015-03-31/functions/echoes/invocations?Qualifier=../x'],
   ])('%s %s that is strange is never taken for a fault of ours', async (method, path) => {

@@ -1,5 +1,5 @@
 /**
- * A browser at the doors: preflights and credentials from a page of another origin, cookies that a function sets,
+ * A browser at the gateways: preflights and credentials from a page of another origin, cookies that a function sets,
  * streams as they are read, and what pages may not do. `apt-get install chromium` for it; without, it is left out.
  */
 import { createServer, type Server } from 'node:http';
@@ -154,13 +154,13 @@ describe.skipIf(chromium === undefined)('a page of another origin', () => {
   });
 
   it("has an HTTP API's CORS", async () => {
-    service.lamella.doors.put('cors-api', {
+    service.lamella.http.put('cors-api', {
       kind: 'http-api',
       hosts: ['cors-api.us-east-1.localhost'],
       cors: { allowOrigins: [friend], allowMethods: ['PATCH'], allowHeaders: ['x-custom'] },
       routes: ['PATCH /here -> cors'],
     });
-    const api = `http://cors-api.us-east-1.localhost:${new URL(service.lamella.doors.url).port}`;
+    const api = `http://cors-api.us-east-1.localhost:${new URL(service.lamella.http.url).port}`;
     const page = await browser.open(friend);
     const patch = { method: 'PATCH', headers: { 'x-custom': 'mine' } };
     expect(await ask(page, `${api}/here`, patch)).toMatchObject({ status: 200, body: { custom: 'mine' } });
@@ -169,7 +169,7 @@ describe.skipIf(chromium === undefined)('a page of another origin', () => {
 
   it('reaches neither the API nor the control endpoint', async () => {
     const page = await browser.open(friend);
-    for (const path of ['/2015-03-31/functions', '/_lamella/doors']) {
+    for (const path of ['/2015-03-31/functions', '/_lamella/gateways']) {
       expect(await ask(page, `${service.url}${path}`)).toBe(FAILED);
       expect(await ask(page, `${service.url}${path}`, { method: 'POST', body: '{}' })).toBe(FAILED);
     }

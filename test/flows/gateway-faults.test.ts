@@ -1,4 +1,4 @@
-/** What each door answers when its function does not: failures, time-outs, throttles, answers that are none, no function. */
+/** What each gateway answers when its function does not: failures, time-outs, throttles, answers that are none, no function. */
 import { CreateFunctionUrlConfigCommand, PutFunctionConcurrencyCommand } from '@aws-sdk/client-lambda';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { shellRuntime } from '../support/function-zip.ts';
@@ -14,12 +14,12 @@ const FUNCTIONS = {
   throttled: { bootstrap: shellRuntime('respond {}') },
 } as const;
 const NAMES = [...Object.keys(FUNCTIONS), 'in-java', 'absent'];
-/** Of a URL the function must be there; without a URL there is no door. */
+/** Of a URL the function must be there; without a URL there is no gateway. */
 const NAMES_WITH_URL = NAMES.filter((name) => name !== 'absent');
 
 let service: RunningService;
 const urls: Record<string, string> = {};
-/** Every function through every door, asked at the same time: most of it is waiting. */
+/** Every function through every gateway, asked at the same time: most of it is waiting. */
 let asked: Map<string, Promise<Answer>>;
 
 beforeAll(async () => {
@@ -45,7 +45,7 @@ beforeAll(async () => {
     );
     urls[FunctionName] = `/_lamella/url/${new URL(FunctionUrl).hostname.split('.')[0]}`;
   }
-  const paths = NAMES.flatMap((name) => ['/http/', '/old/', '/rest/', '/alb/'].map((door) => `${door}${name}`));
+  const paths = NAMES.flatMap((name) => ['/http/', '/old/', '/rest/', '/alb/'].map((gateway) => `${gateway}${name}`));
   asked = new Map([...Object.values(urls), ...paths].map((path) => [path, send(path)]));
   await Promise.all(asked.values());
 }, 60_000);
@@ -54,13 +54,13 @@ afterAll(() => service.close());
 type Answer = readonly [status: number, body: string];
 
 async function send(path: string): Promise<Answer> {
-  const response = await fetch(`${service.lamella.doors.url}${path}`);
+  const response = await fetch(`${service.lamella.http.url}${path}`);
   return [response.status, await response.text()];
 }
 
 const ask = (path: string): Promise<Answer> => asked.get(path) ?? send(path);
 
-/** A function whose answer is no answer of the door's kind, and all that failed on the way. */
+/** A function whose answer is no answer of the gateway's kind, and all that failed on the way. */
 const FAILED = ['fails', 'exits', 'hangs', 'never-starts', 'misshapen', 'too-much'];
 
 describe('a function URL answers', () => {
@@ -87,7 +87,7 @@ describe('an HTTP API answers', () => {
     expect(await ask('/http/throttled')).toEqual([503, '{"message":"Service Unavailable"}']);
     expect(await ask('/http/in-java')).toEqual([500, '{"message":"Internal Server Error"}']);
     expect(await ask('/http/absent')).toEqual([500, '{"message":"Internal Server Error"}']);
-    expect(await ask('/_lamella/door/http/nowhere')).toEqual([404, '{"message":"Not Found"}']);
+    expect(await ask('/_lamella/gateway/http/nowhere')).toEqual([404, '{"message":"Not Found"}']);
   });
 });
 
@@ -99,7 +99,7 @@ describe('a REST API answers', () => {
   it('500 where it is throttled or cannot be run, 403 where no resource is', async () => {
     expect(await ask('/rest/throttled')).toEqual([500, '{"message": "Internal server error"}']);
     expect(await ask('/rest/absent')).toEqual([500, '{"message": "Internal server error"}']);
-    expect(await ask('/_lamella/door/rest/nowhere')).toEqual([403, '{"message":"Missing Authentication Token"}']);
+    expect(await ask('/_lamella/gateway/rest/nowhere')).toEqual([403, '{"message":"Missing Authentication Token"}']);
   });
 });
 
@@ -112,6 +112,6 @@ describe('a load balancer answers', () => {
   });
 
   it('503 where no rule is', async () => {
-    expect((await ask('/_lamella/door/alb/nowhere'))[0]).toBe(503);
+    expect((await ask('/_lamella/gateway/alb/nowhere'))[0]).toBe(503);
   });
 });

@@ -1,5 +1,5 @@
 /**
- * What clients send that is unusual, wrong or hostile, at the doors' port of a whole service: limits, framing, hosts,
+ * What clients send that is unusual, wrong or hostile, at the gateways' port of a whole service: limits, framing, hosts,
  * old and slow and many clients. The service must refuse what is ambiguous, and go on.
  */
 import { execFile } from 'node:child_process';
@@ -45,7 +45,7 @@ beforeAll(async () => {
   service = await startService({
     routes: ['ANY /http/{proxy+} -> web', 'rest ANY /rest/{proxy+} -> web', 'alb /alb/* -> web'],
   });
-  port = Number(new URL(service.lamella.doors.url).port);
+  port = Number(new URL(service.lamella.http.url).port);
   await createFunction('web');
   url = await createUrl('web');
 }, 60_000);
@@ -68,12 +68,12 @@ async function createUrl(FunctionName: string): Promise<string> {
   return `/_lamella/url/${new URL(FunctionUrl).hostname.split('.')[0]}`;
 }
 
-const at = (path: string) => `${service.lamella.doors.url}${path}`;
+const at = (path: string) => `${service.lamella.http.url}${path}`;
 const CLOSE = 'Host: localhost\r\nConnection: close\r\n';
 /** Sends a request's head and rest, and answers with the statuses that come back until the connection is closed. */
 const statuses = async (head: string, rest = '') => statusesOf(await exchangeRaw(port, `${head}\r\n${CLOSE}${rest}`));
 
-describe('the doors refuse', () => {
+describe('the gateways refuse', () => {
   it.each([
     ['a length and chunks', 'Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],
     ['chunks and a length', 'Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n'],
@@ -117,12 +117,12 @@ describe('the doors refuse', () => {
   it('no foreign origin, while the port of the control endpoint does', async () => {
     const headers = { Origin: 'https://evil.example' };
     expect((await fetch(at('/http/x'), { headers })).status).toBe(200);
-    expect((await fetch(`${service.url}/_lamella/doors`, { headers })).status).toBe(403);
-    expect((await fetch(`${service.url}/_lamella/doors`)).status).toBe(200);
+    expect((await fetch(`${service.url}/_lamella/gateways`, { headers })).status).toBe(403);
+    expect((await fetch(`${service.url}/_lamella/gateways`)).status).toBe(200);
   });
 });
 
-describe('the limits of each door', () => {
+describe('the limits of each gateway', () => {
   const long = 'x'.repeat(20_000);
 
   it.each([
@@ -235,7 +235,7 @@ describe('clients of every kind', () => {
     expect(await statuses('POST /http/x HTTP/1.1', 'Expect: miracles\r\nContent-Length: 0\r\n\r\n')).toEqual([417]);
   });
 
-  it.each(['HEAD', 'OPTIONS', 'PATCH', 'DELETE'])('reach every door with %s', async (method) => {
+  it.each(['HEAD', 'OPTIONS', 'PATCH', 'DELETE'])('reach every gateway with %s', async (method) => {
     for (const path of [url, '/http/x', '/rest/x', '/alb/x']) {
       const response = await fetch(at(path), { method });
       const body = await response.text();

@@ -89,7 +89,7 @@ afterAll(async () => {
   gate.close();
 });
 
-/** A function of the code above behind a URL; answers with its URL by a path of the doors' port. */
+/** A function of the code above behind a URL; answers with its URL by a path of the gateways' port. */
 async function createStreaming(FunctionName: string, Timeout: number): Promise<string> {
   await client.send(
     new CreateFunctionCommand({
@@ -107,7 +107,7 @@ async function createStreaming(FunctionName: string, Timeout: number): Promise<s
   const { FunctionUrl = '' } = await client.send(
     new CreateFunctionUrlConfigCommand({ FunctionName, AuthType: 'NONE', InvokeMode: 'RESPONSE_STREAM' }),
   );
-  return `${service.doors}/_lamella/url/${new URL(FunctionUrl).hostname.split('.')[0]}`;
+  return `${service.http}/_lamella/url/${new URL(FunctionUrl).hostname.split('.')[0]}`;
 }
 
 /** The answer's head, with its body still to be read; nothing is read before somebody does. */

@@ -1,6 +1,6 @@
 /**
- * Every door through the whole service, with real clients: curl, Node's fetch, AWS's SDK. What an event looks like byte
- * for byte is tested beside each door; here is that the doors are where they say, and that the road holds.
+ * Every gateway through the whole service, with real clients: curl, Node's fetch, AWS's SDK. What an event looks like byte
+ * for byte is tested beside each gateway; here is that the gateways are where they say, and that the road holds.
  */
 import { execFile } from 'node:child_process';
 import { createHash, createHmac, randomBytes } from 'node:crypto';
@@ -51,7 +51,7 @@ async function createUrl(
   );
   const url = created.FunctionUrl ?? '';
   const id = new URL(url).hostname.split('.')[0] ?? '';
-  return { url, id, byPath: `${service.lamella.doors.url}/_lamella/url/${id}` };
+  return { url, id, byPath: `${service.lamella.http.url}/_lamella/url/${id}` };
 }
 
 async function removeUrl(name: string, Qualifier?: string) {
@@ -65,7 +65,7 @@ describe('a function URL', () => {
   it('answers where CreateFunctionUrlConfig says, and by a path for clients without such hosts', async () => {
     const { url, id, byPath } = await createUrl('echo');
     try {
-      expect(url).toBe(`http://${id}.lambda-url.us-east-1.localhost:${new URL(service.lamella.doors.url).port}/`);
+      expect(url).toBe(`http://${id}.lambda-url.us-east-1.localhost:${new URL(service.lamella.http.url).port}/`);
       const answer = await curl(`${url}a%2Fb//c?x=1&x=2&y`, '-H', 'Cookie: a=1; b=2');
       expect(answer).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
       expect(answer).toMatch(/\r\nx-amzn-RequestId: [0-9a-f-]{36}\r\n/i);
@@ -192,19 +192,19 @@ describe('a function URL', () => {
 
 describe('an HTTP API', () => {
   it('gives its routes payload 2.0, with path parameters', async () => {
-    const event = await (await fetch(`${service.lamella.doors.url}/users/J%C3%BCrgen?a=1`)).json();
+    const event = await (await fetch(`${service.lamella.http.url}/users/J%C3%BCrgen?a=1`)).json();
     expect(event).toMatchObject({
       version: '2.0',
       routeKey: 'GET /users/{id}',
       rawPath: '/users/Jürgen',
       pathParameters: { id: 'Jürgen' },
     });
-    const deep = await (await fetch(`${service.lamella.doors.url}/proxy/a/b`, { method: 'PUT' })).json();
+    const deep = await (await fetch(`${service.lamella.http.url}/proxy/a/b`, { method: 'PUT' })).json();
     expect(deep).toMatchObject({ routeKey: 'ANY /proxy/{proxy+}', pathParameters: { proxy: 'a/b' } });
   });
 
   it('gives other routes payload 1.0', async () => {
-    const response = await fetch(`${service.lamella.doors.url}/old?a=1&a=2`, { method: 'POST', body: 'hi' });
+    const response = await fetch(`${service.lamella.http.url}/old?a=1&a=2`, { method: 'POST', body: 'hi' });
     expect(response.headers.get('apigw-requestid')).toMatch(/^[\w-]{15}=$/);
     expect(unwrap(await response.text())).toMatchObject({
       version: '1.0',
@@ -218,7 +218,7 @@ describe('an HTTP API', () => {
 
 describe('a REST API', () => {
   it('gives its functions the event of a proxy integration', async () => {
-    const response = await fetch(`${service.lamella.doors.url}/rest/a%2Fb/?x=1`);
+    const response = await fetch(`${service.lamella.http.url}/rest/a%2Fb/?x=1`);
     expect(response.headers.get('x-amz-apigw-id')).toMatch(/^[\w-]{15}=$/);
     expect(unwrap(await response.text())).toMatchObject({
       resource: '/rest/{proxy+}',
@@ -229,7 +229,7 @@ describe('a REST API', () => {
   });
 
   it('has its stage in front of its paths at its own address', async () => {
-    const { port } = new URL(service.lamella.doors.url);
+    const { port } = new URL(service.lamella.http.url);
     const host = `rest.execute-api.us-east-1.localhost:${port}`;
     const answer = await curl(`http://${host}/prod/rest/x`);
     expect(unwrap(answer.split('\r\n\r\n')[1] ?? '')).toMatchObject({
@@ -242,7 +242,7 @@ describe('a REST API', () => {
 
 describe('a load balancer', () => {
   it('gives its targets events of its own kind', async () => {
-    const response = await fetch(`${service.lamella.doors.url}/balanced/a%20b?x=a%2Bb`);
+    const response = await fetch(`${service.lamella.http.url}/balanced/a%20b?x=a%2Bb`);
     expect(response.headers.get('server')).toBe('awselb/2.0');
     expect(unwrap(await response.text())).toMatchObject({
       requestContext: { elb: { targetGroupArn: expect.stringMatching(/^arn:aws:elasticloadbalancing:us-east-1:/) } },
@@ -252,7 +252,7 @@ describe('a load balancer', () => {
   });
 });
 
-describe('doors', () => {
+describe('gateways', () => {
   const control = async (method: string, path: string, body?: unknown) => {
     const response = await fetch(`${service.url}/_lamella${path}`, {
       method,
@@ -263,18 +263,18 @@ describe('doors', () => {
   };
 
   it('are set up, shown and removed through the control endpoint', async () => {
-    const door = {
+    const gateway = {
       kind: 'http-api',
       hosts: ['api.example.com'],
       stage: 'dev',
       cors: { allowOrigins: ['https://app.example'], allowMethods: ['GET'] },
       routes: ['$default -> echo'],
     };
-    expect((await control('PUT', '/doors/shop', door)).status).toBe(200);
-    expect((await control('GET', '/doors/shop')).body).toMatchObject({ hosts: ['api.example.com'], basePath: '/' });
-    expect(Object.keys((await control('GET', '/doors')).body.doors)).toEqual(['alb', 'http', 'rest', 'shop']);
+    expect((await control('PUT', '/gateways/shop', gateway)).status).toBe(200);
+    expect((await control('GET', '/gateways/shop')).body).toMatchObject({ hosts: ['api.example.com'], basePath: '/' });
+    expect(Object.keys((await control('GET', '/gateways')).body.gateways)).toEqual(['alb', 'http', 'rest', 'shop']);
 
-    const { port } = new URL(service.lamella.doors.url);
+    const { port } = new URL(service.lamella.http.url);
     const answer = await curl(
       `http://127.0.0.1:${port}/x`,
       '-H',
@@ -287,56 +287,56 @@ describe('doors', () => {
       rawPath: '/dev/x',
       requestContext: { apiId: 'shop', domainName: 'api.example.com' },
     });
-    expect((await control('DELETE', '/doors/shop')).status).toBe(204);
-    expect((await control('GET', '/doors/shop')).status).toBe(404);
-    expect((await control('PUT', '/doors/shop', { kind: 'http-api', routes: [] })).body.message).toMatch(
+    expect((await control('DELETE', '/gateways/shop')).status).toBe(204);
+    expect((await control('GET', '/gateways/shop')).status).toBe(404);
+    expect((await control('PUT', '/gateways/shop', { kind: 'http-api', routes: [] })).body.message).toMatch(
       /routes must be/,
     );
     expect(await curl(`http://127.0.0.1:${port}/x`, '-H', 'Host: api.example.com')).toMatch(/^HTTP\/1\.1 403 /);
   });
 
   it('show the health of targets that are checked', async () => {
-    service.lamella.doors.put('checked', {
+    service.lamella.http.put('checked', {
       kind: 'load-balancer',
       hosts: ['checked.example.com'],
       healthCheck: { path: '/health' },
       routes: ['/* -> wrap', '/bad -> fails'],
     });
     await expect
-      .poll(async () => (await control('GET', '/doors/checked/health')).body.targets, { timeout: 10_000 })
+      .poll(async () => (await control('GET', '/gateways/checked/health')).body.targets, { timeout: 10_000 })
       .toMatchObject([
         { function: 'wrap', state: 'healthy' },
         { function: 'fails', state: 'unhealthy' },
       ]);
-    service.lamella.doors.remove('checked');
+    service.lamella.http.remove('checked');
   });
 
   it('refuse a host that nobody gave to them', async () => {
-    const { port } = new URL(service.lamella.doors.url);
+    const { port } = new URL(service.lamella.http.url);
     const answer = await curl(`http://127.0.0.1:${port}/users/1`, '-H', 'Host: rebound.example');
     expect(answer).toMatch(/^HTTP\/1\.1 403 /);
     expect(answer).toContain('--allow-host');
   });
 
-  it('let requests of any origin in: what a browser may read is the door to say', async () => {
-    const response = await fetch(`${service.lamella.doors.url}/users/1`, {
+  it('let requests of any origin in: what a browser may read is the gateway to say', async () => {
+    const response = await fetch(`${service.lamella.http.url}/users/1`, {
       headers: { Origin: 'https://other.example' },
     });
     expect([response.status, response.headers.get('access-control-allow-origin')]).toEqual([200, null]);
   });
 
   it('go on when a client leaves in the middle of its request', async () => {
-    const { hostname, port } = new URL(service.lamella.doors.url);
+    const { hostname, port } = new URL(service.lamella.http.url);
     const socket = createConnection({ host: hostname, port: Number(port) });
     await new Promise((resolve) => socket.once('connect', resolve));
     socket.write('POST /proxy/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhalf');
     socket.destroy();
-    expect((await fetch(`${service.lamella.doors.url}/users/1`)).status).toBe(200);
+    expect((await fetch(`${service.lamella.http.url}/users/1`)).status).toBe(200);
   });
 
   it('carry bytes of every value to the function and back', async () => {
     const bytes = randomBytes(20_000);
-    const response = await fetch(`${service.lamella.doors.url}/proxy/bytes`, {
+    const response = await fetch(`${service.lamella.http.url}/proxy/bytes`, {
       method: 'POST',
       headers: { 'content-type': 'application/octet-stream' },
       body: bytes,

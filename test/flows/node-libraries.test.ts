@@ -49,7 +49,7 @@ async function create(name: string, Handler: string): Promise<string> {
 async function urlOf(name: string, InvokeMode: InvokeMode): Promise<string> {
   const config = { FunctionName: name, AuthType: 'NONE', InvokeMode } as const;
   const { FunctionUrl = '' } = await service.client.send(new CreateFunctionUrlConfigCommand(config));
-  return `${service.lamella.doors.url}/_lamella/url/${new URL(FunctionUrl).hostname.split('.')[0]}`;
+  return `${service.lamella.http.url}/_lamella/url/${new URL(FunctionUrl).hostname.split('.')[0]}`;
 }
 
 describe('Powertools for AWS Lambda', () => {

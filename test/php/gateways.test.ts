@@ -1,6 +1,6 @@
 /**
- * One PHP web application behind every door of a whole service, used by curl: query arrays, forms, uploads, bytes of
- * every value, redirects, cookies. The application does not know which door it stands behind.
+ * One PHP web application behind every gateway of a whole service, used by curl: query arrays, forms, uploads, bytes of
+ * every value, redirects, cookies. The application does not know which gateway it stands behind.
  */
 import { execFile, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
@@ -19,8 +19,8 @@ import { until } from '../support/until.ts';
 const run = promisify(execFile);
 const APPLICATION = resolve(import.meta.dirname, '../fixtures/functions/php-web/public/index.php');
 const EVERYTHING = ['ANY / -> app', 'ANY /{proxy+} -> app'];
-/** Doors by the host at which each answers. */
-const DOORS = {
+/** Gateways by the host at which each answers. */
+const GATEWAYS = {
   'http-2.localhost': { kind: 'http-api', routes: ['$default -> app'] },
   'http-1.localhost': { kind: 'http-api', payloadFormatVersion: '1.0', routes: EVERYTHING },
   'rest.localhost': { kind: 'rest-api', binaryMediaTypes: ['*/*'], routes: EVERYTHING },
@@ -28,7 +28,7 @@ const DOORS = {
   'alb-multi.localhost': { kind: 'load-balancer', multiValueHeaders: true, routes: ['* -> app'] },
 };
 
-const folder = mkdtempSync(join(tmpdir(), 'lamella-php-doors-'));
+const folder = mkdtempSync(join(tmpdir(), 'lamella-php-gateways-'));
 let service: RunningService;
 let port: string;
 let urlHost: string;
@@ -64,8 +64,8 @@ beforeAll(async () => {
   };
   ({ port, hostname: urlHost } = await create('app', {}, 'BUFFERED'));
   ({ hostname: streamingHost } = await create('streams', { LAMELLA_STREAMING: '1' }, 'RESPONSE_STREAM'));
-  for (const [host, config] of Object.entries(DOORS)) {
-    service.lamella.doors.put(host.split('.')[0] ?? '', { ...config, hosts: [host] });
+  for (const [host, config] of Object.entries(GATEWAYS)) {
+    service.lamella.http.put(host.split('.')[0] ?? '', { ...config, hosts: [host] });
   }
 }, 120_000);
 afterAll(async () => {
@@ -78,7 +78,7 @@ const curlBytes = async (...args: string[]) =>
   (await run('curl', ['-sS', '--path-as-is', ...args], { encoding: 'buffer' })).stdout;
 const curl = async (...args: string[]) => (await curlBytes(...args)).toString();
 
-describe.each(['', ...Object.keys(DOORS)])('a PHP application at %s', (host) => {
+describe.each(['', ...Object.keys(GATEWAYS)])('a PHP application at %s', (host) => {
   it('has path, query arrays, form, cookies and address as behind any web server', async () => {
     const target = at(host, '/a/%C3%BC%20x?list[]=1&list[]=2&deep[a][b]=%26&plus=1+1%2B&empty=&last=a&last=b');
     const answer = await curl(target, '-g', '-A', 'a curl', '-b', 'one=1; two=2', '-d', 'name=G+r&tags[]=x&tags[]=y');

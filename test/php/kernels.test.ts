@@ -301,7 +301,7 @@ describe('the mode worker', () => {
 });
 
 describe('a function', () => {
-  it('may take the request and return a response, whatever the front door', async () => {
+  it('may take the request and return a response, whatever the gateway', async () => {
     const source = `<?php use Lamella\\Http\\{Request, Response};
       return fn (Request $r) => Response::json(['path' => $r->path, 'q' => $r->query()], 202, ['Set-Cookie' => ['a=1']]);`;
     start('index.php', { 'index.php': source });

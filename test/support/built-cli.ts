@@ -52,8 +52,8 @@ export function cleanEnvironment(given: Record<string, string> = {}): Record<str
 
 export type StartedService = {
   readonly url: string;
-  /** Where the HTTP doors are. */
-  readonly doors: string;
+  /** Where the HTTP gateways are. */
+  readonly http: string;
   readonly pid: number;
   /** Everything printed so far on standard output. */
   stdout(): string;
@@ -85,10 +85,10 @@ export async function startLamella(
   });
   await Promise.race([announced, ended]);
   if (!printed.includes('\n')) throw new Error(`lamella start ended with ${await ended}: ${complained}`);
-  const { lambda, doors, pid } = JSON.parse(printed) as { lambda: string; doors: string; pid: number };
+  const { lambda, http, pid } = JSON.parse(printed) as { lambda: string; http: string; pid: number };
   return {
     url: lambda,
-    doors,
+    http,
     pid,
     stdout: () => printed,
     stop(signal = 'SIGTERM') {

@@ -54,7 +54,7 @@ export async function sendThroughCrashes({ events, kills }: { events: number; ki
   const runs = new Map<string, number>();
   const listener = await countRuns(runs);
   const begin = (port: string) =>
-    startLamella(['--data-dir', join(folder, 'data'), '--cpu', 'unlimited', '--port', port, '--doors-port', '0']);
+    startLamella(['--data-dir', join(folder, 'data'), '--cpu', 'unlimited', '--port', port, '--http-port', '0']);
   let service = await begin('0');
   try {
     const { url } = service;

@@ -1,5 +1,5 @@
-/** A request to a door, made on the spot: what a client sent, with everything else fixed. */
-import { type DoorRequest, type Header, splitTarget } from '../../src/gateways/exchange/gateway-request.ts';
+/** A request to a gateway, made on the spot: what a client sent, with everything else fixed. */
+import { type GatewayRequest, type Header, splitTarget } from '../../src/gateways/exchange/gateway-request.ts';
 
 /** 12 March 2020, 19:03:58.390 UTC, as in AWS's own examples. */
 export const RECEIVED_MS = Date.UTC(2020, 2, 12, 19, 3, 58, 390);
@@ -16,7 +16,7 @@ type Sent = {
   readonly body?: string | Buffer;
 };
 
-export function doorRequest({ method = 'GET', target = '/', headers = [], body = '' }: Sent = {}): DoorRequest {
+export function gatewayRequest({ method = 'GET', target = '/', headers = [], body = '' }: Sent = {}): GatewayRequest {
   return {
     method,
     ...splitTarget(target),

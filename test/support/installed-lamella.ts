@@ -74,10 +74,10 @@ export async function installLamella(): Promise<InstalledLamella> {
       });
       await Promise.race([announced, ended]);
       if (!stdout.includes('\n')) throw new Error(`lamella start ended with ${await ended}: ${stderr}`);
-      const { lambda, doors, pid } = JSON.parse(stdout) as { lambda: string; doors: string; pid: number };
+      const { lambda, http, pid } = JSON.parse(stdout) as { lambda: string; http: string; pid: number };
       return {
         url: lambda,
-        doors,
+        http,
         pid,
         stdout: () => stdout,
         stderr: () => stderr,

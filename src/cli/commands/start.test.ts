@@ -8,7 +8,7 @@ import type { StartedService } from '../../../test/support/built-cli.ts';
 import { buildIfStale, cleanEnvironment, LAMELLA, lamella, startLamella } from '../../../test/support/built-cli.ts';
 
 /** On a port of its own, which nobody chose. */
-const DOORS = /^http:\/\/127\.0\.0\.1:\d+$/;
+const HTTP = /^http:\/\/127\.0\.0\.1:\d+$/;
 
 let folder: string;
 let services: StartedService[];
@@ -37,7 +37,7 @@ describe('lamella start', () => {
     expect(readFileSync(file, 'utf8')).toBe(service.stdout());
     expect(JSON.parse(service.stdout())).toEqual({
       lambda: service.url,
-      doors: expect.stringMatching(DOORS),
+      http: expect.stringMatching(HTTP),
       pid: service.pid,
     });
     const answer = await fetch(`${service.url}/2015-03-31/functions/`);
@@ -55,7 +55,7 @@ describe('lamella start', () => {
     const service = await start('--ephemeral', '--ready-file', join(folder, 'ready.json'));
     expect(JSON.parse(await appeared)).toEqual({
       lambda: service.url,
-      doors: expect.stringMatching(DOORS),
+      http: expect.stringMatching(HTTP),
       pid: service.pid,
     });
     await service.stop();

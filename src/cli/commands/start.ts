@@ -16,7 +16,7 @@ const DRAIN_MS = 5_000;
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** What the ready file and `--json` say. */
-type Ready = { readonly lambda: string; readonly doors: string; readonly pid: number };
+type Ready = { readonly lambda: string; readonly http: string; readonly pid: number };
 
 export const run: Run = async ({ given }) => {
   const options = resolveOptions(given);
@@ -24,7 +24,7 @@ export const run: Run = async ({ given }) => {
   const stopped = firstSignal();
   const { start } = await import('../../lamella.ts');
   const service = await start(options);
-  const ready: Ready = { lambda: service.url, doors: service.doors.url, pid: process.pid };
+  const ready: Ready = { lambda: service.url, http: service.http.url, pid: process.pid };
   let exitCode = 0;
   try {
     if (options.readyFile !== undefined) writeReadyFile(options.readyFile, ready);
@@ -88,13 +88,13 @@ function removeReadyFile(file: string): void {
   }
 }
 
-function banner(options: Options, { lambda, doors }: Ready): string {
+function banner(options: Options, { lambda, http }: Ready): string {
   const kept = options.ephemeral ? 'in a temporary folder, removed at the end' : options.dataDir;
   return [
     `Lamella ${packageVersion()} is ready.`,
     '',
     `  Lambda API  ${lambda}`,
-    `  HTTP doors  ${doors}   function URLs, HTTP and REST APIs, load balancers`,
+    `  HTTP        ${http}   function URLs, HTTP and REST APIs, load balancers`,
     `  Region      ${options.region}, account ${options.accountId}`,
     `  Data        ${kept}`,
     '',

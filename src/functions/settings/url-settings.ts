@@ -1,4 +1,4 @@
-/** Function URLs: one for the function, one for each alias. Kept here; `front-doors/` answers them. */
+/** Function URLs: one for the function, one for each alias. Kept here; `gateways/` answers them. */
 import { randomInt } from 'node:crypto';
 import type { Clock } from '../../clock.ts';
 import { renderFunctionArn, type Scope } from '../../protocol/names.ts';
@@ -45,7 +45,7 @@ export type UrlSettings = {
     name: string,
     page: { readonly marker: string | undefined; readonly maxItems: number },
   ): Page<FunctionUrl>;
-  /** The URL with this id, for the door that answers it; ids are unique across scopes. Asks the database once. */
+  /** The URL with this id, for the gateway that answers it; ids are unique across scopes. Asks the database once. */
   locate(id: string): LocatedUrl | undefined;
   /** Forgets what was read: a function went, and its settings with it. */
   invalidate(): void;

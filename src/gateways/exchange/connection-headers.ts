@@ -1,5 +1,5 @@
 /**
- * What becomes of headers that a function may not set, because they are the connection's or the door's own: HTTP APIs
+ * What becomes of headers that a function may not set, because they are the connection's or the gateway's own: HTTP APIs
  * and load balancers leave them out, REST APIs and function URLs pass some on under another name. Pure.
  * https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html
  */

@@ -1,6 +1,6 @@
 /**
- * Reads what a function answers to a door: an object with statusCode, headers, cookies and body, checked member by
- * member. Whether something else will do instead, and what follows from a mistake, differs by door and is decided
+ * Reads what a function answers to a gateway: an object with statusCode, headers, cookies and body, checked member by
+ * member. Whether something else will do instead, and what follows from a mistake, differs by gateway and is decided
  * there. Pure. https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
  */
 

@@ -1,13 +1,13 @@
 /**
- * An HTTP request as every door sees it, and the pieces that events are made of: headers, query, cookies, forwarding
- * headers, paths. Nothing here differs between doors; where they differ, the door's own file decides. Pure: bytes in,
+ * An HTTP request as every gateway sees it, and the pieces that events are made of: headers, query, cookies, forwarding
+ * headers, paths. Nothing here differs between gateways; where they differ, the gateway's own file decides. Pure: bytes in,
  * values out. Names and bytes that are not ASCII are read as UTF-8 where they are, else as Latin-1.
  */
 
 /** A header as it was sent, in order. */
 export type Header = readonly [name: string, value: string];
 
-export type DoorRequest = {
+export type GatewayRequest = {
   readonly method: string;
   /** As sent, percent-encoded: begins with `/`. */
   readonly path: string;
@@ -20,7 +20,7 @@ export type DoorRequest = {
   readonly port: number;
   /** Of the invocation: a UUID. */
   readonly requestId: string;
-  /** `Root=1-...`, for the header that every door adds. */
+  /** `Root=1-...`, for the header that every gateway adds. */
   readonly traceId: string;
   /** `Root=...;Parent=...;Sampled=0`, as the function receives it, for the answer. */
   readonly trace: string;
@@ -71,8 +71,8 @@ export function parseRawHeaders(rawHeaders: readonly string[]): Header[] {
   return headers;
 }
 
-/** The request's headers by name, without those of the connection, with those that a door adds. */
-export function groupHeaders(request: DoorRequest): Map<string, HeaderGroup> {
+/** The request's headers by name, without those of the connection, with those that a gateway adds. */
+export function groupHeaders(request: GatewayRequest): Map<string, HeaderGroup> {
   const groups = new Map<string, { name: string; values: string[] }>();
   const dropped = new Set(
     valuesOf(request.headers, 'connection').flatMap((value) => value.toLowerCase().split(/\s*,\s*/)),

@@ -1,12 +1,12 @@
 /**
- * What a door is: two pure functions, from a request to an event and from a function's answer to a response. Sockets,
+ * What a gateway is: two pure functions, from a request to an event and from a function's answer to a response. Sockets,
  * functions and time are `server.ts`'s.
  */
 import type { ThrottleReason } from '../../environment/invocation.ts';
-import type { DoorRequest, Header } from './gateway-request.ts';
+import type { GatewayRequest, Header } from './gateway-request.ts';
 
 /** A whole response. `Content-Length` and the headers of the connection are added when it is written. */
-export type DoorResponse = {
+export type GatewayResponse = {
   readonly status: number;
   /** Instead of the usual words for the status. */
   readonly statusText?: string | undefined;
@@ -19,31 +19,31 @@ export type FunctionFault =
   /** It failed, timed out, or could not be started. */
   | { readonly kind: 'failed' }
   | { readonly kind: 'throttled'; readonly reason: ThrottleReason }
-  /** It did not answer in the time that the door has. */
+  /** It did not answer in the time that the gateway has. */
   | { readonly kind: 'too-slow' }
   /** There is no such function, or it is not ready. */
   | { readonly kind: 'unavailable' }
-  /** The event is larger than Lambda takes, though the door took the request. */
+  /** The event is larger than Lambda takes, though the gateway took the request. */
   | { readonly kind: 'event-too-large' };
 
 /** A refusal of a request, before or instead of an invocation. */
 export class Refused extends Error {
-  readonly response: DoorResponse;
+  readonly response: GatewayResponse;
 
-  constructor(response: DoorResponse) {
+  constructor(response: GatewayResponse) {
     super(`refused with status ${response.status}`);
     this.response = response;
   }
 }
 
-/** The function's answer is not in the form that the door needs; the message says what is wrong, for the log. */
+/** The function's answer is not in the form that the gateway needs; the message says what is wrong, for the log. */
 export class MalformedAnswer extends Error {}
 
-/** How one target of a door talks to a function. */
-export type Door = {
+/** How one target of a gateway talks to a function. */
+export type ProxyIntegration = {
   /** The event. @throws Refused */
-  toEvent(request: DoorRequest): object;
+  toEvent(request: GatewayRequest): object;
   /** What the function answered. @throws MalformedAnswer, which becomes `toFault({ kind: 'failed' })` */
-  toResponse(payload: Buffer, request: DoorRequest): DoorResponse;
-  toFault(fault: FunctionFault, request: DoorRequest): DoorResponse;
+  toResponse(payload: Buffer, request: GatewayRequest): GatewayResponse;
+  toFault(fault: FunctionFault, request: GatewayRequest): GatewayResponse;
 };

@@ -2,13 +2,13 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { exchangeRaw } from '../../../test/support/raw-http.ts';
 import { type Listener, listen } from '../../http/listener.ts';
-import type { DoorResponse } from './proxy-integration.ts';
+import type { GatewayResponse } from './proxy-integration.ts';
 import { writeResponse } from './write-response.ts';
 
 let listener: Listener | undefined;
 afterEach(() => listener?.close());
 
-async function written(method: string, answer: Partial<DoorResponse>): Promise<string> {
+async function written(method: string, answer: Partial<GatewayResponse>): Promise<string> {
   listener = await listen({
     host: '127.0.0.1',
     port: 0,

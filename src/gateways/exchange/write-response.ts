@@ -1,10 +1,10 @@
 /** Writes answers to the socket: whole ones, and those that come bit by bit at the pace of whoever reads them. */
 import type { HttpResponse } from '../../http/exchange.ts';
 import type { Header } from './gateway-request.ts';
-import type { DoorResponse } from './proxy-integration.ts';
+import type { GatewayResponse } from './proxy-integration.ts';
 
 /** Sends a whole answer. A client that has left is none of our business. */
-export function writeResponse(response: HttpResponse, method: string, answer: DoorResponse): void {
+export function writeResponse(response: HttpResponse, method: string, answer: GatewayResponse): void {
   const { status, statusText, body } = answer;
   const isHead = method === 'HEAD';
   const hasNoBody = status === 204 || status === 304;

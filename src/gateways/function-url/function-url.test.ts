@@ -6,7 +6,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import {
-  doorRequest,
+  gatewayRequest,
   headerLines,
   RECEIVED_MS,
   REQUEST_ID,
@@ -16,7 +16,7 @@ import {
 } from '../../../test/support/gateway-request.ts';
 import type { FunctionUrl } from '../../functions/settings/url-settings.ts';
 import { MalformedAnswer } from '../exchange/proxy-integration.ts';
-import { answerPreflight, createFunctionUrlDoor } from './function-url.ts';
+import { answerPreflight, createFunctionUrlIntegration } from './function-url.ts';
 
 const URL_ID = 'abcdefghijklmnopqrstuvwxyz234567';
 const DOMAIN = `${URL_ID}.lambda-url.us-west-2.localhost`;
@@ -36,17 +36,21 @@ function functionUrl(more: Partial<FunctionUrl> = {}): FunctionUrl {
   };
 }
 
-const door = (more: Partial<FunctionUrl> = {}) =>
-  createFunctionUrlDoor({ url: functionUrl(more), domainName: DOMAIN, caller: undefined });
-const eventOf = (sent: Parameters<typeof doorRequest>[0]) => wire(door().toEvent(doorRequest(sent)));
-const answerTo = (payload: string, sent: Parameters<typeof doorRequest>[0] = {}, more: Partial<FunctionUrl> = {}) => {
-  const { status, headers, body } = door(more).toResponse(Buffer.from(payload), doorRequest(sent));
+const integration = (more: Partial<FunctionUrl> = {}) =>
+  createFunctionUrlIntegration({ url: functionUrl(more), domainName: DOMAIN, caller: undefined });
+const eventOf = (sent: Parameters<typeof gatewayRequest>[0]) => wire(integration().toEvent(gatewayRequest(sent)));
+const answerTo = (
+  payload: string,
+  sent: Parameters<typeof gatewayRequest>[0] = {},
+  more: Partial<FunctionUrl> = {},
+) => {
+  const { status, headers, body } = integration(more).toResponse(Buffer.from(payload), gatewayRequest(sent));
   return { status, headers: headerLines(headers).slice(2), body: body.toString('latin1') };
 };
 
 describe('events of a function URL', () => {
   it('have every member of payload 2.0, byte for byte', () => {
-    const request = doorRequest({
+    const request = gatewayRequest({
       method: 'POST',
       target: '/shop/caf%C3%A9%20bar?tag=a&tag=b&next=https%3A%2F%2Fexample.com%2F&plus=1+1&empty=&bare',
       headers: [
@@ -62,7 +66,7 @@ describe('events of a function URL', () => {
       ],
       body: '{"name":"Grüße"}',
     });
-    expect(JSON.stringify(door().toEvent(request))).toBe(
+    expect(JSON.stringify(integration().toEvent(request))).toBe(
       JSON.stringify({
         version: '2.0',
         routeKey: '$default',
@@ -207,7 +211,7 @@ describe('events of a function URL', () => {
   });
 
   it('read header values as UTF-8', () => {
-    const headers = wire(door().toEvent({ ...doorRequest(), headers: [['x-name', 'Zoë']] })).headers;
+    const headers = wire(integration().toEvent({ ...gatewayRequest(), headers: [['x-name', 'Zoë']] })).headers;
     expect((headers as Record<string, string>)['x-name']).toBe('Zoë');
   });
 
@@ -219,8 +223,12 @@ describe('events of a function URL', () => {
       userArn: 'arn:aws:iam::111122223333:user/example-user',
       userId: 'AIDAEXAMPLE',
     };
-    const signed = createFunctionUrlDoor({ url: functionUrl({ authType: 'AWS_IAM' }), domainName: DOMAIN, caller });
-    expect(wire(signed.toEvent(doorRequest())).requestContext).toMatchObject({
+    const signed = createFunctionUrlIntegration({
+      url: functionUrl({ authType: 'AWS_IAM' }),
+      domainName: DOMAIN,
+      caller,
+    });
+    expect(wire(signed.toEvent(gatewayRequest())).requestContext).toMatchObject({
       accountId: '111122223333',
       authorizer: { iam: { ...caller, cognitoIdentity: null, principalOrgId: null } },
     });
@@ -306,7 +314,7 @@ describe('answers of a function behind a URL', () => {
   });
 
   it('carry the ids of the invocation', () => {
-    const { headers } = door().toResponse(Buffer.from('1'), doorRequest());
+    const { headers } = integration().toResponse(Buffer.from('1'), gatewayRequest());
     expect(headerLines(headers).slice(0, 2)).toEqual([
       `x-amzn-RequestId: ${REQUEST_ID}`,
       `X-Amzn-Trace-Id: ${TRACE_ID};Parent=53995c3f42cd8ad8;Sampled=0`,
@@ -327,7 +335,7 @@ describe('answers of a function behind a URL', () => {
       '{"Message":"Forbidden. For troubleshooting Function URL authorization issues, see: https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"}',
     ],
   ] as const)('that are missing because of %j', (fault, status, body) => {
-    const response = door().toFault(fault, doorRequest());
+    const response = integration().toFault(fault, gatewayRequest());
     expect([response.status, response.body.toString()]).toEqual([status, body]);
   });
 });
@@ -350,7 +358,7 @@ describe('CORS of a function URL', () => {
   });
 
   it('answers a preflight without the function', () => {
-    const response = answerPreflight(functionUrl({ cors }), doorRequest(preflight('https://app.example')));
+    const response = answerPreflight(functionUrl({ cors }), gatewayRequest(preflight('https://app.example')));
     expect(response?.status).toBe(200);
     expect(headerLines(response?.headers ?? []).slice(2)).toEqual([
       'Access-Control-Allow-Origin: https://app.example',
@@ -363,13 +371,13 @@ describe('CORS of a function URL', () => {
   });
 
   it('gives a foreign origin no permission', () => {
-    const response = answerPreflight(functionUrl({ cors }), doorRequest(preflight('https://evil.example')));
+    const response = answerPreflight(functionUrl({ cors }), gatewayRequest(preflight('https://evil.example')));
     expect(headerLines(response?.headers ?? []).slice(2)).toEqual([]);
   });
 
   it('leaves OPTIONS to the function where nothing is configured, and where it is no preflight', () => {
-    expect(answerPreflight(functionUrl(), doorRequest(preflight('https://app.example')))).toBeUndefined();
-    expect(answerPreflight(functionUrl({ cors }), doorRequest({ method: 'OPTIONS' }))).toBeUndefined();
+    expect(answerPreflight(functionUrl(), gatewayRequest(preflight('https://app.example')))).toBeUndefined();
+    expect(answerPreflight(functionUrl({ cors }), gatewayRequest({ method: 'OPTIONS' }))).toBeUndefined();
   });
 
   it('adds its headers to answers of cross-origin requests only', () => {

@@ -1,5 +1,5 @@
 /**
- * The door of a function URL: payload 2.0, every answer of a function mapped to HTTP, CORS as it is configured. Pure;
+ * The gateway of a function URL: payload 2.0, every answer of a function mapped to HTTP, CORS as it is configured. Pure;
  * who may call is judged before, and streamed answers take another way (`streamed-answer.ts`).
  * https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
  */
@@ -8,8 +8,8 @@ import { QUOTAS } from '../../protocol/quotas.ts';
 import { renameOwnHeaders } from '../exchange/connection-headers.ts';
 import { answerHeaders, type CorsRules, isPreflight, preflightHeaders } from '../exchange/cors.ts';
 import { decodeBody, withDefault } from '../exchange/function-response.ts';
-import { type DoorRequest, decodePercent, groupHeaders, type Header } from '../exchange/gateway-request.ts';
-import type { Door, DoorResponse, FunctionFault } from '../exchange/proxy-integration.ts';
+import { decodePercent, type GatewayRequest, groupHeaders, type Header } from '../exchange/gateway-request.ts';
+import type { FunctionFault, GatewayResponse, ProxyIntegration } from '../exchange/proxy-integration.ts';
 import { parsePayload2Answer, renderPayload2 } from './payload-v2.ts';
 
 /** Who signed a request to a URL with AWS_IAM. */
@@ -33,8 +33,8 @@ export const FORBIDDEN =
   'Forbidden. For troubleshooting Function URL authorization issues, see: ' +
   'https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html';
 
-/** The door of one URL, for one caller. */
-export function createFunctionUrlDoor({ url, domainName, caller }: FunctionUrlTarget): Door {
+/** The gateway of one URL, for one caller. */
+export function createFunctionUrlIntegration({ url, domainName, caller }: FunctionUrlTarget): ProxyIntegration {
   return {
     toEvent: (request) =>
       renderPayload2(request, groupHeaders(request), {
@@ -66,16 +66,16 @@ export function createFunctionUrlDoor({ url, domainName, caller }: FunctionUrlTa
 }
 
 /** The answer to a preflight, which never reaches the function; undefined for any other request. */
-export function answerPreflight(url: FunctionUrl, request: DoorRequest): DoorResponse | undefined {
+export function answerPreflight(url: FunctionUrl, request: GatewayRequest): GatewayResponse | undefined {
   const rules = parseCors(url.cors);
   if (rules === undefined || !isPreflight(request)) return undefined;
   return { status: 200, headers: [...ownHeaders(request), ...preflightHeaders(rules, request)], body: Buffer.alloc(0) };
 }
 
-/** Status and headers of an answer, with what the door adds; for whole and for streamed ones. */
+/** Status and headers of an answer, with what the gateway adds; for whole and for streamed ones. */
 export function renderUrlHead(
   url: FunctionUrl,
-  request: DoorRequest,
+  request: GatewayRequest,
   headers: readonly Header[],
   cookies: readonly string[],
   defaultContentType: string,
@@ -94,8 +94,8 @@ export function renderUrlRefusal(
   status: number,
   errorType: string,
   body: Readonly<Record<string, string | null>>,
-  request: Pick<DoorRequest, 'requestId'>,
-): DoorResponse {
+  request: Pick<GatewayRequest, 'requestId'>,
+): GatewayResponse {
   return {
     status,
     headers: [
@@ -108,12 +108,12 @@ export function renderUrlRefusal(
 }
 
 /** In the words of Lambda, whose limit it is. Recorded on a function URL. */
-export function renderUrlTooLarge(request: Pick<DoorRequest, 'requestId'>): DoorResponse {
+export function renderUrlTooLarge(request: Pick<GatewayRequest, 'requestId'>): GatewayResponse {
   const Message = `Request must be smaller than ${QUOTAS.invokePayloadBytes} bytes for the InvokeFunction operation`;
   return renderUrlRefusal(413, 'RequestEntityTooLargeException', { Message }, request);
 }
 
-function renderFault(fault: FunctionFault, request: DoorRequest): DoorResponse {
+function renderFault(fault: FunctionFault, request: GatewayRequest): GatewayResponse {
   switch (fault.kind) {
     case 'throttled': {
       const body = { Reason: fault.reason, Type: 'User', message: 'Rate Exceeded.' };
@@ -135,16 +135,16 @@ function renderFault(fault: FunctionFault, request: DoorRequest): DoorResponse {
 
 function finish(
   url: FunctionUrl,
-  request: DoorRequest,
+  request: GatewayRequest,
   status: number,
   headers: readonly Header[],
   cookies: readonly string[],
   body: Buffer,
-): DoorResponse {
+): GatewayResponse {
   return { status, headers: renderUrlHead(url, request, headers, cookies, 'application/json'), body };
 }
 
-function ownHeaders({ requestId, trace }: DoorRequest): readonly Header[] {
+function ownHeaders({ requestId, trace }: GatewayRequest): readonly Header[] {
   return [
     ['x-amzn-RequestId', requestId],
     ['X-Amzn-Trace-Id', trace],

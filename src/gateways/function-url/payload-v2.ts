@@ -7,8 +7,8 @@
 import { encodeBody } from '../exchange/body-encoding.ts';
 import { type FunctionAnswer, isObject, parseAnswer, parseJson } from '../exchange/function-response.ts';
 import {
-  type DoorRequest,
   firstValue,
+  type GatewayRequest,
   groupQuery,
   type HeaderGroup,
   parseCookies,
@@ -17,7 +17,7 @@ import {
   sorted,
 } from '../exchange/gateway-request.ts';
 
-/** What a door says beside the request itself. */
+/** What a gateway says beside the request itself. */
 export type Payload2Place = {
   readonly routeKey: string;
   readonly rawPath: string;
@@ -34,9 +34,9 @@ export type Payload2Place = {
   readonly stageVariables?: Readonly<Record<string, string>> | undefined;
 };
 
-/** The event. `headers` are those of the door, by lower-case name. */
+/** The event. `headers` are those of the gateway, by lower-case name. */
 export function renderPayload2(
-  request: DoorRequest,
+  request: GatewayRequest,
   headers: ReadonlyMap<string, HeaderGroup>,
   place: Payload2Place,
 ): object {

@@ -5,7 +5,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import {
-  doorRequest,
+  gatewayRequest,
   headerLines,
   RECEIVED_MS,
   THROTTLED,
@@ -16,7 +16,7 @@ import type { ApiAddress } from '../api-address.ts';
 import { MalformedAnswer } from '../exchange/proxy-integration.ts';
 import {
   answerHttpApiPreflight,
-  createHttpApiDoor,
+  createHttpApiIntegration,
   decodeHttpApiPath,
   type HttpApiPlace,
   renderHttpApiRefusal,
@@ -46,7 +46,7 @@ function place(routeKey: string, path: string, more: Partial<HttpApiPlace> = {})
   };
 }
 
-const REQUEST = doorRequest({
+const REQUEST = gatewayRequest({
   method: 'POST',
   target: '/users/J%C3%BCrgen%20K/orders/7?tag=a&tag=b&q=x%20y&empty=',
   headers: [
@@ -64,7 +64,7 @@ const DECODED = '/users/Jürgen K/orders/7';
 
 describe('events of an HTTP API', () => {
   it('have every member of payload 2.0, byte for byte', () => {
-    expect(JSON.stringify(createHttpApiDoor(place(ROUTE, DECODED)).toEvent(REQUEST))).toBe(
+    expect(JSON.stringify(createHttpApiIntegration(place(ROUTE, DECODED)).toEvent(REQUEST))).toBe(
       JSON.stringify({
         version: '2.0',
         routeKey: ROUTE,
@@ -109,7 +109,7 @@ describe('events of an HTTP API', () => {
   });
 
   it('have every member of payload 1.0, byte for byte', () => {
-    const door = createHttpApiDoor(place(ROUTE, DECODED, { payloadFormatVersion: '1.0' }));
+    const integration = createHttpApiIntegration(place(ROUTE, DECODED, { payloadFormatVersion: '1.0' }));
     const headers = {
       'Content-Length': '7',
       'Content-Type': 'application/json',
@@ -122,7 +122,7 @@ describe('events of an HTTP API', () => {
       'X-Forwarded-Proto': 'http',
       'X-Twice': 'second',
     };
-    expect(JSON.stringify(door.toEvent(REQUEST))).toBe(
+    expect(JSON.stringify(integration.toEvent(REQUEST))).toBe(
       JSON.stringify({
         version: '1.0',
         resource: '/users/{userName}/orders/{id}',
@@ -175,12 +175,14 @@ describe('events of an HTTP API', () => {
   });
 
   it('of a bare request say Content-Length 0 and null for what 1.0 cannot leave out', () => {
-    const request = doorRequest({ headers: [['Host', DOMAIN]] });
-    const two = wire(createHttpApiDoor(place('$default', '/')).toEvent(request));
+    const request = gatewayRequest({ headers: [['Host', DOMAIN]] });
+    const two = wire(createHttpApiIntegration(place('$default', '/')).toEvent(request));
     expect(two).toMatchObject({ routeKey: '$default', headers: { 'content-length': '0' }, isBase64Encoded: false });
     expect(Object.keys(two)).not.toContain('body');
     expect(Object.keys(two)).not.toContain('pathParameters');
-    const one = wire(createHttpApiDoor(place('$default', '/', { payloadFormatVersion: '1.0' })).toEvent(request));
+    const one = wire(
+      createHttpApiIntegration(place('$default', '/', { payloadFormatVersion: '1.0' })).toEvent(request),
+    );
     expect(one).toMatchObject({
       resource: '$default',
       queryStringParameters: null,
@@ -238,7 +240,7 @@ describe('events of an HTTP API', () => {
       address,
       stageVariables: { color: 'blue' },
     });
-    const event = wire(createHttpApiDoor(at).toEvent(doorRequest({ target })));
+    const event = wire(createHttpApiIntegration(at).toEvent(gatewayRequest({ target })));
     expect(event).toMatchObject({
       ...expected,
       pathParameters: { name: 'a b' },
@@ -248,20 +250,27 @@ describe('events of an HTTP API', () => {
   });
 
   it.each(['1.0', '2.0'] as const)('%s carry binary bodies as Base64', (payloadFormatVersion) => {
-    const request = doorRequest({
+    const request = gatewayRequest({
       method: 'GET',
       headers: [['Content-Type', 'application/octet-stream']],
       body: Buffer.from([1, 2, 3, 4, 5]),
     });
-    const event = wire(createHttpApiDoor(place('$default', '/', { payloadFormatVersion })).toEvent(request));
+    const event = wire(createHttpApiIntegration(place('$default', '/', { payloadFormatVersion })).toEvent(request));
     expect([event.body, event.isBase64Encoded]).toEqual(['AQIDBAU=', true]);
   });
 });
 
 describe('answers of a function behind an HTTP API', () => {
-  const answer = (payload: unknown, more: Partial<HttpApiPlace> = {}, sent: Parameters<typeof doorRequest>[0] = {}) => {
+  const answer = (
+    payload: unknown,
+    more: Partial<HttpApiPlace> = {},
+    sent: Parameters<typeof gatewayRequest>[0] = {},
+  ) => {
     const text = typeof payload === 'string' ? payload : JSON.stringify(payload);
-    const response = createHttpApiDoor(place('$default', '/', more)).toResponse(Buffer.from(text), doorRequest(sent));
+    const response = createHttpApiIntegration(place('$default', '/', more)).toResponse(
+      Buffer.from(text),
+      gatewayRequest(sent),
+    );
     return { status: response.status, headers: headerLines(response.headers), body: response.body.toString() };
   };
   const ID = `Apigw-Requestid: ${API_REQUEST_ID}`;
@@ -338,7 +347,7 @@ describe('answers of a function behind an HTTP API', () => {
     [{ kind: 'too-slow' }, 503, 'Service Unavailable'],
     [{ kind: 'event-too-large' }, 413, 'Request Entity Too Large'],
   ] as const)('that are missing because of %j', (fault, status, message) => {
-    const response = createHttpApiDoor(place('$default', '/')).toFault(fault, doorRequest());
+    const response = createHttpApiIntegration(place('$default', '/')).toFault(fault, gatewayRequest());
     expect({ ...response, headers: headerLines(response.headers), body: response.body.toString() }).toEqual({
       status,
       headers: ['Content-Type: application/json', ID],
@@ -360,7 +369,7 @@ describe('CORS of an HTTP API', () => {
     exposeHeaders: [],
     maxAgeSeconds: 300,
   };
-  const request = doorRequest({
+  const request = gatewayRequest({
     method: 'OPTIONS',
     headers: [
       ['Origin', 'https://app.example'],
@@ -385,19 +394,19 @@ describe('CORS of an HTTP API', () => {
   });
 
   it("replaces what the function says of it, and covers the API's own errors", () => {
-    const door = createHttpApiDoor(place('$default', '/', { cors }));
-    const origin = doorRequest({ headers: [['Origin', 'https://app.example']] });
+    const integration = createHttpApiIntegration(place('$default', '/', { cors }));
+    const origin = gatewayRequest({ headers: [['Origin', 'https://app.example']] });
     const payload = { statusCode: 200, headers: { 'access-control-allow-origin': '*' } };
     const own = [
       `Apigw-Requestid: ${API_REQUEST_ID}`,
       'Access-Control-Allow-Origin: https://app.example',
       'Vary: Origin',
     ];
-    expect(headerLines(door.toResponse(Buffer.from(JSON.stringify(payload)), origin).headers)).toEqual([
+    expect(headerLines(integration.toResponse(Buffer.from(JSON.stringify(payload)), origin).headers)).toEqual([
       'Content-Type: text/plain; charset=utf-8',
       ...own,
     ]);
-    expect(headerLines(door.toFault({ kind: 'failed' }, origin).headers)).toEqual([
+    expect(headerLines(integration.toFault({ kind: 'failed' }, origin).headers)).toEqual([
       'Content-Type: application/json',
       ...own,
     ]);

@@ -1,5 +1,5 @@
 /**
- * The door of an API Gateway HTTP API with Lambda proxy integrations, payload formats 1.0 and 2.0. Pure. The forms are
+ * The gateway of an API Gateway HTTP API with Lambda proxy integrations, payload formats 1.0 and 2.0. Pure. The forms are
  * those that were recorded on AWS (2025-04, aws-lambda-dotnet; 2026-07, hotsock/voker), which differ from the
  * documentation in places: header names of 1.0 keep their case, 2.0 hands its path over decoded.
  * https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
@@ -17,9 +17,9 @@ import {
   withDefault,
 } from '../exchange/function-response.ts';
 import {
-  type DoorRequest,
   decodePercent,
   firstValue,
+  type GatewayRequest,
   groupHeaders,
   groupQuery,
   type Header,
@@ -29,7 +29,12 @@ import {
   renderLogTime,
   sorted,
 } from '../exchange/gateway-request.ts';
-import { type Door, type DoorResponse, type FunctionFault, MalformedAnswer } from '../exchange/proxy-integration.ts';
+import {
+  type FunctionFault,
+  type GatewayResponse,
+  MalformedAnswer,
+  type ProxyIntegration,
+} from '../exchange/proxy-integration.ts';
 import { parsePayload2Answer, renderPayload2 } from '../function-url/payload-v2.ts';
 import type { Route, RouteMatch } from './routes.ts';
 
@@ -51,8 +56,8 @@ export type HttpApiPlace = {
   readonly apiRequestId: string;
 };
 
-/** The door of one route. */
-export function createHttpApiDoor(place: HttpApiPlace): Door {
+/** The gateway of one route. */
+export function createHttpApiIntegration(place: HttpApiPlace): ProxyIntegration {
   const isVersion1 = place.payloadFormatVersion === '1.0';
   return {
     toEvent: (request) => (isVersion1 ? renderPayload1(request, place) : renderEvent2(request, place)),
@@ -75,7 +80,7 @@ export function decodeHttpApiPath(path: string): string | undefined {
 }
 
 /** The answer of the API itself, with its id on it. */
-export function renderHttpApiRefusal(status: number, message: string, apiRequestId: string): DoorResponse {
+export function renderHttpApiRefusal(status: number, message: string, apiRequestId: string): GatewayResponse {
   return {
     status,
     headers: [
@@ -89,9 +94,9 @@ export function renderHttpApiRefusal(status: number, message: string, apiRequest
 /** The answer to a preflight, which never reaches a function; undefined for other requests and without CORS. */
 export function answerHttpApiPreflight(
   cors: CorsRules | undefined,
-  request: DoorRequest,
+  request: GatewayRequest,
   apiRequestId: string,
-): DoorResponse | undefined {
+): GatewayResponse | undefined {
   if (cors === undefined || !isPreflight(request)) return undefined;
   const headers: Header[] = [['Apigw-Requestid', apiRequestId], ...preflightHeaders(cors, request)];
   return { status: 204, headers, body: Buffer.alloc(0) };
@@ -108,7 +113,7 @@ function stagedPath(path: string, { stage, address }: HttpApiPlace): string {
   return stage === '$default' ? below : `/${stage}${below}`;
 }
 
-function renderEvent2(request: DoorRequest, place: HttpApiPlace): object {
+function renderEvent2(request: GatewayRequest, place: HttpApiPlace): object {
   const headers = groupHeaders(request);
   headers.delete('cookie');
   headers.set('content-length', { name: 'Content-Length', values: [String(request.body.length)] });
@@ -131,7 +136,7 @@ function renderEvent2(request: DoorRequest, place: HttpApiPlace): object {
 /** Names that HTTP APIs write themselves; all others stay as the client wrote them. */
 const OWN_NAMES: readonly string[] = ['Content-Length', 'Host', 'User-Agent'];
 
-function renderPayload1(request: DoorRequest, place: HttpApiPlace): object {
+function renderPayload1(request: GatewayRequest, place: HttpApiPlace): object {
   const groups = groupHeaders(request);
   groups.set('content-length', { name: 'Content-Length', values: [String(request.body.length)] });
   for (const name of OWN_NAMES) {
@@ -202,14 +207,14 @@ export function allValues(groups: ReadonlyMap<string, HeaderGroup>): Record<stri
 }
 
 /** Format 1.0 wants statusCode, and gives single values before multiple ones. */
-function parseResponse1(payload: Buffer): DoorResponse {
+function parseResponse1(payload: Buffer): GatewayResponse {
   const json = parseJson(payload);
   if (json === undefined || !isObject(json.value)) throw new MalformedAnswer('the answer is not a JSON object');
   const answer = parseAnswer(json.value);
   return fullResponse(answer, [...answer.headers, ...answer.multiValueHeaders]);
 }
 
-function parseResponse2(payload: Buffer): DoorResponse {
+function parseResponse2(payload: Buffer): GatewayResponse {
   const parsed = parsePayload2Answer(payload);
   if (parsed.kind === 'body') {
     return { status: 200, headers: [['Content-Type', 'application/json']], body: parsed.bytes };
@@ -218,7 +223,7 @@ function parseResponse2(payload: Buffer): DoorResponse {
   return fullResponse(answer, [...answer.headers, ...answer.cookies.map((cookie): Header => ['Set-Cookie', cookie])]);
 }
 
-function fullResponse(answer: FunctionAnswer, headers: readonly Header[]): DoorResponse {
+function fullResponse(answer: FunctionAnswer, headers: readonly Header[]): GatewayResponse {
   return {
     status: answer.status,
     headers: withDefault(dropConnectionHeaders(headers).map(canonical), 'Content-Type', 'text/plain; charset=utf-8'),
@@ -231,8 +236,8 @@ function canonical([name, value]: Header): Header {
   return [name.toLowerCase().replace(/(^|-)[a-z]/g, (sign) => sign.toUpperCase()), value];
 }
 
-function renderFault(fault: FunctionFault): DoorResponse {
-  const refuse = (status: number, message: string): DoorResponse => ({
+function renderFault(fault: FunctionFault): GatewayResponse {
+  const refuse = (status: number, message: string): GatewayResponse => ({
     status,
     headers: [['Content-Type', 'application/json']],
     body: Buffer.from(JSON.stringify({ message })),
@@ -250,7 +255,11 @@ function renderFault(fault: FunctionFault): DoorResponse {
 }
 
 /** With CORS configured, what a function says of it does not count. */
-function finish(response: DoorResponse, request: DoorRequest, { cors, apiRequestId }: HttpApiPlace): DoorResponse {
+function finish(
+  response: GatewayResponse,
+  request: GatewayRequest,
+  { cors, apiRequestId }: HttpApiPlace,
+): GatewayResponse {
   const own = cors
     ? response.headers.filter(([name]) => !name.toLowerCase().startsWith('access-control-'))
     : response.headers;

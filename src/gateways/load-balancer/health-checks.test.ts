@@ -1,7 +1,7 @@
 /** Health checks, with time held still. */
 import { afterEach, expect, it } from 'vitest';
 import { FakeClock } from '../../../test/support/fake-clock.ts';
-import { parseDoorConfig } from '../gateway-config.ts';
+import { parseGatewayConfig } from '../gateway-config.ts';
 import { createHealthChecks, type HealthChecks } from './health-checks.ts';
 
 let checks: HealthChecks | undefined;
@@ -12,13 +12,13 @@ const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
 function watch(answer: () => Promise<Buffer | undefined>, healthCheck: object = {}) {
   const clock = new FakeClock(0);
   const events: object[] = [];
-  const door = parseDoorConfig('web', {
+  const gateway = parseGatewayConfig('web', {
     kind: 'load-balancer',
     routes: ['/a/* -> one', '/b/* -> one'],
     healthCheck: { path: '/health', intervalSeconds: 10, timeoutSeconds: 5, healthyThreshold: 2, ...healthCheck },
   });
   checks = createHealthChecks({
-    doors: { all: () => [door], onChange: () => () => undefined },
+    gateways: { all: () => [gateway], onChange: () => () => undefined },
     invoke: (_, event) => {
       events.push(event);
       return answer();

@@ -5,9 +5,9 @@
  */
 import type { Cancel, Clock } from '../../clock.ts';
 import type { Closeable } from '../../lifetime.ts';
-import type { DoorConfig, HealthCheck, LoadBalancerConfig, RouteFunction } from '../gateway-config.ts';
-import type { Doors } from '../gateways.ts';
-import { createLoadBalancerDoor, renderHealthCheckEvent } from './load-balancer.ts';
+import type { GatewayConfig, HealthCheck, LoadBalancerConfig, RouteFunction } from '../gateway-config.ts';
+import type { Gateways } from '../gateways.ts';
+import { createLoadBalancerIntegration, renderHealthCheckEvent } from './load-balancer.ts';
 import { renderTargetGroupArn } from './target-group.ts';
 
 export type TargetHealth = {
@@ -18,11 +18,11 @@ export type TargetHealth = {
   readonly reason: string | undefined;
 };
 
-/** The health of a door's targets by the door's name; only load balancers with a health check have any. */
-export type HealthChecks = Closeable & { of(door: string): readonly TargetHealth[] };
+/** The health of a gateway's targets by the gateway's name; only load balancers with a health check have any. */
+export type HealthChecks = Closeable & { of(gateway: string): readonly TargetHealth[] };
 
 export type HealthChecksOptions = {
-  readonly doors: Pick<Doors, 'all' | 'onChange'>;
+  readonly gateways: Pick<Gateways, 'all' | 'onChange'>;
   /** Invokes a function; undefined when it failed, was throttled or is not there. */
   readonly invoke: (target: RouteFunction, event: object) => Promise<Buffer | undefined>;
   readonly accountId: string;
@@ -41,7 +41,7 @@ type Watch = {
   cancel: Cancel;
 };
 
-export function createHealthChecks({ doors, invoke, clock, ...place }: HealthChecksOptions): HealthChecks {
+export function createHealthChecks({ gateways, invoke, clock, ...place }: HealthChecksOptions): HealthChecks {
   const watches = new Map<string, Watch>();
   let isClosed = false;
 
@@ -71,7 +71,7 @@ export function createHealthChecks({ doors, invoke, clock, ...place }: HealthChe
   const start = (watch: Watch, settings: HealthCheck) => check(watch, settings).catch(() => undefined);
 
   function follow(): void {
-    const all = new Map(doors.all().map((config): [string, DoorConfig] => [config.name, config]));
+    const all = new Map(gateways.all().map((config): [string, GatewayConfig] => [config.name, config]));
     for (const [name, watch] of watches) {
       if (all.get(name) === watch.config) continue;
       watch.cancel();
@@ -93,9 +93,9 @@ export function createHealthChecks({ doors, invoke, clock, ...place }: HealthChe
   }
 
   follow();
-  const stopFollowing = doors.onChange(follow);
+  const stopFollowing = gateways.onChange(follow);
   return {
-    of: (door) => watches.get(door)?.targets.map(({ health }) => health) ?? [],
+    of: (gateway) => watches.get(gateway)?.targets.map(({ health }) => health) ?? [],
     close() {
       isClosed = true;
       stopFollowing();
@@ -108,13 +108,13 @@ export function createHealthChecks({ doors, invoke, clock, ...place }: HealthChe
 /** Why an answer is not healthy; undefined if it is. */
 function judge(
   answer: Buffer | 'timeout' | undefined,
-  group: Parameters<typeof createLoadBalancerDoor>[0],
+  group: Parameters<typeof createLoadBalancerIntegration>[0],
   matcher: string,
 ): string | undefined {
   if (answer === 'timeout') return 'Request timed out';
   if (answer === undefined) return 'Health checks failed: the function failed or could not be invoked';
   try {
-    const { status } = createLoadBalancerDoor(group).toResponse(answer, NO_REQUEST);
+    const { status } = createLoadBalancerIntegration(group).toResponse(answer, NO_REQUEST);
     return matches(matcher, status) ? undefined : `Health checks failed with these codes: [${status}]`;
   } catch (failure) {
     return `Health checks failed: ${(failure as Error).message}`;

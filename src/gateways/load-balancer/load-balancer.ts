@@ -1,5 +1,5 @@
 /**
- * The door of an Application Load Balancer with functions as targets: events and answers with single or with multiple
+ * The gateway of an Application Load Balancer with functions as targets: events and answers with single or with multiple
  * values, health checks. Pure. Nothing of a request is decoded: paths and queries are handed over as they were sent.
  * https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html
  */
@@ -8,14 +8,14 @@ import { encodeLoadBalancerBody } from '../exchange/body-encoding.ts';
 import { dropConnectionHeaders } from '../exchange/connection-headers.ts';
 import { decodeBody, isObject, parseAnswer, parseJson, withDefault } from '../exchange/function-response.ts';
 import {
-  type DoorRequest,
   firstValue,
+  type GatewayRequest,
   groupHeaders,
   groupQuery,
   sorted,
   splitQuery,
 } from '../exchange/gateway-request.ts';
-import { type Door, type DoorResponse, MalformedAnswer } from '../exchange/proxy-integration.ts';
+import { type GatewayResponse, MalformedAnswer, type ProxyIntegration } from '../exchange/proxy-integration.ts';
 
 /** Of a request's body, and of the JSON that a function answers with. */
 export const LOAD_BALANCER_BODY_BYTES = 1_048_576;
@@ -30,8 +30,8 @@ export type LoadBalancerPlace = {
   readonly hasMultiValueHeaders: boolean;
 };
 
-/** The door of one target group. */
-export function createLoadBalancerDoor(place: LoadBalancerPlace): Door {
+/** The gateway of one target group. */
+export function createLoadBalancerIntegration(place: LoadBalancerPlace): ProxyIntegration {
   return {
     toEvent: (request) => renderEvent(request, place),
     toResponse: (payload) => parseResponse(payload, place),
@@ -58,7 +58,7 @@ export function renderHealthCheckEvent(
 }
 
 /** The page that a load balancer answers with when it has no other answer. */
-export function renderLoadBalancerRefusal(status: number): DoorResponse {
+export function renderLoadBalancerRefusal(status: number): GatewayResponse {
   const text = `${status} ${STATUS_TEXTS[status] ?? ''}`;
   const lines = ['<html>', `<head><title>${text}</title></head>`, '<body>', `<center><h1>${text}</h1></center>`];
   return {
@@ -71,7 +71,7 @@ export function renderLoadBalancerRefusal(status: number): DoorResponse {
   };
 }
 
-function renderEvent(request: DoorRequest, { targetGroupArn, hasMultiValueHeaders }: LoadBalancerPlace): object {
+function renderEvent(request: GatewayRequest, { targetGroupArn, hasMultiValueHeaders }: LoadBalancerPlace): object {
   const headers = [...groupHeaders(request)].map(([name, { values }]) => [name, values] as const);
   const query = [...groupQuery(splitQuery(request.query))];
   const last = <Entries extends readonly (readonly [string, readonly string[]])[]>(entries: Entries) =>
@@ -91,7 +91,7 @@ function renderEvent(request: DoorRequest, { targetGroupArn, hasMultiValueHeader
   };
 }
 
-function parseResponse(payload: Buffer, { hasMultiValueHeaders }: LoadBalancerPlace): DoorResponse {
+function parseResponse(payload: Buffer, { hasMultiValueHeaders }: LoadBalancerPlace): GatewayResponse {
   if (payload.length > LOAD_BALANCER_BODY_BYTES) throw new MalformedAnswer('the answer is larger than 1 MB');
   const json = parseJson(payload);
   if (json === undefined || !isObject(json.value)) throw new MalformedAnswer('the answer is not a JSON object');

@@ -3,15 +3,15 @@ import { createHash } from 'node:crypto';
 import { partitionOf } from '../../protocol/names.ts';
 import type { RouteFunction } from '../gateway-config.ts';
 
-/** `arn:aws:elasticloadbalancing:<region>:<account>:targetgroup/<door>-<function>/<16 hex digits>` */
+/** `arn:aws:elasticloadbalancing:<region>:<account>:targetgroup/<gateway>-<function>/<16 hex digits>` */
 export function renderTargetGroupArn(
-  door: string,
+  gateway: string,
   target: RouteFunction,
   { accountId, defaultRegion }: { readonly accountId: string; readonly defaultRegion: string },
 ): string {
   const region = target.region ?? defaultRegion;
   // Names of target groups have at most 32 letters, digits and hyphens.
-  const name = `${door}-${target.name}`.replace(/[^A-Za-z0-9-]/g, '-').slice(0, 32);
-  const id = createHash('sha256').update(`${door} ${target.text}`).digest('hex').slice(0, 16);
+  const name = `${gateway}-${target.name}`.replace(/[^A-Za-z0-9-]/g, '-').slice(0, 32);
+  const id = createHash('sha256').update(`${gateway} ${target.text}`).digest('hex').slice(0, 16);
   return `arn:${partitionOf(region)}:elasticloadbalancing:${region}:${target.account ?? accountId}:targetgroup/${name}/${id}`;
 }

@@ -6,7 +6,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import {
-  doorRequest,
+  gatewayRequest,
   headerLines,
   RECEIVED_MS,
   REQUEST_ID,
@@ -18,7 +18,7 @@ import type { ApiAddress } from '../api-address.ts';
 import { MalformedAnswer } from '../exchange/proxy-integration.ts';
 import {
   answerRestApiPreflight,
-  createRestApiDoor,
+  createRestApiIntegration,
   type RestApiPlace,
   renderRestApiRefusal,
   renderRestApiTooLarge,
@@ -44,12 +44,12 @@ function place(more: Partial<RestApiPlace> = {}): RestApiPlace {
   };
 }
 
-const eventOf = (sent: Parameters<typeof doorRequest>[0], more: Partial<RestApiPlace> = {}) =>
-  wire(createRestApiDoor(place(more)).toEvent(doorRequest(sent)));
+const eventOf = (sent: Parameters<typeof gatewayRequest>[0], more: Partial<RestApiPlace> = {}) =>
+  wire(createRestApiIntegration(place(more)).toEvent(gatewayRequest(sent)));
 
 describe('events of a REST API', () => {
   it('have every member, byte for byte', () => {
-    const request = doorRequest({
+    const request = gatewayRequest({
       method: 'POST',
       target: '/live/users/J%C3%BCrgen%20K/orders/7?tag=a&tag=b&plus=1+1&enc=a%2Bb&empty=',
       headers: [
@@ -64,7 +64,7 @@ describe('events of a REST API', () => {
       ],
       body: '{"name":"λ"}',
     });
-    const door = createRestApiDoor(
+    const integration = createRestApiIntegration(
       place({
         resourcePath: '/users/{userName}/orders/{id}',
         parameters: [
@@ -87,7 +87,7 @@ describe('events of a REST API', () => {
     };
     // These two ids are AWS's own choice; ours have the same form.
     const ids = /"(resourceId|deploymentId)":"[a-z0-9]{6}"/g;
-    expect(JSON.stringify(door.toEvent(request)).replace(ids, '"$1":"ID"')).toBe(
+    expect(JSON.stringify(integration.toEvent(request)).replace(ids, '"$1":"ID"')).toBe(
       JSON.stringify({
         resource: '/users/{userName}/orders/{id}',
         path: '/users/J%C3%BCrgen%20K/orders/7',
@@ -188,9 +188,13 @@ describe('events of a REST API', () => {
 });
 
 describe('answers of a function behind a REST API', () => {
-  const answer = (payload: unknown, more: Partial<RestApiPlace> = {}, sent: Parameters<typeof doorRequest>[0] = {}) => {
+  const answer = (
+    payload: unknown,
+    more: Partial<RestApiPlace> = {},
+    sent: Parameters<typeof gatewayRequest>[0] = {},
+  ) => {
     const text = typeof payload === 'string' ? payload : JSON.stringify(payload);
-    const response = createRestApiDoor(place(more)).toResponse(Buffer.from(text), doorRequest(sent));
+    const response = createRestApiIntegration(place(more)).toResponse(Buffer.from(text), gatewayRequest(sent));
     return { status: response.status, headers: headerLines(response.headers), body: response.body.toString('latin1') };
   };
   const OWN = [
@@ -281,7 +285,7 @@ describe('answers of a function behind a REST API', () => {
     [{ kind: 'unavailable' }, 500, '{"message": "Internal server error"}'],
     [{ kind: 'too-slow' }, 504, '{"message": "Endpoint request timed out"}'],
   ] as const)('that are missing because of %j', (fault, status, body) => {
-    const response = createRestApiDoor(place()).toFault(fault, doorRequest());
+    const response = createRestApiIntegration(place()).toFault(fault, gatewayRequest());
     expect({ ...response, headers: headerLines(response.headers), body: response.body.toString() }).toEqual({
       status,
       headers: [
@@ -297,12 +301,12 @@ describe('answers of a function behind a REST API', () => {
   it.each([
     [
       "an event over Lambda's limit",
-      createRestApiDoor(place()).toFault({ kind: 'event-too-large' }, doorRequest()),
+      createRestApiIntegration(place()).toFault({ kind: 'event-too-large' }, gatewayRequest()),
       '{"message":"Request Too Long"}',
     ],
     [
       "a body over the API's own",
-      renderRestApiTooLarge(doorRequest(), EXTENDED_ID),
+      renderRestApiTooLarge(gatewayRequest(), EXTENDED_ID),
       'HTTP content length exceeded 10485760 bytes.',
     ],
   ])('refuse %s', (_, response, body) => {
@@ -315,7 +319,7 @@ describe('answers of a function behind a REST API', () => {
       403,
       'MissingAuthenticationTokenException',
       message,
-      doorRequest(),
+      gatewayRequest(),
       EXTENDED_ID,
     );
     expect(refusal.body.toString()).toBe('{"message":"Missing Authentication Token"}');
@@ -332,7 +336,7 @@ it('answers OPTIONS for CORS with fixed headers', () => {
     exposeHeaders: [],
     maxAgeSeconds: 60,
   };
-  const response = answerRestApiPreflight(cors, doorRequest({ method: 'OPTIONS' }), EXTENDED_ID);
+  const response = answerRestApiPreflight(cors, gatewayRequest({ method: 'OPTIONS' }), EXTENDED_ID);
   expect([response.status, headerLines(response.headers).slice(3)]).toEqual([
     200,
     [

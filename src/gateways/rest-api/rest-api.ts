@@ -1,5 +1,5 @@
 /**
- * The door of an API Gateway REST API with Lambda proxy integrations. Pure. The forms are those that were recorded on
+ * The gateway of an API Gateway REST API with Lambda proxy integrations. Pure. The forms are those that were recorded on
  * AWS (2024-07 and 2026-03, LocalStack's test suite; 2025-04, aws-lambda-dotnet; 2026-07, hotsock/voker).
  * https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
  */
@@ -10,15 +10,20 @@ import { renameOwnHeaders } from '../exchange/connection-headers.ts';
 import type { CorsRules } from '../exchange/cors.ts';
 import { decodeBody, isObject, parseAnswer, parseJson, withDefault } from '../exchange/function-response.ts';
 import {
-  type DoorRequest,
   firstValue,
+  type GatewayRequest,
   groupHeaders,
   groupQuery,
   type Header,
   parseQuery,
   renderLogTime,
 } from '../exchange/gateway-request.ts';
-import { type Door, type DoorResponse, type FunctionFault, MalformedAnswer } from '../exchange/proxy-integration.ts';
+import {
+  type FunctionFault,
+  type GatewayResponse,
+  MalformedAnswer,
+  type ProxyIntegration,
+} from '../exchange/proxy-integration.ts';
 import { allValues, lastValues } from '../http-api/http-api.ts';
 import type { Route, RouteMatch } from '../http-api/routes.ts';
 
@@ -47,8 +52,8 @@ const MEMBERS: ReadonlySet<string> = new Set(['statusCode', 'headers', 'multiVal
 /** Names that REST APIs write themselves; all others stay as the client wrote them. */
 const OWN_NAMES: readonly string[] = ['Host', 'User-Agent'];
 
-/** The door of one method of a resource. */
-export function createRestApiDoor(place: RestApiPlace): Door {
+/** The gateway of one method of a resource. */
+export function createRestApiIntegration(place: RestApiPlace): ProxyIntegration {
   return {
     toEvent: (request) => renderEvent(request, place),
     toResponse: (payload, request) => parseResponse(payload, request, place),
@@ -58,9 +63,9 @@ export function createRestApiDoor(place: RestApiPlace): Door {
 
 /** What a body over the API's own limit gets: text, not JSON. Recorded on AWS. */
 export function renderRestApiTooLarge(
-  { requestId }: Pick<DoorRequest, 'requestId'>,
+  { requestId }: Pick<GatewayRequest, 'requestId'>,
   extendedRequestId: string,
-): DoorResponse {
+): GatewayResponse {
   return {
     status: 413,
     headers: [
@@ -77,9 +82,9 @@ export function renderRestApiRefusal(
   status: number,
   errorType: string,
   message: string,
-  { requestId }: Pick<DoorRequest, 'requestId'>,
+  { requestId }: Pick<GatewayRequest, 'requestId'>,
   extendedRequestId: string,
-): DoorResponse {
+): GatewayResponse {
   return {
     status,
     headers: [
@@ -96,9 +101,9 @@ export function renderRestApiRefusal(
 /** The mock method OPTIONS that tools set up for CORS: fixed headers for every origin. The function adds its own. */
 export function answerRestApiPreflight(
   cors: CorsRules,
-  { requestId }: DoorRequest,
+  { requestId }: GatewayRequest,
   extendedRequestId: string,
-): DoorResponse {
+): GatewayResponse {
   const list = (name: string, values: readonly string[]): Header[] =>
     values.length > 0 ? [[name, values.join(',')]] : [];
   return {
@@ -117,7 +122,7 @@ export function answerRestApiPreflight(
   };
 }
 
-function renderEvent(request: DoorRequest, place: RestApiPlace): object {
+function renderEvent(request: GatewayRequest, place: RestApiPlace): object {
   const groups = groupHeaders(request);
   groups.delete('content-length');
   for (const name of OWN_NAMES) {
@@ -178,7 +183,7 @@ function renderEvent(request: DoorRequest, place: RestApiPlace): object {
   };
 }
 
-function parseResponse(payload: Buffer, request: DoorRequest, place: RestApiPlace): DoorResponse {
+function parseResponse(payload: Buffer, request: GatewayRequest, place: RestApiPlace): GatewayResponse {
   const json = parseJson(payload);
   if (json === undefined || !isObject(json.value)) throw new MalformedAnswer('the answer is not a JSON object');
   const unknown = Object.keys(json.value).find((member) => !MEMBERS.has(member));
@@ -204,13 +209,17 @@ function parseResponse(payload: Buffer, request: DoorRequest, place: RestApiPlac
 }
 
 /** By the first media type that the client accepts. */
-function isBinaryAnswer({ headers }: DoorRequest, binaryMediaTypes: readonly string[]): boolean {
+function isBinaryAnswer({ headers }: GatewayRequest, binaryMediaTypes: readonly string[]): boolean {
   if (binaryMediaTypes.includes('*/*')) return true;
   const accepted = mediaTypeOf(firstValue(headers, 'accept')?.split(',', 1)[0]);
   return accepted !== '' && binaryMediaTypes.length > 0 && isBinaryMediaType(accepted, binaryMediaTypes);
 }
 
-function renderFault(fault: FunctionFault, request: DoorRequest, { extendedRequestId }: RestApiPlace): DoorResponse {
+function renderFault(
+  fault: FunctionFault,
+  request: GatewayRequest,
+  { extendedRequestId }: RestApiPlace,
+): GatewayResponse {
   const refuse = (status: number, message: string) =>
     renderRestApiRefusal(status, 'InternalServerErrorException', message, request, extendedRequestId);
   switch (fault.kind) {
@@ -226,7 +235,7 @@ function renderFault(fault: FunctionFault, request: DoorRequest, { extendedReque
   }
 }
 
-function ownHeaders({ requestId, trace }: DoorRequest, { extendedRequestId }: RestApiPlace): readonly Header[] {
+function ownHeaders({ requestId, trace }: GatewayRequest, { extendedRequestId }: RestApiPlace): readonly Header[] {
   return [
     ['x-amzn-RequestId', requestId],
     ['x-amz-apigw-id', extendedRequestId],
