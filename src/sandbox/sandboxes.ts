@@ -8,7 +8,7 @@ import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
 import { removeTree } from '../remove-tree.ts';
 import { BubblewrapSandbox } from './bubblewrap-sandbox.ts';
-import { openCgroups } from './cgroup/cgroup.ts';
+import { openCgroups } from './cgroup/open-cgroups.ts';
 import { endAbandonedHolders } from './holder/abandoned-holders.ts';
 import { createSeats } from './holder/spare-sandboxes.ts';
 import type { SandboxHost } from './host/sandbox-host.ts';
@@ -18,8 +18,8 @@ import { bwrapArguments } from './root/bwrap-arguments.ts';
 import { prepareHostRoot } from './root/host-root.ts';
 import { createIdentityFileCache } from './root/identity-files.ts';
 import type { OpenSandbox, Sandbox } from './sandbox.ts';
+import { startVolumes } from './volumes/start-volumes.ts';
 import type { Volume } from './volumes/volumes.ts';
-import { startVolumes } from './volumes/volumes.ts';
 
 export type SandboxesMeans = {
   readonly host: SandboxHost;

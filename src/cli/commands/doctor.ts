@@ -1,7 +1,7 @@
 /** `lamella doctor`: what this machine can isolate and limit; exit code 4 when functions cannot be run on it at all. */
 import { RUNTIME_API_PORT } from '../../protocol/endpoints.ts';
-import type { HostCheck } from '../../sandbox/host/host-capabilities.ts';
 import { probeHost } from '../../sandbox/host/host-capabilities.ts';
+import type { HostCheck } from '../../sandbox/host/host-checks.ts';
 import type { Run } from '../command.ts';
 import { writeJson, writeResult } from '../output.ts';
 

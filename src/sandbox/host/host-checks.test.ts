@@ -1,0 +1,34 @@
+import { describe, expect, it } from 'vitest';
+import { explainFailure } from './host-checks.ts';
+
+describe('explainFailure', () => {
+  const settings = {
+    maxUserNamespaces: 1000,
+    unprivilegedUserNamespaces: undefined,
+    appArmorRestricts: undefined,
+    seccomp: 0,
+  };
+
+  it('names Ubuntu’s AppArmor rule to an ordinary user', () => {
+    const text = explainFailure('setting up uid map: Permission denied', { ...settings, appArmorRestricts: 1 }, false);
+    expect(text).toContain('kernel.apparmor_restrict_unprivileged_userns=0');
+  });
+
+  it('does not blame AppArmor’s rule for root', () => {
+    const text = explainFailure(
+      'Creating new namespace failed: Operation not permitted',
+      { ...settings, appArmorRestricts: 1 },
+      true,
+    );
+    expect(text).toContain('seccomp=unconfined');
+  });
+
+  it('names the container’s seccomp profile when there is a filter', () => {
+    expect(explainFailure('whatever', { ...settings, seccomp: 2 }, false)).toContain('seccomp=unconfined');
+  });
+
+  it('names the hidden parts of /proc', () => {
+    const words = "Can't mount proc on /newroot/proc: Invalid argument";
+    expect(explainFailure(words, settings, true)).toContain('systempaths=unconfined');
+  });
+});

@@ -1,0 +1,36 @@
+/** Who functions are on this host: a range of uids for a service that is root, a number in a user namespace otherwise. */
+import { randomInt } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { SandboxIdentity } from './sandbox-host.ts';
+
+/** Uids of functions when the service is root: out of the way of people and of other containers' ranges. */
+const FIRST_UID = 1_900_000_000;
+const UIDS_PER_SERVICE = 1024;
+const SERVICES = 200_000;
+const NAMESPACE_UID = 1051;
+
+/**
+ * A range of uids for functions within those that exist here; different for services of different number, where there
+ * are enough. Pure.
+ */
+export function uidRange(uidMap: string, service: number): { firstUid: number; count: number } {
+  const ranges = uidMap
+    .trim()
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/).map(Number))
+    .map(([first = 0, , size = 0]) => ({ first, end: first + size }));
+  const own = FIRST_UID + (service % SERVICES) * UIDS_PER_SERVICE;
+  if (ranges.some(({ first, end }) => own >= first && own + UIDS_PER_SERVICE <= end)) {
+    return { firstUid: own, count: UIDS_PER_SERVICE };
+  }
+  const largest = ranges.reduce((best, range) => (range.end - range.first > best.end - best.first ? range : best));
+  // In a small range the highest may be nobody (65534) and its neighbor.
+  const end = Math.min(largest.end, largest.end > 65_534 && largest.end <= 65_536 ? 65_534 : largest.end);
+  const count = Math.max(1, Math.min(UIDS_PER_SERVICE, end - Math.max(largest.first, 1)));
+  return { firstUid: end - count, count };
+}
+
+export function chooseIdentity(isRoot: boolean): SandboxIdentity {
+  if (!isRoot) return { kind: 'user-namespace', uid: NAMESPACE_UID };
+  return { kind: 'own-uids', ...uidRange(readFileSync('/proc/self/uid_map', 'utf8'), randomInt(SERVICES)) };
+}
