@@ -30,7 +30,7 @@ import { createSlots } from './environment/launch/slots.ts';
 import { createEventSourceMappings } from './event-sources/event-source-mappings.ts';
 import type { FunctionVersion } from './functions/function.ts';
 import { createFunctions, type Functions } from './functions/functions.ts';
-import { createFunctionFeatures } from './functions/settings/open-settings.ts';
+import { openSettings } from './functions/settings/open-settings.ts';
 import { createGatewayAdmin } from './gateways/gateway-admin.ts';
 import { GatewayConfigError, parseRouteOptions } from './gateways/gateway-config.ts';
 import { createGateways, type Gateways } from './gateways/gateways.ts';
@@ -141,14 +141,14 @@ async function open(options: Options, lifetime: Lifetime): Promise<Omit<Lamella,
   );
 
   const layerPolicies = createLayerPolicies(database);
-  const features = createFunctionFeatures({
+  const settings = openSettings({
     database,
     functions,
     clock,
     accountConcurrency: options.accountConcurrency,
     chance: Math.random,
   });
-  const eventSourceMappings = createEventSourceMappings({ database, directory: features.directory, clock });
+  const eventSourceMappings = createEventSourceMappings({ database, directory: settings.directory, clock });
 
   const runDirectory = join(data.root, 'run');
   await removeTree(runDirectory);
@@ -199,7 +199,7 @@ async function open(options: Options, lifetime: Lifetime): Promise<Omit<Lamella,
       isCurrent: functions.isCurrent,
     }),
   );
-  const provisioner = createProvisioner({ pool, targets: () => provisionTargets(features) });
+  const provisioner = createProvisioner({ pool, targets: () => provisionTargets(settings) });
   provisioner.reconcile();
   lifetime.onClose(
     functions.onChange(() => {
@@ -211,7 +211,7 @@ async function open(options: Options, lifetime: Lifetime): Promise<Omit<Lamella,
   lifetime.own(collectRegularly(functions, () => pool.versionsInUse(), clock, log));
   const dispatcher = createDispatcher({
     pool,
-    limitsOf: ({ scope, name, version }) => features.concurrency.sharesOf(scope, name, version),
+    limitsOf: ({ scope, name, version }) => settings.concurrency.sharesOf(scope, name, version),
   });
 
   // A service that was given no keys knows the one that its own documents name.
@@ -222,7 +222,7 @@ async function open(options: Options, lifetime: Lifetime): Promise<Omit<Lamella,
   const endpoint = options.sqsEndpoint;
   const background = openBackground({
     database,
-    features,
+    settings,
     eventSourceMappings,
     invoke: dispatcher.invoke,
     putObject: s3.writeObject,
@@ -247,7 +247,7 @@ async function open(options: Options, lifetime: Lifetime): Promise<Omit<Lamella,
     gateways,
     host: options.host,
     port: options.httpPort ?? (options.port === 0 ? 0 : undefined),
-    features,
+    settings,
     invoke: dispatcher.invoke,
     defaultRegion: options.region,
     accountId: options.accountId,
@@ -266,7 +266,7 @@ async function open(options: Options, lifetime: Lifetime): Promise<Omit<Lamella,
       layers,
       layerPolicies,
       functions,
-      features,
+      settings,
       eventSourceMappings,
       provisioner,
       invoke: dispatcher.invoke,

@@ -8,7 +8,7 @@ import type { Invocation, Outcome } from '../environment/invocation.ts';
 import type { EventSourceMappings } from '../event-sources/event-source-mappings.ts';
 import { createEventSources } from '../event-sources/event-sources.ts';
 import type { FunctionVersion } from '../functions/function.ts';
-import type { FunctionFeatures } from '../functions/settings/open-settings.ts';
+import type { FunctionSettings } from '../functions/settings/open-settings.ts';
 import { createDelivery, createEventSender, type OutgoingMessage } from '../invocation/async/async-delivery.ts';
 import { type AsyncInvocations, createAsyncInvocations } from '../invocation/async/async-invocations.ts';
 import type { Log } from '../log.ts';
@@ -25,7 +25,7 @@ import type { Database } from '../storage/database.ts';
 
 export type BackgroundOptions = {
   readonly database: Database;
-  readonly features: FunctionFeatures;
+  readonly settings: FunctionSettings;
   readonly eventSourceMappings: EventSourceMappings;
   readonly invoke: (version: FunctionVersion, invocation: Invocation) => Promise<Outcome>;
   readonly putObject: (bucket: string, key: string, content: Buffer) => Promise<void>;
@@ -63,7 +63,7 @@ export type Background = {
 };
 
 export function openBackground(options: BackgroundOptions): Background {
-  const { database, features, invoke, putObject, clock, log } = options;
+  const { database, settings, invoke, putObject, clock, log } = options;
   const queues = createQueues({ database, clock, log });
   const sqsQueues = createSqsQueues({ database, clock });
   const sqsMessages = createSqsMessages({ queues, sqsQueues, clock });
@@ -74,7 +74,7 @@ export function openBackground(options: BackgroundOptions): Background {
 
   const asyncInvocations = createAsyncInvocations({
     queues,
-    features,
+    settings,
     invoke,
     deliver: (parcel) => deliver(parcel),
     clock,
@@ -82,7 +82,7 @@ export function openBackground(options: BackgroundOptions): Background {
     retrySeconds: options.asyncRetrySeconds,
     concurrency: options.asyncConcurrency,
   });
-  const sendEvent = createEventSender({ accept: asyncInvocations.accept, features, clock });
+  const sendEvent = createEventSender({ accept: asyncInvocations.accept, settings, clock });
   const sendToQueue = (arn: string, body: string, attributes: MessageAttributes, traceId: string | undefined) =>
     gateway.send(arn, { body, attributes, traceId });
   const topics = createSnsTopics({ database, senders: { invoke: sendEvent, send: sendToQueue }, clock, log });
@@ -100,7 +100,7 @@ export function openBackground(options: BackgroundOptions): Background {
   const eventSources = createEventSources({
     mappings: options.eventSourceMappings,
     gateway,
-    features,
+    settings,
     invoke,
     clock,
     log,

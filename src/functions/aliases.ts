@@ -8,7 +8,7 @@ import { renderFunctionArn } from '../protocol/names.ts';
 import { ServiceError } from '../protocol/service-errors.ts';
 import { type Page, pageOf, parseMarker } from '../storage/page.ts';
 import type { FunctionDirectory } from './function-directory.ts';
-import type { FunctionSettings } from './settings/setting-documents.ts';
+import type { SettingDocuments } from './settings/setting-documents.ts';
 
 export type Alias = {
   readonly name: string;
@@ -50,14 +50,14 @@ export type Aliases = {
 export type AliasDocument = Pick<Alias, 'version' | 'description' | 'weights' | 'revisionId'>;
 
 export function createAliases({
-  settings,
+  documents,
   directory,
-  forget,
+  removeSettings,
 }: {
-  settings: FunctionSettings<AliasDocument>;
+  documents: SettingDocuments<AliasDocument>;
   directory: Pick<FunctionDirectory, 'hasVersion'>;
   /** Removes all that hangs on an alias, the alias included. */
-  forget: (scope: Scope, functionName: string, alias: string) => void;
+  removeSettings: (scope: Scope, functionName: string, alias: string) => void;
 }): Aliases {
   const aliasOf = (scope: Scope, functionName: string, name: string, document: AliasDocument): Alias => ({
     name,
@@ -98,15 +98,15 @@ export function createAliases({
         revisionId: randomUUID(),
       };
       check(scope, functionName, document);
-      if (settings.get(scope, functionName, name) !== undefined) {
+      if (documents.get(scope, functionName, name) !== undefined) {
         const arn = renderFunctionArn(scope, functionName, name);
         throw new ServiceError('ResourceConflictException', `Alias already exists: ${arn}`);
       }
-      settings.put(scope, functionName, name, document);
+      documents.put(scope, functionName, name, document);
       return aliasOf(scope, functionName, name, document);
     },
     update(scope, functionName, name, draft, revisionId) {
-      const present = settings.get(scope, functionName, name);
+      const present = documents.get(scope, functionName, name);
       if (present === undefined) {
         const arn = renderFunctionArn(scope, functionName, name);
         throw new ServiceError('ResourceNotFoundException', `Alias not found: ${arn}`);
@@ -125,11 +125,11 @@ export function createAliases({
         revisionId: randomUUID(),
       };
       check(scope, functionName, document);
-      settings.put(scope, functionName, name, document);
+      documents.put(scope, functionName, name, document);
       return aliasOf(scope, functionName, name, document);
     },
     find(scope, functionName, name) {
-      const document = settings.get(scope, functionName, name);
+      const document = documents.get(scope, functionName, name);
       return document && aliasOf(scope, functionName, name, document);
     },
     list(scope, functionName, { marker, maxItems, version }) {
@@ -138,7 +138,7 @@ export function createAliases({
       let from: string = after;
       // Filtering happens here and not in SQL: a function has few aliases, and a page must still be full.
       while (found.length <= maxItems) {
-        const batch = settings.list(scope, functionName, from, maxItems + 1);
+        const batch = documents.list(scope, functionName, from, maxItems + 1);
         for (const { qualifier, document } of batch) {
           if (version === undefined || document.version === version || version in document.weights) {
             found.push(aliasOf(scope, functionName, qualifier, document));
@@ -149,9 +149,9 @@ export function createAliases({
       }
       return pageOf(found, maxItems, ({ name }) => [name]);
     },
-    remove: forget,
+    remove: removeSettings,
     pointingTo: (scope, functionName, version) =>
-      settings
+      documents
         .list(scope, functionName, '', MANY)
         .flatMap(({ qualifier, document }) =>
           document.version === version || version in document.weights ? [qualifier] : [],

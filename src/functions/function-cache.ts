@@ -7,26 +7,26 @@ import type { FunctionVersion } from './function.ts';
 import type { FunctionStore } from './function-store.ts';
 
 /** One function. `serving` is the `$LATEST` that invocations get: not the newest while that is in progress. */
-export type KnownFunction = {
+export type CachedFunction = {
   latest: FunctionVersion;
   serving: FunctionVersion;
   /** Published versions, by their number as text. */
   readonly published: Map<string, FunctionVersion>;
 };
 
-export type FunctionMemory = {
+export type FunctionCache = {
   /** The function, read from the database when it is not in memory; undefined when it does not exist. */
-  find(scope: Scope, name: FunctionName): KnownFunction | undefined;
-  forget(scope: Scope, name: FunctionName): void;
+  find(scope: Scope, name: FunctionName): CachedFunction | undefined;
+  remove(scope: Scope, name: FunctionName): void;
 };
 
 /** About 6 KiB each: ten thousand functions shall not need ten thousand functions' memory. */
 const MAX_VERSIONS = 2000;
 
-export function createFunctionMemory(store: FunctionStore): FunctionMemory {
+export function createFunctionCache(store: FunctionStore): FunctionCache {
   // In the order of use: a Map keeps the order of insertion, and what is used is inserted anew. What is published later
   // is not counted: it is few.
-  const known = new Map<string, { readonly content: KnownFunction; readonly versions: number }>();
+  const known = new Map<string, { readonly content: CachedFunction; readonly versions: number }>();
   let versions = 0;
 
   const drop = (key: string) => {
@@ -50,7 +50,7 @@ export function createFunctionMemory(store: FunctionStore): FunctionMemory {
         if (versions + all.length <= MAX_VERSIONS) break;
         drop(oldest);
       }
-      const content: KnownFunction = {
+      const content: CachedFunction = {
         latest,
         serving: latest,
         published: new Map(published.map((version) => [version.version, version])),
@@ -59,7 +59,7 @@ export function createFunctionMemory(store: FunctionStore): FunctionMemory {
       versions += all.length;
       return content;
     },
-    forget: (scope, name) => drop(keyOf(scope, name)),
+    remove: (scope, name) => drop(keyOf(scope, name)),
   };
 }
 

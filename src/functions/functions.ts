@@ -32,8 +32,8 @@ import type {
   FunctionDraft,
   FunctionVersion,
 } from './function.ts';
-import type { KnownFunction } from './function-cache.ts';
-import { createFunctionMemory } from './function-cache.ts';
+import type { CachedFunction } from './function-cache.ts';
+import { createFunctionCache } from './function-cache.ts';
 import {
   applyDraft,
   checkCodeKind,
@@ -151,7 +151,7 @@ export function createFunctions(options: FunctionsOptions): Functions {
   const store = createFunctionStore(database);
   const stateDelayMs = options.stateDelayMs ?? 0;
   const strictRuntimes = options.strictRuntimes ?? false;
-  const memory = createFunctionMemory(store);
+  const cache = createFunctionCache(store);
   const listeners = new Set<(change: FunctionChange) => void>();
   const timers = new Set<Cancel>();
   const recentlyRetired: { readonly version: FunctionVersion; readonly at: number }[] = [];
@@ -162,8 +162,8 @@ export function createFunctions(options: FunctionsOptions): Functions {
   });
 
   const now = () => renderDate(clock.epochMs());
-  const existing = (scope: Scope, name: FunctionName): KnownFunction => {
-    const known = memory.find(scope, name);
+  const existing = (scope: Scope, name: FunctionName): CachedFunction => {
+    const known = cache.find(scope, name);
     if (known === undefined) throw notFound(scope, name);
     return known;
   };
@@ -186,7 +186,7 @@ export function createFunctions(options: FunctionsOptions): Functions {
   }
 
   /** Takes a version that was written into memory; a `$LATEST` serves invocations once it is settled. */
-  function admit(known: KnownFunction, version: FunctionVersion): void {
+  function admit(known: CachedFunction, version: FunctionVersion): void {
     if (isSettling(version)) settleLater(version);
     if (version.version !== '$LATEST') {
       known.published.set(version.version, version);
@@ -203,7 +203,7 @@ export function createFunctions(options: FunctionsOptions): Functions {
     const { scope, name, revisionId } = version;
     const cancel = clock.after(stateDelayMs, () => {
       timers.delete(cancel);
-      const known = memory.find(scope, name);
+      const known = cache.find(scope, name);
       const current = version.version === '$LATEST' ? known?.latest : known?.published.get(version.version);
       // It may have been deleted meanwhile, and even made anew.
       if (known === undefined || current?.revisionId !== revisionId) return;
@@ -275,7 +275,7 @@ export function createFunctions(options: FunctionsOptions): Functions {
       checkCodeKind(draft.code, draft.packageType, 'creating');
       checkTagCount(draft.tags);
       // Asked again when it is written; here it only saves the unpacking.
-      if (memory.find(scope, name) !== undefined) throw alreadyExists(name);
+      if (cache.find(scope, name) !== undefined) throw alreadyExists(name);
       const code = await storeCode(archives, draft.code, draft.architecture, configuration.layers);
       try {
         const shown: FunctionVersion = {
@@ -377,7 +377,7 @@ export function createFunctions(options: FunctionsOptions): Functions {
       }
       if (qualifier === undefined) {
         store.removeFunction(scope, name);
-        memory.forget(scope, name);
+        cache.remove(scope, name);
         retire(scope, name, [known.serving, ...known.published.values()]);
         return;
       }
@@ -389,7 +389,7 @@ export function createFunctions(options: FunctionsOptions): Functions {
     },
 
     get(scope, name, qualifier) {
-      const known = memory.find(scope, name);
+      const known = cache.find(scope, name);
       const isLatest = qualifier === undefined || qualifier === '$LATEST';
       const version = isLatest ? known?.latest : known?.published.get(qualifier);
       if (version === undefined) throw notFound(scope, name, qualifier);
@@ -412,14 +412,14 @@ export function createFunctions(options: FunctionsOptions): Functions {
     },
 
     resolve(scope, name, qualifier = '$LATEST') {
-      const version = runningOf(memory.find(scope, name), qualifier);
+      const version = runningOf(cache.find(scope, name), qualifier);
       if (version === undefined) throw notFound(scope, name, qualifier);
       refuseUnlessActive(version);
       return version;
     },
 
     isCurrent: ({ scope, name, version, revisionId }) =>
-      runningOf(memory.find(scope, name), version)?.revisionId === revisionId,
+      runningOf(cache.find(scope, name), version)?.revisionId === revisionId,
 
     codeDirectory: ({ code }) => (code.digest === undefined ? undefined : archives.tree(code.digest)),
     contentPath: (digest) => archives.path(digest),
@@ -464,7 +464,7 @@ export function createFunctions(options: FunctionsOptions): Functions {
 }
 
 /** What runs for a qualifier. */
-function runningOf(known: KnownFunction | undefined, qualifier: string): FunctionVersion | undefined {
+function runningOf(known: CachedFunction | undefined, qualifier: string): FunctionVersion | undefined {
   return qualifier === '$LATEST' ? known?.serving : known?.published.get(qualifier);
 }
 

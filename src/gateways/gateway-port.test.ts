@@ -16,7 +16,7 @@ afterEach(() => listener?.close());
 async function openGateways(clock: FakeClock): Promise<string> {
   const handler = createGatewayHandler({
     gateways: { all: () => CONFIGS },
-    features: { urls: { locate: () => undefined } as never, resolve: () => ({}) as FunctionVersion },
+    settings: { urls: { locate: () => undefined } as never, resolve: () => ({}) as FunctionVersion },
     invoke: () => new Promise(() => undefined),
     defaultRegion: 'us-east-1',
     accountId: '123456789012',

@@ -7,7 +7,7 @@ import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import type { Invocation, Outcome } from '../environment/invocation.ts';
 import type { FunctionVersion } from '../functions/function.ts';
-import type { FunctionFeatures } from '../functions/settings/open-settings.ts';
+import type { FunctionSettings } from '../functions/settings/open-settings.ts';
 import type { LocatedUrl } from '../functions/settings/url-settings.ts';
 import { BodyFailure, readBody } from '../http/body.ts';
 import type { HttpHandler, HttpRequest, HttpResponse } from '../http/exchange.ts';
@@ -53,7 +53,7 @@ import type { Gateways } from './gateways.ts';
 
 export type GatewayHandlerOptions = {
   readonly gateways: Pick<Gateways, 'all'>;
-  readonly features: Pick<FunctionFeatures, 'urls' | 'resolve'>;
+  readonly settings: Pick<FunctionSettings, 'urls' | 'resolve'>;
   /** Runs a version; rejects only when this machine could not. */
   readonly invoke: (version: FunctionVersion, invocation: Invocation) => Promise<Outcome>;
   /** Of gateways whose functions name no region. */
@@ -88,7 +88,7 @@ type Run = Received & {
 
 /** The handler of the gateways' port. */
 export function createGatewayHandler(options: GatewayHandlerOptions): HttpHandler {
-  const { gateways, features, invoke, accountId, clock, log } = options;
+  const { gateways, settings, invoke, accountId, clock, log } = options;
   const traces = createTraces(clock);
   const newApiRequestId = createApiRequestIds();
 
@@ -134,7 +134,7 @@ export function createGatewayHandler(options: GatewayHandlerOptions): HttpHandle
     target: Target & { kind: 'function-url' },
     received: GatewayRequest,
   ) {
-    const located = features.urls.locate(target.id);
+    const located = settings.urls.locate(target.id);
     let head: GatewayRequest = { ...received, path: target.path };
     if (located === undefined || (target.region !== undefined && target.region !== located.scope.region)) {
       http.resume();
@@ -259,7 +259,7 @@ export function createGatewayHandler(options: GatewayHandlerOptions): HttpHandle
     const { request, scope, name, qualifier, integration } = run;
     let version: FunctionVersion;
     try {
-      version = features.resolve(scope, name, qualifier);
+      version = settings.resolve(scope, name, qualifier);
     } catch (failure) {
       if (!(failure instanceof ServiceError)) throw failure;
       log.warn({ function: name, qualifier }, `a gateway's function cannot be invoked: ${failure.message}`);

@@ -9,13 +9,13 @@ import type { GatewayHandlerOptions } from './gateway-port.ts';
 
 /** What the function answered; undefined when it failed, was throttled or is not there. */
 export async function invokeTarget(
-  { features, invoke, accountId, defaultRegion, clock }: Omit<GatewayHandlerOptions, 'boundHost'>,
+  { settings, invoke, accountId, defaultRegion, clock }: Omit<GatewayHandlerOptions, 'boundHost'>,
   { name, qualifier, region, account }: RouteFunction,
   event: object,
 ): Promise<Buffer | undefined> {
   const scope = { region: region ?? defaultRegion, account: account ?? accountId };
   try {
-    const outcome = await invoke(features.resolve(scope, name, qualifier), {
+    const outcome = await invoke(settings.resolve(scope, name, qualifier), {
       requestId: randomUUID() as RequestId,
       payload: Buffer.from(JSON.stringify(event)),
       invokedFunctionArn: renderFunctionArn(scope, name, qualifier),

@@ -3,7 +3,7 @@
  * by version, with what the pool was told, and tells it the difference. The pool does the preparing.
  */
 import type { FunctionVersion } from '../functions/function.ts';
-import type { FunctionFeatures } from '../functions/settings/open-settings.ts';
+import type { FunctionSettings } from '../functions/settings/open-settings.ts';
 import type { FunctionName } from '../protocol/names.ts';
 import { ServiceError } from '../protocol/service-errors.ts';
 import { type EnvironmentPool, keyOf, type ProvisionedStatus } from './pool.ts';
@@ -39,7 +39,7 @@ export function createProvisioner({
 }
 
 /** What is to be prepared ahead; a qualifier that is gone, or not active yet, has nothing prepared. */
-export function provisionTargets({ concurrency, resolve }: FunctionFeatures): ProvisionTarget[] {
+export function provisionTargets({ concurrency, resolve }: FunctionSettings): ProvisionTarget[] {
   return concurrency.everyProvision().flatMap(({ scope, name, qualifier, count }) => {
     try {
       return [

@@ -2,7 +2,7 @@
  * When Lambda stops a chain of calls that goes round in a circle, and what it says then.
  * https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
  */
-import type { FunctionFeatures } from '../functions/settings/open-settings.ts';
+import type { FunctionSettings } from '../functions/settings/open-settings.ts';
 import type { Scope } from '../protocol/names.ts';
 import { QUOTAS } from '../protocol/quotas.ts';
 import type { Trace } from './trace-header.ts';
@@ -13,7 +13,7 @@ export const RECURSION_MESSAGE =
 
 /** Whether an invocation with this trace is one too many of its function. */
 export function isRecursive(
-  { recursion }: Pick<FunctionFeatures, 'recursion'>,
+  { recursion }: Pick<FunctionSettings, 'recursion'>,
   scope: Scope,
   name: string,
   trace: Trace,

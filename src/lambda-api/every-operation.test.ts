@@ -16,7 +16,7 @@ beforeAll(async () => {
 // What the requests made from the model name, so that they get past the look-up.
 beforeEach(async () => {
   const scope = SCOPE;
-  if (api.features.directory.hasFunction(scope, NAME)) return;
+  if (api.settings.directory.hasFunction(scope, NAME)) return;
   await api.functions.create(scope, {
     name: NAME,
     packageType: 'Zip',

@@ -12,7 +12,7 @@ import type { Invocation, Outcome } from '../../src/environment/invocation.ts';
 import { createEventSourceMappings } from '../../src/event-sources/event-source-mappings.ts';
 import type { FunctionVersion } from '../../src/functions/function.ts';
 import { createFunctions, type Functions } from '../../src/functions/functions.ts';
-import { createFunctionFeatures, type FunctionFeatures } from '../../src/functions/settings/open-settings.ts';
+import { type FunctionSettings, openSettings } from '../../src/functions/settings/open-settings.ts';
 import { listen } from '../../src/http/listener.ts';
 import { keyOf } from '../../src/invocation/pool.ts';
 import { createProvisioner, provisionTargets } from '../../src/invocation/provisioner.ts';
@@ -38,7 +38,7 @@ export type RunningLambdaApi = {
   readonly url: string;
   readonly client: LambdaClient;
   readonly functions: Functions;
-  readonly features: FunctionFeatures;
+  readonly settings: FunctionSettings;
   /** Failures that no operation should have; a test looks that there are none. */
   readonly failures: unknown[];
   readonly folder: string;
@@ -80,7 +80,7 @@ export async function startLambdaApi(options: RunningLambdaApiOptions = {}): Pro
   const functions = lifetime.own(
     createFunctions({ database, layers, archives, optTrees, clock, log: silentLog, stateDelayMs }),
   );
-  const features = createFunctionFeatures({
+  const settings = openSettings({
     database,
     functions,
     clock,
@@ -94,14 +94,14 @@ export async function startLambdaApi(options: RunningLambdaApiOptions = {}): Pro
       provision: (version, count) => void prepared.set(keyOf(version), count),
       provisionedStatus: (version) => ({ allocated: prepared.get(keyOf(version)) ?? 0, status: 'READY' }),
     },
-    targets: () => provisionTargets(features),
+    targets: () => provisionTargets(settings),
   });
   const handle = createLambdaApi({
     layers,
     layerPolicies: createLayerPolicies(database),
     functions,
-    features,
-    eventSourceMappings: createEventSourceMappings({ database, directory: features.directory, clock }),
+    settings,
+    eventSourceMappings: createEventSourceMappings({ database, directory: settings.directory, clock }),
     provisioner,
     invoke: options.invoke ?? echo,
     acceptEvent: options.acceptEvent ?? (async () => undefined),
@@ -129,7 +129,7 @@ export async function startLambdaApi(options: RunningLambdaApiOptions = {}): Pro
   const url = `http://127.0.0.1:${listener.port}`;
   const client = lambdaClient(url);
   lifetime.onClose(() => client.destroy());
-  return { url, client, functions, features, failures, folder, close: () => lifetime.close() };
+  return { url, client, functions, settings, failures, folder, close: () => lifetime.close() };
 }
 
 /** The AWS SDK's client as a person would set it up, but for its retries: a test wants the first answer. */

@@ -9,7 +9,7 @@ import type { Clock } from '../../clock.ts';
 import { sleep } from '../../clock.ts';
 import type { Invocation, Outcome } from '../../environment/invocation.ts';
 import type { FunctionVersion } from '../../functions/function.ts';
-import type { FunctionFeatures } from '../../functions/settings/open-settings.ts';
+import type { FunctionSettings } from '../../functions/settings/open-settings.ts';
 import { isRecursive } from '../../invocation/recursion.ts';
 import { createTraces, type Trace } from '../../invocation/trace-header.ts';
 import type { Log } from '../../log.ts';
@@ -28,7 +28,7 @@ import {
 
 export type PollerOptions = {
   readonly gateway: QueueGateway;
-  readonly features: Pick<FunctionFeatures, 'resolve' | 'recursion'>;
+  readonly settings: Pick<FunctionSettings, 'resolve' | 'recursion'>;
   readonly invoke: (version: FunctionVersion, invocation: Invocation) => Promise<Outcome>;
   readonly clock: Clock;
   readonly log: Log;
@@ -122,7 +122,7 @@ export function startSqsPoller(scope: Scope, mapping: EventSourceMapping, option
 
     for (const part of partsOf(wanted)) {
       const trace = traceOf(part.map(({ message }) => message));
-      if (isRecursive(options.features, scope, mapping.functionName, trace)) {
+      if (isRecursive(options.settings, scope, mapping.functionName, trace)) {
         await giveUp(part.map(({ message }) => message));
       } else {
         await invokeUntilDone(part, trace, takenMs);
@@ -147,7 +147,7 @@ export function startSqsPoller(scope: Scope, mapping: EventSourceMapping, option
   async function invokeOnce(part: readonly Taken[], trace: Trace): Promise<Outcome | undefined> {
     const reference = parseFunctionReference(mapping.functionArn);
     try {
-      const version = options.features.resolve(scope, mapping.functionName as never, reference?.qualifier);
+      const version = options.settings.resolve(scope, mapping.functionName as never, reference?.qualifier);
       return await options.invoke(version, {
         requestId: randomUUID() as RequestId,
         payload: renderSqsEvent(part.map(({ record }) => record)),

@@ -9,7 +9,7 @@ import { ServiceError } from '../../protocol/service-errors.ts';
 import type { Database } from '../../storage/database.ts';
 import { type Page, pageOf, parseMarker } from '../../storage/page.ts';
 import type { FunctionDirectory } from '../function-directory.ts';
-import { createFunctionSettings } from './setting-documents.ts';
+import { createSettingDocuments } from './setting-documents.ts';
 
 export type CodeSigningConfig = {
   readonly id: string;
@@ -58,7 +58,7 @@ export function createCodeSigning({
   directory: FunctionDirectory;
   clock: Clock;
 }): CodeSigning {
-  const attachments = createFunctionSettings<string>(database, 'code-signing');
+  const attachments = createSettingDocuments<string>(database, 'code-signing');
   const ofScope = 'region = :region AND account = :account';
   const get = database.prepare<Row>(`SELECT * FROM code_signing_config WHERE ${ofScope} AND id = :id`);
   const put = database.prepare('INSERT OR REPLACE INTO code_signing_config VALUES (:region, :account, :id, :document)');

@@ -12,7 +12,7 @@ import { type Page, pageOf, parseMarker } from '../../storage/page.ts';
 import type { Aliases } from '../aliases.ts';
 import type { FunctionDirectory } from '../function-directory.ts';
 import { isAliasName } from '../function-directory.ts';
-import { createFunctionSettings, type Setting } from './setting-documents.ts';
+import { createSettingDocuments, type Setting } from './setting-documents.ts';
 
 export type ProvisionedConcurrency = {
   /** A version or an alias. */
@@ -88,8 +88,8 @@ export function createConcurrencySettings({
   /** Environments that all functions of an account and region may have at once. */
   accountConcurrency: number;
 }): ConcurrencySettings {
-  const reservations = createFunctionSettings<number>(database, 'reserved-concurrency');
-  const provisions = createFunctionSettings<Provisioned>(database, 'provisioned-concurrency');
+  const reservations = createSettingDocuments<number>(database, 'reserved-concurrency');
+  const provisions = createSettingDocuments<Provisioned>(database, 'provisioned-concurrency');
 
   /** By scope, because every invocation asks. */
   const allocations = new Map<string, Allocations>();

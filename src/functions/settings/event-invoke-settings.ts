@@ -8,7 +8,7 @@ import { ServiceError } from '../../protocol/service-errors.ts';
 import type { Database } from '../../storage/database.ts';
 import { type Page, pageOf, parseMarker } from '../../storage/page.ts';
 import type { FunctionDirectory } from '../function-directory.ts';
-import { createFunctionSettings } from './setting-documents.ts';
+import { createSettingDocuments } from './setting-documents.ts';
 
 /** ARNs; undefined where there is none. */
 export type Destinations = { readonly onSuccess: string | undefined; readonly onFailure: string | undefined };
@@ -61,7 +61,7 @@ export function createEventInvokeSettings({
   directory: FunctionDirectory;
   clock: Clock;
 }): EventInvokeSettings {
-  const settings = createFunctionSettings<Document>(database, 'event-invoke');
+  const documents = createSettingDocuments<Document>(database, 'event-invoke');
   const settingOf = (scope: Scope, name: string, qualifier: string, document: Document): EventInvokeSetting => ({
     functionArn: renderFunctionArn(scope, name, qualifier),
     ...document,
@@ -80,7 +80,7 @@ export function createEventInvokeSettings({
   }
 
   function found(scope: Scope, name: string, qualifier: string): Document {
-    const document = settings.get(scope, name, qualifier);
+    const document = documents.get(scope, name, qualifier);
     if (document !== undefined) return document;
     const arn = renderFunctionArn(scope, name, qualifier);
     throw new ServiceError('ResourceNotFoundException', `The function ${arn} doesn't have an EventInvokeConfig`);
@@ -106,30 +106,30 @@ export function createEventInvokeSettings({
           onFailure: destinations?.onFailure ?? present?.destinations.onFailure,
         },
       };
-      settings.put(scope, name, qualifier, document);
+      documents.put(scope, name, qualifier, document);
       return settingOf(scope, name, qualifier, document);
     },
     get: (scope, name, qualifier) => settingOf(scope, name, qualifier, found(scope, name, qualifier)),
     find(scope, name, qualifier) {
-      const document = settings.get(scope, name, qualifier);
+      const document = documents.get(scope, name, qualifier);
       return document && settingOf(scope, name, qualifier, document);
     },
     remove(scope, name, qualifier) {
       found(scope, name, qualifier);
-      settings.remove(scope, name, qualifier);
+      documents.remove(scope, name, qualifier);
     },
     list(scope, name, { marker, maxItems }) {
       if (!directory.hasFunction(scope, name)) {
         throw new ServiceError('ResourceNotFoundException', "The function doesn't exist.");
       }
       const [after] = (marker === undefined ? undefined : parseMarker(marker, [''] as const)) ?? [''];
-      const page = pageOf(settings.list(scope, name, after, maxItems + 1), maxItems, ({ qualifier }) => [qualifier]);
+      const page = pageOf(documents.list(scope, name, after, maxItems + 1), maxItems, ({ qualifier }) => [qualifier]);
       return {
         items: page.items.map(({ qualifier, document }) => settingOf(scope, name, qualifier, document)),
         nextMarker: page.nextMarker,
       };
     },
-    invalidate: settings.invalidate,
+    invalidate: documents.invalidate,
   };
 }
 

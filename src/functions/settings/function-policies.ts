@@ -14,7 +14,7 @@ import { partitionOf, renderFunctionArn, type Scope } from '../../protocol/names
 import { ServiceError } from '../../protocol/service-errors.ts';
 import type { Database } from '../../storage/database.ts';
 import type { FunctionDirectory } from '../function-directory.ts';
-import { createFunctionSettings } from './setting-documents.ts';
+import { createSettingDocuments } from './setting-documents.ts';
 
 /** What AddPermission asks for; members as in the API's model. */
 export type PermissionDraft = {
@@ -60,21 +60,21 @@ export function createFunctionPolicies({
   /** The revision of what a policy hangs on; AWS counts both together, and so takes it for the policy's. */
   revisionOf: (scope: Scope, name: string, qualifier: string | undefined) => string;
 }): FunctionPolicies {
-  const settings = createFunctionSettings<ResourcePolicy>(database, 'policy');
+  const documents = createSettingDocuments<ResourcePolicy>(database, 'policy');
 
   return {
     add(scope, name, qualifier, draft, revisionId) {
       if (qualifier === '$LATEST') throw refusal('We currently do not support adding policies for $LATEST.');
       directory.requireFunction(scope, name);
       if (qualifier !== undefined) directory.requireQualifier(scope, name, qualifier);
-      const policy = settings.get(scope, name, qualifier ?? '');
+      const policy = documents.get(scope, name, qualifier ?? '');
       if (revisionId !== revisionOf(scope, name, qualifier)) checkRevision(revisionId, policy?.revisionId, 'GetPolicy');
       const statement = renderStatement(renderFunctionArn(scope, name, qualifier), scope, draft);
-      settings.put(scope, name, qualifier ?? '', addStatement(policy, statement, randomUUID()));
+      documents.put(scope, name, qualifier ?? '', addStatement(policy, statement, randomUUID()));
       return statement;
     },
     get(scope, name, qualifier) {
-      const policy = settings.get(scope, name, qualifier ?? '');
+      const policy = documents.get(scope, name, qualifier ?? '');
       if (policy === undefined) {
         throw new ServiceError('ResourceNotFoundException', 'The resource you requested does not exist.');
       }
@@ -86,7 +86,7 @@ export function createFunctionPolicies({
         throw new ServiceError('ResourceNotFoundException', `No policy found for: ${arn}`);
       }
       if (qualifier !== undefined) directory.requireQualifier(scope, name, qualifier);
-      const policy = settings.get(scope, name, qualifier ?? '');
+      const policy = documents.get(scope, name, qualifier ?? '');
       if (policy === undefined) {
         throw new ServiceError('ResourceNotFoundException', 'No policy is associated with the given resource.');
       }
@@ -94,10 +94,10 @@ export function createFunctionPolicies({
         checkRevision(revisionId, policy.revisionId, 'GetFunction/GetAlias');
       }
       const shrunk = removeStatement(policy, statementId, randomUUID());
-      if (shrunk === undefined) settings.remove(scope, name, qualifier ?? '');
-      else settings.put(scope, name, qualifier ?? '', shrunk);
+      if (shrunk === undefined) documents.remove(scope, name, qualifier ?? '');
+      else documents.put(scope, name, qualifier ?? '', shrunk);
     },
-    invalidate: settings.invalidate,
+    invalidate: documents.invalidate,
   };
 }
 

@@ -13,7 +13,7 @@ import { type CodeSigning, createCodeSigning } from './code-signing.ts';
 import { type ConcurrencySettings, createConcurrencySettings } from './concurrency-settings.ts';
 import { createEventInvokeSettings, type EventInvokeSettings } from './event-invoke-settings.ts';
 import { createFunctionPolicies, type FunctionPolicies } from './function-policies.ts';
-import { createFunctionSettings, type FunctionSettings, forgetQualifier } from './setting-documents.ts';
+import { createSettingDocuments, removeQualifierSettings, type SettingDocuments } from './setting-documents.ts';
 import { createUrlSettings, type UrlSettings } from './url-settings.ts';
 
 export type RuntimeManagement = {
@@ -21,7 +21,7 @@ export type RuntimeManagement = {
   readonly runtimeVersionArn: string | undefined;
 };
 
-export type FunctionFeatures = {
+export type FunctionSettings = {
   readonly directory: FunctionDirectory;
   readonly aliases: Aliases;
   readonly policies: FunctionPolicies;
@@ -30,20 +30,20 @@ export type FunctionFeatures = {
   readonly eventInvoke: EventInvokeSettings;
   readonly codeSigning: CodeSigning;
   /** By version; `$LATEST` is one. */
-  readonly runtimeManagement: FunctionSettings<RuntimeManagement>;
+  readonly runtimeManagement: SettingDocuments<RuntimeManagement>;
   /** What becomes of a function that calls itself in a circle. */
-  readonly recursion: FunctionSettings<'Allow' | 'Terminate'>;
+  readonly recursion: SettingDocuments<'Allow' | 'Terminate'>;
   /** As AWS's model has it. */
-  readonly scaling: FunctionSettings<Readonly<Record<string, unknown>>>;
+  readonly scaling: SettingDocuments<Readonly<Record<string, unknown>>>;
   /** Removes what hangs on a version that is deleted. */
-  forgetVersion(scope: Scope, name: string, version: string): void;
+  removeVersion(scope: Scope, name: string, version: string): void;
   /** As `Functions.get`, with aliases. */
   get(scope: Scope, name: FunctionName, qualifier?: string | undefined): FunctionVersion;
   /** As `Functions.resolve`, with aliases: one with weights chooses anew each time. */
   resolve(scope: Scope, name: FunctionName, qualifier?: string | undefined): FunctionVersion;
 };
 
-export function createFunctionFeatures({
+export function openSettings({
   database,
   functions,
   clock,
@@ -56,14 +56,14 @@ export function createFunctionFeatures({
   accountConcurrency: number;
   /** A number in [0, 1), for weighted aliases. */
   chance: () => number;
-}): FunctionFeatures {
+}): FunctionSettings {
   const directory = createFunctionDirectory(database);
-  const aliasSettings = createFunctionSettings<AliasDocument>(database, 'alias');
-  const forget = (scope: Scope, name: string, qualifier: string) => {
-    forgetQualifier(database, scope, name, qualifier);
+  const aliasDocuments = createSettingDocuments<AliasDocument>(database, 'alias');
+  const removeSettings = (scope: Scope, name: string, qualifier: string) => {
+    removeQualifierSettings(database, scope, name, qualifier);
     invalidate();
   };
-  const aliases = createAliases({ settings: aliasSettings, directory, forget });
+  const aliases = createAliases({ documents: aliasDocuments, directory, removeSettings });
   const shared = { database, directory, clock };
   const concurrency = createConcurrencySettings({ ...shared, aliases, accountConcurrency });
   const policies = createFunctionPolicies({
@@ -74,11 +74,11 @@ export function createFunctionFeatures({
   const urls = createUrlSettings(shared);
   const eventInvoke = createEventInvokeSettings(shared);
   const codeSigning = createCodeSigning(shared);
-  const runtimeManagement = createFunctionSettings<RuntimeManagement>(database, 'runtime-management');
-  const recursion = createFunctionSettings<'Allow' | 'Terminate'>(database, 'recursion');
-  const scaling = createFunctionSettings<Readonly<Record<string, unknown>>>(database, 'scaling');
-  const remembering = [
-    aliasSettings,
+  const runtimeManagement = createSettingDocuments<RuntimeManagement>(database, 'runtime-management');
+  const recursion = createSettingDocuments<'Allow' | 'Terminate'>(database, 'recursion');
+  const scaling = createSettingDocuments<Readonly<Record<string, unknown>>>(database, 'scaling');
+  const caches = [
+    aliasDocuments,
     concurrency,
     policies,
     urls,
@@ -89,7 +89,7 @@ export function createFunctionFeatures({
     scaling,
   ];
   const invalidate = () => {
-    for (const settings of remembering) settings.invalidate();
+    for (const cache of caches) cache.invalidate();
   };
   // The database removes what hangs on a function together with it.
   functions.onChange(invalidate);
@@ -108,7 +108,7 @@ export function createFunctionFeatures({
     runtimeManagement,
     recursion,
     scaling,
-    forgetVersion: forget,
+    removeVersion: removeSettings,
     // An alias that does not exist is a qualifier that does not: `functions` says so.
     get: (scope, name, qualifier) => functions.get(scope, name, aliasOf(scope, name, qualifier)?.version ?? qualifier),
     resolve(scope, name, qualifier) {

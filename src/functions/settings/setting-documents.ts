@@ -20,7 +20,7 @@ export type SettingKind =
 /** A document with the place it lies in; `qualifier` is empty for the function itself. */
 export type Setting<Document> = { readonly name: string; readonly qualifier: string; readonly document: Document };
 
-export type FunctionSettings<Document> = {
+export type SettingDocuments<Document> = {
   get(scope: Scope, name: string, qualifier: string): Document | undefined;
   /** Sets or replaces. The function must exist. */
   put(scope: Scope, name: string, qualifier: string, document: Document): void;
@@ -37,12 +37,12 @@ export type FunctionSettings<Document> = {
 };
 
 /** Settings held in memory by each kind, so that invocations that obey them do not ask the database. */
-const REMEMBERED = 10_000;
+const CACHED_DOCUMENTS = 10_000;
 
 type Row = { name: string; qualifier: string; document: string };
 
 /** The settings of one kind. Documents are JSON. */
-export function createFunctionSettings<Document>(database: Database, kind: SettingKind): FunctionSettings<Document> {
+export function createSettingDocuments<Document>(database: Database, kind: SettingKind): SettingDocuments<Document> {
   const ofKind = `region = :region AND account = :account AND kind = '${kind}'`;
   const get = database.prepare<Row>(
     `SELECT * FROM function_setting WHERE ${ofKind} AND name = :name AND qualifier = :qualifier`,
@@ -62,7 +62,7 @@ export function createFunctionSettings<Document>(database: Database, kind: Setti
     `SELECT * FROM function_setting WHERE kind = '${kind}' ORDER BY account, region, name, qualifier`,
   );
   const key = ({ region, account }: Scope, name: string, qualifier: string) => ({ region, account, name, qualifier });
-  const remembered = new Map<string, Document | undefined>();
+  const cache = new Map<string, Document | undefined>();
   const settingOf = (row: Row): Setting<Document> => ({
     name: row.name,
     qualifier: row.qualifier,
@@ -71,32 +71,37 @@ export function createFunctionSettings<Document>(database: Database, kind: Setti
 
   return {
     get(scope, name, qualifier) {
-      const place = `${scope.region}/${scope.account}/${name}:${qualifier}`;
-      if (remembered.has(place)) return remembered.get(place);
+      const cacheKey = `${scope.region}/${scope.account}/${name}:${qualifier}`;
+      if (cache.has(cacheKey)) return cache.get(cacheKey);
       const row = get.get(key(scope, name, qualifier));
       const document = row && settingOf(row).document;
-      if (remembered.size >= REMEMBERED) remembered.clear();
-      remembered.set(place, document);
+      if (cache.size >= CACHED_DOCUMENTS) cache.clear();
+      cache.set(cacheKey, document);
       return document;
     },
     put(scope, name, qualifier, document) {
-      remembered.clear();
+      cache.clear();
       put.run({ ...key(scope, name, qualifier), document: JSON.stringify(document) });
     },
     remove(scope, name, qualifier) {
-      remembered.clear();
+      cache.clear();
       return remove.run(key(scope, name, qualifier)).changes > 0;
     },
     list: ({ region, account }, name, after, count) => list.all({ region, account, name, after, count }).map(settingOf),
     listAll: ({ region, account }) => listAll.all({ region, account }).map(settingOf),
     everywhere: () =>
       everywhere.all().map((row) => ({ ...settingOf(row), scope: { region: row.region, account: row.account } })),
-    invalidate: () => remembered.clear(),
+    invalidate: () => cache.clear(),
   };
 }
 
 /** Removes all settings of a version or an alias that is deleted. */
-export function forgetQualifier(database: Database, { region, account }: Scope, name: string, qualifier: string): void {
+export function removeQualifierSettings(
+  database: Database,
+  { region, account }: Scope,
+  name: string,
+  qualifier: string,
+): void {
   database
     .prepare(
       `DELETE FROM function_setting

@@ -6,7 +6,7 @@ import { ServiceError } from '../../protocol/service-errors.ts';
 import type { Database } from '../../storage/database.ts';
 import { type Page, pageOf, parseMarker } from '../../storage/page.ts';
 import type { FunctionDirectory } from '../function-directory.ts';
-import { createFunctionSettings } from './setting-documents.ts';
+import { createSettingDocuments } from './setting-documents.ts';
 
 /** Members as in AWS's model; absent ones stay absent. */
 export type CorsSetting = Readonly<Record<string, unknown>>;
@@ -63,11 +63,11 @@ export function createUrlSettings({
   directory: FunctionDirectory;
   clock: Clock;
 }): UrlSettings {
-  const settings = createFunctionSettings<Document>(database, 'url');
+  const documents = createSettingDocuments<Document>(database, 'url');
   let located: ReadonlyMap<string, LocatedUrl> | undefined;
   const put = (scope: Scope, name: string, qualifier: string, document: Document) => {
     located = undefined;
-    settings.put(scope, name, qualifier, document);
+    documents.put(scope, name, qualifier, document);
   };
   const urlOf = (scope: Scope, functionName: string, qualifier: string, document: Document): FunctionUrl => ({
     functionName,
@@ -81,7 +81,7 @@ export function createUrlSettings({
   }
 
   function found(scope: Scope, name: string, qualifier: string): Document {
-    const document = settings.get(scope, name, qualifier);
+    const document = documents.get(scope, name, qualifier);
     if (document === undefined) throw notFound('The resource you requested does not exist.');
     return document;
   }
@@ -89,7 +89,7 @@ export function createUrlSettings({
   return {
     create(scope, name, qualifier, draft) {
       requireTarget(scope, name, qualifier);
-      if (settings.get(scope, name, qualifier) !== undefined) {
+      if (documents.get(scope, name, qualifier) !== undefined) {
         const arn = renderFunctionArn(scope, name, qualifier || undefined);
         throw new ServiceError(
           'ResourceConflictException',
@@ -126,14 +126,14 @@ export function createUrlSettings({
     remove(scope, name, qualifier) {
       found(scope, name, qualifier);
       located = undefined;
-      settings.remove(scope, name, qualifier);
+      documents.remove(scope, name, qualifier);
     },
     list(scope, name, { marker, maxItems }) {
       if (!directory.hasFunction(scope, name)) throw notFound('Function does not exist');
       // Before the empty qualifier of the function itself there is nothing.
       const [after] = (marker === undefined ? undefined : parseMarker(marker, [''] as const)) ?? [undefined];
-      const own = after === undefined ? settings.get(scope, name, '') : undefined;
-      const rows = settings.list(scope, name, after ?? '', maxItems + 1);
+      const own = after === undefined ? documents.get(scope, name, '') : undefined;
+      const rows = documents.list(scope, name, after ?? '', maxItems + 1);
       const all = own === undefined ? rows : [{ name, qualifier: '', document: own }, ...rows];
       const page = pageOf(all.slice(0, maxItems + 1), maxItems, ({ qualifier }) => [qualifier]);
       return {
@@ -143,7 +143,7 @@ export function createUrlSettings({
     },
     locate(id) {
       located ??= new Map(
-        settings
+        documents
           .everywhere()
           .map(({ scope, name, qualifier, document }) => [
             document.id,
@@ -154,7 +154,7 @@ export function createUrlSettings({
     },
     invalidate() {
       located = undefined;
-      settings.invalidate();
+      documents.invalidate();
     },
   };
 }

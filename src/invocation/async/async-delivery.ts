@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../clock.ts';
-import type { FunctionFeatures } from '../../functions/settings/open-settings.ts';
+import type { FunctionSettings } from '../../functions/settings/open-settings.ts';
 import type { RequestId } from '../../protocol/names.ts';
 import { parseFunctionReference, renderFunctionArn } from '../../protocol/names.ts';
 import type { EventSender } from '../../services/events/schedules.ts';
@@ -24,11 +24,11 @@ export type OutgoingMessage = {
 /** Resolves once the event is durable. What the trace's chain of calls has gone through is counted. */
 export function createEventSender({
   accept,
-  features,
+  settings,
   clock,
 }: {
   accept: AsyncInvocations['accept'];
-  features: Pick<FunctionFeatures, 'directory' | 'recursion'>;
+  settings: Pick<FunctionSettings, 'directory' | 'recursion'>;
   clock: Clock;
 }): EventSender {
   const traces = createTraces(clock);
@@ -36,7 +36,7 @@ export function createEventSender({
     const { region, account, name, qualifier } = parseFunctionReference(arn) ?? {};
     if (!region || !account || !name) throw new Error(`${arn} is no ARN of a function`);
     const scope = { region, account };
-    if (!features.directory.has(scope, name, qualifier)) throw new Error(`the function ${arn} does not exist`);
+    if (!settings.directory.has(scope, name, qualifier)) throw new Error(`the function ${arn} does not exist`);
     const trace = traces.start(traceId, renderFunctionArn(scope, name));
     await accept({
       scope,
@@ -45,7 +45,7 @@ export function createEventSender({
       requestId: randomUUID() as RequestId,
       payload: Buffer.from(event),
       traceId: trace.forFunction,
-      isRecursive: isRecursive(features, scope, name, trace),
+      isRecursive: isRecursive(settings, scope, name, trace),
     });
   };
 }

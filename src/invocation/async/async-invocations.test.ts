@@ -42,7 +42,7 @@ beforeEach(() => {
   };
   events = createAsyncInvocations({
     queues,
-    features: {
+    settings: {
       resolve: () => ({ configuration: { stored: {} } }) as FunctionVersion,
       eventInvoke: { find: () => undefined },
       concurrency: { reserved: () => undefined },

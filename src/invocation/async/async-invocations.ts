@@ -9,7 +9,7 @@
 import { type Cancel, type Clock, sleep } from '../../clock.ts';
 import type { Invocation, Outcome } from '../../environment/invocation.ts';
 import type { FunctionVersion } from '../../functions/function.ts';
-import type { FunctionFeatures } from '../../functions/settings/open-settings.ts';
+import type { FunctionSettings } from '../../functions/settings/open-settings.ts';
 import type { Log } from '../../log.ts';
 import type { FunctionName, RequestId, Scope } from '../../protocol/names.ts';
 import { renderFunctionArn } from '../../protocol/names.ts';
@@ -45,7 +45,7 @@ export type AsyncInvocations = {
 
 export type AsyncInvocationsOptions = {
   readonly queues: Queues;
-  readonly features: Pick<FunctionFeatures, 'resolve' | 'eventInvoke' | 'concurrency'>;
+  readonly settings: Pick<FunctionSettings, 'resolve' | 'eventInvoke' | 'concurrency'>;
   readonly invoke: (version: FunctionVersion, invocation: Invocation) => Promise<Outcome>;
   readonly deliver: Delivery;
   readonly clock: Clock;
@@ -192,7 +192,7 @@ export function createAsyncInvocations(options: AsyncInvocationsOptions): AsyncI
 
   async function judge(worker: Worker, event: Details & AsyncRequest, sentMs: number): Promise<Verdict | undefined> {
     const { scope, name, qualifier, attempts, throttles } = event;
-    const setting = options.features.eventInvoke.find(scope, name, qualifier ?? '$LATEST');
+    const setting = options.settings.eventInvoke.find(scope, name, qualifier ?? '$LATEST');
     const mostAgeMs = (setting?.maximumEventAgeSeconds ?? QUOTAS.asyncEventAgeSeconds.default) * 1000;
     const isTooOld = (waitMs: number) => clock.epochMs() - sentMs + waitMs > mostAgeMs;
 
@@ -230,7 +230,7 @@ export function createAsyncInvocations(options: AsyncInvocationsOptions): AsyncI
     };
 
     if (event.isRecursive) return end('RecursiveInvocation', attempts, { refusal: RECURSIVE });
-    if (options.features.concurrency.reserved(scope, name) === 0) {
+    if (options.settings.concurrency.reserved(scope, name) === 0) {
       return end('ZeroReservedConcurrency', attempts, { refusal: THROTTLED });
     }
     if (isTooOld(0)) return end('EventAgeExceeded', Math.max(attempts, 1), { refusal: THROTTLED });
@@ -267,7 +267,7 @@ export function createAsyncInvocations(options: AsyncInvocationsOptions): AsyncI
   /** `busy` while it is being created. */
   function resolveVersion({ scope, name, qualifier }: AsyncRequest): FunctionVersion | 'gone' | 'busy' {
     try {
-      return options.features.resolve(scope, name, qualifier);
+      return options.settings.resolve(scope, name, qualifier);
     } catch (failure) {
       if (!(failure instanceof ServiceError)) throw failure;
       return failure.code === 'ResourceNotFoundException' ? 'gone' : 'busy';
@@ -277,7 +277,7 @@ export function createAsyncInvocations(options: AsyncInvocationsOptions): AsyncI
   /** Tells destination and dead-letter queue. What cannot be told is lost, as on AWS, where a metric counts it. */
   async function report(event: EndedEvent, version: FunctionVersion, details: Details, scope: Scope): Promise<void> {
     const { destinations } =
-      options.features.eventInvoke.find(scope, details.name, details.qualifier ?? '$LATEST') ?? {};
+      options.settings.eventInvoke.find(scope, details.name, details.qualifier ?? '$LATEST') ?? {};
     const isSuccess = event.condition === 'Success';
     const destination = isSuccess ? destinations?.onSuccess : destinations?.onFailure;
     const deadLetter = isSuccess ? undefined : deadLetterTarget(version);

@@ -8,7 +8,7 @@ import { pageOf } from './dependencies.ts';
 import { functionNotFound, resolveFunctionReference } from './references.ts';
 
 export function aliasOperations({
-  features: { aliases, directory },
+  settings: { aliases, directory },
   provisioner,
 }: LambdaApiDependencies): OperationHandlers {
   return {

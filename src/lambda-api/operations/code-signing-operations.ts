@@ -4,7 +4,7 @@ import type { LambdaApiDependencies, OperationHandlers } from './dependencies.ts
 import { pageOf } from './dependencies.ts';
 import { resolveFunctionReference } from './references.ts';
 
-export function codeSigningOperations({ features: { codeSigning } }: LambdaApiDependencies): OperationHandlers {
+export function codeSigningOperations({ settings: { codeSigning } }: LambdaApiDependencies): OperationHandlers {
   return {
     CreateCodeSigningConfig(input, { scope }) {
       const config = codeSigning.create(

@@ -12,11 +12,11 @@ import type { LambdaApiDependencies, OperationHandlers } from './dependencies.ts
 import { pageOf } from './dependencies.ts';
 import { functionNotFound, resolveFunctionReference } from './references.ts';
 
-export function concurrencyOperations({ features, provisioner }: LambdaApiDependencies): OperationHandlers {
-  const { concurrency, directory } = features;
+export function concurrencyOperations({ settings, provisioner }: LambdaApiDependencies): OperationHandlers {
+  const { concurrency, directory } = settings;
   const statusOf = (scope: Scope, name: string, { qualifier }: ProvisionedConcurrency): ProvisionedStatus =>
     provisioner.statusOf(
-      features.resolve(scope, name as FunctionName, concurrency.preparedVersion(scope, name, qualifier)),
+      settings.resolve(scope, name as FunctionName, concurrency.preparedVersion(scope, name, qualifier)),
     );
   return {
     PutFunctionConcurrency(input, { scope }) {

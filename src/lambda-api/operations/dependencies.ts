@@ -7,7 +7,7 @@ import type { Invocation, Outcome } from '../../environment/invocation.ts';
 import type { EventSourceMappings } from '../../event-sources/event-source-mappings.ts';
 import type { FunctionVersion } from '../../functions/function.ts';
 import type { Functions } from '../../functions/functions.ts';
-import type { FunctionFeatures } from '../../functions/settings/open-settings.ts';
+import type { FunctionSettings } from '../../functions/settings/open-settings.ts';
 import type { AsyncRequest } from '../../invocation/async/async-invocations.ts';
 import type { Provisioner } from '../../invocation/provisioner.ts';
 import type { LayerPolicies } from '../../layers/layer-policies.ts';
@@ -22,7 +22,7 @@ export type LambdaApiDependencies = {
   readonly layers: Layers;
   readonly layerPolicies: LayerPolicies;
   readonly functions: Functions;
-  readonly features: FunctionFeatures;
+  readonly settings: FunctionSettings;
   readonly eventSourceMappings: EventSourceMappings;
   readonly provisioner: Provisioner;
   /** Runs a version; rejects only when this machine could not. */

@@ -5,7 +5,7 @@ import type { LambdaApiDependencies, OperationHandlers } from './dependencies.ts
 import { pageOf } from './dependencies.ts';
 import { resolveFunctionReference } from './references.ts';
 
-export function eventInvokeOperations({ features: { eventInvoke } }: LambdaApiDependencies): OperationHandlers {
+export function eventInvokeOperations({ settings: { eventInvoke } }: LambdaApiDependencies): OperationHandlers {
   return {
     PutFunctionEventInvokeConfig(input, { scope }) {
       const { name, qualifier = '$LATEST' } = resolveFunctionReference(scope, input.FunctionName, input.Qualifier);

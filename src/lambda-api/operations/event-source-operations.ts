@@ -8,14 +8,14 @@ import { pageOf } from './dependencies.ts';
 import { resolveFunctionReference } from './references.ts';
 
 export function eventSourceOperations({
-  features,
+  settings,
   eventSourceMappings: mappings,
   findSourceProblem,
 }: LambdaApiDependencies): OperationHandlers {
   const checkSource = (scope: Scope, arn: string | undefined, name: FunctionName, qualifier: string | undefined) => {
-    if (!arn?.startsWith('arn:') || arn.split(':')[2] !== 'sqs' || !features.directory.has(scope, name, qualifier))
+    if (!arn?.startsWith('arn:') || arn.split(':')[2] !== 'sqs' || !settings.directory.has(scope, name, qualifier))
       return;
-    const { timeoutSeconds } = features.get(scope, name, qualifier).configuration;
+    const { timeoutSeconds } = settings.get(scope, name, qualifier).configuration;
     const problem = findSourceProblem?.(arn, timeoutSeconds);
     if (problem !== undefined) throw new ServiceError('InvalidParameterValueException', problem);
   };

@@ -16,7 +16,7 @@ export function functionOperations(
   dependencies: LambdaApiDependencies,
   downloads: ContentDownloads,
 ): OperationHandlers {
-  const { functions, features } = dependencies;
+  const { functions, settings } = dependencies;
   const locate = ({ baseUrl }: ApiCall, { code }: FunctionVersion) =>
     code.digest && downloads.locate(baseUrl, code.digest);
 
@@ -33,16 +33,16 @@ export function functionOperations(
         publish: input.Publish ?? false,
         tags: input.Tags ?? {},
       });
-      if (input.CodeSigningConfigArn) features.codeSigning.attach(scope, name, input.CodeSigningConfigArn);
+      if (input.CodeSigningConfigArn) settings.codeSigning.attach(scope, name, input.CodeSigningConfigArn);
       return { body: renderConfiguration(version) };
     },
 
     GetFunction(input, call) {
       const { scope } = call;
       const { name, qualifier } = resolveFunctionReference(scope, input.FunctionName, input.Qualifier);
-      const version = features.get(scope, name, qualifier);
+      const version = settings.get(scope, name, qualifier);
       const tags = functions.tags(scope, name);
-      const reserved = features.concurrency.reserved(scope, name);
+      const reserved = settings.concurrency.reserved(scope, name);
       return {
         body: {
           Configuration: renderConfiguration(version, { qualifier }),
@@ -55,7 +55,7 @@ export function functionOperations(
 
     GetFunctionConfiguration(input, { scope }) {
       const { name, qualifier } = resolveFunctionReference(scope, input.FunctionName, input.Qualifier);
-      return { body: renderConfiguration(features.get(scope, name, qualifier), { qualifier }) };
+      return { body: renderConfiguration(settings.get(scope, name, qualifier), { qualifier }) };
     },
 
     ListFunctions(input, { scope }) {
@@ -87,7 +87,7 @@ export function functionOperations(
     DeleteFunction(input, { scope }) {
       const { name, qualifier } = resolveFunctionReference(scope, input.FunctionName, input.Qualifier);
       if (qualifier !== undefined) {
-        const aliases = features.aliases.pointingTo(scope, name, qualifier);
+        const aliases = settings.aliases.pointingTo(scope, name, qualifier);
         if (aliases.length > 0) {
           throw new ServiceError(
             'ResourceConflictException',
@@ -96,7 +96,7 @@ export function functionOperations(
         }
       }
       functions.delete(scope, name, qualifier);
-      if (qualifier !== undefined) features.forgetVersion(scope, name, qualifier);
+      if (qualifier !== undefined) settings.removeVersion(scope, name, qualifier);
       return {};
     },
 

@@ -130,7 +130,7 @@ function createAcceptance(
   dependencies: LambdaApiDependencies,
   operation: InvocationOperation,
 ): (call: ApiCall, raw: Omit<RawInput, 'body'>) => Promise<Accepted> {
-  const { features, clock } = dependencies;
+  const { settings, clock } = dependencies;
   const requireRunnable = createRequireRunnable(dependencies);
   const traces = createTraces(clock);
   // Callers repeat themselves: a target that has passed the model's patterns is known from then on, by the router's
@@ -150,7 +150,7 @@ function createAcceptance(
     const { name, qualifier } = resolveFunctionReference(scope, input.FunctionName, input.Qualifier);
     const type = operation === 'InvokeAsync' ? 'Event' : (input.InvocationType ?? 'RequestResponse');
     if (type === 'Event') checkEventSize(payload);
-    const version = features.resolve(scope, name, qualifier);
+    const version = settings.resolve(scope, name, qualifier);
     if (payload.length > 0) checkJson(payload);
     await requireRunnable(version);
     const trace = traces.start(oneHeader(request, REQUEST_HEADERS.traceId), renderFunctionArn(scope, name));
@@ -158,7 +158,7 @@ function createAcceptance(
       version,
       type,
       trace: trace.forCaller,
-      event: { scope, name, qualifier, isRecursive: isRecursive(features, scope, name, trace) },
+      event: { scope, name, qualifier, isRecursive: isRecursive(settings, scope, name, trace) },
       invocation: {
         requestId,
         payload: payload.length > 0 ? payload : EMPTY_EVENT,

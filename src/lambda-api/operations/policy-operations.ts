@@ -5,7 +5,7 @@ import { ServiceError } from '../../protocol/service-errors.ts';
 import type { LambdaApiDependencies, OperationHandlers } from './dependencies.ts';
 import { resolveFunctionReference, resolveLayerName } from './references.ts';
 
-export function policyOperations({ features: { policies }, layerPolicies }: LambdaApiDependencies): OperationHandlers {
+export function policyOperations({ settings: { policies }, layerPolicies }: LambdaApiDependencies): OperationHandlers {
   return {
     AddPermission(input, { scope }) {
       const { name, qualifier } = resolveFunctionReference(scope, input.FunctionName, input.Qualifier);

@@ -5,12 +5,12 @@ import { unqualified } from './concurrency-operations.ts';
 import type { LambdaApiDependencies, OperationHandlers } from './dependencies.ts';
 import { functionNotFound, resolveFunctionReference } from './references.ts';
 
-export function runtimeOperations({ features }: LambdaApiDependencies): OperationHandlers {
-  const { directory, runtimeManagement, recursion, scaling } = features;
+export function runtimeOperations({ settings }: LambdaApiDependencies): OperationHandlers {
+  const { directory, runtimeManagement, recursion, scaling } = settings;
   return {
     PutRuntimeManagementConfig(input, { scope }) {
       const { name, qualifier = '$LATEST' } = resolveFunctionReference(scope, input.FunctionName, input.Qualifier);
-      features.get(scope, name, qualifier);
+      settings.get(scope, name, qualifier);
       const { UpdateRuntimeOn: updateRuntimeOn, RuntimeVersionArn: runtimeVersionArn } = input;
       if ((updateRuntimeOn === 'Manual') !== (runtimeVersionArn !== undefined)) {
         throw new ServiceError(
@@ -32,7 +32,7 @@ export function runtimeOperations({ features }: LambdaApiDependencies): Operatio
 
     GetRuntimeManagementConfig(input, { scope }) {
       const { name, qualifier = '$LATEST' } = resolveFunctionReference(scope, input.FunctionName, input.Qualifier);
-      features.get(scope, name, qualifier);
+      settings.get(scope, name, qualifier);
       const setting = runtimeManagement.get(scope, name, qualifier);
       return {
         body: {
@@ -58,14 +58,14 @@ export function runtimeOperations({ features }: LambdaApiDependencies): Operatio
 
     PutFunctionScalingConfig(input, { scope }) {
       const { name, qualifier = '$LATEST' } = resolveFunctionReference(scope, input.FunctionName, input.Qualifier);
-      const { state } = features.get(scope, name, qualifier);
+      const { state } = settings.get(scope, name, qualifier);
       scaling.put(scope, name, qualifier, input.FunctionScalingConfig ?? {});
       return { body: { FunctionState: state } };
     },
 
     GetFunctionScalingConfig(input, { scope }) {
       const { name, qualifier = '$LATEST' } = resolveFunctionReference(scope, input.FunctionName, input.Qualifier);
-      features.get(scope, name, qualifier);
+      settings.get(scope, name, qualifier);
       const setting = scaling.get(scope, name, qualifier);
       return {
         body: {

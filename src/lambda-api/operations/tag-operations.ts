@@ -15,7 +15,7 @@ type Taggable = {
 };
 
 export function tagOperations(dependencies: LambdaApiDependencies): OperationHandlers {
-  const { functions, features, eventSourceMappings } = dependencies;
+  const { functions, settings, eventSourceMappings } = dependencies;
 
   function find(scope: Scope, arn: string): Taggable {
     const [, , , region, account, kind, id = ''] = arn.split(':');
@@ -42,8 +42,8 @@ export function tagOperations(dependencies: LambdaApiDependencies): OperationHan
     }
     if (kind === 'code-signing-config') {
       return plainly(
-        () => features.codeSigning.get(scope, arn).tags,
-        (tags) => features.codeSigning.setTags(scope, arn, tags),
+        () => settings.codeSigning.get(scope, arn).tags,
+        (tags) => settings.codeSigning.setTags(scope, arn, tags),
       );
     }
     const what = kind === 'capacity-provider' ? 'Capacity provider' : 'Layer';

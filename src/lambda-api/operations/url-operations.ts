@@ -7,7 +7,7 @@ import { pageOf } from './dependencies.ts';
 import { resolveFunctionReference } from './references.ts';
 
 export function urlOperations({
-  features: { urls },
+  settings: { urls },
   renderFunctionUrl = (id, { region }) => `https://${id}.lambda-url.${region}.on.aws/`,
 }: LambdaApiDependencies): OperationHandlers {
   const render = (scope: Scope, url: FunctionUrl) => ({
