@@ -1,5 +1,5 @@
 /**
- * One living sandbox: a seat that has been given its spec. It keeps account of the processes started in it. Killing
+ * One living sandbox: a spare that has been given its spec. It keeps account of the processes started in it. Killing
  * them all means replacing the holder: the kernel then ends everything in the old one's pid namespace at once, which
  * no fork bomb and no daemon gets round.
  */
@@ -9,11 +9,11 @@ import type { MemoryGuard } from './cgroup/memory-guard.ts';
 import { createMemoryGuard } from './cgroup/memory-guard.ts';
 import type { MemoryMeter } from './cgroup/memory-use.ts';
 import { createMemoryMeter } from './cgroup/memory-use.ts';
-import type { Holder } from './holder/holder.ts';
-import type { Entrance, NetworkEntrance } from './holder/launch-script.ts';
+import type { NetworkEntry, SandboxEntry } from './holder/launch-script.ts';
 import { launchLimits } from './holder/launch-script.ts';
 import type { Launcher } from './holder/launcher.ts';
-import type { Seat, SeatMaker } from './holder/spare-sandboxes.ts';
+import type { NamespaceHolder } from './holder/namespace-holder.ts';
+import type { PartFactory, SpareSandbox } from './holder/spare-sandboxes.ts';
 import type { SandboxHost } from './host/sandbox-host.ts';
 import { insideUid } from './host/sandbox-host.ts';
 import type { Network } from './network/network.ts';
@@ -22,9 +22,9 @@ import type { StopSignals } from './process/stop-signals.ts';
 import { createStopSignals } from './process/stop-signals.ts';
 import type { ProcessSpec, Sandbox, SandboxProcess, SandboxSpec } from './sandbox.ts';
 
-export type SandboxMeans = {
+export type BubblewrapSandboxOptions = {
   readonly host: SandboxHost;
-  readonly maker: SeatMaker;
+  readonly parts: PartFactory;
   readonly clock: Clock;
   /** bubblewrap's arguments for the spec, made anew for each holder. */
   readonly holderArguments: () => readonly string[];
@@ -38,51 +38,55 @@ export class BubblewrapSandbox implements Sandbox {
   /** Resolves once it is closed and nothing of it is left. */
   readonly closed: Promise<void>;
   readonly #spec: SandboxSpec;
-  readonly #means: SandboxMeans;
+  readonly #options: BubblewrapSandboxOptions;
   readonly #group: CgroupGroup;
   readonly #memory: MemoryMeter;
   /** In the kernel's place, where that has no groups. */
   readonly #guard: MemoryGuard | undefined;
   readonly #stopSignals: StopSignals;
   readonly #live = new Set<Launcher>();
-  #holder: Holder;
+  #holder: NamespaceHolder;
   /** Joined and waiting; used by the next `start`. */
   #spareLauncher: Launcher | undefined;
   #seenKills = 0;
   #closing: Promise<void> | undefined;
   #markClosed: () => void = () => {};
 
-  private constructor(seat: Seat, spec: SandboxSpec, means: SandboxMeans) {
+  private constructor(spare: SpareSandbox, spec: SandboxSpec, options: BubblewrapSandboxOptions) {
     this.closed = new Promise((resolve) => {
       this.#markClosed = resolve;
     });
     this.#spec = spec;
-    this.#means = means;
-    this.#group = seat.group;
-    this.#holder = seat.holder;
-    this.#spareLauncher = seat.launcher;
-    this.network = seat.network;
-    const { identity } = means.host;
-    this.hostUid = identity.kind === 'own-uids' && means.hasOwnUid ? insideUid(identity, spec.slot) : undefined;
+    this.#options = options;
+    this.#group = spare.group;
+    this.#holder = spare.holder;
+    this.#spareLauncher = spare.launcher;
+    this.network = spare.network;
+    const { identity } = options.host;
+    this.hostUid = identity.kind === 'own-uids' && options.hasOwnUid ? insideUid(identity, spec.slot) : undefined;
     const processIds = () => this.#processIds();
-    this.#memory = createMemoryMeter(seat.group, processIds, spec.memoryLimitBytes);
-    if (means.host.cgroups.kind === 'none' && spec.memoryLimitBytes !== undefined) {
+    this.#memory = createMemoryMeter(spare.group, processIds, spec.memoryLimitBytes);
+    if (options.host.cgroups.kind === 'none' && spec.memoryLimitBytes !== undefined) {
       this.#guard = createMemoryGuard({
-        clock: means.clock,
+        clock: options.clock,
         limitBytes: spec.memoryLimitBytes,
         processIds,
-        onLook: (memories) => this.#memory.observe(memories),
+        onSample: (memories) => this.#memory.observe(memories),
       });
     }
-    this.#stopSignals = createStopSignals(means.clock, processIds, () => this.#launcherIds());
+    this.#stopSignals = createStopSignals(options.clock, processIds, () => this.#launcherIds());
   }
 
-  /** Takes the seat; resolves when a process can be started. If that fails, nothing of the seat is left. */
-  static async open(seat: Seat, spec: SandboxSpec, means: SandboxMeans): Promise<BubblewrapSandbox> {
-    const sandbox = new BubblewrapSandbox(seat, spec, means);
+  /** Takes the spare; resolves when a process can be started. If that fails, nothing of the spare is left. */
+  static async open(
+    spare: SpareSandbox,
+    spec: SandboxSpec,
+    options: BubblewrapSandboxOptions,
+  ): Promise<BubblewrapSandbox> {
+    const sandbox = new BubblewrapSandbox(spare, spec, options);
     try {
-      const opened = seat.holder.open(means.holderArguments());
-      seat.group.setMemoryLimit(spec.memoryLimitBytes);
+      const opened = spare.holder.open(options.holderArguments());
+      spare.group.setMemoryLimit(spec.memoryLimitBytes);
       await opened;
       return sandbox;
     } catch (failure) {
@@ -92,16 +96,16 @@ export class BubblewrapSandbox implements Sandbox {
   }
 
   start(process: ProcessSpec): SandboxProcess {
-    const { maker } = this.#means;
-    const spare = this.#spareLauncher;
+    const { parts } = this.#options;
+    const waiting = this.#spareLauncher;
     this.#spareLauncher = undefined;
-    const launcher = spare?.isAlive ? spare : maker.makeLauncher(this.#group);
+    const launcher = waiting?.isAlive ? waiting : parts.createLauncher(this.#group);
     this.#live.add(launcher);
     void launcher.exited.then(() => this.#live.delete(launcher));
     // A holder that is gone took its processes along; this one comes too late to live.
-    if (this.#holder.isAlive) launcher.launch(process, this.#entrance());
+    if (this.#holder.isAlive) launcher.launch(process, this.#entry());
     else launcher.cancel();
-    this.#guard?.watch();
+    this.#guard?.resume();
     return launcher;
   }
 
@@ -122,21 +126,21 @@ export class BubblewrapSandbox implements Sandbox {
 
   async freeze(): Promise<void> {
     await this.#stopSignals.freeze();
-    this.#guard?.rest();
+    this.#guard?.pause();
   }
 
   async thaw(): Promise<void> {
     this.#stopSignals.thaw();
-    this.#guard?.watch();
+    this.#guard?.resume();
   }
 
   async killAll(): Promise<void> {
     await this.#killHolder();
     if (this.#closing !== undefined) return;
-    this.#holder = this.#means.maker.makeHolder(this.network);
+    this.#holder = this.#options.parts.createHolder(this.network);
     // Whoever is left without processes will start one; meanwhile it can join the group.
-    if (!this.#spareLauncher?.isAlive) this.#spareLauncher = this.#means.maker.makeLauncher(this.#group);
-    await this.#holder.open(this.#means.holderArguments());
+    if (!this.#spareLauncher?.isAlive) this.#spareLauncher = this.#options.parts.createLauncher(this.#group);
+    await this.#holder.open(this.#options.holderArguments());
   }
 
   close(): Promise<void> {
@@ -153,30 +157,30 @@ export class BubblewrapSandbox implements Sandbox {
 
   /** Resolves when the holder, all processes in it and their launchers are gone. */
   async #killHolder(): Promise<void> {
-    this.#guard?.rest();
+    this.#guard?.pause();
     // What a process does on its way out may still be counted.
     const launchers = [...this.#live];
     for (const launcher of launchers) launcher.cancel();
     this.#holder.kill();
-    for (const launcher of launchers) launcher.follow();
-    this.#stopSignals.forget();
-    await Promise.all([this.#holder.gone(), ...launchers.map((launcher) => launcher.exited)]);
+    for (const launcher of launchers) launcher.reap();
+    this.#stopSignals.reset();
+    await Promise.all([this.#holder.exited, ...launchers.map((launcher) => launcher.exited)]);
   }
 
-  #entrance(): Entrance {
-    const { host } = this.#means;
+  #entry(): SandboxEntry {
+    const { host } = this.#options;
     return {
       holderProc: this.#holder.proc,
-      network: this.#networkEntrance(),
+      network: this.#networkEntry(),
       setUid: host.identity.kind === 'own-uids' ? insideUid(host.identity, this.#spec.slot) : undefined,
       limits: launchLimits(this.#spec, host),
     };
   }
 
-  #networkEntrance(): NetworkEntrance {
+  #networkEntry(): NetworkEntry {
     if (this.network === undefined) return { kind: 'shared' };
-    const isAbove = this.#means.host.identity.kind === 'user-namespace';
-    return isAbove ? { kind: 'above', entry: this.network.entry } : { kind: 'own' };
+    const ownsUserNamespace = this.#options.host.identity.kind === 'user-namespace';
+    return ownsUserNamespace ? { kind: 'parent', enterCommand: this.network.enterCommand } : { kind: 'own' };
   }
 
   /** The function's processes; neither what holds them nor what launches them. */

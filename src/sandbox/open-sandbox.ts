@@ -8,11 +8,11 @@ import { requireSandbox } from './host/host-capabilities.ts';
 import type { Sandboxes } from './sandboxes.ts';
 import { startSandboxes } from './sandboxes.ts';
 
-export type CreateSandboxes = {
+export type CreateSandboxesOptions = {
   readonly capabilities: HostCapabilities;
   readonly clock: Clock;
   readonly log: Log;
-  /** A folder for this service alone; everything in it is removed at the start and at the end. */
+  /** A directory for this service alone; everything in it is removed at the start and at the end. */
   readonly runDirectory: string;
   /** The size of volumes that most sandboxes will ask for; some are kept ready. */
   readonly usualVolumeBytes?: number;
@@ -28,6 +28,6 @@ export type CreateSandboxes = {
  * const sandbox = await sandboxes.open(spec);
  * const process = sandbox.start({ argv: ['/var/task/bootstrap'], environment: {} });
  */
-export function createSandboxes({ capabilities, ...means }: CreateSandboxes): Sandboxes {
-  return startSandboxes({ host: requireSandbox(capabilities), ...means });
+export function createSandboxes({ capabilities, ...options }: CreateSandboxesOptions): Sandboxes {
+  return startSandboxes({ host: requireSandbox(capabilities), ...options });
 }

@@ -7,7 +7,7 @@ import type { Server, Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 
 export type Mount = {
-  /** A file or folder on the host. */
+  /** A file or directory on the host. */
   readonly source: string;
   /** Where it appears inside. */
   readonly target: string;
@@ -20,7 +20,7 @@ export type SandboxSpec = {
   /** A small number, unique among the living sandboxes of this service, from which the host uid is derived. */
   readonly slot: number;
   readonly mounts: readonly Mount[];
-  /** A folder of the sandbox's own, empty at first, in which so much can be written. It outlives `killAll`. */
+  /** A directory of the sandbox's own, empty at first, in which so much can be written. It outlives `killAll`. */
   readonly volume?: { readonly target: string; readonly sizeBytes: number };
   /** Extra lines of /etc/hosts: address -> names. */
   readonly hosts: Readonly<Record<string, readonly string[]>>;

@@ -1,5 +1,5 @@
 /**
- * Opens sandboxes, and owns what they have in common: the copied /etc, pipes, cgroups, spare seats, and a folder of
+ * Opens sandboxes, and owns what they have in common: the copied /etc, pipes, cgroups, spare spares, and a directory of
  * the service for all of it. What earlier services left behind there, among the cgroups and processes is cleared away first.
  */
 import { mkdirSync, rmSync } from 'node:fs';
@@ -9,8 +9,8 @@ import type { Log } from '../log.ts';
 import { removeTree } from '../remove-tree.ts';
 import { BubblewrapSandbox } from './bubblewrap-sandbox.ts';
 import { openCgroups } from './cgroup/open-cgroups.ts';
-import { endAbandonedHolders } from './holder/abandoned-holders.ts';
-import { createSeats } from './holder/spare-sandboxes.ts';
+import { killAbandonedHolders } from './holder/abandoned-holders.ts';
+import { createSpareSandboxes } from './holder/spare-sandboxes.ts';
 import type { SandboxHost } from './host/sandbox-host.ts';
 import { insideUid } from './host/sandbox-host.ts';
 import { createOutputPipes } from './process/output-pipes.ts';
@@ -21,11 +21,11 @@ import type { OpenSandbox, Sandbox } from './sandbox.ts';
 import { startVolumes } from './volumes/start-volumes.ts';
 import type { Volume } from './volumes/volumes.ts';
 
-export type SandboxesMeans = {
+export type SandboxesOptions = {
   readonly host: SandboxHost;
   readonly clock: Clock;
   readonly log: Log;
-  /** A folder for this service alone; everything in it is removed at the start and at the end. */
+  /** A directory for this service alone; everything in it is removed at the start and at the end. */
   readonly runDirectory: string;
   /** The size of volumes that most sandboxes will ask for. */
   readonly usualVolumeBytes?: number | undefined;
@@ -40,18 +40,18 @@ export interface Sandboxes {
 }
 
 /** Takes some 20 ms for the files of /etc; the rest is prepared in the background. */
-export function startSandboxes(means: SandboxesMeans): Sandboxes {
-  const { host, clock, log, runDirectory, usualVolumeBytes, isolatedPort } = means;
+export function startSandboxes(options: SandboxesOptions): Sandboxes {
+  const { host, clock, log, runDirectory, usualVolumeBytes, isolatedPort } = options;
   rmSync(runDirectory, { recursive: true, force: true });
   mkdirSync(runDirectory, { recursive: true, mode: 0o700 });
-  endAbandonedHolders(host.tools.bwrap);
-  const scriptFolder = join(runDirectory, 'launch');
-  mkdirSync(scriptFolder, { mode: 0o700 });
+  killAbandonedHolders(host.tools.bwrap);
+  const scriptDirectory = join(runDirectory, 'launch');
+  mkdirSync(scriptDirectory, { mode: 0o700 });
 
   const cgroups = openCgroups(host.cgroups, clock);
   const pipes = createOutputPipes(host.tools.mkfifo, join(runDirectory, 'pipes'));
-  const volumes = startVolumes({ host, log, folder: join(runDirectory, 'volumes'), usualBytes: usualVolumeBytes });
-  const seats = createSeats({ host, cgroups, pipes, clock, log, volumes, scriptFolder, isolatedPort });
+  const volumes = startVolumes({ host, log, directory: join(runDirectory, 'volumes'), usualBytes: usualVolumeBytes });
+  const spares = createSpareSandboxes({ host, cgroups, pipes, clock, log, volumes, scriptDirectory, isolatedPort });
   const identityFiles = createIdentityFileCache(join(runDirectory, 'identity'));
   const root = prepareHostRoot(join(runDirectory, 'etc'));
 
@@ -72,13 +72,13 @@ export function startSandboxes(means: SandboxesMeans): Sandboxes {
     try {
       await volumes.ready;
       volume = spec.volume && (await volumes.take(spec.volume.sizeBytes));
-      const { folder } = volume ?? {};
-      const sandbox = await BubblewrapSandbox.open(await seats.take(), spec, {
+      const { directory } = volume ?? {};
+      const sandbox = await BubblewrapSandbox.open(await spares.take(), spec, {
         host,
         clock,
-        maker: seats,
+        parts: spares,
         hasOwnUid: sharers === 0,
-        holderArguments: () => bwrapArguments(spec, folder, root, identityFiles(uid, spec.hosts), namespaceUid),
+        holderArguments: () => bwrapArguments(spec, directory, root, identityFiles(uid, spec.hosts), namespaceUid),
       });
       log.debug({ sandbox: spec.id, uid: sandbox.hostUid }, 'sandbox opened');
       living.add(sandbox);
@@ -109,7 +109,7 @@ export function startSandboxes(means: SandboxesMeans): Sandboxes {
     async close() {
       await Promise.all(opening);
       await Promise.all([...living].map((sandbox) => sandbox.close()));
-      await seats.close();
+      await spares.close();
       await volumes.close();
       await pipes.close();
       await cgroups.close();

@@ -28,7 +28,7 @@ const ROOMY = { MemorySize: 3538, Timeout: 30 };
 function cpuGroups(): string | undefined {
   const cgroups = detectCgroups(hostCgroupSources());
   if (cgroups.kind === 'none') return undefined;
-  return cgroups.kind === 'v1' ? cgroups.cpu : cgroups.controllers.includes('cpu') ? cgroups.folder : undefined;
+  return cgroups.kind === 'v1' ? cgroups.cpu : cgroups.controllers.includes('cpu') ? cgroups.directory : undefined;
 }
 
 /** In how many periods processes of our environments have used up their quota. */

@@ -5,7 +5,7 @@ import { mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { endAbandonedHolders, MARK_VARIABLE } from '../../src/sandbox/holder/abandoned-holders.ts';
+import { killAbandonedHolders, MARK_VARIABLE } from '../../src/sandbox/holder/abandoned-holders.ts';
 import { serviceMark } from '../../src/sandbox/process/service-mark.ts';
 
 /** Waits for ever under the name of bubblewrap, as its child does that never gets its word. */
@@ -21,8 +21,8 @@ async function waiting(bwrap: string, mark: string | undefined) {
 }
 
 it('bubblewraps of services that are gone are ended, those of living services and of strangers are not', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'lamella-bwrap-'));
-  const bwrap = join(folder, 'bwrap');
+  const directory = await mkdtemp(join(tmpdir(), 'lamella-bwrap-'));
+  const bwrap = join(directory, 'bwrap');
   await symlink('/bin/sh', bwrap);
   const mark = serviceMark();
   const abandoned = await waiting(bwrap, mark.replace(/\d+-\d+$/, '4194305-1'));
@@ -31,11 +31,11 @@ it('bubblewraps of services that are gone are ended, those of living services an
     await waiting(bwrap, undefined),
     await waiting(bwrap, '1-4194305-1'), // in another pid namespace
   ];
-  endAbandonedHolders(bwrap);
+  killAbandonedHolders(bwrap);
   expect(await abandoned.ended).toBe('SIGKILL');
   for (const { child, ended } of spared) {
     child.stdin?.end('go on\n');
     expect(await ended).toBeNull();
   }
-  await rm(folder, { recursive: true });
+  await rm(directory, { recursive: true });
 });

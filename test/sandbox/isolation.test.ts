@@ -35,7 +35,7 @@ describe.each(accounts())('a function of a service that is $name', (account) => 
     );
   });
 
-  it('sees nothing else of the root than programs and kernel folders', async () => {
+  it('sees nothing else of the root than programs and kernel directories', async () => {
     const names = (await sh('ls -A /')).trim().split('\n');
     const allowed = /^(bin|sbin|lib|lib32|lib64|libx32|usr|etc|dev|proc|var|opt|tmp)$/;
     expect(names.filter((name) => !allowed.test(name))).toEqual([]);
@@ -51,7 +51,7 @@ describe.each(accounts())('a function of a service that is $name', (account) => 
       '/root',
       '/home',
       secret,
-      service.folder,
+      service.directory,
       '/etc/shadow',
       '/sys',
       '/run',
@@ -81,7 +81,7 @@ describe.each(accounts())('a function of a service that is $name', (account) => 
       'for d in /proc/[0-9]*; do tr "\\0" " " <$d/cmdline; tr "\\0" " " <$d/environ; echo; done 2>/dev/null',
     );
     expect(output).not.toContain('SECRET_OF_THE_SERVICE');
-    expect(output).not.toContain(service.folder);
+    expect(output).not.toContain(service.directory);
     expect(output).not.toContain('node');
   });
 
@@ -99,10 +99,10 @@ describe.each(accounts())('a function of a service that is $name', (account) => 
   });
 
   it('cannot write anywhere but in /tmp', async () => {
-    const folders = ['/', '/etc', '/usr', '/usr/bin', '/opt', '/var', '/var/task', '/dev', '/etc/ssl/certs'];
+    const directories = ['/', '/etc', '/usr', '/usr/bin', '/opt', '/var', '/var/task', '/dev', '/etc/ssl/certs'];
     const { output } = await service.sh(
       sandbox,
-      `for d in ${folders.join(' ')}; do { echo x >$d/new; } 2>/dev/null && echo "wrote to $d"; done; ` +
+      `for d in ${directories.join(' ')}; do { echo x >$d/new; } 2>/dev/null && echo "wrote to $d"; done; ` +
         'for f in /etc/hosts /etc/resolv.conf /var/task/handler; do { echo x >>$f; } 2>/dev/null && echo "changed $f"; done; ' +
         'echo y >/tmp/new && cat /tmp/new',
     );
@@ -199,7 +199,7 @@ describe.each(accounts())('a function of a service that is $name', (account) => 
     expect(output.trim().split('\n')).toEqual(host.map((name) => name.trim()).sort());
   });
 
-  it('has empty folders where nothing is mounted', async () => {
+  it('has empty directories where nothing is mounted', async () => {
     const bare = await service.openOne({ mounts: [], workingDirectory: '/' });
     const { output } = await service.sh(
       bare,
@@ -211,15 +211,15 @@ describe.each(accounts())('a function of a service that is $name', (account) => 
 
   it('gets mounts at places of their own, files too', async () => {
     const spec = await service.spec();
-    const folder = await service.makeFolder('extra/deep');
-    await mkdir(join(folder, 'inner'));
-    await chmod(join(folder, 'inner'), 0o755);
-    await writeFile(join(folder, 'note'), 'hello');
-    await chmod(join(folder, 'note'), 0o644);
+    const directory = await service.createDirectory('extra/deep');
+    await mkdir(join(directory, 'inner'));
+    await chmod(join(directory, 'inner'), 0o755);
+    await writeFile(join(directory, 'note'), 'hello');
+    await chmod(join(directory, 'note'), 0o644);
     const mounts = [
       ...spec.mounts,
-      { source: folder, target: '/mnt/files', access: 'read-only' },
-      { source: join(folder, 'note'), target: '/var/note', access: 'read-only' },
+      { source: directory, target: '/mnt/files', access: 'read-only' },
+      { source: join(directory, 'note'), target: '/var/note', access: 'read-only' },
     ] as const;
     const mounted = await service.open({ ...spec, mounts });
     expect((await service.sh(mounted, 'cat /mnt/files/note /var/note; ls /mnt/files')).output).toBe(

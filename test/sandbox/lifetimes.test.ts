@@ -46,20 +46,20 @@ describe.each(accounts())('a service that is $name', (account) => {
     expect((await service.descriptors()) as number).toBeLessThanOrEqual(descriptors + 20);
     expect(mountCount()).toBe(mounts);
     expect((await groupsOf(service)).length).toBeLessThanOrEqual(3);
-    const groups = await groupFolders(service);
+    const groups = await groupDirectories(service);
 
-    const { folder, pid } = service;
+    const { directory, pid } = service;
     await service.closeAll();
     expect(await descendants(pid)).toEqual([]);
     expect(groups.filter((group) => existsSync(group))).toEqual([]);
-    expect(await readdir(folder)).not.toContain('run');
+    expect(await readdir(directory)).not.toContain('run');
     await service.end();
   }, 120_000);
 
   it('takes everything along when it is killed, and the next one clears away what it left', async () => {
-    const runFolder = await mkdtemp(join(tmpdir(), 'lamella-run-'));
-    if (process.getuid?.() === 0) execFileSync('chown', [`${account.uid}`, runFolder]);
-    const run = join(runFolder, 'run');
+    const runDirectory = await mkdtemp(join(tmpdir(), 'lamella-run-'));
+    if (process.getuid?.() === 0) execFileSync('chown', [`${account.uid}`, runDirectory]);
+    const run = join(runDirectory, 'run');
     const killed = await startSandboxService(account, run);
     const sandbox = await killed.openOne();
     const process1 = await killed.startSh(
@@ -73,7 +73,7 @@ describe.each(accounts())('a service that is $name', (account) => {
     await killed.outputHas(await killed.startSh(frozen, 'echo up; exec sleep 1000'), 'up');
     await killed.freeze(frozen);
     const pids = await descendants(killed.pid);
-    const groups = await groupFolders(killed);
+    const groups = await groupDirectories(killed);
     await killed.kill();
     await waitUntil(() => pids.every(isGone));
     const next = await startSandboxService(account, run);
@@ -81,7 +81,7 @@ describe.each(accounts())('a service that is $name', (account) => {
     expect((await next.sh(await next.openOne(), 'echo works')).output).toBe('works\n');
     await next.end();
     await killed.end();
-    await rm(runFolder, { recursive: true, force: true });
+    await rm(runDirectory, { recursive: true, force: true });
   });
 
   it('leaves the groups and files of another living service alone', async () => {
@@ -101,7 +101,7 @@ describe.each(accounts())('a service that is $name', (account) => {
     await service.end();
   });
 
-  it('refuses a sandbox whose folder is not there, and says which', async () => {
+  it('refuses a sandbox whose directory is not there, and says which', async () => {
     const service = await startSandboxService(account);
     const mounts = [{ source: '/nowhere/at/all', target: '/var/task', access: 'read-only' }] as const;
     await expect(service.openOne({ mounts })).rejects.toThrow('/nowhere/at/all');
@@ -133,12 +133,12 @@ function isGone(pid: number): boolean {
   return !existsSync(`/proc/${pid}`);
 }
 
-/** The folders that the service has among the control groups. */
-async function groupFolders(service: SandboxService): Promise<string[]> {
+/** The directories that the service has among the control groups. */
+async function groupDirectories(service: SandboxService): Promise<string[]> {
   const { host } = (await service.capabilities()) as HostCapabilities;
   if (host === undefined || host.cgroups.kind === 'none') return [];
   const { cgroups } = host;
-  const parents = cgroups.kind === 'v2' ? [cgroups.folder] : [cgroups.memory, cgroups.cpu];
+  const parents = cgroups.kind === 'v2' ? [cgroups.directory] : [cgroups.memory, cgroups.cpu];
   const found = parents.flatMap(async (parent) =>
     parent === undefined
       ? []
@@ -149,11 +149,11 @@ async function groupFolders(service: SandboxService): Promise<string[]> {
   return (await Promise.all(found)).flat();
 }
 
-/** The sandboxes' groups in the first of these folders. */
+/** The sandboxes' groups in the first of these directories. */
 async function groupsOf(service: SandboxService): Promise<string[]> {
-  const [folder] = await groupFolders(service);
-  if (folder === undefined) return [];
-  return (await readdir(folder, { withFileTypes: true })).filter((it) => it.isDirectory()).map((it) => it.name);
+  const [directory] = await groupDirectories(service);
+  if (directory === undefined) return [];
+  return (await readdir(directory, { withFileTypes: true })).filter((it) => it.isDirectory()).map((it) => it.name);
 }
 
 async function waitUntil(condition: () => boolean): Promise<void> {

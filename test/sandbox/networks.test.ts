@@ -120,8 +120,10 @@ while True:
 
   /** The network namespaces that the service itself has open. */
   async function networksHeld(): Promise<string[]> {
-    const folder = `/proc/${service.pid}/fd`;
-    const targets = await Promise.all(readdirSync(folder).map((name) => readlink(`${folder}/${name}`).catch(() => '')));
+    const directory = `/proc/${service.pid}/fd`;
+    const targets = await Promise.all(
+      readdirSync(directory).map((name) => readlink(`${directory}/${name}`).catch(() => '')),
+    );
     return targets.filter((target) => target.startsWith('net:'));
   }
 

@@ -74,7 +74,7 @@ describe.each(accounts())('a process in a sandbox of a service that is $name', (
 
   it('has an empty standard input and no descriptors beyond the three', async () => {
     const { output } = await service.sh(sandbox, 'cat; echo end; exec ls /proc/self/fd');
-    // The fourth is ls itself reading the folder.
+    // The fourth is ls itself reading the directory.
     expect(output).toBe('end\n0\n1\n2\n3\n');
   });
 

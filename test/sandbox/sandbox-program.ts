@@ -131,6 +131,6 @@ function bare(host: SandboxHost): SandboxHost {
 }
 
 function withoutMount(host: SandboxHost): SandboxHost {
-  if (host.volumes.kind === 'folders') return host;
+  if (host.volumes.kind === 'directories') return host;
   return { ...host, volumes: { kind: 'loop', tools: { ...host.volumes.tools, mount: '/bin/false' } } };
 }

@@ -1,5 +1,5 @@
 /**
- * Starts `sandbox-program.ts` as a chosen user and calls its operations. Bundled into a folder that every user may
+ * Starts `sandbox-program.ts` as a chosen user and calls its operations. Bundled into a directory that every user may
  * read, because the sources may lie in a home that only its owner can enter.
  */
 import type { ChildProcess } from 'node:child_process';
@@ -40,11 +40,11 @@ type Call = { [K in keyof Operations]: (...args: Parameters<Operations[K]>) => R
 export type SandboxService = Call & {
   readonly pid: number;
   readonly account: Account;
-  /** A folder that is removed with the service; the service's own user owns it. */
-  readonly folder: string;
-  /** Makes a folder in it, owned by root if we are, as unpacked packages are. */
-  makeFolder(name: string): Promise<string>;
-  /** A spec with /var/task, /opt and /tmp, each a fresh folder. */
+  /** A directory that is removed with the service; the service's own user owns it. */
+  readonly directory: string;
+  /** Makes a directory in it, owned by root if we are, as unpacked packages are. */
+  createDirectory(name: string): Promise<string>;
+  /** A spec with /var/task, /opt and /tmp, each a fresh directory. */
   spec(changes?: Partial<SandboxSpec>): Promise<SandboxSpec>;
   openOne(changes?: Partial<SandboxSpec>): Promise<number>;
   /** Runs a shell command to its end. */
@@ -59,19 +59,19 @@ export const PATH = '/usr/local/bin:/usr/bin:/bin';
 let bundle: Promise<string> | undefined;
 let counter = 0;
 
-/** Starts a service; `end` closes its sandboxes and removes its folder. `runFolder` is kept from an earlier one. */
+/** Starts a service; `end` closes its sandboxes and removes its directory. `runDirectory` is kept from an earlier one. */
 export async function startSandboxService(
   account: Account,
-  runFolder?: string,
+  runDirectory?: string,
   { cannotMount = false, isolatedPort }: { cannotMount?: boolean; isolatedPort?: number } = {},
 ): Promise<SandboxService> {
   bundle ??= bundleProgram();
   const program = await bundle;
-  const folder = await mkdtemp(join(tmpdir(), 'lamella-service-'));
-  await chmod(folder, 0o755);
-  await chown(folder, account.uid, account.uid).catch(() => {});
+  const directory = await mkdtemp(join(tmpdir(), 'lamella-service-'));
+  await chmod(directory, 0o755);
+  await chown(directory, account.uid, account.uid).catch(() => {});
   const options: ProgramOptions = {
-    runDirectory: runFolder ?? join(folder, 'run'),
+    runDirectory: runDirectory ?? join(directory, 'run'),
     isBare: account.isBare,
     cannotMount,
     isolatedPort,
@@ -80,7 +80,7 @@ export async function startSandboxService(
   const child = spawn(process.execPath, [program, JSON.stringify(options)], {
     stdio: ['pipe', 'pipe', 'inherit'],
     env: { SECRET_OF_THE_SERVICE: 'secret', HOME: '/root', PATH },
-    cwd: folder,
+    cwd: directory,
     ...identity,
   });
   const call = await connect(child);
@@ -91,22 +91,22 @@ export async function startSandboxService(
         call(String(name), args),
   });
 
-  const makeFolder = async (name: string): Promise<string> => {
-    const path = join(folder, name);
+  const createDirectory = async (name: string): Promise<string> => {
+    const path = join(directory, name);
     await mkdir(path, { recursive: true });
     await chmod(path, 0o755);
     return path;
   };
   const spec: SandboxService['spec'] = async (changes = {}) => {
     const number = counter++;
-    const tmp = await makeFolder(`${number}/tmp`);
+    const tmp = await createDirectory(`${number}/tmp`);
     await chmod(tmp, 0o1777);
     return {
       id: `test-${process.pid}-${number}`,
       slot: number % 500,
       mounts: [
-        { source: await makeFolder(`${number}/task`), target: '/var/task', access: 'read-only' },
-        { source: await makeFolder(`${number}/opt`), target: '/opt', access: 'read-only' },
+        { source: await createDirectory(`${number}/task`), target: '/var/task', access: 'read-only' },
+        { source: await createDirectory(`${number}/opt`), target: '/opt', access: 'read-only' },
         { source: tmp, target: '/tmp', access: 'read-write' },
       ],
       hosts: { '127.8.7.6': ['sandbox.localdomain', 'sandbox'] },
@@ -119,8 +119,8 @@ export async function startSandboxService(
   const service: Omit<SandboxService, keyof Call> = {
     pid: child.pid ?? 0,
     account,
-    folder,
-    makeFolder,
+    directory,
+    createDirectory,
     spec,
     openOne: async (changes) => proxy.open(await spec(changes)),
     async sh(sandbox, command, environment = { PATH }) {
@@ -139,7 +139,7 @@ export async function startSandboxService(
         child.stdin?.end();
         await gone;
       }
-      await rm(folder, { recursive: true, force: true });
+      await rm(directory, { recursive: true, force: true });
     },
   };
   return new Proxy(service as SandboxService, {
@@ -165,9 +165,9 @@ export async function descendants(pid: number): Promise<number[]> {
 }
 
 async function bundleProgram(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'lamella-program-'));
-  await chmod(folder, 0o755);
-  const outfile = join(folder, 'program.mjs');
+  const directory = await mkdtemp(join(tmpdir(), 'lamella-program-'));
+  await chmod(directory, 0o755);
+  const outfile = join(directory, 'program.mjs');
   await build({
     entryPoints: [join(import.meta.dirname, 'sandbox-program.ts')],
     bundle: true,

@@ -1,5 +1,5 @@
 /**
- * The folder of a sandbox's own: how much it holds, what it outlives, and that nothing remains of it.
+ * The directory of a sandbox's own: how much it holds, what it outlives, and that nothing remains of it.
  */
 import { readFileSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
@@ -95,11 +95,11 @@ describe.each(accounts())('a volume of a service that is $name', (account) => {
     const told = await Promise.all(opened.map(async (sandbox) => (await own.sh(sandbox, 'cat /tmp/mine')).output));
     expect(told).toEqual(opened.map((_, number) => `${number}\n`));
     expect(hostMounts()).toBe(mounts);
-    if (isLimited) expect(await loopFiles(own.folder)).not.toEqual([]);
+    if (isLimited) expect(await loopFiles(own.directory)).not.toEqual([]);
     await own.closeAll();
     // Their mounts are gone by now; the kernel lets go of the devices in its own time.
-    await expect.poll(() => loopFiles(own.folder), { timeout: 10_000 }).toEqual([]);
-    expect(await readdir(own.folder)).not.toContain('run');
+    await expect.poll(() => loopFiles(own.directory), { timeout: 10_000 }).toEqual([]);
+    expect(await readdir(own.directory)).not.toContain('run');
     await own.end();
   }, 60_000);
 
@@ -110,13 +110,13 @@ describe.each(accounts())('a volume of a service that is $name', (account) => {
     const sandbox = await own.open({ ...spec, mounts: plain, volume: { target: '/tmp', sizeBytes: 8 * MB } });
     await own.startSh(sandbox, 'echo x >/tmp/x; sleep 1000');
     await own.kill();
-    await expect.poll(() => loopFiles(own.folder), { timeout: 10_000 }).toEqual([]);
+    await expect.poll(() => loopFiles(own.directory), { timeout: 10_000 }).toEqual([]);
     await own.end();
   });
 });
 
 describe('a volume on a host that cannot mount it after all', () => {
-  it('is a folder without a limit', async () => {
+  it('is a directory without a limit', async () => {
     const [account] = accounts();
     if (account === undefined) throw new Error('there is always an account');
     const service = await startSandboxService(account, undefined, { cannotMount: true });
@@ -133,11 +133,11 @@ function hostMounts(): number {
   return readFileSync('/proc/self/mountinfo', 'utf8').split('\n').length;
 }
 
-/** The files below `folder` that loop devices stand on; those without a name, too. */
-async function loopFiles(folder: string): Promise<string[]> {
+/** The files below `directory` that loop devices stand on; those without a name, too. */
+async function loopFiles(directory: string): Promise<string[]> {
   const devices = (await readdir('/sys/block')).filter((name) => name.startsWith('loop'));
   const files = await Promise.all(
     devices.map((name) => readFile(`/sys/block/${name}/loop/backing_file`, 'utf8').catch(() => '')),
   );
-  return files.filter((file) => file.startsWith(`${folder}/`));
+  return files.filter((file) => file.startsWith(`${directory}/`));
 }

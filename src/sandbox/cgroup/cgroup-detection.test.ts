@@ -29,14 +29,14 @@ describe('detectCgroups', () => {
   it('takes version 2 where it was handed over with memory', () => {
     const files = { [`${scope}/cgroup.controllers`]: 'cpu memory pids\n' };
     const found = detectCgroups(machine(['0::/user.slice/run.scope'], [V2_MOUNT], files, /run\.scope/));
-    expect(found).toEqual({ kind: 'v2', folder: scope, controllers: ['cpu', 'memory', 'pids'] });
+    expect(found).toEqual({ kind: 'v2', directory: scope, controllers: ['cpu', 'memory', 'pids'] });
   });
 
   it('is not led astray by a shell that an earlier service has moved', () => {
     const files = { [`${scope}/cgroup.controllers`]: 'cpu memory pids\n' };
     const shell = '/user.slice/run.scope/lamella-1-2-3-0/service';
     const found = detectCgroups(machine([`0::${shell}`], [V2_MOUNT], files, /run\.scope/));
-    expect(found).toMatchObject({ kind: 'v2', folder: scope });
+    expect(found).toMatchObject({ kind: 'v2', directory: scope });
   });
 
   it('says what is not writable when it was not handed over', () => {

@@ -45,33 +45,35 @@ export function detectCgroups(sources: CgroupSources): CgroupSupport {
 type None = Extract<CgroupSupport, { kind: 'none' }>;
 
 function detectV2(sources: CgroupSources): Extract<CgroupSupport, { kind: 'v2' }> | None {
-  const own = ownFolder(sources, 'cgroup2', undefined);
+  const own = ownDirectory(sources, 'cgroup2', undefined);
   if (own === undefined) return none('cgroup v2 is not mounted');
   // The shell from which an earlier service was started still is where that one put it.
-  const folder = own.replace(/(\/lamella-[\d-]+\/service)+$/, '');
-  const controllers = (sources.readFile(join(folder, 'cgroup.controllers')) ?? '').trim().split(/\s+/);
-  if (!controllers.includes('memory')) return none(`cgroup v2 has no memory controller in ${folder}`);
-  const needed = ['', 'cgroup.procs', 'cgroup.subtree_control'].map((name) => join(folder, name));
+  const directory = own.replace(/(\/lamella-[\d-]+\/service)+$/, '');
+  const controllers = (sources.readFile(join(directory, 'cgroup.controllers')) ?? '').trim().split(/\s+/);
+  if (!controllers.includes('memory')) return none(`cgroup v2 has no memory controller in ${directory}`);
+  const needed = ['', 'cgroup.procs', 'cgroup.subtree_control'].map((name) => join(directory, name));
   const refused = needed.find((path) => !sources.isWritable(path));
   if (refused !== undefined) return none(`cgroup v2 is not handed over to us: ${refused} is not writable`);
-  return { kind: 'v2', folder, controllers };
+  return { kind: 'v2', directory, controllers };
 }
 
 function detectV1(sources: CgroupSources): Extract<CgroupSupport, { kind: 'v1' }> | None {
   const writable = (controller: string): string | undefined => {
-    const folder = ownFolder(sources, 'cgroup', controller);
-    return folder !== undefined && sources.isWritable(folder) ? folder : undefined;
+    const directory = ownDirectory(sources, 'cgroup', controller);
+    return directory !== undefined && sources.isWritable(directory) ? directory : undefined;
   };
   const memory = writable('memory');
   if (memory === undefined) {
-    const folder = ownFolder(sources, 'cgroup', 'memory');
-    return none(folder === undefined ? 'cgroup v1 has no memory hierarchy' : `${folder} (cgroup v1) is not writable`);
+    const directory = ownDirectory(sources, 'cgroup', 'memory');
+    return none(
+      directory === undefined ? 'cgroup v1 has no memory hierarchy' : `${directory} (cgroup v1) is not writable`,
+    );
   }
   return { kind: 'v1', memory, cpu: writable('cpu') };
 }
 
-/** The service's own group in a hierarchy, as a folder; undefined if the hierarchy is not mounted where we can see it. */
-function ownFolder({ membership, mounts }: CgroupSources, type: string, controller: string | undefined) {
+/** The service's own group in a hierarchy, as a directory; undefined if the hierarchy is not mounted where we can see it. */
+function ownDirectory({ membership, mounts }: CgroupSources, type: string, controller: string | undefined) {
   const path = membership
     .split('\n')
     .map((line) => /^\d+:([^:]*):(.*)$/.exec(line))

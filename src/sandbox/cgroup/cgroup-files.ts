@@ -1,19 +1,19 @@
 /**
- * Reading and writing the files of control groups, and the naming of a service's folder among them. Shared by the
+ * Reading and writing the files of control groups, and the naming of a service's directory among them. Shared by the
  * two versions of cgroups; knows neither's file names.
  */
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, readSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../../clock.ts';
 import { sleep } from '../../clock.ts';
-import { isMarkOfDead, serviceMark } from '../process/service-mark.ts';
+import { isServiceDead, serviceMark } from '../process/service-mark.ts';
 
 const PREFIX = 'lamella-';
 const REMOVAL_ATTEMPTS = 200;
 const REMOVAL_PAUSE_MS = 5;
 
 /** A file that is read often: opened once, read from its start each time. Once it is gone, it reads as it last did. */
-export class KeptFile {
+export class PolledFile {
   readonly #path: string;
   readonly #buffer = Buffer.alloc(4096);
   #fd: number | undefined;
@@ -53,14 +53,14 @@ export function field(text: string, key: string): number | undefined {
   return Number.parseInt(text.slice(at + key.length + 1), 10);
 }
 
-export function writeControl(folder: string, file: string, value: string | number): void {
-  writeFileSync(join(folder, file), String(value));
+export function writeControl(directory: string, file: string, value: string | number): void {
+  writeFileSync(join(directory, file), String(value));
 }
 
 /** For what some kernels do not have (swap accounting, say) and we can do without. */
-export function tryWriteControl(folder: string, file: string, value: string | number): boolean {
+export function tryWriteControl(directory: string, file: string, value: string | number): boolean {
   try {
-    writeControl(folder, file, value);
+    writeControl(directory, file, value);
     return true;
   } catch {
     return false;
@@ -68,59 +68,59 @@ export function tryWriteControl(folder: string, file: string, value: string | nu
 }
 
 /** Undefined if there is no such file, or no longer. */
-export function readControl(folder: string, file: string): string | undefined {
+export function readControl(directory: string, file: string): string | undefined {
   try {
-    return readFileSync(join(folder, file), 'latin1');
+    return readFileSync(join(directory, file), 'latin1');
   } catch {
     return undefined;
   }
 }
 
-export function readPids(folder: string): number[] {
+export function readPids(directory: string): number[] {
   try {
-    return readFileSync(join(folder, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean).map(Number);
+    return readFileSync(join(directory, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean).map(Number);
   } catch {
     return [];
   }
 }
 
-/** Makes a service's folder below `parent`. Its name has the service's mark, and counts the services of this process. */
-export function makeServiceFolder(parent: string): string {
+/** Makes a service's directory below `parent`. Its name has the service's mark, and counts the services of this process. */
+export function createServiceDirectory(parent: string): string {
   const name = `${PREFIX}${serviceMark()}`;
   for (let count = 0; ; count++) {
-    const folder = join(parent, `${name}-${count}`);
-    if (tryMake(folder)) return folder;
+    const directory = join(parent, `${name}-${count}`);
+    if (tryCreate(directory)) return directory;
   }
 }
 
 /** Removes a group once the kernel has let go of its last process. */
-export async function removeGroup(folder: string, clock: Clock): Promise<void> {
+export async function removeGroup(directory: string, clock: Clock): Promise<void> {
   for (let attempt = 0; attempt < REMOVAL_ATTEMPTS; attempt++) {
-    if (tryRemove(folder)) return;
+    if (tryRemove(directory)) return;
     await sleep(clock, REMOVAL_PAUSE_MS);
   }
 }
 
-/** The folders below `parent` of services that are gone. */
-export function abandonedFolders(parent: string): string[] {
+/** The directories below `parent` of services that are gone. */
+export function abandonedDirectories(parent: string): string[] {
   return readdirSync(parent).flatMap((name) => {
     const [, mark] = /^lamella-(\d+-\d+-\d+)(?:-\d+)?$/.exec(name) ?? [];
-    return mark !== undefined && isMarkOfDead(mark) ? [join(parent, name)] : [];
+    return mark !== undefined && isServiceDead(mark) ? [join(parent, name)] : [];
   });
 }
 
-/** Removes a folder and those in it, as far as no process is left in them. */
-export function removeGroups(folder: string): void {
-  for (const entry of readdirSync(folder, { withFileTypes: true })) {
-    if (entry.isDirectory()) removeGroups(join(folder, entry.name));
+/** Removes a directory and those in it, as far as no process is left in them. */
+export function removeGroups(directory: string): void {
+  for (const entry of readdirSync(directory, { withFileTypes: true })) {
+    if (entry.isDirectory()) removeGroups(join(directory, entry.name));
   }
-  tryRemove(folder);
+  tryRemove(directory);
 }
 
 /** False if it is there already. */
-function tryMake(folder: string): boolean {
+function tryCreate(directory: string): boolean {
   try {
-    mkdirSync(folder);
+    mkdirSync(directory);
     return true;
   } catch (failure) {
     if ((failure as NodeJS.ErrnoException).code === 'EEXIST') return false;
@@ -129,9 +129,9 @@ function tryMake(folder: string): boolean {
 }
 
 /** False if it cannot be removed, as when a process is in it. */
-export function tryRemove(folder: string): boolean {
+export function tryRemove(directory: string): boolean {
   try {
-    rmdirSync(folder);
+    rmdirSync(directory);
     return true;
   } catch (failure) {
     return (failure as NodeJS.ErrnoException).code === 'ENOENT';

@@ -1,5 +1,5 @@
 /**
- * Version 2 by its files: a folder with files of those names stands for the kernel's, since a test cannot have a part
+ * Version 2 by its files: a directory with files of those names stands for the kernel's, since a test cannot have a part
  * of the real tree everywhere. Where it can, test/sandbox/resources.test.ts and lifetimes.test.ts use it; on Linux 6.1
  * they pass as root and as an ordinary user with a group handed over.
  */
@@ -11,23 +11,24 @@ import { systemClock } from '../../clock.ts';
 import { openCgroupsV2 } from './cgroup-v2.ts';
 
 describe('cgroup version 2', () => {
-  let folder: string;
+  let directory: string;
 
   beforeEach(() => {
-    folder = mkdtempSync(join(tmpdir(), 'lamella-cgroup-'));
-    writeFileSync(join(folder, 'cgroup.procs'), '4242\n');
-    writeFileSync(join(folder, 'cgroup.events'), 'populated 1\n');
+    directory = mkdtempSync(join(tmpdir(), 'lamella-cgroup-'));
+    writeFileSync(join(directory, 'cgroup.procs'), '4242\n');
+    writeFileSync(join(directory, 'cgroup.events'), 'populated 1\n');
   });
-  afterEach(() => rmSync(folder, { recursive: true }));
+  afterEach(() => rmSync(directory, { recursive: true }));
 
-  const open = () => openCgroupsV2({ kind: 'v2', folder, controllers: ['cpu', 'memory', 'pids'] }, systemClock);
-  const service = (): string => join(folder, readdirSync(folder).find((name) => name.startsWith('lamella-')) ?? '');
+  const open = () => openCgroupsV2({ kind: 'v2', directory, controllers: ['cpu', 'memory', 'pids'] }, systemClock);
+  const service = (): string =>
+    join(directory, readdirSync(directory).find((name) => name.startsWith('lamella-')) ?? '');
   const read = (path: string): string => readFileSync(join(service(), path), 'utf8');
 
   it('moves the processes of our group into a leaf and hands the controllers down', () => {
     open();
     expect(read('service/cgroup.procs')).toBe('4242');
-    expect(readFileSync(join(folder, 'cgroup.subtree_control'), 'utf8')).toBe('+memory');
+    expect(readFileSync(join(directory, 'cgroup.subtree_control'), 'utf8')).toBe('+memory');
     expect(read('cgroup.subtree_control')).toBe('+memory');
   });
 
@@ -35,24 +36,27 @@ describe('cgroup version 2', () => {
     const cgroups = open();
     const own = service();
     await cgroups.close();
-    expect(readFileSync(join(folder, 'cgroup.subtree_control'), 'utf8')).toBe('-memory');
-    expect(readFileSync(join(folder, 'cgroup.procs'), 'utf8')).toBe('4242');
-    // In place of the kernel's files, which go with their folder.
-    expect(readdirSync(join(folder, own.slice(folder.length + 1)))).toEqual(['cgroup.subtree_control', 'service']);
+    expect(readFileSync(join(directory, 'cgroup.subtree_control'), 'utf8')).toBe('-memory');
+    expect(readFileSync(join(directory, 'cgroup.procs'), 'utf8')).toBe('4242');
+    // In place of the kernel's files, which go with their directory.
+    expect(readdirSync(join(directory, own.slice(directory.length + 1)))).toEqual([
+      'cgroup.subtree_control',
+      'service',
+    ]);
   });
 
   it('leaves the controllers to another service that still has groups there', async () => {
     const [first, second] = [open(), open()];
     await first.close();
-    expect(readFileSync(join(folder, 'cgroup.subtree_control'), 'utf8')).toBe('+memory');
+    expect(readFileSync(join(directory, 'cgroup.subtree_control'), 'utf8')).toBe('+memory');
     await second.close();
   });
 
   it('moves nobody at the root of the whole tree', () => {
-    rmSync(join(folder, 'cgroup.events'));
+    rmSync(join(directory, 'cgroup.events'));
     open();
     expect(existsSync(join(service(), 'service', 'cgroup.procs'))).toBe(false);
-    expect(readFileSync(join(folder, 'cgroup.subtree_control'), 'utf8')).toBe('+memory');
+    expect(readFileSync(join(directory, 'cgroup.subtree_control'), 'utf8')).toBe('+memory');
   });
 
   it('gives each sandbox a group of its own with its limits', () => {
@@ -89,7 +93,7 @@ describe('cgroup version 2', () => {
     expect(group.peakMemory()).toBe(5000);
   });
 
-  it('removes the folder of a service that is gone, and not that of one that lives', () => {
+  it('removes the directory of a service that is gone, and not that of one that lives', () => {
     open();
     const alive = service();
     const dead = alive.replace(/-\d+-\d+-\d+$/, '-4194305-1-0');

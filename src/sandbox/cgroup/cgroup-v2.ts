@@ -10,10 +10,10 @@ import type { Clock } from '../../clock.ts';
 import type { CgroupSupport } from '../host/sandbox-host.ts';
 import type { CgroupGroup, Cgroups, MemoryCounters } from './cgroup.ts';
 import {
-  abandonedFolders,
+  abandonedDirectories,
+  createServiceDirectory,
   field,
-  KeptFile,
-  makeServiceFolder,
+  PolledFile,
   readControl,
   readPids,
   removeGroup,
@@ -31,11 +31,11 @@ const MIN_QUOTA_US = 1000;
 const SERVICE_LEAF = 'service';
 
 export function openCgroupsV2(support: Extract<CgroupSupport, { kind: 'v2' }>, clock: Clock): Cgroups {
-  const parent = support.folder;
-  const folder = makeServiceFolder(parent);
-  const leaf = join(folder, SERVICE_LEAF);
+  const parent = support.directory;
+  const directory = createServiceDirectory(parent);
+  const leaf = join(directory, SERVICE_LEAF);
   mkdirSync(leaf, { recursive: true });
-  const abandoned = abandonedFolders(parent);
+  const abandoned = abandonedDirectories(parent);
   // Not only ourselves: whoever else is in the group (npm, a shell) would keep it from having children too.
   const movers = [process.pid, ...readPids(parent), ...abandoned.flatMap((it) => readPids(join(it, SERVICE_LEAF)))];
   // The root of the whole tree may have both, and is everybody's.
@@ -45,15 +45,15 @@ export function openCgroupsV2(support: Extract<CgroupSupport, { kind: 'v2' }>, c
   const wanted = support.controllers.filter((name) => name === 'memory' || name === 'cpu');
   const added = wanted.filter((name) => !enabled.includes(name));
   for (const name of added) tryWriteControl(parent, 'cgroup.subtree_control', `+${name}`);
-  for (const name of wanted) tryWriteControl(folder, 'cgroup.subtree_control', `+${name}`);
+  for (const name of wanted) tryWriteControl(directory, 'cgroup.subtree_control', `+${name}`);
   let count = 0;
   return {
-    createGroup: () => createGroup(join(folder, `${count++}`), clock),
+    createGroup: () => createGroup(join(directory, `${count++}`), clock),
     async close() {
-      for (const name of wanted) tryWriteControl(folder, 'cgroup.subtree_control', `-${name}`);
-      if (!isRoot(parent)) leaveLeaf(parent, folder, leaf, added);
+      for (const name of wanted) tryWriteControl(directory, 'cgroup.subtree_control', `-${name}`);
+      if (!isRoot(parent)) leaveLeaf(parent, directory, leaf, added);
       tryRemove(leaf);
-      tryRemove(folder);
+      tryRemove(directory);
     },
   };
 }
@@ -62,23 +62,23 @@ export function openCgroupsV2(support: Extract<CgroupSupport, { kind: 'v2' }>, c
  * Puts everybody back where they were, as long as nobody else has groups there; else they stay, and the next service
  * takes them along.
  */
-function leaveLeaf(parent: string, folder: string, leaf: string, added: readonly string[]): void {
+function leaveLeaf(parent: string, directory: string, leaf: string, added: readonly string[]): void {
   const others = readdirSync(parent, { withFileTypes: true }).filter((it) => it.isDirectory());
-  if (others.some(({ name }) => join(parent, name) !== folder)) return;
+  if (others.some(({ name }) => join(parent, name) !== directory)) return;
   for (const name of added) tryWriteControl(parent, 'cgroup.subtree_control', `-${name}`);
   for (const pid of readPids(leaf)) tryWriteControl(parent, 'cgroup.procs', pid);
 }
 
 /** Whether it is the root of the whole tree, which alone has no such file. */
-function isRoot(folder: string): boolean {
-  return !existsSync(join(folder, 'cgroup.events'));
+function isRoot(directory: string): boolean {
+  return !existsSync(join(directory, 'cgroup.events'));
 }
 
-function createGroup(folder: string, clock: Clock): CgroupGroup {
-  mkdirSync(folder);
-  const peak = new KeptFile(join(folder, 'memory.peak'));
-  const current = new KeptFile(join(folder, 'memory.current'));
-  const events = new KeptFile(join(folder, 'memory.events'));
+function createGroup(directory: string, clock: Clock): CgroupGroup {
+  mkdirSync(directory);
+  const peak = new PolledFile(join(directory, 'memory.peak'));
+  const current = new PolledFile(join(directory, 'memory.current'));
+  const events = new PolledFile(join(directory, 'memory.events'));
   let highest = 0;
   const peakMemory = (): number => {
     // memory.peak came with Linux 5.19; before, we only know what we have seen.
@@ -86,28 +86,28 @@ function createGroup(folder: string, clock: Clock): CgroupGroup {
     return highest;
   };
   return {
-    joinFiles: [join(folder, 'cgroup.procs')],
+    joinFiles: [join(directory, 'cgroup.procs')],
     setMemoryLimit(bytes) {
-      writeControl(folder, 'memory.max', bytes ?? 'max');
-      tryWriteControl(folder, 'memory.swap.max', bytes === undefined ? 'max' : 0);
+      writeControl(directory, 'memory.max', bytes ?? 'max');
+      tryWriteControl(directory, 'memory.swap.max', bytes === undefined ? 'max' : 0);
     },
     setCpuQuota(share) {
       const quota = share === undefined ? 'max' : Math.max(MIN_QUOTA_US, Math.round(share * CPU_PERIOD_US));
-      tryWriteControl(folder, 'cpu.max', `${quota} ${CPU_PERIOD_US}`);
+      tryWriteControl(directory, 'cpu.max', `${quota} ${CPU_PERIOD_US}`);
     },
-    processIds: () => readPids(folder),
+    processIds: () => readPids(directory),
     peakMemory,
-    memoryCounters: () => readCounters(folder, peakMemory()),
+    memoryCounters: () => readCounters(directory, peakMemory()),
     outOfMemoryKills: () => field(events.read(), 'oom_kill') ?? 0,
     async remove() {
       for (const file of [peak, current, events]) file.close();
-      await removeGroup(folder, clock);
+      await removeGroup(directory, clock);
     },
   };
 }
 
-function readCounters(folder: string, peak: number): MemoryCounters | undefined {
-  const stat = readControl(folder, 'memory.stat');
+function readCounters(directory: string, peak: number): MemoryCounters | undefined {
+  const stat = readControl(directory, 'memory.stat');
   if (stat === undefined) return undefined;
   return {
     peak,

@@ -28,35 +28,35 @@ describe('the memory guard', () => {
       clock,
       limitBytes: 220 * MB,
       processIds: () => [small, large].flatMap(({ pid }) => pid ?? []),
-      onLook: () => {},
+      onSample: () => {},
     });
     const ended = once(large, 'exit');
-    guard.watch();
+    guard.resume();
     expect(guard.kills()).toBe(0);
     clock.advance(100);
     expect(await ended).toEqual([null, 'SIGKILL']);
     expect(guard.kills()).toBeGreaterThan(0);
     expect(small.exitCode ?? small.signalCode).toBeNull();
-    guard.rest();
+    guard.pause();
   });
 
   it('leaves alone who stays below, and looks seldom while much is left', async () => {
     const child = await holding(10 * MB);
     const clock = new FakeClock();
-    let looks = 0;
+    let samples = 0;
     const guard = createMemoryGuard({
       clock,
       limitBytes: 1024 * MB,
       processIds: () => [child.pid ?? 0],
-      onLook: () => looks++,
+      onSample: () => samples++,
     });
-    guard.watch();
+    guard.resume();
     for (let tick = 0; tick < 100; tick++) clock.advance(10);
     expect(guard.kills()).toBe(0);
-    expect(looks).toBeGreaterThan(5);
-    expect(looks).toBeLessThan(15);
-    guard.rest();
+    expect(samples).toBeGreaterThan(5);
+    expect(samples).toBeLessThan(15);
+    guard.pause();
     clock.advance(1000);
-    expect(looks).toBeLessThan(15);
+    expect(samples).toBeLessThan(15);
   });
 });

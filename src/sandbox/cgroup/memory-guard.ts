@@ -14,43 +14,43 @@ const PAUSE_MS = { min: 5, max: 100 };
 
 export interface MemoryGuard {
   /** Processes run from now on. */
-  watch(): void;
+  resume(): void;
   /** They stand still, or are gone. */
-  rest(): void;
+  pause(): void;
   /** How many processes it has killed so far. */
   kills(): number;
 }
 
-export type MemoryGuardMeans = {
+export type MemoryGuardOptions = {
   readonly clock: Clock;
   readonly limitBytes: number;
   readonly processIds: () => readonly number[];
   /** Told of everything that is seen on the way. */
-  readonly onLook: (memories: readonly ProcessMemory[]) => void;
+  readonly onSample: (memories: readonly ProcessMemory[]) => void;
 };
 
-export function createMemoryGuard({ clock, limitBytes, processIds, onLook }: MemoryGuardMeans): MemoryGuard {
+export function createMemoryGuard({ clock, limitBytes, processIds, onSample }: MemoryGuardOptions): MemoryGuard {
   let cancel: Cancel | undefined;
   let kills = 0;
-  const look = (): void => {
+  const sample = (): void => {
     const found = processIds().flatMap((pid) => {
       const memory = memoryOf(pid);
       return memory === undefined ? [] : [{ pid, memory }];
     });
     const memories = found.map(({ memory }) => memory);
-    onLook(memories);
+    onSample(memories);
     const left = limitBytes - heldBytes(memories);
     if (left < 0) {
       const largest = found.reduce((a, b) => (b.memory.own > a.memory.own ? b : a));
       if (kill(largest.pid)) kills += 1;
     }
-    cancel = clock.after(Math.min(PAUSE_MS.max, Math.max(PAUSE_MS.min, left / GROWTH_BYTES_PER_MS)), look);
+    cancel = clock.after(Math.min(PAUSE_MS.max, Math.max(PAUSE_MS.min, left / GROWTH_BYTES_PER_MS)), sample);
   };
   return {
-    watch() {
-      cancel ??= clock.after(PAUSE_MS.min, look);
+    resume() {
+      cancel ??= clock.after(PAUSE_MS.min, sample);
     },
-    rest() {
+    pause() {
       cancel?.();
       cancel = undefined;
     },

@@ -11,7 +11,7 @@ import { memoryOf } from '../process/process-tree.ts';
 import type { CgroupGroup, MemoryCounters } from './cgroup.ts';
 
 /** A rise of the group's own mark below this is not worth a look at every process. */
-const NOTABLE_RISE = 256 * 1024;
+const MIN_RISE_BYTES = 256 * 1024;
 const HUGE_PAGE = 2 * 1024 * 1024;
 const PAGE_SIZE = measurePageSize();
 
@@ -29,7 +29,7 @@ export function createMemoryMeter(
   limitBytes: number | undefined,
 ): MemoryMeter {
   let peak = 0;
-  let lookedAt = Number.NEGATIVE_INFINITY;
+  let peakAtLastSample = Number.NEGATIVE_INFINITY;
   const observe = (memories: readonly ProcessMemory[]): void => {
     peak = Math.max(peak, estimatePeak(memories, group.memoryCounters(), limitBytes));
   };
@@ -37,8 +37,8 @@ export function createMemoryMeter(
     observe,
     peakBytes() {
       const mark = group.peakMemory();
-      if (mark !== undefined && mark < lookedAt + NOTABLE_RISE) return peak;
-      lookedAt = mark ?? lookedAt;
+      if (mark !== undefined && mark < peakAtLastSample + MIN_RISE_BYTES) return peak;
+      peakAtLastSample = mark ?? peakAtLastSample;
       observe(processIds().flatMap((pid) => memoryOf(pid) ?? []));
       return peak;
     },

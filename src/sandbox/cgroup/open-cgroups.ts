@@ -1,6 +1,6 @@
 /**
  * The choice among the three kinds of hosts: cgroup v2 handed over to us, cgroup v1, neither. Groups lie below our own
- * group, in a folder named after this service, so that the next service can tell what a dead one has left.
+ * group, in a directory named after this service, so that the next service can tell what a dead one has left.
  */
 import type { Clock } from '../../clock.ts';
 import type { CgroupSupport } from '../host/sandbox-host.ts';

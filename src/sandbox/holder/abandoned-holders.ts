@@ -5,19 +5,19 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
-import { isMarkOfDead } from '../process/service-mark.ts';
+import { isServiceDead } from '../process/service-mark.ts';
 
 /** The variable by which bubblewrap and its children, but no process of a function, tell their service's mark. */
 export const MARK_VARIABLE = 'LAMELLA_SERVICE';
 
 /** Kills the bubblewraps of services that are gone. Takes some milliseconds. */
-export function endAbandonedHolders(bwrap: string): void {
+export function killAbandonedHolders(bwrap: string): void {
   const name = basename(bwrap);
   for (const entry of readdirSync('/proc')) {
     if (!/^\d+$/.test(entry) || read(entry, 'comm').trimEnd() !== name) continue;
     const variables = read(entry, 'environ').split('\0');
     const mark = variables.find((variable) => variable.startsWith(`${MARK_VARIABLE}=`))?.split('=')[1];
-    if (mark !== undefined && isMarkOfDead(mark)) killQuietly(Number(entry));
+    if (mark !== undefined && isServiceDead(mark)) killQuietly(Number(entry));
   }
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { SandboxTools } from '../host/sandbox-host.ts';
 import type { SandboxSpec } from '../sandbox.ts';
-import type { Entrance } from './launch-script.ts';
+import type { SandboxEntry } from './launch-script.ts';
 import { launchLimits, launchScript } from './launch-script.ts';
 
 const TOOLS = {
@@ -12,7 +12,7 @@ const TOOLS = {
   nice: '/nice',
   shellAddsVariables: false,
 } as SandboxTools;
-const ENTRANCE: Entrance = {
+const ENTRY: SandboxEntry = {
   holderProc: '/proc/7/fd/9',
   network: { kind: 'shared' },
   setUid: 5000,
@@ -20,8 +20,8 @@ const ENTRANCE: Entrance = {
 };
 
 describe('launchScript', () => {
-  const script = (argv: [string, ...string[]], environment = {}, entrance = ENTRANCE, tools = TOOLS): string =>
-    launchScript({ argv, environment }, entrance, tools, '/file');
+  const script = (argv: [string, ...string[]], environment = {}, entry = ENTRY, tools = TOOLS): string =>
+    launchScript({ argv, environment }, entry, tools, '/file');
   const outside = (text: string): string => text.slice(0, text.indexOf('\nfi\n'));
   const inside = (text: string): string => text.slice(text.indexOf('\nfi\n') + 4);
 
@@ -46,21 +46,25 @@ describe('launchScript', () => {
 
   it('takes the uid as root, and the user namespace otherwise', () => {
     expect(script(['/run'])).toContain("'--setuid=5000' '--setgid=5000'");
-    const ordinary = script(['/run'], {}, { ...ENTRANCE, setUid: undefined });
+    const ordinary = script(['/run'], {}, { ...ENTRY, setUid: undefined });
     expect(ordinary).toContain("'--user=/proc/7/fd/9/ns/user' '--preserve-credentials'");
     expect(ordinary).not.toContain('setuid');
   });
 
   it('enters a network of its own, and as an ordinary user the namespace above that owns it before the rest', () => {
     expect(script(['/run'])).not.toContain('ns/net');
-    expect(script(['/run'], {}, { ...ENTRANCE, network: { kind: 'own' } })).toContain("'--net=/proc/7/fd/9/ns/net'");
+    expect(script(['/run'], {}, { ...ENTRY, network: { kind: 'own' } })).toContain("'--net=/proc/7/fd/9/ns/net'");
     const entry = ['/n', '--user=/proc/7/fd/3', '--net=/proc/7/fd/4', '--'];
-    const above = script(['/run'], {}, { ...ENTRANCE, setUid: undefined, network: { kind: 'above', entry } });
+    const above = script(
+      ['/run'],
+      {},
+      { ...ENTRY, setUid: undefined, network: { kind: 'parent', enterCommand: entry } },
+    );
     expect(outside(above)).toContain(
       "exec '/n' '--user=/proc/7/fd/3' '--net=/proc/7/fd/4' '--' '/n' '--mount=/proc/self/fd/3' '--pid=/proc/self/fd/4' ",
     );
     expect(outside(above)).toContain(" 3<'/proc/7/fd/9/ns/mnt' 4<'/proc/7/fd/9/ns/pid' ");
-    // A folder of the host's /proc would be a way out for whoever opens it again.
+    // A directory of the host's /proc would be a way out for whoever opens it again.
     expect(outside(above)).not.toContain("<'/proc/7/fd/9' ");
     // What was open on the way is not the function's.
     expect(inside(above)).toContain("exec '/run' </dev/null 3<&- 4<&- 5<&- 6<&- 7<&- 8<&- 9<&-\n");
@@ -76,13 +80,13 @@ describe('launchScript', () => {
 
   it('takes away the variables that bash adds', () => {
     const bash = { ...TOOLS, shellAddsVariables: true };
-    expect(inside(script(['/run'], { A: '1' }, ENTRANCE, bash))).toContain(
+    expect(inside(script(['/run'], { A: '1' }, ENTRY, bash))).toContain(
       "export A='1'\nexec '/e' '-u' '_' '-u' 'SHLVL' '/run'",
     );
   });
 
   it('sets no limit on processes where the kernel would count the user’s own too', () => {
-    const unlimited = { ...ENTRANCE, limits: { openFiles: 10, processes: undefined } };
+    const unlimited = { ...ENTRY, limits: { openFiles: 10, processes: undefined } };
     expect(script(['/run'], {}, unlimited)).not.toContain('ulimit -u');
     expect(script(['/run'])).toContain('ulimit -u 20');
   });
@@ -91,7 +95,7 @@ describe('launchScript', () => {
     const spec = { limits: { openFiles: 10, processes: 20, coreBytes: 1024 } } as SandboxSpec;
     const cores = (collectsCores: boolean) => {
       const limits = launchLimits(spec, { countsProcessesApart: true, collectsCores });
-      return /ulimit -c \d+/.exec(script(['/run'], {}, { ...ENTRANCE, limits }))?.[0];
+      return /ulimit -c \d+/.exec(script(['/run'], {}, { ...ENTRY, limits }))?.[0];
     };
     expect([cores(true), cores(false)]).toEqual(['ulimit -c 0', 'ulimit -c 2']);
   });

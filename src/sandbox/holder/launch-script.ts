@@ -3,7 +3,7 @@
  *
  * The chain is sh -> nsenter -> (fork) -> setsid -> sh -> program. Each link is there for a reason:
  * - nsenter enters the sandbox and, as the parent, ends as its child ended: by the same code or the same signal.
- *   It opens the namespaces through the service's own descriptor of the holder's /proc folder, which means that
+ *   It opens the namespaces through the service's own descriptor of the holder's /proc directory, which means that
  *   process for ever; a bare pid could by then belong to somebody else.
  * - setsid makes the program lead a group of its own, so that `kill 0` in a function does not reach nsenter.
  * - The second shell sets the function's variables, once we are inside: set earlier, an LD_PRELOAD of the function
@@ -16,16 +16,16 @@ import type { ProcessLimits, ProcessSpec, SandboxSpec } from '../sandbox.ts';
 
 /**
  * Whose network: the host's, the holder's own, or the holder's own that belongs to a user namespace above the holder's
- * and has to be entered first, by the command `entry`.
+ * and has to be entered first, by the command `enterCommand`.
  */
-export type NetworkEntrance =
+export type NetworkEntry =
   | { readonly kind: 'shared' | 'own' }
-  | { readonly kind: 'above'; readonly entry: readonly string[] };
+  | { readonly kind: 'parent'; readonly enterCommand: readonly string[] };
 
-export type Entrance = {
-  /** The holder's folder in /proc, by a path that cannot come to mean another process. */
+export type SandboxEntry = {
+  /** The holder's directory in /proc, by a path that cannot come to mean another process. */
   readonly holderProc: string;
-  readonly network: NetworkEntrance;
+  readonly network: NetworkEntry;
   /** The uid and gid to take inside; undefined to keep those of a user namespace. */
   readonly setUid: number | undefined;
   readonly limits: Omit<ProcessLimits, 'processes'> & { readonly processes: number | undefined };
@@ -35,13 +35,13 @@ export type Entrance = {
 export const OUTSIDE = 'outside';
 
 /** The holder's namespaces, by nsenter's option and the name in /proc. */
-const SPACES = { mount: 'mnt', pid: 'pid', ipc: 'ipc', uts: 'uts', cgroup: 'cgroup' };
+const NAMESPACES = { mount: 'mnt', pid: 'pid', ipc: 'ipc', uts: 'uts', cgroup: 'cgroup' };
 
 /**
  * What of the holder is open on the way through a namespace above, from descriptor 3 on. Each for itself, never the
- * holder's folder: from a folder of the host's /proc, another process of the sandbox would find the way to the host.
+ * holder's directory: from a directory of the host's /proc, another process of the sandbox would find the way to the host.
  */
-const ON_THE_WAY = [...Object.values(SPACES), 'user'].map((name) => `ns/${name}`).concat('cwd');
+const PARENT_ENTRIES = [...Object.values(NAMESPACES), 'user'].map((name) => `ns/${name}`).concat('cwd');
 const FIRST_FD = 3;
 
 /** Variables that shells keep for themselves, refuse to set or set anew. */
@@ -52,7 +52,7 @@ const SHELLS_OWN =
 export function launchLimits(
   { limits }: SandboxSpec,
   host: Pick<SandboxHost, 'countsProcessesApart' | 'collectsCores'>,
-): Entrance['limits'] {
+): SandboxEntry['limits'] {
   return {
     ...limits,
     processes: host.countsProcessesApart ? limits.processes : undefined,
@@ -62,27 +62,31 @@ export function launchLimits(
 }
 
 /** The script, for a file of the name `file`. A POSIX shell sources it with `OUTSIDE` set. */
-export function launchScript(process: ProcessSpec, entrance: Entrance, tools: SandboxTools, file: string): string {
-  const { network } = entrance;
-  const closing = ON_THE_WAY.map((_, index) => ` ${FIRST_FD + index}<&-`).join('');
-  const inside = become(process, tools, network.kind === 'above' ? closing : '');
-  return [`if [ "$${OUTSIDE}" ]; then`, ...enter(entrance, tools, file), 'fi', ...inside, ''].join('\n');
+export function launchScript(process: ProcessSpec, entry: SandboxEntry, tools: SandboxTools, file: string): string {
+  const { network } = entry;
+  const closing = PARENT_ENTRIES.map((_, index) => ` ${FIRST_FD + index}<&-`).join('');
+  const inside = programLines(process, tools, network.kind === 'parent' ? closing : '');
+  return [`if [ "$${OUTSIDE}" ]; then`, ...enterLines(entry, tools, file), 'fi', ...inside, ''].join('\n');
 }
 
-function enter({ holderProc, network, setUid, limits }: Entrance, tools: SandboxTools, file: string): string[] {
+function enterLines(
+  { holderProc, network, setUid, limits }: SandboxEntry,
+  tools: SandboxTools,
+  file: string,
+): string[] {
   // In the namespace above, the service's descriptors cannot be opened any more; one that is open already can be used.
-  const isAbove = network.kind === 'above';
+  const isParent = network.kind === 'parent';
   const at = (name: string): string =>
-    isAbove ? `/proc/self/fd/${FIRST_FD + ON_THE_WAY.indexOf(name)}` : `${holderProc}/${name}`;
-  const redirections = isAbove
-    ? ON_THE_WAY.map((name, index) => ` ${FIRST_FD + index}<${quote(`${holderProc}/${name}`)}`).join('')
+    isParent ? `/proc/self/fd/${FIRST_FD + PARENT_ENTRIES.indexOf(name)}` : `${holderProc}/${name}`;
+  const redirections = isParent
+    ? PARENT_ENTRIES.map((name, index) => ` ${FIRST_FD + index}<${quote(`${holderProc}/${name}`)}`).join('')
     : '';
-  const ownSpaces = network.kind === 'own' ? { net: 'net', ...SPACES } : SPACES;
+  const namespaces = network.kind === 'own' ? { net: 'net', ...NAMESPACES } : NAMESPACES;
   const { openFiles, processes, lockedBytes, coreBytes = 0 } = limits;
   const command = [
-    ...(network.kind === 'above' ? network.entry : []),
+    ...(network.kind === 'parent' ? network.enterCommand : []),
     tools.nsenter,
-    ...Object.entries(ownSpaces).map(([option, name]) => `--${option}=${at(`ns/${name}`)}`),
+    ...Object.entries(namespaces).map(([option, name]) => `--${option}=${at(`ns/${name}`)}`),
     `--wd=${at('cwd')}`,
     ...(setUid === undefined
       ? [`--user=${at('ns/user')}`, '--preserve-credentials']
@@ -101,11 +105,11 @@ function enter({ holderProc, network, setUid, limits }: Entrance, tools: Sandbox
 }
 
 /** `redirection` is one more for the program itself. */
-function become({ argv, environment }: ProcessSpec, tools: SandboxTools, redirection: string): string[] {
+function programLines({ argv, environment }: ProcessSpec, tools: SandboxTools, redirection: string): string[] {
   const variables = Object.entries(environment);
-  const awkward = variables.filter(([name]) => !isPlain(name));
+  const unexportable = variables.filter(([name]) => !isPlain(name));
   // What bash adds to the environment of every program, only env can take away again.
-  const needsEnv = awkward.length > 0 || tools.shellAddsVariables;
+  const needsEnv = unexportable.length > 0 || tools.shellAddsVariables;
   // A loader's variables would otherwise work on env already.
   const forEnv = ([name]: [string, string]): boolean => needsEnv && (!isPlain(name) || name.startsWith('LD_'));
   const exported = variables.filter((variable) => !forEnv(variable));

@@ -9,13 +9,13 @@ import { rmSync, writeFileSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import type { Clock } from '../../clock.ts';
 import type { SandboxHost } from '../host/sandbox-host.ts';
-import { closing } from '../process/inherited-descriptors.ts';
+import { withDescriptorsClosed } from '../process/inherited-descriptors.ts';
 import type { OutputPipes } from '../process/output-pipes.ts';
 import { childrenOf } from '../process/process-tree.ts';
 import type { Child } from '../process/spawn.ts';
 import { startChild } from '../process/spawn.ts';
 import type { ProcessExit, ProcessSpec, SandboxProcess } from '../sandbox.ts';
-import type { Entrance } from './launch-script.ts';
+import type { SandboxEntry } from './launch-script.ts';
 import { launchScript, OUTSIDE } from './launch-script.ts';
 
 /** Joins the groups named by its arguments, waits for a line or for our end, then sources the file named by $0. */
@@ -25,13 +25,13 @@ const WAIT = `for group; do echo 0 >"$group" || exit 125; done; read -r go && ${
  * nsenter stands still while its child does, and would stand there for ever, with the whole sandbox undead behind it,
  * if we were killed just then.
  */
-const ON_OUR_DEATH = ['--pdeathsig', 'KILL'];
+const DIE_WITH_SERVICE = ['--pdeathsig', 'KILL'];
 
 /** How soon to look again for a process that nsenter is about to fork. */
 const FORK_POLL_MS = 1;
 
 /** How long nsenter may take for it; it is a matter of microseconds. */
-const FOLLOW_LIMIT_MS = 200;
+const REAP_TIMEOUT_MS = 200;
 
 type Phase =
   | { readonly kind: 'waiting' }
@@ -39,7 +39,7 @@ type Phase =
   | { readonly kind: 'launched' }
   | { readonly kind: 'ended' };
 
-export type LauncherMeans = {
+export type LauncherOptions = {
   readonly host: SandboxHost;
   readonly pipes: OutputPipes;
   readonly clock: Clock;
@@ -53,16 +53,19 @@ export class Launcher implements SandboxProcess {
   readonly output: Readable;
   readonly exited: Promise<ProcessExit>;
   readonly #child: Child;
-  readonly #means: LauncherMeans;
+  readonly #options: LauncherOptions;
   #phase: Phase = { kind: 'waiting' };
 
-  constructor(means: LauncherMeans) {
-    const { host, pipes, scriptFile, joinFiles } = means;
+  constructor(options: LauncherOptions) {
+    const { host, pipes, scriptFile, joinFiles } = options;
     const { tools, inheritedDescriptors } = host;
     const pipe = pipes.take();
     try {
-      const shell = [...ON_OUR_DEATH, '--no-new-privs', tools.sh, '-c', WAIT, scriptFile, ...joinFiles];
-      const { file, args } = closing(inheritedDescriptors, tools.bash, { file: tools.setpriv, args: shell });
+      const shell = [...DIE_WITH_SERVICE, '--no-new-privs', tools.sh, '-c', WAIT, scriptFile, ...joinFiles];
+      const { file, args } = withDescriptorsClosed(inheritedDescriptors, tools.bash, {
+        file: tools.setpriv,
+        args: shell,
+      });
       this.#child = startChild(file, args, ['pipe', pipe.writeFd, pipe.writeFd]);
     } catch (failure) {
       pipe.output.destroy();
@@ -70,7 +73,7 @@ export class Launcher implements SandboxProcess {
     } finally {
       pipe.giveUpWriting();
     }
-    this.#means = means;
+    this.#options = options;
     this.output = pipe.output;
     this.exited = this.#child.exited.then((exit) => this.#ended(exit));
   }
@@ -85,9 +88,9 @@ export class Launcher implements SandboxProcess {
   }
 
   /** Lets it become a process. Once only. */
-  launch(process: ProcessSpec, entrance: Entrance): void {
-    const { host, scriptFile } = this.#means;
-    writeFileSync(scriptFile, launchScript(process, entrance, host.tools, scriptFile), { mode: 0o600 });
+  launch(process: ProcessSpec, entry: SandboxEntry): void {
+    const { host, scriptFile } = this.#options;
+    writeFileSync(scriptFile, launchScript(process, entry, host.tools, scriptFile), { mode: 0o600 });
     this.#phase = { kind: 'launched' };
     this.#child.pipes[0]?.end('\n');
   }
@@ -101,7 +104,7 @@ export class Launcher implements SandboxProcess {
     const [process] = childrenOf(this.pid);
     if (process === undefined) {
       // Between our word and nsenter's fork. To signal nsenter now could leave its child behind, unwatched.
-      this.#means.clock.after(FORK_POLL_MS, () => this.signal(signal));
+      this.#options.clock.after(FORK_POLL_MS, () => this.signal(signal));
       return;
     }
     // Not leading its group yet if setsid has not run; then it is alone.
@@ -119,9 +122,9 @@ export class Launcher implements SandboxProcess {
    * For when the kernel is taking the child along with its namespace: nsenter sees to its end, if need be woken up.
    * Were nsenter killed instead, its dead child would wait for the host's init, which may be slow or not care.
    */
-  follow(): void {
+  reap(): void {
     this.#child.signal('SIGCONT');
-    this.#means.clock.after(FOLLOW_LIMIT_MS, () => this.#child.signal('SIGKILL'));
+    this.#options.clock.after(REAP_TIMEOUT_MS, () => this.#child.signal('SIGKILL'));
   }
 
   /** Ends it, unused, and what it held. */
@@ -132,7 +135,7 @@ export class Launcher implements SandboxProcess {
   }
 
   #ended(exit: ProcessExit): ProcessExit {
-    if (this.#phase.kind === 'launched') rmSync(this.#means.scriptFile, { force: true });
+    if (this.#phase.kind === 'launched') rmSync(this.#options.scriptFile, { force: true });
     this.#phase = { kind: 'ended' };
     return exit;
   }

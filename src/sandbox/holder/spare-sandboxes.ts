@@ -1,7 +1,7 @@
 /**
- * Seats: what a sandbox is made of, prepared ahead of need and not yet anybody's: a cgroup, a bubblewrap that waits
+ * SpareSandboxes: what a sandbox is made of, prepared ahead of need and not yet anybody's: a cgroup, a bubblewrap that waits
  * for its arguments and a launcher that has joined the group. Preparing takes longer than all that is left to do at a
- * cold start, and a network of its own longer still. A seat is used once; which function sits on it decides everything that matters.
+ * cold start, and a network of its own longer still. A spare is used once; which function sits on it decides everything that matters.
  */
 import type { Clock } from '../../clock.ts';
 import type { Log } from '../../log.ts';
@@ -11,68 +11,69 @@ import type { Network } from '../network/network.ts';
 import { openNetwork } from '../network/network.ts';
 import type { OutputPipes } from '../process/output-pipes.ts';
 import type { Volumes } from '../volumes/volumes.ts';
-import { Holder } from './holder.ts';
 import { Launcher } from './launcher.ts';
+import { NamespaceHolder } from './namespace-holder.ts';
 
 /** Spare seats kept while nothing happens. */
-const SPARE_SEATS = 2;
-/** A cold start is under way when a seat is taken: leave it the processor. */
+const SPARE_COUNT = 2;
+/** A cold start is under way when a spare is taken: leave it the processor. */
 const REFILL_DELAY_MS = 60;
 
-export type Seat = {
+export type SpareSandbox = {
   readonly group: CgroupGroup;
-  readonly holder: Holder;
+  readonly holder: NamespaceHolder;
   readonly launcher: Launcher;
   /** Undefined where sandboxes share the host's. */
   readonly network: Network | undefined;
 };
 
 /** Makes the parts of seats, for those who need one more of them. */
-export type SeatMaker = {
-  readonly makeHolder: (network: Network | undefined) => Holder;
-  readonly makeLauncher: (group: CgroupGroup) => Launcher;
+export type PartFactory = {
+  readonly createHolder: (network: Network | undefined) => NamespaceHolder;
+  readonly createLauncher: (group: CgroupGroup) => Launcher;
 };
 
-export interface Seats extends SeatMaker {
-  /** A spare seat, or one made now; only once volumes are ready. */
-  take(): Promise<Seat>;
+export interface SpareSandboxes extends PartFactory {
+  /** A spare spare, or one made now; only once volumes are ready. */
+  take(): Promise<SpareSandbox>;
   close(): Promise<void>;
 }
 
-export type SeatMeans = {
+export type SpareSandboxesOptions = {
   readonly host: SandboxHost;
   readonly cgroups: Cgroups;
   readonly pipes: OutputPipes;
   readonly clock: Clock;
   readonly log: Log;
   /** What bubblewrap is started by, once that can be done; see `Volumes`. */
-  readonly volumes: Pick<Volumes, 'ready' | 'entry'>;
+  readonly volumes: Pick<Volumes, 'ready' | 'enterCommand'>;
   /** For the launchers' scripts. */
-  readonly scriptFolder: string;
-  /** Every seat has a network of its own, in which this port is listened on. */
+  readonly scriptDirectory: string;
+  /** Every spare has a network of its own, in which this port is listened on. */
   readonly isolatedPort: number | undefined;
 };
 
-export function createSeats(means: SeatMeans): Seats {
-  const { host, cgroups, pipes, clock, log, volumes, scriptFolder, isolatedPort } = means;
-  const spare: Promise<Seat>[] = [];
+export function createSpareSandboxes(options: SpareSandboxesOptions): SpareSandboxes {
+  const { host, cgroups, pipes, clock, log, volumes, scriptDirectory, isolatedPort } = options;
+  const spares: Promise<SpareSandbox>[] = [];
   const removals = new Set<Promise<void>>();
   let launchers = 0;
   let cancelRefill: (() => void) | undefined;
   let isClosed = false;
 
-  const maker: SeatMaker = {
-    makeHolder: (network) => new Holder(host, [...volumes.entry, ...(network?.entry ?? [])], clock),
-    makeLauncher: ({ joinFiles }) =>
-      new Launcher({ host, pipes, clock, joinFiles, scriptFile: `${scriptFolder}/${launchers++}` }),
+  const parts: PartFactory = {
+    createHolder: (network) =>
+      new NamespaceHolder(host, [...volumes.enterCommand, ...(network?.enterCommand ?? [])], clock),
+    createLauncher: ({ joinFiles }) =>
+      new Launcher({ host, pipes, clock, joinFiles, scriptFile: `${scriptDirectory}/${launchers++}` }),
   };
-  const makeSeat = async (): Promise<Seat> => {
+  const createSpare = async (): Promise<SpareSandbox> => {
     const network = isolatedPort === undefined ? undefined : await openNetwork(host, isolatedPort);
-    let holder: Holder | undefined;
+    let holder: NamespaceHolder | undefined;
     try {
       const group = cgroups.createGroup();
-      holder = maker.makeHolder(network);
-      return { group, holder, launcher: maker.makeLauncher(group), network };
+      holder = parts.createHolder(network);
+      return { group, holder, launcher: parts.createLauncher(group), network };
     } catch (failure) {
       holder?.kill();
       await network?.close();
@@ -81,15 +82,15 @@ export function createSeats(means: SeatMeans): Seats {
   };
   const refill = (): void => {
     cancelRefill = undefined;
-    if (isClosed || spare.length >= SPARE_SEATS) return;
-    const seat = makeSeat();
-    spare.push(seat);
-    seat.then(
+    if (isClosed || spares.length >= SPARE_COUNT) return;
+    const spare = createSpare();
+    spares.push(spare);
+    spare.then(
       () => scheduleRefill(1), // one at a time, so that the event loop gets its turn
       (failure) => {
         log.warn({ err: failure }, 'no spare sandbox can be prepared');
-        const index = spare.indexOf(seat);
-        if (index >= 0) spare.splice(index, 1);
+        const index = spares.indexOf(spare);
+        if (index >= 0) spares.splice(index, 1);
       },
     );
   };
@@ -97,35 +98,35 @@ export function createSeats(means: SeatMeans): Seats {
     cancelRefill?.();
     cancelRefill = clock.after(delayMs, refill);
   };
-  const remove = (seat: Seat): void => {
-    const removal = removeSeat(seat).finally(() => removals.delete(removal));
+  const remove = (spare: SpareSandbox): void => {
+    const removal = closeSpare(spare).finally(() => removals.delete(removal));
     removals.add(removal);
   };
   void volumes.ready.then(() => scheduleRefill(0));
 
   return {
-    ...maker,
+    ...parts,
     async take() {
       scheduleRefill(REFILL_DELAY_MS);
-      for (let next = spare.shift(); next !== undefined; next = spare.shift()) {
-        const seat = await next.catch(() => undefined);
-        if (seat === undefined) break; // What kept it from being made is told to the one who asks.
-        if (seat.holder.isAlive && seat.launcher.isAlive) return seat;
-        remove(seat);
+      for (let next = spares.shift(); next !== undefined; next = spares.shift()) {
+        const spare = await next.catch(() => undefined);
+        if (spare === undefined) break; // What kept it from being made is told to the one who asks.
+        if (spare.holder.isAlive && spare.launcher.isAlive) return spare;
+        remove(spare);
       }
-      return makeSeat();
+      return createSpare();
     },
     async close() {
       isClosed = true;
       cancelRefill?.();
-      await Promise.all(spare.splice(0).map((seat) => seat.then(remove, () => {})));
+      await Promise.all(spares.splice(0).map((spare) => spare.then(remove, () => {})));
       await Promise.all(removals);
     },
   };
 }
 
-async function removeSeat({ group, holder, launcher, network }: Seat): Promise<void> {
+async function closeSpare({ group, holder, launcher, network }: SpareSandbox): Promise<void> {
   holder.kill();
-  await Promise.all([holder.gone(), launcher.discard(), network?.close()]);
+  await Promise.all([holder.exited, launcher.discard(), network?.close()]);
   await group.remove();
 }

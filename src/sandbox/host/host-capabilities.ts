@@ -60,7 +60,7 @@ export async function probeHost({
       inheritedDescriptors: inheritedDescriptors(),
       identity: chooseIdentity(isRoot),
       cgroups,
-      volumes: { kind: 'folders', reason: 'trial' },
+      volumes: { kind: 'directories', reason: 'trial' },
       countsProcessesApart: isRoot || kernelAtLeast(release(), 5, 14),
       collectsCores: collectsCores(),
     };
@@ -102,17 +102,17 @@ export function requireIsolatedNetwork(capabilities: HostCapabilities): void {
 
 /** Mounts a small volume to see whether that can be done here. */
 async function detectVolumes(tools: SandboxTools, isRoot: boolean): Promise<VolumeSupport> {
-  const folders = (reason: string): VolumeSupport => ({ kind: 'folders', reason });
-  if (!isRoot) return folders('only root may mount file systems');
+  const directories = (reason: string): VolumeSupport => ({ kind: 'directories', reason });
+  if (!isRoot) return directories('only root may mount file systems');
   const found = Object.entries(VOLUME_TOOLS).map(([name, program]) => ({ name, program, path: findTool(program) }));
   const missing = found.filter(({ path }) => path === undefined).map(({ program }) => program);
-  if (missing.length > 0) return folders(`${missing.join(', ')} not found (packages e2fsprogs, mount, util-linux)`);
+  if (missing.length > 0) return directories(`${missing.join(', ')} not found (packages e2fsprogs, mount, util-linux)`);
   const volumeTools = Object.fromEntries(found.map(({ name, path }) => [name, path])) as VolumeTools;
-  const folder = mkdtempSync(join(tmpdir(), 'lamella-volume-'));
+  const directory = mkdtempSync(join(tmpdir(), 'lamella-volume-'));
   try {
-    const failure = await tryLoopVolume({ ...tools, ...volumeTools }, folder);
-    return failure === undefined ? { kind: 'loop', tools: volumeTools } : folders(failure);
+    const failure = await tryLoopVolume({ ...tools, ...volumeTools }, directory);
+    return failure === undefined ? { kind: 'loop', tools: volumeTools } : directories(failure);
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    rmSync(directory, { recursive: true, force: true });
   }
 }

@@ -1,6 +1,6 @@
 /** What was found out about a host, as checks that `lamella doctor` prints: what there is, and what mends what is missing. */
 import { runTool } from '../process/spawn.ts';
-import { installCommand, TOOL_FOLDERS, TOOL_PACKAGES } from './host-tools.ts';
+import { installCommand, TOOL_DIRECTORIES, TOOL_PACKAGES } from './host-tools.ts';
 import type { NetworkTrial } from './host-trial.ts';
 import type { KernelSettings } from './kernel-settings.ts';
 import { isReadable } from './kernel-settings.ts';
@@ -35,7 +35,7 @@ export function checkTools(tools: Partial<SandboxTools>): HostCheck[] {
       name: owner,
       ok: missing.length === 0,
       isRequired: true,
-      detail: missing.length === 0 ? 'installed' : `${missing.join(', ')} not found in ${TOOL_FOLDERS.join(', ')}`,
+      detail: missing.length === 0 ? 'installed' : `${missing.join(', ')} not found in ${TOOL_DIRECTORIES.join(', ')}`,
       remedy: missing.length === 0 ? undefined : installCommand(owner),
     };
   });
@@ -60,18 +60,18 @@ export async function checkVersion(bwrap: string | undefined): Promise<HostCheck
 
 export function checkSettings(settings: KernelSettings, isRoot: boolean): HostCheck[] {
   const switches = [
-    { value: settings.maxUserNamespaces, key: 'user.max_user_namespaces', mend: '15000' },
-    { value: settings.unprivilegedUserNamespaces, key: 'kernel.unprivileged_userns_clone', mend: '1' },
+    { value: settings.maxUserNamespaces, key: 'user.max_user_namespaces', fix: '15000' },
+    { value: settings.unprivilegedUserNamespaces, key: 'kernel.unprivileged_userns_clone', fix: '1' },
   ];
   // Root makes its namespaces without a user namespace.
   return switches
     .filter(({ value }) => value === 0)
-    .map(({ key, mend }) => ({
+    .map(({ key, fix }) => ({
       name: 'user namespaces',
       ok: isRoot,
       isRequired: true,
       detail: `${key} is 0${isRoot ? ', which does not matter to root' : ''}`,
-      remedy: isRoot ? undefined : `sudo sysctl -w ${key}=${mend} (and the same in /etc/sysctl.d/ to keep it)`,
+      remedy: isRoot ? undefined : `sudo sysctl -w ${key}=${fix} (and the same in /etc/sysctl.d/ to keep it)`,
     }));
 }
 
@@ -112,9 +112,9 @@ export function checkCgroups(cgroups: CgroupSupport): HostCheck[] {
     const detail = `no control groups: ${cgroups.reason}; memory is limited by looking at the processes several times a second (polling), CPU is not`;
     return [{ name: 'memory and CPU limits', ok: false, isRequired: false, detail, remedy }];
   }
-  const folder = cgroups.kind === 'v2' ? cgroups.folder : cgroups.memory;
+  const directory = cgroups.kind === 'v2' ? cgroups.directory : cgroups.memory;
   const hasCpu = cgroups.kind === 'v2' ? cgroups.controllers.includes('cpu') : cgroups.cpu !== undefined;
-  const detail = `cgroup ${cgroups.kind} at ${folder}${hasCpu ? '' : ', without a CPU controller'}`;
+  const detail = `cgroup ${cgroups.kind} at ${directory}${hasCpu ? '' : ', without a CPU controller'}`;
   return [
     { name: 'memory and CPU limits', ok: hasCpu, isRequired: false, detail, remedy: hasCpu ? undefined : remedy },
   ];
@@ -140,16 +140,16 @@ export function checkProcessLimit(isApart: boolean): HostCheck {
 }
 
 /**
- * Why a trial failed and what mends it, from bubblewrap's or nsenter's words and the kernel's settings. `namespace` is
+ * Why a trial failed and what mends it, from bubblewrap's or nsenter's output and the kernel's settings. `namespace` is
  * the option by which bubblewrap makes the one that was tried. Pure.
  */
 export function explainFailure(
-  words: string,
+  output: string,
   settings: KernelSettings,
   isRoot: boolean,
   namespace: '--unshare-pid' | '--unshare-net' = '--unshare-pid',
 ): string {
-  if (/max_\S*_namespaces|No space left on device/.test(words)) {
+  if (/max_\S*_namespaces|No space left on device/.test(output)) {
     return (
       "The kernel's limit on namespaces is reached, or is 0. Raise it: " +
       '`sudo sysctl -w user.max_net_namespaces=15000 user.max_user_namespaces=15000` ' +
@@ -163,14 +163,14 @@ export function explainFailure(
       'or give bubblewrap an AppArmor profile with `userns,`, or start the service as root.'
     );
   }
-  if (settings.seccomp === 2 || /Operation not permitted|No permissions/.test(words)) {
+  if (settings.seccomp === 2 || /Operation not permitted|No permissions/.test(output)) {
     return (
       'Something keeps this process from making namespaces; in a container that is its seccomp profile or missing ' +
       'rights. Start the container with `--privileged`, or with `--cap-add SYS_ADMIN --security-opt ' +
       'seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined`.'
     );
   }
-  if (/proc on/.test(words)) {
+  if (/proc on/.test(output)) {
     return 'The container hides parts of /proc. Start it with `--security-opt systempaths=unconfined`.';
   }
   return `Look at what bubblewrap says; \`bwrap --ro-bind / / ${namespace} true\` should work here and does not.`;

@@ -6,7 +6,7 @@ import type { SandboxTools, VolumeTools } from './sandbox-host.ts';
 
 type ToolName = Exclude<keyof SandboxTools, 'shellAddsVariables'>;
 
-export const TOOL_FOLDERS = ['/usr/bin', '/bin', '/usr/sbin', '/sbin', '/usr/local/bin'];
+export const TOOL_DIRECTORIES = ['/usr/bin', '/bin', '/usr/sbin', '/sbin', '/usr/local/bin'];
 const PACKAGES = { bwrap: 'bubblewrap', util: 'util-linux', core: 'coreutils' };
 export const TOOL_PACKAGES: Readonly<Record<ToolName, string>> = {
   bwrap: PACKAGES.bwrap,
@@ -47,7 +47,7 @@ export function findTools(): Partial<SandboxTools> {
 }
 
 export function findTool(name: string): string | undefined {
-  return TOOL_FOLDERS.map((folder) => join(folder, name)).find(isExecutable);
+  return TOOL_DIRECTORIES.map((directory) => join(directory, name)).find(isExecutable);
 }
 
 export function isComplete(tools: Partial<SandboxTools>): tools is SandboxTools {
@@ -73,6 +73,6 @@ export function installCommand(name: string): string {
     ['pacman', 'sudo pacman -S --noconfirm'],
     ['apk', 'sudo apk add'],
   ];
-  const found = managers.find(([tool]) => TOOL_FOLDERS.some((folder) => isExecutable(join(folder, tool))));
+  const found = managers.find(([tool]) => TOOL_DIRECTORIES.some((directory) => isExecutable(join(directory, tool))));
   return found === undefined ? `Install the package ${name}.` : `${found[1]} ${name}`;
 }

@@ -29,13 +29,13 @@ export async function tryHost(
   isolatedPort?: number,
   tryMore: (sandbox: Sandbox) => Promise<void> = async () => {},
 ): Promise<string | undefined> {
-  const folder = mkdtempSync(join(tmpdir(), 'lamella-trial-'));
+  const directory = mkdtempSync(join(tmpdir(), 'lamella-trial-'));
   const sandboxes = startSandboxes({
     // The groups are looked at by themselves; here they would only hide what is wrong with the rest.
     host: { ...host, cgroups: { kind: 'none', reason: 'trial' } },
     clock: systemClock,
     log: silentLog,
-    runDirectory: join(folder, 'run'),
+    runDirectory: join(directory, 'run'),
     isolatedPort,
   });
   try {
@@ -55,15 +55,15 @@ export async function tryHost(
     await tryMore(sandbox);
     return undefined;
   } catch (failure) {
-    return wordsOf(failure);
+    return rootCauseOf(failure);
   } finally {
     await sandboxes.close();
-    rmSync(folder, { recursive: true, force: true });
+    rmSync(directory, { recursive: true, force: true });
   }
 }
 
 /** What went wrong in the words of who noticed it. */
-function wordsOf(failure: unknown): string {
+function rootCauseOf(failure: unknown): string {
   if (!(failure instanceof Error)) return String(failure);
-  return failure.cause === undefined ? failure.message : wordsOf(failure.cause);
+  return failure.cause === undefined ? failure.message : rootCauseOf(failure.cause);
 }

@@ -1,6 +1,6 @@
 /**
  * What a machine offers for sandboxes, as data: tools, identities for functions and cgroups. `host-capabilities.ts`
- * finds it out once; everything else in this folder is told.
+ * finds it out once; everything else in this directory is told.
  */
 
 /** Absolute paths of the programs that build a sandbox and start processes in it. */
@@ -11,7 +11,7 @@ export type SandboxTools = {
   readonly mkfifo: string;
   /** A shell that can close descriptors above 9, which dash cannot. */
   readonly bash: string;
-  /** These also run inside, so they lie in a folder that a sandbox shows. */
+  /** These also run inside, so they lie in a directory that a sandbox shows. */
   readonly sh: string;
   /** Whether that shell gives programs variables of its own making (`_`, `SHLVL`), as bash does. */
   readonly shellAddsVariables: boolean;
@@ -36,7 +36,7 @@ export type VolumeTools = {
 /** How much a sandbox may write: what its volume holds, or what the disk does. */
 export type VolumeSupport =
   | { readonly kind: 'loop'; readonly tools: VolumeTools }
-  | { readonly kind: 'folders'; readonly reason: string };
+  | { readonly kind: 'directories'; readonly reason: string };
 
 /**
  * Who a function is. As root each sandbox has a host uid (and gid of the same number) of its own, `firstUid` + slot;
@@ -46,9 +46,9 @@ export type SandboxIdentity =
   | { readonly kind: 'own-uids'; readonly firstUid: number; readonly count: number }
   | { readonly kind: 'user-namespace'; readonly uid: number };
 
-/** Where memory and CPU can be controlled. Folders are those in which this service may make groups. */
+/** Where memory and CPU can be controlled. Directories are those in which this service may make groups. */
 export type CgroupSupport =
-  | { readonly kind: 'v2'; readonly folder: string; readonly controllers: readonly string[] }
+  | { readonly kind: 'v2'; readonly directory: string; readonly controllers: readonly string[] }
   | {
       readonly kind: 'v1';
       readonly memory: string;

@@ -5,14 +5,14 @@
  */
 import type { Server, Socket } from 'node:net';
 import type { SandboxHost } from '../host/sandbox-host.ts';
-import { closing } from '../process/inherited-descriptors.ts';
-import type { TalkingChild } from '../process/spawn.ts';
-import { readAll, startTalkingChild } from '../process/spawn.ts';
+import { withDescriptorsClosed } from '../process/inherited-descriptors.ts';
+import type { IpcChild } from '../process/spawn.ts';
+import { readAll, startIpcChild } from '../process/spawn.ts';
 
 /** What to open on 127.0.0.1: a socket that listens at a port, or one that is connected to it. */
 export type SocketRequest = { readonly listen: number } | { readonly connect: number };
 
-type Answer = { readonly call: number; readonly pid: number; readonly problem?: string };
+type Reply = { readonly call: number; readonly pid: number; readonly error?: string };
 
 type Waiting = {
   readonly resolve: (opened: { pid: number; socket: Server | Socket }) => void;
@@ -24,15 +24,15 @@ const SCRIPT = `
 const { createServer, Socket } = require('node:net');
 process.once('disconnect', () => process.exit());
 process.on('message', ({ call, listen, connect }) => {
-  const answer = (socket, problem) => process.send({ call, pid: process.pid, problem }, socket);
-  const fail = (failure) => answer(undefined, failure.message);
+  const reply = (socket, error) => process.send({ call, pid: process.pid, error }, socket);
+  const fail = (failure) => reply(undefined, failure.message);
   try {
     if (listen === undefined) {
       const socket = new Socket().pause().once('error', fail);
-      socket.connect(connect, '127.0.0.1', () => answer(socket));
+      socket.connect(connect, '127.0.0.1', () => reply(socket));
     } else {
       const server = createServer().once('error', fail);
-      server.listen({ host: '127.0.0.1', port: listen, backlog: 511 }, () => answer(server));
+      server.listen({ host: '127.0.0.1', port: listen, backlog: 511 }, () => reply(server));
     }
   } catch (failure) {
     fail(failure);
@@ -40,18 +40,18 @@ process.on('message', ({ call, listen, connect }) => {
 });`;
 
 export class NetworkHelper {
-  readonly #child: TalkingChild;
+  readonly #child: IpcChild;
   readonly #waiting = new Map<number, Waiting>();
   #calls = 0;
 
-  /** Starts it by way of `entry`, a command that becomes another, inside. */
-  constructor({ tools, inheritedDescriptors }: SandboxHost, entry: readonly [string, ...string[]]) {
-    const [program, ...rest] = [...entry, process.execPath, '-e', SCRIPT];
-    const { file, args } = closing(inheritedDescriptors, tools.bash, { file: program ?? '', args: rest });
-    this.#child = startTalkingChild(file, args, (message, socket) => this.#hear(message as Answer, socket));
-    const words = readAll(this.#child.stderr);
+  /** Starts it by way of `enterCommand`, a command that becomes another, inside. */
+  constructor({ tools, inheritedDescriptors }: SandboxHost, enterCommand: readonly [string, ...string[]]) {
+    const [program, ...rest] = [...enterCommand, process.execPath, '-e', SCRIPT];
+    const { file, args } = withDescriptorsClosed(inheritedDescriptors, tools.bash, { file: program ?? '', args: rest });
+    this.#child = startIpcChild(file, args, (message, socket) => this.#receive(message as Reply, socket));
+    const stderr = readAll(this.#child.stderr);
     void this.#child.exited.then(async () => {
-      const reason = (await words).trim() || 'the helper in the network ended without a word';
+      const reason = (await stderr).trim() || 'the helper in the network ended without a word';
       for (const { reject } of this.#waiting.values()) reject(new Error(reason));
       this.#waiting.clear();
     });
@@ -72,15 +72,15 @@ export class NetworkHelper {
   }
 
   /** Lets it go; resolves when it is gone. What it has opened stays open. */
-  async end(): Promise<void> {
+  async close(): Promise<void> {
     this.#child.disconnect();
     await this.#child.exited;
   }
 
-  #hear({ call, pid, problem }: Answer, socket: Server | Socket | undefined): void {
+  #receive({ call, pid, error }: Reply, socket: Server | Socket | undefined): void {
     const waiting = this.#waiting.get(call);
     this.#waiting.delete(call);
     if (socket !== undefined) waiting?.resolve({ pid, socket });
-    else waiting?.reject(new Error(problem));
+    else waiting?.reject(new Error(error));
   }
 }

@@ -16,7 +16,7 @@ import { NetworkHelper } from './network-helper.ts';
 
 export interface Network extends SandboxNetwork {
   /** The command by which a program is started in it; becomes that program. */
-  readonly entry: readonly [string, ...string[]];
+  readonly enterCommand: readonly [string, ...string[]];
   /** Closes what listens and what connects. The namespace goes when its last process has gone. Idempotent. */
   close(): Promise<void>;
 }
@@ -43,38 +43,43 @@ async function makeNetwork(host: SandboxHost, port: number): Promise<Network> {
     ...['--unshare-net', '--dev-bind', '/', '/', '--die-with-parent', '--'],
   ]);
   const namespaces: number[] = [];
-  let handedOver: Server | Socket | undefined;
+  let received: Server | Socket | undefined;
   try {
     const { pid, socket } = await maker.open({ listen: port });
-    handedOver = socket;
+    received = socket;
     if (!(socket instanceof Server)) throw new Error('what was handed over does not listen');
     const pin = (name: string): string => {
       const descriptor = openSync(`/proc/${pid}/ns/${name}`, constants.O_RDONLY);
       namespaces.push(descriptor);
       return `/proc/${process.pid}/fd/${descriptor}`;
     };
-    const userEntry = isUser ? [`--user=${pin('user')}`, '--preserve-credentials'] : [];
-    return held(host, socket, [host.tools.nsenter, ...userEntry, `--net=${pin('net')}`, '--'], namespaces);
+    const userOptions = isUser ? [`--user=${pin('user')}`, '--preserve-credentials'] : [];
+    return wrapNetwork(host, socket, [host.tools.nsenter, ...userOptions, `--net=${pin('net')}`, '--'], namespaces);
   } catch (failure) {
     for (const descriptor of namespaces) closeSync(descriptor);
-    if (handedOver instanceof Server) handedOver.close();
-    else handedOver?.destroy();
+    if (received instanceof Server) received.close();
+    else received?.destroy();
     throw failure;
   } finally {
-    await maker.end();
+    await maker.close();
   }
 }
 
-function held(host: SandboxHost, server: Server, entry: Network['entry'], namespaces: readonly number[]): Network {
+function wrapNetwork(
+  host: SandboxHost,
+  server: Server,
+  enterCommand: Network['enterCommand'],
+  namespaces: readonly number[],
+): Network {
   /** Only for those who have somebody to call. */
   let caller: NetworkHelper | undefined;
   let closed: Promise<void> | undefined;
   return {
     server,
-    entry,
+    enterCommand,
     async connect(port) {
       if (closed) throw new Error('the network is closed');
-      if (!caller?.isAlive) caller = new NetworkHelper(host, entry);
+      if (!caller?.isAlive) caller = new NetworkHelper(host, enterCommand);
       const { socket } = await caller.open({ connect: port });
       if (!(socket instanceof Socket)) throw new Error('what was handed over is not connected');
       return socket.setNoDelay(true);
@@ -83,7 +88,7 @@ function held(host: SandboxHost, server: Server, entry: Network['entry'], namesp
       closed ??= (async () => {
         server.close();
         for (const descriptor of namespaces) closeSync(descriptor);
-        await caller?.end();
+        await caller?.close();
       })();
       return closed;
     },

@@ -17,7 +17,7 @@ export function inheritedDescriptors(): number[] {
 export type Command = { readonly file: string; readonly args: readonly string[] };
 
 /** The command, run by way of bash, which first closes `descriptors`; as it is when there are none. */
-export function closing(descriptors: readonly number[], bash: string, command: Command): Command {
+export function withDescriptorsClosed(descriptors: readonly number[], bash: string, command: Command): Command {
   if (descriptors.length === 0) return command;
   const closes = descriptors.map((fd) => `${fd}>&-`).join(' ');
   // With a socket for standard input, bash takes itself for a remote login and would read ~/.bashrc.
@@ -29,6 +29,6 @@ function isClosedOnExec(fd: number): boolean {
     const flags = /^flags:\s*([0-7]+)/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'))?.[1] ?? '0';
     return (Number.parseInt(flags, 8) & CLOSE_ON_EXEC) !== 0;
   } catch {
-    return true; // The one that listed the folder; closed by now.
+    return true; // The one that listed the directory; closed by now.
   }
 }

@@ -27,14 +27,14 @@ export interface OutputPipes {
   close(): Promise<void>;
 }
 
-export function createOutputPipes(mkfifo: string, folder: string): OutputPipes {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+export function createOutputPipes(mkfifo: string, directory: string): OutputPipes {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
   const ready: string[] = [];
   let count = 0;
   let refilling: Promise<void> | undefined;
 
-  const batch = (): string[] => Array.from({ length: BATCH }, () => join(folder, `${count++}`));
-  // World-writable, so that a function's uid may open it again; the folder keeps strangers out.
+  const batch = (): string[] => Array.from({ length: BATCH }, () => join(directory, `${count++}`));
+  // World-writable, so that a function's uid may open it again; the directory keeps strangers out.
   const command = (names: string[]): string[] => ['-m', '0666', ...names];
   const refill = async (): Promise<void> => {
     const names = batch();

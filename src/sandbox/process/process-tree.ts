@@ -24,12 +24,12 @@ export function childrenOf(pid: number): number[] {
 }
 
 /** Whether a process will run no further unless somebody sends it SIGCONT; true also when it is gone. */
-export function standsStill(pid: number): boolean {
+export function isStopped(pid: number): boolean {
   return isInState(pid, 'TtZX') ?? true;
 }
 
 /** Whether a process waits in the kernel and hears no signal before that is over. */
-export function waitsInKernel(pid: number): boolean {
+export function isUninterruptible(pid: number): boolean {
   return isInState(pid, 'D') ?? false;
 }
 

@@ -11,7 +11,7 @@ export function serviceMark(): string {
 }
 
 /** Whether the service that left this mark is gone for certain. */
-export function isMarkOfDead(mark: string): boolean {
+export function isServiceDead(mark: string): boolean {
   const [, space, pid, started] = /^(\d+)-(\d+)-(\d+)$/.exec(mark) ?? [];
   // In another pid namespace the number means another process: not ours to judge.
   return space === pidNamespace() && startTime(Number(pid)) !== Number(started);

@@ -10,7 +10,7 @@ import { OperatorError } from '../../operator-error.ts';
 import type { ProcessExit } from '../sandbox.ts';
 
 /** What a child gets as descriptor 0, 1, 2 ...: a pipe to us, nothing, or a descriptor of ours. */
-export type Wire = 'pipe' | 'ignore' | number;
+export type Stdio = 'pipe' | 'ignore' | number;
 
 export interface Child {
   readonly pid: number;
@@ -31,15 +31,15 @@ export interface Child {
 export function startChild(
   file: string,
   args: readonly string[],
-  wires: readonly Wire[],
+  stdio: readonly Stdio[],
   environment: Readonly<Record<string, string>> = {},
 ): Child {
-  const child: ChildProcess = spawn(file, args, { stdio: [...wires], detached: true, env: environment, cwd: '/' });
-  return watch(child, file);
+  const child: ChildProcess = spawn(file, args, { stdio: [...stdio], detached: true, env: environment, cwd: '/' });
+  return wrapChild(child, file);
 }
 
 /** A child that exchanges messages with us, and may hand over sockets with its own. */
-export interface TalkingChild extends Omit<Child, 'pipes'> {
+export interface IpcChild extends Omit<Child, 'pipes'> {
   readonly stderr: Readable | undefined;
   /** Lost when the child has ended; `exited` tells. */
   send(message: object): void;
@@ -48,14 +48,14 @@ export interface TalkingChild extends Omit<Child, 'pipes'> {
 }
 
 /** Starts a Node program, perhaps by way of others; `onMessage` hears what it says. Throws as `startChild` does. */
-export function startTalkingChild(
+export function startIpcChild(
   file: string,
   args: readonly string[],
   onMessage: (message: unknown, socket: Server | Socket | undefined) => void,
-): TalkingChild {
+): IpcChild {
   const stdio = ['ignore', 'ignore', 'pipe', 'ipc'] as const;
   const child: ChildProcess = spawn(file, args, { stdio: [...stdio], detached: true, env: {}, cwd: '/' });
-  const { pipes, ...watched } = watch(child, file);
+  const { pipes, ...watched } = wrapChild(child, file);
   child.on('message', (message, socket) => onMessage(message, socket as Server | Socket | undefined));
   return {
     ...watched,
@@ -70,7 +70,7 @@ export function startTalkingChild(
 }
 
 /** Throws if it could not be started. */
-function watch(child: ChildProcess, file: string): Child {
+function wrapChild(child: ChildProcess, file: string): Child {
   const { pid } = child;
   let exit: ProcessExit | undefined;
   if (pid === undefined) {

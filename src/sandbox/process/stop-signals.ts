@@ -6,7 +6,7 @@
  */
 import type { Cancel, Clock } from '../../clock.ts';
 import { sleep } from '../../clock.ts';
-import { childrenOf, standsStill, waitsInKernel } from './process-tree.ts';
+import { childrenOf, isStopped, isUninterruptible } from './process-tree.ts';
 
 /** How long a launcher may take to stop after its child has, in milliseconds. */
 const LATE_STOP_MS = 20;
@@ -15,7 +15,7 @@ export interface StopSignals {
   freeze(): Promise<void>;
   thaw(): void;
   /** To be called when the processes have been killed: their numbers may come to mean others. */
-  forget(): void;
+  reset(): void;
 }
 
 /** `processIds` gives the function's processes now, `launcherIds` those that stand outside for them. */
@@ -27,38 +27,39 @@ export function createStopSignals(
   /** What we have stopped; not what had stopped itself before. */
   const stopped = new Set<number>();
   /** Launchers that stop by themselves because of it. */
-  const following = new Set<number>();
+  const selfStopped = new Set<number>();
   /** Launchers that may be about to stop when they are continued. */
-  const wavering = new Set<number>();
+  const undecided = new Set<number>();
   /** Those of them that have been continued, until it is clear that they run. */
   let late: readonly number[] = [];
   let cancelLate: Cancel = () => {};
 
-  const forget = (): void => {
+  const reset = (): void => {
     stopped.clear();
-    following.clear();
-    wavering.clear();
+    selfStopped.clear();
+    undecided.clear();
     cancelLate();
   };
   /**
    * A process that waits in the kernel, for its child to become another program (vfork) or for a disk, stops as soon as
    * that is over, before it runs on; and a stopped child is never over. So it counts as still, once the signal waits.
    */
-  const isHeld = (pid: number): boolean => standsStill(pid) || (stopped.has(pid) && waitsInKernel(pid));
+  const isHeld = (pid: number): boolean => isStopped(pid) || (stopped.has(pid) && isUninterruptible(pid));
   /** A launcher whose child waits in the kernel does not stop: for it, the child runs. */
   const isLauncherHeld = (pid: number): boolean => {
-    if (standsStill(pid)) return true;
+    if (isStopped(pid)) return true;
     const children = childrenOf(pid);
-    if (children.length === 0 || !children.every((child) => stopped.has(child) && waitsInKernel(child))) return false;
-    wavering.add(pid);
+    if (children.length === 0 || !children.every((child) => stopped.has(child) && isUninterruptible(child)))
+      return false;
+    undecided.add(pid);
     return true;
   };
   const continueLate = (): void => {
-    for (const pid of launcherIds()) if (late.includes(pid) && standsStill(pid)) send(pid, 'SIGCONT');
+    for (const pid of launcherIds()) if (late.includes(pid) && isStopped(pid)) send(pid, 'SIGCONT');
     late = [];
   };
   /** One round; tells what there was and whether all of it stands still. */
-  const stopAll = (): { seen: ReadonlySet<number>; isStill: boolean } => {
+  const stopAll = (): { seen: ReadonlySet<number>; areStopped: boolean } => {
     const launchers = launcherIds();
     // A launcher without a child is still on its way in; it does not stop by itself.
     const own = [...processIds(), ...launchers.filter((pid) => childrenOf(pid).length === 0)];
@@ -66,27 +67,27 @@ export function createStopSignals(
       // Again even if we did before: nsenter may only now have passed on the last SIGCONT.
       if (!isHeld(pid) && send(pid, 'SIGSTOP')) stopped.add(pid);
     }
-    const isStill = own.every(isHeld) && launchers.every((pid) => isHeld(pid) || isLauncherHeld(pid));
-    return { seen: new Set([...own, ...launchers]), isStill };
+    const areStopped = own.every(isHeld) && launchers.every((pid) => isHeld(pid) || isLauncherHeld(pid));
+    return { seen: new Set([...own, ...launchers]), areStopped };
   };
   return {
-    forget,
+    reset,
     async freeze() {
       cancelLate();
-      for (const pid of launcherIds()) if (!standsStill(pid) || late.includes(pid)) following.add(pid);
+      for (const pid of launcherIds()) if (!isStopped(pid) || late.includes(pid)) selfStopped.add(pid);
       late = [];
       // Still twice with nobody new: in between, nobody was left who could have started somebody.
       for (let before = stopAll(); ; ) {
         const now = stopAll();
-        if (before.isStill && now.isStill && [...now.seen].every((pid) => before.seen.has(pid))) return;
+        if (before.areStopped && now.areStopped && [...now.seen].every((pid) => before.seen.has(pid))) return;
         before = now;
-        if (!now.isStill) await sleep(clock, 1);
+        if (!now.areStopped) await sleep(clock, 1);
       }
     },
     thaw() {
-      for (const pid of [...stopped, ...following]) send(pid, 'SIGCONT');
-      late = [...wavering];
-      forget();
+      for (const pid of [...stopped, ...selfStopped]) send(pid, 'SIGCONT');
+      late = [...undecided];
+      reset();
       if (late.length > 0) cancelLate = clock.after(LATE_STOP_MS, continueLate);
     },
   };

@@ -5,12 +5,12 @@ import { bwrapArguments } from './bwrap-arguments.ts';
 
 const ROOT: HostRoot = {
   programs: [
-    { path: '/usr', kind: 'folder' },
+    { path: '/usr', kind: 'directory' },
     { path: '/bin', kind: 'link', to: 'usr/bin' },
-    { path: '/lib', kind: 'folder' },
+    { path: '/lib', kind: 'directory' },
   ],
   etc: '/run/etc',
-  etcFolders: ['ssl/certs'],
+  etcDirectories: ['ssl/certs'],
 };
 const FILES = { passwd: '/run/p', group: '/run/g', hosts: '/run/h' };
 const SPEC: SandboxSpec = {
@@ -50,7 +50,7 @@ describe('bwrapArguments', () => {
     expect(args()).toContain('--bind /data/tmp /tmp');
   });
 
-  it('makes the folders above a mount readable for all', () => {
+  it('makes the directories above a mount readable for all', () => {
     const mounts = [{ source: '/efs', target: '/mnt/efs/a', access: 'read-write' }] as const;
     expect(args({ ...SPEC, mounts })).toContain('--dir /mnt --dir /mnt/efs --bind /efs /mnt/efs/a');
   });

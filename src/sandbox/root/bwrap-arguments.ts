@@ -11,12 +11,12 @@ import type { Mount, SandboxSpec } from '../sandbox.ts';
 
 /** What of the host a sandbox shows, found out once per service. */
 export type HostRoot = {
-  /** Folders of the root that are links on the host (`/bin` -> `usr/bin`) or folders to bind. */
-  readonly programs: readonly ({ path: string; kind: 'link'; to: string } | { path: string; kind: 'folder' })[];
-  /** A folder with the sandbox's /etc. */
+  /** Directories of the root that are links on the host (`/bin` -> `usr/bin`) or directories to bind. */
+  readonly programs: readonly ({ path: string; kind: 'link'; to: string } | { path: string; kind: 'directory' })[];
+  /** A directory with the sandbox's /etc. */
   readonly etc: string;
-  /** Folders of the host's /etc that are shown in it, as names below /etc; mount points for them exist. */
-  readonly etcFolders: readonly string[];
+  /** Directories of the host's /etc that are shown in it, as names below /etc; mount points for them exist. */
+  readonly etcDirectories: readonly string[];
 };
 
 /** Files laid over those of /etc because they differ from one sandbox to the next. */
@@ -27,11 +27,11 @@ export const HOSTNAME = 'sandbox';
 
 const DEVICES = ['null', 'zero', 'full', 'random', 'urandom'];
 const DEVICE_LINKS = { fd: '', stdin: '/0', stdout: '/1', stderr: '/2' };
-/** Where Lambda has folders; empty when the spec mounts nothing there. */
-const FOLDERS = ['/var/task', '/opt', '/tmp'];
+/** Where Lambda has directories; empty when the spec mounts nothing there. */
+const DIRECTORIES = ['/var/task', '/opt', '/tmp'];
 
 /**
- * The arguments for `bwrap --args`, without the command. `volume` is the folder for `spec.volume`; `userNamespaceUid`
+ * The arguments for `bwrap --args`, without the command. `volume` is the directory for `spec.volume`; `userNamespaceUid`
  * is undefined when running as root.
  */
 export function bwrapArguments(
@@ -47,19 +47,19 @@ export function bwrapArguments(
       program.kind === 'link' ? ['--symlink', program.to, program.path] : ['--ro-bind', program.path, program.path],
     ),
     ...['--ro-bind', root.etc, '/etc'],
-    ...root.etcFolders.flatMap((name) => ['--ro-bind', `/etc/${name}`, `/etc/${name}`]),
+    ...root.etcDirectories.flatMap((name) => ['--ro-bind', `/etc/${name}`, `/etc/${name}`]),
     ...(['passwd', 'group', 'hosts'] as const).flatMap((name) => ['--ro-bind', files[name], `/etc/${name}`]),
     ...['--proc', '/proc'],
     ...['--tmpfs', '/dev'],
     ...DEVICES.flatMap((name) => ['--dev-bind', `/dev/${name}`, `/dev/${name}`]),
     ...Object.entries(DEVICE_LINKS).flatMap(([name, fd]) => ['--symlink', `/proc/self/fd${fd}`, `/dev/${name}`]),
     ...['--remount-ro', '/dev'],
-    ...FOLDERS.flatMap((folder) => ['--dir', folder]),
+    ...DIRECTORIES.flatMap((directory) => ['--dir', directory]),
     ...mountsOf(spec, volume).flatMap(({ source, target, access }) => {
       assert(/^\/(?!.*(\/|^)\.\.?(\/|$))./.test(target), `a mount's target is a plain absolute path: ${target}`);
-      // Left to itself, bubblewrap makes the folders above for its own user only.
+      // Left to itself, bubblewrap makes the directories above for its own user only.
       return [
-        ...foldersAbove(target).flatMap((folder) => ['--dir', folder]),
+        ...directoriesAbove(target).flatMap((directory) => ['--dir', directory]),
         access === 'read-only' ? '--ro-bind' : '--bind',
         source,
         target,
@@ -73,11 +73,11 @@ export function bwrapArguments(
 
 function mountsOf({ mounts, volume }: SandboxSpec, source: string | undefined): readonly Mount[] {
   if (volume === undefined) return mounts;
-  assert(source !== undefined, 'a spec with a volume needs a folder for it');
+  assert(source !== undefined, 'a spec with a volume needs a directory for it');
   return [...mounts, { source, target: volume.target, access: 'read-write' }];
 }
 
-function foldersAbove(path: string): string[] {
+function directoriesAbove(path: string): string[] {
   const names = path.split('/').slice(1, -1);
   return names.map((_, index) => `/${names.slice(0, index + 1).join('/')}`);
 }

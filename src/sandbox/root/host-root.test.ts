@@ -5,20 +5,20 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { hostPrograms, prepareHostRoot } from './host-root.ts';
 
 describe('prepareHostRoot', () => {
-  let folder: string;
+  let directory: string;
   let umask: number;
 
   beforeEach(() => {
-    folder = mkdtempSync(join(tmpdir(), 'lamella-root-'));
+    directory = mkdtempSync(join(tmpdir(), 'lamella-root-'));
     umask = process.umask(0o077);
   });
   afterEach(() => {
     process.umask(umask);
-    rmSync(folder, { recursive: true });
+    rmSync(directory, { recursive: true });
   });
 
   it('makes everything readable to all, whatever the umask', () => {
-    const { etc } = prepareHostRoot(join(folder, 'etc'));
+    const { etc } = prepareHostRoot(join(directory, 'etc'));
     for (const entry of readdirSync(etc, { recursive: true, withFileTypes: true })) {
       if (entry.isSymbolicLink()) continue;
       const mode = statSync(join(entry.parentPath, entry.name)).mode & 0o007;
@@ -27,20 +27,20 @@ describe('prepareHostRoot', () => {
   });
 
   it('holds nothing that is secret', () => {
-    const { etc } = prepareHostRoot(join(folder, 'etc'));
+    const { etc } = prepareHostRoot(join(directory, 'etc'));
     const names = readdirSync(etc, { recursive: true, encoding: 'utf8' });
     expect(names.filter((name) => /shadow|private|ssh|sudoers/.test(name))).toEqual([]);
   });
 
   it('has the host’s name servers, and its certificates at Amazon Linux’s place', () => {
-    const { etc } = prepareHostRoot(join(folder, 'etc'));
+    const { etc } = prepareHostRoot(join(directory, 'etc'));
     expect(readFileSync(join(etc, 'resolv.conf'))).toEqual(readFileSync('/etc/resolv.conf'));
     expect(lstatSync(join(etc, 'resolv.conf')).isFile()).toBe(true);
     expect(readFileSync(join(etc, 'pki/tls/certs/ca-bundle.crt'), 'utf8')).toContain('BEGIN CERTIFICATE');
   });
 
   it('copies a followed file again only when the host has changed it', () => {
-    const root = prepareHostRoot(join(folder, 'etc'));
+    const root = prepareHostRoot(join(directory, 'etc'));
     const file = join(root.etc, 'resolv.conf');
     const before = statSync(file).ino;
     root.refresh();
@@ -51,7 +51,7 @@ describe('prepareHostRoot', () => {
 describe('hostPrograms', () => {
   it('has /usr and what lies beside it on this host', () => {
     const programs = hostPrograms();
-    expect(programs[0]).toEqual({ path: '/usr', kind: 'folder' });
+    expect(programs[0]).toEqual({ path: '/usr', kind: 'directory' });
     expect(programs.map(({ path }) => path)).toContain('/bin');
     for (const { path } of programs) expect(existsSync(path)).toBe(true);
   });

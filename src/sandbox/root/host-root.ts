@@ -1,7 +1,7 @@
 /**
- * The part of a sandbox's root that comes from the host: its program folders, and an /etc put together once per
+ * The part of a sandbox's root that comes from the host: its program directories, and an /etc put together once per
  * service, of files copied (and copied again when the host changes name servers, library cache or certificates) and
- * of folders shown as they are. Nothing of it is the user's own: no private keys, never shadow or ssh.
+ * of directories shown as they are. Nothing of it is the user's own: no private keys, never shadow or ssh.
  */
 import {
   chmodSync,
@@ -19,10 +19,10 @@ import { dirname, join } from 'node:path';
 import type { HostRoot } from './bwrap-arguments.ts';
 import { NSSWITCH } from './etc-files.ts';
 
-const PROGRAM_FOLDERS = ['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32'];
+const PROGRAM_DIRECTORIES = ['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32'];
 
 /** Shown as the host has them: many small files, which would take long to copy. What a host lacks is left out. */
-const ETC_FOLDERS = [
+const ETC_DIRECTORIES = [
   'alternatives',
   'ca-certificates/extracted',
   'crypto-policies',
@@ -58,58 +58,58 @@ export type LiveHostRoot = HostRoot & {
   refresh(): void;
 };
 
-/** Builds the sandbox's /etc in `folder`, which does not exist yet. */
-export function prepareHostRoot(folder: string): LiveHostRoot {
-  makeFolder(folder);
-  const shown = ETC_FOLDERS.filter((name) => isFolder(join('/etc', name)));
-  for (const name of shown) makeFolder(join(folder, name));
-  for (const name of ETC_FILES) copyFile(join('/etc', name), join(folder, name));
+/** Builds the sandbox's /etc in `directory`, which does not exist yet. */
+export function prepareHostRoot(directory: string): LiveHostRoot {
+  createDirectory(directory);
+  const shown = ETC_DIRECTORIES.filter((name) => isDirectory(join('/etc', name)));
+  for (const name of shown) createDirectory(join(directory, name));
+  for (const name of ETC_FILES) copyFile(join('/etc', name), join(directory, name));
   const own = { 'nsswitch.conf': NSSWITCH, passwd: '', group: '', hosts: '' };
-  for (const [name, text] of Object.entries(own)) writeReadable(join(folder, name), text);
+  for (const [name, text] of Object.entries(own)) writeReadable(join(directory, name), text);
   // Lambda's clock is UTC whatever the host's is.
-  symlinkSync('/usr/share/zoneinfo/UTC', join(folder, 'localtime'));
-  linkCertificates(folder, shown);
+  symlinkSync('/usr/share/zoneinfo/UTC', join(directory, 'localtime'));
+  linkCertificates(directory, shown);
 
-  const followed = followedFiles(folder);
+  const followed = followedFiles(directory);
   for (const file of followed) file.refresh();
   return {
     programs: hostPrograms(),
-    etc: folder,
-    etcFolders: shown,
+    etc: directory,
+    etcDirectories: shown,
     refresh() {
       for (const file of followed) file.refresh();
     },
   };
 }
 
-/** The host's /usr and the folders beside it that hold programs or libraries. */
+/** The host's /usr and the directories beside it that hold programs or libraries. */
 export function hostPrograms(): HostRoot['programs'] {
-  const beside = PROGRAM_FOLDERS.flatMap((path): HostRoot['programs'] => {
+  const beside = PROGRAM_DIRECTORIES.flatMap((path): HostRoot['programs'] => {
     const stats = lstatSync(path, { throwIfNoEntry: false });
     if (stats?.isSymbolicLink()) return [{ path, kind: 'link', to: readlinkSync(path) }];
-    return stats?.isDirectory() ? [{ path, kind: 'folder' }] : [];
+    return stats?.isDirectory() ? [{ path, kind: 'directory' }] : [];
   });
-  return [{ path: '/usr', kind: 'folder' }, ...beside];
+  return [{ path: '/usr', kind: 'directory' }, ...beside];
 }
 
 type FollowedFile = { refresh(): void };
 
-function followedFiles(folder: string): FollowedFile[] {
+function followedFiles(directory: string): FollowedFile[] {
   const bundle = CERTIFICATE_BUNDLES.find((path) => statSync(path, { throwIfNoEntry: false })?.isFile());
-  const certificates = join(folder, CERTIFICATE_PLACES[0]);
+  const certificates = join(directory, CERTIFICATE_PLACES[0]);
   return [
-    followedFile('/etc/resolv.conf', join(folder, 'resolv.conf')),
-    followedFile('/etc/ld.so.cache', join(folder, 'ld.so.cache')),
+    followedFile('/etc/resolv.conf', join(directory, 'resolv.conf')),
+    followedFile('/etc/ld.so.cache', join(directory, 'ld.so.cache')),
     ...(bundle === undefined ? [] : [followedFile(bundle, certificates)]),
   ];
 }
 
-/** Links every place that is not in a folder of the host's own to the one file. */
-function linkCertificates(folder: string, shown: readonly string[]): void {
+/** Links every place that is not in a directory of the host's own to the one file. */
+function linkCertificates(directory: string, shown: readonly string[]): void {
   for (const place of CERTIFICATE_PLACES) {
-    makeFolder(dirname(join(folder, place)));
+    createDirectory(dirname(join(directory, place)));
     if (place === CERTIFICATE_PLACES[0] || shown.some((name) => place.startsWith(`${name}/`))) continue;
-    symlinkSync(`/etc/${CERTIFICATE_PLACES[0]}`, join(folder, place));
+    symlinkSync(`/etc/${CERTIFICATE_PLACES[0]}`, join(directory, place));
   }
 }
 
@@ -123,7 +123,7 @@ function followedFile(source: string, target: string): FollowedFile {
       if (signature === seen) return;
       const content = readOrUndefined(source);
       if (content === undefined) return;
-      // By rename, because running sandboxes read the same folder.
+      // By rename, because running sandboxes read the same directory.
       writeReadable(`${target}.new`, content);
       renameSync(`${target}.new`, target);
       seen = signature;
@@ -143,7 +143,7 @@ function readOrUndefined(source: string): Buffer | undefined {
 function copyFile(source: string, target: string): void {
   const stats = lstatSync(source, { throwIfNoEntry: false });
   if (stats === undefined) return;
-  makeFolder(dirname(target));
+  createDirectory(dirname(target));
   if (stats.isSymbolicLink()) {
     symlinkSync(readlinkSync(source), target);
   } else if (stats.isFile() && (stats.mode & 0o004) !== 0) {
@@ -152,15 +152,15 @@ function copyFile(source: string, target: string): void {
   }
 }
 
-function isFolder(path: string): boolean {
+function isDirectory(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
-/** Folders and files here must be readable to the function whatever the service's umask. */
-function makeFolder(folder: string): void {
-  const made = mkdirSync(folder, { recursive: true });
+/** Directories and files here must be readable to the function whatever the service's umask. */
+function createDirectory(directory: string): void {
+  const made = mkdirSync(directory, { recursive: true });
   if (made === undefined) return;
-  for (let path = folder; path.length >= made.length; path = dirname(path)) chmodSync(path, 0o755);
+  for (let path = directory; path.length >= made.length; path = dirname(path)) chmodSync(path, 0o755);
 }
 
 function writeReadable(file: string, content: string | Buffer): void {

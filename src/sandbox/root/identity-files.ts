@@ -9,16 +9,16 @@ import type { SandboxSpec } from '../sandbox.ts';
 import type { IdentityFiles } from './bwrap-arguments.ts';
 import { renderGroup, renderHosts, renderPasswd } from './etc-files.ts';
 
-/** Gives the files for a sandbox whose processes have `uid` inside. Their folder goes with the run directory. */
+/** Gives the files for a sandbox whose processes have `uid` inside. Their directory goes with the run directory. */
 export type IdentityFileCache = (uid: number, hosts: SandboxSpec['hosts']) => IdentityFiles;
 
-export function createIdentityFileCache(folder: string): IdentityFileCache {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+export function createIdentityFileCache(directory: string): IdentityFileCache {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
   const written = new Map<string, string>();
   const fileWith = (text: string): string => {
     const known = written.get(text);
     if (known !== undefined) return known;
-    const file = join(folder, createHash('sha256').update(text).digest('hex').slice(0, 32));
+    const file = join(directory, createHash('sha256').update(text).digest('hex').slice(0, 32));
     writeFileSync(file, text);
     chmodSync(file, 0o644);
     written.set(text, file);

@@ -15,13 +15,13 @@ import type { Child } from '../process/spawn.ts';
 import { runTool, startChild } from '../process/spawn.ts';
 import type { Volume, Volumes } from './volumes.ts';
 
-export type LoopVolumesMeans = {
+export type LoopVolumesOptions = {
   readonly tools: SandboxTools & VolumeTools;
   readonly log: Log;
-  readonly folder: string;
+  readonly directory: string;
   readonly usualBytes: number | undefined;
   /** Where volumes come from when the kernel refuses one. */
-  readonly spare: Volumes;
+  readonly fallback: Volumes;
 };
 
 const BLOCK = 4096;
@@ -34,14 +34,14 @@ const READY = { usual: 2, other: 1 };
 const OTHER_SIZES = 3;
 
 /** How many volumes are mounted at once: to wait for a loop device takes longer than to work on it. */
-const MOST_WORKERS = 8;
+const MAX_WORKERS = 8;
 
 /** No journal and no barriers: nothing here is to survive a crash. Tables are empty because the file is. */
 const MOUNT_OPTIONS = 'loop,nosuid,nodev,noatime,noinit_itable,nobarrier';
 
 /** Serves one request a line; the answer is a line too, `ok` or what went wrong. */
-const KEEPER = `
-mount_copy() { # template, image, folder
+const WORKER_SCRIPT = `
+mount_copy() { # template, image, directory
   "$CP" --sparse=always "$1" "$2" && "$MOUNT" -t ext4 -o ${MOUNT_OPTIONS} "$2" "$3"
 }
 CP=$1 MOUNT=$2 UMOUNT=$3
@@ -54,10 +54,10 @@ while read -r verb volume template; do
   esac && echo ok || echo failed: $words
 done`;
 
-/** Starts the keeper, and prepares volumes of the usual size in the background. */
-export function startLoopVolumes(means: LoopVolumesMeans): Volumes {
-  const { tools, log, folder, usualBytes } = means;
-  const keeper = startKeeper(tools, folder);
+/** Starts the pool, and prepares volumes of the usual size in the background. */
+export function startLoopVolumes(options: LoopVolumesOptions): Volumes {
+  const { tools, log, directory, usualBytes } = options;
+  const pool = startMountPool(tools, directory);
   /** Names of templates by size. */
   const templates = new Map<number, Promise<string>>();
   const ready = new Map<number, Promise<Volume>[]>();
@@ -69,23 +69,23 @@ export function startLoopVolumes(means: LoopVolumesMeans): Volumes {
   let hasWarned = false;
 
   const templateOf = (sizeBytes: number): Promise<string> => {
-    const template = templates.get(sizeBytes) ?? makeTemplate(tools, folder, sizeBytes);
+    const template = templates.get(sizeBytes) ?? makeTemplate(tools, directory, sizeBytes);
     templates.set(sizeBytes, template);
     return template;
   };
   const make = async (sizeBytes: number): Promise<Volume> => {
     try {
-      const volume = await mountCopy(keeper, folder, await templateOf(sizeBytes), `${count++}`);
-      return { folder: join(folder, volume), remove: () => remove(volume) };
+      const volume = await mountCopy(pool, directory, await templateOf(sizeBytes), `${count++}`);
+      return { directory: join(directory, volume), remove: () => remove(volume) };
     } catch (failure) {
       if (!hasWarned && !isClosed)
-        log.warn({ err: failure }, 'a volume cannot be made; folders without a limit take their place');
+        log.warn({ err: failure }, 'a volume cannot be made; directories without a limit take their place');
       hasWarned = true;
-      return means.spare.take(sizeBytes);
+      return options.fallback.take(sizeBytes);
     }
   };
   const remove = (volume: string): Promise<void> => {
-    const removal = unmount(keeper, folder, volume)
+    const removal = unmount(pool, directory, volume)
       .catch((failure: unknown) => {
         if (!isClosed) log.warn({ err: failure }, 'a volume could not be removed');
       })
@@ -112,15 +112,15 @@ export function startLoopVolumes(means: LoopVolumesMeans): Volumes {
       for (const volume of ready.get(forgotten)?.splice(0) ?? []) void volume.then((it) => it.remove());
     }
   };
-  void keeper.started.then(() => {
+  void pool.started.then(() => {
     if (usualBytes === undefined) return;
     sizes.add(usualBytes);
     refill(usualBytes);
   });
 
   return {
-    ready: keeper.started,
-    entry: [tools.nsenter, `--mount=/proc/${keeper.pid}/ns/mnt`, '--'],
+    ready: pool.started,
+    enterCommand: [tools.nsenter, `--mount=/proc/${pool.pid}/ns/mnt`, '--'],
     take(sizeBytes) {
       remember(sizeBytes);
       const volume = ready.get(sizeBytes)?.shift() ?? make(sizeBytes);
@@ -130,52 +130,52 @@ export function startLoopVolumes(means: LoopVolumesMeans): Volumes {
     async close() {
       isClosed = true;
       // All mounts, their devices and files go with its namespace: one by one, hundreds of them take seconds.
-      await keeper.end();
+      await pool.end();
       await Promise.allSettled([...[...ready.values()].flat(), ...removals]);
     },
   };
 }
 
-/** Makes one small volume and removes it again; answers what went wrong, undefined if nothing did. */
-export async function tryLoopVolume(tools: SandboxTools & VolumeTools, folder: string): Promise<string | undefined> {
-  const keeper = startKeeper(tools, folder);
+/** Makes one small volume and removes it again; replies what went wrong, undefined if nothing did. */
+export async function tryLoopVolume(tools: SandboxTools & VolumeTools, directory: string): Promise<string | undefined> {
+  const pool = startMountPool(tools, directory);
   try {
-    await keeper.started;
-    const volume = await mountCopy(keeper, folder, await makeTemplate(tools, folder, 8 * 1024 * 1024), 'trial');
-    await unmount(keeper, folder, volume);
+    await pool.started;
+    const volume = await mountCopy(pool, directory, await makeTemplate(tools, directory, 8 * 1024 * 1024), 'trial');
+    await unmount(pool, directory, volume);
     return undefined;
   } catch (failure) {
     return (failure as Error).message;
   } finally {
-    await keeper.end();
+    await pool.end();
   }
 }
 
-interface Keeper {
+interface MountPool {
   readonly pid: number;
   readonly started: Promise<void>;
   /** Rejects when it could not be done. */
-  ask(request: string): Promise<void>;
+  request(request: string): Promise<void>;
   /** Ends it, whatever it is working on. */
   end(): Promise<void>;
 }
 
 /** One who works on a request at a time. */
-interface Worker extends Pick<Keeper, 'started' | 'ask' | 'end'> {
+interface Worker extends Pick<MountPool, 'started' | 'request' | 'end'> {
   readonly child: Child;
 }
 
 /** The first worker holds the namespace and stays; others come to help while there is more than one request. */
-function startKeeper(tools: SandboxTools & VolumeTools, folder: string): Keeper {
+function startMountPool(tools: SandboxTools & VolumeTools, directory: string): MountPool {
   // What the host mounts later is seen inside; what is mounted inside is not seen by the host.
-  const first = startWorker(tools, folder, [tools.unshare, '--mount', '--propagation', 'slave', '--']);
+  const first = startWorker(tools, directory, [tools.unshare, '--mount', '--propagation', 'slave', '--']);
   const idle = [first];
   const all = new Set(idle);
   const queue: ((worker: Worker) => void)[] = [];
-  const help = (): void => {
+  const startHelper = (): void => {
     let worker: Worker;
     try {
-      worker = startWorker(tools, folder, [tools.nsenter, `--mount=/proc/${first.child.pid}/ns/mnt`, '--']);
+      worker = startWorker(tools, directory, [tools.nsenter, `--mount=/proc/${first.child.pid}/ns/mnt`, '--']);
     } catch {
       return; // No more processes can be had; those there are do it all, later.
     }
@@ -199,16 +199,16 @@ function startKeeper(tools: SandboxTools & VolumeTools, folder: string): Keeper 
   const take = (): Promise<Worker> => {
     const worker = idle.pop();
     if (worker) return Promise.resolve(worker);
-    if (all.size < MOST_WORKERS && first.child.exit() === undefined) help();
+    if (all.size < MAX_WORKERS && first.child.exit() === undefined) startHelper();
     return new Promise((resolve) => queue.push(resolve));
   };
   return {
     pid: first.child.pid,
     started: first.started,
-    async ask(request) {
+    async request(request) {
       const worker = await take();
       try {
-        await worker.ask(request);
+        await worker.request(request);
       } finally {
         giveBack(worker);
       }
@@ -219,34 +219,34 @@ function startKeeper(tools: SandboxTools & VolumeTools, folder: string): Keeper 
   };
 }
 
-function startWorker(tools: SandboxTools & VolumeTools, folder: string, entry: readonly string[]): Worker {
-  const shell = [tools.sh, '-c', KEEPER, tools.sh, tools.cp, tools.mount, tools.umount, folder];
+function startWorker(tools: SandboxTools & VolumeTools, directory: string, enterCommand: readonly string[]): Worker {
+  const shell = [tools.sh, '-c', WORKER_SCRIPT, tools.sh, tools.cp, tools.mount, tools.umount, directory];
   const child: Child = startChild(
     tools.setpriv,
-    ['--pdeathsig', 'KILL', ...entry, ...shell],
+    ['--pdeathsig', 'KILL', ...enterCommand, ...shell],
     ['pipe', 'pipe', 'ignore'],
   );
-  const [requests, answers] = child.pipes;
-  assert(requests && answers, 'a worker has pipes');
-  let answer: (line: string) => void = () => {};
+  const [requests, replies] = child.pipes;
+  assert(requests && replies, 'a worker has pipes');
+  let handleReply: (line: string) => void = () => {};
   const started = new Promise<void>((resolve) => {
-    answer = () => resolve();
+    handleReply = () => resolve();
   });
   let text = '';
-  answers.on('data', (chunk: Buffer) => {
+  replies.on('data', (chunk: Buffer) => {
     const lines = (text + chunk.toString()).split('\n');
     text = lines.pop() ?? '';
-    for (const line of lines) answer(line);
+    for (const line of lines) handleReply(line);
   });
-  const gone = 'failed: the keeper of the volumes has ended';
-  void child.exited.then(() => answer(gone));
+  const gone = 'failed: the pool of the volumes has ended';
+  void child.exited.then(() => handleReply(gone));
   return {
     child,
     started,
-    ask(request) {
+    request(request) {
       return new Promise((resolve, reject) => {
-        answer = (line) => (line === 'ok' ? resolve() : reject(new Error(line.replace('failed: ', ''))));
-        if (child.exit() !== undefined) return answer(gone);
+        handleReply = (line) => (line === 'ok' ? resolve() : reject(new Error(line.replace('failed: ', ''))));
+        if (child.exit() !== undefined) return handleReply(gone);
         requests.write(`${request}\n`);
       });
     },
@@ -257,44 +257,44 @@ function startWorker(tools: SandboxTools & VolumeTools, folder: string, entry: r
   };
 }
 
-/** Mounts a copy of a template; answers its name. */
-async function mountCopy(keeper: Keeper, folder: string, template: string, volume: string): Promise<string> {
-  mkdirSync(join(folder, volume));
+/** Mounts a copy of a template; replies its name. */
+async function mountCopy(pool: MountPool, directory: string, template: string, volume: string): Promise<string> {
+  mkdirSync(join(directory, volume));
   try {
-    await keeper.ask(`mount ${volume} ${template}`);
+    await pool.request(`mount ${volume} ${template}`);
     return volume;
   } catch (failure) {
-    rmdirSync(join(folder, volume));
+    rmdirSync(join(directory, volume));
     throw failure;
   } finally {
-    rmSync(join(folder, `${volume}.img`), { force: true });
+    rmSync(join(directory, `${volume}.img`), { force: true });
   }
 }
 
-async function unmount(keeper: Keeper, folder: string, volume: string): Promise<void> {
-  await keeper.ask(`unmount ${volume}`);
-  rmdirSync(join(folder, volume));
+async function unmount(pool: MountPool, directory: string, volume: string): Promise<void> {
+  await pool.request(`unmount ${volume}`);
+  rmdirSync(join(directory, volume));
 }
 
-/** Formats a file so that exactly `sizeBytes` can be written into it; answers its name. */
-async function makeTemplate(tools: VolumeTools, folder: string, sizeBytes: number): Promise<string> {
+/** Formats a file so that exactly `sizeBytes` can be written into it; replies its name. */
+async function makeTemplate(tools: VolumeTools, directory: string, sizeBytes: number): Promise<string> {
   const name = `template-${sizeBytes}`;
-  const image = join(folder, `${name}.img`);
+  const image = join(directory, `${name}.img`);
   const bytes = Math.ceil((sizeBytes * (1 + OVERHEAD.share) + OVERHEAD.bytes) / BLOCK) * BLOCK;
   const fd = openSync(image, 'w', 0o600);
   ftruncateSync(fd, bytes);
   closeSync(fd);
   const format = ['-q', '-F', '-b', `${BLOCK}`, '-m', '0', '-i', '16384'];
   const features = ['-O', '^has_journal,^resize_inode,metadata_csum,extent', '-E', 'lazy_itable_init=1,nodiscard'];
-  await must(tools.mkfs, [...format, ...features, image]);
+  await runOrThrow(tools.mkfs, [...format, ...features, image]);
   // As a function finds /tmp: empty, and everybody's.
   for (const change of ['rmdir lost+found', 'set_inode_field <2> mode 041777']) {
-    await must(tools.debugfs, ['-w', '-R', change, image]);
+    await runOrThrow(tools.debugfs, ['-w', '-R', change, image]);
   }
-  const free = Number(/^Free blocks:\s*(\d+)/m.exec(await must(tools.dumpe2fs, ['-h', image]))?.[1]);
+  const free = Number(/^Free blocks:\s*(\d+)/m.exec(await runOrThrow(tools.dumpe2fs, ['-h', image]))?.[1]);
   const reserved = free - keptByKernel(bytes / BLOCK) - Math.ceil(sizeBytes / BLOCK) - SLACK_BLOCKS;
   assert(reserved >= 0, 'a file system has more room than is wanted');
-  await must(tools.tune2fs, ['-r', `${reserved}`, image]);
+  await runOrThrow(tools.tune2fs, ['-r', `${reserved}`, image]);
   return name;
 }
 
@@ -303,7 +303,7 @@ function keptByKernel(blocks: number): number {
   return Math.min(Math.floor(blocks / 50), 4096);
 }
 
-async function must(tool: string, args: readonly string[]): Promise<string> {
+async function runOrThrow(tool: string, args: readonly string[]): Promise<string> {
   const { code, stdout, stderr } = await runTool(tool, args);
   if (code !== 0) throw new Error(`${tool} says: ${stderr.trim()}`);
   return stdout;

@@ -1,4 +1,4 @@
-/** The choice of what volumes are on this host: file systems of a fixed size, or plain folders. */
+/** The choice of what volumes are on this host: file systems of a fixed size, or plain directories. */
 import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Log } from '../../log.ts';
@@ -7,30 +7,36 @@ import type { SandboxHost } from '../host/sandbox-host.ts';
 import { startLoopVolumes } from './loop-volumes.ts';
 import type { Volumes } from './volumes.ts';
 
-export type VolumesMeans = {
+export type VolumesOptions = {
   readonly host: SandboxHost;
   readonly log: Log;
-  /** A folder for the volumes alone, not there yet. */
-  readonly folder: string;
+  /** A directory for the volumes alone, not there yet. */
+  readonly directory: string;
   /** The size that is kept ready from the start; undefined for none. */
   readonly usualBytes: number | undefined;
 };
 
 /** The best that this host can do. */
-export function startVolumes(means: VolumesMeans): Volumes {
-  mkdirSync(means.folder, { recursive: true, mode: 0o700 });
-  const folders = createFolders(means.folder);
-  const { host, log, folder, usualBytes } = means;
-  if (host.volumes.kind === 'folders') return folders;
-  return startLoopVolumes({ tools: { ...host.tools, ...host.volumes.tools }, log, folder, usualBytes, spare: folders });
+export function startVolumes(options: VolumesOptions): Volumes {
+  mkdirSync(options.directory, { recursive: true, mode: 0o700 });
+  const plain = createDirectoryVolumes(options.directory);
+  const { host, log, directory, usualBytes } = options;
+  if (host.volumes.kind === 'directories') return plain;
+  return startLoopVolumes({
+    tools: { ...host.tools, ...host.volumes.tools },
+    log,
+    directory,
+    usualBytes,
+    fallback: plain,
+  });
 }
 
-/** Plain folders, of any size. */
-function createFolders(parent: string): Volumes {
+/** Plain directories, of any size. */
+function createDirectoryVolumes(parent: string): Volumes {
   let count = 0;
   const removals = new Set<Promise<void>>();
-  const remove = (folder: string): Promise<void> => {
-    const removal = removeTree(folder)
+  const remove = (directory: string): Promise<void> => {
+    const removal = removeTree(directory)
       .catch(() => {}) // What stays is removed with the parent, or at the next start.
       .finally(() => removals.delete(removal));
     removals.add(removal);
@@ -38,12 +44,12 @@ function createFolders(parent: string): Volumes {
   };
   return {
     ready: Promise.resolve(),
-    entry: [],
+    enterCommand: [],
     async take() {
-      const folder = join(parent, `folder-${count++}`);
-      mkdirSync(folder);
-      chmodSync(folder, 0o1777);
-      return { folder, remove: () => remove(folder) };
+      const directory = join(parent, `folder-${count++}`);
+      mkdirSync(directory);
+      chmodSync(directory, 0o1777);
+      return { directory, remove: () => remove(directory) };
     },
     async close() {
       await Promise.all(removals);

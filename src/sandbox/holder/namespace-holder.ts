@@ -9,7 +9,7 @@ import { closeSync, constants, openSync, readFileSync } from 'node:fs';
 import type { Clock } from '../../clock.ts';
 import { OperatorError } from '../../operator-error.ts';
 import type { SandboxHost } from '../host/sandbox-host.ts';
-import { closing } from '../process/inherited-descriptors.ts';
+import { withDescriptorsClosed } from '../process/inherited-descriptors.ts';
 import { serviceMark } from '../process/service-mark.ts';
 import type { Child } from '../process/spawn.ts';
 import { startChild } from '../process/spawn.ts';
@@ -22,9 +22,9 @@ const ARGUMENTS = 3;
 const REPORT = 4;
 
 /** How long a bubblewrap that is no longer wanted may take to get where it ends by itself; that takes milliseconds. */
-const OPENING_LIMIT_MS = 3000;
+const OPEN_TIMEOUT_MS = 3000;
 
-export class Holder {
+export class NamespaceHolder {
   readonly #child: Child;
   readonly #clock: Clock;
   /** `ending`: killed while it opened. Once there is a pid, that tells more. */
@@ -34,11 +34,14 @@ export class Holder {
   #procFd: number | undefined;
   #ownProcesses: ReadonlySet<number> = new Set();
 
-  /** Starts bubblewrap, by way of `entry`, a command that becomes another; it then waits for `open`. */
-  constructor({ tools, inheritedDescriptors }: SandboxHost, entry: readonly string[], clock: Clock) {
+  /** Starts bubblewrap, by way of `enterCommand`, a command that becomes another; it then waits for `open`. */
+  constructor({ tools, inheritedDescriptors }: SandboxHost, enterCommand: readonly string[], clock: Clock) {
     this.#clock = clock;
-    const [program, ...rest] = [...entry, tools.bwrap, '--args', `${ARGUMENTS}`, tools.cat];
-    const { file, args } = closing(inheritedDescriptors, tools.bash, { file: program ?? tools.bwrap, args: rest });
+    const [program, ...rest] = [...enterCommand, tools.bwrap, '--args', `${ARGUMENTS}`, tools.cat];
+    const { file, args } = withDescriptorsClosed(inheritedDescriptors, tools.bash, {
+      file: program ?? tools.bwrap,
+      args: rest,
+    });
     this.#child = startChild(file, args, ['pipe', 'pipe', 'pipe', 'pipe', 'pipe'], { [MARK_VARIABLE]: serviceMark() });
     this.#child.pipes[STDERR]?.on('data', (chunk: Buffer) => {
       if (this.#stderr.length < 4096) this.#stderr += chunk.toString();
@@ -57,8 +60,8 @@ export class Holder {
   }
 
   /** Settles when all processes in it are gone too. */
-  async gone(): Promise<void> {
-    await this.#child.exited;
+  get exited(): Promise<unknown> {
+    return this.#child.exited;
   }
 
   /** Gives bubblewrap its arguments; resolves when processes can enter. Throws `OperatorError` when it fails. */
@@ -77,12 +80,12 @@ export class Holder {
     if (this.#phase === 'waiting') this.#phase = 'opening';
     pipes[ARGUMENTS]?.end([...args, ...own].join('\0').concat('\0'));
     const [pid] = await Promise.race([Promise.all([reported, ready]), exited.then(() => [undefined] as const)]);
-    if (pid === undefined || !this.#pin(pid)) throw cannotHold(await this.#lastWords());
+    if (pid === undefined || !this.#pin(pid)) throw holderFailed(await this.#failureReason());
     if (this.#phase === 'ending') this.kill();
     for (const pipe of [STDOUT, STDERR, ARGUMENTS, REPORT]) pipes[pipe]?.destroy();
   }
 
-  /** Its folder in /proc, by a path that means this process or nothing, for as long as the service lives. */
+  /** Its directory in /proc, by a path that means this process or nothing, for as long as the service lives. */
   get proc(): string {
     return this.#procFd === undefined ? '/nonexistent' : `/proc/${process.pid}/fd/${this.#procFd}`;
   }
@@ -112,11 +115,11 @@ export class Holder {
 
   #letEnd(): void {
     this.#phase = 'ending';
-    const cancel = this.#clock.after(OPENING_LIMIT_MS, () => this.#child.signal('SIGKILL'));
+    const cancel = this.#clock.after(OPEN_TIMEOUT_MS, () => this.#child.signal('SIGKILL'));
     void this.#child.exited.then(cancel);
   }
 
-  /** Remembers the process by its /proc folder. False if it is gone already. */
+  /** Remembers the process by its /proc directory. False if it is gone already. */
   #pin(pid: number): boolean {
     try {
       this.#procFd = openSync(`/proc/${pid}`, constants.O_RDONLY | constants.O_DIRECTORY);
@@ -129,7 +132,7 @@ export class Holder {
     }
   }
 
-  async #lastWords(): Promise<string> {
+  async #failureReason(): Promise<string> {
     this.#child.signal('SIGKILL');
     await this.#child.exited;
     await new Promise(setImmediate);
@@ -145,7 +148,7 @@ function killQuietly(pid: number): void {
   }
 }
 
-function cannotHold(reason: string): OperatorError {
+function holderFailed(reason: string): OperatorError {
   return new OperatorError('no-sandbox', {
     reason: `bubblewrap says: ${reason}`,
     remedy: 'Run `lamella doctor`; it says what this machine lacks.',
