@@ -9,7 +9,7 @@ import type { BuildOptions, OutputFile } from 'esbuild';
 import { OperatorError } from '../../operator-error.ts';
 import type { ZipEntry } from '../zip-writer.ts';
 import { externalPackages } from './external-packages.ts';
-import type { Ignores } from './lamella-ignore.ts';
+import type { IgnoreRules } from './lamella-ignore.ts';
 
 export type BundleOptions = {
   /** Packages to leave as they are, in node_modules. */
@@ -70,7 +70,7 @@ export async function bundleHandlers(
   directory: string,
   sources: readonly string[],
   found: readonly ZipEntry[],
-  ignores: Ignores,
+  rules: IgnoreRules,
   options: BundleOptions,
 ): Promise<{ entries: readonly ZipEntry[]; bundles: readonly string[]; missing: readonly string[] }> {
   const { external = [], minify = false } = options;
@@ -107,7 +107,7 @@ export async function bundleHandlers(
       content: { kind: 'bytes', bytes: Buffer.from(contents) },
     }),
   );
-  const packed = await externalPackages(directory, external, ignores);
+  const packed = await externalPackages(directory, external, rules);
   const kept = [...found.filter(({ path }) => isKept(path, inputs, sources)), ...packed.entries];
   const bundles = made.map(({ path }) => path).filter((path) => !path.endsWith('.map'));
   const paths = new Set(made.map(({ path }) => path));

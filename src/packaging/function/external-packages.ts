@@ -6,7 +6,7 @@ import { readFile, realpath } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { entriesOfDirectory } from '../directory-entries.ts';
 import type { ZipEntry } from '../zip-writer.ts';
-import type { Ignores } from './lamella-ignore.ts';
+import type { IgnoreRules } from './lamella-ignore.ts';
 
 export type ExternalPackages = {
   /** At `node_modules/...`, without what is ignored. */
@@ -19,7 +19,7 @@ export type ExternalPackages = {
 export async function externalPackages(
   directory: string,
   names: readonly string[],
-  ignores: Ignores,
+  rules: IgnoreRules,
 ): Promise<ExternalPackages> {
   /** Place in the package -> folder on disk. */
   const placed = new Map<string, string>();
@@ -48,13 +48,15 @@ export async function externalPackages(
     if (!(await visit(name, { place: '', folder: directory }))) missing.push(name);
   }
 
+  // A rule for node_modules is meant for the packages that are bundled.
+  const { ignores } = rules.including([...placed.keys()]);
   const entries: ZipEntry[] = [];
   for (const [place, folder] of placed) {
     entries.push(
       ...(await entriesOfDirectory(folder, {
         prefix: `${place}/`,
         // What lies below came here by its own name, if it is needed.
-        admits: (path, isFolder) => path !== 'node_modules' && !ignores(`${place}/${path}`, isFolder),
+        admits: (path, isDirectory) => path !== 'node_modules' && !ignores(`${place}/${path}`, isDirectory),
       })),
     );
   }

@@ -44,13 +44,10 @@ function gitIgnored(text: string): string[] {
   }
 }
 
-/** The same by our reading: a file is left out if it or a folder above it is. */
+/** The files that our rules ignore. */
 function ignored(text: string): string[] {
-  const ignores = parseIgnore(text);
-  return FILES.filter((file) => {
-    const parts = file.split('/');
-    return parts.some((_part, index) => ignores(parts.slice(0, index + 1).join('/'), index < parts.length - 1));
-  });
+  const rules = parseIgnore(text);
+  return FILES.filter((file) => rules.ignores(file, false));
 }
 
 describe('.lamellaignore', () => {
@@ -76,17 +73,27 @@ describe('.lamellaignore', () => {
     ['what cannot be taken back', 'src/\n!src/index.ts'],
     ['everything but one', '/*\n!/src/'],
     ['characters of regular expressions', 'a.log\n(a+b)'],
+    ['a character class', 'file[[:digit:]].txt'],
+    ['upper and lower case as different', 'SRC/\n*.LOG'],
   ])('understands %s as git does', (_what, text) => {
     expect(ignored(text)).toEqual(gitIgnored(text));
   });
 
   it('leaves out the traces of version control and itself, unless told otherwise', () => {
-    const ignores = parseIgnore('');
+    const { ignores } = parseIgnore('');
     expect([ignores('.git', true), ignores('.lamellaignore', false), ignores('src', true)]).toEqual([
       true,
       true,
       false,
     ]);
-    expect(parseIgnore('!.git/')('.git', true)).toBe(false);
+    expect(parseIgnore('!.git/').ignores('.git', true)).toBe(false);
+  });
+
+  it('can be made to include a directory, and still ignores files in it', () => {
+    const rules = parseIgnore('node_modules/\n*.map').including(['node_modules/@acme/tiny', 'node_modules/a[b]']);
+    expect(rules.ignores('node_modules/@acme/tiny/index.js', false)).toBe(false);
+    expect(rules.ignores('node_modules/a[b]/index.js', false)).toBe(false);
+    expect(rules.ignores('node_modules/@acme/tiny/index.js.map', false)).toBe(true);
+    expect(rules.ignores('src/node_modules/other/index.js', false)).toBe(true);
   });
 });

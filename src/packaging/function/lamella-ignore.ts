@@ -1,79 +1,38 @@
 /**
- * What a function's package leaves out: `.lamellaignore`, written as .gitignore is
- * (https://git-scm.com/docs/gitignore#_pattern_format), on top of a few things that nobody wants in it.
- * A folder that is left out is not entered, so nothing below it can be taken back, as with git.
+ * The files that a function's package leaves out: version control's own, and those that `.lamellaignore` names. The file
+ * has the syntax of .gitignore (https://git-scm.com/docs/gitignore#_pattern_format), case-sensitive, read by the npm
+ * package `ignore`. As in git, nothing below an ignored directory can be included again.
  */
+import ignore from 'ignore';
 
-/** Whether a path (from the folder's root, with `/`) is to be left out. */
-export type Ignores = (path: string, isFolder: boolean) => boolean;
+/** The rules of one ignore file. Paths are relative to its directory and have `/` between their parts. */
+export type IgnoreRules = {
+  /** Whether a path is left out, by itself or with a directory above it. */
+  ignores(path: string, isDirectory: boolean): boolean;
+  /** The same rules, except that they cannot leave out `directories` themselves. They still apply below. */
+  including(directories: readonly string[]): IgnoreRules;
+};
 
 export const IGNORE_FILE = '.lamellaignore';
 
-/** Left out unless the file takes them back with `!`. */
-const ALWAYS = ['.git/', '.svn/', '.hg/', '.DS_Store', 'Thumbs.db', `/${IGNORE_FILE}`];
+/** Ignored by default; a pattern with `!` in the file includes them again. */
+const DEFAULT_PATTERNS = ['.git/', '.svn/', '.hg/', '.DS_Store', 'Thumbs.db', `/${IGNORE_FILE}`];
 
-type Pattern = { readonly expression: RegExp; readonly isNegated: boolean; readonly isForFolders: boolean };
+/** Parses the text of an ignore file, which may be empty. */
+export function parseIgnore(text: string): IgnoreRules {
+  return rulesOf([...DEFAULT_PATTERNS, ...text.split(/\r?\n/)]);
+}
 
-/** Reads the text of an ignore file; '' for none. */
-export function parseIgnore(text: string): Ignores {
-  const patterns = [...ALWAYS, ...text.split(/\r?\n/)].flatMap((line) => parsePattern(line) ?? []);
-  return (path, isFolder) => {
-    // The last pattern that matches decides.
-    const decisive = patterns.findLast(
-      ({ expression, isForFolders }) => (isFolder || !isForFolders) && expression.test(path),
-    );
-    return decisive !== undefined && !decisive.isNegated;
+function rulesOf(patterns: readonly string[]): IgnoreRules {
+  const rules = ignore({ ignorecase: false }).add(patterns);
+  return {
+    ignores: (path, isDirectory) => rules.ignores(isDirectory ? `${path}/` : path),
+    including: (directories) => rulesOf([...patterns, ...directories.flatMap(includePatterns)]),
   };
 }
 
-function parsePattern(line: string): Pattern | undefined {
-  // A space at the end counts only after a backslash.
-  let glob = line.replace(/(?<!\\)[ \t]+$/, '');
-  if (glob === '' || glob.startsWith('#')) return undefined;
-  const isNegated = glob.startsWith('!');
-  if (isNegated) glob = glob.slice(1);
-  const isForFolders = glob.endsWith('/');
-  if (isForFolders) glob = glob.slice(0, -1);
-  // A slash anywhere but at the end ties the pattern to the root.
-  const isAnchored = glob.includes('/');
-  const expression = translate(glob.replace(/^\//, ''));
-  return { expression: new RegExp(`^${isAnchored ? '' : '(?:.*/)?'}${expression}$`, 's'), isNegated, isForFolders };
-}
-
-/** A glob as the source of a regular expression. */
-function translate(glob: string): string {
-  let source = '';
-  for (let at = 0; at < glob.length; at++) {
-    const rest = glob.slice(at);
-    const atStart = at === 0 || glob[at - 1] === '/';
-    if (atStart && rest.startsWith('**/')) {
-      source += '(?:.*/)?';
-      at += 2;
-    } else if (atStart && rest === '**') {
-      source += '.+';
-      at += 1;
-    } else if (rest.startsWith('*')) {
-      source += '[^/]*';
-      while (glob[at + 1] === '*') at++;
-    } else if (rest.startsWith('?')) {
-      source += '[^/]';
-    } else if (/^\[!?\]?[^\]]*\]/.test(rest)) {
-      const [set = ''] = /^\[!?\]?[^\]]*\]/.exec(rest) ?? [];
-      source += `(?!/)[${set
-        .slice(1, -1)
-        .replace(/^!/, '^')
-        .replace(/[\\\]]/g, '\\$&')}]`;
-      at += set.length - 1;
-    } else if (rest.startsWith('\\') && rest.length > 1) {
-      source += quote(rest[1] ?? '');
-      at += 1;
-    } else {
-      source += quote(glob[at] ?? '');
-    }
-  }
-  return source;
-}
-
-function quote(character: string): string {
-  return character.replace(/[\\^$.*+?()[\]{}|/-]/, '\\$&');
+/** `a/b` -> `!/a/`, `!/a/b/`: the later pattern decides, and git enters a directory only from its parent. */
+function includePatterns(directory: string): string[] {
+  const parts = directory.replace(/[\\*?[\]]/g, '\\$&').split('/');
+  return parts.map((_, index) => `!/${parts.slice(0, index + 1).join('/')}/`);
 }

@@ -215,6 +215,15 @@ describe('a TypeScript handler', () => {
     expect(run(unpacked, 'index.mjs', { name: 'you' })).toEqual({ text: 'YOU!' });
   });
 
+  it('packs external packages although .lamellaignore names node_modules, without the files that it ignores', async () => {
+    const root = write({ ...GREETING, '.lamellaignore': 'node_modules/\npackage.json\n' });
+    const { names } = await pack(root, { external: ['shouting'], sourceMap: false });
+    expect(names.filter((name) => name.includes('node_modules'))).toEqual([
+      'node_modules/deeper/index.js',
+      'node_modules/shouting/index.js',
+    ]);
+  });
+
   it('finds external packages as Node does: above the folder, through links, in several versions', async () => {
     const store = 'node_modules/.pnpm';
     const root = write({

@@ -11,7 +11,7 @@ import { entriesOfDirectory } from '../directory-entries.ts';
 import type { Progress } from '../npm-package.ts';
 import { type WrittenZip, writeZip, type ZipEntry } from '../zip-writer.ts';
 import { type BundleOptions, bundleHandlers, findHandlerSource, isTypeScript } from './bundle-handlers.ts';
-import { IGNORE_FILE, type Ignores, parseIgnore } from './lamella-ignore.ts';
+import { IGNORE_FILE, type IgnoreRules, parseIgnore } from './lamella-ignore.ts';
 import { stripTypes } from './strip-types.ts';
 
 export type FunctionPackageRequest = BundleOptions & {
@@ -42,9 +42,9 @@ export type FunctionPackage = {
  */
 export async function packageFunction(request: FunctionPackageRequest): Promise<FunctionPackage> {
   const directory = resolve(request.directory);
-  const ignores = parseIgnore(await readFile(join(directory, IGNORE_FILE), 'utf8').catch(() => ''));
-  const found = await readFolder(directory, resolve(request.output), ignores);
-  const { entries, bundles, missing = [] } = await build(request, directory, found, ignores);
+  const rules = parseIgnore(await readFile(join(directory, IGNORE_FILE), 'utf8').catch(() => ''));
+  const found = await readFolder(directory, resolve(request.output), rules);
+  const { entries, bundles, missing = [] } = await build(request, directory, found, rules);
   const unzippedBytes = await sizeOf(entries);
   if (unzippedBytes > QUOTAS.unzippedBytes) {
     throw new OperatorError('package-too-large', {
@@ -62,13 +62,13 @@ export async function packageFunction(request: FunctionPackageRequest): Promise<
   };
 }
 
-async function readFolder(directory: string, output: string, ignores: Ignores): Promise<ZipEntry[]> {
+async function readFolder(directory: string, output: string, rules: IgnoreRules): Promise<ZipEntry[]> {
   const stats = await stat(directory).catch((failure: Error) => {
     throw new OperatorError('file-unreadable', { file: directory, reason: failure.message }, failure);
   });
   if (!stats.isDirectory()) throw new OperatorError('file-unreadable', { file: directory, reason: 'it is no folder' });
   const own = relative(directory, output).split(sep).join('/');
-  const admits = (path: string, isFolder: boolean) => path !== own && !ignores(path, isFolder);
+  const admits = (path: string, isDirectory: boolean) => path !== own && !rules.ignores(path, isDirectory);
   return entriesOfDirectory(directory, { admits }).catch((failure: NodeJS.ErrnoException) => {
     throw new OperatorError('file-unreadable', { file: failure.path ?? directory, reason: failure.message }, failure);
   });
@@ -78,7 +78,7 @@ async function build(
   request: FunctionPackageRequest,
   directory: string,
   found: readonly ZipEntry[],
-  ignores: Ignores,
+  rules: IgnoreRules,
 ): Promise<{ entries: readonly ZipEntry[]; bundles: readonly string[]; missing?: readonly string[] }> {
   const own = found.filter(({ path }) => !path.startsWith('node_modules/') && !path.includes('/node_modules/'));
   const hasTypeScript = own.some(({ path }) => isTypeScript(path));
@@ -92,7 +92,7 @@ async function build(
     request.handlers,
   );
   request.onProgress?.(`Bundling ${sources.join(', ')}`);
-  return bundleHandlers(directory, sources, found, ignores, request);
+  return bundleHandlers(directory, sources, found, rules, request);
 }
 
 /** What kept an archive from being written: a file that cannot be read, or the archive itself. */
