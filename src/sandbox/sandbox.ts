@@ -19,6 +19,10 @@ export type SandboxSpec = {
   readonly id: string;
   /** A small number, unique among the living sandboxes of this service, from which the host uid is derived. */
   readonly slot: number;
+  /** The name of the user that its processes run as. */
+  readonly userName: string;
+  /** Directories of the root that exist even when nothing is mounted there; then they are empty and read-only. */
+  readonly directories: readonly string[];
   readonly mounts: readonly Mount[];
   /** A directory of the sandbox's own, empty at first, in which so much can be written. It outlives `killAll`. */
   readonly volume?: { readonly target: string; readonly sizeBytes: number };

@@ -78,7 +78,7 @@ export function startSandboxes(options: SandboxesOptions): Sandboxes {
         clock,
         parts: spares,
         hasOwnUid: sharers === 0,
-        holderArguments: () => bwrapArguments(spec, directory, root, identityFiles(uid, spec.hosts), namespaceUid),
+        holderArguments: () => bwrapArguments(spec, directory, root, identityFiles(uid, spec), namespaceUid),
       });
       log.debug({ sandbox: spec.id, uid: sandbox.hostUid }, 'sandbox opened');
       living.add(sandbox);

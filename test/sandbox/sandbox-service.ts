@@ -104,6 +104,8 @@ export async function startSandboxService(
     return {
       id: `test-${process.pid}-${number}`,
       slot: number % 500,
+      userName: 'sbx_user1051',
+      directories: ['/var/task', '/opt', '/tmp'],
       mounts: [
         { source: await createDirectory(`${number}/task`), target: '/var/task', access: 'read-only' },
         { source: await createDirectory(`${number}/opt`), target: '/opt', access: 'read-only' },

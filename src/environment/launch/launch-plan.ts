@@ -43,6 +43,8 @@ export function planSandbox(
   return {
     id: place.id,
     slot: place.slot,
+    userName: 'sbx_user1051',
+    directories: ['/var/task', '/opt', '/tmp'],
     mounts: [
       { source: place.codeDirectory, target: '/var/task', access: 'read-only' },
       ...(place.optDirectory ? [{ source: place.optDirectory, target: '/opt', access: 'read-only' } as const] : []),

@@ -42,6 +42,8 @@ export async function tryHost(
     const sandbox = await sandboxes.open({
       id: 'trial',
       slot: 0,
+      userName: 'trial',
+      directories: [],
       mounts: [],
       hosts: {},
       workingDirectory: '/',

@@ -16,6 +16,8 @@ const FILES = { passwd: '/run/p', group: '/run/g', hosts: '/run/h' };
 const SPEC: SandboxSpec = {
   id: 'a',
   slot: 3,
+  userName: 'user',
+  directories: ['/var/task', '/opt', '/tmp'],
   mounts: [
     { source: '/data/code', target: '/var/task', access: 'read-only' },
     { source: '/data/tmp', target: '/tmp', access: 'read-write' },

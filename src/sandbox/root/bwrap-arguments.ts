@@ -27,8 +27,6 @@ export const HOSTNAME = 'sandbox';
 
 const DEVICES = ['null', 'zero', 'full', 'random', 'urandom'];
 const DEVICE_LINKS = { fd: '', stdin: '/0', stdout: '/1', stderr: '/2' };
-/** Where Lambda has directories; empty when the spec mounts nothing there. */
-const DIRECTORIES = ['/var/task', '/opt', '/tmp'];
 
 /**
  * The arguments for `bwrap --args`, without the command. `volume` is the directory for `spec.volume`; `userNamespaceUid`
@@ -54,7 +52,7 @@ export function bwrapArguments(
     ...DEVICES.flatMap((name) => ['--dev-bind', `/dev/${name}`, `/dev/${name}`]),
     ...Object.entries(DEVICE_LINKS).flatMap(([name, fd]) => ['--symlink', `/proc/self/fd${fd}`, `/dev/${name}`]),
     ...['--remount-ro', '/dev'],
-    ...DIRECTORIES.flatMap((directory) => ['--dir', directory]),
+    ...spec.directories.flatMap((directory) => ['--dir', directory]),
     ...mountsOf(spec, volume).flatMap(({ source, target, access }) => {
       assert(/^\/(?!.*(\/|^)\.\.?(\/|$))./.test(target), `a mount's target is a plain absolute path: ${target}`);
       // Left to itself, bubblewrap makes the directories above for its own user only.

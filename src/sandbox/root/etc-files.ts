@@ -4,9 +4,6 @@
  */
 import { HOSTNAME } from './bwrap-arguments.ts';
 
-/** The user that functions run as, by Lambda's name for it. */
-export const SANDBOX_USER = 'sbx_user1051';
-
 /** The host's own nsswitch.conf may name services that are not to be had inside (mdns, resolve, sss). */
 export const NSSWITCH = `passwd: files
 group: files
@@ -17,15 +14,15 @@ services: files
 protocols: files
 `;
 
-export function renderPasswd(uid: number): string {
+export function renderPasswd(userName: string, uid: number): string {
   return `root:x:0:0:root:/root:/sbin/nologin
-${SANDBOX_USER}:x:${uid}:${uid}::/home/${SANDBOX_USER}:/sbin/nologin
+${userName}:x:${uid}:${uid}::/home/${userName}:/sbin/nologin
 nobody:x:65534:65534:nobody:/:/sbin/nologin
 `;
 }
 
-export function renderGroup(gid: number): string {
-  return `root:x:0:\n${SANDBOX_USER}:x:${gid}:\nnobody:x:65534:\n`;
+export function renderGroup(userName: string, gid: number): string {
+  return `root:x:0:\n${userName}:x:${gid}:\nnobody:x:65534:\n`;
 }
 
 /** /etc/hosts: the loopback names, then `extra` (address -> names). A name has one address: programs bind to it. */

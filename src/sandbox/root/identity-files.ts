@@ -10,7 +10,7 @@ import type { IdentityFiles } from './bwrap-arguments.ts';
 import { renderGroup, renderHosts, renderPasswd } from './etc-files.ts';
 
 /** Gives the files for a sandbox whose processes have `uid` inside. Their directory goes with the run directory. */
-export type IdentityFileCache = (uid: number, hosts: SandboxSpec['hosts']) => IdentityFiles;
+export type IdentityFileCache = (uid: number, spec: Pick<SandboxSpec, 'userName' | 'hosts'>) => IdentityFiles;
 
 export function createIdentityFileCache(directory: string): IdentityFileCache {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
@@ -24,9 +24,9 @@ export function createIdentityFileCache(directory: string): IdentityFileCache {
     written.set(text, file);
     return file;
   };
-  return (uid, hosts) => ({
-    passwd: fileWith(renderPasswd(uid)),
-    group: fileWith(renderGroup(uid)),
+  return (uid, { userName, hosts }) => ({
+    passwd: fileWith(renderPasswd(userName, uid)),
+    group: fileWith(renderGroup(userName, uid)),
     hosts: fileWith(renderHosts(hosts)),
   });
 }
