@@ -10,7 +10,7 @@ import type { ZipEntry } from './zip-writer.ts';
 export async function writeDirectory(folder: string, entries: Iterable<ZipEntry>): Promise<void> {
   for (const { path, mode, content } of entries) {
     const target = join(folder, path);
-    await mkdir(content.kind === 'folder' ? target : dirname(target), { recursive: true });
+    await mkdir(content.kind === 'directory' ? target : dirname(target), { recursive: true });
     if (content.kind === 'link') await symlink(content.target, target);
     else if (content.kind === 'file') await copyFile(content.source, target);
     else if (content.kind === 'bytes') await writeFile(target, content.bytes);
@@ -32,7 +32,7 @@ export async function entriesOfDirectory(
   const visit = async (relative: string): Promise<void> => {
     const children = await readdir(join(folder, relative), { withFileTypes: true });
     if (children.length === 0 && relative !== '') {
-      entries.push({ path: `${prefix}${relative}/`, mode: 0o755, content: { kind: 'folder' } });
+      entries.push({ path: `${prefix}${relative}/`, mode: 0o755, content: { kind: 'directory' } });
     }
     for (const child of children) {
       const path = relative === '' ? child.name : `${relative}/${child.name}`;

@@ -128,7 +128,7 @@ async function describe(
   const inis: string[] = [];
   let phpVersion: string | undefined;
   for (const { path, mode, content } of await entriesOfDirectory(tree)) {
-    if (content.kind === 'folder') continue;
+    if (content.kind === 'directory') continue;
     const bytes =
       content.kind === 'file'
         ? await readFile(content.source)

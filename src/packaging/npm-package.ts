@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { access, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OperatorError } from '../operator-error.ts';
-import { makeFolder } from '../storage/make-folder.ts';
+import { makeDirectory } from '../storage/make-directory.ts';
 import { runTool } from './run-tool.ts';
 import { untarNpmPackage } from './untar.ts';
 
@@ -27,7 +27,7 @@ export type Progress = (message: string) => void;
 export async function fetchNpmPackage(pinned: PinnedPackage, cacheDir: string, onProgress?: Progress): Promise<string> {
   const unpacked = join(cacheDir, 'npm', `${pinned.name.replace('/', '+')}@${pinned.version}`);
   if (await exists(unpacked)) return unpacked;
-  makeFolder(join(cacheDir, 'npm'));
+  makeDirectory(join(cacheDir, 'npm'));
   const staging = await mkdtemp(join(cacheDir, 'npm', '.fetch-'));
   try {
     onProgress?.(`Fetching ${pinned.name}@${pinned.version}`);

@@ -9,7 +9,7 @@ import { dirname } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { ZipFile } from 'yazl';
-import { makeFolder } from '../storage/make-folder.ts';
+import { makeDirectory } from '../storage/make-directory.ts';
 
 export type ZipEntry = {
   /** Relative, with `/`, without `..`. */
@@ -20,7 +20,7 @@ export type ZipEntry = {
     | { readonly kind: 'file'; readonly source: string }
     | { readonly kind: 'bytes'; readonly bytes: Buffer }
     | { readonly kind: 'link'; readonly target: string }
-    | { readonly kind: 'folder' };
+    | { readonly kind: 'directory' };
 };
 
 export type WrittenZip = { readonly path: string; readonly bytes: number; readonly entries: number };
@@ -36,7 +36,7 @@ export async function writeZip(output: string, entries: Iterable<ZipEntry>): Pro
   sorted.forEach((entry, index) => {
     if (entry.path === sorted[index - 1]?.path) throw new Error(`two files for ${entry.path} in ${output}`);
   });
-  makeFolder(dirname(output));
+  makeDirectory(dirname(output));
   const unfinished = `${output}.${process.pid}.part`;
   try {
     const zip = new ZipFile();
@@ -69,7 +69,7 @@ function addEntry(zip: ZipFile, { path, mode, content }: ZipEntry): void {
   const options = { ...fixed, compressionLevel: 9 };
   if (content.kind === 'file') zip.addFile(content.source, path, { ...options, mode: REGULAR_FILE | mode });
   else if (content.kind === 'bytes') zip.addBuffer(content.bytes, path, { ...options, mode: REGULAR_FILE | mode });
-  else if (content.kind === 'folder') zip.addEmptyDirectory(path, { ...fixed, mode: 0o040000 | mode });
+  else if (content.kind === 'directory') zip.addEmptyDirectory(path, { ...fixed, mode: 0o040000 | mode });
   else zip.addBuffer(Buffer.from(content.target), path, { ...fixed, compress: false, mode: SYMBOLIC_LINK | mode });
 }
 

@@ -63,7 +63,7 @@ export type Unpacked = {
 };
 
 type Node = { readonly path: string; readonly mode: number } & (
-  | { readonly kind: 'folder' }
+  | { readonly kind: 'directory' }
   | { readonly kind: 'file' | 'link'; readonly entry: Entry }
 );
 
@@ -146,12 +146,12 @@ async function readDirectory(zip: Buffer, limits: ArchiveLimits): Promise<Map<st
     addFolders(nodes, posix.dirname(node.path));
     const present = nodes.get(node.path);
     // The same folder twice is what merging two archives gives; it harms nobody. The later mode holds.
-    if (present !== undefined && !(present.kind === 'folder' && node.kind === 'folder')) {
+    if (present !== undefined && !(present.kind === 'directory' && node.kind === 'directory')) {
       throw new ArchiveError('conflicting-names', `the name ${node.path} stands for more than one thing`);
     }
     nodes.set(node.path, node);
     if (nodes.size > limits.entries) throw new ArchiveError('too-many-entries', `more than ${limits.entries} entries`);
-    if (node.kind === 'folder') continue;
+    if (node.kind === 'directory') continue;
     bytes += entry.uncompressedSize;
     if (bytes > limits.unpackedBytes) {
       throw new ArchiveError('too-large', `more than ${limits.unpackedBytes} bytes unpacked`);
@@ -187,7 +187,7 @@ function nodeOf(entry: Entry): Node | undefined {
   }
   if (name.endsWith('/') || kind === S_IFDIR) {
     if (path === '.') return undefined;
-    return { kind: 'folder', path, mode: attributes === 0 ? 0o755 : (attributes & 0o777) | 0o700 };
+    return { kind: 'directory', path, mode: attributes === 0 ? 0o755 : (attributes & 0o777) | 0o700 };
   }
   if (path === '.') throw new ArchiveError('unsafe-name', `${JSON.stringify(name)} is no name for a file`);
   if (kind === S_IFLNK) return { kind: 'link', path, mode: 0o777, entry };
@@ -222,13 +222,13 @@ function safePath(name: string): string {
 function addFolders(nodes: Map<string, Node>, folder: string): void {
   if (folder === '.') return;
   const present = nodes.get(folder);
-  if (present?.kind === 'folder') return;
+  if (present?.kind === 'directory') return;
   // Also how writing through a link is refused: a link is no folder.
   if (present !== undefined) {
     throw new ArchiveError('conflicting-names', `${folder} is used as a folder and is none`);
   }
   addFolders(nodes, posix.dirname(folder));
-  nodes.set(folder, { kind: 'folder', path: folder, mode: 0o755 });
+  nodes.set(folder, { kind: 'directory', path: folder, mode: 0o755 });
 }
 
 /** Follows a link the way the kernel would, through the archive's other links, and refuses to leave the tree. */
@@ -268,12 +268,12 @@ async function writeTree(
   nodes: ReadonlyMap<string, Node>,
   links: ReadonlyMap<string, string>,
 ): Promise<void> {
-  const folders = [...nodes.values()].filter((node) => node.kind === 'folder');
+  const folders = [...nodes.values()].filter((node) => node.kind === 'directory');
   // A parent's name is a prefix of its children's, so sorting puts it first.
   for (const folder of folders.sort((a, b) => (a.path < b.path ? -1 : 1))) {
     await mkdir(join(root, folder.path), { mode: 0o700 });
   }
-  const others = [...nodes.values()].filter((node) => node.kind !== 'folder').values();
+  const others = [...nodes.values()].filter((node) => node.kind !== 'directory').values();
   let failed = false;
   const worker = async () => {
     for (const node of others) {

@@ -27,7 +27,7 @@ import { OperatorError } from '../operator-error.ts';
 import { removeTree } from '../remove-tree.ts';
 import { lockFile } from './database.ts';
 import { diskFullOf } from './disk-full.ts';
-import { makeFolder } from './make-folder.ts';
+import { makeDirectory } from './make-directory.ts';
 
 export type DataDirectory = {
   readonly root: string;
@@ -50,7 +50,7 @@ const EPHEMERAL_PREFIX = 'lamella-ephemeral-';
 export function openDataDirectory(place: { readonly directory: string } | 'ephemeral'): DataDirectory {
   const root = place === 'ephemeral' ? usable(tmpdir(), makeTemporary) : resolve(place.directory);
   return usable(root, () => {
-    makeFolder(root, 0o700);
+    makeDirectory(root, 0o700);
     const lock = lockFile(join(root, 'lock.db'));
     if (lock === undefined) throw new OperatorError('data-dir-in-use', { directory: root, pid: holderOf(root) });
     try {

@@ -1,4 +1,4 @@
-/** `lamella package`: progress and remarks on standard error, what was packed on standard output. */
+/** `lamella package`: progress and warnings on standard error, what was packed on standard output. */
 import { resolve } from 'node:path';
 import { packageFunction } from '../../packaging/function/package-function.ts';
 import { QUOTAS } from '../../protocol/quotas.ts';
@@ -18,7 +18,7 @@ export const run: Run = async ({ args, given }) => {
     sourceMap: given.sourceMap !== false,
     onProgress: say,
   });
-  for (const remark of made.remarks) say(remark);
+  for (const warning of made.warnings) say(warning);
   if (given.json) {
     await writeJson(made);
     return 0;

@@ -6,7 +6,7 @@
 import { existsSync, readdirSync, realpathSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { findNodeBuild, NODE_VERSIONS } from '../../packaging/node/node-builds.ts';
-import { TYPESCRIPT_RUNTIME_FOLDER } from '../../packaging/node/node-layer.ts';
+import { TYPESCRIPT_RUNTIME_DIRECTORY } from '../../packaging/node/typescript-runtime.ts';
 import { isCustomRuntime } from '../../protocol/runtimes.ts';
 import type { Mount } from '../../sandbox/sandbox.ts';
 
@@ -66,7 +66,7 @@ function planNode(runtime: string, major: string, host: ManagedRuntimeHost): Man
   return {
     bootstrapPath: BOOTSTRAP,
     mounts: [
-      { source: TYPESCRIPT_RUNTIME_FOLDER, target: '/var/runtime', access: 'read-only' },
+      { source: TYPESCRIPT_RUNTIME_DIRECTORY, target: '/var/runtime', access: 'read-only' },
       { source, target: '/var/lang/bin/node', access: 'read-only' },
     ],
     variables: executionEnvironment(runtime),

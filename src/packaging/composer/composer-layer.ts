@@ -107,7 +107,7 @@ async function installComposer(request: ComposerLayerRequest, workspace: string)
   const lacking = php.extensions.filter((name) => !layer.extensions.includes(name));
 
   const binary = join(root, 'bin/php');
-  const phar = join(php.packageFolder, 'native/php/composer');
+  const phar = join(php.packageDirectory, 'native/php/composer');
   const run = (directory: string, command: readonly string[], variables: Record<string, string>) =>
     runTool({
       command: binary,

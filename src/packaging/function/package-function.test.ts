@@ -74,14 +74,14 @@ describe('a package without TypeScript', () => {
     chmodSync(join(root, 'bootstrap'), 0o755);
     chmodSync(join(root, 'src/hello.php'), 0o640);
     symlinkSync('src/hello.php', join(root, 'link.php'));
-    const { names, unpacked, remarks } = await pack(root);
+    const { names, unpacked, warnings } = await pack(root);
     expect(names).toEqual(['bootstrap', 'link.php', 'src/hello.php', 'vendor/autoload.php']);
     const modes = execFileSync('stat', ['-c', '%a %N', 'bootstrap', 'src/hello.php', 'link.php'], {
       cwd: unpacked,
       encoding: 'utf8',
     });
     expect(modes).toBe("755 'bootstrap'\n640 'src/hello.php'\n777 'link.php' -> 'src/hello.php'\n");
-    expect(remarks).toEqual([]);
+    expect(warnings).toEqual([]);
   });
 
   it('has the same bytes wherever and whenever it is made', async () => {
@@ -106,25 +106,25 @@ describe('a package without TypeScript', () => {
     expect(listed).toEqual(['keep.log', 'src/tests/a.php']);
   });
 
-  it('remarks on a bootstrap that cannot be started and on links that lead out', async () => {
+  it('warns of a bootstrap that is not executable and of links that lead out', async () => {
     const root = write({ bootstrap: '#!/bin/sh\n', 'a/b': '' });
     symlinkSync('../../elsewhere', join(root, 'a/out'));
     symlinkSync('../bootstrap', join(root, 'a/in'));
     symlinkSync('/opt/bin/php', join(root, 'php'));
-    expect((await pack(root)).remarks).toEqual([
+    expect((await pack(root)).warnings).toEqual([
       expect.stringContaining('a/out is a link to ../../elsewhere'),
       expect.stringContaining('chmod +x bootstrap'),
     ]);
   });
 
-  it('remarks on links to what is not in the package, and on having nothing at all', async () => {
+  it('warns of links to files that are not in the package, and of an empty package', async () => {
     const root = write({ 'src/a.php': '', 'x/y/z.php': '', '.lamellaignore': '/tests/\n', 'tests/b.php': '' });
     symlinkSync('tests/b.php', join(root, 'ignored'));
     symlinkSync('nowhere', join(root, 'dangling'));
     symlinkSync('src', join(root, 'folder'));
     symlinkSync('./x/', join(root, 'above'));
     symlinkSync('.', join(root, 'self'));
-    expect((await pack(root)).remarks).toEqual([
+    expect((await pack(root)).warnings).toEqual([
       expect.stringMatching(/^dangling is a link to nowhere, which is not in the package/),
       expect.stringMatching(/^ignored is a link to tests\/b\.php, which is not in the package/),
     ]);
@@ -134,7 +134,7 @@ describe('a package without TypeScript', () => {
       output: join(folder, 'e.zip'),
       bundle: true,
     });
-    expect(empty.remarks).toEqual([expect.stringContaining('The package is empty')]);
+    expect(empty.warnings).toEqual([expect.stringContaining('The package is empty')]);
   });
 
   it('that cannot be written is an error', async () => {
@@ -245,9 +245,9 @@ describe('a TypeScript handler', () => {
     symlinkSync('.pnpm/bar@2/node_modules/bar', join(root, 'node_modules/bar'));
     symlinkSync('../../bar@1/node_modules/bar', join(root, store, 'foo@1/node_modules/bar'));
     const external = ['bar', 'foo', 'not-here'];
-    const { unpacked, remarks } = await pack(join(root, 'services/api'), { external, sourceMap: false });
+    const { unpacked, warnings } = await pack(join(root, 'services/api'), { external, sourceMap: false });
     expect(run(unpacked, 'index.mjs', {})).toEqual(['foo of bar 1', 'bar 2', 'shared']);
-    expect(remarks).toEqual([expect.stringMatching(/^not-here is not installed, so it is not in the package/)]);
+    expect(warnings).toEqual([expect.stringMatching(/^not-here is not installed, so it is not in the package/)]);
   });
 
   it('is smaller when that is asked for, and keeps its names', async () => {

@@ -33,7 +33,7 @@ export type FunctionPackage = {
   /** Bundles in the package, by their path in it. */
   readonly bundles: readonly string[];
   /** What is allowed and will hardly be meant. */
-  readonly remarks: readonly string[];
+  readonly warnings: readonly string[];
 };
 
 /**
@@ -58,7 +58,7 @@ export async function packageFunction(request: FunctionPackageRequest): Promise<
     zip: await writeZip(request.output, entries).catch((failure) => throwUnusable(failure, request.output, entries)),
     unzippedBytes,
     bundles,
-    remarks: [...remarksOn(entries), ...missing.map(remarkOnMissing)],
+    warnings: [...warningsFor(entries), ...missing.map(missingWarning)],
   };
 }
 
@@ -104,19 +104,19 @@ function throwUnusable(failure: NodeJS.ErrnoException, output: string, entries: 
   throw new OperatorError(isSource ? 'file-unreadable' : 'file-unwritable', { file, reason: failure.message }, failure);
 }
 
-function remarksOn(entries: readonly ZipEntry[]): string[] {
-  const remarks: string[] = [];
-  if (entries.length === 0) remarks.push('The package is empty: Lambda refuses it. Is everything ignored?');
+function warningsFor(entries: readonly ZipEntry[]): string[] {
+  const warnings: string[] = [];
+  if (entries.length === 0) warnings.push('The package is empty: Lambda refuses it. Is everything ignored?');
   const present = pathsOf(entries);
   for (const { path, mode, content } of entries) {
-    if (path === 'bootstrap' && content.kind !== 'folder' && (mode & 0o111) === 0) {
-      remarks.push('bootstrap is not executable: Lambda will refuse to start it. Mend it with chmod +x bootstrap.');
+    if (path === 'bootstrap' && content.kind !== 'directory' && (mode & 0o111) === 0) {
+      warnings.push('bootstrap is not executable: Lambda will refuse to start it. Mend it with chmod +x bootstrap.');
     }
     if (content.kind === 'link' && leadsOut(path, content.target, present)) {
-      remarks.push(`${path} is a link to ${content.target}, which is not in the package: it will lead nowhere.`);
+      warnings.push(`${path} is a link to ${content.target}, which is not in the package: it will lead nowhere.`);
     }
   }
-  return remarks;
+  return warnings;
 }
 
 /** Of all entries, and of the folders that they lie in. */
@@ -135,7 +135,7 @@ function leadsOut(path: string, target: string, present: ReadonlySet<string>): b
   return inside !== '' && !present.has(inside);
 }
 
-function remarkOnMissing(name: string): string {
+function missingWarning(name: string): string {
   return `${name} is not installed, so it is not in the package: a layer must bring it, or the managed runtime.`;
 }
 

@@ -6,12 +6,13 @@
  *     /opt/bootstrap  /opt/bin/node  /opt/lamella/runtime/main.cjs
  */
 import { readFile, stat } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { basename, join } from 'node:path';
 import { parseElf, requiredGlibc } from '../../elf/elf.ts';
 import { OperatorError } from '../../operator-error.ts';
 import { fetchNpmPackage, type Progress } from '../npm-package.ts';
 import { type WrittenZip, writeZip, type ZipEntry } from '../zip-writer.ts';
 import { findNodeBuild } from './node-builds.ts';
+import { TYPESCRIPT_RUNTIME_DIRECTORY } from './typescript-runtime.ts';
 
 export type NodeLayerRequest = {
   /** `22`, or a full version that we know. */
@@ -36,9 +37,6 @@ export type NodeLayer = {
   /** The oldest glibc on which it starts. */
   readonly glibc: string;
 };
-
-/** Where the build puts the runtime's bundle and bootstrap; the same from src/ and from dist/. */
-export const TYPESCRIPT_RUNTIME_FOLDER = resolve(import.meta.dirname, '../../../dist/runtimes/typescript');
 
 /**
  * Builds the layer into `output`. Throws `OperatorError`: `node-version-unknown`, `package-unavailable`,
@@ -67,8 +65,8 @@ export async function buildNodeLayer(request: NodeLayerRequest): Promise<NodeLay
 function runtimeEntries(own: string | undefined): ZipEntry[] {
   if (own !== undefined) return [file('bootstrap', 0o755, own)];
   return [
-    file('bootstrap', 0o755, join(TYPESCRIPT_RUNTIME_FOLDER, 'bootstrap')),
-    file('lamella/runtime/main.cjs', 0o644, join(TYPESCRIPT_RUNTIME_FOLDER, 'main.cjs')),
+    file('bootstrap', 0o755, join(TYPESCRIPT_RUNTIME_DIRECTORY, 'bootstrap')),
+    file('lamella/runtime/main.cjs', 0o644, join(TYPESCRIPT_RUNTIME_DIRECTORY, 'main.cjs')),
   ];
 }
 

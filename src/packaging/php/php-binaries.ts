@@ -10,9 +10,9 @@ export type PhpBinaries = {
   readonly architecture: ElfFile['architecture'];
   readonly php: string;
   readonly phpCgi: string;
-  readonly modulesFolder: string;
+  readonly modulesDirectory: string;
   /** Extensions inside the binary, in lower case. */
   readonly builtIn: readonly string[];
   /** Where their libraries come from. */
-  readonly libraries: Pick<LibraryRequest, 'folders' | 'preferred' | 'systemRoot' | 'anyGlibc'>;
+  readonly libraries: Pick<LibraryRequest, 'directories' | 'preferred' | 'systemRoot' | 'anyGlibc'>;
 };

@@ -63,7 +63,7 @@ describe('compiling PHP', () => {
     };
     const made = await compilePhp(request);
     expect(made).toMatchObject({ version: '8.9.1', builtIn: ['core', 'zend opcache', 'opcache'], phpCgi: undefined });
-    expect(readFileSync(join(made.modulesFolder, 'args.so'), 'utf8')).toMatch(
+    expect(readFileSync(join(made.modulesDirectory, 'args.so'), 'utf8')).toMatch(
       /^--prefix=\/opt .*--enable-pcntl --with-curl CFLAGS=-O3 -g\n$/,
     );
     expect(said).toEqual([
@@ -83,7 +83,7 @@ describe('compiling PHP', () => {
 
   it('keeps the name, the time and the folders of the machine out of the binaries', async () => {
     const made = await compilePhp({ source: sourceOf({ configure: CONFIGURES }), configure: [], cacheDir });
-    const environment = readFileSync(join(made.modulesFolder, 'environment.so'), 'utf8').split('\n');
+    const environment = readFileSync(join(made.modulesDirectory, 'environment.so'), 'utf8').split('\n');
     expect(environment).toEqual(expect.arrayContaining(['SOURCE_DATE_EPOCH=315532800', 'PHP_UNAME=Linux', 'LC_ALL=C']));
     const flags = environment.find((line) => line.startsWith('CFLAGS='));
     expect(flags).toMatch(/^CFLAGS=-O2 -ffile-prefix-map=.*\/php-source\/\.work-\w+\/tree=\/usr\/src\/php$/);

@@ -34,7 +34,7 @@ export type CompiledPhp = {
   readonly php: string;
   /** Undefined when configured without it. */
   readonly phpCgi: string | undefined;
-  readonly modulesFolder: string;
+  readonly modulesDirectory: string;
   /** Extensions inside the binary, in lower case. */
   readonly builtIn: readonly string[];
 };
@@ -80,7 +80,7 @@ export async function compilePhp(request: PhpCompilation): Promise<CompiledPhp> 
     ...facts,
     php: join(kept, 'bin/php'),
     phpCgi: (await exists(phpCgi)) ? phpCgi : undefined,
-    modulesFolder: join(kept, 'modules'),
+    modulesDirectory: join(kept, 'modules'),
   };
 }
 

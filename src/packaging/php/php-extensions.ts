@@ -23,11 +23,11 @@ export type PhpExtension = {
  * `OperatorError` `php-extension-unknown`.
  */
 export async function resolveExtensions(
-  build: Pick<PhpBinaries, 'version' | 'builtIn' | 'modulesFolder'>,
+  build: Pick<PhpBinaries, 'version' | 'builtIn' | 'modulesDirectory'>,
   binary: ElfFile,
   asked: readonly string[],
 ): Promise<PhpExtension[]> {
-  const folder = build.modulesFolder;
+  const folder = build.modulesDirectory;
   const modules = new Map<string, { readonly path: string; readonly elf: ElfFile }>();
   for (const file of (await readdir(folder)).filter((name) => name.endsWith('.so')).sort()) {
     const name = file.slice(0, -'.so'.length);

@@ -32,14 +32,14 @@ const SETTINGS: readonly (readonly [name: string, value: string, why: string])[]
 ];
 
 export type PhpIni = {
-  readonly extensionFolder: string;
+  readonly extensionDirectory: string;
   /** In the order of loading. */
   readonly extensions: readonly string[];
 };
 
 /** The text of the ini file. */
-export function renderPhpIni({ extensionFolder, extensions }: PhpIni): string {
+export function renderPhpIni({ extensionDirectory, extensions }: PhpIni): string {
   const lines = SETTINGS.map(([name, value, why]) => `${name} = ${value}${why === '' ? '' : ` ; ${why}`}`);
   const loads = extensions.map((name) => `${name === 'opcache' ? 'zend_extension' : 'extension'} = ${name}`);
-  return `${[`extension_dir = "${extensionFolder}"`, ...loads, '', ...lines].join('\n')}\n`;
+  return `${[`extension_dir = "${extensionDirectory}"`, ...loads, '', ...lines].join('\n')}\n`;
 }

@@ -77,7 +77,7 @@ export async function planPhpInstallation(
   });
 
   const names = extensions.map(({ name }) => name);
-  const ini = renderPhpIni({ extensionFolder: join(root, 'lamella/ext'), extensions: names });
+  const ini = renderPhpIni({ extensionDirectory: join(root, 'lamella/ext'), extensions: names });
   const elves = [elf, ...libraries.map((library) => library.elf)];
   for (const path of paths([...extensions, ...web])) elves.push(parseElf(await readFile(path)));
   return {
@@ -113,12 +113,12 @@ async function webServerFiles(
   const hasModule = !isLoaded && (await moduleNames(binaries)).includes('opcache');
   return [
     { name: 'bin/php-cgi', path: binaries.phpCgi },
-    ...(hasModule ? [{ name: 'lamella/ext/opcache.so', path: join(binaries.modulesFolder, 'opcache.so') }] : []),
+    ...(hasModule ? [{ name: 'lamella/ext/opcache.so', path: join(binaries.modulesDirectory, 'opcache.so') }] : []),
   ];
 }
 
-async function moduleNames({ modulesFolder }: PhpBinaries): Promise<string[]> {
-  const files = await readdir(modulesFolder);
+async function moduleNames({ modulesDirectory }: PhpBinaries): Promise<string[]> {
+  const files = await readdir(modulesDirectory);
   return files.filter((name) => name.endsWith('.so')).map((name) => name.slice(0, -'.so'.length));
 }
 

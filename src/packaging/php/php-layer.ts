@@ -35,7 +35,7 @@ export type PhpLayer = Omit<PhpInstallation, 'entries' | 'modules'> & {
 
 /** As `runtimes/php/composer.json` says. With an older PHP a layer holds no runtime, unless the user brings one. */
 const RUNTIME_NEEDS_PHP = '8.2';
-const RUNTIME_FOLDER = resolve(import.meta.dirname, '../../../runtimes/php');
+const RUNTIME_DIRECTORY = resolve(import.meta.dirname, '../../../runtimes/php');
 
 /**
  * Builds the layer into `output`. Throws `OperatorError`: `php-version-unknown`, `package-unavailable`,
@@ -66,7 +66,7 @@ export async function planPhpLayer(request: Omit<PhpLayerRequest, 'output'>): Pr
 }
 
 /** An installation, and the unpacked npm package that it comes from. */
-export type PreparedPhp = PhpInstallation & { readonly packageFolder: string };
+export type PreparedPhp = PhpInstallation & { readonly packageDirectory: string };
 
 /** Plans a PHP that will lie below `root` (`/opt`, or any folder). */
 export async function preparePhp(
@@ -75,21 +75,21 @@ export async function preparePhp(
   const { version, architecture, cacheDir, ...selection } = request;
   const build = findPhpBuild(version, architecture);
   const fetch = async (pinned: typeof build.package) => fetchNpmPackage(pinned, cacheDir, request.onProgress);
-  const packageFolder = await fetch(build.package);
-  const native = join(packageFolder, 'native');
+  const packageDirectory = await fetch(build.package);
+  const native = join(packageDirectory, 'native');
   const newer = build.newerLibraries;
-  const libraryFolder = (pinned: typeof build.package) => async () => join(await fetch(pinned), 'native/lib');
+  const libraryDirectory = (pinned: typeof build.package) => async () => join(await fetch(pinned), 'native/lib');
   const binaries = {
     ...build,
     php: join(native, 'php/php'),
     phpCgi: join(native, 'php/php-cgi'),
-    modulesFolder: join(native, 'php/modules'),
+    modulesDirectory: join(native, 'php/modules'),
     libraries: {
-      folders: [libraryFolder(build.package), ...build.libraryPackages.map(libraryFolder)],
-      preferred: new Map(newer?.sonames.map((soname) => [soname, libraryFolder(newer.package)])),
+      directories: [libraryDirectory(build.package), ...build.libraryPackages.map(libraryDirectory)],
+      preferred: new Map(newer?.sonames.map((soname) => [soname, libraryDirectory(newer.package)])),
     },
   };
-  return { ...(await planPhpInstallation(binaries, selection)), packageFolder };
+  return { ...(await planPhpInstallation(binaries, selection)), packageDirectory };
 }
 
 async function bootstrapEntries(
@@ -103,8 +103,8 @@ async function bootstrapEntries(
     return [];
   }
   return [
-    { path: 'bootstrap', mode: 0o755, content: { kind: 'file', source: join(RUNTIME_FOLDER, 'bootstrap') } },
-    ...(await entriesOfDirectory(join(RUNTIME_FOLDER, 'src'), { prefix: 'lamella/runtime/' })).map((entry) => ({
+    { path: 'bootstrap', mode: 0o755, content: { kind: 'file', source: join(RUNTIME_DIRECTORY, 'bootstrap') } },
+    ...(await entriesOfDirectory(join(RUNTIME_DIRECTORY, 'src'), { prefix: 'lamella/runtime/' })).map((entry) => ({
       ...entry,
       mode: 0o644,
     })),

@@ -69,7 +69,7 @@ describe('collectLibraries', () => {
     const { libraries, unused, leftToSystem } = await collectLibraries({
       programs: [join(folder, name)],
       architecture: ARCHITECTURE,
-      folders: [async () => join(folder, 'own')],
+      directories: [async () => join(folder, 'own')],
       ...request,
     });
     return { carried: libraries.map(({ soname }) => soname), unused: [...unused], leftToSystem };

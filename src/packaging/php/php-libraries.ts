@@ -22,7 +22,7 @@ export type LibraryRequest = {
   readonly architecture: ElfFile['architecture'];
   readonly base: LibraryBase;
   /** Folders that came with the programs, searched before the system's. May fetch what it searches. */
-  readonly folders: readonly (() => Promise<string>)[];
+  readonly directories: readonly (() => Promise<string>)[];
   /** Folders that are searched for these libraries before all others. */
   readonly preferred?: ReadonlyMap<string, () => Promise<string>>;
   /** Where the system that lends the remaining libraries begins: `/`, or another system's root folder. */
@@ -70,7 +70,7 @@ const STAND_INS: Readonly<Record<string, StandInRow>> = {
   'libcapstone.so.4': { result: 0x0001_0000, variables: /^$/, unversioned: /^cs_/ },
 };
 const GLIBC = ['libc.so.6', 'libm.so.6', 'libresolv.so.2', 'ld-linux-x86-64.so.2', 'ld-linux-aarch64.so.1'];
-const SYSTEM_FOLDERS = ['lib64', 'usr/lib64', ...multiarch('x86_64'), ...multiarch('aarch64'), 'usr/lib', 'lib'];
+const SYSTEM_DIRECTORIES = ['lib64', 'usr/lib64', ...multiarch('x86_64'), ...multiarch('aarch64'), 'usr/lib', 'lib'];
 
 /** Throws `OperatorError`: `library-missing`, `library-too-new`, `library-unsuitable`. */
 export async function collectLibraries(request: LibraryRequest): Promise<CollectedLibraries> {
@@ -137,11 +137,11 @@ async function findLibrary(
   tooNew: Map<string, string>,
 ): Promise<string | undefined> {
   const preferred = request.preferred?.get(soname);
-  for (const folder of preferred === undefined ? request.folders : [preferred, ...request.folders]) {
+  for (const folder of preferred === undefined ? request.directories : [preferred, ...request.directories]) {
     const path = join(await folder(), soname);
     if (await exists(path)) return path;
   }
-  for (const folder of SYSTEM_FOLDERS) {
+  for (const folder of SYSTEM_DIRECTORIES) {
     const path = join(request.systemRoot ?? '/', folder, soname);
     if (!(await exists(path))) continue;
     const elf = parseElf(await readFile(path));
@@ -185,7 +185,7 @@ function isUsed({ soname, elf: library }: Library, files: readonly { readonly el
 
 /** The symbols of this machine's glibc stand for those of any: a symbol without a version is an old one. */
 async function glibcOf(request: LibraryRequest): Promise<ElfFile[]> {
-  const own = { ...request, folders: [], anyGlibc: true };
+  const own = { ...request, directories: [], anyGlibc: true };
   const paths = await Promise.all(GLIBC.map((soname) => findLibrary(soname, own, new Map())));
   return Promise.all(paths.flatMap((path) => path ?? []).map(async (path) => parseElf(await readFile(path))));
 }

@@ -29,7 +29,7 @@ export async function buildPhpLayerFromSource(request: PhpSourceRequest): Promis
   const isServer = request.webServer ?? (request.variant !== undefined && request.variant !== 'lean');
   if (isServer && compiled.phpCgi === undefined) throw new OperatorError('php-cgi-missing', {});
   const binaries = await binariesOf(compiled, request);
-  const modules = (await readdir(compiled.modulesFolder)).flatMap((name) => /^(.+)\.so$/.exec(name)?.[1] ?? []);
+  const modules = (await readdir(compiled.modulesDirectory)).flatMap((name) => /^(.+)\.so$/.exec(name)?.[1] ?? []);
   // Somebody who compiles has chosen the extensions with configure's options.
   const usual = modules.filter((name) => name !== 'opcache');
   const selection = { ...request, root: '/opt', extensions: request.extensions ?? usual };
@@ -42,15 +42,15 @@ export async function buildPhpLayerFromSource(request: PhpSourceRequest): Promis
 }
 
 async function binariesOf(compiled: CompiledPhp, { rootfs }: PhpSourceRequest): Promise<PhpBinaries> {
-  const { version: fullVersion, php, phpCgi = '', modulesFolder, builtIn } = compiled;
+  const { version: fullVersion, php, phpCgi = '', modulesDirectory, builtIn } = compiled;
   return {
     version: fullVersion.split('.').slice(0, 2).join('.'),
     fullVersion,
     architecture: parseElf(await readFile(php)).architecture,
     php,
     phpCgi,
-    modulesFolder,
+    modulesDirectory,
     builtIn,
-    libraries: { folders: [], anyGlibc: true, ...(rootfs !== undefined && { systemRoot: resolve(rootfs) }) },
+    libraries: { directories: [], anyGlibc: true, ...(rootfs !== undefined && { systemRoot: resolve(rootfs) }) },
   };
 }

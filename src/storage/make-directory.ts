@@ -6,9 +6,9 @@ import { mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 /** Makes a folder and those above it, as far as missing. Throws what the system says when it cannot. */
-export function makeFolder(path: string, mode?: number): void {
+export function makeDirectory(path: string, mode?: number): void {
   if (isFolder(path)) return;
-  makeFolder(dirname(path), mode);
+  makeDirectory(dirname(path), mode);
   try {
     mkdirSync(path, { mode });
   } catch (failure) {
