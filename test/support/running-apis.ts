@@ -1,110 +1,82 @@
-/** The API port with IAM, STS and CloudWatch Logs on a temporary database, for tests of those. */
+/** The API port with every service but Lambda on a temporary data directory, for tests of those services. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createApiHandler } from '../../src/api-port/api-port.ts';
 import { createAuthenticator } from '../../src/api-port/authentication.ts';
+import { openServices, type Services } from '../../src/assembly/services.ts';
 import type { Clock } from '../../src/clock.ts';
 import { systemClock } from '../../src/clock.ts';
 import { listen } from '../../src/http/listener.ts';
 import { Lifetime } from '../../src/lifetime.ts';
 import { silentLog } from '../../src/log.ts';
-import { createQueues } from '../../src/queues/queue.ts';
-import type { IamApi } from '../../src/services/iam/iam-api.ts';
-import { createIamApi } from '../../src/services/iam/iam-api.ts';
-import type { StsApi } from '../../src/services/iam/sts-api.ts';
-import { createStsApi } from '../../src/services/iam/sts-api.ts';
-import type { LogStore } from '../../src/services/logs/log-store.ts';
-import { createLogStore } from '../../src/services/logs/log-store.ts';
-import { createLogsApi } from '../../src/services/logs/logs-api.ts';
-import type { S3Api } from '../../src/services/s3/s3-api.ts';
-import { createS3Api } from '../../src/services/s3/s3-api.ts';
-import { createSnsApi } from '../../src/services/sns/sns-api.ts';
-import { createSnsTopics } from '../../src/services/sns/sns-topics.ts';
-import { createQueueGateway } from '../../src/services/sqs/queue-access.ts';
-import { createSqsApi } from '../../src/services/sqs/sqs-api.ts';
-import { createSqsMessages } from '../../src/services/sqs/sqs-messages.ts';
-import { createSqsQueues } from '../../src/services/sqs/sqs-queues.ts';
 import { openDatabase } from '../../src/storage/database.ts';
 import type { ServiceHandler } from '../../src/wire/api-call.ts';
 
-export type RunningApis = {
+export type RunningApis = Pick<Services, 'logStore' | 'iam' | 'sts' | 's3'> & {
   readonly url: string;
   readonly port: number;
-  readonly logStore: LogStore;
-  readonly iam: IamApi;
-  readonly sts: StsApi;
-  readonly s3: S3Api;
-  /** Functions that topics have notified. */
+  /** Events that topics sent to functions. */
   readonly notified: readonly { readonly arn: string; readonly event: string }[];
-  /** The data folder. */
+  /** The data directory. */
   readonly root: string;
-  /** What APIs listen to that answer late. */
+  /** Ends requests that wait for messages or log events. */
   readonly closing: AbortController;
   close(): Promise<void>;
 };
 
 export type RunningApisOptions = {
   readonly clock?: Clock;
-  /** Stands where the Lambda API will. */
+  /** Replaces the Lambda API. */
   readonly lambda?: ServiceHandler;
   readonly allowedHosts?: readonly string[];
-  /** Verify signatures by these keys, and by the temporary ones. */
+  /** Verify signatures with these keys and with temporary ones. */
   readonly enforcedKeys?: Readonly<Record<string, string>>;
 };
 
 export const TEST_ACCOUNT = '123456789012';
 
-/** What AWS's clients need to be told: any key will do. */
+/** AWS's clients need credentials; any will do. */
 export const TEST_CREDENTIALS = { accessKeyId: 'AKIAIOSFODNN7EXAMPLE', secretAccessKey: 'secret' };
 
 export async function startApis(options: RunningApisOptions = {}): Promise<RunningApis> {
   const clock = options.clock ?? systemClock;
   const lifetime = new Lifetime();
-  const folder = mkdtempSync(join(tmpdir(), 'lamella-apis-'));
-  lifetime.onClose(() => rmSync(folder, { recursive: true }));
-  const database = lifetime.own(openDatabase(join(folder, 'test.db')));
-  const logStore = lifetime.own(createLogStore({ database, clock, log: silentLog }));
-  const iam = createIamApi({ database, clock, log: silentLog });
-  const sts = createStsApi({ database, clock, log: silentLog, iam });
-  const s3 = createS3Api({ database, clock, log: silentLog, root: folder });
-  const queues = createQueues({ database, clock, log: silentLog });
-  lifetime.onClose(() => queues.close());
-  const sqsQueues = createSqsQueues({ database, clock });
-  const sqsMessages = createSqsMessages({ queues, sqsQueues, clock });
-  const gateway = createQueueGateway({ sqsQueues, sqsMessages });
+  const root = mkdtempSync(join(tmpdir(), 'lamella-apis-'));
+  lifetime.onClose(() => rmSync(root, { recursive: true }));
+  const database = lifetime.own(openDatabase(join(root, 'test.db')));
   const notified: { arn: string; event: string }[] = [];
-  const topics = createSnsTopics({
-    database,
-    senders: {
-      invoke: async (arn, event) => void notified.push({ arn, event }),
-      send: (arn, body, attributes, traceId) => gateway.send(arn, { body, attributes, traceId }),
+  const closing = new AbortController();
+  const services = openServices(
+    {
+      database,
+      root,
+      clock,
+      backgroundClock: clock,
+      log: silentLog,
+      remoteSqs: undefined,
+      sendEvent: async (arn, event) => void notified.push({ arn, event }),
+      closing: closing.signal,
     },
-    clock,
-    log: silentLog,
-  });
+    lifetime,
+  );
+  const { logStore, iam, sts, s3, queues } = services;
+  lifetime.onClose(() => queues.close());
   const { enforcedKeys } = options;
   const secretOf = (accessKeyId: string) => enforcedKeys?.[accessKeyId] ?? sts.secretOf(accessKeyId);
-  const closing = new AbortController();
   const failures: unknown[] = [];
-  const handler = createApiHandler({
-    lambda: options.lambda ?? (async ({ response }) => void response.writeHead(404).end()),
-    iam: iam.handle,
-    sts: sts.handle,
-    logs: createLogsApi({ logStore, clock, log: silentLog, closing: closing.signal }),
-    s3: s3.handle,
-    sns: createSnsApi({ topics, log: silentLog }),
-    sqs: createSqsApi({ sqsQueues, sqsMessages, clock, log: silentLog, closing: closing.signal }),
-    defaultRegion: 'us-east-1',
-    accountId: TEST_ACCOUNT,
-    allowedHosts: options.allowedHosts ?? [],
-    authenticator: enforcedKeys && createAuthenticator({ secretOf, clock }),
-    log: silentLog,
-  });
   const listener = await listen({
     host: '127.0.0.1',
     port: 0,
-    handler,
+    handler: createApiHandler({
+      ...services.handlers,
+      lambda: options.lambda ?? (async ({ response }) => void response.writeHead(404).end()),
+      defaultRegion: 'us-east-1',
+      accountId: TEST_ACCOUNT,
+      allowedHosts: options.allowedHosts ?? [],
+      authenticator: enforcedKeys && createAuthenticator({ secretOf, clock }),
+      log: silentLog,
+    }),
     onFailure: (failure) => failures.push(failure),
   });
   lifetime.own({ close: () => listener.close() });
@@ -119,7 +91,7 @@ export async function startApis(options: RunningApisOptions = {}): Promise<Runni
     sts,
     s3,
     notified,
-    root: folder,
+    root,
     closing,
     close: () => lifetime.close(),
   };

@@ -1,30 +1,26 @@
 /**
- * The Lambda API on a temporary data folder with everything real below it but the environments: a test says how an
- * invocation ends. For tests of the API itself; those of whole invocations are in test/flows.
+ * The Lambda API on a temporary data directory. Everything below it is real except the environments: the test decides how
+ * an invocation ends. For tests of the API itself; whole invocations are tested in test/flows.
  */
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LambdaClient, type LambdaClientConfig } from '@aws-sdk/client-lambda';
+import { openFunctions } from '../../src/assembly/functions.ts';
 import { systemClock } from '../../src/clock.ts';
 import type { Invocation, Outcome } from '../../src/environment/invocation.ts';
-import { createEventSourceMappings } from '../../src/event-sources/event-source-mappings.ts';
 import type { FunctionVersion } from '../../src/functions/function.ts';
-import { createFunctions, type Functions } from '../../src/functions/functions.ts';
-import { type FunctionSettings, openSettings } from '../../src/functions/settings/open-settings.ts';
+import type { Functions } from '../../src/functions/functions.ts';
+import type { FunctionSettings } from '../../src/functions/settings/open-settings.ts';
 import { listen } from '../../src/http/listener.ts';
 import { keyOf } from '../../src/invocation/pool.ts';
 import { createProvisioner, provisionTargets } from '../../src/invocation/provisioner.ts';
 import type { LambdaApiDependencies } from '../../src/lambda-api/operations/dependencies.ts';
 import { createLambdaApi } from '../../src/lambda-api/server.ts';
-import { createLayerPolicies } from '../../src/layers/layer-policies.ts';
-import { createLayers } from '../../src/layers/layers.ts';
-import { createOptTrees } from '../../src/layers/opt-tree.ts';
 import { Lifetime } from '../../src/lifetime.ts';
 import { silentLog } from '../../src/log.ts';
 import type { RequestId } from '../../src/protocol/names.ts';
-import { createArchives } from '../../src/storage/archives.ts';
 import { openDataDirectory } from '../../src/storage/data-directory.ts';
 import { openDatabase } from '../../src/storage/database.ts';
 import { zipOf } from './function-zip.ts';
@@ -39,9 +35,9 @@ export type RunningLambdaApi = {
   readonly client: LambdaClient;
   readonly functions: Functions;
   readonly settings: FunctionSettings;
-  /** Failures that no operation should have; a test looks that there are none. */
+  /** Unexpected failures of operations; tests assert that it is empty. */
   readonly failures: unknown[];
-  readonly folder: string;
+  readonly directory: string;
   close(): Promise<void>;
 };
 
@@ -55,7 +51,7 @@ export type RunningLambdaApiOptions = {
 
 const NO_BUCKET = { errorCode: 'NoSuchBucket', errorMessage: 'The specified bucket does not exist' };
 
-/** Answers with the event, as a function might. */
+/** Returns the event. */
 export async function echo(version: FunctionVersion, { payload }: Invocation): Promise<Outcome> {
   return {
     kind: 'returned',
@@ -68,26 +64,25 @@ export async function echo(version: FunctionVersion, { payload }: Invocation): P
 
 export async function startLambdaApi(options: RunningLambdaApiOptions = {}): Promise<RunningLambdaApi> {
   const lifetime = new Lifetime();
-  const folder = mkdtempSync(join(tmpdir(), 'lamella-api-'));
-  lifetime.onClose(() => rmSync(folder, { recursive: true }));
-  const data = lifetime.own(openDataDirectory({ directory: folder }));
+  const directory = mkdtempSync(join(tmpdir(), 'lamella-api-'));
+  lifetime.onClose(() => rmSync(directory, { recursive: true }));
+  const data = lifetime.own(openDataDirectory({ directory: directory }));
   const database = lifetime.own(openDatabase(data.database));
-  const archives = createArchives(data);
-  const optTrees = createOptTrees({ archives, data });
   const clock = systemClock;
-  const layers = createLayers({ database, archives, optTrees, clock });
-  const { stateDelayMs } = options;
-  const functions = lifetime.own(
-    createFunctions({ database, layers, archives, optTrees, clock, log: silentLog, stateDelayMs }),
+  const opened = openFunctions(
+    {
+      database,
+      data,
+      clock,
+      log: silentLog,
+      accountConcurrency: 1000,
+      chance: options.chance ?? Math.random,
+      stateDelayMs: options.stateDelayMs,
+    },
+    lifetime,
   );
-  const settings = openSettings({
-    database,
-    functions,
-    clock,
-    accountConcurrency: 1000,
-    chance: options.chance ?? Math.random,
-  });
-  // Prepares nothing, at once.
+  const { functions, settings } = opened;
+  // Allocates nothing, immediately.
   const prepared = new Map<string, number>();
   const provisioner = createProvisioner({
     pool: {
@@ -97,11 +92,7 @@ export async function startLambdaApi(options: RunningLambdaApiOptions = {}): Pro
     targets: () => provisionTargets(settings),
   });
   const handle = createLambdaApi({
-    layers,
-    layerPolicies: createLayerPolicies(database),
-    functions,
-    settings,
-    eventSourceMappings: createEventSourceMappings({ database, directory: settings.directory, clock }),
+    ...opened,
     provisioner,
     invoke: options.invoke ?? echo,
     acceptEvent: options.acceptEvent ?? (async () => undefined),
@@ -129,10 +120,10 @@ export async function startLambdaApi(options: RunningLambdaApiOptions = {}): Pro
   const url = `http://127.0.0.1:${listener.port}`;
   const client = lambdaClient(url);
   lifetime.onClose(() => client.destroy());
-  return { url, client, functions, settings, failures, folder, close: () => lifetime.close() };
+  return { url, client, functions, settings, failures, directory, close: () => lifetime.close() };
 }
 
-/** The AWS SDK's client as a person would set it up, but for its retries: a test wants the first answer. */
+/** An AWS SDK client without retries: a test wants the first response. */
 export function lambdaClient(endpoint: string, config: LambdaClientConfig = {}): LambdaClient {
   return new LambdaClient({
     endpoint,
@@ -143,7 +134,7 @@ export function lambdaClient(endpoint: string, config: LambdaClientConfig = {}):
   });
 }
 
-/** Code that nobody runs. */
+/** Code that is never run. */
 export function someCode(content = 'x'): Promise<Buffer> {
   return zipOf({ bootstrap: `#!/bin/sh\n# ${content}\n` });
 }

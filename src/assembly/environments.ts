@@ -1,0 +1,136 @@
+/** Opens what runs functions: sandboxes, the pool of environments, admission and provisioned concurrency. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Clock } from '../clock.ts';
+import { openEnvironment } from '../environment/environment.ts';
+import type { Emit } from '../environment/facts.ts';
+import { createCredentialIssuer } from '../environment/launch/credentials.ts';
+import {
+  type ManagedRuntimePlan,
+  managedRuntimePlan,
+  needsManagedRuntime,
+} from '../environment/launch/managed-runtime.ts';
+import { createSlots } from '../environment/launch/slots.ts';
+import type { FunctionVersion } from '../functions/function.ts';
+import { createDispatcher, type Dispatcher } from '../invocation/dispatcher.ts';
+import { EnvironmentPool } from '../invocation/pool.ts';
+import { createProvisioner, type Provisioner, provisionTargets } from '../invocation/provisioner.ts';
+import type { Lifetime } from '../lifetime.ts';
+import type { Log } from '../log.ts';
+import { type Options, resolveBuildOptions } from '../options.ts';
+import { RUNTIME_API_PORT } from '../protocol/endpoints.ts';
+import { QUOTAS } from '../protocol/quotas.ts';
+import { removeTree } from '../remove-tree.ts';
+import type { HostCapabilities } from '../sandbox/host/host-capabilities.ts';
+import { createSandboxes } from '../sandbox/open-sandbox.ts';
+import type { OpenFunctions } from './functions.ts';
+
+export type EnvironmentsOptions = {
+  readonly options: Pick<Options, 'network' | 'cpu' | 'idleSeconds'>;
+  readonly opened: Pick<OpenFunctions, 'functions' | 'settings' | 'optTrees'>;
+  readonly capabilities: HostCapabilities;
+  /** Holds the files of running sandboxes. Emptied now and when the lifetime ends. */
+  readonly runDirectory: string;
+  readonly emit: Emit;
+  readonly clock: Clock;
+  /** Measures how long environments are idle. */
+  readonly backgroundClock: Clock;
+  readonly log: Log;
+};
+
+export type Environments = {
+  readonly invoke: Dispatcher['invoke'];
+  readonly provisioner: Provisioner;
+  /** The secret of an access key that an environment was given. */
+  secretOf(accessKeyId: string): string | undefined;
+  versionsInUse(): Iterable<FunctionVersion>;
+  /** Ends environments as soon as they are idle; running invocations continue. */
+  drain(): void;
+};
+
+/** Opens all of it; `lifetime` closes it and ends every environment. */
+export async function openEnvironments(
+  { options, opened, capabilities, runDirectory, emit, clock, backgroundClock, log }: EnvironmentsOptions,
+  lifetime: Lifetime,
+): Promise<Environments> {
+  const { functions, settings, optTrees } = opened;
+  const { network } = options;
+  await removeTree(runDirectory);
+  mkdirSync(runDirectory, { recursive: true, mode: 0o700 });
+  lifetime.onClose(() => removeTree(runDirectory));
+  const sandboxes = lifetime.own(
+    createSandboxes({
+      capabilities,
+      clock,
+      log,
+      runDirectory: join(runDirectory, 'sandboxes'),
+      usualVolumeBytes: QUOTAS.ephemeralStorageMib.default * 1024 * 1024,
+      isolatedPort: network === 'isolated' ? RUNTIME_API_PORT : undefined,
+    }),
+  );
+  const credentials = createCredentialIssuer();
+  const environmentHost = {
+    openSandbox: sandboxes.open,
+    slots: createSlots(),
+    network,
+    hasCpuLimit: options.cpu === 'limited',
+    clock,
+    emit,
+    log,
+  };
+  const pool = lifetime.own(
+    new EnvironmentPool({
+      open: async (version, initializationType) => {
+        const codeDirectory = functions.codeDirectory(version);
+        if (codeDirectory === undefined) throw new Error('Lamella cannot run container images');
+        const optDirectory = await optTrees.tree(version.configuration.layers.map(({ digest }) => digest));
+        const managedRuntime = planManagedRuntime(version, [codeDirectory, optDirectory], log);
+        return openEnvironment(environmentHost, {
+          version,
+          initializationType,
+          managedRuntime,
+          codeDirectory,
+          optDirectory,
+          credentials: credentials.issue(),
+        });
+      },
+      clock: backgroundClock,
+      log,
+      idleMs: options.idleSeconds * 1000,
+      isCurrent: functions.isCurrent,
+    }),
+  );
+  const provisioner = createProvisioner({ pool, targets: () => provisionTargets(settings) });
+  provisioner.reconcile();
+  lifetime.onClose(
+    functions.onChange(() => {
+      // Update the targets first, so that retiring does not prepare environments of an outdated revision.
+      provisioner.reconcile();
+      pool.retireOutdated();
+    }),
+  );
+  const { invoke } = createDispatcher({
+    pool,
+    limitsOf: ({ scope, name, version }) => settings.concurrency.sharesOf(scope, name, version),
+  });
+  return {
+    invoke,
+    provisioner,
+    secretOf: credentials.secretOf,
+    versionsInUse: () => pool.versionsInUse(),
+    drain: () => pool.drain(),
+  };
+}
+
+/** The plan that replaces a managed runtime; undefined when the code or a layer contains a `bootstrap`. */
+function planManagedRuntime(
+  { name, configuration: { runtime } }: FunctionVersion,
+  directories: readonly (string | undefined)[],
+  log: Log,
+): ManagedRuntimePlan | undefined {
+  if (runtime === undefined || !needsManagedRuntime(runtime, directories)) return undefined;
+  const plan = managedRuntimePlan(runtime, { cacheDir: resolveBuildOptions({}, 'start').cacheDir });
+  if ('reason' in plan) throw new Error(plan.reason);
+  if (plan.remark) log.warn({ function: name }, plan.remark);
+  return plan;
+}

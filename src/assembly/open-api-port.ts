@@ -1,0 +1,78 @@
+/** Opens the API port: Lambda's API, the other AWS services and the admin API behind one listener. */
+import { createControlApi } from '../admin-api/admin-api.ts';
+import { asyncRoutes } from '../admin-api/async.ts';
+import { clockRoutes } from '../admin-api/clock.ts';
+import { gatewayRoutes } from '../admin-api/gateways.ts';
+import { type ControlledSchedules, eventBusRoutes, scheduleRoutes } from '../admin-api/schedules.ts';
+import { createApiHandler } from '../api-port/api-port.ts';
+import { createAuthenticator } from '../api-port/authentication.ts';
+import type { AdjustableClock, Clock } from '../clock.ts';
+import { findQueueProblem } from '../event-sources/sqs/queue-problem.ts';
+import { type Listener, listen } from '../http/listener.ts';
+import { createLambdaApi } from '../lambda-api/server.ts';
+import type { Log } from '../log.ts';
+import type { Options } from '../options.ts';
+import type { Background } from './background.ts';
+import type { Environments } from './environments.ts';
+import type { OpenFunctions } from './functions.ts';
+import type { HttpGateways } from './open-gateways.ts';
+import type { Services } from './services.ts';
+
+export type ApiPortOptions = {
+  readonly options: Pick<
+    Options,
+    'host' | 'port' | 'allowHost' | 'region' | 'accountId' | 'enforceAuth' | 'sqsEndpoint'
+  >;
+  readonly opened: OpenFunctions;
+  readonly services: Services;
+  readonly environments: Pick<Environments, 'invoke' | 'provisioner'>;
+  readonly background: Pick<Background, 'asyncInvocations'>;
+  readonly gateways: Pick<HttpGateways, 'port' | 'admin'>;
+  readonly schedules: ControlledSchedules;
+  /** The secret of an access key; undefined for an unknown key. */
+  readonly secretOf: (accessKeyId: string) => string | undefined;
+  readonly clock: Clock;
+  /** The clock that the admin API shows and advances. */
+  readonly backgroundClock: AdjustableClock;
+  readonly log: Log;
+};
+
+/** Listens; the caller drains and closes it. @throws OperatorError 'port-in-use' or 'cannot-listen' */
+export function openApiPort(given: ApiPortOptions): Promise<Listener> {
+  const { options, opened, services, environments, background, gateways, clock, log } = given;
+  const lambda = createLambdaApi({
+    ...opened,
+    ...environments,
+    acceptEvent: background.asyncInvocations.accept,
+    renderFunctionUrl: (id, { region }) => `http://${id}.lambda-url.${region}.localhost:${gateways.port}/`,
+    readObject: services.s3.readObject,
+    findSourceProblem: (arn, timeoutSeconds) =>
+      options.sqsEndpoint === undefined ? findQueueProblem(services.sqsQueues, arn, timeoutSeconds) : undefined,
+    clock,
+    log,
+  });
+  const control = createControlApi([
+    ...clockRoutes(given.backgroundClock),
+    ...gatewayRoutes(gateways.admin),
+    ...asyncRoutes(background.asyncInvocations.pending),
+    ...scheduleRoutes(given.schedules),
+    ...eventBusRoutes(services.eventBus),
+  ]);
+  const { secretOf } = given;
+  return listen({
+    host: options.host,
+    port: options.port,
+    handler: createApiHandler({
+      ...services.handlers,
+      lambda,
+      control,
+      authenticator: options.enforceAuth ? createAuthenticator({ secretOf, clock }) : undefined,
+      defaultRegion: options.region,
+      accountId: options.accountId,
+      boundHost: options.host,
+      allowedHosts: options.allowHost,
+      log,
+    }),
+    onFailure: (failure) => log.error({ err: failure }, 'request failed'),
+  });
+}

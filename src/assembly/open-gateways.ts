@@ -1,0 +1,47 @@
+/** Opens the HTTP gateways: those of the database, those of `--route`, and the port on which they listen. */
+import type { FunctionSettings } from '../functions/settings/open-settings.ts';
+import { createGatewayAdmin } from '../gateways/gateway-admin.ts';
+import { GatewayConfigError, parseRouteOptions } from '../gateways/gateway-config.ts';
+import { createGateways, type Gateways } from '../gateways/gateways.ts';
+import { type OpenGateways, type OpenGatewaysOptions, openGateways } from '../gateways/open-gateways.ts';
+import { OperatorError } from '../operator-error.ts';
+import type { Options } from '../options.ts';
+import type { Database } from '../storage/database.ts';
+
+type Shared = 'invoke' | 'secretOf' | 'identityOf' | 'clock' | 'backgroundClock' | 'log';
+
+export type HttpGatewaysOptions = Pick<OpenGatewaysOptions, Shared> & {
+  readonly options: Pick<Options, 'routes' | 'host' | 'port' | 'httpPort' | 'region' | 'accountId' | 'allowHost'>;
+  readonly database: Database;
+  readonly settings: FunctionSettings;
+};
+
+export type HttpGateways = Pick<OpenGateways, 'port' | 'drain' | 'close'> & {
+  readonly admin: ReturnType<typeof createGatewayAdmin>;
+};
+
+/** Listens; the caller closes it. @throws OperatorError 'usage', 'port-in-use' or 'cannot-listen' */
+export async function openHttpGateways({ options, database, ...shared }: HttpGatewaysOptions): Promise<HttpGateways> {
+  const gateways = createGateways(database);
+  addRoutes(gateways, options.routes);
+  const { healthOf, ...opened } = await openGateways({
+    ...shared,
+    gateways,
+    host: options.host,
+    port: options.httpPort ?? (options.port === 0 ? 0 : undefined),
+    defaultRegion: options.region,
+    accountId: options.accountId,
+    allowedHosts: options.allowHost,
+  });
+  return { ...opened, admin: createGatewayAdmin(gateways, healthOf) };
+}
+
+/** Adds the gateways of `--route`, which are not stored. */
+function addRoutes(gateways: Gateways, routes: readonly string[]): void {
+  try {
+    for (const config of parseRouteOptions(routes)) gateways.add(config);
+  } catch (failure) {
+    if (!(failure instanceof GatewayConfigError)) throw failure;
+    throw new OperatorError('usage', { reason: `--route: ${failure.message}`, command: 'start' }, failure);
+  }
+}

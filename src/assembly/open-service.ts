@@ -1,0 +1,135 @@
+/**
+ * The composition root: opens every part of a service in the order of their dependencies and connects them. It contains
+ * none of Lambda's rules. Tests compose smaller services from the other files of this directory.
+ */
+import { join } from 'node:path';
+import { type ControlledSchedules, createControlledSchedules } from '../admin-api/schedules.ts';
+import { type AdjustableClock, createAdjustableClock, systemClock } from '../clock.ts';
+import type { Lifetime } from '../lifetime.ts';
+import { createLog } from '../log.ts';
+import type { Options } from '../options.ts';
+import { RUNTIME_API_PORT } from '../protocol/endpoints.ts';
+import { probeHost, requireIsolatedNetwork } from '../sandbox/host/host-capabilities.ts';
+import { openDataDirectory } from '../storage/data-directory.ts';
+import { openDatabase } from '../storage/database.ts';
+import { openBackground } from './background.ts';
+import { openEnvironments } from './environments.ts';
+import { openFunctions } from './functions.ts';
+import { collectGarbageRegularly } from './garbage.ts';
+import { openApiPort } from './open-api-port.ts';
+import { type HttpGateways, openHttpGateways } from './open-gateways.ts';
+import { openServices } from './services.ts';
+
+export type OpenService = {
+  readonly url: string;
+  readonly http: { readonly url: string } & Pick<HttpGateways['admin'], 'list' | 'put' | 'remove'>;
+  readonly schedules: ControlledSchedules;
+  readonly clock: AdjustableClock;
+};
+
+/** How long running invocations may take to end when the service closes, in milliseconds. */
+const DRAIN_MS = 4000;
+
+/** Opens a whole service; `lifetime` closes it, also when this throws. @throws OperatorError */
+export async function openService(options: Options, lifetime: Lifetime): Promise<OpenService> {
+  const clock = systemClock;
+  // The time of everything that waits in the background. Running functions use the system clock, which cannot be moved.
+  const backgroundClock = createAdjustableClock(clock);
+  const log = createLog(options.logLevel);
+  const closing = new AbortController();
+  const isIsolated = options.network === 'isolated';
+  const capabilities = await probeHost({ isolatedPort: isIsolated ? RUNTIME_API_PORT : undefined });
+  if (isIsolated) requireIsolatedNetwork(capabilities);
+
+  const data = lifetime.own(openDataDirectory(options.ephemeral ? 'ephemeral' : { directory: options.dataDir }));
+  const database = lifetime.own(openDatabase(data.database));
+  const shared = { options, database, clock, backgroundClock, log };
+  const services = openServices(
+    {
+      ...shared,
+      root: data.root,
+      remoteSqs: remoteSqsOf(options),
+      sendEvent: (...event) => background.sendEvent(...event),
+      closing: closing.signal,
+    },
+    lifetime,
+  );
+  const opened = openFunctions(
+    {
+      ...shared,
+      data,
+      accountConcurrency: options.accountConcurrency,
+      chance: Math.random,
+      roleExists: options.strict.includes('roles') ? services.iam.roleExists : undefined,
+      strictRuntimes: options.strict.includes('runtimes'),
+      stateDelayMs: options.stateDelay > 0 ? options.stateDelay : undefined,
+    },
+    lifetime,
+  );
+  const environments = await openEnvironments(
+    {
+      ...shared,
+      opened,
+      capabilities,
+      runDirectory: join(data.root, 'run'),
+      emit: (fact) => {
+        if (fact.kind === 'log-event') services.logStore.append(fact);
+      },
+    },
+    lifetime,
+  );
+  const { versionsInUse, invoke } = environments;
+  lifetime.own(collectGarbageRegularly({ functions: opened.functions, versionsInUse, clock, log }));
+  const { settings, eventSourceMappings } = opened;
+  const background = lifetime.own(openBackground({ ...shared, services, settings, eventSourceMappings, invoke }));
+  lifetime.onClose(() => background.stop(DRAIN_MS));
+
+  const keys = accessKeysOf(options);
+  const secretOf = (id: string) => keys.get(id) ?? environments.secretOf(id) ?? services.sts.secretOf(id);
+  const gateways = lifetime.own(
+    await openHttpGateways({ ...shared, settings, invoke, secretOf, identityOf: services.sts.identityOf }),
+  );
+  const scope = { region: options.region, account: options.accountId };
+  const schedules = createControlledSchedules(background.schedules, scope);
+  const port = await openApiPort({
+    ...shared,
+    opened,
+    services,
+    environments,
+    background,
+    gateways,
+    schedules,
+    secretOf,
+  });
+  lifetime.onClose(async () => {
+    closing.abort();
+    environments.drain();
+    await Promise.all([port.drain(DRAIN_MS), gateways.drain(DRAIN_MS), background.stop(DRAIN_MS)]);
+  });
+  const { list, put, remove } = gateways.admin;
+  return {
+    url: urlOf(options.host, port.port),
+    http: { url: urlOf(options.host, gateways.port), list, put, remove },
+    schedules,
+    clock: backgroundClock,
+  };
+}
+
+/** The configured keys; without any, the one that Lamella's documentation uses. */
+function accessKeysOf({ enforceAuth, accessKeys }: Options): ReadonlyMap<string, string> {
+  return enforceAuth || accessKeys.size > 0 ? accessKeys : new Map([['lamella', 'lamella']]);
+}
+
+function remoteSqsOf({ sqsEndpoint, awsAccessKeyId, awsSecretAccessKey, awsSessionToken }: Options) {
+  if (sqsEndpoint === undefined) return undefined;
+  return {
+    endpoint: sqsEndpoint,
+    accessKeyId: awsAccessKeyId,
+    secretAccessKey: awsSecretAccessKey,
+    sessionToken: awsSessionToken,
+  };
+}
+
+function urlOf(host: string, port: number): string {
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}

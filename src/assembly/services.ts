@@ -1,0 +1,96 @@
+/** Opens the AWS services beside Lambda on one database: IAM, STS, S3, SQS, SNS, CloudWatch Logs and event buses. */
+import type { ApiServices } from '../api-port/api-port.ts';
+import type { Clock } from '../clock.ts';
+import type { Lifetime } from '../lifetime.ts';
+import type { Log } from '../log.ts';
+import { createQueues, type Queues } from '../queues/queue.ts';
+import { createEventBus, type EventBus } from '../services/events/event-bus.ts';
+import type { EventSender } from '../services/events/schedules.ts';
+import { createIamApi, type IamApi } from '../services/iam/iam-api.ts';
+import { createStsApi, type StsApi } from '../services/iam/sts-api.ts';
+import { createLogStore, type LogStore } from '../services/logs/log-store.ts';
+import { createLogsApi } from '../services/logs/logs-api.ts';
+import { createS3Api, type S3Api } from '../services/s3/s3-api.ts';
+import { createSnsApi } from '../services/sns/sns-api.ts';
+import { createSnsTopics, type SnsTopics } from '../services/sns/sns-topics.ts';
+import { createQueueGateway, type QueueGateway } from '../services/sqs/queue-access.ts';
+import { createRemoteQueues, type RemoteQueuesOptions } from '../services/sqs/remote-queues.ts';
+import { createSqsApi } from '../services/sqs/sqs-api.ts';
+import { createSqsMessages } from '../services/sqs/sqs-messages.ts';
+import { createSqsQueues, type SqsQueues } from '../services/sqs/sqs-queues.ts';
+import type { Database } from '../storage/database.ts';
+
+export type ServicesOptions = {
+  readonly database: Database;
+  /** The data directory; S3 keeps objects in it. */
+  readonly root: string;
+  readonly clock: Clock;
+  /** Time of visibility timeouts and event buses. */
+  readonly backgroundClock: Clock;
+  readonly log: Log;
+  /** Another SQS that event source mappings, topics and destinations use instead of this one. */
+  readonly remoteSqs: Omit<RemoteQueuesOptions, 'clock'> | undefined;
+  /** Invokes a function that subscribes to a topic. */
+  readonly sendEvent: EventSender;
+  /** Aborts when the service closes: ends requests that wait for messages or log events. */
+  readonly closing: AbortSignal;
+};
+
+export type Services = {
+  readonly iam: IamApi;
+  readonly sts: StsApi;
+  readonly s3: S3Api;
+  readonly logStore: LogStore;
+  /** Messages of SQS queues, and events of asynchronous invocations. `openBackground` closes it. */
+  readonly queues: Queues;
+  readonly sqsQueues: SqsQueues;
+  /** The queues of this service, or of the remote one. */
+  readonly queueGateway: QueueGateway;
+  readonly topics: SnsTopics;
+  readonly eventBus: EventBus;
+  /** Handlers for the API port. */
+  readonly handlers: Omit<ApiServices, 'lambda'>;
+};
+
+/** Opens all of it; `lifetime` closes the log store. */
+export function openServices(options: ServicesOptions, lifetime: Lifetime): Services {
+  const { database, root, clock, backgroundClock, log, remoteSqs, closing } = options;
+  const logStore = lifetime.own(createLogStore({ database, clock, log }));
+  const iam = createIamApi({ database, clock, log });
+  const sts = createStsApi({ database, clock, log, iam });
+  const s3 = createS3Api({ database, clock, log, root });
+  const queues = createQueues({ database, clock: backgroundClock, log });
+  const sqsQueues = createSqsQueues({ database, clock: backgroundClock });
+  const sqsMessages = createSqsMessages({ queues, sqsQueues, clock: backgroundClock });
+  const queueGateway = remoteSqs
+    ? createRemoteQueues({ ...remoteSqs, clock })
+    : createQueueGateway({ sqsQueues, sqsMessages });
+  const topics = createSnsTopics({
+    database,
+    senders: {
+      invoke: options.sendEvent,
+      send: (arn, body, attributes, traceId) => queueGateway.send(arn, { body, attributes, traceId }),
+    },
+    clock: backgroundClock,
+    log,
+  });
+  return {
+    iam,
+    sts,
+    s3,
+    logStore,
+    queues,
+    sqsQueues,
+    queueGateway,
+    topics,
+    eventBus: createEventBus({ database, clock: backgroundClock }),
+    handlers: {
+      iam: iam.handle,
+      sts: sts.handle,
+      s3: s3.handle,
+      logs: createLogsApi({ logStore, clock, log, closing }),
+      sqs: createSqsApi({ sqsQueues, sqsMessages, clock: backgroundClock, log, closing }),
+      sns: createSnsApi({ topics, log }),
+    },
+  };
+}
