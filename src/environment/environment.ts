@@ -160,8 +160,6 @@ type Waiting = {
   readonly resolve: (outcome: Outcome) => void;
   readonly reject: (failure: unknown) => void;
   readonly release: (state: 'reusable' | 'gone') => void;
-  /** Not yet while the environment thaws for it. */
-  hasBegun: boolean;
   answer: Answer | undefined;
   isSettled: boolean;
 };
@@ -240,7 +238,7 @@ class Driver implements Environment {
   }
 
   get isFree(): boolean {
-    return this.#waiting === undefined && (this.#state.phase === 'idle' || this.#state.phase === 'cold');
+    return this.#state.phase === 'idle' || this.#state.phase === 'cold';
   }
 
   /** Whether there are processes, alive or being ended. */
@@ -259,13 +257,15 @@ class Driver implements Environment {
       release = resolve;
     });
     const outcome = new Promise<Outcome>((resolve, reject) => {
-      this.#waiting = { invocation, resolve, reject, release, hasBegun: false, answer: undefined, isSettled: false };
+      this.#waiting = { invocation, resolve, reject, release, answer: undefined, isSettled: false };
     });
     // When it cannot even begin, that is thrown, and nobody is there to hear that the environment then ends.
     outcome.catch(() => undefined);
+    const timeoutMs = this.version.configuration.timeoutSeconds * 1000;
+    const held = { requestId: invocation.requestId, timeoutMs };
     const thawed = this.#freezer.wake();
-    if (thawed) void thawed.then(() => this.#begin(invocation));
-    else this.#begin(invocation);
+    this.#handle({ kind: thawed ? 'thaw' : 'invoke', at: this.#now(), held });
+    void thawed?.then(() => this.#handle({ kind: 'thawed', at: this.#now() }));
     return { outcome, released };
   }
 
@@ -275,17 +275,6 @@ class Driver implements Environment {
       this.#onInitialized = resolve;
       this.#handle({ kind: 'initialize', at: this.#now(), timeoutMs });
     });
-  }
-
-  #begin(invocation: Invocation): void {
-    if (this.#waiting) this.#waiting.hasBegun = true;
-    if (this.#state.phase === 'stopping' || this.#state.phase === 'gone') {
-      // Stopped while it was thawing.
-      this.#carryOut({ kind: 'abandon' });
-      return;
-    }
-    const timeoutMs = this.version.configuration.timeoutSeconds * 1000;
-    this.#handle({ kind: 'invoke', at: this.#now(), held: { requestId: invocation.requestId, timeoutMs } });
   }
 
   close(): Promise<void> {
@@ -632,8 +621,6 @@ class Driver implements Environment {
 
   #releaseTo(state: 'reusable' | 'gone'): void {
     const waiting = this.#waiting;
-    // The processes ended while it was thawing: the invocation is still to come.
-    if (waiting && !waiting.hasBegun) return;
     this.#waiting = undefined;
     this.#tail.clear();
     if (this.#state.phase === 'idle') this.#freezer.idle();

@@ -54,6 +54,15 @@ describe('freezing between invocations', () => {
     expect(calls).toEqual(['freeze']);
   });
 
+  it('a second wake waits for the same thaw', async () => {
+    freezer.idle();
+    clock.advance(5);
+    void freezer.wake();
+    await freezer.wake();
+    expect(calls).toEqual(['freeze', 'thaw']);
+    expect(freezer.wake()).toBeUndefined();
+  });
+
   it('leaves a busy environment alone', () => {
     freezer.idle();
     void freezer.wake();

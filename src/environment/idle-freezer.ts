@@ -19,6 +19,7 @@ export class IdleFreezer {
   #idleSince: number | undefined;
   #pending: Cancel | undefined;
   #freezing: Promise<void> | undefined;
+  #thawing: Promise<void> | undefined;
 
   constructor(options: IdleFreezerOptions) {
     this.#options = options;
@@ -34,9 +35,15 @@ export class IdleFreezer {
   wake(): Promise<void> | undefined {
     this.#idleSince = undefined;
     const freezing = this.#freezing;
-    if (!freezing) return undefined;
+    if (!freezing) return this.#thawing;
     this.#freezing = undefined;
-    return freezing.then(() => this.#options.sandbox.thaw()).catch(this.#options.onFailure);
+    this.#thawing = freezing
+      .then(() => this.#options.sandbox.thaw())
+      .catch(this.#options.onFailure)
+      .finally(() => {
+        this.#thawing = undefined;
+      });
+    return this.#thawing;
   }
 
   /** Stops looking. */

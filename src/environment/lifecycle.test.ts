@@ -27,6 +27,7 @@ const states = {
     reported: undefined,
   },
   idle: { phase: 'idle', unreportedInitMs: undefined },
+  thawing: { phase: 'thawing', held, unreportedInitMs: 80 },
   invoking: { phase: 'invoking', held, startedAt: 0, initMs: 80 },
   settling: { phase: 'settling', held, startedAt: 0, initMs: 80 },
   resetting: { phase: 'resetting', afterwards: { kind: 'nothing' } },
@@ -66,6 +67,8 @@ const states = {
 
 const events = {
   invoke: { kind: 'invoke', at: 100, held },
+  thaw: { kind: 'thaw', at: 100, held },
+  thawed: { kind: 'thawed', at: 100 },
   initialize: { kind: 'initialize', at: 100, timeoutMs: 3000 },
   registered: { kind: 'registered', at: 100 },
   ready: { kind: 'ready', at: 100 },
@@ -84,6 +87,8 @@ const TABLE: readonly [keyof typeof states, keyof typeof events, string, string]
   ['cold', 'initialize', 'initializing', 'log-init-start arm-deadline start-extensions'],
   ['cold', 'stop', 'gone', ''],
   ['cold', 'deadline', '=', ''],
+  ['cold', 'thaw', '-', ''],
+  ['cold', 'thawed', '-', ''],
   ['cold', 'registered', '-', ''],
   ['cold', 'ready', '-', ''],
   ['cold', 'init-error', '-', ''],
@@ -93,6 +98,8 @@ const TABLE: readonly [keyof typeof states, keyof typeof events, string, string]
   ['cold', 'ended', '-', ''],
   ['cold again', 'invoke', 'initializing', 'log-init-start arm-deadline start-extensions'],
   ['initializing', 'ready', 'invoking', 'log-init-report log-start arm-deadline offer'],
+  ['initializing', 'thaw', '-', ''],
+  ['initializing', 'thawed', '-', ''],
   ['initializing', 'registered', '=', 'start-runtime'],
   ['initializing', 'init-error', 'initializing', ''],
   ['initializing', 'exited', 'resetting', 'disarm-deadline log-init-report end-processes'],
@@ -108,6 +115,8 @@ const TABLE: readonly [keyof typeof states, keyof typeof events, string, string]
   ['initializing ahead', 'ready', 'idle', 'disarm-deadline log-init-report release'],
   ['initializing ahead', 'exited', 'resetting', 'disarm-deadline log-init-report end-processes'],
   ['idle', 'invoke', 'invoking', 'log-start arm-deadline offer'],
+  ['idle', 'thaw', 'thawing', ''],
+  ['idle', 'thawed', '-', ''],
   ['idle', 'exited', 'resetting', 'disarm-deadline end-processes'],
   ['idle', 'stop', 'stopping', 'disarm-deadline end-processes'],
   ['idle', 'registered', '-', ''],
@@ -118,10 +127,25 @@ const TABLE: readonly [keyof typeof states, keyof typeof events, string, string]
   ['idle', 'answered', '-', ''],
   ['idle', 'unstartable', '-', ''],
   ['idle', 'ended', '-', ''],
+  ['thawing', 'thawed', 'invoking', 'log-start arm-deadline offer'],
+  ['thawing', 'exited', 'resetting', 'disarm-deadline end-processes'],
+  ['thawing', 'stop', 'stopping', 'disarm-deadline end-processes'],
+  ['thawing', 'ready', '=', ''],
+  ['thawing', 'deadline', '=', ''],
+  ['thawing', 'invoke', '-', ''],
+  ['thawing', 'thaw', '-', ''],
+  ['thawing', 'initialize', '-', ''],
+  ['thawing', 'registered', '-', ''],
+  ['thawing', 'init-error', '-', ''],
+  ['thawing', 'answered', '-', ''],
+  ['thawing', 'unstartable', '-', ''],
+  ['thawing', 'ended', '-', ''],
   ['invoking', 'answered', 'settling', 'deliver'],
   ['invoking', 'exited', 'resetting', 'disarm-deadline log-runtime-done end-processes'],
   ['invoking', 'deadline', 'resetting', 'disarm-deadline log-runtime-done end-processes'],
   ['invoking', 'stop', 'stopping', 'disarm-deadline end-processes'],
+  ['invoking', 'thaw', '-', ''],
+  ['invoking', 'thawed', '-', ''],
   ['invoking', 'registered', '-', ''],
   ['invoking', 'ready', '=', ''],
   ['invoking', 'invoke', '-', ''],
@@ -129,6 +153,8 @@ const TABLE: readonly [keyof typeof states, keyof typeof events, string, string]
   ['invoking', 'init-error', '-', ''],
   ['invoking', 'unstartable', '-', ''],
   ['invoking', 'ended', '-', ''],
+  ['settling', 'thaw', '-', ''],
+  ['settling', 'thawed', '-', ''],
   ['settling', 'registered', '-', ''],
   ['settling', 'ready', 'idle', 'disarm-deadline log-report release'],
   ['settling', 'exited', 'resetting', 'disarm-deadline log-runtime-done end-processes'],
@@ -142,6 +168,8 @@ const TABLE: readonly [keyof typeof states, keyof typeof events, string, string]
   ['settling', 'ended', '-', ''],
   ['resetting', 'ended', 'cold', 'release'],
   ['resetting', 'stop', 'stopping', ''],
+  ['resetting', 'thaw', '-', ''],
+  ['resetting', 'thawed', '=', ''],
   ['resetting', 'registered', '=', ''],
   ['resetting', 'ready', '=', ''],
   ['resetting', 'init-error', '=', ''],
@@ -149,7 +177,7 @@ const TABLE: readonly [keyof typeof states, keyof typeof events, string, string]
   ['resetting', 'exited', '=', ''],
   ['resetting', 'unstartable', '=', ''],
   ['resetting', 'deadline', '=', ''],
-  ['resetting', 'invoke', 'resetting', ''],
+  ['resetting', 'invoke', '-', ''],
   ['resetting', 'initialize', '-', ''],
   ['resetting, to try again', 'ended', 'initializing', 'log-init-start arm-deadline start-extensions'],
   ['resetting, to try again', 'invoke', '-', ''],
@@ -160,6 +188,8 @@ const TABLE: readonly [keyof typeof states, keyof typeof events, string, string]
   ['stopping', 'ended', 'gone', ''],
   ['stopping, holding', 'ended', 'gone', 'abandon'],
   ['stopping', 'stop', '=', ''],
+  ['stopping', 'thaw', '-', ''],
+  ['stopping', 'thawed', '=', ''],
   ['stopping', 'registered', '=', ''],
   ['stopping', 'ready', '=', ''],
   ['stopping', 'init-error', '=', ''],
@@ -171,6 +201,8 @@ const TABLE: readonly [keyof typeof states, keyof typeof events, string, string]
   ['stopping', 'initialize', '-', ''],
   ['gone', 'invoke', '-', ''],
   ['gone', 'initialize', '-', ''],
+  ['gone', 'thaw', '-', ''],
+  ['gone', 'thawed', '-', ''],
   ['gone', 'registered', '=', ''],
   ['gone', 'ready', '=', ''],
   ['gone', 'init-error', '=', ''],
@@ -257,9 +289,19 @@ describe("an environment's life", () => {
     });
   });
 
-  it('runs an invocation that finds its processes gone with new ones', () => {
-    const taken = step(states.resetting, events.invoke);
-    expect(taken).toMatchObject({ to: { afterwards: { kind: 'initialize-inside', held } } });
+  it('runs an invocation with new processes when the old ones exit while they are thawed for it', () => {
+    const exited = step(states.thawing, events.exited);
+    expect(exited).toMatchObject({ to: { afterwards: { kind: 'initialize-inside', held } } });
+  });
+
+  it('starts the invocation clock once the processes are thawed, and reports their Init Duration', () => {
+    const thawed = step(states.thawing, { kind: 'thawed', at: 500 });
+    expect(thawed).toMatchObject({ to: { phase: 'invoking', startedAt: 500, initMs: 80 } });
+    expect(effect('offer', states.thawing, { kind: 'thawed', at: 500 })).toEqual({ kind: 'offer', deadlineAt: 3500 });
+  });
+
+  it('holds the invocation of an environment that is stopped while it thaws', () => {
+    expect(step(states.thawing, events.stop)).toMatchObject({ to: { phase: 'stopping', held } });
   });
 
   it('keeps the answer of a runtime that exits after it', () => {

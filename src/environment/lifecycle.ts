@@ -15,6 +15,9 @@
  *   initializing --> idle: ready, without
  *   initializing --> resetting: exited, unstartable, deadline, init-error
  *   idle --> invoking: invoke
+ *   idle --> thawing: thaw
+ *   thawing --> invoking: thawed
+ *   thawing --> resetting: exited
  *   idle --> resetting: exited
  *   invoking --> settling: answered
  *   invoking --> resetting: exited, deadline
@@ -24,6 +27,7 @@
  *   resetting --> cold: ended
  *   initializing --> stopping: stop
  *   idle --> stopping: stop
+ *   thawing --> stopping: stop
  *   invoking --> stopping: stop
  *   settling --> stopping: stop
  *   resetting --> stopping: stop
@@ -56,6 +60,8 @@ export type EnvironmentState =
     }
   /** `unreportedInitMs`: of an initialization ahead of any call; the first REPORT tells it. */
   | { readonly phase: 'idle'; readonly unreportedInitMs: number | undefined }
+  /** The processes were frozen and are being thawed for an invocation, whose clock has not started yet. */
+  | { readonly phase: 'thawing'; readonly held: Held; readonly unreportedInitMs: number | undefined }
   | {
       readonly phase: 'invoking';
       readonly held: Held;
@@ -91,6 +97,9 @@ type AfterReset =
 
 export type EnvironmentEvent =
   | { readonly kind: 'invoke'; readonly at: number; readonly held: Held }
+  /** An invocation for an environment whose processes are frozen; `thawed` follows once they run again. */
+  | { readonly kind: 'thaw'; readonly at: number; readonly held: Held }
+  | { readonly kind: 'thawed'; readonly at: number }
   /** Initialize ahead of any call. */
   | { readonly kind: 'initialize'; readonly at: number; readonly timeoutMs: number }
   /** Every external extension has registered, or there is none. */
@@ -160,6 +169,8 @@ export function step(state: EnvironmentState, event: EnvironmentEvent): Step | R
       return stepInitializing(state, event);
     case 'idle':
       return stepIdle(state, event);
+    case 'thawing':
+      return stepThawing(state, event);
     case 'invoking':
       return stepInvoking(state, event);
     case 'settling':
@@ -185,6 +196,8 @@ function stepCold(state: EnvironmentState & { phase: 'cold' }, event: Environmen
       return { to: { phase: 'gone' }, effects: [] };
     case 'deadline':
       return stay(state);
+    case 'thaw':
+    case 'thawed':
     case 'registered':
     case 'ready':
     case 'init-error':
@@ -229,6 +242,8 @@ function stepInitializing(
     case 'stop':
       return stop(state.held);
     case 'invoke':
+    case 'thaw':
+    case 'thawed':
     case 'initialize':
     case 'answered':
     case 'ended':
@@ -240,6 +255,8 @@ function stepIdle(state: EnvironmentState & { phase: 'idle' }, event: Environmen
   switch (event.kind) {
     case 'invoke':
       return invoke(event.held, event.at, state.unreportedInitMs, true, []);
+    case 'thaw':
+      return { to: { phase: 'thawing', held: event.held, unreportedInitMs: state.unreportedInitMs }, effects: [] };
     case 'exited':
       return reset({ kind: 'nothing' }, 'failure', []);
     case 'stop':
@@ -248,6 +265,31 @@ function stepIdle(state: EnvironmentState & { phase: 'idle' }, event: Environmen
     case 'ready':
     case 'deadline':
       return stay(state);
+    case 'thawed':
+    case 'initialize':
+    case 'registered':
+    case 'init-error':
+    case 'answered':
+    case 'unstartable':
+    case 'ended':
+      return refuse(event, state);
+  }
+}
+
+function stepThawing(state: EnvironmentState & { phase: 'thawing' }, event: EnvironmentEvent): Step | Refusal {
+  switch (event.kind) {
+    case 'thawed':
+      return invoke(state.held, event.at, state.unreportedInitMs, true, []);
+    case 'exited':
+      return reset({ kind: 'initialize-inside', held: state.held }, 'failure', []);
+    case 'stop':
+      return stop(state.held);
+    // As while idle.
+    case 'ready':
+    case 'deadline':
+      return stay(state);
+    case 'invoke':
+    case 'thaw':
     case 'initialize':
     case 'registered':
     case 'init-error':
@@ -271,6 +313,8 @@ function stepInvoking(state: EnvironmentState & { phase: 'invoking' }, event: En
     case 'ready':
       return stay(state);
     case 'invoke':
+    case 'thaw':
+    case 'thawed':
     case 'initialize':
     case 'registered':
     case 'init-error':
@@ -298,6 +342,8 @@ function stepSettling(state: EnvironmentState & { phase: 'settling' }, event: En
     case 'stop':
       return stop(state.held);
     case 'invoke':
+    case 'thaw':
+    case 'thawed':
     case 'initialize':
     case 'registered':
     case 'init-error':
@@ -329,7 +375,9 @@ function stepResetting(state: EnvironmentState & { phase: 'resetting' }, event: 
         to: { phase: 'stopping', held: afterwards.kind === 'nothing' ? undefined : afterwards.held },
         effects: [],
       };
-    // The old processes' last words: killed ones exit, a timer may have fired before it was canceled.
+    // Late events of the old processes: killed ones exit, a timer may have fired before it was canceled. They may also
+    // have ended while they were being thawed.
+    case 'thawed':
     case 'registered':
     case 'ready':
     case 'init-error':
@@ -338,10 +386,8 @@ function stepResetting(state: EnvironmentState & { phase: 'resetting' }, event: 
     case 'unstartable':
     case 'deadline':
       return stay(state);
-    // The processes ended while the environment was thawing for this invocation: it starts new ones.
     case 'invoke':
-      if (afterwards.kind !== 'nothing') return refuse(event, state);
-      return { to: { phase: 'resetting', afterwards: { kind: 'initialize-inside', held: event.held } }, effects: [] };
+    case 'thaw':
     case 'initialize':
       return refuse(event, state);
   }
@@ -352,6 +398,7 @@ function stepStopping(state: EnvironmentState & { phase: 'stopping' }, event: En
     case 'ended':
       return { to: { phase: 'gone' }, effects: state.held ? [{ kind: 'abandon' }] : [] };
     case 'stop':
+    case 'thawed':
     case 'registered':
     case 'ready':
     case 'init-error':
@@ -361,14 +408,30 @@ function stepStopping(state: EnvironmentState & { phase: 'stopping' }, event: En
     case 'deadline':
       return stay(state);
     case 'invoke':
+    case 'thaw':
     case 'initialize':
       return refuse(event, state);
   }
 }
 
 function stepGone(event: EnvironmentEvent): Step | Refusal {
-  if (event.kind === 'invoke' || event.kind === 'initialize') return refuse(event, { phase: 'gone' });
-  return stay({ phase: 'gone' });
+  switch (event.kind) {
+    case 'invoke':
+    case 'thaw':
+    case 'thawed':
+    case 'initialize':
+      return refuse(event, { phase: 'gone' });
+    case 'registered':
+    case 'ready':
+    case 'init-error':
+    case 'answered':
+    case 'exited':
+    case 'unstartable':
+    case 'deadline':
+    case 'ended':
+    case 'stop':
+      return stay({ phase: 'gone' });
+  }
 }
 
 function initialize(stage: Stage, at: number, limitMs: number, held: Held | undefined): Step {
