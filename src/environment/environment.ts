@@ -560,18 +560,6 @@ class Driver implements Environment {
     const { durationMs, initMs, fault } = effect;
     const report = { durationMs, initMs, maxMemoryUsedMb, fault };
     this.#telemetry.invocationEnded(this.#now(), report, this.#session.extensions.count);
-    this.#host.emit({
-      kind: 'invocation-ended',
-      scope: this.version.scope,
-      functionName: this.version.name,
-      version: this.version.version,
-      requestId: waiting.invocation.requestId,
-      epochMs: this.#host.clock.epochMs(),
-      status: effect.fault?.status ?? 'success',
-      durationMs: effect.durationMs,
-      initDurationMs: effect.initMs,
-      maxMemoryUsedMb,
-    });
     if (!waiting.isSettled && waiting.answer) this.#settle(waiting);
   }
 
@@ -594,24 +582,23 @@ class Driver implements Environment {
         return { kind: 'returned', payload: answer.payload, contentType, ...ended };
       }
       case 'error':
-        return { kind: 'failed', by: 'handler', payload: answer.payload, ...ended };
+        return { kind: 'failed', payload: answer.payload, ...ended };
       case 'response-too-large': {
         const payload = Buffer.from(responseTooLargePayload(QUOTAS.responsePayloadBytes));
-        return { kind: 'failed', by: 'response', payload, ...ended };
+        return { kind: 'failed', payload, ...ended };
       }
       case 'response-truncated': {
         const payload = Buffer.from('{"errorType":"Runtime.TruncatedResponse"}');
-        return { kind: 'failed', by: 'response', payload, ...ended };
+        return { kind: 'failed', payload, ...ended };
       }
       case 'invalid-response-mode':
-        return { kind: 'failed', by: 'response', payload: Buffer.alloc(0), ...ended };
+        return { kind: 'failed', payload: Buffer.alloc(0), ...ended };
     }
   }
 
   #failed(fault: Fault, invocation: Invocation): Outcome {
     const payload = Buffer.from(fault.payload(invocation.requestId));
-    const by = fault.status === 'timeout' ? 'timeout' : 'exit';
-    return { kind: 'failed', by, payload, ...this.#ended(invocation) };
+    return { kind: 'failed', payload, ...this.#ended(invocation) };
   }
 
   #ended(invocation: Invocation) {

@@ -40,18 +40,11 @@ export type Outcome =
   /** The handler answered. */
   | ({ readonly kind: 'returned'; readonly payload: Buffer; readonly contentType: string } & Ended)
   /**
-   * The function failed: by its own report (`handler`), or as the platform saw it (timed out, exited, could not
-   * start, answered too much ...). AWS tells the caller the same: 200 and `X-Amz-Function-Error: Unhandled`.
+   * The function failed: its handler reported an error, or the platform saw it fail (timed out, exited, could not
+   * start, response too large). AWS does not tell them apart: 200 and `X-Amz-Function-Error: Unhandled`.
    */
-  | ({
-      readonly kind: 'failed';
-      readonly by: 'handler' | 'timeout' | 'exit' | 'initialization' | 'entrypoint' | 'extension' | 'response';
-      readonly payload: Buffer;
-    } & Ended)
+  | ({ readonly kind: 'failed'; readonly payload: Buffer } & Ended)
   /** No environment could be had: concurrency is used up. */
   | { readonly kind: 'throttled'; readonly reason: ThrottleReason };
 
-export type ThrottleReason =
-  | 'ConcurrentInvocationLimitExceeded'
-  | 'ReservedFunctionConcurrentInvocationLimitExceeded'
-  | 'FunctionInvocationRateLimitExceeded';
+export type ThrottleReason = 'ConcurrentInvocationLimitExceeded' | 'ReservedFunctionConcurrentInvocationLimitExceeded';

@@ -102,7 +102,6 @@ describe('InvokeWithResponseStream', () => {
   it('tells in its last event that the function failed', async () => {
     outcome = async (version) => ({
       kind: 'failed',
-      by: 'handler',
       payload: Buffer.from('{"errorType":"Oops","errorMessage":"m"}'),
       executedVersion: version.version,
       logTail: undefined,

@@ -513,7 +513,6 @@ describe('Invoke', () => {
   it('answers 200 and Unhandled when the function failed, with the tail of its log', async () => {
     outcome = async () => ({
       kind: 'failed',
-      by: 'handler',
       payload: Buffer.from('{"errorMessage":"m"}'),
       executedVersion: '$LATEST',
       logTail: Buffer.from('tail'),

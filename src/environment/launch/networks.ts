@@ -12,7 +12,7 @@ import type { Reach } from '../../runtime-api/telemetry/telemetry-reach.ts';
 import type { Sandbox } from '../../sandbox/sandbox.ts';
 import { loopbackAddress, type Slots } from './slots.ts';
 
-export const ISOLATED_HOST = '127.0.0.1';
+const ISOLATED_HOST = '127.0.0.1';
 
 /** Where a Runtime API is to listen, and whom it may trust and call there. */
 export type ApiSite = {
