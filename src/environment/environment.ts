@@ -24,7 +24,7 @@ import type { InitializationType } from '../protocol/payloads.ts';
 import { QUOTAS } from '../protocol/quotas.ts';
 import { EXTENSION_LIMIT } from '../runtime-api/extensions/extensions.ts';
 import { startRuntimeApi } from '../runtime-api/server.ts';
-import { type Answer, RuntimeSession, type SessionEvent } from '../runtime-api/session.ts';
+import { type RuntimeResponse, RuntimeSession, type SessionEvent } from '../runtime-api/session.ts';
 import { TelemetryStream } from '../runtime-api/telemetry/telemetry-stream.ts';
 import type { OpenSandbox, ProcessExit, Sandbox, SandboxProcess } from '../sandbox/sandbox.ts';
 import type { Emit } from './facts.ts';
@@ -33,7 +33,7 @@ import type { Invocation, Outcome } from './invocation.ts';
 import { checkEntrypoint, checkExecutable } from './launch/entrypoint-check.ts';
 import {
   type Credentials,
-  type EnvironmentPlace,
+  type EnvironmentContext,
   planExtensionVariables,
   planRuntimeVariables,
   planSandbox,
@@ -103,11 +103,11 @@ export async function openEnvironment(host: EnvironmentHost, options: Environmen
   const session = new RuntimeSession((event) => driver?.hear(event), stream);
   const extensionNames = await listExtensions(options.optDirectory);
   const open = host.network === 'isolated' ? openIsolated : openShared;
-  const { place, listener, sandbox } = await open<EnvironmentPlace>({
+  const { context, listener, sandbox } = await open<EnvironmentContext>({
     slots: host.slots,
-    listen: (site) =>
+    listen: (address) =>
       startRuntimeApi({
-        ...site,
+        ...address,
         session,
         metadata: {
           accountId: version.scope.account,
@@ -118,7 +118,7 @@ export async function openEnvironment(host: EnvironmentHost, options: Environmen
         onFailure: (failure) => host.log.error({ err: failure }, 'the Runtime API failed to answer'),
         isInhabited: () => driver?.isInhabited ?? false,
       }),
-    placeAt: (slot, address, port) => ({
+    contextAt: (slot, address, port) => ({
       id,
       slot,
       host: address,
@@ -128,9 +128,9 @@ export async function openEnvironment(host: EnvironmentHost, options: Environmen
       codeDirectory: options.codeDirectory,
       optDirectory: options.optDirectory,
     }),
-    openSandbox: (place) => host.openSandbox(planSandbox(version, place, options.managedRuntime?.mounts)),
+    openSandbox: (context) => host.openSandbox(planSandbox(version, context, options.managedRuntime?.mounts)),
   });
-  driver = new Driver(host, options, place, extensionNames, session, stream, listener, sandbox);
+  driver = new Driver(host, options, context, extensionNames, session, stream, listener, sandbox);
   return driver;
 }
 
@@ -160,7 +160,7 @@ type Waiting = {
   readonly resolve: (outcome: Outcome) => void;
   readonly reject: (failure: unknown) => void;
   readonly release: (state: 'reusable' | 'gone') => void;
-  answer: Answer | undefined;
+  answer: RuntimeResponse | undefined;
   isSettled: boolean;
 };
 
@@ -168,7 +168,7 @@ class Driver implements Environment {
   readonly version: FunctionVersion;
   readonly #host: EnvironmentHost;
   readonly #options: EnvironmentOptions;
-  readonly #place: EnvironmentPlace;
+  readonly #context: EnvironmentContext;
   readonly #extensionNames: readonly string[];
   readonly #session: RuntimeSession;
   readonly #stream: TelemetryStream;
@@ -198,7 +198,7 @@ class Driver implements Environment {
   constructor(
     host: EnvironmentHost,
     options: EnvironmentOptions,
-    place: EnvironmentPlace,
+    context: EnvironmentContext,
     extensionNames: readonly string[],
     session: RuntimeSession,
     stream: TelemetryStream,
@@ -208,7 +208,7 @@ class Driver implements Environment {
     this.version = options.version;
     this.#host = host;
     this.#options = options;
-    this.#place = place;
+    this.#context = context;
     this.#extensionNames = extensionNames;
     this.#session = session;
     this.#stream = stream;
@@ -216,7 +216,7 @@ class Driver implements Environment {
     this.#sandbox = sandbox;
     this.#telemetry = new EnvironmentTelemetry({
       version: options.version,
-      logStream: place.logStream,
+      logStream: context.logStream,
       initializationType: options.initializationType,
       clock: host.clock,
       stream,
@@ -294,7 +294,7 @@ class Driver implements Environment {
     this.#onInitialized(false);
     await this.#listener.close();
     await this.#sandbox.close();
-    this.#host.slots.release(this.#place.slot);
+    this.#host.slots.release(this.#context.slot);
   }
 
   /** Takes what the Runtime API heard. */
@@ -323,13 +323,13 @@ class Driver implements Environment {
       case 'init-error-reported':
         this.#handle({ kind: 'init-error', at, errorType: event.errorType, body: event.body.toString() });
         return;
-      case 'answer-begun':
-        this.#telemetry.answerBegun(at);
+      case 'response-started':
+        this.#telemetry.responseStarted(at);
         return;
-      case 'answered':
-        if (this.#waiting) this.#waiting.answer = event.answer;
-        this.#telemetry.answered(at, event.answer.kind === 'response' ? event.answer.payload.length : 0);
-        this.#handle({ kind: 'answered', at });
+      case 'responded':
+        if (this.#waiting) this.#waiting.answer = event.response;
+        this.#telemetry.responded(at, event.response.kind === 'response' ? event.response.payload.length : 0);
+        this.#handle({ kind: 'responded', at });
         return;
       case 'telemetry-subscribed': {
         const { api, name, state, types } = event;
@@ -425,7 +425,7 @@ class Driver implements Environment {
     this.#generation += 1;
     this.#reported = undefined;
     const { codeDirectory, optDirectory, credentials } = this.#options;
-    const environment = planExtensionVariables(this.version, this.#place, credentials);
+    const environment = planExtensionVariables(this.version, this.#context, credentials);
     for (const [index, name] of this.#extensionNames.entries()) {
       const path = `/opt/extensions/${name}`;
       this.#session.extensions.expect([name]);
@@ -465,7 +465,7 @@ class Driver implements Environment {
       return;
     }
     const environment = {
-      ...planRuntimeVariables(this.version, this.#place, credentials),
+      ...planRuntimeVariables(this.version, this.#context, credentials),
       ...managedRuntime?.variables,
     };
     this.#runtime = this.#start(verdict.path, 'function', environment, (exit) => {
@@ -574,7 +574,7 @@ class Driver implements Environment {
     waiting.resolve(outcome);
   }
 
-  #answered(answer: Answer, invocation: Invocation): Outcome {
+  #answered(answer: RuntimeResponse, invocation: Invocation): Outcome {
     const ended = this.#ended(invocation);
     switch (answer.kind) {
       case 'response': {
@@ -626,7 +626,7 @@ class Driver implements Environment {
       kind: 'log-event',
       scope: this.version.scope,
       logGroup: this.version.configuration.logging.logGroup,
-      logStream: this.#place.logStream,
+      logStream: this.#context.logStream,
       epochMs: this.#host.clock.epochMs(),
       message,
     });

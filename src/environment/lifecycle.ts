@@ -19,7 +19,7 @@
  *   thawing --> invoking: thawed
  *   thawing --> resetting: exited
  *   idle --> resetting: exited
- *   invoking --> settling: answered
+ *   invoking --> settling: responded
  *   invoking --> resetting: exited, deadline
  *   settling --> idle: ready
  *   settling --> resetting: exited, deadline
@@ -83,16 +83,16 @@ export type EnvironmentState =
 type AfterReset =
   | { readonly kind: 'nothing' }
   | { readonly kind: 'initialize-inside'; readonly held: Held }
-  /** Report and answer the invocation that failed. `answered`: the caller has its answer already. */
+  /** Report the failed invocation. `hasResponded`: the caller has received its response already. */
   | {
       readonly kind: 'conclude';
       readonly held: Held;
       readonly fault: Fault;
       readonly durationMs: number;
       readonly initMs: number | undefined;
-      readonly answered: boolean;
-      /** An initialization inside the invocation failed: START comes only now, after its INIT_REPORT. */
-      readonly unstarted: boolean;
+      readonly hasResponded: boolean;
+      /** False when an initialization inside the invocation failed: START is logged only then, after its INIT_REPORT. */
+      readonly hasStarted: boolean;
     };
 
 export type EnvironmentEvent =
@@ -108,7 +108,7 @@ export type EnvironmentEvent =
   | { readonly kind: 'ready'; readonly at: number }
   | { readonly kind: 'init-error'; readonly at: number; readonly errorType: string; readonly body: string }
   /** The answer to the invocation has been taken whole. */
-  | { readonly kind: 'answered'; readonly at: number }
+  | { readonly kind: 'responded'; readonly at: number }
   /** A process ended although nobody asked it to. */
   | { readonly kind: 'exited'; readonly at: number; readonly fault: Fault }
   /** The bootstrap cannot be started. */
@@ -201,7 +201,7 @@ function stepCold(state: EnvironmentState & { phase: 'cold' }, event: Environmen
     case 'registered':
     case 'ready':
     case 'init-error':
-    case 'answered':
+    case 'responded':
     case 'exited':
     case 'unstartable':
     case 'ended':
@@ -245,7 +245,7 @@ function stepInitializing(
     case 'thaw':
     case 'thawed':
     case 'initialize':
-    case 'answered':
+    case 'responded':
     case 'ended':
       return refuse(event, state);
   }
@@ -269,7 +269,7 @@ function stepIdle(state: EnvironmentState & { phase: 'idle' }, event: Environmen
     case 'initialize':
     case 'registered':
     case 'init-error':
-    case 'answered':
+    case 'responded':
     case 'unstartable':
     case 'ended':
       return refuse(event, state);
@@ -293,7 +293,7 @@ function stepThawing(state: EnvironmentState & { phase: 'thawing' }, event: Envi
     case 'initialize':
     case 'registered':
     case 'init-error':
-    case 'answered':
+    case 'responded':
     case 'unstartable':
     case 'ended':
       return refuse(event, state);
@@ -302,7 +302,7 @@ function stepThawing(state: EnvironmentState & { phase: 'thawing' }, event: Envi
 
 function stepInvoking(state: EnvironmentState & { phase: 'invoking' }, event: EnvironmentEvent): Step | Refusal {
   switch (event.kind) {
-    case 'answered':
+    case 'responded':
       return { to: { ...state, phase: 'settling' }, effects: [{ kind: 'deliver' }] };
     case 'exited':
       return conclude(state, event, event.fault, event.at - state.startedAt, 'failure', false);
@@ -347,7 +347,7 @@ function stepSettling(state: EnvironmentState & { phase: 'settling' }, event: En
     case 'initialize':
     case 'registered':
     case 'init-error':
-    case 'answered':
+    case 'responded':
     case 'unstartable':
     case 'ended':
       return refuse(event, state);
@@ -381,7 +381,7 @@ function stepResetting(state: EnvironmentState & { phase: 'resetting' }, event: 
     case 'registered':
     case 'ready':
     case 'init-error':
-    case 'answered':
+    case 'responded':
     case 'exited':
     case 'unstartable':
     case 'deadline':
@@ -402,7 +402,7 @@ function stepStopping(state: EnvironmentState & { phase: 'stopping' }, event: En
     case 'registered':
     case 'ready':
     case 'init-error':
-    case 'answered':
+    case 'responded':
     case 'exited':
     case 'unstartable':
     case 'deadline':
@@ -424,7 +424,7 @@ function stepGone(event: EnvironmentEvent): Step | Refusal {
     case 'registered':
     case 'ready':
     case 'init-error':
-    case 'answered':
+    case 'responded':
     case 'exited':
     case 'unstartable':
     case 'deadline':
@@ -481,8 +481,8 @@ function failInitialization(
     fault,
     durationMs: reportedMs,
     initMs: undefined,
-    answered: false,
-    unstarted: true,
+    hasResponded: false,
+    hasStarted: false,
   } as const;
   return reset(afterwards, reason, [report]);
 }
@@ -493,19 +493,19 @@ function conclude(
   fault: Fault,
   durationMs: number,
   reason: EndReason,
-  answered: boolean,
+  hasResponded: boolean,
 ): Step {
   const { held, initMs } = state;
-  const afterwards = { kind: 'conclude', held, fault, durationMs, initMs, answered, unstarted: false } as const;
+  const afterwards = { kind: 'conclude', held, fault, durationMs, initMs, hasResponded, hasStarted: true } as const;
   return reset(afterwards, reason, [{ kind: 'log-runtime-done', at, fault }]);
 }
 
 function conclusion(afterwards: AfterReset & { kind: 'conclude' }, at: number): Effect[] {
   const { fault } = afterwards;
   return [
-    ...(afterwards.unstarted ? ([{ kind: 'log-start' }, { kind: 'log-runtime-done', at, fault }] as const) : []),
+    ...(afterwards.hasStarted ? [] : ([{ kind: 'log-start' }, { kind: 'log-runtime-done', at, fault }] as const)),
     { kind: 'log-report', durationMs: afterwards.durationMs, initMs: afterwards.initMs, fault: afterwards.fault },
-    ...(afterwards.answered ? [] : [{ kind: 'fail', fault: afterwards.fault } as const]),
+    ...(afterwards.hasResponded ? [] : [{ kind: 'fail', fault: afterwards.fault } as const]),
   ];
 }
 

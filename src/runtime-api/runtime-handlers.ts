@@ -10,7 +10,7 @@ import { writeAccepted, writeError } from './api-response.ts';
 import { headerOf } from './request-header.ts';
 import { passOn, readBody } from './response-body.ts';
 import type { RuntimeEvent } from './runtime-state.ts';
-import type { Answer, Offer, ParkedPoll, RuntimeSession } from './session.ts';
+import type { Offer, ParkedPoll, RuntimeResponse, RuntimeSession } from './session.ts';
 
 /** GET next: blocks, maybe for hours, until an invocation is offered. */
 export function handleNext(session: RuntimeSession, response: HttpResponse): void {
@@ -37,7 +37,7 @@ export async function handleResponse(
   const mode = headerOf(request, 'lambda-runtime-function-response-mode');
   if (mode !== undefined && mode !== '' && mode !== 'streaming') {
     request.resume();
-    session.answer({ kind: 'invalid-response-mode' });
+    session.respond({ kind: 'invalid-response-mode' });
     writeError(response, 400, 'InvalidFunctionResponseMode', 'Invalid function response mode');
     return;
   }
@@ -51,7 +51,7 @@ export async function handleResponse(
     case 'whole':
       // The runtime hears first: its next poll then travels while the caller's answer is written.
       writeAccepted(response);
-      session.answer(
+      session.respond(
         streamedError(request) ?? { kind: 'response', payload: body.bytes, contentType: contentTypeOf(request) },
       );
       return;
@@ -59,12 +59,12 @@ export async function handleResponse(
       const limit = sink ? QUOTAS.streamedResponseBytes : QUOTAS.responsePayloadBytes;
       const text = `Exceeded maximum allowed payload size (${limit} bytes).`;
       writeError(response, 413, 'RequestEntityTooLarge', text);
-      session.answer({ kind: 'response-too-large' });
+      session.respond({ kind: 'response-too-large' });
       return;
     }
     case 'truncated':
       writeError(response, 400, 'TruncatedHTTPRequest', 'HTTP request detected as truncated');
-      session.answer({ kind: 'response-truncated' });
+      session.respond({ kind: 'response-truncated' });
   }
 }
 
@@ -84,17 +84,17 @@ export async function handleError(
   if (!hasCurrentId(session, requestId, response) || isRefused(session, 'sent', response)) return;
   if (body.kind === 'truncated') {
     writeError(response, 400, 'TruncatedHTTPRequest', 'HTTP request detected as truncated');
-    session.answer({ kind: 'response-truncated' });
+    session.respond({ kind: 'response-truncated' });
     return;
   }
   if (body.kind === 'too-large') {
     const limit = `Exceeded maximum allowed payload size (${QUOTAS.responsePayloadBytes} bytes).`;
     writeError(response, 413, 'RequestEntityTooLarge', limit);
-    session.answer({ kind: 'response-too-large' });
+    session.respond({ kind: 'response-too-large' });
     return;
   }
   writeAccepted(response);
-  session.answer({ kind: 'error', payload: withoutCause(body.bytes, contentTypeOf(request)), errorType });
+  session.respond({ kind: 'error', payload: withoutCause(body.bytes, contentTypeOf(request)), errorType });
 }
 
 /** POST init/error: initialization failed; what follows is the process's exit. */
@@ -162,7 +162,7 @@ function isRefused(session: RuntimeSession, event: RuntimeEvent, response: HttpR
 }
 
 /** The trailers by which a streamed response says that it broke off. */
-function streamedError(request: HttpRequest): Answer | undefined {
+function streamedError(request: HttpRequest): RuntimeResponse | undefined {
   const errorType = request.trailers['lambda-runtime-function-error-type'];
   if (errorType === undefined) return undefined;
   const body = Buffer.from(request.trailers['lambda-runtime-function-error-body'] ?? '', 'base64');

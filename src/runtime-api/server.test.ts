@@ -138,15 +138,15 @@ describe('the Runtime API', () => {
     const reply = await call('POST', `${API}/invocation/${offer.requestId}/response`, bytes);
     expect([reply.status, reply.body]).toEqual([202, '{"status":"OK"}\n']);
     expect(events.at(-1)).toEqual({
-      kind: 'answered',
-      answer: { kind: 'response', payload: bytes, contentType: undefined },
+      kind: 'responded',
+      response: { kind: 'response', payload: bytes, contentType: undefined },
     });
   });
 
   it('takes an empty and a chunked response', async () => {
     await pollOnce();
     await call('POST', `${API}/invocation/${offer.requestId}/response`, '', { 'Transfer-Encoding': 'chunked' });
-    expect(events.at(-1)).toMatchObject({ answer: { kind: 'response', payload: Buffer.alloc(0) } });
+    expect(events.at(-1)).toMatchObject({ response: { kind: 'response', payload: Buffer.alloc(0) } });
   });
 
   it('gives the same event again to a runtime that polls while it is running', async () => {
@@ -172,7 +172,7 @@ describe('the Runtime API', () => {
       403,
       '{"errorMessage":"State transition from RuntimeResponseSentState to InvocationResponse failed for runtime. Error: State transition is not allowed","errorType":"InvalidStateTransition"}\n',
     ]);
-    expect(events.filter((event) => event.kind === 'answered')).toHaveLength(1);
+    expect(events.filter((event) => event.kind === 'responded')).toHaveLength(1);
   });
 
   it('refuses an old id once the next invocation has begun', async () => {
@@ -190,8 +190,8 @@ describe('the Runtime API', () => {
     });
     expect(reply.status).toBe(202);
     expect(events.at(-1)).toEqual({
-      kind: 'answered',
-      answer: { kind: 'error', payload: Buffer.from('not json'), errorType: 'Function.MyError' },
+      kind: 'responded',
+      response: { kind: 'error', payload: Buffer.from('not json'), errorType: 'Function.MyError' },
     });
   });
 
@@ -202,14 +202,14 @@ describe('the Runtime API', () => {
       'Content-Type': 'application/vnd.aws.lambda.error.cause+json',
     });
     expect(events.at(-1)).toMatchObject({
-      answer: { payload: Buffer.from('{"errorMessage":"m","errorType":"t","stackTrace":["s"]}') },
+      response: { payload: Buffer.from('{"errorMessage":"m","errorType":"t","stackTrace":["s"]}') },
     });
     await pollOnce({ ...offer, requestId: 'second' });
     const reply = await call('POST', `${API}/invocation/second/error`, 'not json', {
       'Content-Type': 'application/vnd.aws.lambda.error.cause+json',
     });
     expect(reply.status).toBe(202);
-    expect(events.at(-1)).toMatchObject({ answer: { payload: Buffer.from('"Invalid error body"') } });
+    expect(events.at(-1)).toMatchObject({ response: { payload: Buffer.from('"Invalid error body"') } });
   });
 
   it('takes 6 MiB and 100 bytes, and refuses one byte more with 413', async () => {
@@ -222,7 +222,7 @@ describe('the Runtime API', () => {
       413,
       '{"errorMessage":"Exceeded maximum allowed payload size (6291556 bytes).","errorType":"RequestEntityTooLarge"}\n',
     ]);
-    expect(events.at(-1)).toEqual({ kind: 'answered', answer: { kind: 'response-too-large' } });
+    expect(events.at(-1)).toEqual({ kind: 'responded', response: { kind: 'response-too-large' } });
     const error = await call('POST', `${API}/invocation/second/error`, '{}');
     expect(error.status).toBe(403);
   });
@@ -230,7 +230,7 @@ describe('the Runtime API', () => {
   it('notices a response whose connection breaks off', async () => {
     await pollOnce();
     const answered = new Promise<SessionEvent>((resolve) => {
-      onEvent = (event) => event.kind === 'answered' && resolve(event);
+      onEvent = (event) => event.kind === 'responded' && resolve(event);
     });
     const socket = connect(listener.port, '127.0.0.1');
     socket.on('error', () => undefined);
@@ -238,7 +238,7 @@ describe('the Runtime API', () => {
       `POST ${API}/invocation/${offer.requestId}/response HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf`,
       () => socket.end(),
     );
-    expect(await answered).toEqual({ kind: 'answered', answer: { kind: 'response-truncated' } });
+    expect(await answered).toEqual({ kind: 'responded', response: { kind: 'response-truncated' } });
   });
 
   it('takes a response and the next poll that come in one piece one after the other', async () => {
@@ -255,14 +255,14 @@ describe('the Runtime API', () => {
       if (text.endsWith(offer.payload.toString())) break;
     }
     expect(text.match(/HTTP\/1.1 \d+|second/g)).toEqual(['HTTP/1.1 202', 'HTTP/1.1 200', 'second']);
-    expect(events.map(({ kind }) => kind)).toEqual(['runtime-ready', 'answer-begun', 'answered', 'runtime-ready']);
+    expect(events.map(({ kind }) => kind)).toEqual(['runtime-ready', 'response-started', 'responded', 'runtime-ready']);
   });
 
   it('collects a streamed response, and takes its error trailers as an error', async () => {
     await pollOnce();
     const streaming = { 'Lambda-Runtime-Function-Response-Mode': 'streaming', 'Transfer-Encoding': 'chunked' };
     await call('POST', `${API}/invocation/${offer.requestId}/response`, 'streamed', streaming);
-    expect(events.at(-1)).toMatchObject({ answer: { kind: 'response', payload: Buffer.from('streamed') } });
+    expect(events.at(-1)).toMatchObject({ response: { kind: 'response', payload: Buffer.from('streamed') } });
 
     await pollOnce({ ...offer, requestId: 'second' });
     const error = Buffer.from('{"errorType":"E"}').toString('base64');
@@ -276,8 +276,8 @@ describe('the Runtime API', () => {
     await answered;
     socket.destroy();
     expect(events.at(-1)).toEqual({
-      kind: 'answered',
-      answer: { kind: 'error', payload: Buffer.from('{"errorType":"E"}'), errorType: 'Runtime.StreamError' },
+      kind: 'responded',
+      response: { kind: 'error', payload: Buffer.from('{"errorType":"E"}'), errorType: 'Runtime.StreamError' },
     });
   });
 
@@ -306,13 +306,16 @@ describe('the Runtime API', () => {
     );
     request.write('first');
     await expect.poll(() => seen).toEqual(['begin text/plain', 'first']);
-    expect(events.at(-1)).not.toMatchObject({ kind: 'answered' });
+    expect(events.at(-1)).not.toMatchObject({ kind: 'responded' });
     release();
     request.end('second');
     await expect.poll(() => seen).toEqual(['begin text/plain', 'first', 'second']);
     release();
     expect(await replied).toBe(202);
-    expect(events.at(-1)).toMatchObject({ kind: 'answered', answer: { kind: 'response', payload: Buffer.alloc(0) } });
+    expect(events.at(-1)).toMatchObject({
+      kind: 'responded',
+      response: { kind: 'response', payload: Buffer.alloc(0) },
+    });
   });
 
   it('refuses an unknown response mode', async () => {
@@ -324,7 +327,7 @@ describe('the Runtime API', () => {
       400,
       '{"errorMessage":"Invalid function response mode","errorType":"InvalidFunctionResponseMode"}\n',
     ]);
-    expect(events.at(-1)).toEqual({ kind: 'answered', answer: { kind: 'invalid-response-mode' } });
+    expect(events.at(-1)).toEqual({ kind: 'responded', response: { kind: 'invalid-response-mode' } });
     const next = await call('GET', `${API}/invocation/next`);
     expect([next.status, next.body]).toEqual([
       403,

@@ -41,7 +41,7 @@ export interface ResponseSink {
 }
 
 /** What the runtime made of an invocation. Payloads are opaque bytes. */
-export type Answer =
+export type RuntimeResponse =
   | { readonly kind: 'response'; readonly payload: Buffer; readonly contentType: string | undefined }
   /** POST error, or the trailers of a streamed response that broke off. */
   | { readonly kind: 'error'; readonly payload: Buffer; readonly errorType: string }
@@ -66,8 +66,8 @@ export type SessionEvent =
   /** POST init/error; `errorType` is filtered as AWS does. */
   | { readonly kind: 'init-error-reported'; readonly errorType: string; readonly body: Buffer }
   /** POST response or POST error: the answer begins to come in. */
-  | { readonly kind: 'answer-begun' }
-  | { readonly kind: 'answered'; readonly answer: Answer }
+  | { readonly kind: 'response-started' }
+  | { readonly kind: 'responded'; readonly response: RuntimeResponse }
   | {
       readonly kind: 'telemetry-subscribed';
       readonly api: TelemetryApi;
@@ -111,7 +111,7 @@ export class RuntimeSession {
     const step = stepRuntime(this.#state, event);
     if ('to' in step) {
       this.#state = step.to;
-      if (event === 'response' || event === 'error') this.#onEvent({ kind: 'answer-begun' });
+      if (event === 'response' || event === 'error') this.#onEvent({ kind: 'response-started' });
     }
     return step;
   }
@@ -162,8 +162,8 @@ export class RuntimeSession {
   }
 
   /** The answer to the invocation in progress has been taken whole. */
-  answer(answer: Answer): void {
-    this.#onEvent({ kind: 'answered', answer });
+  respond(response: RuntimeResponse): void {
+    this.#onEvent({ kind: 'responded', response });
   }
 
   reportInitError(errorType: string, body: Buffer): void {

@@ -43,7 +43,7 @@ afterEach(async () => {
 });
 
 function answers() {
-  return events.flatMap((event) => (event.kind === 'answered' ? [event.answer] : []));
+  return events.flatMap((event) => (event.kind === 'responded' ? [event.response] : []));
 }
 
 describe('a runtime client', () => {

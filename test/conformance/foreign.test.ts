@@ -28,9 +28,9 @@ const awaitPoll = () => { ready = new Promise<void>((resolve) => { isReady = res
 awaitPoll();
 const session = new RuntimeSession((event) => {
   if (event.kind === 'runtime-ready') isReady();
-  if (event.kind !== 'answered') return;
+  if (event.kind !== 'responded') return;
   awaitPoll();
-  answer('payload' in event.answer ? event.answer.payload : Buffer.alloc(0));
+  answer('payload' in event.response ? event.response.payload : Buffer.alloc(0));
 });
 const metadata = { accountId: '', functionName: '', functionVersion: '', handler: '' };
 await startRuntimeApi({ session, metadata, host, port: Number(port), onFailure: console.error });

@@ -7,7 +7,7 @@ import { spawn } from 'node:child_process';
 import { request } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
-import type { Answer } from '../../src/runtime-api/session.ts';
+import type { RuntimeResponse } from '../../src/runtime-api/session.ts';
 import {
   deferred,
   type Ended,
@@ -32,7 +32,7 @@ export async function startForeign(command: string, spec: RuntimeSpec): Promise<
   const initialized = deferred<Awaited<RuntimeUnderTest['initialized']>>();
   const ended = deferred<Ended>();
   let readiness = deferred<void>();
-  let answered: ((answer: Answer & { readonly requestId: string }) => void) | undefined;
+  let answered: ((answer: RuntimeResponse & { readonly requestId: string }) => void) | undefined;
   let runtimePid: number | undefined;
   const observer = await startObserver((observation) => {
     switch (observation.kind) {
@@ -105,7 +105,7 @@ export async function startForeign(command: string, spec: RuntimeSpec): Promise<
         const stopped = await Promise.race([readiness.promise, ended.promise]);
         if (stopped) return stopped;
       }
-      const answer = new Promise<Answer & { readonly requestId: string }>((resolve) => {
+      const answer = new Promise<RuntimeResponse & { readonly requestId: string }>((resolve) => {
         answered = resolve;
       });
       const payload = Buffer.isBuffer(event) ? event : Buffer.from(JSON.stringify(event));

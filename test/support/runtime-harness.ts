@@ -6,14 +6,14 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { startRuntimeApi } from '../../src/runtime-api/server.ts';
-import { type Answer, type Offer, RuntimeSession } from '../../src/runtime-api/session.ts';
+import { type Offer, type RuntimeResponse, RuntimeSession } from '../../src/runtime-api/session.ts';
 
 export type Ended = { readonly kind: 'ended'; readonly code: number | null; readonly signal: NodeJS.Signals | null };
 
 export type RuntimeUnderTest = {
   readonly process: ChildProcess;
   /** Offers an event with the runtime's next poll; its answer, or how the process ended instead. */
-  invoke(event: unknown, offer?: Partial<Offer>): Promise<(Answer & { readonly requestId: string }) | Ended>;
+  invoke(event: unknown, offer?: Partial<Offer>): Promise<(RuntimeResponse & { readonly requestId: string }) | Ended>;
   /** The first call: that it is ready, that it failed to initialize, or that it ended without a word. */
   readonly initialized: Promise<
     { readonly kind: 'ready' } | { readonly kind: 'failed'; readonly errorType: string; readonly body: string } | Ended
@@ -42,7 +42,7 @@ export async function startRuntime(spec: RuntimeSpec): Promise<RuntimeUnderTest>
   const { argv, task, handler } = spec;
   const initialized = deferred<Awaited<RuntimeUnderTest['initialized']>>();
   let readiness = deferred<void>();
-  let answered: ((answer: Answer) => void) | undefined;
+  let answered: ((answer: RuntimeResponse) => void) | undefined;
 
   const session = new RuntimeSession((event) => {
     if (event.kind === 'runtime-ready') {
@@ -50,8 +50,8 @@ export async function startRuntime(spec: RuntimeSpec): Promise<RuntimeUnderTest>
       readiness.resolve();
     } else if (event.kind === 'init-error-reported') {
       initialized.resolve({ kind: 'failed', errorType: event.errorType, body: event.body.toString() });
-    } else if (event.kind === 'answered') {
-      answered?.(event.answer);
+    } else if (event.kind === 'responded') {
+      answered?.(event.response);
     }
   });
   const failures: unknown[] = [];
@@ -115,7 +115,7 @@ export async function startRuntime(spec: RuntimeSpec): Promise<RuntimeUnderTest>
       if (stopped) return stopped;
       readiness = deferred();
       const requestId = changes.requestId ?? randomUUID();
-      const answer = new Promise<Answer>((resolve) => {
+      const answer = new Promise<RuntimeResponse>((resolve) => {
         answered = resolve;
       });
       session.offer({

@@ -6,13 +6,13 @@
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { RUNTIME_API } from '../../src/protocol/endpoints.ts';
-import type { Answer } from '../../src/runtime-api/session.ts';
+import type { RuntimeResponse } from '../../src/runtime-api/session.ts';
 import type { Ended } from './runtime-harness.ts';
 
 export type Observation =
   | { readonly kind: 'started'; readonly pid: number }
   | { readonly kind: 'ready' }
-  | { readonly kind: 'answered'; readonly requestId: string; readonly answer: Answer }
+  | { readonly kind: 'answered'; readonly requestId: string; readonly answer: RuntimeResponse }
   | { readonly kind: 'init-failed'; readonly errorType: string; readonly body: string }
   | Ended;
 
@@ -94,7 +94,7 @@ export async function startObserver(onObservation: (observation: Observation) =>
 }
 
 /** What became of an answer, by what the server said to it. */
-function judge(as: string | undefined, status: number, payload: Buffer, call: IncomingMessage): Answer {
+function judge(as: string | undefined, status: number, payload: Buffer, call: IncomingMessage): RuntimeResponse {
   if (status === 413) return { kind: 'response-too-large' };
   if (as === 'error') return { kind: 'error', payload, errorType: errorTypeOf(call) };
   return { kind: 'response', payload, contentType: call.headers['content-type'] };

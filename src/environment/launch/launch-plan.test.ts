@@ -1,10 +1,10 @@
 /** The variables of the processes, as recorded in a real environment of provided.al2023 and as documented. */
 import { describe, expect, it } from 'vitest';
 import type { FunctionVersion } from '../../functions/function.ts';
-import type { EnvironmentPlace } from './launch-plan.ts';
+import type { EnvironmentContext } from './launch-plan.ts';
 import { planExtensionVariables, planRuntimeVariables } from './launch-plan.ts';
 
-const place: EnvironmentPlace = {
+const context: EnvironmentContext = {
   id: 'id',
   slot: 0,
   host: '127.0.0.2',
@@ -33,7 +33,7 @@ function versionOf(environment = {}, runtime = 'provided.al2023', logging: objec
 
 describe('the variables of a runtime', () => {
   it('are those recorded on AWS, and no other', () => {
-    expect(planRuntimeVariables(versionOf({ OWN: 'x' }), place, credentials)).toEqual({
+    expect(planRuntimeVariables(versionOf({ OWN: 'x' }), context, credentials)).toEqual({
       _HANDLER: 'h',
       LAMBDA_TASK_ROOT: '/var/task',
       LAMBDA_RUNTIME_DIR: '/var/runtime',
@@ -62,7 +62,7 @@ describe('the variables of a runtime', () => {
   });
 
   it('lack /var/lang on provided.al2', () => {
-    const { PATH, LD_LIBRARY_PATH } = planRuntimeVariables(versionOf({}, 'provided.al2'), place, credentials);
+    const { PATH, LD_LIBRARY_PATH } = planRuntimeVariables(versionOf({}, 'provided.al2'), context, credentials);
     expect(PATH).toBe('/usr/local/bin:/usr/bin/:/bin:/opt/bin');
     expect(LD_LIBRARY_PATH).toBe('/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib');
   });
@@ -70,7 +70,7 @@ describe('the variables of a runtime', () => {
   it('tell the log format and level only where the format is JSON', () => {
     const json = planRuntimeVariables(
       versionOf({}, undefined, { format: 'JSON', applicationLogLevel: 'WARN' }),
-      place,
+      context,
       credentials,
     );
     expect(json).toMatchObject({ AWS_LAMBDA_LOG_FORMAT: 'JSON', AWS_LAMBDA_LOG_LEVEL: 'WARN' });
@@ -89,12 +89,12 @@ describe('the variables of a runtime', () => {
       AWS_LAMBDA_EXEC_WRAPPER: '/opt/wrapper',
     };
     const version = versionOf(own, undefined, { format: 'JSON', applicationLogLevel: 'WARN' });
-    expect(planRuntimeVariables(version, place, credentials)).toMatchObject(own);
+    expect(planRuntimeVariables(version, context, credentials)).toMatchObject(own);
   });
 
   it('cannot be replaced where it does, and no variable of the function begins with an underscore', () => {
     const version = versionOf({ AWS_REGION: 'x', LAMBDA_TASK_ROOT: '/x', _HANDLER: 'x', _OWN: 'x' });
-    const variables = planRuntimeVariables(version, place, credentials);
+    const variables = planRuntimeVariables(version, context, credentials);
     expect(variables).toMatchObject({ AWS_REGION: 'us-east-1', LAMBDA_TASK_ROOT: '/var/task', _HANDLER: 'h' });
     expect(variables).not.toHaveProperty('_OWN');
   });
@@ -102,7 +102,7 @@ describe('the variables of a runtime', () => {
 
 describe('the variables of an external extension', () => {
   it('are the function’s own, credentials and the platform’s, and nothing about the runtime', () => {
-    const variables = planExtensionVariables(versionOf({ OWN: 'x', AWS_EXECUTION_ENV: 'x' }), place, credentials);
+    const variables = planExtensionVariables(versionOf({ OWN: 'x', AWS_EXECUTION_ENV: 'x' }), context, credentials);
     expect(Object.keys(variables).sort()).toEqual([
       'AWS_ACCESS_KEY_ID',
       'AWS_DEFAULT_REGION',

@@ -8,7 +8,7 @@ import { QUOTAS } from '../../protocol/quotas.ts';
 import type { Mount, SandboxSpec } from '../../sandbox/sandbox.ts';
 
 /** What makes one environment differ from the next of the same version. */
-export type EnvironmentPlace = {
+export type EnvironmentContext = {
   /** Unique on this machine; names the sandbox. */
   readonly id: string;
   /** The number that its loopback address and host uid come from. */
@@ -37,21 +37,21 @@ const MIB = 1024 * 1024;
 /** `further` mounts bring what stands in for a managed runtime. */
 export function planSandbox(
   version: FunctionVersion,
-  place: EnvironmentPlace,
+  context: EnvironmentContext,
   further: readonly Mount[] = [],
 ): SandboxSpec {
   return {
-    id: place.id,
-    slot: place.slot,
+    id: context.id,
+    slot: context.slot,
     userName: 'sbx_user1051',
     directories: ['/var/task', '/opt', '/tmp'],
     mounts: [
-      { source: place.codeDirectory, target: '/var/task', access: 'read-only' },
-      ...(place.optDirectory ? [{ source: place.optDirectory, target: '/opt', access: 'read-only' } as const] : []),
+      { source: context.codeDirectory, target: '/var/task', access: 'read-only' },
+      ...(context.optDirectory ? [{ source: context.optDirectory, target: '/opt', access: 'read-only' } as const] : []),
       ...further,
     ],
     volume: { target: '/tmp', sizeBytes: version.configuration.ephemeralStorageMib * MIB },
-    hosts: { [place.host]: ['sandbox.localdomain', 'sandbox'] },
+    hosts: { [context.host]: ['sandbox.localdomain', 'sandbox'] },
     workingDirectory: '/var/task',
     memoryLimitBytes: version.configuration.memoryMib * MIB,
     limits: {
@@ -66,7 +66,7 @@ export function planSandbox(
 /** Every variable of the runtime process; nothing else is in its environment. */
 export function planRuntimeVariables(
   version: FunctionVersion,
-  place: EnvironmentPlace,
+  context: EnvironmentContext,
   credentials: Credentials,
 ): Readonly<Record<string, string>> {
   const { configuration, scope } = version;
@@ -81,7 +81,7 @@ export function planRuntimeVariables(
     _AWS_XRAY_DAEMON_PORT: '2000',
     _HANDLER: configuration.handler ?? '',
     AWS_LAMBDA_LOG_GROUP_NAME: configuration.logging.logGroup,
-    AWS_LAMBDA_LOG_STREAM_NAME: place.logStream,
+    AWS_LAMBDA_LOG_STREAM_NAME: context.logStream,
     LAMBDA_TASK_ROOT: '/var/task',
     LAMBDA_RUNTIME_DIR: '/var/runtime',
     AWS_REGION: scope.region,
@@ -89,18 +89,18 @@ export function planRuntimeVariables(
     AWS_LAMBDA_FUNCTION_NAME: version.name,
     AWS_LAMBDA_FUNCTION_VERSION: version.version,
     AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(configuration.memoryMib),
-    AWS_LAMBDA_INITIALIZATION_TYPE: place.initializationType,
-    AWS_LAMBDA_RUNTIME_API: place.runtimeApi,
+    AWS_LAMBDA_INITIALIZATION_TYPE: context.initializationType,
+    AWS_LAMBDA_RUNTIME_API: context.runtimeApi,
   };
 }
 
 /** What an external extension gets: the customer's, credentials and the platform's; nothing about the runtime. */
 export function planExtensionVariables(
   version: FunctionVersion,
-  place: EnvironmentPlace,
+  context: EnvironmentContext,
   credentials: Credentials,
 ): Readonly<Record<string, string>> {
-  const variables = planRuntimeVariables(version, place, credentials);
+  const variables = planRuntimeVariables(version, context, credentials);
   return Object.fromEntries(
     Object.entries(variables).filter(([name]) => !name.startsWith('_') && !NOT_FOR_EXTENSIONS.has(name)),
   );

@@ -15,7 +15,7 @@ import { loopbackAddress, type Slots } from './slots.ts';
 const ISOLATED_HOST = '127.0.0.1';
 
 /** Where a Runtime API is to listen, and whom it may trust and call there. */
-export type ApiSite = {
+export type ListenAddress = {
   readonly host: string;
   readonly port: number;
   readonly server?: Server;
@@ -24,24 +24,24 @@ export type ApiSite = {
 };
 
 /** How the parts are opened, whatever the network. */
-export type NetworkMeans<Place> = {
+export type NetworkDependencies<Context> = {
   readonly slots: Slots;
-  readonly listen: (site: ApiSite) => Promise<Listener>;
-  readonly placeAt: (slot: number, host: string, port: number) => Place;
-  readonly openSandbox: (place: Place) => Promise<Sandbox>;
+  readonly listen: (address: ListenAddress) => Promise<Listener>;
+  readonly contextAt: (slot: number, host: string, port: number) => Context;
+  readonly openSandbox: (context: Context) => Promise<Sandbox>;
 };
 
 /** To be closed by the caller: the listener, the sandbox, then the slot. */
-export type Opened<Place> = {
-  readonly place: Place;
+export type Opened<Context> = {
+  readonly context: Context;
   readonly slot: number;
   readonly listener: Listener;
   readonly sandbox: Sandbox;
 };
 
 /** In the network of this machine. */
-export async function openShared<Place>(means: NetworkMeans<Place>): Promise<Opened<Place>> {
-  const { slots, listen, placeAt, openSandbox } = means;
+export async function openShared<Context>(dependencies: NetworkDependencies<Context>): Promise<Opened<Context>> {
+  const { slots, listen, contextAt, openSandbox } = dependencies;
   let hostUid: number | undefined;
   const { slot, bound: listener } = await slots.take((candidate, port) =>
     listen({
@@ -51,10 +51,10 @@ export async function openShared<Place>(means: NetworkMeans<Place>): Promise<Ope
     }),
   );
   try {
-    const place = placeAt(slot, listener.host, listener.port);
-    const sandbox = await openSandbox(place);
+    const context = contextAt(slot, listener.host, listener.port);
+    const sandbox = await openSandbox(context);
     hostUid = sandbox.hostUid;
-    return { place, slot, listener, sandbox };
+    return { context, slot, listener, sandbox };
   } catch (failure) {
     await listener.close();
     slots.release(slot);
@@ -63,17 +63,17 @@ export async function openShared<Place>(means: NetworkMeans<Place>): Promise<Ope
 }
 
 /** In a network of its own. Whoever connects there is of the environment. */
-export async function openIsolated<Place>(means: NetworkMeans<Place>): Promise<Opened<Place>> {
-  const { slots, listen, placeAt, openSandbox } = means;
+export async function openIsolated<Context>(dependencies: NetworkDependencies<Context>): Promise<Opened<Context>> {
+  const { slots, listen, contextAt, openSandbox } = dependencies;
   const { slot } = await slots.take(async () => undefined);
   let sandbox: Sandbox | undefined;
   try {
-    const place = placeAt(slot, ISOLATED_HOST, RUNTIME_API_PORT);
-    sandbox = await openSandbox(place);
+    const context = contextAt(slot, ISOLATED_HOST, RUNTIME_API_PORT);
+    sandbox = await openSandbox(context);
     const { network } = sandbox;
     assert(network !== undefined, 'sandboxes are made with networks of their own');
-    const site = { host: ISOLATED_HOST, port: RUNTIME_API_PORT, server: network.server, reach: network.connect };
-    return { place, slot, listener: await listen(site), sandbox };
+    const address = { host: ISOLATED_HOST, port: RUNTIME_API_PORT, server: network.server, reach: network.connect };
+    return { context, slot, listener: await listen(address), sandbox };
   } catch (failure) {
     await sandbox?.close();
     slots.release(slot);

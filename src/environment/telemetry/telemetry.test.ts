@@ -83,9 +83,9 @@ function invokeCold(telemetry: EnvironmentTelemetry, fault?: Fault): void {
   telemetry.output('function', 'works\n');
   clock.advance(1.5);
   if (!fault) {
-    telemetry.answerBegun(clock.monotonicMs());
+    telemetry.responseStarted(clock.monotonicMs());
     clock.advance(1.5);
-    telemetry.answered(clock.monotonicMs(), 50);
+    telemetry.responded(clock.monotonicMs(), 50);
     clock.advance(1.5);
   }
   telemetry.runtimeDone(clock.monotonicMs(), fault);

@@ -53,8 +53,8 @@ export type InvocationReport = {
 type Current = {
   readonly invocation: Invocation;
   offeredAt: number | undefined;
-  answerBegunAt: number | undefined;
-  answeredAt: number | undefined;
+  responseStartedAt: number | undefined;
+  respondedAt: number | undefined;
   producedBytes: number;
   runtimeDoneAt: number | undefined;
 };
@@ -152,8 +152,8 @@ export class EnvironmentTelemetry {
     this.#current = {
       invocation,
       offeredAt: undefined,
-      answerBegunAt: undefined,
-      answeredAt: undefined,
+      responseStartedAt: undefined,
+      respondedAt: undefined,
       producedBytes: 0,
       runtimeDoneAt: undefined,
     };
@@ -175,19 +175,19 @@ export class EnvironmentTelemetry {
     if (this.#current) this.#current.offeredAt = at;
   }
 
-  answerBegun(at: number): void {
-    if (this.#current) this.#current.answerBegunAt = at;
+  responseStarted(at: number): void {
+    if (this.#current) this.#current.responseStartedAt = at;
   }
 
-  answered(at: number, producedBytes: number): void {
+  responded(at: number, producedBytes: number): void {
     if (!this.#current) return;
-    this.#current.answeredAt = at;
+    this.#current.respondedAt = at;
     this.#current.producedBytes = producedBytes;
   }
 
   /** Whether it matters when exactly the runtime asks for its next invocation. */
   get awaitsRuntime(): boolean {
-    return this.#isHeard && this.#current?.answeredAt !== undefined && this.#current.runtimeDoneAt === undefined;
+    return this.#isHeard && this.#current?.respondedAt !== undefined && this.#current.runtimeDoneAt === undefined;
   }
 
   /** The runtime is done with the invocation: it asked for the next, or failed. Later calls for the same do nothing. */
@@ -196,14 +196,14 @@ export class EnvironmentTelemetry {
     if (!current || current.runtimeDoneAt !== undefined) return;
     current.runtimeDoneAt = at;
     if (!this.#isHeard) return;
-    const { offeredAt = at, answeredAt, answerBegunAt, producedBytes, invocation } = current;
+    const { offeredAt = at, respondedAt, responseStartedAt, producedBytes, invocation } = current;
     const spans =
-      answeredAt === undefined || answerBegunAt === undefined
+      respondedAt === undefined || responseStartedAt === undefined
         ? undefined
         : [
-            this.#span('responseLatency', offeredAt, answerBegunAt),
-            this.#span('responseDuration', answerBegunAt, answeredAt),
-            this.#span('runtimeOverhead', answeredAt, at),
+            this.#span('responseLatency', offeredAt, responseStartedAt),
+            this.#span('responseDuration', responseStartedAt, respondedAt),
+            this.#span('runtimeOverhead', respondedAt, at),
           ];
     this.#say({
       type: 'platform.runtimeDone',
