@@ -1,7 +1,7 @@
 /**
  * The driver of one execution environment: it holds the sandbox, the Runtime API and the state of `lifecycle.ts`,
- * queues events, and carries out effects. It decides nothing: what follows from what is in `step`. One event at a time
- * is handled to its end; an effect's completion comes back as an event.
+ * queues events and carries out effects. It makes no decisions; `step` does. Events are handled one at a time, and an
+ * effect's completion comes back as an event. Its processes are in `processes.ts`, its invocation in `run.ts`.
  */
 import { randomUUID } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
@@ -10,41 +10,22 @@ import type { Cancel, Clock } from '../clock.ts';
 import type { FunctionVersion } from '../functions/function.ts';
 import type { Listener } from '../http/listener.ts';
 import type { Log } from '../log.ts';
-import {
-  type ExtensionFault,
-  extensionExited,
-  extensionFailed,
-  type Fault,
-  invalidEntrypoint,
-  type LaunchProblem,
-  responseTooLargePayload,
-  runtimeExited,
-} from '../protocol/faults.ts';
 import type { InitializationType } from '../protocol/payloads.ts';
 import { QUOTAS } from '../protocol/quotas.ts';
-import { EXTENSION_LIMIT } from '../runtime-api/extensions/extensions.ts';
 import { startRuntimeApi } from '../runtime-api/server.ts';
-import { type RuntimeResponse, RuntimeSession, type SessionEvent } from '../runtime-api/session.ts';
+import { RuntimeSession, type SessionEvent } from '../runtime-api/session.ts';
 import { TelemetryStream } from '../runtime-api/telemetry/telemetry-stream.ts';
-import type { OpenSandbox, ProcessExit, Sandbox, SandboxProcess } from '../sandbox/sandbox.ts';
+import type { OpenSandbox, Sandbox } from '../sandbox/sandbox.ts';
 import type { Emit } from './facts.ts';
 import { IdleFreezer } from './idle-freezer.ts';
-import type { Invocation, Outcome } from './invocation.ts';
-import { checkEntrypoint, checkExecutable } from './launch/entrypoint-check.ts';
-import {
-  type Credentials,
-  type EnvironmentContext,
-  planExtensionVariables,
-  planRuntimeVariables,
-  planSandbox,
-  renderLogStream,
-} from './launch/launch-plan.ts';
+import type { Invocation } from './invocation.ts';
+import { type Credentials, type EnvironmentContext, planSandbox, renderLogStream } from './launch/launch-plan.ts';
 import type { ManagedRuntimePlan } from './launch/managed-runtime.ts';
 import { openIsolated, openShared } from './launch/networks.ts';
 import type { Slots } from './launch/slots.ts';
-import { type Effect, type EndReason, type EnvironmentEvent, type EnvironmentState, step } from './lifecycle.ts';
-import { endProcesses } from './shutdown.ts';
-import { LineSplitter, LogTail } from './telemetry/output.ts';
+import { type Effect, type EnvironmentEvent, type EnvironmentState, step } from './lifecycle.ts';
+import { EnvironmentProcesses } from './processes.ts';
+import { CurrentRun, type Run } from './run.ts';
 import { EnvironmentTelemetry } from './telemetry/telemetry.ts';
 
 export type EnvironmentOptions = {
@@ -70,14 +51,6 @@ export type EnvironmentHost = {
   readonly log: Log;
 };
 
-/** An invocation under way in an environment. */
-export type Run = {
-  /** Rejects only when this machine failed, never for the function's own failure. */
-  readonly outcome: Promise<Outcome>;
-  /** Settles when the environment can take another invocation, or is gone. Never rejects. */
-  readonly released: Promise<'reusable' | 'gone'>;
-};
-
 export interface Environment {
   readonly version: FunctionVersion;
   /** Runs one invocation; only one at a time. */
@@ -100,7 +73,7 @@ export async function openEnvironment(host: EnvironmentHost, options: Environmen
   // The session speaks to the driver, which exists only once the sandbox does; nothing speaks before that.
   let driver: Driver | undefined;
   const stream = new TelemetryStream({ clock: host.clock });
-  const session = new RuntimeSession((event) => driver?.hear(event), stream);
+  const session = new RuntimeSession((event) => driver?.onSessionEvent(event), stream);
   const extensionNames = await listExtensions(options.optDirectory);
   const open = host.network === 'isolated' ? openIsolated : openShared;
   const { context, listener, sandbox } = await open<EnvironmentContext>({
@@ -130,7 +103,7 @@ export async function openEnvironment(host: EnvironmentHost, options: Environmen
     }),
     openSandbox: (context) => host.openSandbox(planSandbox(version, context, options.managedRuntime?.mounts)),
   });
-  driver = new Driver(host, options, context, extensionNames, session, stream, listener, sandbox);
+  driver = new Driver({ host, options, context, extensionNames, session, stream, listener, sandbox });
   return driver;
 }
 
@@ -150,80 +123,64 @@ async function listExtensions(optDirectory: string | undefined): Promise<readonl
   }
 }
 
-/** How long an environment has nothing to do before its processes are stopped, in milliseconds. */
+/** Milliseconds for which an environment is idle before its processes are frozen. */
 const FREEZE_DELAY_MS = 5;
-/** How long an environment that ends waits for its subscribers to take what is left, before they are told to end. */
-const FLUSH_MS = 300;
 
-type Waiting = {
-  readonly invocation: Invocation;
-  readonly resolve: (outcome: Outcome) => void;
-  readonly reject: (failure: unknown) => void;
-  readonly release: (state: 'reusable' | 'gone') => void;
-  answer: RuntimeResponse | undefined;
-  isSettled: boolean;
+type DriverDependencies = {
+  readonly host: EnvironmentHost;
+  readonly options: EnvironmentOptions;
+  readonly context: EnvironmentContext;
+  readonly extensionNames: readonly string[];
+  readonly session: RuntimeSession;
+  readonly stream: TelemetryStream;
+  readonly listener: Listener;
+  readonly sandbox: Sandbox;
 };
 
 class Driver implements Environment {
   readonly version: FunctionVersion;
   readonly #host: EnvironmentHost;
-  readonly #options: EnvironmentOptions;
   readonly #context: EnvironmentContext;
-  readonly #extensionNames: readonly string[];
   readonly #session: RuntimeSession;
   readonly #stream: TelemetryStream;
   readonly #telemetry: EnvironmentTelemetry;
   readonly #listener: Listener;
   readonly #sandbox: Sandbox;
   readonly #freezer: IdleFreezer;
-  readonly #tail = new LogTail();
+  readonly #processes: EnvironmentProcesses;
   readonly #queue: EnvironmentEvent[] = [];
   #state: EnvironmentState = { phase: 'cold', since: 'creation' };
   #isDraining = false;
   #isCpuLimited = false;
-  #waiting: Waiting | undefined;
+  #run: CurrentRun | undefined;
   #cancelDeadline: Cancel = () => undefined;
-  #runtime: SandboxProcess | undefined;
-  #extensions = new Map<string, SandboxProcess>();
-  /** The first error that an extension has announced. */
-  #reported: ExtensionFault | undefined;
-  /** Outputs of the processes that run or whose last words are still being read. */
-  #outputs: { readonly ended: Promise<void>; readonly flush: () => void }[] = [];
-  /** Counts the starts of processes, so that an old process's exit is not taken for the new one's. */
-  #generation = 0;
   #closing: Promise<void> | undefined;
   #onGone: () => void = () => undefined;
   #onInitialized: (succeeded: boolean) => void = () => undefined;
 
-  constructor(
-    host: EnvironmentHost,
-    options: EnvironmentOptions,
-    context: EnvironmentContext,
-    extensionNames: readonly string[],
-    session: RuntimeSession,
-    stream: TelemetryStream,
-    listener: Listener,
-    sandbox: Sandbox,
-  ) {
-    this.version = options.version;
+  constructor({ host, options, context, extensionNames, session, stream, listener, sandbox }: DriverDependencies) {
+    const { version, initializationType, credentials, managedRuntime } = options;
+    const { clock, log } = host;
+    this.version = version;
     this.#host = host;
-    this.#options = options;
     this.#context = context;
-    this.#extensionNames = extensionNames;
     this.#session = session;
     this.#stream = stream;
     this.#listener = listener;
     this.#sandbox = sandbox;
     this.#telemetry = new EnvironmentTelemetry({
-      version: options.version,
+      version,
       logStream: context.logStream,
-      initializationType: options.initializationType,
-      clock: host.clock,
+      initializationType,
+      clock,
       stream,
-      log: (line, belongsToInvocation) => (belongsToInvocation ? this.#log(line) : this.#emitLine(line)),
+      log: (line, belongsToInvocation) => {
+        if (belongsToInvocation) this.#run?.appendLog(line);
+        this.#emitLine(line);
+      },
     });
     this.#freezer = new IdleFreezer({
-      // Subscribers to telemetry stand still with the rest: what is for them waits.
+      // Telemetry subscribers are frozen with the other processes: their events wait.
       sandbox: {
         freeze() {
           stream.pause();
@@ -231,9 +188,24 @@ class Driver implements Environment {
         },
         thaw: () => sandbox.thaw().finally(() => stream.resume()),
       },
-      clock: host.clock,
+      clock,
       delayMs: FREEZE_DELAY_MS,
-      onFailure: (failure) => host.log.error({ err: failure }, 'an environment could not be frozen or thawed'),
+      onFailure: (failure) => log.error({ err: failure }, 'an environment could not be frozen or thawed'),
+    });
+    this.#processes = new EnvironmentProcesses({
+      version,
+      context,
+      credentials,
+      managedRuntime,
+      extensionNames,
+      sandbox,
+      session,
+      stream,
+      telemetry: this.#telemetry,
+      freezer: this.#freezer,
+      clock,
+      log,
+      onEvent: (event) => this.#handle(event),
     });
   }
 
@@ -241,7 +213,7 @@ class Driver implements Environment {
     return this.#state.phase === 'idle' || this.#state.phase === 'cold';
   }
 
-  /** Whether there are processes, alive or being ended. */
+  /** Whether there are processes, running or being ended. */
   get isInhabited(): boolean {
     return this.#state.phase !== 'cold' && this.#state.phase !== 'gone';
   }
@@ -251,22 +223,15 @@ class Driver implements Environment {
   }
 
   run(invocation: Invocation): Run {
-    if (!this.isFree) throw new Error('an environment takes one invocation at a time');
-    let release: Waiting['release'] = () => undefined;
-    const released = new Promise<'reusable' | 'gone'>((resolve) => {
-      release = resolve;
-    });
-    const outcome = new Promise<Outcome>((resolve, reject) => {
-      this.#waiting = { invocation, resolve, reject, release, answer: undefined, isSettled: false };
-    });
-    // When it cannot even begin, that is thrown, and nobody is there to hear that the environment then ends.
-    outcome.catch(() => undefined);
+    if (!this.isFree) throw new Error('An environment runs one invocation at a time');
+    const run = new CurrentRun(this.version, invocation);
+    this.#run = run;
     const timeoutMs = this.version.configuration.timeoutSeconds * 1000;
     const held = { requestId: invocation.requestId, timeoutMs };
     const thawed = this.#freezer.wake();
     this.#handle({ kind: thawed ? 'thaw' : 'invoke', at: this.#now(), held });
     void thawed?.then(() => this.#handle({ kind: 'thawed', at: this.#now() }));
-    return { outcome, released };
+    return run;
   }
 
   initialize(): Promise<boolean> {
@@ -297,17 +262,16 @@ class Driver implements Environment {
     this.#host.slots.release(this.#context.slot);
   }
 
-  /** Takes what the Runtime API heard. */
-  hear(event: SessionEvent): void {
+  onSessionEvent(event: SessionEvent): void {
     const at = this.#now();
     switch (event.kind) {
       case 'runtime-ready':
-        // As for `ready` below: what the function wrote before comes first.
+        // As for `all-ready` below: the output that was written before comes first.
         if (this.#telemetry.awaitsRuntime) setImmediate(() => this.#telemetry.runtimeDone(at, undefined));
         return;
       case 'all-ready':
-        // What the function wrote before this call lies in its pipe, and was seen by the same poll of the event loop:
-        // after this turn it has been read, and END comes after it.
+        // Output that the function wrote before this call is still in its pipe, and was found by the same poll of the
+        // event loop. It has been read after this turn, so END comes after it.
         if (this.#state.phase === 'settling') setImmediate(() => this.#handle({ kind: 'ready', at }));
         else this.#handle({ kind: 'ready', at });
         return;
@@ -315,8 +279,7 @@ class Driver implements Environment {
         this.#handle({ kind: 'registered', at });
         return;
       case 'extension-error-reported': {
-        // It is expected to exit now; that ends the environment, under the name of the first error reported.
-        this.#reported ??= event.call === 'init-error' ? 'Extension.InitError' : 'Extension.ExitError';
+        this.#processes.extensionReported(event.call === 'init-error' ? 'Extension.InitError' : 'Extension.ExitError');
         this.#telemetry.extensionFailed(event.extension.name, event.errorType);
         return;
       }
@@ -327,7 +290,7 @@ class Driver implements Environment {
         this.#telemetry.responseStarted(at);
         return;
       case 'responded':
-        if (this.#waiting) this.#waiting.answer = event.response;
+        this.#run?.respond(event.response);
         this.#telemetry.responded(at, event.response.kind === 'response' ? event.response.payload.length : 0);
         this.#handle({ kind: 'responded', at });
         return;
@@ -349,7 +312,7 @@ class Driver implements Environment {
     try {
       for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
         const result = step(this.#state, next);
-        if ('refused' in result) throw new Error(`an environment's life took a turn that cannot be: ${result.refused}`);
+        if ('refused' in result) throw new Error(`Impossible event in an environment's life: ${result.refused}`);
         this.#state = result.to;
         for (const effect of result.effects) this.#carryOut(effect);
         if (this.#state.phase === 'gone') this.#onGone();
@@ -360,7 +323,7 @@ class Driver implements Environment {
   }
 
   #carryOut(effect: Effect): void {
-    const { invocation } = this.#waiting ?? {};
+    const run = this.#run;
     switch (effect.kind) {
       case 'log-init-start':
         this.#telemetry.initStarted(effect.stage);
@@ -371,24 +334,26 @@ class Driver implements Environment {
         return;
       }
       case 'log-start':
-        if (invocation) this.#telemetry.invocationStarted(invocation);
+        if (run) this.#telemetry.invocationStarted(run.invocation);
         return;
       case 'log-runtime-done':
         this.#telemetry.runtimeDone(effect.at, effect.fault);
         return;
       case 'log-report':
+        if (!run) return;
         this.#report(effect);
+        run.settle();
         return;
       case 'start-extensions':
-        // Initialization has full speed, whatever the memory.
+        // Initialization has full CPU speed, whatever the memory.
         this.#setCpuLimit(false);
-        this.#startExtensions();
+        this.#processes.startExtensions();
         return;
       case 'start-runtime':
-        this.#startRuntime();
+        this.#processes.startRuntime();
         return;
       case 'end-processes':
-        this.#endProcesses(effect.reason);
+        this.#processes.end(effect.reason);
         return;
       case 'arm-deadline':
         this.#cancelDeadline();
@@ -401,129 +366,21 @@ class Driver implements Environment {
         return;
       case 'offer':
         this.#setCpuLimit(true);
-        if (invocation) this.#offer(invocation, effect.deadlineAt);
+        if (run) this.#offer(run.invocation, effect.deadlineAt);
         return;
       case 'deliver':
-        if (this.#waiting && !this.#waiting.invocation.wantsLogTail) this.#settle(this.#waiting);
+        if (run && !run.invocation.wantsLogTail) run.settle();
         return;
-      case 'fail': {
-        const { fault } = effect;
-        if (this.#waiting) this.#settleWith(this.#waiting, this.#failed(fault, this.#waiting.invocation));
+      case 'fail':
+        run?.fail(effect.fault);
         return;
-      }
       case 'abandon':
-        this.#waiting?.reject(new Error('the service is shutting down'));
+        run?.abandon(new Error('The service is shutting down'));
         this.#releaseTo('gone');
         return;
       case 'release':
         this.#releaseTo('reusable');
     }
-  }
-
-  /** One after the other; the first that cannot be started ends it. */
-  #startExtensions(): void {
-    this.#generation += 1;
-    this.#reported = undefined;
-    const { codeDirectory, optDirectory, credentials } = this.#options;
-    const environment = planExtensionVariables(this.version, this.#context, credentials);
-    for (const [index, name] of this.#extensionNames.entries()) {
-      const path = `/opt/extensions/${name}`;
-      this.#session.extensions.expect([name]);
-      if (index >= EXTENSION_LIMIT) {
-        this.#failLaunch(name, 'TooManyExtensions', 'ErrTooManyExtensions');
-        return;
-      }
-      const verdict = checkExecutable(path, { taskRoot: codeDirectory, optRoot: optDirectory });
-      if (verdict.kind === 'unstartable') {
-        const problem = verdict.reason === 'permission denied' ? 'PermissionDenied' : 'UnknownError';
-        this.#failLaunch(name, problem, `fork/exec ${path}: ${verdict.reason}`);
-        return;
-      }
-      const process = this.#start(path, 'extension', environment, (exit) => {
-        this.#handle({ kind: 'exited', at: this.#now(), fault: extensionExited(exit, this.#reported) });
-      });
-      this.#extensions.set(name, process);
-    }
-    if (this.#extensionNames.length === 0) this.#handle({ kind: 'registered', at: this.#now() });
-  }
-
-  #failLaunch(name: string, problem: LaunchProblem, error: string): void {
-    this.#session.extensions.failLaunch(name);
-    this.#telemetry.extensionFailed(name, problem);
-    this.#handle({ kind: 'unstartable', at: this.#now(), fault: extensionFailed('Extension.LaunchError', error) });
-  }
-
-  #startRuntime(): void {
-    const { codeDirectory, optDirectory, credentials, managedRuntime } = this.#options;
-    const verdict = managedRuntime
-      ? ({ kind: 'ok', path: managedRuntime.bootstrapPath } as const)
-      : checkEntrypoint({ taskRoot: codeDirectory, optRoot: optDirectory });
-    // Where there is nothing to start, AWS does not speak of the runtime's initialization.
-    if (verdict.kind !== 'missing') this.#telemetry.runtimeStarted();
-    if (verdict.kind !== 'ok') {
-      this.#handle({ kind: 'unstartable', at: this.#now(), fault: invalidEntrypoint(verdict) });
-      return;
-    }
-    const environment = {
-      ...planRuntimeVariables(this.version, this.#context, credentials),
-      ...managedRuntime?.variables,
-    };
-    this.#runtime = this.#start(verdict.path, 'function', environment, (exit) => {
-      const fault = runtimeExited(exit, this.#sandbox.takeOutOfMemory(), this.#reported);
-      this.#handle({ kind: 'exited', at: this.#now(), fault });
-    });
-  }
-
-  /** Starts a process whose output goes to the log. `onExit` is not called for a process that we ended. */
-  #start(
-    path: string,
-    source: 'function' | 'extension',
-    environment: Readonly<Record<string, string>>,
-    onExit: (exit: ProcessExit) => void,
-  ): SandboxProcess {
-    const generation = this.#generation;
-    const process = this.#sandbox.start({ argv: [path], environment });
-    const splitter = new LineSplitter((line) => this.#telemetry.output(source, line));
-    process.output.on('data', (chunk: Buffer) => splitter.push(chunk));
-    const ended = new Promise<void>((resolve) => {
-      process.output.once('close', () => {
-        splitter.flush();
-        resolve();
-      });
-      process.output.once('error', () => undefined);
-    });
-    this.#outputs.push({ ended, flush: () => splitter.flush() });
-    void process.exited.then((exit) => {
-      if (generation === this.#generation) onExit(exit);
-    });
-    return process;
-  }
-
-  #endProcesses(reason: EndReason): void {
-    // From here on nobody listens to the old processes.
-    this.#generation += 1;
-    this.#session.forgetInvocation();
-    const running = { runtime: this.#runtime, extensions: this.#extensions };
-    const outputs = this.#outputs;
-    this.#runtime = undefined;
-    this.#extensions = new Map();
-    this.#outputs = [];
-    const { clock, log } = this.#host;
-    // A process that stands still hears no signal.
-    void Promise.resolve(this.#freezer.wake())
-      .then(() => {
-        const flushed = this.#stream.flush(FLUSH_MS);
-        // A caller who waits for the end of a failed invocation does not wait for subscribers.
-        return reason === 'spindown' ? flushed : undefined;
-      })
-      .then(() => endProcesses(running, reason, { session: this.#session, sandbox: this.#sandbox, clock }))
-      .then(() => Promise.all(outputs.map(({ ended }) => ended)))
-      .catch((failure: unknown) => log.error({ err: failure }, 'processes of a function could not be ended'))
-      .then(() => {
-        this.#session.reset();
-        this.#stream.pause();
-        this.#handle({ kind: 'ended', at: this.#now() });
-      });
   }
 
   /** Idempotent, and free of cost when nothing changes. */
@@ -548,77 +405,23 @@ class Driver implements Environment {
     });
   }
 
-  #report(effect: Effect & { kind: 'log-report' }): void {
-    const waiting = this.#waiting;
-    if (!waiting) return;
-    for (const { flush } of this.#outputs) flush();
-    // Who was killed for want of memory in this invocation is no reason for the runtime to end in a later one.
+  #report({ durationMs, initMs, fault }: Effect & { kind: 'log-report' }): void {
+    this.#processes.flushOutput();
+    // A process that was killed for memory in this invocation does not explain the runtime's exit in a later one.
     this.#sandbox.takeOutOfMemory();
     const { memoryMib } = this.version.configuration;
     const usedMb = Math.ceil(this.#sandbox.peakMemoryBytes() / (1024 * 1024));
-    const maxMemoryUsedMb = effect.fault?.errorType === 'Runtime.OutOfMemory' ? memoryMib : Math.min(usedMb, memoryMib);
-    const { durationMs, initMs, fault } = effect;
+    const maxMemoryUsedMb = fault?.errorType === 'Runtime.OutOfMemory' ? memoryMib : Math.min(usedMb, memoryMib);
     const report = { durationMs, initMs, maxMemoryUsedMb, fault };
     this.#telemetry.invocationEnded(this.#now(), report, this.#session.extensions.count);
-    if (!waiting.isSettled && waiting.answer) this.#settle(waiting);
-  }
-
-  /** Tells the caller what the runtime answered. */
-  #settle(waiting: Waiting): void {
-    if (waiting.answer) this.#settleWith(waiting, this.#answered(waiting.answer, waiting.invocation));
-  }
-
-  #settleWith(waiting: Waiting, outcome: Outcome): void {
-    if (waiting.isSettled) return;
-    waiting.isSettled = true;
-    waiting.resolve(outcome);
-  }
-
-  #answered(answer: RuntimeResponse, invocation: Invocation): Outcome {
-    const ended = this.#ended(invocation);
-    switch (answer.kind) {
-      case 'response': {
-        const contentType = answer.contentType ?? 'application/json';
-        return { kind: 'returned', payload: answer.payload, contentType, ...ended };
-      }
-      case 'error':
-        return { kind: 'failed', payload: answer.payload, ...ended };
-      case 'response-too-large': {
-        const payload = Buffer.from(responseTooLargePayload(QUOTAS.responsePayloadBytes));
-        return { kind: 'failed', payload, ...ended };
-      }
-      case 'response-truncated': {
-        const payload = Buffer.from('{"errorType":"Runtime.TruncatedResponse"}');
-        return { kind: 'failed', payload, ...ended };
-      }
-      case 'invalid-response-mode':
-        return { kind: 'failed', payload: Buffer.alloc(0), ...ended };
-    }
-  }
-
-  #failed(fault: Fault, invocation: Invocation): Outcome {
-    const payload = Buffer.from(fault.payload(invocation.requestId));
-    return { kind: 'failed', payload, ...this.#ended(invocation) };
-  }
-
-  #ended(invocation: Invocation) {
-    const logTail = invocation.wantsLogTail ? this.#tail.bytes() : undefined;
-    return { executedVersion: this.version.version, logTail };
   }
 
   #releaseTo(state: 'reusable' | 'gone'): void {
-    const waiting = this.#waiting;
-    this.#waiting = undefined;
-    this.#tail.clear();
+    const run = this.#run;
+    this.#run = undefined;
     if (this.#state.phase === 'idle') this.#freezer.idle();
     this.#onInitialized(this.#state.phase === 'idle');
-    waiting?.release(state);
-  }
-
-  /** Writes to the log stream and to the tail of the invocation at hand. */
-  #log(line: string): void {
-    if (this.#waiting?.invocation.wantsLogTail) this.#tail.append(line);
-    this.#emitLine(line);
+    run?.release(state);
   }
 
   #emitLine(message: string): void {
