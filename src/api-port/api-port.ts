@@ -7,7 +7,7 @@
 import { randomUUID } from 'node:crypto';
 import { isControlTarget } from '../admin-api/admin-api.ts';
 import type { HttpHandler, HttpRequest, HttpResponse } from '../http/exchange.ts';
-import { judgeCaller } from '../http/guard.ts';
+import { checkCaller } from '../http/guard.ts';
 import type { Log } from '../log.ts';
 import { IAM_VERSION } from '../protocol/iam-operations.ts';
 import { LOGS_TARGET_PREFIX } from '../protocol/logs-operations.ts';
@@ -62,11 +62,11 @@ export function createApiHandler(options: ApiHandlerOptions): HttpHandler {
   const admitted = new Set<string>();
   const judge = ({ headers, socket }: HttpRequest) => {
     if (headers.origin !== undefined || headers['sec-fetch-site'] !== undefined) {
-      return judgeCaller(headers, policy, socket.localAddress);
+      return checkCaller(headers, policy, socket.localAddress);
     }
     const key = `${headers.host} ${socket.localAddress}`;
     if (admitted.has(key)) return ADMITTED;
-    const verdict = judgeCaller(headers, policy, socket.localAddress);
+    const verdict = checkCaller(headers, policy, socket.localAddress);
     if (verdict.admitted && admitted.size < REMEMBERED_HOSTS) admitted.add(key);
     return verdict;
   };

@@ -3,7 +3,7 @@
  * HTTP itself, because loading an SDK costs more time than an invocation takes.
  */
 import { systemClock } from '../clock.ts';
-import type { ClientAnswer } from '../http/client.ts';
+import type { ClientResponse } from '../http/client.ts';
 import { send } from '../http/client.ts';
 import { OperatorError } from '../operator-error.ts';
 import type { ClientOptions } from '../options.ts';
@@ -51,7 +51,7 @@ async function call(
     readonly headers: Record<string, string>;
     readonly body: Buffer;
   },
-): Promise<ClientAnswer> {
+): Promise<ClientResponse> {
   const headers = signRequest(request, { ...options, service: 'lambda' }, systemClock.epochMs());
   const answer = await send({ ...request, headers }).catch((failure: NodeJS.ErrnoException) => {
     const reason = failure.code === 'ECONNREFUSED' ? 'nothing listens there' : failure.message;
@@ -62,7 +62,7 @@ async function call(
 }
 
 /** AWS's error: the code before any `:` of the header, the message under either spelling of its key. */
-function errorOf(answer: ClientAnswer): { code: string; message: string } {
+function errorOf(answer: ClientResponse): { code: string; message: string } {
   const code = header(answer, 'x-amzn-errortype')?.split(':')[0] ?? String(answer.status);
   const text = answer.body.toString();
   try {
@@ -77,7 +77,7 @@ function errorOf(answer: ClientAnswer): { code: string; message: string } {
   return { code, message: text.slice(0, 500) || 'no message was given' };
 }
 
-function header(answer: ClientAnswer, name: string): string | undefined {
+function header(answer: ClientResponse, name: string): string | undefined {
   const value = answer.headers[name];
   return Array.isArray(value) ? value.join(', ') : value;
 }

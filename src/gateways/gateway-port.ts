@@ -11,7 +11,7 @@ import type { FunctionSettings } from '../functions/settings/open-settings.ts';
 import type { LocatedUrl } from '../functions/settings/url-settings.ts';
 import { BodyFailure, readBody } from '../http/body.ts';
 import type { HttpHandler, HttpRequest, HttpResponse } from '../http/exchange.ts';
-import { judgeCaller } from '../http/guard.ts';
+import { checkCaller } from '../http/guard.ts';
 import { createTraces } from '../invocation/trace-header.ts';
 import type { Log } from '../log.ts';
 import { AUTHENTICATION_ERRORS } from '../protocol/authentication-errors.ts';
@@ -98,7 +98,7 @@ export function createGatewayHandler(options: GatewayHandlerOptions): HttpHandle
     if (valuesOf(headers, 'host').length > 1) return { status: 400, message: 'The request has more than one Host.' };
     const hosts = gateways.all().flatMap((gateway) => gateway.hosts);
     const policy = { boundHost: options.boundHost, allowedHosts: [...options.allowedHosts, ...hosts] };
-    if (judgeCaller({ host: http.headers.host }, policy, http.socket.localAddress).admitted) return undefined;
+    if (checkCaller({ host: http.headers.host }, policy, http.socket.localAddress).admitted) return undefined;
     log.warn({ host: http.headers.host }, 'a request to a foreign host was refused');
     const host = http.headers.host === undefined ? 'no host' : `the host '${http.headers.host}'`;
     const message = `Refused: ${host} is not this service's. If it is yours, start the service with --allow-host.`;

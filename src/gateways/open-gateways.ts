@@ -56,7 +56,7 @@ export async function openGateways({
       await (await handler)(request, response);
     },
     maxHeaderBytes: HEAD_BYTES,
-    headPatienceMs: HEAD_PATIENCE_MS,
+    headTimeoutMs: HEAD_PATIENCE_MS,
     onFailure: (failure) => log.error({ err: failure }, 'a request to a gateway could not be answered'),
   });
   return {

@@ -36,16 +36,16 @@ describe('readBody', () => {
   afterEach(() => listener.close());
 
   const post = async (body: string | ReadableStream) => {
-    const answer = await fetch(url, { method: 'POST', body, duplex: 'half' } as RequestInit);
-    return { status: answer.status, text: await answer.text() };
+    const response = await fetch(url, { method: 'POST', body, duplex: 'half' } as RequestInit);
+    return { status: response.status, text: await response.text() };
   };
 
-  it('gives the whole body up to and including the limit', async () => {
+  it('returns the whole body, up to and including the limit', async () => {
     expect(await post('x'.repeat(LIMIT))).toEqual({ status: 200, text: `${LIMIT}:xxxxx` });
     expect(await post('')).toEqual({ status: 200, text: '0:' });
   });
 
-  it('gives a body that came in many pieces in order', async () => {
+  it('returns a body that arrives in many pieces in order', async () => {
     const pieces = ['ab', 'c', 'd', 'ef'.repeat(100)];
     const stream = new ReadableStream({
       pull(controller) {
@@ -57,14 +57,14 @@ describe('readBody', () => {
     expect(await post(stream)).toEqual({ status: 200, text: '204:abcde' });
   });
 
-  it('refuses a declared size over the limit before the body was sent', async () => {
+  it('refuses a declared size over the limit before the body is sent', async () => {
     const socket = await open(listener.port);
     socket.write(`POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${LIMIT + 1}\r\n\r\n`);
     expect(await firstLine(socket)).toBe('HTTP/1.1 413 Payload Too Large');
     socket.destroy();
   });
 
-  it('refuses a chunked body once it has grown over the limit, while it still comes in', async () => {
+  it('refuses a chunked body over the limit while it still arrives', async () => {
     const socket = await open(listener.port);
     socket.write('POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n');
     for (let sent = 0; sent <= LIMIT; sent += 256) socket.write(`100\r\n${'y'.repeat(256)}\r\n`);
@@ -77,7 +77,7 @@ describe('readBody', () => {
     expect((await post('z')).status).toBe(200);
   });
 
-  it('reports a client that went away', async () => {
+  it('reports a client that disconnects', async () => {
     const socket = await open(listener.port);
     socket.write('POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nabc');
     await new Promise((resolve) => setImmediate(resolve));

@@ -1,16 +1,16 @@
 /**
- * Reads a request's body with a limit that holds while it streams: an oversized body is never buffered, and one that
- * says its size is refused before a byte is read. Content coding (aws-chunked) is not undone here.
+ * Reads a request body with a size limit that applies while it streams: an oversized body is never buffered, and one
+ * with a `Content-Length` over the limit is refused before a byte is read. Does not decode aws-chunked bodies.
  */
 import type { HttpRequest } from './exchange.ts';
 
 export type BodyFailureReason =
-  /** Longer than the limit, by its own declaration or as it came in. */
+  /** Longer than the limit, by its Content-Length or by the bytes received. */
   | 'too-large'
-  /** The client went away before the end. */
+  /** The client disconnected before the end. */
   | 'aborted';
 
-/** Why a body could not be read. After `too-large` the connection still works: what follows is thrown away unread. */
+/** Why a body could not be read. After `too-large` the connection stays usable: the rest of the body is discarded. */
 export class BodyFailure extends Error {
   readonly reason: BodyFailureReason;
   readonly limitBytes: number;
@@ -23,11 +23,14 @@ export class BodyFailure extends Error {
   }
 }
 
-/** A client that goes on sending after a refusal is listened to for this much longer, so that it reads the answer. */
-const PATIENCE_BYTES = 256 * 1024 * 1024;
+/**
+ * How much of a refused body to discard before the connection is cut. Most clients read the response only after they
+ * have sent the whole body.
+ */
+const MAX_DISCARDED_BYTES = 256 * 1024 * 1024;
 
 /**
- * The whole body, of at most `limitBytes` bytes. To be called once for a request, and before anything else reads it.
+ * Reads the whole body, of at most `limitBytes` bytes. Call it once per request, before anything else reads the body.
  * @throws BodyFailure
  */
 export async function readBody(request: HttpRequest, limitBytes: number): Promise<Buffer> {
@@ -45,8 +48,8 @@ export async function readBody(request: HttpRequest, limitBytes: number): Promis
 const readAhead = new WeakMap<HttpRequest, Buffer | BodyFailure>();
 
 /**
- * Reads the body for someone who must see it before its service does (a signature covers it). `readBody` then answers
- * with the same bytes, or the same failure; undefined when it failed.
+ * Reads the body before the service does, to verify a signature that covers it. `readBody` then returns the same bytes
+ * or throws the same failure. Returns undefined when reading failed.
  */
 export async function readBodyAhead(request: HttpRequest, limitBytes: number): Promise<Buffer | undefined> {
   try {
@@ -98,6 +101,6 @@ function discardRest(request: HttpRequest): void {
   request.on('error', () => {});
   request.on('data', (piece: Buffer) => {
     discarded += piece.length;
-    if (discarded > PATIENCE_BYTES) request.destroy();
+    if (discarded > MAX_DISCARDED_BYTES) request.destroy();
   });
 }

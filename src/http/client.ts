@@ -1,6 +1,6 @@
 /**
- * One HTTP request from Lamella to a server, with the whole answer as bytes. No retries, no redirects, no time-out: an
- * invocation may take fifteen minutes, and who wants less passes a signal.
+ * Sends one HTTP request and returns the whole response as bytes. No retries, no redirects, and no timeout, because an
+ * invocation may take 15 minutes: pass a signal to wait less.
  */
 import type { IncomingHttpHeaders, RequestOptions } from 'node:http';
 import { request as requestPlain } from 'node:http';
@@ -13,29 +13,29 @@ export type ClientRequest = {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
   readonly signal?: AbortSignal;
-  /** How to reach a plain server otherwise than by its address. */
+  /** Opens the connection, for an `http:` server that cannot be reached by its address. */
   readonly connect?: () => Promise<Socket>;
-  /** An answer with a longer body is an error. Without it, the body is read to its end. */
-  readonly maxAnswerBytes?: number;
+  /** Maximum size of the response body. A longer one is an error. Defaults to no limit. */
+  readonly maxResponseBytes?: number;
 };
 
-export type ClientAnswer = {
+export type ClientResponse = {
   readonly status: number;
-  /** Names in lower case. */
+  /** Names are in lower case. */
   readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;
 };
 
-/** Sends a request and reads the answer to its end. Rejects when there is no complete answer. */
-export function send(given: ClientRequest): Promise<ClientAnswer> {
-  const { method, url, headers, body, signal, connect, maxAnswerBytes } = given;
+/** Sends a request. Resolves with the complete response, and rejects when there is none. */
+export function send(given: ClientRequest): Promise<ClientResponse> {
+  const { method, url, headers, body, signal, connect, maxResponseBytes } = given;
   const open = url.protocol === 'https:' ? requestSecure : requestPlain;
   return new Promise((resolve, reject) => {
     const request = open(url, {
       method,
       headers: { ...headers, 'content-length': String(body.length) },
-      // A pool of one's own connection, or none at all: nothing keeps the process alive afterwards.
-      ...(connect ? { createConnection: by(connect) } : { agent: false as const }),
+      // Node's default agent would keep the connection, and with it the process, alive.
+      ...(connect ? { createConnection: createConnectionBy(connect) } : { agent: false as const }),
       ...(signal && { signal }),
     });
     request.on('error', reject);
@@ -44,8 +44,8 @@ export function send(given: ClientRequest): Promise<ClientAnswer> {
       let length = 0;
       response.on('data', (chunk: Buffer) => {
         length += chunk.length;
-        if (maxAnswerBytes === undefined || length <= maxAnswerBytes) chunks.push(chunk);
-        else request.destroy(new Error(`the answer exceeds ${maxAnswerBytes} bytes`));
+        if (maxResponseBytes === undefined || length <= maxResponseBytes) chunks.push(chunk);
+        else request.destroy(new Error(`the response exceeds ${maxResponseBytes} bytes`));
       });
       response.on('error', reject);
       response.on('end', () => {
@@ -56,8 +56,8 @@ export function send(given: ClientRequest): Promise<ClientAnswer> {
   });
 }
 
-/** In the form in which Node asks for it. */
-function by(connect: () => Promise<Socket>): NonNullable<RequestOptions['createConnection']> {
+/** Adapts `connect` to Node's callback. */
+function createConnectionBy(connect: () => Promise<Socket>): NonNullable<RequestOptions['createConnection']> {
   return (_, done) => {
     connect().then(
       (socket) => done(null, socket),

@@ -16,7 +16,7 @@ afterEach(async () => {
   await once(server, 'close');
 });
 
-/** Connects to the server by this name of its address; answers the connection as the server sees it. */
+/** Connects to this form of the server's address, and returns the connection as the server sees it. */
 async function connectTo(host: string): Promise<Connection> {
   const accepted = once(server, 'connection') as Promise<[Socket]>;
   client = connect((server.address() as AddressInfo).port, host);
@@ -33,7 +33,7 @@ describe('the owner of a connection', () => {
     expect(await ownerOfConnection(await connectTo(host))).toEqual({ uid: process.getuid?.() });
   });
 
-  it('is unlisted when nobody holds such a connection', async () => {
+  it('is unlisted when there is no such connection', async () => {
     const { peer, own } = await connectTo('127.0.0.1');
     expect(await ownerOfConnection({ peer: { ...peer, address: '127.9.9.9' }, own })).toBe('unlisted');
   });

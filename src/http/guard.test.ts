@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { GuardedHeaders } from './guard.ts';
-import { judgeCaller } from './guard.ts';
+import { checkCaller } from './guard.ts';
 
 const POLICY = { boundHost: '127.0.0.1', allowedHosts: ['build.example', '.team.example', '*.lab.example'] };
 
 function admits(headers: GuardedHeaders, policy = POLICY, localAddress: string | undefined = '127.0.0.1'): boolean {
-  return judgeCaller(headers, policy, localAddress).admitted;
+  return checkCaller(headers, policy, localAddress).admitted;
 }
 
 describe('the guard of the API port', () => {
@@ -54,11 +54,11 @@ describe('the guard of the API port', () => {
     ['team.example', true],
     ['a.lab.example', true],
     ['evil-team.example', false],
-  ])('obeys the allowed names: %s -> %s', (host, expected) => {
+  ])('admits the names of --allow-host: %s -> %s', (host, expected) => {
     expect(admits({ host })).toBe(expected);
   });
 
-  it('refuses every browser origin that is neither its own nor allowed', () => {
+  it('refuses every browser origin except its own and the allowed ones', () => {
     const host = 'localhost:3001';
     for (const origin of [
       'https://evil.example',
@@ -74,14 +74,14 @@ describe('the guard of the API port', () => {
     expect(admits({ host, origin: 'https://build.example:8443', 'sec-fetch-site': 'cross-site' })).toBe(true);
   });
 
-  it('refuses a browser request from another site that carries no Origin', () => {
+  it('refuses a browser request from another site without an Origin', () => {
     expect(admits({ host: 'localhost:3001', 'sec-fetch-site': 'cross-site' })).toBe(false);
     expect(admits({ host: 'localhost:3001', 'sec-fetch-site': 'none' })).toBe(true);
     expect(admits({ host: 'localhost:3001', 'sec-fetch-site': 'same-origin' })).toBe(true);
   });
 
-  it('says what was wrong and what to do', () => {
-    const verdict = judgeCaller({ host: 'evil.example' }, POLICY, '127.0.0.1');
+  it('reports what is wrong and what to do', () => {
+    const verdict = checkCaller({ host: 'evil.example' }, POLICY, '127.0.0.1');
     expect(verdict).toMatchObject({ admitted: false });
     expect(JSON.stringify(verdict)).toContain("'evil.example'");
     expect(JSON.stringify(verdict)).toContain('--allow-host');

@@ -1,7 +1,8 @@
 /**
- * Who may call the API port. It has no passwords, so a page in the user's browser must not reach it: neither by a
- * name of its own that resolves to 127.0.0.1 (DNS rebinding shows in `Host`) nor across origins (`Origin`,
- * `Sec-Fetch-Site`). Not for the HTTP gateways, which follow each function's own CORS. Pure: headers in, verdict out.
+ * Decides which requests may reach the API port. By default the port verifies no credentials, so a page in the user's
+ * browser must not reach it: neither through a hostname that resolves to 127.0.0.1 (DNS rebinding, visible in `Host`)
+ * nor across origins (`Origin`, `Sec-Fetch-Site`). The HTTP port checks `Host` alone and leaves origins to each
+ * gateway's CORS. Pure: headers in, verdict out.
  */
 import { isIPv4, isIPv6 } from 'node:net';
 
@@ -12,25 +13,25 @@ export type GuardedHeaders = {
 };
 
 export type GuardPolicy = {
-  /** The host that the service was told to bind; a name or an address. */
+  /** The host that the service binds to: a name or an address. */
   readonly boundHost: string;
-  /** Further names (`--allow-host`): `build.example`, `.example` or `*.example` with everything below, `*` for any. */
+  /** More names (`--allow-host`): `build.example`, `.example` or `*.example` with all subdomains, `*` for any. */
   readonly allowedHosts: readonly string[];
 };
 
 export type GuardVerdict = { readonly admitted: true } | { readonly admitted: false; readonly reason: string };
 
 /**
- * Whether a request with these headers may be answered. `localAddress` is the address of ours that the client
- * connected to: writing that address into `Host` proves that no foreign name was resolved on the way.
+ * Checks whether a request with these headers may be handled. `localAddress` is the server address that the client
+ * connected to: a `Host` with that very address proves that no foreign name was resolved.
  */
-export function judgeCaller(
+export function checkCaller(
   headers: GuardedHeaders,
   policy: GuardPolicy,
   localAddress: string | undefined,
 ): GuardVerdict {
   const host = parseAuthority(headers.host ?? '');
-  if (host === undefined) return refuse('the request carries no valid Host header');
+  if (host === undefined) return refuse('the request has no valid Host header');
   if (!isOwnHost(host.name, policy, localAddress) && !isListed(host.name, policy.allowedHosts)) {
     return refuse(
       `the Host header names '${host.name}', which is not this service; ` +
@@ -40,7 +41,7 @@ export function judgeCaller(
   if (headers.origin !== undefined) return judgeOrigin(headers.origin, headers.host ?? '', policy);
   const site = headers['sec-fetch-site'];
   if (site === 'cross-site' || Array.isArray(site)) {
-    return refuse('a browser sent the request from the page of another site');
+    return refuse('a browser sent the request from a page of another site');
   }
   return { admitted: true };
 }
@@ -52,8 +53,8 @@ function judgeOrigin(origin: string, host: string, policy: GuardPolicy): GuardVe
     if (url?.host === host.toLowerCase() || isListed(authority.name, policy.allowedHosts)) return { admitted: true };
   }
   return refuse(
-    `a browser sent the request from a page of the origin '${origin}'; ` +
-      'if that page is yours, start the service with --allow-host and its host name',
+    `a browser sent the request from a page with the origin '${origin}'; ` +
+      'if that page is yours, start the service with --allow-host and its hostname',
   );
 }
 
@@ -61,7 +62,7 @@ function refuse(reason: string): GuardVerdict {
   return { admitted: false, reason };
 }
 
-/** `name[:port]` with the name in lower case, without brackets and without a trailing dot. */
+/** Parses `name[:port]`. The name is in lower case, without brackets and without a trailing dot. */
 function parseAuthority(text: string): { readonly name: string } | undefined {
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([a-zA-Z0-9._-]+))(?::\d{1,5})?$/.exec(text);
   const name = (match?.[1] ?? match?.[2])?.toLowerCase().replace(/\.$/, '');

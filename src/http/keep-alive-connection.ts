@@ -1,32 +1,32 @@
 /**
  * A client's HTTP/1.1 connection to one server: one socket, one exchange at a time, kept open between exchanges. For
- * programs that ask the same server all their life and count microseconds: reads land in one buffer, a request leaves
- * in one write. Not a general client: no TLS, no redirects, no pool (`client.ts` sends a request anywhere).
+ * runtimes and extensions, which call the same server all the time and where microseconds count: reads share one
+ * buffer, and a request is one write. Not a general client: no TLS, no redirects, no pool (see `client.ts`).
  *
- * An idle connection does not keep the process alive; an exchange in progress does, until `unref`.
+ * An exchange in progress keeps the process alive until `unref`. An idle connection does not.
  */
 import { createConnection, type Socket } from 'node:net';
 
-export type ConnectionAnswer = {
+export type ConnectionResponse = {
   readonly status: number;
-  /** The value of a header, by its name in lower case; bytes as latin-1, as they were on the wire. */
+  /** The value of a header. `name` is in lower case; the value's bytes are read as Latin-1. */
   header(name: string): string | undefined;
   readonly body: Buffer;
 };
 
-/** A request whose body comes in pieces. */
+/** A request whose body is sent in pieces. */
 export type ChunkedRequest = {
-  /** Sends a piece; `sent` is called once the socket has taken it. Empty pieces send nothing. */
+  /** Sends a piece, and calls `sent` once the socket has taken it. An empty piece sends nothing. */
   write(piece: Uint8Array | string, sent: (failure?: Error | null) => void): void;
-  /** Sends the last chunk, with `trailers` as whole header lines. */
+  /** Sends the last chunk. `trailers` are complete header lines. */
   end(trailers?: string): void;
-  /** Settles with the server's answer, which may come before the end. */
-  readonly answer: Promise<ConnectionAnswer>;
+  /** The server's response, which may arrive before the request ends. */
+  readonly response: Promise<ConnectionResponse>;
 };
 
-/** The connection could not be made, or broke before the answer was whole. */
+/** The connection could not be made, or broke before the response was complete. */
 export class ConnectionLost extends Error {
-  /** Whether the server had been reached at all. */
+  /** Whether the connection was established. */
   readonly wasConnected: boolean;
 
   constructor(wasConnected: boolean, reason: string, cause?: unknown) {
@@ -36,10 +36,10 @@ export class ConnectionLost extends Error {
   }
 }
 
-type Exchange = { resolve(answer: ConnectionAnswer): void; reject(failure: ConnectionLost): void };
+type Exchange = { resolve(response: ConnectionResponse): void; reject(failure: ConnectionLost): void };
 
 const READ_BYTES = 64 * 1024;
-/** Bodies up to here are joined with the head into one write; beyond, copying costs more than a second buffer. */
+/** Bodies up to this size are joined with the head into one write. Above it, copying costs more than a second write. */
 const JOIN_BYTES = 64 * 1024;
 
 export class KeepAliveConnection {
@@ -49,16 +49,16 @@ export class KeepAliveConnection {
   #socket: Socket | undefined;
   #isConnected = false;
   #exchange: Exchange | undefined;
-  #reader = new AnswerReader();
+  #reader = new ResponseReader();
 
-  /** To `host:port`. Throws if it is none. */
+  /** Creates a connection to `host:port`. @throws Error for an invalid address */
   static to(address: string): KeepAliveConnection {
     const [, host, port] = /^(.+):(\d+)$/.exec(address) ?? [];
-    if (host === undefined) throw new Error(`an address is to be host:port, not '${address}'`);
+    if (host === undefined) throw new Error(`Invalid address '${address}': use host:port.`);
     return new KeepAliveConnection(host.replace(/^\[(.*)\]$/, '$1'), Number(port));
   }
 
-  /** Connects with the first request. */
+  /** Creates a connection, which is opened by the first request. */
   constructor(host: string, port: number) {
     this.#host = host;
     this.#port = port;
@@ -66,10 +66,10 @@ export class KeepAliveConnection {
   }
 
   /**
-   * Sends a request and reads the answer whole. `headers` are whole lines, each ended by CR LF. Rejects with
-   * `ConnectionLost`; the next request then connects anew.
+   * Sends a request and reads the complete response. `headers` are complete lines, each with CR LF. Rejects with
+   * `ConnectionLost`. The next request then opens a new connection.
    */
-  send(method: string, path: string, headers = '', body?: string | Uint8Array): Promise<ConnectionAnswer> {
+  send(method: string, path: string, headers = '', body?: string | Uint8Array): Promise<ConnectionResponse> {
     const length = body === undefined ? '' : `Content-Length: ${Buffer.byteLength(body)}\r\n`;
     const head = `${method} ${path} HTTP/1.1\r\n${this.#hostLine}${headers}${length}\r\n`;
     return this.#begin((socket) => {
@@ -86,16 +86,16 @@ export class KeepAliveConnection {
     });
   }
 
-  /** Begins a request with a chunked body; the head leaves with the first piece or with the end. */
+  /** Starts a request with a chunked body. The head is sent with the first piece, or with the end. */
   sendChunked(method: string, path: string, headers: () => string): ChunkedRequest {
     let unsentHead: (() => string) | undefined = () =>
       `${method} ${path} HTTP/1.1\r\n${this.#hostLine}${headers()}Transfer-Encoding: chunked\r\n\r\n`;
     let open: Socket | undefined;
-    const answer = this.#begin((socket) => {
+    const response = this.#begin((socket) => {
       open = socket;
     });
     const put = (parts: readonly (string | Uint8Array)[], sent?: (failure?: Error | null) => void) => {
-      // A socket that is gone rejects the answer; whoever still writes must hear of it too.
+      // A lost socket rejects the response. The writer must learn of it too.
       if (open === undefined || open.destroyed) {
         sent?.(new ConnectionLost(true, 'the connection is closed'));
         return;
@@ -117,22 +117,22 @@ export class KeepAliveConnection {
         else put([`${bytes.toString(16)}\r\n`, piece, '\r\n'], sent);
       },
       end: (trailers = '') => put([`0\r\n${trailers}\r\n`]),
-      answer,
+      response,
     };
   }
 
-  /** Lets the process end although an exchange is in progress or the connection is open. */
+  /** Lets the process exit while an exchange is in progress. */
   unref(): void {
     this.#socket?.unref();
   }
 
-  /** Closes the connection; an exchange in progress is lost. */
+  /** Closes the connection. An exchange in progress fails. */
   close(): void {
     this.#socket?.destroy();
   }
 
-  #begin(write: (socket: Socket) => void): Promise<ConnectionAnswer> {
-    if (this.#exchange) throw new Error('one exchange at a time: the one before has not been answered');
+  #begin(write: (socket: Socket) => void): Promise<ConnectionResponse> {
+    if (this.#exchange) throw new Error('the previous exchange has not ended');
     return new Promise((resolve, reject) => {
       this.#exchange = { resolve, reject };
       const socket = this.#socket ?? this.#connect();
@@ -157,7 +157,7 @@ export class KeepAliveConnection {
     });
     this.#socket = socket;
     this.#isConnected = false;
-    this.#reader = new AnswerReader();
+    this.#reader = new ResponseReader();
     let failure: Error | undefined;
     socket.once('connect', () => {
       this.#isConnected = true;
@@ -177,23 +177,23 @@ export class KeepAliveConnection {
   }
 
   #take(socket: Socket, bytes: Buffer): void {
-    let answer: ConnectionAnswer | undefined;
+    let response: ConnectionResponse | undefined;
     try {
-      answer = this.#reader.read(bytes);
+      response = this.#reader.read(bytes);
     } catch (failure) {
       socket.destroy(failure as Error);
       return;
     }
-    if (answer === undefined) return;
+    if (response === undefined) return;
     const exchange = this.#exchange;
     this.#exchange = undefined;
-    // Nothing to say, nothing to wait for. Whoever asks next refs it again.
+    // An idle connection must not keep the process alive. The next exchange refs it again.
     socket.unref();
     if (this.#reader.mustClose) {
       this.#socket = undefined;
       socket.destroy();
     }
-    exchange?.resolve(answer);
+    exchange?.resolve(response);
   }
 
   #fail(failure: ConnectionLost): void {
@@ -207,16 +207,16 @@ type Body =
   | { readonly kind: 'length'; readonly bytes: Buffer; filled: number }
   | { readonly kind: 'chunked'; readonly pieces: Buffer[]; left: number };
 
-/** Reads one answer after another from what arrives. Keeps no reference to the bytes it was given. */
-class AnswerReader {
-  /** The last answer's connection header said so. */
+/** Parses responses, one after the other, from the bytes that arrive. Keeps no reference to those bytes. */
+class ResponseReader {
+  /** Whether the last response had `Connection: close`. */
   mustClose = false;
   #rest: Buffer | undefined;
   #head: Head | undefined;
   #body: Body | undefined;
 
-  /** The answer, once its last byte is there. Throws if it is none of HTTP/1.1. */
-  read(arrived: Buffer): ConnectionAnswer | undefined {
+  /** Returns the response once it is complete. @throws Error for bytes that are not HTTP/1.1 */
+  read(arrived: Buffer): ConnectionResponse | undefined {
     let bytes = this.#rest ? Buffer.concat([this.#rest, arrived]) : arrived;
     this.#rest = undefined;
     while (this.#head === undefined) {
@@ -227,7 +227,7 @@ class AnswerReader {
       }
       const head = new Head(bytes.toString('latin1', 0, end));
       bytes = bytes.subarray(end + 4);
-      // 100 Continue and its kind announce an answer, they are none.
+      // 1xx responses such as 100 Continue precede the response.
       if (head.status >= 200) this.#begin(head);
     }
     const body = this.#body as Body;
@@ -254,7 +254,7 @@ class AnswerReader {
     }
   }
 
-  /** `left` counts down the current chunk and its CR LF; below the data are only those two. */
+  /** `left` counts down the rest of the current chunk, including its CR LF. */
   #dechunk(body: Extract<Body, { kind: 'chunked' }>, bytes: Buffer): boolean {
     let at = 0;
     while (at < bytes.length) {
@@ -269,13 +269,13 @@ class AnswerReader {
       const end = bytes.indexOf('\r\n', at);
       if (end === -1) break;
       const size = Number.parseInt(bytes.toString('latin1', at, end), 16);
-      if (!(size >= 0)) throw new Error('the answer has a chunk without a size');
+      if (!(size >= 0)) throw new Error('the response has a chunk without a size');
       if (size > 0) {
         body.left = size + 2;
         at = end + 2;
         continue;
       }
-      // The last chunk; trailers, which nobody here needs, end with an empty line.
+      // The last chunk. Trailers are ignored; they end with an empty line.
       if (bytes.toString('latin1', end + 2, end + 4) === '\r\n' || bytes.indexOf('\r\n\r\n', end) !== -1) return true;
       break;
     }
@@ -289,7 +289,7 @@ function fill(body: Extract<Body, { kind: 'length' }>, bytes: Buffer): boolean {
   return body.filled === body.bytes.length;
 }
 
-/** The status and headers of an answer, looked up in its text: cheaper than a table of which most is never asked. */
+/** Status and headers of a response. Headers are looked up in the text: most are never read, so a map costs more. */
 class Head {
   readonly status: number;
   readonly #text: string;
@@ -299,7 +299,7 @@ class Head {
     this.#text = text;
     this.#lowered = text.toLowerCase();
     this.status = Number(text.slice(9, 12));
-    if (!text.startsWith('HTTP/1.') || !(this.status >= 100)) throw new Error('the answer is not HTTP/1.1');
+    if (!text.startsWith('HTTP/1.') || !(this.status >= 100)) throw new Error('the response is not HTTP/1.1');
   }
 
   get(name: string): string | undefined {

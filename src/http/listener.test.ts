@@ -12,7 +12,7 @@ function get(port: number): Promise<IncomingMessage> {
   });
 }
 
-it('a listener that drains lets a slow client read its answer to the end, and does not wait for connections kept alive', async () => {
+it('a draining listener lets a slow client read its response to the end, and does not wait for idle connections', async () => {
   const listener = await listen({
     host: '127.0.0.1',
     port: 0,
@@ -21,12 +21,12 @@ it('a listener that drains lets a slow client read its answer to the end, and do
       throw failure;
     },
   });
-  const answer = await get(listener.port);
+  const response = await get(listener.port);
   const startedAt = performance.now();
   const drained = listener.drain(20_000);
   let received = 0;
-  // As many chunks as the kernel holds are there at once; the rest is taken only after the server had time to look.
-  for await (const chunk of answer) {
+  // The kernel holds the first chunks. Before the rest is read, the server has time to check for idle connections.
+  for await (const chunk of response) {
     received += chunk.length;
     await new Promise(setImmediate);
   }

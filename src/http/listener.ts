@@ -1,18 +1,19 @@
 /**
- * Binds an HTTP server to an address and closes it again. It knows no routes and no protocol of AWS's; who may call
- * is decided by `http/guard.ts`. Node's request time-outs are off: GET next of the Runtime API may wait for hours.
+ * Binds an HTTP server to an address and closes it. Routes, protocols and access control (`http/guard.ts`) belong to
+ * the handler. Node's request timeouts are off: GET next of the Runtime API may wait for hours.
  */
 import { createServer } from 'node:http';
 import { type AddressInfo, type Socket, Server as TcpServer } from 'node:net';
+import { type Cancel, systemClock } from '../clock.ts';
 import type { Closeable } from '../lifetime.ts';
 import { OperatorError } from '../operator-error.ts';
 import type { HttpHandler, HttpRequest, HttpResponse } from './exchange.ts';
 
 export interface Listener extends Closeable {
   readonly host: string;
-  /** The port in use, also when 0 was asked for. */
+  /** The port in use, also when the options gave 0. */
   readonly port: number;
-  /** Stops accepting, gives requests in flight `graceMs` milliseconds, then cuts them. */
+  /** Stops accepting connections, gives requests in flight `graceMs` milliseconds, then cuts them. */
   drain(graceMs: number): Promise<void>;
   /** Cuts every connection at once. */
   close(): Promise<void>;
@@ -22,35 +23,35 @@ export type ListenOptions = {
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
-  /** Listens at `host` and `port` already, in a network that this process is not in. Taken over, and closed at the end. */
+  /** A server that already listens at `host` and `port`, in another network namespace. The listener closes it. */
   readonly server?: TcpServer | undefined;
   readonly handler: HttpHandler;
   /**
-   * Of the request line and all headers, however many; longer ones get 431. Without it, Node's own limits (16 KiB, and
-   * headers after the 2000th are dropped).
+   * Maximum size of the request line and all headers. Longer ones get 431. Defaults to Node's limits: 16 KiB, and
+   * headers after the 2000th are dropped.
    */
   readonly maxHeaderBytes?: number;
-  /** How long a client may take to send the head of a request; slower ones get 408. Without it, for ever. */
-  readonly headPatienceMs?: number;
-  /** Requests that come on a connection before the last has been answered wait for that, as in Go's server, AWS's. */
+  /** How long a client may take to send the request line and headers. Slower ones get 408. Defaults to no limit. */
+  readonly headTimeoutMs?: number;
+  /** Handles pipelined requests of a connection one after the other, as the Runtime API's server on AWS (in Go) does. */
   readonly inOrder?: boolean;
-  /** Called with what a handler threw or rejected with. */
+  /** Called with the error of a handler that throws or rejects. */
   readonly onFailure: (failure: unknown) => void;
 };
 
-/** How often a server that drains looks for connections that have become idle, in milliseconds. */
+/** How often a draining server checks for idle connections, in milliseconds. */
 const IDLE_SWEEP_MS = 20;
 
-/** Listens. Throws `OperatorError` `port-in-use` or `cannot-listen`. */
+/** Listens. The caller closes the listener. @throws OperatorError 'port-in-use' or 'cannot-listen' */
 export async function listen(options: ListenOptions): Promise<Listener> {
-  const { maxHeaderBytes, headPatienceMs = 0 } = options;
+  const { maxHeaderBytes, headTimeoutMs = 0 } = options;
   const server = createServer({
     keepAlive: true,
     noDelay: true,
     requestTimeout: 0,
-    headersTimeout: headPatienceMs,
-    // Node looks for slow clients from time to time.
-    ...(headPatienceMs > 0 && { connectionsCheckingInterval: Math.min(30_000, headPatienceMs) }),
+    headersTimeout: headTimeoutMs,
+    // Node checks for slow clients at this interval, 30 s by default.
+    ...(headTimeoutMs > 0 && { connectionsCheckingInterval: Math.min(30_000, headTimeoutMs) }),
     ...(maxHeaderBytes !== undefined && { maxHeaderSize: maxHeaderBytes }),
   });
   if (maxHeaderBytes !== undefined) server.maxHeadersCount = 0;
@@ -68,8 +69,8 @@ export async function listen(options: ListenOptions): Promise<Listener> {
       else response.writeHead(500).end();
     };
     try {
-      const answered = options.handler(request, response);
-      if (answered !== undefined) answered.catch(fail);
+      const handled = options.handler(request, response);
+      if (handled !== undefined) handled.catch(fail);
     } catch (failure) {
       fail(failure);
     }
@@ -92,19 +93,20 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     host: options.host,
     port: (server.address() as AddressInfo).port,
     async drain(graceMs) {
-      // Not `server.close()`: to Node a connection is idle as soon as its answer has been handed over, and is cut while
-      // a slow client still reads. And one that becomes idle later it would keep alive.
+      // Not `server.close()`: Node counts a connection as idle once the response is handed to the socket, and would cut
+      // it while a slow client still reads. It would also keep alive the connections that become idle later.
       TcpServer.prototype.close.call(server);
+      let cancelSweep: Cancel = () => undefined;
       const closeIdle = () => {
         if ([...sockets].every((socket) => socket.writableLength === 0)) server.closeIdleConnections();
+        cancelSweep = systemClock.after(IDLE_SWEEP_MS, closeIdle);
       };
       closeIdle();
-      const sweep = setInterval(closeIdle, IDLE_SWEEP_MS);
-      const cut = setTimeout(() => server.closeAllConnections(), graceMs);
+      const cancelCut = systemClock.after(graceMs, () => server.closeAllConnections());
       await closed;
-      clearInterval(sweep);
-      clearTimeout(cut);
-      // Node's own ends its watch over connections too, which would hold the server in memory.
+      cancelSweep();
+      cancelCut();
+      // Stops Node's check for slow clients too, which would keep the server in memory.
       server.close();
     },
     async close() {
@@ -117,7 +119,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
 
 type Handle = (request: HttpRequest, response: HttpResponse) => void;
 
-/** Node itself only sends the answers in order. */
+/** Node sends pipelined responses in order, but calls the handler for each request at once. */
 function afterTheLast(handle: Handle): Handle {
   const last = new WeakMap<Socket, HttpResponse>();
   return (request, response) => {

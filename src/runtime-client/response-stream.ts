@@ -45,10 +45,10 @@ export class ResponseStream extends Writable {
     this.#contentType = options.contentType ?? 'application/octet-stream';
     this.#beginsAtEnd = options.beginsAtEnd ?? true;
     this.#request = open(() => `${HEADERS}Content-Type: ${this.#contentType}\r\n`);
-    this.#request.answer.catch((failure) => this.destroy(failure));
+    this.#request.response.catch((failure) => this.destroy(failure));
     this.accepted = new Promise((resolve, reject) => {
       this.#breakOff = reject;
-      this.#request.answer.then(() => resolve(), reject);
+      this.#request.response.then(() => resolve(), reject);
     });
     // Whoever does not wait for it need not hear of it.
     this.accepted.catch(() => undefined);
@@ -85,7 +85,7 @@ export class ResponseStream extends Writable {
     // What was written before goes out first.
     else if (this.writableEnded) this.#trailers = '';
     else this.end();
-    return this.#request.answer.then(
+    return this.#request.response.then(
       () => undefined,
       () => undefined,
     );

@@ -209,6 +209,6 @@ describe('against servers that are not kind', () => {
 
   it('does not take something else for an answer', async () => {
     const other = await serve((socket) => socket.write('SSH-2.0-OpenSSH_9.2\r\n\r\n'));
-    await expect(other.respond('one', '1')).rejects.toThrow('the answer is not HTTP/1.1');
+    await expect(other.respond('one', '1')).rejects.toThrow('the response is not HTTP/1.1');
   });
 });

@@ -3,7 +3,7 @@
  * stream, report what failed. It knows no handlers and no console; `runtimes/typescript` is a runtime built on it.
  * One request at a time, as the API wants it. https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
  */
-import { type ConnectionAnswer, ConnectionLost, KeepAliveConnection } from '../http/keep-alive-connection.ts';
+import { ConnectionLost, type ConnectionResponse, KeepAliveConnection } from '../http/keep-alive-connection.ts';
 import { throwIfRefused } from '../protocol/api-refusal.ts';
 import { RUNTIME_API } from '../protocol/endpoints.ts';
 import { failureOf, renderCause } from './failure.ts';
@@ -131,7 +131,7 @@ function pathFor([before, after]: readonly string[], requestId: string): string 
   return `${before}${encodeURIComponent(requestId)}${after}`;
 }
 
-function parseInvocation({ header, body }: ConnectionAnswer): Invocation {
+function parseInvocation({ header, body }: ConnectionResponse): Invocation {
   const requestId = header('lambda-runtime-aws-request-id');
   if (!requestId) throw new Error('the invocation has no request id');
   return {

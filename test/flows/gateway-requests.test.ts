@@ -307,7 +307,7 @@ it('a client that is slow to send the head of its request gets 408', async () =>
   const listener = await listen({
     host: '127.0.0.1',
     port: 0,
-    headPatienceMs: 50,
+    headTimeoutMs: 50,
     handler: (_, response) => void response.end(),
     onFailure: () => undefined,
   });

@@ -88,6 +88,6 @@ export async function openIsolated<Context>(dependencies: NetworkDependencies<Co
 async function isOwnConnection(slots: Slots, hostUid: number | undefined, connection: Connection): Promise<boolean> {
   if (hostUid === undefined || slots.taken <= 1) return true;
   const owner = await ownerOfConnection(connection);
-  if (owner === 'untold') return true;
+  if (owner === 'unavailable') return true;
   return owner !== 'unlisted' && (owner.uid === hostUid || owner.uid === process.getuid?.());
 }

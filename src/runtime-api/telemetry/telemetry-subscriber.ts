@@ -203,7 +203,7 @@ function createTransport({ destination }: TelemetrySubscription, reach: Reach): 
         body: Buffer.from(`[${events.join(',')}]`),
         signal,
         connect,
-        maxAnswerBytes: ANSWER_BYTES,
+        maxResponseBytes: ANSWER_BYTES,
       });
       if (status < 200 || status > 299) throw new Error(`http request failed with status ${status}`);
     },
