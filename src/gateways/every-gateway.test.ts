@@ -4,11 +4,11 @@
  * and from recordings on AWS (2026-07, hotsock/voker; 2024-07, LocalStack's test suite; 2025-04, aws-lambda-dotnet).
  */
 import { describe, expect, it } from 'vitest';
-import { gatewayRequest, wire } from '../../test/support/gateway-request.ts';
-import type { GatewayRequest } from './exchange/gateway-request.ts';
+import { receivedRequest, wire } from '../../test/support/gateway-request.ts';
+import type { ReceivedRequest } from './exchange/gateway-request.ts';
 import type { ProxyIntegration } from './exchange/proxy-integration.ts';
 import { createFunctionUrlIntegration } from './function-url/function-url.ts';
-import { createHttpApiIntegration, decodeHttpApiPath, type HttpApiPlace } from './http-api/http-api.ts';
+import { createHttpApiIntegration, decodeHttpApiPath, type HttpApiContext } from './http-api/http-api.ts';
 import { matchHttpRoute, matchResource, parseRoute, type Route } from './http-api/routes.ts';
 import { createLoadBalancerIntegration } from './load-balancer/load-balancer.ts';
 import { createRestApiIntegration } from './rest-api/rest-api.ts';
@@ -17,7 +17,7 @@ const DOMAIN = 'api.localhost';
 const ADDRESS = { prefix: '', domainName: DOMAIN, via: 'own-address' } as const;
 const GREEDY = parseRoute('ANY /{proxy+}') as Route;
 
-const GATEWAYS: Readonly<Record<string, (request: GatewayRequest) => ProxyIntegration>> = {
+const GATEWAYS: Readonly<Record<string, (request: ReceivedRequest) => ProxyIntegration>> = {
   'function URL': () =>
     createFunctionUrlIntegration({
       url: {
@@ -53,7 +53,7 @@ const GATEWAYS: Readonly<Record<string, (request: GatewayRequest) => ProxyIntegr
     createLoadBalancerIntegration({ targetGroupArn: 'arn', hasMultiValueHeaders: true }),
 };
 
-function httpPlace(request: GatewayRequest, payloadFormatVersion: '1.0' | '2.0'): HttpApiPlace {
+function httpPlace(request: ReceivedRequest, payloadFormatVersion: '1.0' | '2.0'): HttpApiContext {
   const match = matchHttpRoute([GREEDY], request.method, decodeHttpApiPath(request.path) ?? '/');
   if (match === undefined) throw new Error(`no route takes ${request.path}`);
   return {
@@ -70,8 +70,8 @@ function httpPlace(request: GatewayRequest, payloadFormatVersion: '1.0' | '2.0')
 }
 
 /** The same members of each gateway's event, as JSON: `headers.cookie` is a path of members. */
-function membersOf(sent: Parameters<typeof gatewayRequest>[0], names: readonly string[]): Record<string, string> {
-  const request = gatewayRequest(sent);
+function membersOf(sent: Parameters<typeof receivedRequest>[0], names: readonly string[]): Record<string, string> {
+  const request = receivedRequest(sent);
   return Object.fromEntries(
     Object.entries(GATEWAYS).map(([gateway, create]) => {
       const event = wire(create(request).toEvent(request));

@@ -35,11 +35,11 @@ describe('a function that does not answer', () => {
   it.each([
     ['/http', 30_000, 503, '{"message":"Service Unavailable"}'],
     ['/rest', 29_000, 504, '{"message": "Endpoint request timed out"}'],
-  ])('is waited for at %s for %i ms', async (path, patienceMs, status, body) => {
+  ])('is waited for at %s for %i ms', async (path, timeoutMs, status, body) => {
     const clock = new FakeClock();
     const answer = fetch(`${await openGateways(clock)}${path}`);
     await until(() => clock.pending === 1);
-    clock.advance(patienceMs - 1);
+    clock.advance(timeoutMs - 1);
     expect(clock.pending).toBe(1);
     clock.advance(1);
     const response = await answer;

@@ -33,7 +33,7 @@ export const DEFAULT_HTTP_PORT = 3000;
 /** The longest head of a request that any gateway takes: function URLs do, in bytes. */
 const HEAD_BYTES = 1_048_576;
 /** How long a client may take to send the head of a request: a load balancer's idle time-out on AWS. */
-const HEAD_PATIENCE_MS = 60_000;
+const HEAD_TIMEOUT_MS = 60_000;
 
 /** Listens. @throws OperatorError 'port-in-use' or 'cannot-listen' */
 export async function openGateways({
@@ -56,7 +56,7 @@ export async function openGateways({
       await (await handler)(request, response);
     },
     maxHeaderBytes: HEAD_BYTES,
-    headTimeoutMs: HEAD_PATIENCE_MS,
+    headTimeoutMs: HEAD_TIMEOUT_MS,
     onFailure: (failure) => log.error({ err: failure }, 'a request to a gateway could not be answered'),
   });
   return {

@@ -1,5 +1,5 @@
 /** A request to a gateway, made on the spot: what a client sent, with everything else fixed. */
-import { type GatewayRequest, type Header, splitTarget } from '../../src/gateways/exchange/gateway-request.ts';
+import { type Header, type ReceivedRequest, splitTarget } from '../../src/gateways/exchange/gateway-request.ts';
 
 /** 12 March 2020, 19:03:58.390 UTC, as in AWS's own examples. */
 export const RECEIVED_MS = Date.UTC(2020, 2, 12, 19, 3, 58, 390);
@@ -16,7 +16,7 @@ type Sent = {
   readonly body?: string | Buffer;
 };
 
-export function gatewayRequest({ method = 'GET', target = '/', headers = [], body = '' }: Sent = {}): GatewayRequest {
+export function receivedRequest({ method = 'GET', target = '/', headers = [], body = '' }: Sent = {}): ReceivedRequest {
   return {
     method,
     ...splitTarget(target),
@@ -25,8 +25,8 @@ export function gatewayRequest({ method = 'GET', target = '/', headers = [], bod
     sourceIp: '192.0.2.1',
     port: 3000,
     requestId: REQUEST_ID,
-    traceId: TRACE_ID,
-    trace: `${TRACE_ID};Parent=53995c3f42cd8ad8;Sampled=0`,
+    traceRoot: TRACE_ID,
+    traceHeader: `${TRACE_ID};Parent=53995c3f42cd8ad8;Sampled=0`,
     receivedMs: RECEIVED_MS,
   };
 }

@@ -3,7 +3,7 @@
  * https://docs.aws.amazon.com/lambda/latest/dg/urls-configuration.html#urls-cors
  * https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html
  */
-import { firstValue, type GatewayRequest, type Header } from './gateway-request.ts';
+import { firstValue, type Header, type RequestHead } from './gateway-request.ts';
 
 export type CorsRules = {
   readonly allowCredentials: boolean;
@@ -15,7 +15,7 @@ export type CorsRules = {
 };
 
 /** Whether a browser asks for permission before the request that it means. */
-export function isPreflight({ method, headers }: GatewayRequest): boolean {
+export function isPreflight({ method, headers }: RequestHead): boolean {
   return (
     method === 'OPTIONS' &&
     firstValue(headers, 'origin') !== undefined &&
@@ -24,7 +24,7 @@ export function isPreflight({ method, headers }: GatewayRequest): boolean {
 }
 
 /** The headers of a preflight's answer; none for an origin that is not allowed. */
-export function preflightHeaders(rules: CorsRules, request: GatewayRequest): readonly Header[] {
+export function preflightHeaders(rules: CorsRules, request: RequestHead): readonly Header[] {
   const origin = originHeaders(rules, request);
   if (origin.length === 0) return [];
   return [
@@ -36,12 +36,12 @@ export function preflightHeaders(rules: CorsRules, request: GatewayRequest): rea
 }
 
 /** The headers that an answer to a cross-origin request gets. */
-export function answerHeaders(rules: CorsRules, request: GatewayRequest): readonly Header[] {
+export function responseHeaders(rules: CorsRules, request: RequestHead): readonly Header[] {
   const origin = originHeaders(rules, request);
   return origin.length === 0 ? [] : [...origin, ...list('Access-Control-Expose-Headers', rules.exposeHeaders)];
 }
 
-function originHeaders(rules: CorsRules, { headers }: GatewayRequest): readonly Header[] {
+function originHeaders(rules: CorsRules, { headers }: RequestHead): readonly Header[] {
   const origin = firstValue(headers, 'origin');
   if (origin === undefined || !rules.allowOrigins.some((allowed) => matchesOrigin(allowed, origin))) return [];
   // With credentials browsers do not take the star.

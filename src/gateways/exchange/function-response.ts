@@ -5,9 +5,9 @@
  */
 
 import type { Header } from './gateway-request.ts';
-import { MalformedAnswer } from './proxy-integration.ts';
+import { MalformedResponse } from './proxy-integration.ts';
 
-export type FunctionAnswer = {
+export type FunctionResponse = {
   readonly status: number;
   readonly statusDescription: string | undefined;
   /** In the function's order; names as the function wrote them. */
@@ -32,8 +32,11 @@ export function isObject(value: unknown): value is Readonly<Record<string, unkno
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** @throws MalformedAnswer */
-export function parseAnswer(answer: Readonly<Record<string, unknown>>, defaultStatus?: number): FunctionAnswer {
+/** @throws MalformedResponse */
+export function parseFunctionResponse(
+  answer: Readonly<Record<string, unknown>>,
+  defaultStatus?: number,
+): FunctionResponse {
   const { statusCode = defaultStatus, statusDescription, headers, multiValueHeaders, cookies, body } = answer;
   return {
     status: parseStatus(statusCode ?? defaultStatus),
@@ -46,11 +49,11 @@ export function parseAnswer(answer: Readonly<Record<string, unknown>>, defaultSt
   };
 }
 
-/** The bytes of a body. @throws MalformedAnswer for Base64 that is none */
-export function decodeBody({ body, isBase64Encoded }: Pick<FunctionAnswer, 'body' | 'isBase64Encoded'>): Buffer {
+/** The bytes of a body. @throws MalformedResponse for Base64 that is none */
+export function decodeBody({ body, isBase64Encoded }: Pick<FunctionResponse, 'body' | 'isBase64Encoded'>): Buffer {
   if (!isBase64Encoded) return Buffer.from(body, 'utf8');
   if (!/^[A-Za-z0-9+/\s]*={0,2}\s*$/.test(body))
-    throw new MalformedAnswer('isBase64Encoded is true, but body is not Base64');
+    throw new MalformedResponse('isBase64Encoded is true, but body is not Base64');
   return Buffer.from(body, 'base64');
 }
 
@@ -59,29 +62,29 @@ export function withDefault(headers: readonly Header[], name: string, value: str
   return headers.some(([other]) => other.toLowerCase() === name.toLowerCase()) ? headers : [...headers, [name, value]];
 }
 
-/** A final HTTP status, as a number or in digits. @throws MalformedAnswer */
+/** A final HTTP status, as a number or in digits. @throws MalformedResponse */
 export function parseStatus(status: unknown): number {
   const number = typeof status === 'string' && /^\d{3}$/.test(status.trim()) ? Number(status) : status;
   if (typeof number === 'number' && Number.isInteger(number) && number >= 200 && number <= 599) return number;
-  throw new MalformedAnswer(`statusCode must be a whole number from 200 to 599, not ${JSON.stringify(status)}`);
+  throw new MalformedResponse(`statusCode must be a whole number from 200 to 599, not ${JSON.stringify(status)}`);
 }
 
-/** One value for each name; null leaves a header out. @throws MalformedAnswer */
+/** One value for each name; null leaves a header out. @throws MalformedResponse */
 export function parseHeaders(headers: unknown): readonly Header[] {
   if (headers === undefined || headers === null) return [];
-  if (!isObject(headers)) throw new MalformedAnswer('headers must be an object');
+  if (!isObject(headers)) throw new MalformedResponse('headers must be an object');
   return Object.entries(headers).flatMap(([name, value]): Header[] => {
     if (value === null) return [];
-    if (typeof value === 'object') throw new MalformedAnswer(`the header ${name} must be a string`);
+    if (typeof value === 'object') throw new MalformedResponse(`the header ${name} must be a string`);
     return [checkHeader(name, String(value))];
   });
 }
 
-/** @throws MalformedAnswer */
+/** @throws MalformedResponse */
 export function parseCookies(cookies: unknown): readonly string[] {
   if (cookies === undefined || cookies === null) return [];
   if (!Array.isArray(cookies) || cookies.some((cookie) => typeof cookie !== 'string')) {
-    throw new MalformedAnswer('cookies must be an array of strings');
+    throw new MalformedResponse('cookies must be an array of strings');
   }
   for (const cookie of cookies as string[]) checkHeader('set-cookie', cookie);
   return cookies as string[];
@@ -89,24 +92,24 @@ export function parseCookies(cookies: unknown): readonly string[] {
 
 function parseMultiValueHeaders(headers: unknown): readonly Header[] {
   if (headers === undefined || headers === null) return [];
-  if (!isObject(headers)) throw new MalformedAnswer('multiValueHeaders must be an object');
+  if (!isObject(headers)) throw new MalformedResponse('multiValueHeaders must be an object');
   return Object.entries(headers).flatMap(([name, values]): Header[] => {
     if (values === null) return [];
-    if (!Array.isArray(values)) throw new MalformedAnswer(`the header ${name} in multiValueHeaders must be an array`);
+    if (!Array.isArray(values)) throw new MalformedResponse(`the header ${name} in multiValueHeaders must be an array`);
     return values.map((value) => checkHeader(name, String(value)));
   });
 }
 
 function parseBody(body: unknown): string {
   if (body === undefined || body === null) return '';
-  if (typeof body === 'object') throw new MalformedAnswer('body must be a string; encode objects as JSON');
+  if (typeof body === 'object') throw new MalformedResponse('body must be a string; encode objects as JSON');
   return String(body);
 }
 
 function checkHeader(name: string, value: string): Header {
   if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name))
-    throw new MalformedAnswer(`${JSON.stringify(name)} is no header name`);
+    throw new MalformedResponse(`${JSON.stringify(name)} is no header name`);
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these end a header, or are refused by clients
-  if (/[\x00-\x08\x0a-\x1f\x7f]/.test(value)) throw new MalformedAnswer(`the header ${name} has a control character`);
+  if (/[\x00-\x08\x0a-\x1f\x7f]/.test(value)) throw new MalformedResponse(`the header ${name} has a control character`);
   return [name, value];
 }

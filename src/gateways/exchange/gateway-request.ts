@@ -7,26 +7,33 @@
 /** A header as it was sent, in order. */
 export type Header = readonly [name: string, value: string];
 
-export type GatewayRequest = {
+/** What is known of a request before its body is read. */
+export type RequestHead = {
   readonly method: string;
-  /** As sent, percent-encoded: begins with `/`. */
+  /** As sent, percent-encoded. Starts with `/`. */
   readonly path: string;
   /** As sent, without the question mark. */
   readonly query: string;
   readonly headers: readonly Header[];
-  readonly body: Buffer;
   readonly sourceIp: string;
-  /** The port that the client reached. */
+  /** The port that the client connected to. */
   readonly port: number;
-  /** Of the invocation: a UUID. */
+  /** Request ID of the invocation: a UUID. */
   readonly requestId: string;
-  /** `Root=1-...`, for the header that every gateway adds. */
-  readonly traceId: string;
-  /** `Root=...;Parent=...;Sampled=0`, as the function receives it, for the answer. */
-  readonly trace: string;
   /** Milliseconds since 1970. */
   readonly receivedMs: number;
 };
+
+/** The X-Ray trace of a request, known once its function is. */
+export type RequestTrace = {
+  /** `Root=1-...`, for the header that every gateway adds to the event. */
+  readonly traceRoot: string;
+  /** `Root=...;Parent=...;Sampled=0;Lineage=...`, for the invocation and the response. */
+  readonly traceHeader: string;
+};
+
+/** A complete request, from which an event is made. */
+export type ReceivedRequest = RequestHead & RequestTrace & { readonly body: Buffer };
 
 /** Headers of one name, in lower case, with the name as it was first written. */
 export type HeaderGroup = { readonly name: string; readonly values: readonly string[] };
@@ -72,7 +79,7 @@ export function parseRawHeaders(rawHeaders: readonly string[]): Header[] {
 }
 
 /** The request's headers by name, without those of the connection, with those that a gateway adds. */
-export function groupHeaders(request: GatewayRequest): Map<string, HeaderGroup> {
+export function groupHeaders(request: ReceivedRequest): Map<string, HeaderGroup> {
   const groups = new Map<string, { name: string; values: string[] }>();
   const dropped = new Set(
     valuesOf(request.headers, 'connection').flatMap((value) => value.toLowerCase().split(/\s*,\s*/)),
@@ -87,7 +94,7 @@ export function groupHeaders(request: GatewayRequest): Map<string, HeaderGroup> 
   const forwardedFor = [...valuesOf(request.headers, 'x-forwarded-for'), request.sourceIp].join(', ');
   const trace = groups.get('x-amzn-trace-id')?.values[0];
   const set = (name: string, value: string) => groups.set(name.toLowerCase(), { name, values: [value] });
-  set('X-Amzn-Trace-Id', trace?.includes('Root=') ? trace : request.traceId);
+  set('X-Amzn-Trace-Id', trace?.includes('Root=') ? trace : request.traceRoot);
   set('X-Forwarded-For', forwardedFor);
   set('X-Forwarded-Port', String(request.port));
   set('X-Forwarded-Proto', 'http');
@@ -156,6 +163,16 @@ export function isPercentEncoded(text: string): boolean {
 export function renderLogTime(epochMs: number): string {
   const [, day, month, year, time] = /^\w+, (\d+) (\w+) (\d+) (\S+)/.exec(new Date(epochMs).toUTCString()) ?? [];
   return `${day}/${month}/${year}:${time} +0000`;
+}
+
+/** The last value of each header, sorted by name. */
+export function lastValues(groups: HeaderGroups): Record<string, string> {
+  return sorted([...groups.values()].map(({ name, values }) => [name, values.at(-1) ?? '']));
+}
+
+/** All values of each header, sorted by name. */
+export function allValues(groups: HeaderGroups): Record<string, readonly string[]> {
+  return sorted([...groups.values()].map(({ name, values }) => [name, values]));
 }
 
 /** An object with its keys in order. */

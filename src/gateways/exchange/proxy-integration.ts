@@ -3,7 +3,7 @@
  * functions and time are `server.ts`'s.
  */
 import type { ThrottleReason } from '../../environment/invocation.ts';
-import type { GatewayRequest, Header } from './gateway-request.ts';
+import type { Header, ReceivedRequest } from './gateway-request.ts';
 
 /** A whole response. `Content-Length` and the headers of the connection are added when it is written. */
 export type GatewayResponse = {
@@ -36,14 +36,20 @@ export class Refused extends Error {
   }
 }
 
+/** A refusal by the HTTP port itself, with this message as JSON. */
+export function refuse(status: number, message: string): Refused {
+  const body = Buffer.from(JSON.stringify({ message }));
+  return new Refused({ status, headers: [['Content-Type', 'application/json']], body });
+}
+
 /** The function's answer is not in the form that the gateway needs; the message says what is wrong, for the log. */
-export class MalformedAnswer extends Error {}
+export class MalformedResponse extends Error {}
 
 /** How one target of a gateway talks to a function. */
 export type ProxyIntegration = {
   /** The event. @throws Refused */
-  toEvent(request: GatewayRequest): object;
-  /** What the function answered. @throws MalformedAnswer, which becomes `toFault({ kind: 'failed' })` */
-  toResponse(payload: Buffer, request: GatewayRequest): GatewayResponse;
-  toFault(fault: FunctionFault, request: GatewayRequest): GatewayResponse;
+  toEvent(request: ReceivedRequest): object;
+  /** What the function answered. @throws MalformedResponse, which becomes `toFault({ kind: 'failed' })` */
+  toResponse(payload: Buffer, request: ReceivedRequest): GatewayResponse;
+  toFault(fault: FunctionFault, request: ReceivedRequest): GatewayResponse;
 };

@@ -1,6 +1,6 @@
 /** Streamed answers: preludes in every cut, answers without one, and what breaks them. */
 import { describe, expect, it } from 'vitest';
-import { StreamedAnswer, type StreamedHead } from './streamed-response.ts';
+import { type StreamedHead, StreamedResponse } from './streamed-response.ts';
 
 const WITH_PRELUDE = 'application/vnd.awslambda.http-integration-response';
 const NULS = '\0'.repeat(8);
@@ -8,7 +8,7 @@ const NULS = '\0'.repeat(8);
 function stream(contentType: string | undefined, chunks: readonly (string | Buffer)[]) {
   const heads: StreamedHead[] = [];
   let body = '';
-  const answer = new StreamedAnswer({
+  const answer = new StreamedResponse({
     head: (head) => void heads.push(head),
     write: (chunk) => {
       body += chunk.toString('latin1');
@@ -18,7 +18,7 @@ function stream(contentType: string | undefined, chunks: readonly (string | Buff
   for (const chunk of chunks) void answer.write(Buffer.from(chunk));
   const headsBeforeEnd = heads.length;
   answer.end();
-  return { heads, headsBeforeEnd, body, complaint: answer.complaint?.message };
+  return { heads, headsBeforeEnd, body, complaint: answer.failure?.message };
 }
 
 describe('a streamed answer', () => {
@@ -86,7 +86,7 @@ describe('a streamed answer', () => {
 
   it('waits as long as its reader does', async () => {
     let release: () => void = () => undefined;
-    const answer = new StreamedAnswer({
+    const answer = new StreamedResponse({
       head: () => undefined,
       write: () =>
         new Promise<void>((resolve) => {

@@ -6,7 +6,7 @@
 import type { ResponseSink } from '../../environment/invocation.ts';
 import { isObject, parseCookies, parseHeaders, parseJson, parseStatus } from './function-response.ts';
 import type { Header } from './gateway-request.ts';
-import { MalformedAnswer } from './proxy-integration.ts';
+import { MalformedResponse } from './proxy-integration.ts';
 
 export type StreamedHead = {
   readonly status: number;
@@ -27,7 +27,7 @@ const PRELUDE_END = Buffer.alloc(8);
 /** AWS does not say how long a prelude may be; headers beyond this reach no client. */
 const PRELUDE_BYTES = 1024 * 1024;
 
-export class StreamedAnswer implements ResponseSink {
+export class StreamedResponse implements ResponseSink {
   readonly #outlet: StreamedOutlet;
   #contentType: string | undefined;
   /** What came of a prelude that is not complete yet, piece by piece. */
@@ -35,7 +35,7 @@ export class StreamedAnswer implements ResponseSink {
   #preludeBytes = 0;
   #preludeTail = Buffer.alloc(0);
   #isHeadSent = false;
-  #complaint: MalformedAnswer | undefined;
+  #failure: MalformedResponse | undefined;
 
   constructor(outlet: StreamedOutlet) {
     this.#outlet = outlet;
@@ -47,8 +47,8 @@ export class StreamedAnswer implements ResponseSink {
   }
 
   /** Why this is no answer; what the function still writes is thrown away. */
-  get complaint(): MalformedAnswer | undefined {
-    return this.#complaint;
+  get failure(): MalformedResponse | undefined {
+    return this.#failure;
   }
 
   begin(contentType: string | undefined): void {
@@ -57,7 +57,7 @@ export class StreamedAnswer implements ResponseSink {
   }
 
   write(chunk: Buffer): void | Promise<void> {
-    if (this.#complaint !== undefined) return;
+    if (this.#failure !== undefined) return;
     if (this.#prelude === undefined) {
       this.#sendHead();
       return this.#outlet.write(chunk);
@@ -68,8 +68,8 @@ export class StreamedAnswer implements ResponseSink {
 
   /** The function has answered to its end: an answer without a byte has a head all the same. */
   end(): void {
-    if (this.#prelude !== undefined) this.#complain('the prelude is not followed by eight NUL bytes');
-    if (this.#complaint === undefined) this.#sendHead();
+    if (this.#prelude !== undefined) this.#fail('the prelude is not followed by eight NUL bytes');
+    if (this.#failure === undefined) this.#sendHead();
   }
 
   /** What is behind the prelude; undefined while it goes on, and if it is none. */
@@ -81,20 +81,20 @@ export class StreamedAnswer implements ResponseSink {
     this.#preludeBytes += chunk.length;
     if (at < 0) {
       this.#preludeTail = searched.subarray(-(PRELUDE_END.length - 1));
-      if (this.#preludeBytes > PRELUDE_BYTES) this.#complain(`the prelude is longer than ${PRELUDE_BYTES} bytes`);
+      if (this.#preludeBytes > PRELUDE_BYTES) this.#fail(`the prelude is longer than ${PRELUDE_BYTES} bytes`);
       return undefined;
     }
     const held = Buffer.concat(pieces);
     const end = held.length - searched.length + at;
     this.#prelude = undefined;
     this.#takePrelude(held.subarray(0, end));
-    return this.#complaint === undefined ? held.subarray(end + PRELUDE_END.length) : undefined;
+    return this.#failure === undefined ? held.subarray(end + PRELUDE_END.length) : undefined;
   }
 
   #takePrelude(prelude: Buffer): void {
     try {
       const json = prelude.length === 0 ? { value: {} } : parseJson(prelude);
-      if (json === undefined || !isObject(json.value)) throw new MalformedAnswer('the prelude is not a JSON object');
+      if (json === undefined || !isObject(json.value)) throw new MalformedResponse('the prelude is not a JSON object');
       const { statusCode = 200, headers, cookies } = json.value;
       this.#sendHead({
         status: parseStatus(statusCode),
@@ -102,8 +102,8 @@ export class StreamedAnswer implements ResponseSink {
         cookies: parseCookies(cookies),
       });
     } catch (failure) {
-      if (!(failure instanceof MalformedAnswer)) throw failure;
-      this.#complaint = failure;
+      if (!(failure instanceof MalformedResponse)) throw failure;
+      this.#failure = failure;
     }
   }
 
@@ -114,8 +114,8 @@ export class StreamedAnswer implements ResponseSink {
     this.#outlet.head(head ?? { status: 200, headers: contentType, cookies: [] });
   }
 
-  #complain(what: string): void {
-    this.#complaint = new MalformedAnswer(what);
+  #fail(what: string): void {
+    this.#failure = new MalformedResponse(what);
     this.#prelude = undefined;
   }
 }

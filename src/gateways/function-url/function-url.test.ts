@@ -6,17 +6,17 @@
  */
 import { describe, expect, it } from 'vitest';
 import {
-  gatewayRequest,
   headerLines,
   RECEIVED_MS,
   REQUEST_ID,
+  receivedRequest,
   THROTTLED,
   TRACE_ID,
   wire,
 } from '../../../test/support/gateway-request.ts';
 import type { FunctionUrl } from '../../functions/settings/url-settings.ts';
-import { MalformedAnswer } from '../exchange/proxy-integration.ts';
-import { answerPreflight, createFunctionUrlIntegration } from './function-url.ts';
+import { MalformedResponse } from '../exchange/proxy-integration.ts';
+import { createFunctionUrlIntegration, renderUrlPreflight } from './function-url.ts';
 
 const URL_ID = 'abcdefghijklmnopqrstuvwxyz234567';
 const DOMAIN = `${URL_ID}.lambda-url.us-west-2.localhost`;
@@ -38,19 +38,19 @@ function functionUrl(more: Partial<FunctionUrl> = {}): FunctionUrl {
 
 const integration = (more: Partial<FunctionUrl> = {}) =>
   createFunctionUrlIntegration({ url: functionUrl(more), domainName: DOMAIN, caller: undefined });
-const eventOf = (sent: Parameters<typeof gatewayRequest>[0]) => wire(integration().toEvent(gatewayRequest(sent)));
+const eventOf = (sent: Parameters<typeof receivedRequest>[0]) => wire(integration().toEvent(receivedRequest(sent)));
 const answerTo = (
   payload: string,
-  sent: Parameters<typeof gatewayRequest>[0] = {},
+  sent: Parameters<typeof receivedRequest>[0] = {},
   more: Partial<FunctionUrl> = {},
 ) => {
-  const { status, headers, body } = integration(more).toResponse(Buffer.from(payload), gatewayRequest(sent));
+  const { status, headers, body } = integration(more).toResponse(Buffer.from(payload), receivedRequest(sent));
   return { status, headers: headerLines(headers).slice(2), body: body.toString('latin1') };
 };
 
 describe('events of a function URL', () => {
   it('have every member of payload 2.0, byte for byte', () => {
-    const request = gatewayRequest({
+    const request = receivedRequest({
       method: 'POST',
       target: '/shop/caf%C3%A9%20bar?tag=a&tag=b&next=https%3A%2F%2Fexample.com%2F&plus=1+1&empty=&bare',
       headers: [
@@ -211,7 +211,7 @@ describe('events of a function URL', () => {
   });
 
   it('read header values as UTF-8', () => {
-    const headers = wire(integration().toEvent({ ...gatewayRequest(), headers: [['x-name', 'Zoë']] })).headers;
+    const headers = wire(integration().toEvent({ ...receivedRequest(), headers: [['x-name', 'Zoë']] })).headers;
     expect((headers as Record<string, string>)['x-name']).toBe('Zoë');
   });
 
@@ -228,7 +228,7 @@ describe('events of a function URL', () => {
       domainName: DOMAIN,
       caller,
     });
-    expect(wire(signed.toEvent(gatewayRequest())).requestContext).toMatchObject({
+    expect(wire(signed.toEvent(receivedRequest())).requestContext).toMatchObject({
       accountId: '111122223333',
       authorizer: { iam: { ...caller, cognitoIdentity: null, principalOrgId: null } },
     });
@@ -293,7 +293,7 @@ describe('answers of a function behind a URL', () => {
     { statusCode: 200, body: { an: 'object' } },
     { statusCode: 200, body: '***', isBase64Encoded: true },
   ])('of an invalid form, %j, are refused', (answer) => {
-    expect(() => answerTo(JSON.stringify(answer))).toThrow(MalformedAnswer);
+    expect(() => answerTo(JSON.stringify(answer))).toThrow(MalformedResponse);
   });
 
   it('cannot set the headers of the connection, and have some under another name', () => {
@@ -314,7 +314,7 @@ describe('answers of a function behind a URL', () => {
   });
 
   it('carry the ids of the invocation', () => {
-    const { headers } = integration().toResponse(Buffer.from('1'), gatewayRequest());
+    const { headers } = integration().toResponse(Buffer.from('1'), receivedRequest());
     expect(headerLines(headers).slice(0, 2)).toEqual([
       `x-amzn-RequestId: ${REQUEST_ID}`,
       `X-Amzn-Trace-Id: ${TRACE_ID};Parent=53995c3f42cd8ad8;Sampled=0`,
@@ -335,7 +335,7 @@ describe('answers of a function behind a URL', () => {
       '{"Message":"Forbidden. For troubleshooting Function URL authorization issues, see: https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"}',
     ],
   ] as const)('that are missing because of %j', (fault, status, body) => {
-    const response = integration().toFault(fault, gatewayRequest());
+    const response = integration().toFault(fault, receivedRequest());
     expect([response.status, response.body.toString()]).toEqual([status, body]);
   });
 });
@@ -358,7 +358,7 @@ describe('CORS of a function URL', () => {
   });
 
   it('answers a preflight without the function', () => {
-    const response = answerPreflight(functionUrl({ cors }), gatewayRequest(preflight('https://app.example')));
+    const response = renderUrlPreflight(functionUrl({ cors }), receivedRequest(preflight('https://app.example')));
     expect(response?.status).toBe(200);
     expect(headerLines(response?.headers ?? []).slice(2)).toEqual([
       'Access-Control-Allow-Origin: https://app.example',
@@ -371,13 +371,13 @@ describe('CORS of a function URL', () => {
   });
 
   it('gives a foreign origin no permission', () => {
-    const response = answerPreflight(functionUrl({ cors }), gatewayRequest(preflight('https://evil.example')));
+    const response = renderUrlPreflight(functionUrl({ cors }), receivedRequest(preflight('https://evil.example')));
     expect(headerLines(response?.headers ?? []).slice(2)).toEqual([]);
   });
 
   it('leaves OPTIONS to the function where nothing is configured, and where it is no preflight', () => {
-    expect(answerPreflight(functionUrl(), gatewayRequest(preflight('https://app.example')))).toBeUndefined();
-    expect(answerPreflight(functionUrl({ cors }), gatewayRequest({ method: 'OPTIONS' }))).toBeUndefined();
+    expect(renderUrlPreflight(functionUrl(), receivedRequest(preflight('https://app.example')))).toBeUndefined();
+    expect(renderUrlPreflight(functionUrl({ cors }), receivedRequest({ method: 'OPTIONS' }))).toBeUndefined();
   });
 
   it('adds its headers to answers of cross-origin requests only', () => {

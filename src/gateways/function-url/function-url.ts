@@ -6,11 +6,18 @@
 import type { CorsSetting, FunctionUrl } from '../../functions/settings/url-settings.ts';
 import { QUOTAS } from '../../protocol/quotas.ts';
 import { renameOwnHeaders } from '../exchange/connection-headers.ts';
-import { answerHeaders, type CorsRules, isPreflight, preflightHeaders } from '../exchange/cors.ts';
+import { type CorsRules, isPreflight, preflightHeaders, responseHeaders } from '../exchange/cors.ts';
 import { decodeBody, withDefault } from '../exchange/function-response.ts';
-import { decodePercent, type GatewayRequest, groupHeaders, type Header } from '../exchange/gateway-request.ts';
+import {
+  decodePercent,
+  groupHeaders,
+  type Header,
+  type ReceivedRequest,
+  type RequestHead,
+  type RequestTrace,
+} from '../exchange/gateway-request.ts';
 import type { FunctionFault, GatewayResponse, ProxyIntegration } from '../exchange/proxy-integration.ts';
-import { parsePayload2Answer, renderPayload2 } from './payload-v2.ts';
+import { parsePayload2Response, renderPayload2 } from './payload-v2.ts';
 
 /** Who signed a request to a URL with AWS_IAM. */
 export type UrlCaller = {
@@ -51,7 +58,7 @@ export function createFunctionUrlIntegration({ url, domainName, caller }: Functi
       }),
 
     toResponse(payload, request) {
-      const answer = parsePayload2Answer(payload);
+      const answer = parsePayload2Response(payload);
       if (answer.kind === 'body') {
         const isJson = typeof answer.value !== 'string' && answer.value !== undefined;
         const body = isJson ? Buffer.from(compactJson(payload.toString('utf8'))) : answer.bytes;
@@ -66,7 +73,7 @@ export function createFunctionUrlIntegration({ url, domainName, caller }: Functi
 }
 
 /** The answer to a preflight, which never reaches the function; undefined for any other request. */
-export function answerPreflight(url: FunctionUrl, request: GatewayRequest): GatewayResponse | undefined {
+export function renderUrlPreflight(url: FunctionUrl, request: RequestHead & RequestTrace): GatewayResponse | undefined {
   const rules = parseCors(url.cors);
   if (rules === undefined || !isPreflight(request)) return undefined;
   return { status: 200, headers: [...ownHeaders(request), ...preflightHeaders(rules, request)], body: Buffer.alloc(0) };
@@ -75,7 +82,7 @@ export function answerPreflight(url: FunctionUrl, request: GatewayRequest): Gate
 /** Status and headers of an answer, with what the gateway adds; for whole and for streamed ones. */
 export function renderUrlHead(
   url: FunctionUrl,
-  request: GatewayRequest,
+  request: ReceivedRequest,
   headers: readonly Header[],
   cookies: readonly string[],
   defaultContentType: string,
@@ -85,7 +92,7 @@ export function renderUrlHead(
     ...ownHeaders(request),
     ...withDefault(renameOwnHeaders(headers), 'Content-Type', defaultContentType),
     ...cookies.map((cookie): Header => ['Set-Cookie', cookie]),
-    ...(rules ? answerHeaders(rules, request) : []),
+    ...(rules ? responseHeaders(rules, request) : []),
   ];
 }
 
@@ -94,7 +101,7 @@ export function renderUrlRefusal(
   status: number,
   errorType: string,
   body: Readonly<Record<string, string | null>>,
-  request: Pick<GatewayRequest, 'requestId'>,
+  request: Pick<RequestHead, 'requestId'>,
 ): GatewayResponse {
   return {
     status,
@@ -108,12 +115,12 @@ export function renderUrlRefusal(
 }
 
 /** In the words of Lambda, whose limit it is. Recorded on a function URL. */
-export function renderUrlTooLarge(request: Pick<GatewayRequest, 'requestId'>): GatewayResponse {
+export function renderUrlTooLarge(request: Pick<RequestHead, 'requestId'>): GatewayResponse {
   const Message = `Request must be smaller than ${QUOTAS.invokePayloadBytes} bytes for the InvokeFunction operation`;
   return renderUrlRefusal(413, 'RequestEntityTooLargeException', { Message }, request);
 }
 
-function renderFault(fault: FunctionFault, request: GatewayRequest): GatewayResponse {
+function renderFault(fault: FunctionFault, request: ReceivedRequest): GatewayResponse {
   switch (fault.kind) {
     case 'throttled': {
       const body = { Reason: fault.reason, Type: 'User', message: 'Rate Exceeded.' };
@@ -135,7 +142,7 @@ function renderFault(fault: FunctionFault, request: GatewayRequest): GatewayResp
 
 function finish(
   url: FunctionUrl,
-  request: GatewayRequest,
+  request: ReceivedRequest,
   status: number,
   headers: readonly Header[],
   cookies: readonly string[],
@@ -144,10 +151,10 @@ function finish(
   return { status, headers: renderUrlHead(url, request, headers, cookies, 'application/json'), body };
 }
 
-function ownHeaders({ requestId, trace }: GatewayRequest): readonly Header[] {
+function ownHeaders({ requestId, traceHeader }: RequestHead & RequestTrace): readonly Header[] {
   return [
     ['x-amzn-RequestId', requestId],
-    ['X-Amzn-Trace-Id', trace],
+    ['X-Amzn-Trace-Id', traceHeader],
   ];
 }
 

@@ -5,20 +5,20 @@
  * https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
  */
 import { encodeBody } from '../exchange/body-encoding.ts';
-import { type FunctionAnswer, isObject, parseAnswer, parseJson } from '../exchange/function-response.ts';
+import { type FunctionResponse, isObject, parseFunctionResponse, parseJson } from '../exchange/function-response.ts';
 import {
   firstValue,
-  type GatewayRequest,
   groupQuery,
   type HeaderGroup,
   parseCookies,
   parseQuery,
+  type ReceivedRequest,
   renderLogTime,
   sorted,
 } from '../exchange/gateway-request.ts';
 
 /** What a gateway says beside the request itself. */
-export type Payload2Place = {
+export type Payload2Context = {
   readonly routeKey: string;
   readonly rawPath: string;
   /** `requestContext.http.path` */
@@ -36,9 +36,9 @@ export type Payload2Place = {
 
 /** The event. `headers` are those of the gateway, by lower-case name. */
 export function renderPayload2(
-  request: GatewayRequest,
+  request: ReceivedRequest,
   headers: ReadonlyMap<string, HeaderGroup>,
-  place: Payload2Place,
+  context: Payload2Context,
 ): object {
   const cookies = parseCookies(request.headers);
   const query = groupQuery(parseQuery(request.query));
@@ -46,36 +46,36 @@ export function renderPayload2(
     request.body.length === 0 ? undefined : encodeBody(request.body, firstValue(request.headers, 'content-type'));
   return {
     version: '2.0',
-    routeKey: place.routeKey,
-    rawPath: place.rawPath,
+    routeKey: context.routeKey,
+    rawPath: context.rawPath,
     rawQueryString: request.query,
     cookies: cookies.length > 0 ? cookies : undefined,
     headers: joinHeaders(headers),
     queryStringParameters:
       query.size > 0 ? sorted([...query].map(([name, values]) => [name, values.join(',')])) : undefined,
     requestContext: {
-      accountId: place.accountId,
-      apiId: place.apiId,
-      authorizer: place.authorizer,
-      domainName: place.domainName,
-      domainPrefix: place.domainPrefix,
+      accountId: context.accountId,
+      apiId: context.apiId,
+      authorizer: context.authorizer,
+      domainName: context.domainName,
+      domainPrefix: context.domainPrefix,
       http: {
         method: request.method,
-        path: place.path,
+        path: context.path,
         protocol: 'HTTP/1.1',
         sourceIp: request.sourceIp,
         userAgent: firstValue(request.headers, 'user-agent') ?? '',
       },
-      requestId: place.requestId,
-      routeKey: place.routeKey,
-      stage: place.stage,
+      requestId: context.requestId,
+      routeKey: context.routeKey,
+      stage: context.stage,
       time: renderLogTime(request.receivedMs),
       timeEpoch: request.receivedMs,
     },
     body: body?.body,
-    pathParameters: place.pathParameters,
+    pathParameters: context.pathParameters,
     isBase64Encoded: body?.isBase64Encoded ?? false,
-    stageVariables: place.stageVariables,
+    stageVariables: context.stageVariables,
   };
 }
 
@@ -85,19 +85,19 @@ function joinHeaders(headers: ReadonlyMap<string, HeaderGroup>): Record<string, 
 }
 
 /** An answer: in full, or a body alone that was not given a status. */
-export type Payload2Answer =
-  | { readonly kind: 'full'; readonly answer: FunctionAnswer }
+export type Payload2Response =
+  | { readonly kind: 'full'; readonly answer: FunctionResponse }
   | { readonly kind: 'body'; readonly value: unknown; readonly bytes: Buffer };
 
 /**
  * Reads an answer. Anything but an object with `statusCode` is a body: JSON of every kind, and text that is no JSON.
- * @throws MalformedAnswer for an object with statusCode that breaks the format
+ * @throws MalformedResponse for an object with statusCode that breaks the format
  */
-export function parsePayload2Answer(payload: Buffer): Payload2Answer {
+export function parsePayload2Response(payload: Buffer): Payload2Response {
   const json = parseJson(payload);
   if (json === undefined) return { kind: 'body', value: undefined, bytes: payload };
   if (isObject(json.value) && json.value.statusCode !== undefined) {
-    return { kind: 'full', answer: parseAnswer(json.value) };
+    return { kind: 'full', answer: parseFunctionResponse(json.value) };
   }
   // A string is its own text, without the quotes that JSON needs.
   const bytes = typeof json.value === 'string' ? Buffer.from(json.value, 'utf8') : payload;

@@ -5,20 +5,20 @@
  */
 import { describe, expect, it } from 'vitest';
 import {
-  gatewayRequest,
   headerLines,
   RECEIVED_MS,
+  receivedRequest,
   THROTTLED,
   TRACE_ID,
   wire,
 } from '../../../test/support/gateway-request.ts';
 import type { ApiAddress } from '../api-address.ts';
-import { MalformedAnswer } from '../exchange/proxy-integration.ts';
+import { MalformedResponse } from '../exchange/proxy-integration.ts';
 import {
-  answerHttpApiPreflight,
   createHttpApiIntegration,
   decodeHttpApiPath,
-  type HttpApiPlace,
+  type HttpApiContext,
+  renderHttpApiPreflight,
   renderHttpApiRefusal,
 } from './http-api.ts';
 import { matchHttpRoute, parseRoute, type Route } from './routes.ts';
@@ -28,7 +28,7 @@ const DOMAIN = `${API_ID}.execute-api.us-west-2.localhost`;
 const API_REQUEST_ID = 'JKJaXmPLvHcESHA=';
 const AT_OWN_ADDRESS: ApiAddress = { prefix: '', domainName: DOMAIN, via: 'own-address' };
 
-function place(routeKey: string, path: string, more: Partial<HttpApiPlace> = {}): HttpApiPlace {
+function context(routeKey: string, path: string, more: Partial<HttpApiContext> = {}): HttpApiContext {
   const route = parseRoute(routeKey) as Route;
   const match = matchHttpRoute([route], route.method === 'ANY' ? 'GET' : route.method, path);
   if (match === undefined) throw new Error(`${routeKey} does not match ${path}`);
@@ -46,7 +46,7 @@ function place(routeKey: string, path: string, more: Partial<HttpApiPlace> = {})
   };
 }
 
-const REQUEST = gatewayRequest({
+const REQUEST = receivedRequest({
   method: 'POST',
   target: '/users/J%C3%BCrgen%20K/orders/7?tag=a&tag=b&q=x%20y&empty=',
   headers: [
@@ -64,7 +64,7 @@ const DECODED = '/users/Jürgen K/orders/7';
 
 describe('events of an HTTP API', () => {
   it('have every member of payload 2.0, byte for byte', () => {
-    expect(JSON.stringify(createHttpApiIntegration(place(ROUTE, DECODED)).toEvent(REQUEST))).toBe(
+    expect(JSON.stringify(createHttpApiIntegration(context(ROUTE, DECODED)).toEvent(REQUEST))).toBe(
       JSON.stringify({
         version: '2.0',
         routeKey: ROUTE,
@@ -109,7 +109,7 @@ describe('events of an HTTP API', () => {
   });
 
   it('have every member of payload 1.0, byte for byte', () => {
-    const integration = createHttpApiIntegration(place(ROUTE, DECODED, { payloadFormatVersion: '1.0' }));
+    const integration = createHttpApiIntegration(context(ROUTE, DECODED, { payloadFormatVersion: '1.0' }));
     const headers = {
       'Content-Length': '7',
       'Content-Type': 'application/json',
@@ -175,13 +175,13 @@ describe('events of an HTTP API', () => {
   });
 
   it('of a bare request say Content-Length 0 and null for what 1.0 cannot leave out', () => {
-    const request = gatewayRequest({ headers: [['Host', DOMAIN]] });
-    const two = wire(createHttpApiIntegration(place('$default', '/')).toEvent(request));
+    const request = receivedRequest({ headers: [['Host', DOMAIN]] });
+    const two = wire(createHttpApiIntegration(context('$default', '/')).toEvent(request));
     expect(two).toMatchObject({ routeKey: '$default', headers: { 'content-length': '0' }, isBase64Encoded: false });
     expect(Object.keys(two)).not.toContain('body');
     expect(Object.keys(two)).not.toContain('pathParameters');
     const one = wire(
-      createHttpApiIntegration(place('$default', '/', { payloadFormatVersion: '1.0' })).toEvent(request),
+      createHttpApiIntegration(context('$default', '/', { payloadFormatVersion: '1.0' })).toEvent(request),
     );
     expect(one).toMatchObject({
       resource: '$default',
@@ -234,13 +234,13 @@ describe('events of an HTTP API', () => {
       { path: '/v1/a%20b' },
     ],
   ] as const)('%s, stage %s, name their path at %j', (payloadFormatVersion, stage, address, target, expected) => {
-    const at = place('GET /{name}', '/a b', {
+    const at = context('GET /{name}', '/a b', {
       payloadFormatVersion,
       stage,
       address,
       stageVariables: { color: 'blue' },
     });
-    const event = wire(createHttpApiIntegration(at).toEvent(gatewayRequest({ target })));
+    const event = wire(createHttpApiIntegration(at).toEvent(receivedRequest({ target })));
     expect(event).toMatchObject({
       ...expected,
       pathParameters: { name: 'a b' },
@@ -250,12 +250,12 @@ describe('events of an HTTP API', () => {
   });
 
   it.each(['1.0', '2.0'] as const)('%s carry binary bodies as Base64', (payloadFormatVersion) => {
-    const request = gatewayRequest({
+    const request = receivedRequest({
       method: 'GET',
       headers: [['Content-Type', 'application/octet-stream']],
       body: Buffer.from([1, 2, 3, 4, 5]),
     });
-    const event = wire(createHttpApiIntegration(place('$default', '/', { payloadFormatVersion })).toEvent(request));
+    const event = wire(createHttpApiIntegration(context('$default', '/', { payloadFormatVersion })).toEvent(request));
     expect([event.body, event.isBase64Encoded]).toEqual(['AQIDBAU=', true]);
   });
 });
@@ -263,13 +263,13 @@ describe('events of an HTTP API', () => {
 describe('answers of a function behind an HTTP API', () => {
   const answer = (
     payload: unknown,
-    more: Partial<HttpApiPlace> = {},
-    sent: Parameters<typeof gatewayRequest>[0] = {},
+    more: Partial<HttpApiContext> = {},
+    sent: Parameters<typeof receivedRequest>[0] = {},
   ) => {
     const text = typeof payload === 'string' ? payload : JSON.stringify(payload);
-    const response = createHttpApiIntegration(place('$default', '/', more)).toResponse(
+    const response = createHttpApiIntegration(context('$default', '/', more)).toResponse(
       Buffer.from(text),
-      gatewayRequest(sent),
+      receivedRequest(sent),
     );
     return { status: response.status, headers: headerLines(response.headers), body: response.body.toString() };
   };
@@ -337,7 +337,7 @@ describe('answers of a function behind an HTTP API', () => {
     ['1.0', {}],
     ['1.0', { statusCode: 200, multiValueHeaders: { a: 'b' } }],
   ] as const)('of %s that break the format, %j, are refused', (payloadFormatVersion, payload) => {
-    expect(() => answer(payload, { payloadFormatVersion })).toThrow(MalformedAnswer);
+    expect(() => answer(payload, { payloadFormatVersion })).toThrow(MalformedResponse);
   });
 
   it.each([
@@ -347,7 +347,7 @@ describe('answers of a function behind an HTTP API', () => {
     [{ kind: 'too-slow' }, 503, 'Service Unavailable'],
     [{ kind: 'event-too-large' }, 413, 'Request Entity Too Large'],
   ] as const)('that are missing because of %j', (fault, status, message) => {
-    const response = createHttpApiIntegration(place('$default', '/')).toFault(fault, gatewayRequest());
+    const response = createHttpApiIntegration(context('$default', '/')).toFault(fault, receivedRequest());
     expect({ ...response, headers: headerLines(response.headers), body: response.body.toString() }).toEqual({
       status,
       headers: ['Content-Type: application/json', ID],
@@ -369,7 +369,7 @@ describe('CORS of an HTTP API', () => {
     exposeHeaders: [],
     maxAgeSeconds: 300,
   };
-  const request = gatewayRequest({
+  const request = receivedRequest({
     method: 'OPTIONS',
     headers: [
       ['Origin', 'https://app.example'],
@@ -378,7 +378,7 @@ describe('CORS of an HTTP API', () => {
   });
 
   it('answers a preflight, also where no route takes OPTIONS', () => {
-    const response = answerHttpApiPreflight(cors, request, API_REQUEST_ID);
+    const response = renderHttpApiPreflight(cors, request, API_REQUEST_ID);
     expect([response?.status, headerLines(response?.headers ?? [])]).toEqual([
       204,
       [
@@ -390,12 +390,12 @@ describe('CORS of an HTTP API', () => {
         'Access-Control-Max-Age: 300',
       ],
     ]);
-    expect(answerHttpApiPreflight(undefined, request, API_REQUEST_ID)).toBeUndefined();
+    expect(renderHttpApiPreflight(undefined, request, API_REQUEST_ID)).toBeUndefined();
   });
 
   it("replaces what the function says of it, and covers the API's own errors", () => {
-    const integration = createHttpApiIntegration(place('$default', '/', { cors }));
-    const origin = gatewayRequest({ headers: [['Origin', 'https://app.example']] });
+    const integration = createHttpApiIntegration(context('$default', '/', { cors }));
+    const origin = receivedRequest({ headers: [['Origin', 'https://app.example']] });
     const payload = { statusCode: 200, headers: { 'access-control-allow-origin': '*' } };
     const own = [
       `Apigw-Requestid: ${API_REQUEST_ID}`,

@@ -7,43 +7,45 @@
 import { type ApiAddress, domainPrefixOf, pathBelow } from '../api-address.ts';
 import { encodeBody } from '../exchange/body-encoding.ts';
 import { dropConnectionHeaders } from '../exchange/connection-headers.ts';
-import { answerHeaders, type CorsRules, isPreflight, preflightHeaders } from '../exchange/cors.ts';
+import { type CorsRules, isPreflight, preflightHeaders, responseHeaders } from '../exchange/cors.ts';
 import {
   decodeBody,
-  type FunctionAnswer,
+  type FunctionResponse,
   isObject,
-  parseAnswer,
+  parseFunctionResponse,
   parseJson,
   withDefault,
 } from '../exchange/function-response.ts';
 import {
+  allValues,
   decodePercent,
   firstValue,
-  type GatewayRequest,
   groupHeaders,
   groupQuery,
   type Header,
-  type HeaderGroup,
   isPercentEncoded,
+  lastValues,
   parseQuery,
+  type ReceivedRequest,
+  type RequestHead,
   renderLogTime,
   sorted,
 } from '../exchange/gateway-request.ts';
 import {
   type FunctionFault,
   type GatewayResponse,
-  MalformedAnswer,
+  MalformedResponse,
   type ProxyIntegration,
 } from '../exchange/proxy-integration.ts';
-import { parsePayload2Answer, renderPayload2 } from '../function-url/payload-v2.ts';
+import { parsePayload2Response, renderPayload2 } from '../function-url/payload-v2.ts';
 import type { Route, RouteMatch } from './routes.ts';
 
 /** How long an HTTP API waits for a function, in milliseconds. */
-export const HTTP_API_PATIENCE_MS = 30_000;
+export const HTTP_API_TIMEOUT_MS = 30_000;
 /** Of the request line and all headers together. */
 export const HTTP_API_HEAD_BYTES = 10_240;
 
-export type HttpApiPlace = {
+export type HttpApiContext = {
   readonly accountId: string;
   readonly apiId: string;
   readonly stage: string;
@@ -57,15 +59,15 @@ export type HttpApiPlace = {
 };
 
 /** The gateway of one route. */
-export function createHttpApiIntegration(place: HttpApiPlace): ProxyIntegration {
-  const isVersion1 = place.payloadFormatVersion === '1.0';
+export function createHttpApiIntegration(context: HttpApiContext): ProxyIntegration {
+  const isVersion1 = context.payloadFormatVersion === '1.0';
   return {
-    toEvent: (request) => (isVersion1 ? renderPayload1(request, place) : renderEvent2(request, place)),
+    toEvent: (request) => (isVersion1 ? renderPayload1(request, context) : renderEvent2(request, context)),
     toResponse(payload, request) {
       const response = isVersion1 ? parseResponse1(payload) : parseResponse2(payload);
-      return finish(response, request, place);
+      return finish(response, request, context);
     },
-    toFault: (fault, request) => finish(renderFault(fault), request, place),
+    toFault: (fault, request) => finish(renderFault(fault), request, context),
   };
 }
 
@@ -92,51 +94,51 @@ export function renderHttpApiRefusal(status: number, message: string, apiRequest
 }
 
 /** The answer to a preflight, which never reaches a function; undefined for other requests and without CORS. */
-export function answerHttpApiPreflight(
+export function renderHttpApiPreflight(
   cors: CorsRules | undefined,
-  request: GatewayRequest,
+  head: RequestHead,
   apiRequestId: string,
 ): GatewayResponse | undefined {
-  if (cors === undefined || !isPreflight(request)) return undefined;
-  const headers: Header[] = [['Apigw-Requestid', apiRequestId], ...preflightHeaders(cors, request)];
+  if (cors === undefined || !isPreflight(head)) return undefined;
+  const headers: Header[] = [['Apigw-Requestid', apiRequestId], ...preflightHeaders(cors, head)];
   return { status: 204, headers, body: Buffer.alloc(0) };
 }
 
 /** Path parameters are decoded and in the order of their names. */
-function pathParameters({ match }: HttpApiPlace): Record<string, string> | undefined {
+function pathParameters({ match }: HttpApiContext): Record<string, string> | undefined {
   return match.parameters.length > 0 ? sorted(match.parameters) : undefined;
 }
 
 /** Stage in front, but not the base path of a custom domain. */
-function stagedPath(path: string, { stage, address }: HttpApiPlace): string {
+function stagedPath(path: string, { stage, address }: HttpApiContext): string {
   const below = pathBelow(path, address.prefix) ?? path;
   return stage === '$default' ? below : `/${stage}${below}`;
 }
 
-function renderEvent2(request: GatewayRequest, place: HttpApiPlace): object {
+function renderEvent2(request: ReceivedRequest, context: HttpApiContext): object {
   const headers = groupHeaders(request);
   headers.delete('cookie');
   headers.set('content-length', { name: 'Content-Length', values: [String(request.body.length)] });
-  const path = stagedPath(decodeHttpApiPath(request.path) ?? request.path, place);
+  const path = stagedPath(decodeHttpApiPath(request.path) ?? request.path, context);
   return renderPayload2(request, headers, {
-    routeKey: place.match.route.key,
+    routeKey: context.match.route.key,
     rawPath: path,
     path,
-    accountId: place.accountId,
-    apiId: place.apiId,
-    domainName: place.address.domainName,
-    domainPrefix: domainPrefixOf(place.address.domainName),
-    stage: place.stage,
-    requestId: place.apiRequestId,
-    pathParameters: pathParameters(place),
-    stageVariables: place.stageVariables,
+    accountId: context.accountId,
+    apiId: context.apiId,
+    domainName: context.address.domainName,
+    domainPrefix: domainPrefixOf(context.address.domainName),
+    stage: context.stage,
+    requestId: context.apiRequestId,
+    pathParameters: pathParameters(context),
+    stageVariables: context.stageVariables,
   });
 }
 
 /** Names that HTTP APIs write themselves; all others stay as the client wrote them. */
 const OWN_NAMES: readonly string[] = ['Content-Length', 'Host', 'User-Agent'];
 
-function renderPayload1(request: GatewayRequest, place: HttpApiPlace): object {
+function renderPayload1(request: ReceivedRequest, context: HttpApiContext): object {
   const groups = groupHeaders(request);
   groups.set('content-length', { name: 'Content-Length', values: [String(request.body.length)] });
   for (const name of OWN_NAMES) {
@@ -146,9 +148,9 @@ function renderPayload1(request: GatewayRequest, place: HttpApiPlace): object {
   const query = groupQuery(parseQuery(request.query));
   const body =
     request.body.length === 0 ? undefined : encodeBody(request.body, firstValue(request.headers, 'content-type'));
-  const { route } = place.match;
+  const { route } = context.match;
   const resource = route.path ?? route.key;
-  const path = place.address.via === 'custom-domain' ? request.path : stagedPath(request.path, place);
+  const path = context.address.via === 'custom-domain' ? request.path : stagedPath(request.path, context);
   return {
     version: '1.0',
     resource,
@@ -159,11 +161,11 @@ function renderPayload1(request: GatewayRequest, place: HttpApiPlace): object {
     queryStringParameters: query.size > 0 ? sorted([...query].map(([name, values]) => [name, values.at(-1)])) : null,
     multiValueQueryStringParameters: query.size > 0 ? sorted(query) : null,
     requestContext: {
-      accountId: place.accountId,
-      apiId: place.apiId,
-      domainName: place.address.domainName,
-      domainPrefix: domainPrefixOf(place.address.domainName),
-      extendedRequestId: place.apiRequestId,
+      accountId: context.accountId,
+      apiId: context.apiId,
+      domainName: context.address.domainName,
+      domainPrefix: domainPrefixOf(context.address.domainName),
+      extendedRequestId: context.apiRequestId,
       httpMethod: request.method,
       identity: {
         accessKey: null,
@@ -182,40 +184,30 @@ function renderPayload1(request: GatewayRequest, place: HttpApiPlace): object {
       },
       path: decodePercent(path),
       protocol: 'HTTP/1.1',
-      requestId: place.apiRequestId,
+      requestId: context.apiRequestId,
       requestTime: renderLogTime(request.receivedMs),
       requestTimeEpoch: request.receivedMs,
       resourceId: route.key,
       resourcePath: resource,
-      stage: place.stage,
+      stage: context.stage,
     },
-    pathParameters: pathParameters(place) ?? null,
-    stageVariables: place.stageVariables ?? null,
+    pathParameters: pathParameters(context) ?? null,
+    stageVariables: context.stageVariables ?? null,
     body: body?.body ?? null,
     isBase64Encoded: body?.isBase64Encoded ?? false,
   };
 }
 
-/** The last value of each header, in the order of names. */
-export function lastValues(groups: ReadonlyMap<string, HeaderGroup>): Record<string, string> {
-  return sorted([...groups.values()].map(({ name, values }) => [name, values.at(-1) ?? '']));
-}
-
-/** All values of each header, in the order of names. */
-export function allValues(groups: ReadonlyMap<string, HeaderGroup>): Record<string, readonly string[]> {
-  return sorted([...groups.values()].map(({ name, values }) => [name, values]));
-}
-
 /** Format 1.0 wants statusCode, and gives single values before multiple ones. */
 function parseResponse1(payload: Buffer): GatewayResponse {
   const json = parseJson(payload);
-  if (json === undefined || !isObject(json.value)) throw new MalformedAnswer('the answer is not a JSON object');
-  const answer = parseAnswer(json.value);
+  if (json === undefined || !isObject(json.value)) throw new MalformedResponse('the answer is not a JSON object');
+  const answer = parseFunctionResponse(json.value);
   return fullResponse(answer, [...answer.headers, ...answer.multiValueHeaders]);
 }
 
 function parseResponse2(payload: Buffer): GatewayResponse {
-  const parsed = parsePayload2Answer(payload);
+  const parsed = parsePayload2Response(payload);
   if (parsed.kind === 'body') {
     return { status: 200, headers: [['Content-Type', 'application/json']], body: parsed.bytes };
   }
@@ -223,7 +215,7 @@ function parseResponse2(payload: Buffer): GatewayResponse {
   return fullResponse(answer, [...answer.headers, ...answer.cookies.map((cookie): Header => ['Set-Cookie', cookie])]);
 }
 
-function fullResponse(answer: FunctionAnswer, headers: readonly Header[]): GatewayResponse {
+function fullResponse(answer: FunctionResponse, headers: readonly Header[]): GatewayResponse {
   return {
     status: answer.status,
     headers: withDefault(dropConnectionHeaders(headers).map(canonical), 'Content-Type', 'text/plain; charset=utf-8'),
@@ -257,12 +249,16 @@ function renderFault(fault: FunctionFault): GatewayResponse {
 /** With CORS configured, what a function says of it does not count. */
 function finish(
   response: GatewayResponse,
-  request: GatewayRequest,
-  { cors, apiRequestId }: HttpApiPlace,
+  request: ReceivedRequest,
+  { cors, apiRequestId }: HttpApiContext,
 ): GatewayResponse {
   const own = cors
     ? response.headers.filter(([name]) => !name.toLowerCase().startsWith('access-control-'))
     : response.headers;
-  const headers: Header[] = [...own, ['Apigw-Requestid', apiRequestId], ...(cors ? answerHeaders(cors, request) : [])];
+  const headers: Header[] = [
+    ...own,
+    ['Apigw-Requestid', apiRequestId],
+    ...(cors ? responseHeaders(cors, request) : []),
+  ];
   return { ...response, headers };
 }

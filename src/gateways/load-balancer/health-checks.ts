@@ -7,7 +7,7 @@ import type { Cancel, Clock } from '../../clock.ts';
 import type { Closeable } from '../../lifetime.ts';
 import type { GatewayConfig, HealthCheck, LoadBalancerConfig, RouteFunction } from '../gateway-config.ts';
 import type { Gateways } from '../gateways.ts';
-import { createLoadBalancerIntegration, renderHealthCheckEvent } from './load-balancer.ts';
+import { parseTargetResponse, renderHealthCheckEvent, type TargetGroup } from './load-balancer.ts';
 import { renderTargetGroupArn } from './target-group.ts';
 
 export type TargetHealth = {
@@ -106,35 +106,16 @@ export function createHealthChecks({ gateways, invoke, clock, ...place }: Health
 }
 
 /** Why an answer is not healthy; undefined if it is. */
-function judge(
-  answer: Buffer | 'timeout' | undefined,
-  group: Parameters<typeof createLoadBalancerIntegration>[0],
-  matcher: string,
-): string | undefined {
+function judge(answer: Buffer | 'timeout' | undefined, group: TargetGroup, matcher: string): string | undefined {
   if (answer === 'timeout') return 'Request timed out';
   if (answer === undefined) return 'Health checks failed: the function failed or could not be invoked';
   try {
-    const { status } = createLoadBalancerIntegration(group).toResponse(answer, NO_REQUEST);
+    const { status } = parseTargetResponse(answer, group);
     return matches(matcher, status) ? undefined : `Health checks failed with these codes: [${status}]`;
   } catch (failure) {
     return `Health checks failed: ${(failure as Error).message}`;
   }
 }
-
-/** What a check is about has no client. */
-const NO_REQUEST = {
-  method: 'GET',
-  path: '/',
-  query: '',
-  headers: [],
-  body: Buffer.alloc(0),
-  sourceIp: '',
-  port: 0,
-  requestId: '',
-  traceId: '',
-  trace: '',
-  receivedMs: 0,
-};
 
 /** The first check decides at once; later ones only after as many as the thresholds ask for. */
 function next(

@@ -4,15 +4,15 @@
  * our own.
  */
 import { describe, expect, it } from 'vitest';
-import { gatewayRequest, headerLines, TRACE_ID, wire } from '../../../test/support/gateway-request.ts';
-import { MalformedAnswer } from '../exchange/proxy-integration.ts';
+import { headerLines, receivedRequest, TRACE_ID, wire } from '../../../test/support/gateway-request.ts';
+import { MalformedResponse } from '../exchange/proxy-integration.ts';
 import { createLoadBalancerIntegration, renderHealthCheckEvent, renderLoadBalancerRefusal } from './load-balancer.ts';
 
 const ARN = 'arn:aws:elasticloadbalancing:us-west-2:123456789012:targetgroup/web/0123456789abcdef';
 const single = createLoadBalancerIntegration({ targetGroupArn: ARN, hasMultiValueHeaders: false });
 const multi = createLoadBalancerIntegration({ targetGroupArn: ARN, hasMultiValueHeaders: true });
 
-const REQUEST = gatewayRequest({
+const REQUEST = receivedRequest({
   method: 'POST',
   target: '/caf%C3%A9%20bar?tag=a&tag=b&plus=1+1&enc=a%2Bb&empty=&bare',
   headers: [
@@ -77,12 +77,12 @@ describe('events of a load balancer', () => {
   });
 
   it('of a bare request have an empty query and an empty body', () => {
-    expect(wire(single.toEvent(gatewayRequest()))).toMatchObject({
+    expect(wire(single.toEvent(receivedRequest()))).toMatchObject({
       queryStringParameters: {},
       body: '',
       isBase64Encoded: false,
     });
-    expect(wire(multi.toEvent(gatewayRequest()))).toMatchObject({ multiValueQueryStringParameters: {} });
+    expect(wire(multi.toEvent(receivedRequest()))).toMatchObject({ multiValueQueryStringParameters: {} });
   });
 
   it.each([
@@ -100,7 +100,7 @@ describe('events of a load balancer', () => {
       ...(type ? [['content-type', type] as const] : []),
       ...(encoding ? [['content-encoding', encoding] as const] : []),
     ];
-    expect(wire(single.toEvent(gatewayRequest({ method: 'POST', headers, body: 'abc' })))).toMatchObject({
+    expect(wire(single.toEvent(receivedRequest({ method: 'POST', headers, body: 'abc' })))).toMatchObject({
       body: isBase64Encoded ? 'YWJj' : 'abc',
       isBase64Encoded,
     });
@@ -125,7 +125,7 @@ describe('events of a load balancer', () => {
 describe('answers of a function behind a load balancer', () => {
   const answer = (integration: typeof single, payload: unknown) => {
     const text = typeof payload === 'string' ? payload : JSON.stringify(payload);
-    const response = integration.toResponse(Buffer.from(text), gatewayRequest());
+    const response = integration.toResponse(Buffer.from(text), receivedRequest());
     return { ...response, headers: headerLines(response.headers), body: response.body.toString('latin1') };
   };
 
@@ -166,18 +166,18 @@ describe('answers of a function behind a load balancer', () => {
   it.each([['"text"'], ['no JSON'], [{ body: 'no status' }], [{ statusCode: 200, body: 'x'.repeat(1_048_576) }]])(
     'of an invalid form are refused',
     (payload) => {
-      expect(() => answer(single, payload)).toThrow(MalformedAnswer);
+      expect(() => answer(single, payload)).toThrow(MalformedResponse);
     },
   );
 
   it('that are missing are a page of its own', () => {
-    const response = single.toFault({ kind: 'failed' }, gatewayRequest());
+    const response = single.toFault({ kind: 'failed' }, receivedRequest());
     expect([response.status, headerLines(response.headers), response.body.toString()]).toEqual([
       502,
       ['Server: awselb/2.0', 'Content-Type: text/html'],
       '<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n</body>\r\n</html>\r\n',
     ]);
     expect(renderLoadBalancerRefusal(503).status).toBe(503);
-    expect(single.toFault({ kind: 'event-too-large' }, gatewayRequest()).status).toBe(413);
+    expect(single.toFault({ kind: 'event-too-large' }, receivedRequest()).status).toBe(413);
   });
 });

@@ -6,16 +6,16 @@
 import { STATUS_TEXTS } from '../../http/exchange.ts';
 import { encodeLoadBalancerBody } from '../exchange/body-encoding.ts';
 import { dropConnectionHeaders } from '../exchange/connection-headers.ts';
-import { decodeBody, isObject, parseAnswer, parseJson, withDefault } from '../exchange/function-response.ts';
+import { decodeBody, isObject, parseFunctionResponse, parseJson, withDefault } from '../exchange/function-response.ts';
 import {
   firstValue,
-  type GatewayRequest,
   groupHeaders,
   groupQuery,
+  type ReceivedRequest,
   sorted,
   splitQuery,
 } from '../exchange/gateway-request.ts';
-import { type GatewayResponse, MalformedAnswer, type ProxyIntegration } from '../exchange/proxy-integration.ts';
+import { type GatewayResponse, MalformedResponse, type ProxyIntegration } from '../exchange/proxy-integration.ts';
 
 /** Of a request's body, and of the JSON that a function answers with. */
 export const LOAD_BALANCER_BODY_BYTES = 1_048_576;
@@ -25,25 +25,22 @@ export const LOAD_BALANCER_HEAD_BYTES = { requestLine: 16_384, headers: 65_536 }
 /** How many addresses X-Forwarded-For may hold. */
 export const LOAD_BALANCER_FORWARDED_ADDRESSES = 30;
 
-export type LoadBalancerPlace = {
+export type TargetGroup = {
   readonly targetGroupArn: string;
   readonly hasMultiValueHeaders: boolean;
 };
 
 /** The gateway of one target group. */
-export function createLoadBalancerIntegration(place: LoadBalancerPlace): ProxyIntegration {
+export function createLoadBalancerIntegration(targetGroup: TargetGroup): ProxyIntegration {
   return {
-    toEvent: (request) => renderEvent(request, place),
-    toResponse: (payload) => parseResponse(payload, place),
+    toEvent: (request) => renderEvent(request, targetGroup),
+    toResponse: (payload) => parseTargetResponse(payload, targetGroup),
     toFault: ({ kind }) => renderLoadBalancerRefusal(kind === 'event-too-large' ? 413 : 502),
   };
 }
 
 /** The event of a health check: nothing but the path that is configured. */
-export function renderHealthCheckEvent(
-  path: string,
-  { targetGroupArn, hasMultiValueHeaders }: LoadBalancerPlace,
-): object {
+export function renderHealthCheckEvent(path: string, { targetGroupArn, hasMultiValueHeaders }: TargetGroup): object {
   const agent = 'ELB-HealthChecker/2.0';
   return {
     requestContext: { elb: { targetGroupArn } },
@@ -71,7 +68,7 @@ export function renderLoadBalancerRefusal(status: number): GatewayResponse {
   };
 }
 
-function renderEvent(request: GatewayRequest, { targetGroupArn, hasMultiValueHeaders }: LoadBalancerPlace): object {
+function renderEvent(request: ReceivedRequest, { targetGroupArn, hasMultiValueHeaders }: TargetGroup): object {
   const headers = [...groupHeaders(request)].map(([name, { values }]) => [name, values] as const);
   const query = [...groupQuery(splitQuery(request.query))];
   const last = <Entries extends readonly (readonly [string, readonly string[]])[]>(entries: Entries) =>
@@ -91,11 +88,12 @@ function renderEvent(request: GatewayRequest, { targetGroupArn, hasMultiValueHea
   };
 }
 
-function parseResponse(payload: Buffer, { hasMultiValueHeaders }: LoadBalancerPlace): GatewayResponse {
-  if (payload.length > LOAD_BALANCER_BODY_BYTES) throw new MalformedAnswer('the answer is larger than 1 MB');
+/** The response to a client, or to a health check. @throws MalformedResponse */
+export function parseTargetResponse(payload: Buffer, { hasMultiValueHeaders }: TargetGroup): GatewayResponse {
+  if (payload.length > LOAD_BALANCER_BODY_BYTES) throw new MalformedResponse('the answer is larger than 1 MB');
   const json = parseJson(payload);
-  if (json === undefined || !isObject(json.value)) throw new MalformedAnswer('the answer is not a JSON object');
-  const answer = parseAnswer(json.value);
+  if (json === undefined || !isObject(json.value)) throw new MalformedResponse('the answer is not a JSON object');
+  const answer = parseFunctionResponse(json.value);
   // Only the form that the target group is set to counts.
   const headers = dropConnectionHeaders(hasMultiValueHeaders ? answer.multiValueHeaders : answer.headers);
   const statusText = /^\d{3} (.+)$/.exec(answer.statusDescription ?? '')?.[1];

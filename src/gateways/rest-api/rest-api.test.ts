@@ -6,20 +6,20 @@
  */
 import { describe, expect, it } from 'vitest';
 import {
-  gatewayRequest,
   headerLines,
   RECEIVED_MS,
   REQUEST_ID,
+  receivedRequest,
   THROTTLED,
   TRACE_ID,
   wire,
 } from '../../../test/support/gateway-request.ts';
 import type { ApiAddress } from '../api-address.ts';
-import { MalformedAnswer } from '../exchange/proxy-integration.ts';
+import { MalformedResponse } from '../exchange/proxy-integration.ts';
 import {
-  answerRestApiPreflight,
   createRestApiIntegration,
-  type RestApiPlace,
+  type RestApiContext,
+  renderRestApiPreflight,
   renderRestApiRefusal,
   renderRestApiTooLarge,
 } from './rest-api.ts';
@@ -29,7 +29,7 @@ const DOMAIN = `${API_ID}.execute-api.us-west-2.localhost`;
 const EXTENDED_ID = 'JKJaXmPLvHcESHA=';
 const AT_OWN_ADDRESS: ApiAddress = { prefix: '/live', domainName: DOMAIN, via: 'own-address' };
 
-function place(more: Partial<RestApiPlace> = {}): RestApiPlace {
+function context(more: Partial<RestApiContext> = {}): RestApiContext {
   return {
     accountId: '123456789012',
     apiId: API_ID,
@@ -44,12 +44,12 @@ function place(more: Partial<RestApiPlace> = {}): RestApiPlace {
   };
 }
 
-const eventOf = (sent: Parameters<typeof gatewayRequest>[0], more: Partial<RestApiPlace> = {}) =>
-  wire(createRestApiIntegration(place(more)).toEvent(gatewayRequest(sent)));
+const eventOf = (sent: Parameters<typeof receivedRequest>[0], more: Partial<RestApiContext> = {}) =>
+  wire(createRestApiIntegration(context(more)).toEvent(receivedRequest(sent)));
 
 describe('events of a REST API', () => {
   it('have every member, byte for byte', () => {
-    const request = gatewayRequest({
+    const request = receivedRequest({
       method: 'POST',
       target: '/live/users/J%C3%BCrgen%20K/orders/7?tag=a&tag=b&plus=1+1&enc=a%2Bb&empty=',
       headers: [
@@ -65,7 +65,7 @@ describe('events of a REST API', () => {
       body: '{"name":"λ"}',
     });
     const integration = createRestApiIntegration(
-      place({
+      context({
         resourcePath: '/users/{userName}/orders/{id}',
         parameters: [
           ['userName', 'J%C3%BCrgen%20K'],
@@ -190,11 +190,11 @@ describe('events of a REST API', () => {
 describe('answers of a function behind a REST API', () => {
   const answer = (
     payload: unknown,
-    more: Partial<RestApiPlace> = {},
-    sent: Parameters<typeof gatewayRequest>[0] = {},
+    more: Partial<RestApiContext> = {},
+    sent: Parameters<typeof receivedRequest>[0] = {},
   ) => {
     const text = typeof payload === 'string' ? payload : JSON.stringify(payload);
-    const response = createRestApiIntegration(place(more)).toResponse(Buffer.from(text), gatewayRequest(sent));
+    const response = createRestApiIntegration(context(more)).toResponse(Buffer.from(text), receivedRequest(sent));
     return { status: response.status, headers: headerLines(response.headers), body: response.body.toString('latin1') };
   };
   const OWN = [
@@ -276,7 +276,7 @@ describe('answers of a function behind a REST API', () => {
     [{ statusCode: 200, multiValueHeaders: { a: 'value' } }],
     [{ statusCode: 200, body: { an: 'object' } }],
   ])('of the form %j are refused', (payload) => {
-    expect(() => answer(payload)).toThrow(MalformedAnswer);
+    expect(() => answer(payload)).toThrow(MalformedResponse);
   });
 
   it.each([
@@ -285,7 +285,7 @@ describe('answers of a function behind a REST API', () => {
     [{ kind: 'unavailable' }, 500, '{"message": "Internal server error"}'],
     [{ kind: 'too-slow' }, 504, '{"message": "Endpoint request timed out"}'],
   ] as const)('that are missing because of %j', (fault, status, body) => {
-    const response = createRestApiIntegration(place()).toFault(fault, gatewayRequest());
+    const response = createRestApiIntegration(context()).toFault(fault, receivedRequest());
     expect({ ...response, headers: headerLines(response.headers), body: response.body.toString() }).toEqual({
       status,
       headers: [
@@ -301,12 +301,12 @@ describe('answers of a function behind a REST API', () => {
   it.each([
     [
       "an event over Lambda's limit",
-      createRestApiIntegration(place()).toFault({ kind: 'event-too-large' }, gatewayRequest()),
+      createRestApiIntegration(context()).toFault({ kind: 'event-too-large' }, receivedRequest()),
       '{"message":"Request Too Long"}',
     ],
     [
       "a body over the API's own",
-      renderRestApiTooLarge(gatewayRequest(), EXTENDED_ID),
+      renderRestApiTooLarge(receivedRequest(), EXTENDED_ID),
       'HTTP content length exceeded 10485760 bytes.',
     ],
   ])('refuse %s', (_, response, body) => {
@@ -319,7 +319,7 @@ describe('answers of a function behind a REST API', () => {
       403,
       'MissingAuthenticationTokenException',
       message,
-      gatewayRequest(),
+      receivedRequest(),
       EXTENDED_ID,
     );
     expect(refusal.body.toString()).toBe('{"message":"Missing Authentication Token"}');
@@ -336,7 +336,7 @@ it('answers OPTIONS for CORS with fixed headers', () => {
     exposeHeaders: [],
     maxAgeSeconds: 60,
   };
-  const response = answerRestApiPreflight(cors, gatewayRequest({ method: 'OPTIONS' }), EXTENDED_ID);
+  const response = renderRestApiPreflight(cors, receivedRequest({ method: 'OPTIONS' }), EXTENDED_ID);
   expect([response.status, headerLines(response.headers).slice(3)]).toEqual([
     200,
     [

@@ -8,33 +8,35 @@ import { type ApiAddress, domainPrefixOf, pathBelow } from '../api-address.ts';
 import { encodeByMediaTypes, isBinaryMediaType, mediaTypeOf } from '../exchange/body-encoding.ts';
 import { renameOwnHeaders } from '../exchange/connection-headers.ts';
 import type { CorsRules } from '../exchange/cors.ts';
-import { decodeBody, isObject, parseAnswer, parseJson, withDefault } from '../exchange/function-response.ts';
+import { decodeBody, isObject, parseFunctionResponse, parseJson, withDefault } from '../exchange/function-response.ts';
 import {
+  allValues,
   firstValue,
-  type GatewayRequest,
   groupHeaders,
   groupQuery,
   type Header,
+  lastValues,
   parseQuery,
+  type ReceivedRequest,
+  type RequestHead,
   renderLogTime,
 } from '../exchange/gateway-request.ts';
 import {
   type FunctionFault,
   type GatewayResponse,
-  MalformedAnswer,
+  MalformedResponse,
   type ProxyIntegration,
 } from '../exchange/proxy-integration.ts';
-import { allValues, lastValues } from '../http-api/http-api.ts';
 import type { Route, RouteMatch } from '../http-api/routes.ts';
 
 /** How long a REST API waits for a function, in milliseconds. */
-export const REST_API_PATIENCE_MS = 29_000;
+export const REST_API_TIMEOUT_MS = 29_000;
 /** Of the request line and all headers together. */
 export const REST_API_HEAD_BYTES = 10_240;
 /** Of a request's body. */
 export const REST_API_BODY_BYTES = 10_485_760;
 
-export type RestApiPlace = {
+export type RestApiContext = {
   readonly accountId: string;
   readonly apiId: string;
   readonly stage: string;
@@ -53,17 +55,17 @@ const MEMBERS: ReadonlySet<string> = new Set(['statusCode', 'headers', 'multiVal
 const OWN_NAMES: readonly string[] = ['Host', 'User-Agent'];
 
 /** The gateway of one method of a resource. */
-export function createRestApiIntegration(place: RestApiPlace): ProxyIntegration {
+export function createRestApiIntegration(context: RestApiContext): ProxyIntegration {
   return {
-    toEvent: (request) => renderEvent(request, place),
-    toResponse: (payload, request) => parseResponse(payload, request, place),
-    toFault: (fault, request) => renderFault(fault, request, place),
+    toEvent: (request) => renderEvent(request, context),
+    toResponse: (payload, request) => parseResponse(payload, request, context),
+    toFault: (fault, request) => renderFault(fault, request, context),
   };
 }
 
 /** What a body over the API's own limit gets: text, not JSON. Recorded on AWS. */
 export function renderRestApiTooLarge(
-  { requestId }: Pick<GatewayRequest, 'requestId'>,
+  { requestId }: Pick<RequestHead, 'requestId'>,
   extendedRequestId: string,
 ): GatewayResponse {
   return {
@@ -82,7 +84,7 @@ export function renderRestApiRefusal(
   status: number,
   errorType: string,
   message: string,
-  { requestId }: Pick<GatewayRequest, 'requestId'>,
+  { requestId }: Pick<RequestHead, 'requestId'>,
   extendedRequestId: string,
 ): GatewayResponse {
   return {
@@ -99,9 +101,9 @@ export function renderRestApiRefusal(
 }
 
 /** The mock method OPTIONS that tools set up for CORS: fixed headers for every origin. The function adds its own. */
-export function answerRestApiPreflight(
+export function renderRestApiPreflight(
   cors: CorsRules,
-  { requestId }: GatewayRequest,
+  { requestId }: Pick<RequestHead, 'requestId'>,
   extendedRequestId: string,
 ): GatewayResponse {
   const list = (name: string, values: readonly string[]): Header[] =>
@@ -122,7 +124,7 @@ export function answerRestApiPreflight(
   };
 }
 
-function renderEvent(request: GatewayRequest, place: RestApiPlace): object {
+function renderEvent(request: ReceivedRequest, context: RestApiContext): object {
   const groups = groupHeaders(request);
   groups.delete('content-length');
   for (const name of OWN_NAMES) {
@@ -133,11 +135,11 @@ function renderEvent(request: GatewayRequest, place: RestApiPlace): object {
   const body =
     request.body.length === 0
       ? undefined
-      : encodeByMediaTypes(request.body, firstValue(request.headers, 'content-type'), place.binaryMediaTypes);
-  const { address, parameters } = place;
+      : encodeByMediaTypes(request.body, firstValue(request.headers, 'content-type'), context.binaryMediaTypes);
+  const { address, parameters } = context;
   const below = (pathBelow(request.path, address.prefix) ?? request.path).replace(/^\/+/, '/');
   return {
-    resource: place.resourcePath,
+    resource: context.resourcePath,
     // At a custom domain the base path belongs to the path, at the API's own address the stage does not.
     path: address.via === 'custom-domain' ? `${address.prefix}${below}` : below,
     httpMethod: request.method,
@@ -146,17 +148,17 @@ function renderEvent(request: GatewayRequest, place: RestApiPlace): object {
     queryStringParameters: query.size > 0 ? fromEntries([...query].map(([name, all]) => [name, all.at(-1)])) : null,
     multiValueQueryStringParameters: query.size > 0 ? fromEntries([...query]) : null,
     pathParameters: parameters.length > 0 ? fromEntries(parameters) : null,
-    stageVariables: place.stageVariables ?? null,
+    stageVariables: context.stageVariables ?? null,
     requestContext: {
-      resourceId: shortId(`${place.apiId} ${place.resourcePath}`),
-      resourcePath: place.resourcePath,
+      resourceId: shortId(`${context.apiId} ${context.resourcePath}`),
+      resourcePath: context.resourcePath,
       httpMethod: request.method,
-      extendedRequestId: place.extendedRequestId,
+      extendedRequestId: context.extendedRequestId,
       requestTime: renderLogTime(request.receivedMs),
       path: request.path,
-      accountId: place.accountId,
+      accountId: context.accountId,
       protocol: 'HTTP/1.1',
-      stage: place.stage,
+      stage: context.stage,
       domainPrefix: domainPrefixOf(address.domainName),
       requestTimeEpoch: request.receivedMs,
       requestId: request.requestId,
@@ -175,21 +177,21 @@ function renderEvent(request: GatewayRequest, place: RestApiPlace): object {
         user: null,
       },
       domainName: address.domainName,
-      deploymentId: shortId(`${place.apiId} ${place.stage}`),
-      apiId: place.apiId,
+      deploymentId: shortId(`${context.apiId} ${context.stage}`),
+      apiId: context.apiId,
     },
     body: body?.body ?? null,
     isBase64Encoded: body?.isBase64Encoded ?? false,
   };
 }
 
-function parseResponse(payload: Buffer, request: GatewayRequest, place: RestApiPlace): GatewayResponse {
+function parseResponse(payload: Buffer, request: ReceivedRequest, context: RestApiContext): GatewayResponse {
   const json = parseJson(payload);
-  if (json === undefined || !isObject(json.value)) throw new MalformedAnswer('the answer is not a JSON object');
+  if (json === undefined || !isObject(json.value)) throw new MalformedResponse('the answer is not a JSON object');
   const unknown = Object.keys(json.value).find((member) => !MEMBERS.has(member));
-  if (unknown !== undefined) throw new MalformedAnswer(`the answer has a member '${unknown}'`);
-  if (Object.keys(json.value).length === 0) throw new MalformedAnswer('the answer is an empty object');
-  const answer = parseAnswer(json.value, 200);
+  if (unknown !== undefined) throw new MalformedResponse(`the answer has a member '${unknown}'`);
+  if (Object.keys(json.value).length === 0) throw new MalformedResponse('the answer is an empty object');
+  const answer = parseFunctionResponse(json.value, 200);
   // Multiple values come before a single one, under the name that they were given first.
   const names = new Map<string, string>();
   const headers = [...answer.multiValueHeaders, ...answer.headers].map(([name, value]): Header => {
@@ -197,19 +199,19 @@ function parseResponse(payload: Buffer, request: GatewayRequest, place: RestApiP
     if (!names.has(key)) names.set(key, name);
     return [names.get(key) ?? name, value];
   });
-  const isDecoded = answer.isBase64Encoded && isBinaryAnswer(request, place.binaryMediaTypes);
+  const isDecoded = answer.isBase64Encoded && isBinaryAnswer(request, context.binaryMediaTypes);
   return {
     status: answer.status,
     headers: [
       ...withDefault(renameOwnHeaders(headers), 'Content-Type', 'application/json'),
-      ...ownHeaders(request, place),
+      ...ownHeaders(request, context),
     ],
     body: decodeBody({ body: answer.body, isBase64Encoded: isDecoded }),
   };
 }
 
 /** By the first media type that the client accepts. */
-function isBinaryAnswer({ headers }: GatewayRequest, binaryMediaTypes: readonly string[]): boolean {
+function isBinaryAnswer({ headers }: ReceivedRequest, binaryMediaTypes: readonly string[]): boolean {
   if (binaryMediaTypes.includes('*/*')) return true;
   const accepted = mediaTypeOf(firstValue(headers, 'accept')?.split(',', 1)[0]);
   return accepted !== '' && binaryMediaTypes.length > 0 && isBinaryMediaType(accepted, binaryMediaTypes);
@@ -217,8 +219,8 @@ function isBinaryAnswer({ headers }: GatewayRequest, binaryMediaTypes: readonly 
 
 function renderFault(
   fault: FunctionFault,
-  request: GatewayRequest,
-  { extendedRequestId }: RestApiPlace,
+  request: ReceivedRequest,
+  { extendedRequestId }: RestApiContext,
 ): GatewayResponse {
   const refuse = (status: number, message: string) =>
     renderRestApiRefusal(status, 'InternalServerErrorException', message, request, extendedRequestId);
@@ -235,11 +237,14 @@ function renderFault(
   }
 }
 
-function ownHeaders({ requestId, trace }: GatewayRequest, { extendedRequestId }: RestApiPlace): readonly Header[] {
+function ownHeaders(
+  { requestId, traceHeader }: ReceivedRequest,
+  { extendedRequestId }: RestApiContext,
+): readonly Header[] {
   return [
     ['x-amzn-RequestId', requestId],
     ['x-amz-apigw-id', extendedRequestId],
-    ['X-Amzn-Trace-Id', trace],
+    ['X-Amzn-Trace-Id', traceHeader],
   ];
 }
 
