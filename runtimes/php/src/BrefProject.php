@@ -46,9 +46,9 @@ final class BrefProject
      * Calls the handler, with what subscribes to invocations before and after.
      *
      * @param list<mixed> $arguments
-     * @param list<\Closure(): void> $afterwards what is to be done once the response has been sent, to be added to
+     * @param list<\Closure(): void> $afterResponse what is to be done once the response has been sent, to be added to
      */
-    public function invoke(\Closure $handler, array $arguments, Invocation $invocation, array &$afterwards): mixed
+    public function invoke(\Closure $handler, array $arguments, Invocation $invocation, array &$afterResponse): mixed
     {
         $context = $invocation->context()->forBref();
         $json = json_encode($context, JSON_UNESCAPED_SLASHES);
@@ -60,7 +60,7 @@ final class BrefProject
         $event = json_decode($invocation->payload, true);
         $events = \Bref\Bref::events();
         $result = $failure = null;
-        $afterwards[] = static function () use ($events, $handler, $event, $context, &$result, &$failure): void {
+        $afterResponse[] = static function () use ($events, $handler, $event, $context, &$result, &$failure): void {
             $events->afterInvoke($handler, $event, $context, $result, $failure);
         };
         try {

@@ -13,7 +13,7 @@ namespace Lamella;
 final class DeadlineWatch
 {
     /** So long PHP may take to hear the signal, where it can. */
-    private const HEARING_MS = 30;
+    private const SIGNAL_GRACE_MS = 30;
     private const CONNECTION_STATES = ['01' => 'connected', '02' => 'connecting'];
 
     /**
@@ -39,7 +39,7 @@ final class DeadlineWatch
             $sleepMs = $deadlineMs - $this->reservedMs - $now;
             if ($deadlineMs !== $done && $sleepMs <= 0) {
                 if ($deadlineMs > $now) {
-                    $this->ring($deadlineMs, $requestId);
+                    $this->signal($deadlineMs, $requestId);
                 }
                 $done = $deadlineMs;
             }
@@ -57,13 +57,13 @@ final class DeadlineWatch
         return [(int) $deadlineMs, trim($requestId)];
     }
 
-    private function ring(int $deadlineMs, string $requestId): void
+    private function signal(int $deadlineMs, string $requestId): void
     {
         // PHP has a function for it only in an extension.
         function_exists('posix_kill') ? posix_kill($this->php, SIGALRM) : exec("kill -ALRM {$this->php}");
-        usleep(self::HEARING_MS * 1000);
+        usleep(self::SIGNAL_GRACE_MS * 1000);
         if ($this->current()[0] === $deadlineMs) {
-            $this->say($requestId, 'The time of the function is nearly over, and PHP waits in a call that it cannot be called '
+            $this->log($requestId, 'The time of the function is nearly over, and PHP waits in a call that it cannot be called '
                 . 'out of. Connections: ' . (implode(', ', $this->connections()) ?: 'none')
                 . '. Set a timeout on that client.');
         }
@@ -96,7 +96,7 @@ final class DeadlineWatch
         return (strlen($bytes) === 4 ? $text : "[{$text}]") . ':' . hexdec($port);
     }
 
-    private function say(string $requestId, string $text): void
+    private function log(string $requestId, string $text): void
     {
         $now = gmdate('Y-m-d\TH:i:s.') . sprintf('%03dZ', (int) (microtime(true) * 1000) % 1000);
         $line = $this->settings->logsJson

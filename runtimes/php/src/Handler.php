@@ -25,7 +25,7 @@ final class Handler
     ];
 
     /** @var list<\Closure(): void> what is to be done once the response has been sent, or the failure */
-    public array $afterwards = [];
+    public array $afterResponse = [];
     /** What watches the invocations. */
     public ?BrefProject $bref = null;
     /** @var list<string> what to pass, in order: one of the forms, or the class of an event */
@@ -55,8 +55,8 @@ final class Handler
             try {
                 $request = $this->exchange->begin($invocation->payload);
             } catch (Http\BadRequest $bad) {
-                $answer = Http\Response::text(400, "{$bad->getMessage()}\n");
-                return $this->exchange->finish($bad->request, $answer, $api, $invocation->requestId);
+                $response = Http\Response::text(400, "{$bad->getMessage()}\n");
+                return $this->exchange->finish($bad->request, $response, $api, $invocation->requestId);
             }
             if (is_string($request)) {
                 return $request;
@@ -79,14 +79,14 @@ final class Handler
         }
         $result = $this->bref === null
             ? ($this->call)(...$arguments)
-            : $this->bref->invoke($this->call, $arguments, $invocation, $this->afterwards);
+            : $this->bref->invoke($this->call, $arguments, $invocation, $this->afterResponse);
         if ($stream !== null) {
             $stream->end();
             return null;
         }
         if (is_object($result)) {
             if ($result instanceof Http\Response || $result instanceof \Psr\Http\Message\ResponseInterface) {
-                return $this->answer($request, $result, $invocation, $api);
+                return $this->respond($request, $result, $invocation, $api);
             }
             if ($result instanceof \Psr\Http\Message\StreamInterface) {
                 $result = Http\Psr7::pieces($result);
@@ -109,7 +109,7 @@ final class Handler
         }
     }
 
-    private function answer(?Http\Request $request, object $result, Invocation $invocation, RuntimeApi $api): ?string
+    private function respond(?Http\Request $request, object $result, Invocation $invocation, RuntimeApi $api): ?string
     {
         // A handler that took the event in another form may answer as HTTP all the same.
         $this->exchange ??= new Http\Exchange($this->settings);
@@ -117,8 +117,8 @@ final class Handler
         $response = $result instanceof Http\Response
             ? $result
             : Http\Psr7::response($result);
-        if ($response->afterwards !== null) {
-            $this->afterwards[] = $response->afterwards;
+        if ($response->afterResponse !== null) {
+            $this->afterResponse[] = $response->afterResponse;
         }
         return $this->exchange->finish($request, $response, $api, $invocation->requestId);
     }
@@ -126,7 +126,7 @@ final class Handler
     private function psrRequest(Http\Request $request, Context $context): \Psr\Http\Message\ServerRequestInterface
     {
         $form = Http\FormData::of($request);
-        $this->afterwards[] = $form->discard(...);
+        $this->afterResponse[] = $form->discard(...);
         return ($this->psr7 ??= new Http\Psr7())->request($request, $form, $context);
     }
 

@@ -2,7 +2,7 @@
 
 /**
  * One invocation after another, until the environment ends. A handler that throws has its failure reported and the
- * process goes on; fatal errors and exit() are `LastWords`' business. After the last response it may start afresh, when
+ * process goes on; fatal errors and exit() are `ShutdownReporter`' business. After the last response it may start afresh, when
  * it has served enough invocations or holds too much memory.
  */
 
@@ -19,7 +19,7 @@ final class Loop
         private readonly RuntimeApi $api,
         private readonly Handler $handler,
         private readonly Settings $settings,
-        private readonly LastWords $lastWords,
+        private readonly ShutdownReporter $shutdownReporter,
         private readonly Restart $restart,
         private readonly ?Deadline $deadline,
     ) {
@@ -32,7 +32,7 @@ final class Loop
             $limit = ini_parse_quantity((string) ini_get('memory_limit'));
             $maxMemory = $limit > 0 ? intdiv($limit * 3, 4) : PHP_INT_MAX;
         }
-        $this->lastWords->ready();
+        $this->shutdownReporter->ready();
         $bufferLevel = ob_get_level();
         // In `http` mode it is the scripts' process that starts afresh.
         $maxInvocations = $this->settings->mode === 'http' ? 0 : $this->settings->maxInvocations;
@@ -40,7 +40,7 @@ final class Loop
         $traceId = '';
         for ($served = 1; true; $served++) {
             $invocation = $this->api->next();
-            $this->lastWords->invocation = $invocation;
+            $this->shutdownReporter->invocation = $invocation;
             // For loggers, and for those who know it from Bref.
             $_SERVER['LAMBDA_REQUEST_ID'] = $invocation->requestId;
             $trace = $invocation->header('Lambda-Runtime-Trace-Id');
@@ -51,7 +51,7 @@ final class Loop
             }
             $this->deadline?->begin($invocation);
             $this->serve($invocation, $pipelines && $served !== $maxInvocations ? $maxMemory : 0);
-            $this->lastWords->invocation = null;
+            $this->shutdownReporter->invocation = null;
             $this->finish($invocation);
             while (ob_get_level() > $bufferLevel) {
                 ob_end_flush();
@@ -60,7 +60,7 @@ final class Loop
                 ($served === $maxInvocations || memory_get_usage() > $maxMemory)
                 && !$this->api->expectsInvocation()
             ) {
-                $this->lastWords->silence();
+                $this->shutdownReporter->silence();
                 $this->api->close();
                 $this->restart->now();
             }
@@ -75,14 +75,14 @@ final class Loop
             $this->deadline?->end();
         } catch (\Throwable $thrown) {
             $this->deadline?->end();
-            $this->lastWords->fail($invocation, Failure::of($thrown));
+            $this->shutdownReporter->fail($invocation, Failure::of($thrown));
             return;
         }
         if ($body === null) {
             return;
         }
         if (strlen($body) > self::MAX_RESPONSE_BYTES) {
-            $this->lastWords->fail($invocation, Failure::responseTooLarge(strlen($body), self::MAX_RESPONSE_BYTES));
+            $this->shutdownReporter->fail($invocation, Failure::responseTooLarge(strlen($body), self::MAX_RESPONSE_BYTES));
             return;
         }
         $this->api->respond($invocation->requestId, $body, memory_get_usage() < $pipelinesBelow);
@@ -91,13 +91,13 @@ final class Loop
     /** What is left to do when the caller has its answer, cannot fail the invocation any more. */
     private function finish(Invocation $invocation): void
     {
-        $afterwards = $this->handler->afterwards;
-        $this->handler->afterwards = [];
-        foreach ($afterwards as $action) {
+        $afterResponse = $this->handler->afterResponse;
+        $this->handler->afterResponse = [];
+        foreach ($afterResponse as $action) {
             try {
                 $action();
             } catch (\Throwable $thrown) {
-                $this->lastWords->note($invocation, Failure::of($thrown));
+                $this->shutdownReporter->note($invocation, Failure::of($thrown));
             }
         }
     }

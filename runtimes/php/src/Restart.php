@@ -12,7 +12,7 @@ namespace Lamella;
 final class Restart
 {
     /** What must end with this process image, such as a child that would outlive it. */
-    public ?\Closure $beforehand = null;
+    public ?\Closure $beforeRestart = null;
 
     /**
      * @param list<string> $arguments the script, then its arguments
@@ -31,8 +31,8 @@ final class Restart
     {
         while (ob_get_level() > 0 && @ob_end_flush()) {
         }
-        if ($this->beforehand !== null) {
-            ($this->beforehand)();
+        if ($this->beforeRestart !== null) {
+            ($this->beforeRestart)();
         }
         if (function_exists('pcntl_exec')) {
             pcntl_exec(PHP_BINARY, $this->arguments, $more + $this->environment);

@@ -80,11 +80,11 @@ final class RuntimeApi
         $trailers = $errorType === '' ? '' : 'Lambda-Runtime-Function-Error-Type: ' . self::token($errorType)
             . "\r\nLambda-Runtime-Function-Error-Body: " . base64_encode($errorBody) . "\r\n";
         $this->isStreaming = false;
-        $answer = $this->write("0\r\n{$trailers}\r\n") ? $this->read() : null;
-        if ($answer === null) {
+        $response = $this->write("0\r\n{$trailers}\r\n") ? $this->read() : null;
+        if ($response === null) {
             $this->close();
         }
-        return $answer !== null && $answer[0] >= 200 && $answer[0] < 300;
+        return $response !== null && $response[0] >= 200 && $response[0] < 300;
     }
 
     /** Sends the failure of an invocation; ends its stream with it if one has begun. */
@@ -124,15 +124,15 @@ final class RuntimeApi
         $hasAsked = $this->hasAsked;
         $this->hasAsked = false;
         if ($this->socket !== null && ($hasAsked || $this->write($this->nextRequest))) {
-            $answer = $this->read();
-            if ($answer !== null) {
-                return $answer;
+            $response = $this->read();
+            if ($response !== null) {
+                return $response;
             }
         }
         // The server closed a connection that it had kept: not an error, ask again on a new one.
         $this->connect();
-        $answer = $this->write($this->nextRequest) ? $this->read() : null;
-        return $answer ?? throw new ConnectionLost("The Runtime API at {$this->address} hung up on GET next");
+        $response = $this->write($this->nextRequest) ? $this->read() : null;
+        return $response ?? throw new ConnectionLost("The Runtime API at {$this->address} hung up on GET next");
     }
 
     private function post(string $path, string $headers, string $body, string $more = ''): bool
@@ -147,11 +147,11 @@ final class RuntimeApi
             : $this->write($head) && $this->write($body . $more);
         $this->hasAsked = $more !== '';
         // A server that refuses a body may answer before it has read it: look for the answer in any case.
-        $answer = $this->read();
-        if (!$written || $answer === null) {
+        $response = $this->read();
+        if (!$written || $response === null) {
             $this->close();
         }
-        return $answer !== null && $answer[0] >= 200 && $answer[0] < 300;
+        return $response !== null && $response[0] >= 200 && $response[0] < 300;
     }
 
     private function writeToStream(string $bytes): void

@@ -17,9 +17,9 @@ final class UserIni
         if (getenv('PHP_INI_SCAN_DIR') !== false) {
             return;
         }
-        $folders = array_filter(['/opt/lamella/ini', $settings->taskRoot . '/php/conf.d'], is_dir(...));
-        if ($folders !== []) {
-            $restart->now(['PHP_INI_SCAN_DIR' => implode(':', $folders)]);
+        $directories = array_filter(['/opt/lamella/ini', $settings->taskRoot . '/php/conf.d'], is_dir(...));
+        if ($directories !== []) {
+            $restart->now(['PHP_INI_SCAN_DIR' => implode(':', $directories)]);
         }
     }
 }

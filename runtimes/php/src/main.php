@@ -24,24 +24,24 @@ UserIni::apply($settings, $restart);
 $settings->limitMemory();
 
 $api = new RuntimeApi($settings->runtimeApi);
-$lastWords = new LastWords($api, $settings, $restart);
+$shutdownReporter = new ShutdownReporter($api, $settings, $restart);
 // Under `http` and `console` another process does the work, and is watched for itself.
 $deadline = $settings->watchesDeadline ? new Deadline($settings) : null;
 if ($deadline !== null) {
     $deadline->watch();
-    $restart->beforehand = $deadline->stop(...);
+    $restart->beforeRestart = $deadline->stop(...);
 }
 try {
     $handler = (new HandlerLocator($settings, $restart))->locate();
 } catch (\Throwable $failure) {
-    $lastWords->failInitialization($failure);
+    $shutdownReporter->failInitialization($failure);
 }
 $deadline?->listen();
 try {
-    (new Loop($api, $handler, $settings, $lastWords, $restart, $deadline))->run();
+    (new Loop($api, $handler, $settings, $shutdownReporter, $restart, $deadline))->run();
 } catch (ConnectionLost $lost) {
     // Nobody is left to tell but the log: the environment is being taken down.
-    $lastWords->silence();
+    $shutdownReporter->silence();
     file_put_contents('php://stderr', "{$lost->getMessage()}\n");
     exit(1);
 }

@@ -18,7 +18,7 @@ final class AppSyncAuthorizerEvent extends Event
      * @param list<string> $deniedFields
      * @return array<string, mixed>
      */
-    public function answer(
+    public function response(
         bool $isAuthorized,
         array $resolverContext = [],
         array $deniedFields = [],

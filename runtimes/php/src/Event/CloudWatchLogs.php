@@ -14,6 +14,6 @@ namespace Lamella\Event;
  * @property-read list<string> $subscriptionFilters
  * @property-read list<array{id: string, timestamp: int, message: string, extractedFields?: array<string, string>}> $logEvents
  */
-final class CloudWatchLogs extends Shape
+final class CloudWatchLogs extends EventValue
 {
 }

@@ -46,16 +46,16 @@ final class CustomResourceEvent extends Event
     /** @param array<string, mixed> $attributes */
     public function succeed(array $attributes = [], ?string $physicalResourceId = null, bool $noEcho = false): void
     {
-        $this->answer(['Status' => 'SUCCESS', 'Data' => (object) $attributes, 'NoEcho' => $noEcho], $physicalResourceId);
+        $this->respond(['Status' => 'SUCCESS', 'Data' => (object) $attributes, 'NoEcho' => $noEcho], $physicalResourceId);
     }
 
     public function fail(string $reason, ?string $physicalResourceId = null): void
     {
-        $this->answer(['Status' => 'FAILED', 'Reason' => $reason === '' ? 'unknown' : $reason], $physicalResourceId);
+        $this->respond(['Status' => 'FAILED', 'Reason' => $reason === '' ? 'unknown' : $reason], $physicalResourceId);
     }
 
     /** @param array<string, mixed> $members */
-    private function answer(array $members, ?string $physicalResourceId): void
+    private function respond(array $members, ?string $physicalResourceId): void
     {
         $body = json_encode($members + [
             // A changed name means replacement: without one the resource keeps that which it has.
@@ -66,9 +66,9 @@ final class CustomResourceEvent extends Event
         ], JSON_THROW_ON_ERROR | JSON_UNESCAPED_SLASHES | JSON_INVALID_UTF8_SUBSTITUTE);
         // The URL is signed for a request without a content type.
         $options = ['method' => 'PUT', 'header' => "Content-Type:\r\n", 'content' => $body, 'ignore_errors' => true];
-        $answer = file_get_contents($this->ResponseURL, false, stream_context_create(['http' => $options]));
-        $status = $http_response_header[0] ?? 'no answer';
-        if ($answer === false || preg_match('/ 2\d\d/', $status) !== 1) {
+        $response = file_get_contents($this->ResponseURL, false, stream_context_create(['http' => $options]));
+        $status = $http_response_header[0] ?? 'no response';
+        if ($response === false || preg_match('/ 2\d\d/', $status) !== 1) {
             throw new \RuntimeException("CloudFormation did not take the answer: {$status}");
         }
     }

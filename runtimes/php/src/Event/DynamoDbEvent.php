@@ -9,9 +9,9 @@ namespace Lamella\Event;
 /** @property-read list<DynamoDbRecord> $Records */
 final class DynamoDbEvent extends StreamEvent
 {
-    protected const SHAPES = ['Records' => [DynamoDbRecord::class]];
+    protected const VALUES = ['Records' => [DynamoDbRecord::class]];
 
-    protected static function sequenceNumber(Shape $record): string
+    protected static function sequenceNumber(EventValue $record): string
     {
         return (string) $record->get('dynamodb.SequenceNumber');
     }

@@ -16,7 +16,7 @@ namespace Lamella\Event;
  * @property-read array<string, mixed> $dynamodb Keys, NewImage, OldImage, SequenceNumber, SizeBytes, StreamViewType ...
  * @property-read array{type: string, principalId: string}|null $userIdentity set for items that expired
  */
-final class DynamoDbRecord extends Shape
+final class DynamoDbRecord extends EventValue
 {
     /** @return array<string, mixed> */
     public function keys(): array

@@ -9,7 +9,7 @@ declare(strict_types=1);
 
 namespace Lamella\Event;
 
-abstract class Event extends Shape
+abstract class Event extends EventValue
 {
     /** As it came, if it is known. */
     private ?string $json = null;

@@ -15,7 +15,7 @@ namespace Lamella\Event;
  */
 final class FirehoseEvent extends Event
 {
-    protected const SHAPES = ['records' => [FirehoseRecord::class]];
+    protected const VALUES = ['records' => [FirehoseRecord::class]];
 
     /**
      * The answer: each record as the callable returns it, dropped where it returns null, failed where it throws.
@@ -27,15 +27,15 @@ final class FirehoseEvent extends Event
     {
         $records = [];
         foreach ($this->records as $record) {
-            $answer = ['recordId' => $record->recordId];
+            $result = ['recordId' => $record->recordId];
             try {
                 $data = $transform($record);
-                $answer += ['result' => $data === null ? 'Dropped' : 'Ok', 'data' => base64_encode($data ?? '')];
+                $result += ['result' => $data === null ? 'Dropped' : 'Ok', 'data' => base64_encode($data ?? '')];
             } catch (\Throwable $thrown) {
                 file_put_contents('php://stderr', "{$record->recordId} failed: {$thrown}\n");
-                $answer += ['result' => 'ProcessingFailed', 'data' => $record->raw['data']];
+                $result += ['result' => 'ProcessingFailed', 'data' => $record->raw['data']];
             }
-            $records[] = $answer;
+            $records[] = $result;
         }
         return ['records' => $records];
     }

@@ -12,7 +12,7 @@ namespace Lamella\Event;
  * @property-read string $data Base64
  * @property-read array<string, mixed>|null $kinesisRecordMetadata
  */
-final class FirehoseRecord extends Shape
+final class FirehoseRecord extends EventValue
 {
     public function bytes(): string
     {

@@ -16,7 +16,7 @@ namespace Lamella\Event;
  * @property-read string|null $value Base64
  * @property-read list<array<string, list<int>>> $headers bytes as numbers
  */
-final class KafkaRecord extends Shape
+final class KafkaRecord extends EventValue
 {
     public function keyBytes(): ?string
     {

@@ -9,9 +9,9 @@ namespace Lamella\Event;
 /** @property-read list<KinesisRecord> $Records */
 final class KinesisEvent extends StreamEvent
 {
-    protected const SHAPES = ['Records' => [KinesisRecord::class]];
+    protected const VALUES = ['Records' => [KinesisRecord::class]];
 
-    protected static function sequenceNumber(Shape $record): string
+    protected static function sequenceNumber(EventValue $record): string
     {
         return (string) $record->get('kinesis.sequenceNumber');
     }

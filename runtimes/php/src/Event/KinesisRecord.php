@@ -16,7 +16,7 @@ namespace Lamella\Event;
  * @property-read string $awsRegion
  * @property-read string $eventSourceARN
  */
-final class KinesisRecord extends Shape
+final class KinesisRecord extends EventValue
 {
     /** What the producer put in. */
     public function data(): string

@@ -15,7 +15,7 @@ namespace Lamella\Event;
  * @property-read array<string, mixed>|null $properties ActiveMQ
  * @property-read array<string, mixed>|null $basicProperties RabbitMQ
  */
-final class MqMessage extends Shape
+final class MqMessage extends EventValue
 {
     public function bytes(): string
     {

@@ -9,7 +9,7 @@ namespace Lamella\Event;
 /** @property-read list<S3Record> $Records */
 final class S3Event extends Event
 {
-    protected const SHAPES = ['Records' => [S3Record::class]];
+    protected const VALUES = ['Records' => [S3Record::class]];
 
     protected static function fits(array $event): bool
     {

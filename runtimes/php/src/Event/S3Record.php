@@ -22,7 +22,7 @@ namespace Lamella\Event;
  * @property-read array<string, mixed>|null $lifecycleEventData
  * @property-read array<string, mixed>|null $intelligentTieringEventData
  */
-final class S3Record extends Shape
+final class S3Record extends EventValue
 {
     public function bucket(): string
     {

@@ -9,7 +9,7 @@ namespace Lamella\Event;
 /** @property-read list<SesRecord> $Records */
 final class SesEvent extends Event
 {
-    protected const SHAPES = ['Records' => [SesRecord::class]];
+    protected const VALUES = ['Records' => [SesRecord::class]];
 
     protected static function fits(array $event): bool
     {

@@ -11,7 +11,7 @@ namespace Lamella\Event;
  * @property-read string $eventVersion
  * @property-read array{mail: array<string, mixed>, receipt: array<string, mixed>} $ses
  */
-final class SesRecord extends Shape
+final class SesRecord extends EventValue
 {
     /** Under this name the mail lies in S3, if a rule puts it there. */
     public function messageId(): string

@@ -9,7 +9,7 @@ namespace Lamella\Event;
 /** @property-read list<SnsRecord> $Records */
 final class SnsEvent extends Event
 {
-    protected const SHAPES = ['Records' => [SnsRecord::class]];
+    protected const VALUES = ['Records' => [SnsRecord::class]];
 
     protected static function fits(array $event): bool
     {

@@ -21,7 +21,7 @@ namespace Lamella\Event;
  * @property-read string|null $UnsubscribeURL as SNS itself writes it
  * @property-read array<string, array{Type: string, Value: string}> $MessageAttributes
  */
-final class SnsMessage extends Shape
+final class SnsMessage extends EventValue
 {
     /** The message, read as JSON. Throws JsonException. */
     public function json(): mixed

@@ -12,7 +12,7 @@ namespace Lamella\Event;
  * @property-read string $EventSource
  * @property-read SnsMessage $Sns
  */
-final class SnsRecord extends Shape
+final class SnsRecord extends EventValue
 {
-    protected const SHAPES = ['Sns' => SnsMessage::class];
+    protected const VALUES = ['Sns' => SnsMessage::class];
 }

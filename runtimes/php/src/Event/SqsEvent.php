@@ -9,7 +9,7 @@ namespace Lamella\Event;
 /** @property-read list<SqsRecord> $Records */
 final class SqsEvent extends Event
 {
-    protected const SHAPES = ['Records' => [SqsRecord::class]];
+    protected const VALUES = ['Records' => [SqsRecord::class]];
 
     /**
      * Handles the messages one by one; those whose handler throws come again. In a FIFO queue the later messages of the

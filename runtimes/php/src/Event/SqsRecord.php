@@ -18,7 +18,7 @@ namespace Lamella\Event;
  * @property-read string $eventSourceARN
  * @property-read string $awsRegion
  */
-final class SqsRecord extends Shape
+final class SqsRecord extends EventValue
 {
     /** The body, read as JSON. Throws JsonException. */
     public function json(): mixed

@@ -17,12 +17,12 @@ namespace Lamella\Event;
 abstract class StreamEvent extends Event
 {
     /** The record's place in the stream. */
-    abstract protected static function sequenceNumber(Shape $record): string;
+    abstract protected static function sequenceNumber(EventValue $record): string;
 
     /**
      * Handles the records one by one until a handler throws; Lambda then delivers again from that record on.
      *
-     * @param callable(Shape): mixed $handle
+     * @param callable(EventValue): mixed $handle
      */
     public function each(callable $handle): BatchResult
     {

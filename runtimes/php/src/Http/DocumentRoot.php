@@ -18,7 +18,7 @@ final readonly class DocumentRoot
     private const PRIVATE = '#(^|/)(\.(?!well-known/)|node_modules/|(composer|package)(-lock)?\.(json|lock)$|'
         . 'web\.config$)|\.(env|ini|sql|sqlite|sqlite3|db|log|bak|swp|ya?ml|lock|sh)$|~$#i';
 
-    public string $folder;
+    public string $directory;
     /** Of the front controller, below the folder, beginning with a slash. */
     public string $frontController;
     private bool $servesFiles;
@@ -27,19 +27,19 @@ final readonly class DocumentRoot
     public function __construct(string $frontController, string $taskRoot, string $configured)
     {
         $own = dirname($frontController);
-        $this->folder = $configured !== '' ? $configured : $own;
-        if (!str_starts_with($frontController, "{$this->folder}/")) {
+        $this->directory = $configured !== '' ? $configured : $own;
+        if (!str_starts_with($frontController, "{$this->directory}/")) {
             throw new \Lamella\ConfigurationError(
-                "LAMELLA_DOCUMENT_ROOT is {$this->folder}, but the handler {$frontController} does not lie in it.",
+                "LAMELLA_DOCUMENT_ROOT is {$this->directory}, but the handler {$frontController} does not lie in it.",
             );
         }
         $this->servesFiles = $configured !== '' || $own !== $taskRoot;
-        $this->frontController = substr($frontController, strlen($this->folder));
+        $this->frontController = substr($frontController, strlen($this->directory));
     }
 
     /**
      * @param string $path of the request, encoded
-     * @return array{'script', string, string}|array{'file', string}|array{'folder', string} script and what follows its
+     * @return array{'script', string, string}|array{'file', string}|array{'directory', string} script and what follows its
      *     name in the path; file; path with a slash at the end
      */
     public function resolve(string $path): array
@@ -54,12 +54,12 @@ final readonly class DocumentRoot
         if (!$this->servesFiles || $isOutside || $this->isComposers($decoded)) {
             return $frontController;
         }
-        $file = $this->folder . $decoded;
+        $file = $this->directory . $decoded;
         if (is_dir($file)) {
             return match (true) {
                 !is_file("{$file}/index.php") => $frontController,
                 str_ends_with($decoded, '/') => ['script', "{$decoded}index.php", ''],
-                default => ['folder', "{$path}/"],
+                default => ['directory', "{$path}/"],
             };
         }
         if (is_file($file)) {
@@ -73,7 +73,7 @@ final readonly class DocumentRoot
         // A script with more of a path behind it.
         for ($at = 0; ($at = strpos($decoded, '.php/', $at)) !== false; $at += 5) {
             $script = substr($decoded, 0, $at + 4);
-            if (is_file($this->folder . $script)) {
+            if (is_file($this->directory . $script)) {
                 return ['script', $script, substr($decoded, $at + 4)];
             }
         }
@@ -84,7 +84,7 @@ final readonly class DocumentRoot
     private function isComposers(string $path): bool
     {
         for ($at = 0; ($at = strpos($path, '/vendor/', $at)) !== false; $at += 7) {
-            if (is_file($this->folder . substr($path, 0, $at) . '/vendor/autoload.php')) {
+            if (is_file($this->directory . substr($path, 0, $at) . '/vendor/autoload.php')) {
                 return true;
             }
         }

@@ -24,7 +24,7 @@ final class Exchange
     /** From here on json_encode(), which looks at each byte, is most of what a response costs. */
     private const LONG_TEXT_BYTES = 2048;
     /** Control characters that JSON spells with a number. */
-    private const SELDOM_IN_TEXT = "\x00\x01\x02\x03\x04\x05\x06\x07\x08\x0b\x0c\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17"
+    private const RARE_CONTROL_CHARACTERS = "\x00\x01\x02\x03\x04\x05\x06\x07\x08\x0b\x0c\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17"
         . "\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f";
 
     public function __construct(private readonly Settings $settings)
@@ -63,10 +63,15 @@ final class Exchange
         if (strlen($json) <= $limit) {
             return $json;
         }
-        $why = sprintf('The response to %s %s has %d bytes as Lambda passes it on, more than the %d that it takes.',
-            $request->method, $request->path, strlen($json), $limit);
-        file_put_contents('php://stderr', "{$why} Stream it (LAMELLA_STREAMING=1), or send the client to S3.\n");
-        return $this->encode($request, Response::text(500, "{$why}\n"));
+        $reason = sprintf(
+            'The response to %s %s has %d bytes as Lambda passes it on, more than the %d that it takes.',
+            $request->method,
+            $request->path,
+            strlen($json),
+            $limit
+        );
+        file_put_contents('php://stderr', "{$reason} Stream it (LAMELLA_STREAMING=1), or send the client to S3.\n");
+        return $this->encode($request, Response::text(500, "{$reason}\n"));
     }
 
     private function encode(Request $request, Response $response): string
@@ -81,7 +86,7 @@ final class Exchange
     {
         // With `never`, text may be no UTF-8, and goes damaged rather than not.
         $isPlain = strlen($text) >= self::LONG_TEXT_BYTES && $this->settings->binary === 'auto'
-            && strcspn($text, self::SELDOM_IN_TEXT) === strlen($text);
+            && strcspn($text, self::RARE_CONTROL_CHARACTERS) === strlen($text);
         return $isPlain
             ? '"' . str_replace(['\\', '"', "\n", "\r", "\t"], ['\\\\', '\\"', '\\n', '\\r', '\\t'], $text) . '"'
             : json_encode($text, self::JSON_OUT);

@@ -35,7 +35,7 @@ final class FastCgiApplication
     public static function start(string $frontController, Settings $settings): self
     {
         $root = new DocumentRoot($frontController, $settings->taskRoot, $settings->documentRoot);
-        $php = new PhpCgi($root->folder);
+        $php = new PhpCgi($root->directory);
         try {
             $ready = ['SCRIPT_FILENAME' => __DIR__ . '/ready.php', 'REQUEST_METHOD' => 'GET', 'REDIRECT_STATUS' => '200'];
             $php->send($ready, '', microtime(true) + self::INIT_SECONDS, 0.0);
@@ -59,7 +59,7 @@ final class FastCgiApplication
         $resolved = $this->root->resolve($request->path);
         return match ($resolved[0]) {
             'file' => StaticFile::response($request, $resolved[1]),
-            'folder' => Response::redirect(
+            'directory' => Response::redirect(
                 $resolved[1] . ($request->queryString === '' ? '' : "?{$request->queryString}"),
                 301,
             ),
@@ -72,7 +72,7 @@ final class FastCgiApplication
         $remaining = $context->getRemainingTimeInMillis() / 1000;
         $reserved = min(self::RESERVED_SECONDS, $remaining * self::RESERVED_SHARE);
         $deadline = microtime(true) + $remaining - $reserved;
-        $params = ServerVariables::of($request, $this->root->folder, $script, $pathInfo)
+        $params = ServerVariables::of($request, $this->root->directory, $script, $pathInfo)
             + ServerVariables::ofLambda($request, $context);
         $what = "{$request->method} {$request->path} ({$script})";
         try {
@@ -85,7 +85,7 @@ final class FastCgiApplication
                     $body .= $piece;
                 }
             }
-            return new Response($status, $headers, $body, $this->afterwards());
+            return new Response($status, $headers, $body, $this->afterResponse());
         } catch (WorkerTimedOut) {
             $seconds = round($remaining, 1);
             self::log("{$what} was not answered within the {$seconds} s that were left, and has been stopped. Raise the "
@@ -104,7 +104,7 @@ final class FastCgiApplication
     }
 
     /** A new process after as many requests as it may serve, when the response is on its way. */
-    private function afterwards(): ?\Closure
+    private function afterResponse(): ?\Closure
     {
         $limit = $this->settings->maxInvocations;
         return $limit > 0 && ++$this->served % $limit === 0 ? $this->php->restart(...) : null;

@@ -86,12 +86,12 @@ final class Kernel
                 self::resetLaravel($application);
                 throw $thrown;
             }
-            $afterwards = static function () use ($application, $kernel, $laravel, $response, $form): void {
+            $afterResponse = static function () use ($application, $kernel, $laravel, $response, $form): void {
                 $kernel->terminate($laravel, $response);
                 $form->discard();
                 self::resetLaravel($application);
             };
-            return self::fromSymfony($response, $afterwards);
+            return self::fromSymfony($response, $afterResponse);
         };
     }
 
@@ -101,8 +101,7 @@ final class Kernel
         FormData $form,
         Context $context,
         string $fileClass = 'Symfony\\Component\\HttpFoundation\\File\\UploadedFile',
-    ): object
-    {
+    ): object {
         $server = ServerVariables::of($request, (string) getenv('LAMBDA_TASK_ROOT'), '/index.php')
             + ServerVariables::authentication($request)
             + ServerVariables::ofLambda($request, $context)
@@ -139,7 +138,7 @@ final class Kernel
         }, $files);
     }
 
-    private static function fromSymfony(object $response, \Closure $afterwards): Response
+    private static function fromSymfony(object $response, \Closure $afterResponse): Response
     {
         $headers = $response->headers->allPreserveCaseWithoutCookies();
         foreach ($response->headers->getCookies() as $cookie) {
@@ -160,7 +159,7 @@ final class Kernel
                 ob_end_clean();
             }
         };
-        return new Response($response->getStatusCode(), $headers, $body, $afterwards);
+        return new Response($response->getStatusCode(), $headers, $body, $afterResponse);
     }
 
     private static function reset(object $object): void

@@ -30,7 +30,7 @@ final class PhpCgi
         'opcache.save_comments' => '1',
     ];
     /** SIGPROF: by it PHP itself learns that the time of a script is over. */
-    private const TIME_IS_OVER = 27;
+    private const TIMEOUT_SIGNAL = 27;
     private const OPCACHE = '/../lamella/ext/opcache.so';
 
     /** @var resource */
@@ -41,13 +41,13 @@ final class PhpCgi
     private $lifeline = null;
     private ?FastCgi $connection = null;
     /** Whether a request has been sent whose answer has not ended. */
-    private bool $isAnswering = false;
+    private bool $isResponding = false;
     private float $grace = 0.0;
     private readonly string $address;
     private readonly string $binary;
 
     /** Throws ConfigurationError if the layer has no php-cgi. */
-    public function __construct(private readonly string $folder)
+    public function __construct(private readonly string $directory)
     {
         $this->binary = dirname(PHP_BINARY) . '/php-cgi';
         if (!is_executable($this->binary)) {
@@ -74,7 +74,7 @@ final class PhpCgi
     public function send(array $params, string $body, float $deadline, float $grace): void
     {
         $this->grace = $grace;
-        if ($this->isAnswering) {
+        if ($this->isResponding) {
             // Nobody wanted the rest of the last answer, but it would come first.
             $this->restart();
         }
@@ -83,9 +83,9 @@ final class PhpCgi
                 $this->restart();
                 $this->connection()->send($params, $body, $deadline);
             }
-            $this->isAnswering = true;
+            $this->isResponding = true;
             if ($this->lifeline !== null) {
-                $this->awaitFirstAnswer($deadline);
+                $this->awaitFirstResponse($deadline);
             }
         } catch (WorkerGone | WorkerTimedOut $failure) {
             $this->stop();
@@ -98,10 +98,10 @@ final class PhpCgi
     {
         try {
             $piece = $this->connection->receive(self::log(...), $deadline);
-            $this->isAnswering = $piece !== null;
+            $this->isResponding = $piece !== null;
             return $piece;
         } catch (WorkerTimedOut $late) {
-            if (!$this->endsWhenTold()) {
+            if (!$this->endsOnSignal()) {
                 $this->stop();
             }
             throw $late;
@@ -129,7 +129,7 @@ final class PhpCgi
     {
         $this->connection?->close();
         $this->connection = null;
-        $this->isAnswering = false;
+        $this->isResponding = false;
         if ($this->process !== null) {
             proc_terminate($this->process, 9);
             proc_close($this->process);
@@ -152,7 +152,7 @@ final class PhpCgi
         // Else php-cgi would make children of its own.
         unset($environment['PHP_FCGI_CHILDREN']);
         $streams = [0 => $this->listening, 1 => STDERR, 2 => STDERR, 3 => ['pipe', 'w']];
-        $process = proc_open($arguments, $streams, $pipes, $this->folder, $environment);
+        $process = proc_open($arguments, $streams, $pipes, $this->directory, $environment);
         if ($process === false) {
             throw new ConfigurationError("Cannot start {$this->binary}.");
         }
@@ -164,9 +164,9 @@ final class PhpCgi
      * What the script has logged comes with its end, and so does the line at which PHP has ended it. Only where it waits in
      * a call that nothing interrupts, it has to be killed.
      */
-    private function endsWhenTold(): bool
+    private function endsOnSignal(): bool
     {
-        proc_terminate($this->process, self::TIME_IS_OVER);
+        proc_terminate($this->process, self::TIMEOUT_SIGNAL);
         $deadline = microtime(true) + $this->grace;
         try {
             while ($this->connection->receive(self::log(...), $deadline) !== null) {
@@ -174,7 +174,7 @@ final class PhpCgi
         } catch (WorkerGone | WorkerTimedOut) {
             return false;
         }
-        $this->isAnswering = false;
+        $this->isResponding = false;
         return true;
     }
 
@@ -196,7 +196,7 @@ final class PhpCgi
      * The socket is this process's own, so a php-cgi that dies before it takes the connection would not end it: until the
      * first answer its life is watched too.
      */
-    private function awaitFirstAnswer(float $deadline): void
+    private function awaitFirstResponse(float $deadline): void
     {
         $left = max(0, $deadline - microtime(true));
         $readable = [$this->connection->socket(), $this->lifeline];

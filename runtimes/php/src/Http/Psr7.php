@@ -73,12 +73,12 @@ final class Psr7
         return $form->fields === [] && $form->files === [] ? $psr : $psr->withParsedBody($form->fields);
     }
 
-    public static function response(ResponseInterface $response, ?\Closure $afterwards = null): Response
+    public static function response(ResponseInterface $response, ?\Closure $afterResponse = null): Response
     {
         $body = $response->getBody();
         // A body of unknown length is made while it is read.
         $content = $body->getSize() === null ? self::pieces($body) : (string) $body;
-        return new Response($response->getStatusCode(), $response->getHeaders(), $content, $afterwards);
+        return new Response($response->getStatusCode(), $response->getHeaders(), $content, $afterResponse);
     }
 
     /** @return \Generator<string> */

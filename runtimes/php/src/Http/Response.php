@@ -35,13 +35,13 @@ final readonly class Response
      * @param array<string, string|list<string>> $headers `Set-Cookie` like any other
      * @param string|iterable<string>|\Closure(callable(string): void): void $body whole; or in pieces, made while it is
      *     sent; or by calling what it is given with each piece
-     * @param ?\Closure(): void $afterwards called once the response has been sent
+     * @param ?\Closure(): void $afterResponse called once the response has been sent
      */
     public function __construct(
         public int $status = 200,
         public array $headers = [],
         public string|iterable|\Closure $body = '',
-        public ?\Closure $afterwards = null,
+        public ?\Closure $afterResponse = null,
     ) {
     }
 
@@ -116,13 +116,13 @@ final readonly class Response
                 $body,
             ),
         };
-        $answer = ['statusCode' => $this->status] + self::eventHeaders($request, $headers, $cookies);
+        $response = ['statusCode' => $this->status] + self::eventHeaders($request, $headers, $cookies);
         if ($request->format === Request::LOAD_BALANCER) {
-            $answer['statusDescription'] = trim("{$this->status} " . (self::REASONS[$this->status] ?? ''));
+            $response['statusDescription'] = trim("{$this->status} " . (self::REASONS[$this->status] ?? ''));
         }
-        $answer['body'] = $isBinary ? base64_encode($body) : $body;
-        $answer['isBase64Encoded'] = $isBinary;
-        return $answer;
+        $response['body'] = $isBinary ? base64_encode($body) : $body;
+        $response['isBase64Encoded'] = $isBinary;
+        return $response;
     }
 
     /**

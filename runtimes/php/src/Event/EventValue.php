@@ -12,13 +12,13 @@ declare(strict_types=1);
 namespace Lamella\Event;
 
 /** @implements \ArrayAccess<string, mixed> */
-abstract class Shape implements \ArrayAccess, \JsonSerializable
+abstract class EventValue implements \ArrayAccess, \JsonSerializable
 {
     /** Members that are shapes: name => class; a class in a list is for each element of a list. */
-    protected const SHAPES = [];
+    protected const VALUES = [];
 
     /** @var array<string, mixed> shapes made so far */
-    private array $made = [];
+    private array $values = [];
 
     /** @param array<array-key, mixed> $raw as AWS sent it */
     final public function __construct(public readonly array $raw)
@@ -28,13 +28,13 @@ abstract class Shape implements \ArrayAccess, \JsonSerializable
     public function __get(string $name): mixed
     {
         $value = $this->raw[$name] ?? null;
-        $shape = static::SHAPES[$name] ?? null;
-        if ($shape === null || !is_array($value)) {
+        $class = static::VALUES[$name] ?? null;
+        if ($class === null || !is_array($value)) {
             return $value;
         }
-        return $this->made[$name] ??= is_array($shape)
-            ? array_map(static fn (array $element) => new $shape[0]($element), $value)
-            : new $shape($value);
+        return $this->values[$name] ??= is_array($class)
+            ? array_map(static fn (array $element) => new $class[0]($element), $value)
+            : new $class($value);
     }
 
     public function __isset(string $name): bool

@@ -10,7 +10,7 @@ declare(strict_types=1);
 
 namespace Lamella;
 
-final class LastWords
+final class ShutdownReporter
 {
     private const FATAL = E_ERROR | E_PARSE | E_CORE_ERROR | E_COMPILE_ERROR | E_USER_ERROR | E_RECOVERABLE_ERROR;
 
@@ -30,13 +30,13 @@ final class LastWords
         $this->processId = getmypid();
         $this->reserve = str_repeat("\0", 65536);
         // Twice: what the handler itself registered runs before the process begins again.
-        register_shutdown_function(fn () => register_shutdown_function($this->speak(...)));
+        register_shutdown_function(fn () => register_shutdown_function($this->report(...)));
     }
 
     /** Where a shutdown function of the handler's calls exit(), those after it are not called, but destructors are. */
     public function __destruct()
     {
-        $this->speak();
+        $this->report();
     }
 
     public function fail(Invocation $invocation, Failure $failure): void
@@ -76,7 +76,7 @@ final class LastWords
         $this->isSilent = true;
     }
 
-    private function speak(): void
+    private function report(): void
     {
         // A child that the handler forked shares the connection and this object, but has nothing to answer.
         if ($this->isSilent || getmypid() !== $this->processId) {
