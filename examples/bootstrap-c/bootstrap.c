@@ -1,5 +1,5 @@
 /*
- * A Lambda runtime in C, of the C library alone: one connection to the Runtime API, one event after another.
+ * A Lambda runtime in C that uses only the C library: one connection to the Runtime API, one event after another.
  * https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html
  */
 #define _GNU_SOURCE
@@ -21,7 +21,7 @@
 
 struct response {
     int status;
-    /* From malloc; `body` lies in it. */
+    /* From malloc; contains `body`. */
     char *head;
     char *body;
     size_t length;
@@ -42,7 +42,7 @@ static void *allocate(size_t size) {
     return memory;
 }
 
-/* Numbers only, as Lambda gives them: looking up names needs shared libraries, which a static program has not. */
+/* Accepts only IP addresses, which Lambda uses: resolving names needs shared libraries. */
 static int open_connection(void) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((unsigned short)atoi(port))};
     int on = 1;
@@ -76,7 +76,7 @@ static int send_all(const char *head, size_t head_length, const char *body, size
     return 0;
 }
 
-/* The value of a header in `head`, in place; ends the line with a zero byte. NULL if there is none. */
+/* A pointer to the value of a header in `head`; NULL if the header is missing. */
 static char *header(char *head, const char *name) {
     size_t length = strlen(name);
     for (char *line = strstr(head, "\r\n"); line != NULL; line = strstr(line + 2, "\r\n")) {
@@ -93,7 +93,7 @@ static char *copy_header(char *head, const char *name) {
     return strndup(value ? value : "", value ? strcspn(value, "\r") : 0);
 }
 
-/* Everything that has come in of one response. */
+/* The bytes of one response received so far. */
 struct input {
     char *bytes;
     size_t have, room;
@@ -108,7 +108,7 @@ static int read_more(struct input *in) {
     return 0;
 }
 
-/* Moves the chunks from `start` on together; the number of bytes that they hold, or -1. */
+/* Joins the chunks from `start` on. Returns their total size, or -1. */
 static ssize_t read_chunks(struct input *in, size_t start) {
     size_t filled = start, at = start;
     for (;;) {
@@ -160,7 +160,7 @@ static int receive(struct response *response) {
     return 0;
 }
 
-/* One request and its response; asks again on a new connection as long as `may_repeat` allows. */
+/* Sends a request and returns the response. Retries on a new connection at most `may_repeat` times. */
 static struct response call(const char *method, const char *path, const char *error_type, const char *body,
                             size_t length, int may_repeat) {
     char head[1024];
@@ -170,11 +170,11 @@ static struct response call(const char *method, const char *path, const char *er
                         error_type ? error_type : "", error_type ? "\r\n" : "", length);
     struct response response;
     for (;; may_repeat--) {
-        if (connection < 0 && (connection = open_connection()) < 0) die("the Runtime API cannot be reached");
+        if (connection < 0 && (connection = open_connection()) < 0) die("cannot reach the Runtime API");
         if (send_all(head, size, body, length) == 0 && receive(&response) == 0) return response;
         close(connection);
         connection = -1;
-        if (may_repeat <= 0) die("the Runtime API broke off");
+        if (may_repeat <= 0) die("lost the connection to the Runtime API");
     }
 }
 
@@ -185,7 +185,7 @@ static void post(const char *path, const char *error_type, const char *body, siz
 }
 
 /* {"errorMessage":...,"errorType":...} */
-static void report(const char *path, const struct answer *failure) {
+static void report(const char *path, const struct result *failure) {
     const char *message = failure->error_message ? failure->error_message : "";
     const char *type = failure->error_type ? failure->error_type : "Function.Failed";
     char *json = allocate(6 * strlen(message) + strlen(type) + 64), *at = json;
@@ -212,21 +212,21 @@ static void serve(void) {
     setenv("_X_AMZN_TRACE_ID", trace_id, 1);
 
     struct invocation invocation = {request_id, trace_id, deadline ? atoll(deadline) : 0, next.body, next.length};
-    struct answer answer = {0};
-    int failed = handle(&invocation, &answer);
+    struct result result = {0};
+    int failed = handle(&invocation, &result);
     char path[256];
     snprintf(path, sizeof path, "/invocation/%s/%s", request_id, failed ? "error" : "response");
-    if (failed) report(path, &answer);
-    else post(path, NULL, answer.body, answer.length);
+    if (failed) report(path, &result);
+    else post(path, NULL, result.body, result.length);
 
-    free(answer.body);
+    free(result.body);
     free(request_id);
     free(trace_id);
     free(next.head);
 }
 
 int main(void) {
-    /* The log is read by the line. */
+    /* One write per line of the log. */
     setvbuf(stdout, NULL, _IOLBF, 0);
     const char *address = getenv("AWS_LAMBDA_RUNTIME_API");
     const char *colon = address ? strrchr(address, ':') : NULL;
@@ -237,7 +237,7 @@ int main(void) {
     memcpy(host, address, colon - address);
     port = colon + 1;
 
-    struct answer failure = {0};
+    struct result failure = {0};
     if (initialize(&failure) != 0) {
         report("/init/error", &failure);
         return 1;

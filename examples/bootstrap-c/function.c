@@ -1,22 +1,22 @@
-/* Answers with the event that it was given. */
+/* Returns the event. */
 #include "handler.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-int initialize(struct answer *failure) {
+int initialize(struct result *failure) {
     (void)failure;
     return 0;
 }
 
-int handle(const struct invocation *invocation, struct answer *answer) {
-    answer->body = malloc(invocation->length);
-    if (answer->body == NULL) {
-        answer->error_type = "Runtime.OutOfMemory";
-        answer->error_message = "no room for the answer";
+int handle(const struct invocation *invocation, struct result *result) {
+    result->body = malloc(invocation->length);
+    if (result->body == NULL) {
+        result->error_type = "Runtime.OutOfMemory";
+        result->error_message = "not enough memory for the result";
         return -1;
     }
-    memcpy(answer->body, invocation->event, invocation->length);
-    answer->length = invocation->length;
+    memcpy(result->body, invocation->event, invocation->length);
+    result->length = invocation->length;
     return 0;
 }

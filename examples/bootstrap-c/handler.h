@@ -1,4 +1,4 @@
-/* What a handler gets and gives. */
+/* The interface between the runtime and a handler. */
 #ifndef HANDLER_H
 #define HANDLER_H
 
@@ -8,13 +8,13 @@ struct invocation {
     const char *request_id;
     const char *trace_id;
     long long deadline_ms;
-    /* Ends with a zero byte that `length` does not count. */
+    /* Terminated by a zero byte, which `length` does not include. */
     const char *event;
     size_t length;
 };
 
-struct answer {
-    /* From malloc; the runtime frees it. */
+struct result {
+    /* Allocated with malloc; the runtime frees it. */
     char *body;
     size_t length;
     /* Set by a handler that fails. */
@@ -22,10 +22,10 @@ struct answer {
     const char *error_message;
 };
 
-/* 0 when `answer` has a body, else -1 with the error's type and message in it. */
-int handle(const struct invocation *invocation, struct answer *answer);
+/* Returns 0 and sets the body, or returns -1 and sets type and message of the error. */
+int handle(const struct invocation *invocation, struct result *result);
 
-/* Called once before the first event; 0, or -1 with an error. */
-int initialize(struct answer *failure);
+/* Called once before the first event. Returns 0, or -1 with an error. */
+int initialize(struct result *failure);
 
 #endif

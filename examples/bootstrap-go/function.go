@@ -5,7 +5,7 @@ import (
 	"errors"
 )
 
-// handle greets whoever the event names.
+// handle greets the name in the event.
 func handle(invocation *Invocation) ([]byte, error) {
 	var event struct {
 		Name string `json:"name"`

@@ -1,4 +1,4 @@
-// A Lambda runtime in Go, of the standard library alone. function.go is the handler.
+// A Lambda runtime in Go that uses only the standard library. function.go is the handler.
 package main
 
 func main() {

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// Invocation is one event and what Lambda says about it.
+// Invocation is one event with its headers.
 type Invocation struct {
 	RequestID string
 	Deadline  time.Time
@@ -29,11 +29,11 @@ type failure struct {
 
 var api = "http://" + os.Getenv("AWS_LAMBDA_RUNTIME_API") + "/2018-06-01/runtime"
 
-// No timeout: the next event may be hours away.
+// No timeout, because the next event may be hours away.
 var client = &http.Client{}
 
-// run serves one event after another until the environment ends. A handler that fails or panics has its failure
-// reported, and the process goes on. https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html
+// run handles one event after another until the environment ends. Errors and panics of the handler are reported, and the
+// process continues. https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html
 func run(handle func(*Invocation) ([]byte, error)) {
 	for {
 		invocation, err := next()
@@ -42,13 +42,13 @@ func run(handle func(*Invocation) ([]byte, error)) {
 			os.Exit(1)
 		}
 		os.Setenv("_X_AMZN_TRACE_ID", invocation.Header.Get("Lambda-Runtime-Trace-Id"))
-		answer, failed := call(handle, invocation)
+		result, failed := call(handle, invocation)
 		path := "/invocation/" + invocation.RequestID
 		if failed != nil {
 			body, _ := json.Marshal(failed)
 			err = post(path+"/error", failed.Type, body)
 		} else {
-			err = post(path+"/response", "", answer)
+			err = post(path+"/response", "", result)
 		}
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "bootstrap:", err)
@@ -57,20 +57,20 @@ func run(handle func(*Invocation) ([]byte, error)) {
 	}
 }
 
-func call(handle func(*Invocation) ([]byte, error), invocation *Invocation) (answer []byte, failed *failure) {
+func call(handle func(*Invocation) ([]byte, error), invocation *Invocation) (result []byte, failed *failure) {
 	defer func() {
 		if panicked := recover(); panicked != nil {
 			trace := strings.Split(string(debug.Stack()), "\n")
 			fmt.Fprintf(os.Stderr, "panic: %v\n%s\n", panicked, strings.Join(trace, "\n"))
-			answer, failed = nil, &failure{fmt.Sprint(panicked), "Function.Panicked", trace}
+			result, failed = nil, &failure{fmt.Sprint(panicked), "Function.Panicked", trace}
 		}
 	}()
-	answer, err := handle(invocation)
+	result, err := handle(invocation)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return nil, &failure{err.Error(), "Function.Failed", nil}
 	}
-	return answer, nil
+	return result, nil
 }
 
 func next() (*Invocation, error) {
@@ -95,7 +95,7 @@ func next() (*Invocation, error) {
 	}, nil
 }
 
-// post answers. A refusal concerns this invocation alone: too large an answer, or one that came too late.
+// post sends a result or failure. A refusal (response too large, or too late) affects only this invocation.
 func post(path, errorType string, body []byte) error {
 	request, err := http.NewRequest(http.MethodPost, api+path, bytes.NewReader(body))
 	if err != nil {
@@ -110,9 +110,9 @@ func post(path, errorType string, body []byte) error {
 		return err
 	}
 	defer response.Body.Close()
-	said, _ := io.ReadAll(response.Body)
+	reason, _ := io.ReadAll(response.Body)
 	if response.StatusCode >= 300 {
-		fmt.Fprintf(os.Stderr, "bootstrap: POST %s: %s %s", path, response.Status, said)
+		fmt.Fprintf(os.Stderr, "bootstrap: POST %s: %s %s", path, response.Status, reason)
 	}
 	return nil
 }

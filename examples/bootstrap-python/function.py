@@ -1,4 +1,4 @@
-"""Greets whoever the event names."""
+"""Greets the name in the event."""
 
 
 def handler(event, headers):

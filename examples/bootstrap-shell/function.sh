@@ -1,4 +1,4 @@
-# Greets whoever the event names.
+# Greets the name in the event.
 handler() {
   name=$(sed -n 's/.*"name" *: *"\([^"]*\)".*/\1/p')
   if [ -z "$name" ]; then

@@ -1,7 +1,7 @@
 """Runs functions of the managed Python runtimes on this machine's Python.
 
-One invocation after another over one connection, with the errors, log lines and context of AWS's runtime. Standard
-library only. It knows Lambda through the Runtime API alone.
+Handles one invocation after another over one connection, with the errors, log lines and context of AWS's runtime. Uses
+only the standard library and depends only on the Runtime API.
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
 
@@ -24,12 +24,12 @@ from awslambdaric.lambda_runtime_marshaller import to_json  # noqa: E402
 sys.dont_write_bytecode = not writes_bytecode
 
 API = "/2018-06-01/runtime"
-#: What a header may hold; longer causes are left out.
+#: Maximum size of a header. Longer causes are omitted.
 MAX_CAUSE_BYTES = 1024 * 1024
 
 
 class Fault(Exception):
-    """A failure that has a name of Lambda's: Runtime.ImportModuleError and its kind."""
+    """An error with one of Lambda's own names, such as Runtime.ImportModuleError."""
 
     def __init__(self, name, message, trace=None):
         super().__init__(message)
@@ -38,7 +38,7 @@ class Fault(Exception):
 
 
 class RuntimeApi:
-    """The connection to Lambda; made anew when it breaks while waiting."""
+    """The connection to the Runtime API. Reconnects when it breaks while waiting for an invocation."""
 
     def __init__(self, address):
         host, _, port = address.rpartition(":")
@@ -55,7 +55,7 @@ class RuntimeApi:
         raise ConnectionError("the Runtime API closes every connection")
 
     def post(self, path, body, headers, what):
-        """A refusal concerns this invocation alone: too large an answer, or one that came too late."""
+        """Logs a refusal (response too large, or too late). It affects only this invocation."""
         self.connection.request("POST", API + path, body, headers)
         response = self.connection.getresponse()
         response.read()
@@ -85,7 +85,7 @@ def find_handler(name):
 
 
 def describe(error, request_id=""):
-    """An exception as the invoker sees it, and as X-Ray does."""
+    """Return an exception as the invoker sees it, and as X-Ray does."""
     if isinstance(error, Fault):
         kind, name, trace, frames = "LambdaValidationError", error.name, error.trace or [], []
     else:
@@ -103,13 +103,13 @@ def describe(error, request_id=""):
 
 
 def headers_of(failure):
-    """As bytes, because http.client takes names of classes only if they are Latin-1."""
+    """Encode the type as bytes, because http.client accepts text only if it is Latin-1."""
     kind = failure["errorType"].encode(errors="replace")
     return {"Content-Type": "application/json", "Lambda-Runtime-Function-Error-Type": kind}
 
 
 def frames_of(error):
-    """Plain tuples, because only those are shown without markers below the code; without our own frames at the start."""
+    """Return the frames as tuples, which are printed without markers below the code, and without the runtime's own."""
     frames = [(each.filename, each.lineno, each.name, each.line) for each in traceback.extract_tb(error.__traceback__)]
     first = next((index for index, frame in enumerate(frames) if frame[0] != __file__), 0)
     return frames[first:]
@@ -118,8 +118,8 @@ def frames_of(error):
 def serve(api, handler, headers, body):
     request_id = headers["Lambda-Runtime-Aws-Request-Id"]
     try:
-        answer, content_type = answer_of(handler, headers, body)
-    except Exception as error:  # Whatever the handler raises is the invocation's failure; the runtime goes on.
+        response, content_type = call(handler, headers, body)
+    except Exception as error:  # An exception of the handler fails the invocation. The runtime continues.
         failure, cause = describe(error, request_id)
         log_utils.log_error(failure)
         kinds = headers_of(failure)
@@ -129,13 +129,13 @@ def serve(api, handler, headers, body):
         api.post(path, to_json(failure).encode(errors="replace"), kinds, "handler error response")
     else:
         path = f"/invocation/{request_id}/response"
-        api.post(path, answer, {"Content-Type": content_type}, "handler success response")
+        api.post(path, response, {"Content-Type": content_type}, "handler success response")
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
 
 
-def answer_of(handler, headers, body):
+def call(handler, headers, body):
     context = LambdaContext(
         headers["Lambda-Runtime-Aws-Request-Id"],
         parse_header(headers.get("Lambda-Runtime-Client-Context"), "Client Context"),
@@ -158,7 +158,7 @@ def answer_of(handler, headers, body):
 
 
 def parse_header(text, name):
-    """Headers are bytes; these hold JSON in UTF-8."""
+    """Parse a header that holds JSON in UTF-8. http.client decodes headers as Latin-1."""
     if not text:
         return None
     try:
@@ -168,29 +168,29 @@ def parse_header(text, name):
 
 
 def extend_path():
-    """The function's folder, the layers', the runtime's own, Python's; with what their .pth files name.
+    """Set the search path: the function, layers, the runtime, Python. Includes the directories named by .pth files.
 
-    Whoever sets PYTHONPATH takes the layers' folders into his own hands.
+    A function that sets PYTHONPATH names the directories of its layers itself.
     https://docs.aws.amazon.com/lambda/latest/dg/python-package.html#python-package-searchpath
     """
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     task_root = os.environ.get("LAMBDA_TASK_ROOT", "/var/task")
     layers = [] if "PYTHONPATH" in os.environ else [f"/opt/python/lib/{version}/site-packages", "/opt/python"]
     sys.path[0:0] = [task_root, *layers]
-    for folder in (task_root, *layers):
-        site.addsitedir(folder)
+    for directory in (task_root, *layers):
+        site.addsitedir(directory)
     os.environ.setdefault("PYTHONPATH", os.environ.get("LAMBDA_RUNTIME_DIR", "/var/runtime"))
 
 
 def main():
-    # A failure's text may hold what has no encoding: that too is to be logged.
+    # An error message may hold characters that cannot be encoded. It must be logged all the same.
     sys.stdout.reconfigure(errors="backslashreplace")
     api = RuntimeApi(os.environ["AWS_LAMBDA_RUNTIME_API"])
     current = log_utils.set_up_logging()
     try:
         extend_path()
         handler = find_handler(os.environ["_HANDLER"])
-    except Exception as error:  # The module's own code may raise anything.
+    except Exception as error:  # The handler's module may raise anything.
         failure, _ = describe(error)
         logging.warning(log_utils.UNHANDLED)
         log_utils.log_error(failure)

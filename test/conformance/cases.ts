@@ -1,4 +1,4 @@
-/** What every runtime has to do, whatever its language. A case gets a started runtime and throws when it fails. */
+/** Rules for runtimes in every language. A case gets a started runtime and throws if the runtime breaks the rule. */
 import { expect } from 'vitest';
 import type { RuntimeUnderTest } from '../support/runtime-harness.ts';
 import type { Feature } from './runtimes.ts';
@@ -6,7 +6,7 @@ import type { Feature } from './runtimes.ts';
 export type Case = {
   readonly rule: string;
   readonly needs?: Feature;
-  /** For starting: a handler that is not there. */
+  /** Starts the runtime with a handler that does not exist. */
   readonly handler?: 'missing.handler';
   readonly run: (runtime: RuntimeUnderTest) => Promise<void>;
 };
@@ -19,19 +19,23 @@ export const CASES: readonly Case[] = [
     run: async (runtime) => expect(await runtime.initialized).toEqual({ kind: 'ready' }),
   },
   {
-    rule: 'hands the event on, and answers with what the handler made',
+    rule: 'passes the event to the handler and returns its result',
     run: (runtime) =>
       echoes(runtime, { name: 'Wörld 🌍', nested: { list: [1, 'two', null, true], text: 'a"b\\c\n\t' } }),
   },
   {
-    rule: 'takes any JSON for an event',
+    rule: 'accepts any JSON value as an event',
     run: async (runtime) => {
       for (const event of [null, true, 1.5, -7, '', 'text', [1, [2]], { a: { b: [] } }]) await echoes(runtime, event);
     },
   },
-  { rule: 'takes an empty object for what it is', needs: 'empty-objects', run: (runtime) => echoes(runtime, {}) },
   {
-    rule: 'serves one event after another',
+    rule: 'distinguishes an empty object from an empty list',
+    needs: 'empty-objects',
+    run: (runtime) => echoes(runtime, {}),
+  },
+  {
+    rule: 'handles one event after another',
     run: async (runtime) => {
       for (let number = 0; number < 50; number++) await echoes(runtime, { number });
     },
@@ -44,20 +48,20 @@ export const CASES: readonly Case[] = [
     },
   },
   {
-    rule: 'takes an event of six megabytes',
+    rule: 'accepts an event of 6 MB',
     run: async (runtime) => {
       const text = 'x'.repeat(LARGE - 20);
       expect((await returned(runtime, { text })) as object).toEqual({ text });
     },
   },
   {
-    rule: 'answers with six megabytes',
+    rule: 'returns a result of 6 MB',
     run: async (runtime) => {
       expect(((await returned(runtime, { do: 'size', size: LARGE })) as string).length).toBe(LARGE);
     },
   },
   {
-    rule: 'goes on after an answer that was too large',
+    rule: 'continues after a response that was too large',
     run: async (runtime) => {
       const answer = await runtime.invoke({ do: 'size', size: LARGE + 1024 * 1024 });
       expect(['response-too-large', 'error']).toContain(answer.kind);
@@ -65,7 +69,7 @@ export const CASES: readonly Case[] = [
     },
   },
   {
-    rule: 'reports that a handler failed, with a message and a type, and goes on',
+    rule: 'reports the failure of a handler with message and type, and continues',
     run: async (runtime) => {
       for (const message of ['first', 'second']) {
         const failure = await failed(runtime, { do: 'fail', message });
@@ -76,7 +80,7 @@ export const CASES: readonly Case[] = [
     },
   },
   {
-    rule: 'reports the message of an error whatever stands in it',
+    rule: 'reports an error message with any characters',
     needs: 'error-lines',
     run: async (runtime) => {
       const message = 'quotes "", backslash \\, tab \t,\nline, ü';
@@ -92,16 +96,16 @@ export const CASES: readonly Case[] = [
     },
   },
   {
-    rule: 'leaves what the handler prints in the log',
+    rule: 'leaves the output of the handler in the log',
     run: async (runtime) => {
       await returned(runtime, { do: 'log' });
       await runtime.ready();
-      // What it wrote arrives through a pipe, which may be slower than its next call.
+      // The output arrives through a pipe, which may be slower than the next call.
       await expect.poll(() => runtime.output()).toMatch(/(?=.*to standard output).*to standard error/s);
     },
   },
   {
-    rule: 'reports that it cannot initialize, and ends',
+    rule: 'reports that initialization failed, and exits',
     needs: 'handler',
     handler: 'missing.handler',
     run: async (runtime) => {
@@ -113,7 +117,7 @@ export const CASES: readonly Case[] = [
     },
   },
   {
-    rule: 'asks again when its connection breaks while it waits',
+    rule: 'reconnects when its connection breaks while it waits',
     needs: 'reconnects',
     run: async (runtime) => {
       await echoes(runtime, { before: 1 });

@@ -1,7 +1,6 @@
 /**
- * Runs every case with every runtime, each with a process of its own, and prints what each passed: against Lamella's
- * Runtime API, or against the server that the command in LAMELLA_CONFORMANCE_RUNTIME_API starts
- * (`test/support/foreign-runtime-api.ts`).
+ * Runs every case with every runtime, each in a new process, and prints the results. Uses Lamella's Runtime API, or the
+ * server started by the command in LAMELLA_CONFORMANCE_RUNTIME_API (`test/support/foreign-runtime-api.ts`).
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -25,7 +24,7 @@ afterAll(() => {
     return `| ${runtime.name} | ${runtime.version} | ${passed.get(runtime) ?? 0} of ${asked} | ${runtime.lacks?.join(', ') ?? ''} |`;
   });
   process.stderr.write(
-    `\n| runtime | version | cases passed | not asked for |\n|---|---|---|---|\n${rows.join('\n')}\n`,
+    `\n| runtime | version | cases passed | not applicable |\n|---|---|---|---|\n${rows.join('\n')}\n`,
   );
 });
 
@@ -35,7 +34,7 @@ describe.each(runtimes)('$name ($version)', (runtime) => {
     it.runIf(isAsked)(rule, async ({ onTestFinished }) => {
       const { argv, task, variables } = runtime;
       const started = await start({ argv, task, handler, ...(variables && { variables }) });
-      // Also when the time is up.
+      // Also after a timeout of the test.
       onTestFinished(() => started.close());
       await run(started);
       passed.set(runtime, (passed.get(runtime) ?? 0) + 1);

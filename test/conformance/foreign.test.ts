@@ -1,6 +1,6 @@
 /**
- * The cases can be put to a Runtime API that is not Lamella's: shown with a program that starts runtimes as AWS's
- * emulator does, so that the way there is walked by every test run. The emulator itself: docs/conformance.md.
+ * The cases also run against a foreign Runtime API. This test uses a program that starts runtimes as AWS's emulator does, so
+ * that every test run covers this path. For the emulator itself see docs/conformance.md.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,7 +11,7 @@ import { startForeign } from '../support/foreign-runtime-api.ts';
 import { CASES } from './cases.ts';
 import { prepareRuntimes, type Runtime } from './runtimes.ts';
 
-/** `program API INVOKE BOOTSTRAP...`: a server of both kinds, which starts the bootstrap with the first event. */
+/** `program API INVOKE BOOTSTRAP...`: serves both APIs and starts the bootstrap with the first event. */
 const PROGRAM = `
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';

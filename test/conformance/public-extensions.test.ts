@@ -1,8 +1,8 @@
 /**
- * Extensions that nobody here wrote, unchanged, in layers made from them as their authors say. They are not part of
- * this repository: LAMELLA_PUBLIC_EXTENSIONS names a checkout of https://github.com/aws-samples/aws-lambda-extensions
- * in which `npm install` and `pip install -t .` were run where a package.json or requirements.txt asks for it
- * (nodejs-example-telemetry-api-extension needs node-fetch 2, whatever its package.json says).
+ * Unchanged third-party extensions, in layers built as their authors describe. They are not part of this repository:
+ * LAMELLA_PUBLIC_EXTENSIONS is the path of a checkout of https://github.com/aws-samples/aws-lambda-extensions in which
+ * `npm install` and `pip install -t .` were run for each package.json and requirements.txt
+ * (nodejs-example-telemetry-api-extension needs node-fetch 2 despite its package.json).
  */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,12 +15,12 @@ import { type RunningService, startService } from '../support/running-service.ts
 const CHECKOUT = process.env.LAMELLA_PUBLIC_EXTENSIONS ?? '';
 
 type Sample = {
-  /** Folder of the checkout, its parts that go into the layer, and where. */
+  /** Directory in the checkout, and the paths of its parts in the layer. */
   readonly folder: string;
   readonly layer: Readonly<Record<string, string>>;
-  /** Names under which its extensions register. */
+  /** Registered names of its extensions. */
   readonly names: readonly string[];
-  /** What it prints of an invocation, and when it is told of the end. */
+  /** Its output for an invocation and for the shutdown event. */
   readonly invoked: RegExp;
   readonly ended?: RegExp;
   readonly files?: ZipFiles;
@@ -30,7 +30,7 @@ type Sample = {
 };
 
 const ECHOES = { bootstrap: shellRuntime('echo "function speaks"; respond "$EVENT"') };
-/** Some are written for a runtime that brings a Python of this name along. */
+/** Some samples expect a runtime that has Python under this name. */
 const PYTHON: ZipFiles = { 'bin/python': '#!/bin/sh\nexec python3 "$@"\n' };
 const own = (name: string) => ({ extensions: 'extensions', [name]: name });
 
@@ -69,7 +69,7 @@ const SAMPLES: readonly Sample[] = [
     layer: { extensions: 'extensions' },
     names: ['logs_api_http_extension.py'],
     files: PYTHON,
-    // Batches are a second apart, and the environment stands still between invocations.
+    // Batches are sent every second, and the environment is frozen between invocations.
     function: { bootstrap: shellRuntime('sleep 1; respond "$EVENT"') },
     invoked: /Successfully subscribed to Logs API: b'"OK"'(?:.|\n)*BATCH RECEIVED: .*'platform\.start'/,
   },
@@ -77,7 +77,7 @@ const SAMPLES: readonly Sample[] = [
     folder: 'nodejs-example-lambda-runtime-api-proxy-extension',
     layer: own('nodejs-example-lambda-runtime-api-proxy-extension'),
     names: ['nodejs-example-lambda-runtime-api-proxy-extension'],
-    // Its wrapper script, as far as a custom runtime needs it.
+    // The part of its wrapper script that a custom runtime needs.
     function: {
       bootstrap: shellRuntime(
         'curl -sS -o /dev/null -H "Content-Type: application/json" -d "$EVENT" "$API/invocation/$ID/response"',
@@ -99,7 +99,7 @@ const SAMPLES: readonly Sample[] = [
 
 const found = SAMPLES.filter(({ folder }) => CHECKOUT !== '' && existsSync(join(CHECKOUT, folder)));
 
-describe.runIf(found.length > 0)('an extension of the samples of AWS', () => {
+describe.runIf(found.length > 0)("an extension from AWS's samples", () => {
   let service: RunningService;
   let logs: CloudWatchLogsClient;
 
@@ -151,6 +151,6 @@ describe.runIf(found.length > 0)('an extension of the samples of AWS', () => {
 function filesOf(path: string, name: string): [string, ZipFiles[string]][] {
   const stats = statSync(path);
   if (stats.isDirectory()) return readdirSync(path).flatMap((entry) => filesOf(join(path, entry), `${name}/${entry}`));
-  // Some have to be made executable first, as their authors say.
+  // The authors ask to make some files executable first.
   return [[name, { content: readFileSync(path), mode: (stats.mode | 0o111) & 0o777 }]];
 }

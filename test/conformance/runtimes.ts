@@ -1,7 +1,6 @@
 /**
- * The runtimes that are held to the conformance cases, and how each starts with the handler of its language. What a
- * machine has no compiler or interpreter for is left out; others are added by the file that
- * LAMELLA_CONFORMANCE_RUNTIMES names: AWS's own clients, built elsewhere.
+ * The runtimes under test, and how each starts with the handler of its language. A runtime is skipped if its compiler or
+ * interpreter is not installed. The file in LAMELLA_CONFORMANCE_RUNTIMES adds others, such as AWS's own clients.
  */
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
@@ -11,32 +10,32 @@ import { buildSync } from 'esbuild';
 const ROOT = resolve(import.meta.dirname, '../..');
 const HANDLERS = join(import.meta.dirname, 'handlers');
 
-/** What a case may ask of a runtime that not all can have. */
+/** Features that not every runtime has. */
 export type Feature =
   /** One process for all events, so that it can count them. */
   | 'state'
-  /** Looks for the handler that _HANDLER names. */
+  /** Finds the handler in _HANDLER. */
   | 'handler'
-  /** Asks again when its connection breaks while it waits. */
+  /** Reconnects when its connection breaks while it waits. */
   | 'reconnects'
-  /** Tells an empty object from an empty list. */
+  /** Distinguishes an empty object from an empty list. */
   | 'empty-objects'
-  /** Keeps the whole text of an error, not its last line. */
+  /** Reports the whole text of an error, not only its last line. */
   | 'error-lines';
 
 export type Runtime = {
   readonly name: string;
   readonly version: string;
   readonly argv: readonly [string, ...string[]];
-  /** The folder with its handler. */
+  /** The directory with its handler. */
   readonly task: string;
-  /** `index.handler` unless said otherwise. */
+  /** Defaults to `index.handler`. */
   readonly handler?: string;
   readonly lacks?: readonly Feature[];
   readonly variables?: Readonly<Record<string, string>>;
 };
 
-/** Builds what has to be built below `folder`. */
+/** Builds the runtimes that need it, in `folder`. */
 export function prepareRuntimes(folder: string): Runtime[] {
   return [
     typescript(folder),
@@ -120,7 +119,7 @@ function go(folder: string): Runtime {
   };
 }
 
-/** Others: `[{ "name", "version", "argv", "task", "handler"?, "lacks"?, "variables"? }]`; `task` may be `node`, `python`. */
+/** Format: `[{ "name", "version", "argv", "task", "handler"?, "lacks"?, "variables"? }]`; `task` may be `node` or `python`. */
 function fromFile(file: string | undefined): Runtime[] {
   if (!file) return [];
   const rows = JSON.parse(readFileSync(file, 'utf8')) as Runtime[];

@@ -1,6 +1,6 @@
 /**
- * What Lambda does for a function, whatever its runtime: answers, failures, log lines, extensions, telemetry. A case
- * gets a function of its own and throws when the service behaves otherwise.
+ * Rules for a Lambda service, independent of the runtime: responses, failures, log lines, extensions, telemetry. A case gets
+ * its own function and throws if the service breaks the rule.
  */
 import { expect } from 'vitest';
 import type { ZipFiles } from '../support/function-zip.ts';
@@ -15,11 +15,11 @@ export type FunctionUnderTest = {
 export type ServiceCase = {
   readonly rule: string;
   readonly needs?: Need;
-  /** Seconds; 10 unless said. */
+  /** In seconds; defaults to 10. */
   readonly timeout?: number;
-  /** Instead of the runtime's own. */
+  /** Defaults to the handler of the runtime. */
   readonly handler?: string;
-  /** Files of a layer, below /opt. */
+  /** Files of a layer, relative to /opt. */
   readonly layer?: ZipFiles;
   readonly run: (tested: FunctionUnderTest) => Promise<void>;
 };
@@ -29,7 +29,7 @@ const REPORT_OF_SUCCESS =
 
 export const SERVICE_CASES: readonly ServiceCase[] = [
   {
-    rule: 'hands the event on and answers with what the function returned',
+    rule: 'passes the event to the function and returns its result',
     run: async ({ invoke }) => {
       for (const event of [{ name: 'Wörld 🌍' }, [1, 'two', null], 'text', 7]) {
         const { functionError, payload } = await invoke(event);
@@ -38,7 +38,7 @@ export const SERVICE_CASES: readonly ServiceCase[] = [
     },
   },
   {
-    rule: 'tells the initialization in the first REPORT only',
+    rule: 'reports the initialization only in the first REPORT line',
     run: async ({ invoke }) => {
       const reports = [await invoke(1), await invoke(2)].map(({ log }) => linesOf(log).at(-1));
       for (const report of reports) expect(report).toMatch(REPORT_OF_SUCCESS);
@@ -47,14 +47,14 @@ export const SERVICE_CASES: readonly ServiceCase[] = [
     },
   },
   {
-    rule: 'uses the same process again',
+    rule: 'reuses the process',
     needs: 'state',
     run: async ({ invoke }) => {
       for (const count of [1, 2, 3]) expect((await invoke({ do: 'count' })).payload).toBe(`${count}`);
     },
   },
   {
-    rule: 'has the lines of the function between START and END',
+    rule: 'logs the lines of the function between START and END',
     run: async ({ invoke }) => {
       await invoke(1);
       const { log, requestId } = await invoke({ do: 'log' });
@@ -67,7 +67,7 @@ export const SERVICE_CASES: readonly ServiceCase[] = [
     },
   },
   {
-    rule: 'passes an error of the handler on, without a Status, and goes on',
+    rule: 'returns an error of the handler, without a Status in REPORT, and continues',
     run: async ({ invoke }) => {
       await invoke(1);
       const { functionError, payload, log } = await invoke({ do: 'fail', message: 'broken' });
@@ -78,7 +78,7 @@ export const SERVICE_CASES: readonly ServiceCase[] = [
     },
   },
   {
-    rule: 'tells how the process ended, and starts it anew inside the next invocation',
+    rule: 'reports how the process ended, and restarts it in the next invocation',
     run: async ({ invoke }) => {
       await invoke(1);
       const { functionError, payload, log } = await invoke({ do: 'die' });
@@ -95,7 +95,7 @@ export const SERVICE_CASES: readonly ServiceCase[] = [
     },
   },
   {
-    rule: 'ends what takes too long after exactly the time-out',
+    rule: 'ends an invocation exactly at the timeout',
     timeout: 1,
     run: async ({ invoke }) => {
       const { payload, log, requestId } = await invoke({ do: 'sleep', seconds: 30 });
@@ -106,7 +106,7 @@ export const SERVICE_CASES: readonly ServiceCase[] = [
     },
   },
   {
-    rule: 'keeps /tmp when the processes are replaced',
+    rule: 'keeps /tmp when it replaces the processes',
     timeout: 2,
     run: async ({ invoke }) => {
       await invoke({ do: 'write', text: 'kept' });
@@ -115,7 +115,7 @@ export const SERVICE_CASES: readonly ServiceCase[] = [
     },
   },
   {
-    rule: 'refuses an answer beyond the limit, and goes on',
+    rule: 'refuses a response above the size limit, and continues',
     run: async ({ invoke }) => {
       const { payload } = await invoke({ do: 'size', size: 6_291_557 });
       expect(JSON.parse(payload)).toMatchObject({
@@ -126,7 +126,7 @@ export const SERVICE_CASES: readonly ServiceCase[] = [
     },
   },
   {
-    rule: 'tries an initialization that failed once more, and then tells why',
+    rule: 'retries a failed initialization once, then reports the error',
     handler: 'missing.handler',
     run: async ({ invoke }) => {
       const { functionError, payload, log } = await invoke(1);
@@ -138,7 +138,7 @@ export const SERVICE_CASES: readonly ServiceCase[] = [
     },
   },
   {
-    rule: 'gives the documented variables',
+    rule: 'sets the documented environment variables',
     run: async ({ invoke }) => {
       const variable = async (name: string) => JSON.parse((await invoke({ do: 'variable', name })).payload);
       expect(await variable('AWS_LAMBDA_FUNCTION_MEMORY_SIZE')).toBe('256');
@@ -151,7 +151,7 @@ export const SERVICE_CASES: readonly ServiceCase[] = [
     },
   },
   {
-    rule: 'tells an extension of every invocation, and waits for it',
+    rule: 'sends every invocation to an extension, and waits for it',
     layer: { 'extensions/follows': shellExtension('echo "event $EVENT"; sleep 0.3') },
     run: async ({ invoke }) => {
       const cold = await invoke(1);
@@ -163,7 +163,7 @@ export const SERVICE_CASES: readonly ServiceCase[] = [
     },
   },
   {
-    rule: 'tells an extension why the environment ends',
+    rule: 'sends the reason of the shutdown to an extension',
     timeout: 2,
     layer: {
       'extensions/notes': shellExtension(
@@ -177,7 +177,7 @@ export const SERVICE_CASES: readonly ServiceCase[] = [
     },
   },
   {
-    rule: 'fails with an extension that crashes',
+    rule: 'fails if an extension crashes',
     layer: { 'extensions/brittle': shellExtension('exit 5') },
     run: async ({ invoke }) => {
       const { payload, functionError } = await invoke({ do: 'sleep', seconds: 5 });
@@ -212,7 +212,7 @@ function linesOf(log: string): string[] {
   return log.match(/.*\n/g) ?? [];
 }
 
-/** An extension in shell; `handle` finds each event in $EVENT. */
+/** An extension in shell. `handle` finds each event in $EVENT. */
 function shellExtension(handle: string): string {
   return `#!/bin/sh
 api="http://$AWS_LAMBDA_RUNTIME_API/2020-01-01/extension"
@@ -225,7 +225,7 @@ done
 `;
 }
 
-/** Subscribes to everything, and with each event of its own prints the types that it was told of. */
+/** Subscribes to all telemetry. For each of its own events it prints the types received so far. */
 function telemetryExtension(): string {
   return `#!/usr/bin/env python3
 import http.server, json, os, threading, urllib.request

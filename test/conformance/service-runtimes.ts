@@ -1,6 +1,6 @@
 /**
- * Runtimes as functions: what is in their packages. On AWS the managed runtimes of Python and Node take the place of
- * ours, which need an interpreter in the environment; PHP has none there without a layer.
+ * The packages of the functions under test, one per runtime. On AWS the managed runtimes of Python and Node replace ours,
+ * which need an interpreter in the environment. PHP is skipped there, because it needs a layer.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -10,11 +10,11 @@ import type { ZipFiles } from '../support/function-zip.ts';
 const ROOT = resolve(import.meta.dirname, '../..');
 const HANDLERS = join(import.meta.dirname, 'handlers');
 
-/** What a case may need that not all have. */
+/** Requirements that not every runtime meets. */
 export type Need =
   /** One process for all events. */
   | 'state'
-  /** A Python in the environment, for an extension. */
+  /** Python in the environment, for an extension. */
   | 'python';
 
 export type ServiceRuntime = {
@@ -68,7 +68,7 @@ export function serviceRuntimes(isAws: boolean): ServiceRuntime[] {
       runtime: custom,
       handler: 'behaviors.php',
       files: {
-        // Without the runtime's own end of what takes too long, which would come before the platform's.
+        // Disables the runtime's own deadline, which would come before the timeout of the platform.
         bootstrap: '#!/bin/sh\nLAMELLA_DEADLINE=0 exec php /var/task/runtime/main.php\n',
         'behaviors.php': text(join(HANDLERS, 'php/behaviors.php')),
         ...tree(join(ROOT, 'runtimes/php/src'), 'runtime'),

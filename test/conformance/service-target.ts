@@ -1,8 +1,7 @@
 /**
- * The service that the cases are put to: one in this process, with the network that LAMELLA_CONFORMANCE_NETWORK names
- * (shared unless it does), unless LAMELLA_CONFORMANCE_ENDPOINT names another service, or
- * LAMELLA_CONFORMANCE_REMOTE is set; then it is AWS, with the credentials and the region of the environment and the
- * role in LAMELLA_CONFORMANCE_ROLE. What is made there is removed at the end.
+ * The service under test. By default Lamella in this process, with the network mode in LAMELLA_CONFORMANCE_NETWORK (default
+ * shared). LAMELLA_CONFORMANCE_ENDPOINT selects another service. LAMELLA_CONFORMANCE_REMOTE selects AWS, with the
+ * credentials and region of the environment and the role in LAMELLA_CONFORMANCE_ROLE. All resources are removed at the end.
  */
 import { CloudWatchLogsClient, DeleteLogGroupCommand, FilterLogEventsCommand } from '@aws-sdk/client-cloudwatch-logs';
 import {
@@ -31,7 +30,7 @@ export interface Target {
   publishLayer(name: string, files: ZipFiles): Promise<string>;
   invoke(name: string, event: unknown): Promise<Answer>;
   logOf(name: string): Promise<string>;
-  /** Removes what was made, and ends a service that was started for it. */
+  /** Removes all resources, and stops the service if it was started here. */
   close(): Promise<void>;
 }
 
@@ -40,12 +39,12 @@ export async function openTarget(): Promise<Target> {
   const network = process.env.LAMELLA_CONFORMANCE_NETWORK ?? 'shared';
   const isAws = Boolean(remote);
   const role = process.env.LAMELLA_CONFORMANCE_ROLE ?? (isAws ? '' : ROLE);
-  if (role === '') throw new Error('LAMELLA_CONFORMANCE_ROLE has to name the ARN of an execution role');
+  if (role === '') throw new Error('Set LAMELLA_CONFORMANCE_ROLE to the ARN of an execution role.');
   const service = isAws || given ? undefined : await startService({ network });
   const endpoint = service?.url ?? given;
-  const place = endpoint === undefined ? {} : { endpoint, ...LOCAL };
-  const lambda = new LambdaClient(place);
-  const logs = new CloudWatchLogsClient(place);
+  const options = endpoint === undefined ? {} : { endpoint, ...LOCAL };
+  const lambda = new LambdaClient(options);
+  const logs = new CloudWatchLogsClient(options);
   const functions: string[] = [];
   const layers: { readonly LayerName: string; readonly VersionNumber: number }[] = [];
 
@@ -57,8 +56,8 @@ export async function openTarget(): Promise<Target> {
         new CreateFunctionCommand({ FunctionName: name, Role: role, Runtime: 'provided.al2023', Code, ...more }),
       );
       functions.push(name);
-      const patience = isAws ? { minDelay: 1, maxDelay: 5 } : { minDelay: 0.02, maxDelay: 0.1 };
-      await waitUntilFunctionActiveV2({ client: lambda, maxWaitTime: 60, ...patience }, { FunctionName: name });
+      const delays = isAws ? { minDelay: 1, maxDelay: 5 } : { minDelay: 0.02, maxDelay: 0.1 };
+      await waitUntilFunctionActiveV2({ client: lambda, maxWaitTime: 60, ...delays }, { FunctionName: name });
     },
     async publishLayer(name, files) {
       const Content = { ZipFile: await zipOf(files) };

@@ -1,7 +1,7 @@
 /**
- * Puts every case to the service with every runtime, and prints the table. `node scripts/run.mjs conformance` runs it
- * against a service of its own (with `--network isolated` one that isolates), `... conformance --endpoint URL` against
- * another, `... conformance --remote` against AWS.
+ * Runs every case with every runtime against a service, and prints the table. `node scripts/run.mjs conformance` starts
+ * Lamella for it (`--network isolated` selects its network mode), `... conformance --endpoint URL` uses another service,
+ * `... conformance --remote` uses AWS.
  */
 import { afterAll, beforeAll, describe, it } from 'vitest';
 import { SERVICE_CASES } from './service-cases.ts';

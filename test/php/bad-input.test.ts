@@ -1,4 +1,4 @@
-/** What handlers do that they should not: each has a clear error, and the environment stays usable or is replaced. */
+/** Misbehaving handlers: each gets a clear error, and the environment stays usable or is replaced. */
 import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { runningFunctions } from './running-functions.ts';
@@ -14,17 +14,17 @@ describe('a result that is not JSON', () => {
     ['NaN', 'return NAN;', '$ is NaN'],
     ['NaN in an object', '$o = new stdClass; $o->list = [1, ["x" => INF]]; return $o;', '$.list[1].x is infinite'],
     [
-      'what a JsonSerializable gives',
+      'the value of a JsonSerializable',
       'return new class implements JsonSerializable { function jsonSerialize(): mixed { return ["b" => "\\xff"]; } };',
       '$.b is not UTF-8',
     ],
     ['a key that is not UTF-8', 'return ["\\xff" => 1];', 'has a key that is not UTF-8 text: 0xff'],
     ['a resource', 'return ["f" => fopen("php://memory", "r")];', '$.f is a resource'],
     ['a closed resource', '$f = fopen("php://memory", "r"); fclose($f); return $f;', '$ is a resource'],
-    ['itself', '$a = new stdClass; $a->a = $a; return $a;', 'nested too deeply, or contains itself'],
-    ['deeper than can be', '$a = []; for ($i = 0; $i < 600; $i++) $a = [$a]; return $a;', 'nested too deeply'],
+    ['itself', '$a = new stdClass; $a->a = $a; return $a;', 'levels deep, or contains itself'],
+    ['600 levels deep', '$a = []; for ($i = 0; $i < 600; $i++) $a = [$a]; return $a;', 'more than 512 levels deep'],
     ['an enum without a value', 'eval("enum Suit { case Hearts; }"); return ["s" => Suit::Hearts];', 'Non-backed enum'],
-  ])('%s is named by its place, and the next invocation is served', async (_name, code, message) => {
+  ])('%s is reported with its path, and the next invocation is served', async (_name, code, message) => {
     functions.start('index.php', fn(code));
     const { kind, body } = await functions.api.invoke('"bad"');
     expect(kind).toBe('error');
@@ -33,11 +33,11 @@ describe('a result that is not JSON', () => {
   });
 });
 
-describe('an event that is not JSON, or too deep', () => {
+describe('an event that is not JSON, or nested too deeply', () => {
   it.each([
     ['{"a":', 'Syntax error'],
     [`${'['.repeat(600)}${']'.repeat(600)}`, 'Maximum stack depth exceeded'],
-  ])('is the handler’s error: %s', async (payload, message) => {
+  ])('fails its invocation: %s', async (payload, message) => {
     functions.start('index.php', fn(''));
     expect(json((await functions.api.invoke(payload)).body).errorMessage).toContain(message);
     expect((await functions.api.invoke('1')).body).toBe('"fine"');
@@ -55,7 +55,7 @@ describe('a handler that', () => {
       'error',
       'syntax error',
     ],
-    ['requires what is not there', 'require "/tmp/nothing.php";', 'error', 'Failed opening required'],
+    ['requires a missing file', 'require "/tmp/nothing.php";', 'error', 'Failed opening required'],
     ['exits', 'exit("bye\\n");', 'error', 'exit() or die()'],
     [
       'exits in a shutdown function',
@@ -92,7 +92,7 @@ describe('a handler that', () => {
       '1',
     ],
     [
-      'changes the folder, the umask and the locale',
+      'changes the working directory, the umask and the locale',
       'chdir("/"); umask(0); setlocale(LC_ALL, "C"); return 1;',
       'response',
       '1',
@@ -105,7 +105,7 @@ describe('a handler that', () => {
       'Allowed memory size',
     ],
     [
-      'forks, and the child goes on',
+      'forks, and the child exits',
       'if (($p = pcntl_fork()) === 0) { exit(1); } pcntl_waitpid($p, $s); return pcntl_wexitstatus($s);',
       'response',
       '1',
@@ -116,20 +116,20 @@ describe('a handler that', () => {
       'response',
       '1',
     ],
-  ])('%s is answered for, and the next invocation is served', async (_name, code, kind, text) => {
+  ])('%s still gets a response, and the next invocation is served', async (_name, code, kind, text) => {
     functions.start('index.php', fn(code));
     const answer = await functions.api.invoke('"bad"');
     expect([answer.kind, answer.body]).toEqual([kind, expect.stringContaining(text)]);
     expect((await functions.api.invoke('1')).body).toBe('"fine"');
   });
 
-  it('is killed ends the process at once, and nothing runs the handler again', async () => {
+  it('is killed ends the process immediately, and nothing runs the handler again', async () => {
     const { exited } = functions.start('index.php', fn('exec("kill -9 " . getmypid()); sleep(9);'));
     void functions.api.invoke('"bad"');
     expect(await exited).not.toBe(0);
   });
 
-  it('recurses until the memory is full ends the process, which cannot speak any more but in the log', async () => {
+  it('recurses until memory is exhausted ends the process, which leaves a message in the log only', async () => {
     const { exited, wrote } = functions.start(
       'index.php',
       fn('$f = function ($n) use (&$f) { return $f($n + 1) + 1; }; $f(0);'),
@@ -139,7 +139,7 @@ describe('a handler that', () => {
     expect(await exited).toBe(255);
   });
 
-  it('leaks is started afresh before it runs out, unnoticed', async () => {
+  it('leaks memory is restarted before it runs out, unnoticed', async () => {
     functions.start(
       'index.php',
       {
@@ -158,7 +158,7 @@ describe('a handler that', () => {
     expect(counts.filter((count) => count === 1).length).toBeGreaterThan(1);
   });
 
-  it('leaves a child behind does not have it answer', async () => {
+  it('leaves a child process behind gets no second response from it', async () => {
     functions.start('index.php', fn('if (pcntl_fork() === 0) { sleep(1); exit(0); } return "parent";'));
     expect((await functions.api.invoke('"bad"')).body).toBe('"parent"');
     for (let call = 0; call < 3; call++) expect((await functions.api.invoke('1')).body).toBe('"fine"');
@@ -166,7 +166,7 @@ describe('a handler that', () => {
 });
 
 describe('settings of the loop', () => {
-  it('LAMELLA_PIPELINE asks for the next invocation along with the response, over failures and restarts', async () => {
+  it('LAMELLA_PIPELINE sends GET next with the response, also around failures and restarts', async () => {
     const source =
       '<?php return function ($e) { static $n = 0; $n++; if ($e === "throw") throw new Exception("x"); if ($e === "exit") exit(1); return $n; };';
     functions.start('index.php', { 'index.php': source }, { LAMELLA_PIPELINE: '1', LAMELLA_MAX_INVOCATIONS: '4' });
@@ -184,7 +184,7 @@ describe('settings of the loop', () => {
     ]);
   });
 
-  it('LAMELLA_ISOLATE leaves neither processes nor files behind', async () => {
+  it('LAMELLA_ISOLATE leaves no processes and no files behind', async () => {
     const { tmp } = functions.start('index.php', fn('return count(array_filter(scandir("/proc"), is_numeric(...)));'), {
       LAMELLA_ISOLATE: '1',
     });
@@ -195,7 +195,7 @@ describe('settings of the loop', () => {
     expect(readdirSync(tmp)).toEqual([]);
   });
 
-  it('LAMELLA_ISOLATE runs every invocation in a process image of its own', async () => {
+  it('LAMELLA_ISOLATE runs every invocation in a new process image', async () => {
     const source = '<?php return function () { static $n = 0; return [++$n, getmypid()]; };';
     functions.start('index.php', { 'index.php': source }, { LAMELLA_ISOLATE: '1', LAMELLA_PIPELINE: '1' });
     const answers = [];

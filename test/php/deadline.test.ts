@@ -1,4 +1,4 @@
-/** What a handler's time limit does before Lambda's own does. */
+/** The runtime's own deadline, which stops a handler shortly before Lambda would. */
 
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
@@ -9,22 +9,22 @@ const functions = runningFunctions({ extensions: ['curl'] });
 const json = (text: string) =>
   JSON.parse(text) as Record<string, unknown> & { errorMessage: string; stackTrace: string[] };
 
-/** Invokes with `milliseconds` left; returns the answer and what was left of them when it came. */
+/** Invokes with this timeout. Returns the response and the milliseconds that were left when it arrived. */
 async function invoke(payload: string, milliseconds: number) {
-  // Until then it starts, which Lambda does not count.
+  // Initialization does not count toward the timeout.
   await functions.api.firstNext;
   const deadline = Date.now() + milliseconds;
   const answer = await functions.api.invoke(payload, { 'Lambda-Runtime-Deadline-Ms': String(deadline) });
   return { ...answer, left: deadline - Date.now() };
 }
 
-describe('a handler that does not end in time', () => {
+describe('a handler that does not return in time', () => {
   it.each([
     ['computes', 'while (true) { strlen("x"); }', 1000],
     ['sleeps', 'sleep(60);', 1000],
     ['sleeps, with more than a second', 'usleep(60_000_000);', 2300],
   ])(
-    'and %s is stopped with an error that says where it was, and the process goes on',
+    'and %s is stopped with an error that shows where it was, and the process continues',
     async (_name, code, milliseconds) => {
       const { wrote } = functions.start('index.php', {
         'index.php': `<?php function work() { ${code} }\nreturn function ($e) { static $n = 0; $n++; if ($e === "hang") {\n work(); } return $n; };`,
@@ -34,7 +34,7 @@ describe('a handler that does not end in time', () => {
       expect(kind).toBe('error');
       expect(json(body)).toMatchObject({
         errorType: 'Lamella\\TimedOut',
-        errorMessage: expect.stringContaining('before the time of the function was over'),
+        errorMessage: expect.stringContaining("before the function's timeout"),
       });
       expect(json(body).stackTrace.join('\n')).toContain('/var/task/index.php(3): work()');
       expect(left).toBeGreaterThan(0);
@@ -44,7 +44,7 @@ describe('a handler that does not end in time', () => {
   );
 
   it.each(['Text', 'JSON'])(
-    'because a library waits for a server is named, with the server, in a line of %s',
+    'because a library waits for a server is logged with the address of the server, in %s format',
     async (format) => {
       const server = createServer(() => undefined);
       await new Promise<void>((settle) => server.listen(0, '127.0.0.1', settle));
@@ -69,7 +69,7 @@ describe('a handler that does not end in time', () => {
     },
   );
 
-  it('because a stream waits for a server has the stream give up before', async () => {
+  it('because a stream waits for a server continues, because the stream times out first', async () => {
     const server = createServer(() => undefined);
     await new Promise<void>((settle) => server.listen(0, '127.0.0.1', settle));
     const { port } = server.address() as AddressInfo;
@@ -82,7 +82,7 @@ describe('a handler that does not end in time', () => {
     server.close();
   });
 
-  it('because it waits for all its children has only its own', async () => {
+  it('because it waits for all children finds only its own', async () => {
     functions.start('index.php', {
       'index.php':
         '<?php return function () { if (pcntl_fork() === 0) { pcntl_exec("/bin/true"); } $n = 0; while (pcntl_wait($status) > 0) { $n++; } return $n; };',
@@ -90,7 +90,7 @@ describe('a handler that does not end in time', () => {
     expect((await invoke('1', 3000)).body).toBe('1');
   });
 
-  it('is left to Lambda where that is asked for', async () => {
+  it('is left to Lambda with LAMELLA_DEADLINE=0', async () => {
     functions.start(
       'index.php',
       { 'index.php': '<?php return function () { usleep(500_000); return "ended"; };' },
@@ -100,8 +100,8 @@ describe('a handler that does not end in time', () => {
   });
 });
 
-describe('a handler that ends in time', () => {
-  it('is not disturbed, also when it sleeps over the moment at which others would be stopped', async () => {
+describe('a handler that returns in time', () => {
+  it('is not interrupted, even if it sleeps for most of its time', async () => {
     functions.start('index.php', {
       'index.php':
         '<?php return function () { $t = microtime(true); usleep(700_000); return microtime(true) - $t > 0.69; };',

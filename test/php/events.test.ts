@@ -1,4 +1,4 @@
-/** Typed events over the sample events of AWS's documentation, each read to the last member. */
+/** Typed events created from the sample events in AWS's documentation. Every member is read. */
 import type { ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
@@ -20,7 +20,7 @@ afterAll(folder.remove);
 const LAMBDA = 'https://docs.aws.amazon.com/lambda/latest/dg';
 const GATEWAY = 'https://docs.aws.amazon.com/apigateway/latest/developerguide';
 const COGNITO = 'https://docs.aws.amazon.com/cognito/latest/developerguide';
-/** Fixture, class that it is for, where AWS documents the sample. */
+/** Fixture, event class, and the page of AWS that documents the sample. */
 const SAMPLES = [
   ['sqs', 'SqsEvent', `${LAMBDA}/with-sqs.html`],
   ['sqs-fifo', 'SqsEvent', `${LAMBDA}/with-sqs.html`],
@@ -125,7 +125,7 @@ describe('every member of the sample events of AWS', () => {
   );
 });
 
-describe('what the events add', () => {
+describe('the methods of the events', () => {
   const ROWS: readonly (readonly [string, Sample, string, unknown])[] = [
     ['a message attribute', 'sqs', 'Event\\SqsEvent::of($in)->Records[0]->attribute("myAttribute")', 'myValue'],
     ['the count of deliveries', 'sqs', 'Event\\SqsEvent::of($in)->Records[1]->receiveCount()', 1],
@@ -314,7 +314,7 @@ describe('what the events add', () => {
     expect(evaluate(opt, folder.path, expression, [JSON.parse(sample(from))])).toEqual([expected]);
   });
 
-  it('a FIFO queue keeps its order: what follows a failure in its group fails too, other groups go on', () => {
+  it('a FIFO queue keeps its order: later messages of a failed group fail too, other groups continue', () => {
     const [record] = (JSON.parse(sample('sqs-fifo')) as { Records: { attributes: object }[] }).Records;
     const message = (messageId: string, MessageGroupId: string) => ({
       ...record,
@@ -349,25 +349,25 @@ describe('a handler', () => {
     }
   };
 
-  it('has the event that its parameter names', async () => {
+  it('gets an event of the type that it declares', async () => {
     const source = '<?php return fn (Lamella\\Event\\SqsEvent $e) => $e->Records[0]->body;';
     expect(await run(source, sample('sqs'))).toMatchObject({ kind: 'response', body: '"Test message."' });
   });
 
-  it('is told what came instead', async () => {
+  it('gets an error that names the source of an unexpected event', async () => {
     const source = '<?php return fn (Lamella\\Event\\SqsEvent $e) => 1;';
     const { kind, body } = await run(source, sample('sns'));
     expect(kind).toBe('error');
     expect(JSON.parse(body)).toMatchObject({ errorMessage: expect.stringContaining('but the event is from aws:sns') });
   });
 
-  it('returns an event as it came, `{}` and all', async () => {
+  it('returns an event unchanged, including `{}`', async () => {
     const event = '{"version":"0","source":"aws.x","detail-type":"t","detail":{"empty":{},"list":[],"n":1.0}}';
     const source = '<?php return fn (Lamella\\Event\\EventBridgeEvent $e) => $e;';
     expect((await run(source, event)).body).toBe(event);
   });
 
-  it('returns an event of Cognito as it came but for the response, `{}` and all', async () => {
+  it('returns a Cognito event with only the response changed, including `{}`', async () => {
     const source = '<?php return fn (Lamella\\Event\\CognitoEvent $e) => $e->respond(["autoConfirmUser" => true]);';
     const { body } = await run(source, sample('cognito-pre-sign-up'));
     const expected = sample('cognito-pre-sign-up').replace('"autoConfirmUser": false', '"autoConfirmUser": true');
@@ -386,7 +386,7 @@ describe('a handler', () => {
       'throw new Exception("no such thing");',
       { Status: 'FAILED', Reason: 'no such thing', PhysicalResourceId: 'resource-logical-id' },
     ],
-  ])('of a custom resource tells CloudFormation %s', async (_name, code, expected) => {
+  ])('of a custom resource reports %s to CloudFormation', async (_name, code, expected) => {
     let put: { request: IncomingMessage; body: string } | undefined;
     const server = createServer((request, response) => {
       let body = '';

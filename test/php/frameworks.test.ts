@@ -1,12 +1,12 @@
 /**
- * Real frameworks that stay booted, as Debian packages them: Laravel, Symfony with its FrameworkBundle. What one request
- * leaves behind (session, user, scoped services) the next must not see.
+ * Real frameworks that stay booted, from Debian's packages: Laravel, and Symfony with FrameworkBundle. A request must not see
+ * the session, user or scoped services of the previous one.
  */
 import { existsSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { runningFunctions } from './running-functions.ts';
 
-// The PHP that Debian's packages are made for.
+// The PHP version of Debian's packages.
 const functions = runningFunctions({
   version: '8.2',
   extensions: ['ctype', 'mbstring', 'tokenizer', 'iconv', 'xml', 'simplexml', 'dom', 'fileinfo'],
@@ -122,7 +122,7 @@ it('Laravel serves pages, forms, files and sessions from one booted application'
   ]);
   const again = await request('/visit', { cookies: [session] });
   expect(JSON.parse(again.body)).toEqual({ visits: 2, scoped: 1, boots: 2 });
-  // Somebody else.
+  // Another visitor.
   const other = await request('/visit');
   expect(JSON.parse(other.body)).toEqual({ visits: 1, scoped: 1, boots: 3 });
   expect(cookieOf(other, 'session')).not.toBe(session);
@@ -155,7 +155,7 @@ const SYMFONY = {
     set_include_path('${LIBRARIES}');
     foreach (['Bundle/FrameworkBundle', 'Component/Runtime', 'Component/Dotenv'] as $folder) require_once "Symfony/$folder/autoload.php";
     spl_autoload_register(function ($class) { if ($class === 'App\\\\Kernel') require dirname(__DIR__) . '/src/Kernel.php'; });`,
-  // As Symfony's Runtime component writes it into a project.
+  // The file that Symfony's Runtime component writes into a project.
   'vendor/autoload_runtime.php': `<?php
     if (true === (require_once __DIR__.'/autoload.php') || empty($_SERVER['SCRIPT_FILENAME'])) return;
     throw new LogicException('the component would run the application itself');`,
@@ -194,7 +194,7 @@ const SYMFONY = {
     }`,
 };
 
-it("Symfony's FrameworkBundle runs from the front controller as its Runtime component writes it", async () => {
+it("Symfony's FrameworkBundle runs from the front controller of its Runtime component", async () => {
   installed('Symfony/Bundle/FrameworkBundle');
   const { wrote } = functions.start('public/index.php', SYMFONY, { LAMELLA_MODE: 'worker' });
   for (const requests of [1, 2]) {

@@ -1,4 +1,4 @@
-/** Events of all that speak HTTP to Lambda, as PHP sees them, and responses as each of them wants them. */
+/** HTTP events of every source as PHP sees them, and responses in the format of each source. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { laidOutPhpLayer, temporaryFolder } from '../support/php-sandbox.ts';
 import { evaluate } from './php-program.ts';
@@ -53,7 +53,7 @@ const post = (contentType: string | undefined, body: string, isBase64Encoded = f
     { method: 'POST' },
   );
 
-/** Evaluates for a table of [name, event, expected] in one process, and gives each row its test. */
+/** Creates one test per row of [name, event, expected]. One PHP process evaluates all rows. */
 function table(expression: string, rows: readonly (readonly [string, unknown, unknown])[]): void {
   let results: unknown[];
   beforeAll(() => {
@@ -69,48 +69,52 @@ describe('the address', () => {
   const arn = '.execute-api.eu-west-1.amazonaws.com';
   table('Http\\Request::fromEvent($in)->uri()', [
     ['is path and query', url({ rawPath: '/a/b', rawQueryString: 'x=1&y=2' }), '/a/b?x=1&y=2'],
-    ['keeps the query of payload 2.0 as it is', url({ rawQueryString: 'a=%20&&b&=c&d=%27+' }), '/?a=%20&&b&=c&d=%27+'],
-    ['keeps what is percent-encoded', url({ rawPath: '/a%2Fb%20c' }), '/a%2Fb%20c'],
+    ['keeps the query of payload 2.0 unchanged', url({ rawQueryString: 'a=%20&&b&=c&d=%27+' }), '/?a=%20&&b&=c&d=%27+'],
+    ['keeps percent-encoding', url({ rawPath: '/a%2Fb%20c' }), '/a%2Fb%20c'],
     [
-      'encodes what an HTTP API has decoded',
+      'encodes characters that an HTTP API has decoded',
       url({ rawPath: '/a b/ü"<>\\^`{|}?#%' }),
       '/a%20b/%C3%BC%22%3C%3E%5C%5E%60%7B%7C%7D%3F%23%25',
     ],
-    ['leaves alone what may stand in a path', url({ rawPath: "/~a-b_c.d!$&'()*+,;=:@[]" }), "/~a-b_c.d!$&'()*+,;=:@[]"],
     [
-      'has no stage on the host of the API',
+      'does not encode characters that are valid in a path',
+      url({ rawPath: "/~a-b_c.d!$&'()*+,;=:@[]" }),
+      "/~a-b_c.d!$&'()*+,;=:@[]",
+    ],
+    [
+      'does not contain the stage on the host of the API',
       url({ rawPath: '/dev/a', headers: { host: `x${arn}` } }, {}, { stage: 'dev' }),
       '/a',
     ],
     [
-      'has no stage when the host is named by the context alone',
+      'does not contain the stage if only the context has the host',
       url({ rawPath: '/dev', headers: {} }, {}, { stage: 'dev', domainName: `x${arn}` }),
       '/',
     ],
     [
-      'keeps a stage on a domain of one’s own',
+      'keeps the stage on a custom domain',
       url({ rawPath: '/dev/a', headers: { host: 'example.com' } }, {}, { stage: 'dev' }),
       '/dev/a',
     ],
     [
-      'keeps a path that only begins like the stage',
+      'keeps a path that merely starts with the name of the stage',
       url({ rawPath: '/developer', headers: { host: `x${arn}` } }, {}, { stage: 'dev' }),
       '/developer',
     ],
-    ['has no stage for a REST API', rest(), '/hello'],
+    ['does not contain the stage of a REST API', rest(), '/hello'],
     [
       'has all values of a REST query, encoded',
       rest({ multiValueQueryStringParameters: { 'a[]': ['1 2', 'ü&='], b: ['x'] }, queryStringParameters: { b: 'x' } }),
       '/hello?a[]=1%202&a[]=%C3%BC%26%3D&b=x',
     ],
     [
-      'has single values where there are no multiple ones',
+      'has single values if there are no multiple values',
       rest({ queryStringParameters: { 'k.x': '1' } }),
       '/hello?k.x=1',
     ],
-    ['takes numbers for names', rest({ queryStringParameters: { 0: 'zero', 17: 'x' } }), '/hello?0=zero&17=x'],
+    ['can have numbers as names', rest({ queryStringParameters: { 0: 'zero', 17: 'x' } }), '/hello?0=zero&17=x'],
     [
-      'has the query of a load balancer verbatim, which comes encoded',
+      'has the query of a load balancer unchanged, because it is encoded already',
       alb({ queryStringParameters: { 'a%5B%5D': 'x%20y', b: '%26' } }),
       '/?a%5B%5D=x%20y&b=%26',
     ],
@@ -119,7 +123,7 @@ describe('the address', () => {
       alb({ multiValueQueryStringParameters: { a: ['1', '2'] }, queryStringParameters: undefined }),
       '/?a=1&a=2',
     ],
-    ['is / if there is none', rest({ path: '' }), '/'],
+    ['is / by default', rest({ path: '' }), '/'],
   ]);
 });
 
@@ -138,11 +142,7 @@ describe('method, address of the client, host', () => {
       ['GET', '198.51.100.7', 'h', 8443, true, 'HTTP/1.1'],
     ],
     ['of a load balancer: the last hop', alb(), ['GET', '192.0.2.4', 'lb.example.com', 80, false, 'HTTP/1.1']],
-    [
-      'when nothing is said',
-      { httpMethod: 'GET', path: '/' },
-      ['GET', '127.0.0.1', 'localhost', 443, true, 'HTTP/1.1'],
-    ],
+    ['by default', { httpMethod: 'GET', path: '/' }, ['GET', '127.0.0.1', 'localhost', 443, true, 'HTTP/1.1']],
   ]);
 });
 
@@ -163,7 +163,7 @@ describe('headers', () => {
       ],
       ['take cookies from payload 2.0', { ...url({ cookies: ['a=1', 'b=2'] }), see: { HTTP_COOKIE: 1 } }, 'a=1; b=2'],
       [
-        'do not have them twice',
+        'contain cookies only once',
         { ...url({ cookies: ['a=1'], headers: { cookie: 'a=1' } }), see: { HTTP_COOKIE: 1 } },
         'a=1',
       ],
@@ -175,28 +175,28 @@ describe('headers', () => {
         'good',
       ],
       [
-        'with a dash win also when they come first',
+        'with a dash win in any order',
         { ...url({ headers: { 'x-user': 'good', x_user: 'evil' } }), see: { HTTP_X_USER: 1 } },
         'good',
       ],
-      ['say the type without HTTP_', { ...post('text/x', 'b'), see: { CONTENT_TYPE: 1 } }, 'text/x'],
+      ['set CONTENT_TYPE', { ...post('text/x', 'b'), see: { CONTENT_TYPE: 1 } }, 'text/x'],
       [
-        'default the type of a POST to that of a form',
+        'set CONTENT_TYPE of a POST to that of a form by default',
         { ...post(undefined, 'a=1'), see: { CONTENT_TYPE: 1 } },
         'application/x-www-form-urlencoded',
       ],
       [
-        'say the length that the body has',
+        'set CONTENT_LENGTH to the length of the decoded body',
         {
           ...url({ headers: { 'content-length': '2' }, body: 'Zm9vYmFy', isBase64Encoded: true }, { method: 'PUT' }),
           see: { CONTENT_LENGTH: 1 },
         },
         '6',
       ],
-      ['say HTTPS', { ...url(), see: { HTTPS: 1 } }, 'on'],
-      ['do not say HTTPS for plain HTTP', { ...alb(), see: { HTTPS: 1 } }, null],
-      ['say the script', { ...url(), see: { SCRIPT_FILENAME: 1 } }, '/var/task/public/index.php'],
-      ['say no PATH_INFO of its own', { ...url({ rawPath: '/a' }), see: { PATH_INFO: 1 } }, null],
+      ['set HTTPS', { ...url(), see: { HTTPS: 1 } }, 'on'],
+      ['do not set HTTPS for plain HTTP', { ...alb(), see: { HTTPS: 1 } }, null],
+      ['set SCRIPT_FILENAME', { ...url(), see: { SCRIPT_FILENAME: 1 } }, '/var/task/public/index.php'],
+      ['do not set PATH_INFO for other paths', { ...url({ rawPath: '/a' }), see: { PATH_INFO: 1 } }, null],
     ],
   );
 });
@@ -206,13 +206,13 @@ describe('credentials', () => {
   const encode = (text: string) => Buffer.from(text).toString('base64');
   table('Http\\ServerVariables::authentication(Http\\Request::fromEvent($in))', [
     [
-      'are taken apart',
+      'are split at the first colon',
       basic(`Basic ${encode('u:p:q')}`),
       { AUTH_TYPE: 'Basic', PHP_AUTH_USER: 'u', PHP_AUTH_PW: 'p:q' },
     ],
     ['may be empty', basic(`Basic ${encode(':')}`), { AUTH_TYPE: 'Basic', PHP_AUTH_USER: '', PHP_AUTH_PW: '' }],
     [
-      'may have blanks around',
+      'may have spaces around them',
       basic(`  Basic   ${encode('u:p')} `),
       { AUTH_TYPE: 'Basic', PHP_AUTH_USER: 'u', PHP_AUTH_PW: 'p' },
     ],
@@ -226,22 +226,22 @@ describe('credentials', () => {
 describe('cookies', () => {
   const cookies = (header: string) => url({ headers: { cookie: header } });
   table('Http\\Request::fromEvent($in)->cookies()', [
-    ['of one name: the first counts', cookies('a=1; a=2'), { a: '1' }],
+    ['with the same name: the first wins', cookies('a=1; a=2'), { a: '1' }],
     ['keep a plus sign', cookies('a=1+2%2B%20'), { a: '1+2+ ' }],
     [
-      'with dots and brackets are named as PHP does',
+      'with dots and brackets are named as in PHP',
       cookies('a.b=1; c[d]=2; e[]=3; e[]=4'),
       { a_b: '1', c: { d: '2' }, e: ['3', '4'] },
     ],
     ['keep equals signs and ampersands', cookies('a=b=c&d;x=y'), { a: 'b=c&d', x: 'y' }],
     ['may have no value', cookies('a; b=; =c'), { a: '', b: '' }],
-    ['may be none', url(), []],
+    ['may be missing', url(), []],
   ]);
 });
 
 describe('the query', () => {
   table('Http\\Request::fromEvent($in)->query()', [
-    ['has the last of repeated names, as PHP does', url({ rawQueryString: 'a=1&a=2' }), { a: '2' }],
+    ['has the last of repeated names, as in PHP', url({ rawQueryString: 'a=1&a=2' }), { a: '2' }],
     ['nests', url({ rawQueryString: 'a[]=1&a[k][]=2&b.c=3' }), { a: { 0: '1', k: ['2'] }, b_c: '3' }],
     ['of a load balancer is decoded once', alb({ queryStringParameters: { a: '%2526' } }), { a: '%26' }],
   ]);
@@ -249,11 +249,11 @@ describe('the query', () => {
 
 describe('the body', () => {
   table('($r = Http\\Request::fromEvent($in))->body', [
-    ['comes as text', post('text/plain', 'ü'), 'ü'],
-    ['comes from Base64', post('text/plain', Buffer.from('bytes').toString('base64'), true), 'bytes'],
+    ['may be text', post('text/plain', 'ü'), 'ü'],
+    ['may be Base64', post('text/plain', Buffer.from('bytes').toString('base64'), true), 'bytes'],
     ['may be absent', url({ body: null }), ''],
     [
-      'that is not the Base64 it claims is refused',
+      'that is not valid Base64 is refused',
       post('text/plain', 'ü!', true),
       { thrown: 'Lamella\\Http\\BadRequest', message: 'The body of the request is not valid Base64.' },
     ],
@@ -269,15 +269,15 @@ describe('forms', () => {
   const file = { type: 'text/plain', error: 0 };
   const simple = `(function ($r) { $f = Http\\FormData::of($r); array_walk_recursive($f->files, function (&$v, $k) { if ($k === 'tmp_name') $v = $v === '' ? '' : file_get_contents($v); }); $f->discard(); return [$f->fields, $f->files, glob(sys_get_temp_dir() . '/php*')]; })(Http\\Request::fromEvent($in))`;
   table(simple, [
-    ['are read', post('application/x-www-form-urlencoded', 'a=1&b[]=2+3'), [{ a: '1', b: ['2 3'] }, [], []]],
+    ['are parsed', post('application/x-www-form-urlencoded', 'a=1&b[]=2+3'), [{ a: '1', b: ['2 3'] }, [], []]],
     [
-      'are read only from a POST',
+      'are parsed only for POST',
       { ...url({ headers: { 'content-type': 'application/x-www-form-urlencoded' }, body: 'a=1' }, { method: 'PUT' }) },
       [[], [], []],
     ],
-    ['of another type are none', post('application/json', '{"a":1}'), [[], [], []]],
+    ['are not parsed for other types', post('application/json', '{"a":1}'), [[], [], []]],
     [
-      'of several parts have fields and files, nested, and leave no files behind',
+      'with several parts have nested fields and files, and leave no files behind',
       multipart([
         ['Content-Disposition: form-data; name="a[x][]"', '1\r\n2'],
         ['Content-Disposition: form-data; name="up[pic]"; filename="dir/a b.txt"\r\nContent-Type: text/plain', 'hello'],
@@ -301,20 +301,20 @@ describe('forms', () => {
   ]);
 });
 
-describe('an event that is no HTTP request', () => {
+describe('an event that is not an HTTP request', () => {
   table('Http\\Request::fromEvent($in)', [
     [
-      'is named',
+      'is reported with its source',
       { Records: [{ eventSource: 'aws:sqs' }] },
       { thrown: 'Lamella\\Event\\UnexpectedEvent', message: expect.stringContaining('from aws:sqs (Records)') },
     ],
     [
-      'is named when it is a WebSocket’s',
+      'is reported with its members, from a WebSocket',
       { requestContext: { connectionId: 'x' } },
       { thrown: 'Lamella\\Event\\UnexpectedEvent', message: expect.stringContaining('one with requestContext') },
     ],
     [
-      'is named when it is a string',
+      'is reported with its type, for a string',
       'x',
       { thrown: 'Lamella\\Event\\UnexpectedEvent', message: expect.stringContaining('is string') },
     ],
@@ -336,7 +336,7 @@ describe('a response', () => {
     '(new Http\\Response($in["status"], $in["headers"], isset($in["hex"]) ? hex2bin($in["hex"]) : $in["body"]))->toEvent(Http\\Request::fromEvent($in["event"]), $in["binary"])';
   table(expression, [
     [
-      'for payload 2.0 has cookies apart and joins the rest',
+      'for payload 2.0 has separate cookies and joins other headers',
       answer(url(), { headers: HEADERS, body: 'hi' }),
       { statusCode: 200, headers: { 'X-Case': 'kept', 'x-two': '1, 2' }, cookies: ['a=1', 'b=2'], ...text },
     ],
@@ -350,7 +350,7 @@ describe('a response', () => {
       },
     ],
     [
-      'for payload 1.0 without them loses no cookie',
+      'for payload 1.0 without multiple values keeps all cookies',
       answer(rest({ multiValueHeaders: undefined }), { headers: HEADERS, body: 'hi' }),
       {
         statusCode: 200,
@@ -369,7 +369,7 @@ describe('a response', () => {
       { statusCode: 200, multiValueHeaders: {}, statusDescription: '200 OK', ...text },
     ],
     [
-      'joins a name in several cases under the first',
+      'joins names with different case under the first',
       answer(url(), { headers: { 'X-A': '1', 'x-a': '2' }, body: 'hi' }),
       { statusCode: 200, headers: { 'X-A': '1, 2' }, ...text },
     ],
@@ -384,32 +384,32 @@ describe('a response', () => {
       { statusCode: 304, headers: {}, body: '', isBase64Encoded: false },
     ],
     [
-      'that is compressed goes as Base64',
+      'that is compressed is sent as Base64',
       answer(url(), { headers: { 'Content-Encoding': 'gzip' }, body: 'hi' }),
       { statusCode: 200, headers: { 'Content-Encoding': 'gzip' }, body: 'aGk=', isBase64Encoded: true },
     ],
     [
-      'of an image goes as Base64',
+      'with an image is sent as Base64',
       answer(url(), { headers: { 'content-type': 'image/png' }, hex: '89504e47' }),
       { statusCode: 200, headers: { 'content-type': 'image/png' }, body: 'iVBORw==', isBase64Encoded: true },
     ],
     [
-      'of text that is not UTF-8 goes as Base64',
+      'with text that is not UTF-8 is sent as Base64',
       answer(url(), { headers: { 'content-type': 'text/html' }, hex: 'fc' }),
       { statusCode: 200, headers: { 'content-type': 'text/html' }, body: '/A==', isBase64Encoded: true },
     ],
     [
-      'of JSON with a suffix is text',
+      'with a +json type is text',
       answer(url(), { headers: { 'content-type': 'application/problem+json' }, body: 'hi' }),
       { statusCode: 200, headers: { 'content-type': 'application/problem+json' }, ...text },
     ],
     [
-      'is text when it may never be Base64',
+      'is text with LAMELLA_BINARY=never',
       answer(url(), { headers: { 'content-type': 'image/png' }, body: 'hi', binary: 'never' }),
       { statusCode: 200, headers: { 'content-type': 'image/png' }, ...text },
     ],
     [
-      'is Base64 when it always must',
+      'is Base64 with LAMELLA_BINARY=always',
       answer(url(), { body: 'hi', binary: 'always' }),
       { statusCode: 200, headers: {}, body: 'aGk=', isBase64Encoded: true },
     ],

@@ -1,4 +1,4 @@
-/** Scripts of any kind behind HTTP events: run by the layer's php-cgi for each request, files answered directly. */
+/** The http mode: the layer's php-cgi runs a script for each request, files are sent directly. */
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -43,7 +43,7 @@ const startApp = (script: string, files: Record<string, string> = {}, environmen
   functions.start('public/index.php', { 'public/index.php': `<?php ${script}`, ...files }, { ...MODE, ...environment });
 
 describe('a script', () => {
-  it('has the request as behind a web server', async () => {
+  it('sees the request as behind a web server', async () => {
     startApp(`header('Content-Type: application/json'); $s = $_SERVER;
       echo json_encode([PHP_SAPI, $_GET, $_POST, $_COOKIE, $_REQUEST, $s['REQUEST_METHOD'], $s['REQUEST_URI'], $s['SCRIPT_NAME'], $s['PHP_SELF'],
         $s['SCRIPT_FILENAME'], $s['DOCUMENT_ROOT'], $s['REMOTE_ADDR'], $s['HTTPS'], $s['SERVER_NAME'], $s['SERVER_PORT'], $s['HTTP_X_A'] ?? null,
@@ -122,14 +122,14 @@ describe('a script', () => {
     for (let call = 0; call < 2; call++) expect(await request('/')).toMatchObject(expected);
   });
 
-  it('may read its input twice, also where PHP has made fields of it', async () => {
+  it('can read its input twice, even if PHP parsed it as a form', async () => {
     startApp(`echo file_get_contents('php://input') . file_get_contents('php://input') . ($_POST['a'] ?? '');`);
     const sent = (type: string) => request('/', { method: 'POST', headers: { 'content-type': type }, body: 'a=1&' });
     expect((await sent('text/plain')).body).toBe('a=1&a=1&');
     expect((await sent('application/x-www-form-urlencoded')).body).toBe('a=1&a=1&1');
   });
 
-  it('has uploads, which are gone after the request', async () => {
+  it('gets uploads, which are removed after the request', async () => {
     startApp(`move_uploaded_file($_FILES['up']['tmp_name'][1], '/tmp/kept'); unset($_FILES['up']['tmp_name']);
       echo json_encode([$_POST, $_FILES, file_get_contents('/tmp/kept'), strlen(file_get_contents('php://input'))]);`);
     const part = (head: string, body: string) => `--B\r\nContent-Disposition: form-data; ${head}\r\n\r\n${body}\r\n`;
@@ -161,12 +161,12 @@ describe('a script', () => {
       '<a href="/é">\\ tab\t\r\n</a>'.repeat(5000),
     ],
     ['with control characters', `str_repeat("a\\x01\\x00\\"", 5000)`, 'a\u0001\u0000"'.repeat(5000)],
-  ])('may answer at length, %s', async (_name, printed, expected) => {
+  ])('can send a long response, %s', async (_name, printed, expected) => {
     startApp(`echo ${printed};`);
     expect((await request('/')).body).toBe(expected);
   });
 
-  it('that never reads a large body, and one that answers before it reads, both come through', async () => {
+  it('that never reads a large body, and one that responds before it reads, both work', async () => {
     startApp(
       `if ($_GET['read'] ?? false) { echo str_repeat('o', 3_000_000); flush(); echo strlen(file_get_contents('php://input')); } else { echo 'ignored'; }`,
     );
@@ -177,7 +177,7 @@ describe('a script', () => {
     expect((await request('/', { method: 'PUT', headers, body })).body).toBe('ignored');
   });
 
-  it('writes errors to the log and not into the answer', async () => {
+  it('writes errors to the log and not into the response', async () => {
     const { wrote } = startApp(
       `error_log('for the log'); echo $undefined; file_put_contents('php://stderr', "direct\\n"); throw new LogicException('uncaught');`,
     );
@@ -188,7 +188,7 @@ describe('a script', () => {
     await wrote('uncaught');
   });
 
-  it('that exhausts its memory, or recurses for ever, is answered for with 500, and the next is served', async () => {
+  it('that exhausts its memory, or recurses forever, gets status 500, and the next request is served', async () => {
     startApp(
       `if (isset($_GET['eat'])) { $a = []; while (true) $a[] = str_repeat('x', 1 << 20); } if (isset($_GET['deep'])) { $f = function () use (&$f) { $f(); }; $f(); } echo 'fine';`,
     );
@@ -198,13 +198,13 @@ describe('a script', () => {
     expect((await request('/')).body).toBe('fine');
   });
 
-  it('that kills its process is answered for with 502 and a line in the log, and the next is served', async () => {
+  it('that kills its process gets status 502 and a line in the log, and the next request is served', async () => {
     const { wrote } = startApp(
       `if (isset($_GET['die'])) posix(); echo 'fine'; function posix() { exec('kill -9 ' . getmypid()); }`,
     );
     expect((await request('/')).body).toBe('fine');
     expect((await request('/?die')).statusCode).toBe(502);
-    await wrote('GET / (/index.php): php-cgi ended before it had answered.');
+    await wrote('GET / (/index.php) failed: php-cgi ended before it responded.');
     expect((await request('/')).body).toBe('fine');
   });
 
@@ -213,7 +213,7 @@ describe('a script', () => {
     ['computes', 'while (true) strlen("x");', true],
     ['waits where PHP cannot be interrupted', 'fread($waiting[0], 1);', false],
   ])(
-    'that %s and does not end in time is stopped, answered for with 504, and named in the log; the next is served',
+    'that %s past the deadline is stopped with status 504 and a line in the log; the next request is served',
     async (_name, code, endsByItself) => {
       const { wrote } = startApp(
         `if (isset($_GET['hang'])) { error_log('begun'); $waiting = stream_socket_pair(STREAM_PF_UNIX, STREAM_SOCK_STREAM, 0); ini_set('default_socket_timeout', 60); file_put_contents('php://stderr', "at once\\n");\n ${code} } echo getmypid();`,
@@ -225,9 +225,9 @@ describe('a script', () => {
       expect(Date.now() - before).toBeLessThan(1500);
       expect(JSON.parse(answer.body)).toMatchObject({ statusCode: 504 });
       await wrote('at once');
-      await wrote('GET /slow (/index.php) was not answered within the');
+      await wrote('GET /slow (/index.php) was stopped: no response within the remaining');
       if (endsByItself) {
-        // What a script has logged comes with its end.
+        // php-cgi delivers log lines at the end of the script.
         await wrote('begun');
         await wrote('/var/task/public/index.php on line 2');
       }
@@ -235,7 +235,7 @@ describe('a script', () => {
     },
   );
 
-  it('runs in a fresh process after as many requests as it is told', async () => {
+  it('runs in a new process after LAMELLA_MAX_INVOCATIONS requests', async () => {
     startApp('echo getmypid();', {}, { LAMELLA_MAX_INVOCATIONS: '2' });
     const pids = [];
     for (let call = 0; call < 4; call++) pids.push((await request('/')).body);
@@ -249,7 +249,7 @@ describe('a script', () => {
     expect((await request('/')).body).toBe('1');
   });
 
-  it('streams as it prints, where that is switched on', async () => {
+  it('streams its output with LAMELLA_STREAMING=1', async () => {
     startApp(
       `header('X-A: b'); setcookie('c', 'd'); echo 'one '; flush(); echo 'two';`,
       {},
@@ -269,14 +269,14 @@ describe('a script', () => {
     expect(rest).toBe('one two');
   });
 
-  it('whose stream breaks off ends it with an error', async () => {
+  it('whose process dies in the middle of a stream ends the stream with an error', async () => {
     startApp(`echo 'some'; flush(); exec('kill -9 ' . getmypid());`, {}, { LAMELLA_STREAMING: '1' });
     const { body, streamed } = await functions.api.invoke(event('/'));
     expect(body.endsWith('some')).toBe(true);
     expect(streamed?.errorType).toBe('Lamella\\Http\\WorkerGone');
   });
 
-  it('answers load balancers and REST APIs in their own forms', async () => {
+  it('responds to load balancers and REST APIs in their own formats', async () => {
     startApp(`setcookie('a', '1'); setcookie('b', '2'); echo $_SERVER['REQUEST_URI'];`);
     const alb = {
       requestContext: { elb: { targetGroupArn: 'arn' } },
@@ -296,7 +296,7 @@ describe('a script', () => {
   });
 });
 
-describe('the folder of the application', () => {
+describe('the document root', () => {
   const FILES = {
     'public/style.css': 'body {}',
     'public/pixel.png': '\u0089PNG',
@@ -338,12 +338,12 @@ describe('the folder of the application', () => {
     ['/../composer.json', { body: 'front -' }],
     ['/%2e%2e/composer.json', { body: 'front -' }],
     ['/style.css%00.php', { body: 'front -' }],
-  ])('answers %s', async (path, expected) => {
+  ])('handles %s', async (path, expected) => {
     startApp(FRONT, FILES);
     expect(await request(path)).toMatchObject(expected);
   });
 
-  it('answers in part, with nothing new, and without a body, to those who ask so', async () => {
+  it('supports conditional requests, ranges and HEAD for files', async () => {
     startApp(FRONT, FILES);
     const { headers } = await request('/style.css');
     expect(await request('/style.css', { headers: { 'if-none-match': headers.ETag } })).toMatchObject({
@@ -373,14 +373,14 @@ describe('the folder of the application', () => {
     expect(await request('/style.css', { method: 'POST' })).toMatchObject({ statusCode: 405 });
   });
 
-  it('is not the package itself unless that is asked for', async () => {
+  it('is not the package itself by default', async () => {
     const files = { 'index.php': '<?php echo "front";', 'other.php': '<?php echo "other";', 'a.txt': 'text' };
     functions.start('index.php', files, MODE);
     expect((await request('/other.php')).body).toBe('front');
     expect((await request('/a.txt')).body).toBe('front');
   });
 
-  it('may be named', async () => {
+  it('can be set with LAMELLA_DOCUMENT_ROOT', async () => {
     const files = { 'index.php': '<?php echo "front";', 'other.php': '<?php echo "other";', 'a.txt': 'text' };
     functions.start('index.php', files, { ...MODE, LAMELLA_DOCUMENT_ROOT: '.' });
     expect((await request('/other.php')).body).toBe('other');
@@ -389,24 +389,24 @@ describe('the folder of the application', () => {
 });
 
 describe('starting', () => {
-  it('fails with the remedy when the layer has no php-cgi', async () => {
+  it('fails with a remedy when the layer has no php-cgi', async () => {
     functions.start('index.php', { 'index.php': '<?php' }, MODE, await laidOutPhpLayer(functions.folder));
     const { body, errorType } = await functions.api.initError;
     expect(errorType).toBe('Runtime.ConfigError');
     expect(body).toContain('lamella layer build php --variant http');
   });
 
-  it('fails when php-cgi does not run, and does not wait for it', async () => {
+  it('fails immediately when php-cgi does not run', async () => {
     const before = Date.now();
     const layer = await laidOutPhpLayer(functions.folder);
     writeFileSync(join(layer, 'bin/php-cgi'), '#!/bin/sh\necho it is broken >&2\nexit 1\n', { mode: 0o755 });
     const { wrote } = functions.start('index.php', { 'index.php': '<?php echo 1;' }, MODE, layer);
-    expect(JSON.parse((await functions.api.initError).body).errorMessage).toContain('php-cgi does not start');
+    expect(JSON.parse((await functions.api.initError).body).errorMessage).toContain('Cannot start php-cgi');
     await wrote('it is broken');
     expect(Date.now() - before).toBeLessThan(8000);
   });
 
-  it("takes Bref's name for it, and its switch for binary answers", async () => {
+  it("accepts Bref's name for the mode, and its setting for binary responses", async () => {
     functions.start(
       'index.php',
       { 'index.php': '<?php echo "hi";' },
@@ -415,7 +415,7 @@ describe('starting', () => {
     expect(await request('/')).toMatchObject({ body: 'aGk=', isBase64Encoded: true });
   });
 
-  it('leaves no php-cgi behind when the runtime begins afresh', async () => {
+  it('leaves no php-cgi behind when the runtime restarts', async () => {
     const { tmp } = startApp('echo count(glob("/proc/[0-9]*"));', {}, { LAMELLA_MAX_MEMORY: '1' });
     const counts = [];
     for (let call = 0; call < 4; call++) counts.push((await request('/')).body);
@@ -425,7 +425,7 @@ describe('starting', () => {
 });
 
 describe.each(['8.2', '8.3', '8.5'])('under PHP %s', (version) => {
-  it('scripts are served, and outlived', async () => {
+  it('scripts are served, and a killed php-cgi is replaced', async () => {
     const layer = await laidOutPhpLayer(functions.folder, { version, webServer: true });
     const source =
       '<?php if (isset($_GET["die"])) { exec("kill -9 " . getmypid()); } echo PHP_VERSION, (int) extension_loaded("Zend OPcache");';

@@ -1,4 +1,4 @@
-/** Applications that stay booted: PSR-15 handlers over several implementations of PSR-7, Symfony's kernel. */
+/** Applications that stay booted: PSR-15 handlers with several implementations of PSR-7, and Symfony's kernel. */
 import { existsSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { runningFunctions } from './running-functions.ts';
@@ -7,7 +7,7 @@ const functions = runningFunctions({ extensions: ['ctype', 'mbstring', 'tokenize
 const { start } = functions;
 
 const LIBRARIES = '/usr/share/php';
-/** Debian's libraries lie as their namespaces are called. PSR-15 has no package there: its interfaces are these. */
+/** Debian's libraries are in directories named after their namespaces. Debian has no package of PSR-15, so it is here. */
 const autoload = (implementation: string) => `<?php
 namespace Psr\\Http\\Server {
   interface RequestHandlerInterface {
@@ -65,8 +65,8 @@ const event = (more: object = {}) =>
 const parsed = (text: string) => JSON.parse(text) as Record<string, unknown> & { body: string };
 const installed = (path: string) => expect(existsSync(`${LIBRARIES}/${path}`), `${path} must be installed`).toBe(true);
 
-describe.each(IMPLEMENTATIONS)('a PSR-15 handler over %s', (implementation) => {
-  it('has the request and stays booted', async () => {
+describe.each(IMPLEMENTATIONS)('a PSR-15 handler with %s', (implementation) => {
+  it('gets the request and stays booted', async () => {
     installed(
       `${implementation === 'GuzzleHttp' ? implementation : `${implementation}/`}${implementation === 'GuzzleHttp' ? '' : 'Psr7'}`,
     );
@@ -126,7 +126,7 @@ describe('a PSR-15 handler', () => {
     await wrote('was reset');
   });
 
-  it('has the parameters of the path as attributes, and names in the query as they came', async () => {
+  it('gets path parameters as attributes, and names of the query unchanged', async () => {
     start(
       'index.php',
       files(
@@ -143,7 +143,7 @@ describe('a PSR-15 handler', () => {
     ]);
   });
 
-  it('is reset after a failure too', async () => {
+  it('is also reset after a failure', async () => {
     start(
       'index.php',
       files(
@@ -154,7 +154,7 @@ describe('a PSR-15 handler', () => {
     expect(parsed((await functions.api.invoke(event())).body).body).toBe('1');
   });
 
-  it('has its failure reported, and goes on', async () => {
+  it('continues after a failure, which is reported', async () => {
     start(
       'index.php',
       files(
@@ -165,7 +165,7 @@ describe('a PSR-15 handler', () => {
     expect(parsed((await functions.api.invoke(event())).body).statusCode).toBe(204);
   });
 
-  it('streams its body where that is switched on', async () => {
+  it('streams its body with LAMELLA_STREAMING=1', async () => {
     start(
       'index.php',
       files('return new Nyholm\\Psr7\\Response(200, ["X-A" => "b", "Set-Cookie" => "c=d"], "streamed");'),
@@ -178,35 +178,35 @@ describe('a PSR-15 handler', () => {
     expect(rest).toBe('streamed');
   });
 
-  it('is not troubled by what keeps environments warm, and refuses other events by name', async () => {
+  it('does not see the events that keep environments warm, and other events are an error with their source', async () => {
     start('index.php', files('return new Nyholm\\Psr7\\Response(200);'));
     expect((await functions.api.invoke('{"warmer":true}')).body).toBe('["Lambda is warm"]');
     const { kind, body } = await functions.api.invoke('{"Records":[{"eventSource":"aws:sqs"}]}');
     expect([kind, parsed(body).errorMessage]).toEqual(['error', expect.stringContaining('aws:sqs')]);
   });
 
-  it('answers 400 itself for a body that is not what it claims', async () => {
+  it('does not see a body that is not valid Base64: the client gets status 400', async () => {
     start('index.php', files('return new Nyholm\\Psr7\\Response(200);'));
     const { body } = await functions.api.invoke(event({ body: '!', isBase64Encoded: true }));
     expect(parsed(body).statusCode).toBe(400);
   });
 
-  it('whose response is larger than Lambda takes is answered for with 500 and a line in the log', async () => {
+  it('whose response exceeds the maximum of Lambda gets status 500 and a line in the log', async () => {
     const { wrote } = start(
       'index.php',
       files('return new Nyholm\\Psr7\\Response(200, [], str_repeat("x", 7 << 20));'),
     );
     const { kind, body } = await functions.api.invoke(event());
     expect([kind, parsed(body).statusCode]).toEqual(['response', 500]);
-    await wrote('has 7340');
+    await wrote('is too large: 7340');
   });
 
-  it('needs an implementation of PSR-7, and the failure to start says which there are', async () => {
+  it('needs an implementation of PSR-7, and the initialization error lists them', async () => {
     start('index.php', { 'vendor/autoload.php': autoload('none'), 'index.php': handler('return null;') });
     expect(parsed((await functions.api.initError).body).errorMessage).toContain('composer require nyholm/psr7');
   });
 
-  it('comes from the container that the project names', async () => {
+  it('comes from the container in LAMELLA_CONTAINER', async () => {
     const container = `<?php return new class { function has($id) { return $id === 'App\\\\Home'; } function get($id) { return new App\\Home('injected'); } };`;
     const app = `${autoload('Nyholm')}
       namespace App { class Home { function __construct(private string $word) {} function __invoke(\\Psr\\Http\\Message\\ServerRequestInterface $request) { return new \\Nyholm\\Psr7\\Response(200, [], $this->word . $request->getUri()->getPath()); } } }`;
@@ -238,11 +238,11 @@ describe("Symfony's kernel", () => {
     }`;
   const bootstraps = {
     'an object': `${kernel} return new App();`,
-    'what makes one, as the front controller of a project does': `${kernel} return fn (array $context) => new App($context['APP_ENV']);`,
+    'a callable that returns one, as in the front controller of a project': `${kernel} return fn (array $context) => new App($context['APP_ENV']);`,
   };
 
   it.each(Object.entries(bootstraps))(
-    'is found as %s, answers, and terminates after the response',
+    'is found as %s, responds, and terminates after the response',
     async (_name, source) => {
       installed('Symfony/Component/HttpKernel');
       const { wrote } = start(
@@ -271,7 +271,7 @@ describe("Symfony's kernel", () => {
     },
   );
 
-  it('streams what its responses print', async () => {
+  it('streams the output of its responses', async () => {
     start('index.php', { 'vendor/autoload.php': autoload('none'), 'index.php': `${kernel} return new App();` });
     expect(parsed((await functions.api.invoke(event({ rawPath: '/stream' }))).body)).toMatchObject({
       statusCode: 200,
@@ -281,27 +281,27 @@ describe("Symfony's kernel", () => {
 });
 
 describe('the mode worker', () => {
-  it('is refused for a handler that is no kernel', async () => {
+  it('refuses a handler that is not a kernel', async () => {
     start('index.php', { 'index.php': '<?php return fn () => 1;' }, { LAMELLA_MODE: 'worker' });
     const { errorType, body } = await functions.api.initError;
     expect(errorType).toBe('Runtime.ConfigError');
-    expect(parsed(body).errorMessage).toContain('gives int, which is neither');
+    expect(parsed(body).errorMessage).toContain('returns int. It must return a PSR-15');
   });
 
   it.each([
     [
       { LAMELLA_MODE: 'fast' },
-      "LAMELLA_MODE (or BREF_RUNTIME) is 'fast', and can be one of: function, worker, http, console.",
+      "Invalid LAMELLA_MODE (or BREF_RUNTIME) 'fast'. Use one of: function, worker, http, console.",
     ],
-    [{ LAMELLA_BINARY: 'yes' }, "LAMELLA_BINARY is 'yes', and can be one of: auto, always, never."],
-  ])('and other settings are checked: %o', async (environment, message) => {
+    [{ LAMELLA_BINARY: 'yes' }, "Invalid LAMELLA_BINARY 'yes'. Use one of: auto, always, never."],
+  ])('and other settings are validated: %o', async (environment, message) => {
     start('index.php', { 'index.php': '<?php return fn () => 1;' }, environment as unknown as Record<string, string>);
     expect(parsed((await functions.api.initError).body).errorMessage).toBe(message);
   });
 });
 
 describe('a function', () => {
-  it('may take the request and return a response, whatever the gateway', async () => {
+  it('can take a Request and return a Response', async () => {
     const source = `<?php use Lamella\\Http\\{Request, Response};
       return fn (Request $r) => Response::json(['path' => $r->path, 'q' => $r->query()], 202, ['Set-Cookie' => ['a=1']]);`;
     start('index.php', { 'index.php': source });

@@ -1,10 +1,10 @@
-/** The PSR-3 logger, over the versions of psr/log that there are. */
+/** The PSR-3 logger, with every major version of psr/log. */
 import { describe, expect, it } from 'vitest';
 import { runningFunctions } from './running-functions.ts';
 
 const functions = runningFunctions({ extensions: [] });
 
-/** The interface as each major version of psr/log declares it. */
+/** The interface as declared by each major version of psr/log. */
 const method = (name: string, types: boolean, returns: string) =>
   `public function ${name}(${types ? 'string|\\Stringable ' : ''}$message, array $context = [])${returns};`;
 const psrLog = (types: boolean, returns: string) => `<?php
@@ -29,7 +29,7 @@ const SOURCE = `<?php return function ($e) {
 };`;
 
 describe.each(VERSIONS)('with psr/log %s', (_version, library) => {
-  it('writes lines of text with time, invocation and level', async () => {
+  it('writes lines of text with time, request ID and level', async () => {
     const { wrote, output } = functions.start('index.php', { 'vendor/autoload.php': library, 'index.php': SOURCE });
     await functions.api.invoke('1');
     await wrote('LogicException: why');
@@ -39,7 +39,7 @@ describe.each(VERSIONS)('with psr/log %s', (_version, library) => {
     expect(output()).toMatch(/\tWARN\tAnn did \{what\}$/m);
   });
 
-  it('writes JSON, from the level on, where the function is set to it', async () => {
+  it('writes JSON from the configured level on, if the function uses JSON', async () => {
     const environment = { AWS_LAMBDA_LOG_FORMAT: 'JSON', AWS_LAMBDA_LOG_LEVEL: 'INFO' };
     const { wrote, output } = functions.start(
       'index.php',
@@ -67,11 +67,11 @@ describe.each(VERSIONS)('with psr/log %s', (_version, library) => {
   });
 });
 
-it('a level that there is not is refused', async () => {
+it('an unknown level is an error', async () => {
   const source = '<?php return fn () => (new Lamella\\Log\\Logger())->log("loud", "x");';
   functions.start('index.php', { 'vendor/autoload.php': VERSIONS[2][1], 'index.php': source });
   expect(JSON.parse((await functions.api.invoke('1')).body)).toMatchObject({
     errorType: 'Psr\\Log\\InvalidArgumentException',
-    errorMessage: 'There is no log level loud.',
+    errorMessage: 'Unknown log level "loud". Use a level of PSR-3.',
   });
 });

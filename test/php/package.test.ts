@@ -1,4 +1,4 @@
-/** The Composer package `lamella/runtime`: valid, whole, what its README says, and behind the layer's own copy. */
+/** The Composer package `lamella/runtime`: valid, complete, in agreement with its README, and overridden by the layer. */
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -12,7 +12,7 @@ const README = readFileSync(join(PACKAGE, 'README.md'), 'utf8');
 const FILES = readdirSync(join(PACKAGE, 'src'), { recursive: true, encoding: 'utf8' }).filter((name) =>
   name.endsWith('.php'),
 );
-/** What is run and not loaded. */
+/** Programs, which cannot be loaded as classes. */
 const PROGRAMS = ['main.php', 'Http/ready.php'];
 const functions = runningFunctions();
 
@@ -21,12 +21,12 @@ function namesIn(text: string): string[] {
 }
 
 describe('the README of the PHP runtime', () => {
-  it('names every variable that the runtime reads, and no other', () => {
+  it('lists exactly the variables that the runtime reads', () => {
     const source = FILES.map((name) => readFileSync(join(PACKAGE, 'src', name), 'utf8')).join('\n');
     expect(namesIn(README)).toEqual(namesIn(source));
   });
 
-  it('names every event', () => {
+  it('lists every event', () => {
     const events = FILES.flatMap((name) => /^Event\/(\w+Event)\.php$/.exec(name)?.[1] ?? []);
     const inside = ['StreamEvent', 'UnexpectedEvent'];
     expect(
@@ -36,13 +36,13 @@ describe('the README of the PHP runtime', () => {
 });
 
 describe('the package lamella/runtime', () => {
-  it('has in every file the class that the file is named after, each loadable without the runtime running', async () => {
+  it('declares in every file the class that the file is named after, loadable without the running runtime', async () => {
     const opt = await laidOutPhpLayer(functions.folder);
     const classes = FILES.filter((name) => !PROGRAMS.includes(name)).map((name) =>
       `Lamella\\${name.slice(0, -'.php'.length)}`.replaceAll('/', '\\'),
     );
     const task = writePackage(join(functions.folder, 'load'), { 'classes.json': JSON.stringify(classes) });
-    // Psr\Log is the project's: only somebody who has it uses the logger.
+    // Psr\Log comes from the project. Only projects that have it use the logger.
     const script = `namespace Psr\\Log { interface LoggerInterface {} }
       namespace { spl_autoload_register(fn (string $class) => require '/opt/lamella/runtime/' . strtr(substr($class, 8), '\\\\', '/') . '.php');
       foreach (json_decode(file_get_contents('/var/task/classes.json')) as $class) {
@@ -51,7 +51,7 @@ describe('the package lamella/runtime', () => {
     expect(runInside({ opt, task, argv: ['/opt/bin/php', '-r', script] })).toBe('done');
   });
 
-  it('is installed by Composer into a vendor layer, where the copy of the PHP layer is used before it', async () => {
+  it('is installed by Composer into a vendor layer, but the copy of the PHP layer takes precedence', async () => {
     const project = writePackage(join(functions.folder, 'project'), {
       'composer.json': JSON.stringify({
         name: 'test/project',
@@ -65,7 +65,7 @@ describe('the package lamella/runtime', () => {
     expect(built.packages.map(({ name }) => name)).toEqual(['lamella/runtime']);
     const opt = await laidOutPhpLayer(functions.folder);
     execFileSync('unzip', ['-q', output, '-d', opt]);
-    // A layer older or newer than the package: both have the class, and one is used.
+    // As if the versions differed: both have the class, and the layer's is used.
     writeFileSync(
       join(opt, 'vendor/lamella/runtime/src/Event/SqsEvent.php'),
       '<?php throw new Error("the package\'s");',

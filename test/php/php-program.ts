@@ -1,6 +1,6 @@
 /**
- * Runs a piece of PHP with the classes of the runtime at hand, on the layer's own PHP, with a value in and a value out:
- * for tables of cases over the pure classes, in one process for all of them.
+ * Evaluates a PHP expression with the classes of the runtime on the layer's PHP, for a list of inputs. For tests of pure
+ * classes with many cases: one process evaluates all of them.
  */
 import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ const AUTOLOAD = `spl_autoload_register(function ($class) {
   if (str_starts_with($class, 'Lamella\\\\') && is_file($file)) require $file;
 });`;
 
-/** What `expression` (PHP, over `$in`) is for each of `inputs`. What it throws is `['thrown' => class, 'message' => ...]`. */
+/** Evaluates `expression` (PHP with `$in`) for each of `inputs`. An exception gives `['thrown' => class, 'message' => ...]`. */
 export function evaluate(opt: string, folder: string, expression: string, inputs: readonly unknown[]): unknown[] {
   const task = writePackage(mkdtempSync(join(folder, 'program-')), {
     'inputs.json': JSON.stringify(inputs),

@@ -1,6 +1,6 @@
 /**
- * Functions on the PHP runtime, run as its layer runs it on AWS, each against a Runtime API of its own test that is not
- * Lamella's. Ended and removed after the test.
+ * Starts functions on the PHP runtime as its layer does on AWS. Each test has its own fake Runtime API, independent of
+ * Lamella's. Functions are stopped after the test and removed at the end.
  */
 import type { ChildProcess } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
@@ -11,20 +11,20 @@ import { startFakeRuntimeApi } from '../support/fake-runtime-api.ts';
 import { laidOutPhpLayer, spawnInside, temporaryFolder, writePackage } from '../support/php-sandbox.ts';
 
 export type RunningFunction = {
-  /** What it has written so far, to both outputs. */
+  /** Everything written so far to stdout and stderr. */
   output: () => string;
-  /** Settles once `text` is in the output. */
+  /** Resolves when the output contains `text`. */
   wrote(text: string): Promise<void>;
   exited: Promise<number | null>;
-  /** Its /tmp, from outside. */
+  /** The directory that the function sees as /tmp. */
   tmp: string;
 };
 
 export type Functions = {
   readonly api: FakeRuntimeApi;
-  /** The layer that functions get unless another is given. */
+  /** The default layer of functions. */
   readonly opt: string;
-  /** For whatever a test needs on disk. */
+  /** A directory for other files of the test. */
   readonly folder: string;
   /** Starts the layer's bootstrap with a package of `files` at /var/task. */
   start(
@@ -35,7 +35,7 @@ export type Functions = {
   ): RunningFunction;
 };
 
-/** To be called at the top of a test file: registers what must happen before and after its tests. */
+/** Call it at the top of a test file. It registers the hooks that prepare and clean up. */
 export function runningFunctions(layer: Parameters<typeof laidOutPhpLayer>[1] = {}): Functions {
   const folder = temporaryFolder();
   let opt = '';

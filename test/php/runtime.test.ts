@@ -1,4 +1,4 @@
-/** The PHP runtime, run as its layer runs it on AWS, against a Runtime API that is not Lamella's own. */
+/** The PHP runtime, started as its layer does on AWS, against a fake Runtime API that is independent of Lamella's. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -54,7 +54,7 @@ describe('finding the handler', () => {
     expect(await functions.api.invoke('{"name":"World"}')).toMatchObject({ kind: 'response', body: expected });
   });
 
-  it('fails initialization with every attempt when there is none', async () => {
+  it('fails initialization with a list of all attempts if the handler is not found', async () => {
     const { exited, output } = start('nowhere.hello', { 'src/hello.php': '<?php' });
     const { body, errorType } = await functions.api.initError;
     expect(errorType).toBe('Runtime.NoSuchHandler');
@@ -75,7 +75,7 @@ describe('finding the handler', () => {
     ['an exception', '<?php throw new RuntimeException("no database");', 'RuntimeException'],
     ['running out of memory', '<?php $s = str_repeat("x", 500 * 1024 * 1024);', 'Lamella.OutOfMemory'],
     ['exit()', '<?php exit(3);', 'Lamella.HandlerExited'],
-  ])('fails initialization once when loading it ends in %s', async (_name, source, type) => {
+  ])('fails initialization once if loading it ends in %s', async (_name, source, type) => {
     const { exited } = start('hello', { 'src/hello.php': source });
     expect(json((await functions.api.initError).body).errorType).toBe(type);
     await exited;
@@ -95,12 +95,12 @@ describe('the event', () => {
     ['string', '{"a":{}}', ['string', '{"a":{}}']],
     ['int', '7', ['int', '7']],
     ['array|object', '{"a":{}}', ['array', '{"a":[]}']],
-  ])('comes as %s declares it', async (type, payload, expected) => {
+  ])('is converted to the declared type %s', async (type, payload, expected) => {
     start('index.php', typed(type));
     expect(json((await functions.api.invoke(payload)).body)).toEqual(expected);
   });
 
-  it('of 2 MB arrives whole, also in chunks, and goes back', async () => {
+  it('of 2 MB arrives completely, also in chunks, and can be returned', async () => {
     start('index.php', { 'index.php': '<?php return fn (array $event) => $event;' });
     const payload = JSON.stringify({ text: 'ü'.repeat(1_000_000) });
     expect((await functions.api.invoke(payload)).body).toBe(payload);
@@ -109,7 +109,7 @@ describe('the event', () => {
 });
 
 describe('the context', () => {
-  it('is passed to a parameter of its type, wherever it stands', async () => {
+  it('is passed to a parameter of its type in any position', async () => {
     const source =
       '<?php return fn (Lamella\\Context $c, array $e) => [$c->requestId, $c->clientContext, $c->functionName, $c->memoryLimitInMb, $c->getRemainingTimeInMillis() > 1000, $e];';
     start('index.php', { 'index.php': source });
@@ -124,7 +124,7 @@ describe('the context', () => {
     ]);
   });
 
-  it('puts the trace id of each invocation into the environment', async () => {
+  it('sets the trace ID of each invocation in the environment', async () => {
     start('index.php', {
       'index.php': '<?php return fn () => [getenv("_X_AMZN_TRACE_ID"), $_ENV["_X_AMZN_TRACE_ID"]];',
     });
@@ -138,7 +138,7 @@ describe('the context', () => {
 });
 
 describe('a handler that fails', () => {
-  it('has type, message, place, trace and cause reported, and the process goes on', async () => {
+  it('is reported with type, message, location, trace and cause, and the process continues', async () => {
     const source = `<?php
 function hello($data) {
     static $n = 0;
@@ -176,7 +176,7 @@ function hello($data) {
     ['redeclaration', 'eval("class A {} class A {}");', 'Lamella.FatalError', /Cannot (re)?declare class A/],
     ['undefined function', 'nothing();', 'Error', /undefined function nothing/],
     ['type error', 'strlen([]);', 'TypeError', /strlen/],
-  ])('runs once for %s, is answered at once, and the next invocation is served', async (_name, code, type, message) => {
+  ])('runs once for %s, fails immediately, and the next invocation is served', async (_name, code, type, message) => {
     const source = `<?php function hello($data) { ${COUNTED} if ($data === "fail") { ${code} } return "fine"; }`;
     const running = start('hello', { 'src/hello.php': source });
     await functions.api.firstNext;
@@ -195,14 +195,14 @@ function hello($data) {
     ['NAN', 'return ["a" => ["b" => NAN]];', '$.a.b is NaN'],
     ['binary data', 'return ["image" => "\\xff\\xd8"];', '$.image is not UTF-8'],
     ['a resource', 'return ["f" => fopen("php://memory", "r")];', '$.f is a resource'],
-  ])('with a result that is %s is told where it is', async (_name, code, message) => {
+  ])('with a result that contains %s gets an error with its path', async (_name, code, message) => {
     start('index.php', { 'index.php': `<?php return function () { ${code} };` });
     const { kind, body } = await functions.api.invoke('1');
     expect(kind).toBe('error');
     expect(json(body).errorMessage).toContain(message);
   });
 
-  it('with a result of more than 6 MB has the error in the words of AWS, and goes on', async () => {
+  it('with a result of more than 6 MB gets the error message of AWS, and the process continues', async () => {
     start('index.php', { 'index.php': '<?php return fn (int $n) => str_repeat("x", $n);' });
     const { kind, body } = await functions.api.invoke('6291600');
     expect(kind).toBe('error');
@@ -212,7 +212,7 @@ function hello($data) {
     expect((await functions.api.invoke('1')).body).toBe('"x"');
   });
 
-  it('logs JSON when the function is set to it', async () => {
+  it('logs JSON if the function uses JSON', async () => {
     const running = start(
       'index.php',
       { 'index.php': '<?php return fn () => throw new Exception("boom");' },
@@ -227,7 +227,7 @@ function hello($data) {
 });
 
 describe('a streamed response', () => {
-  it('is what a handler writes to its ResponseStream', async () => {
+  it('consists of the writes to a ResponseStream', async () => {
     const source =
       '<?php return function (array $event, Lamella\\ResponseStream $out) { $out->contentType("text/plain"); foreach ($event as $word) { $out->write($word); } $out->write(""); };';
     start('index.php', { 'index.php': source });
@@ -251,13 +251,13 @@ describe('a streamed response', () => {
     expect(rest).toBe('body');
   });
 
-  it('is an iterable result, when the function is set to it', async () => {
+  it('is created from an iterable result with LAMELLA_STREAMING=1', async () => {
     const source = '<?php return function () { yield "a"; yield ["b" => 1]; };';
     start('index.php', { 'index.php': source }, { LAMELLA_STREAMING: '1' });
     expect(await functions.api.invoke('1')).toMatchObject({ body: 'a{"b":1}\n', streamed: { errorType: '' } });
   });
 
-  it('is not an iterable result otherwise: that is a JSON array', async () => {
+  it('is not created from an iterable result by default: the result is a JSON array', async () => {
     start('index.php', { 'index.php': '<?php return function () { yield "a"; yield "b"; };' });
     expect(await functions.api.invoke('1')).toEqual({ kind: 'response', body: '["a","b"]', errorType: undefined });
   });
@@ -266,7 +266,7 @@ describe('a streamed response', () => {
     ['thrown before the first write', 'throw new LogicException("early");', 'error', 'LogicException'],
     ['thrown in the middle', '$out->write("some"); throw new LogicException("late");', 'response', 'LogicException'],
     ['exit() in the middle', '$out->write("some"); exit(0);', 'response', 'Lamella.HandlerExited'],
-  ])('that ends in an error %s says so, and the next one is served', async (_name, code, kind, type) => {
+  ])('that ends in an error %s reports it, and the next invocation is served', async (_name, code, kind, type) => {
     const source = `<?php return function ($e, Lamella\\ResponseStream $out) { if ($e) { ${code} } $out->write("fine"); };`;
     start('index.php', { 'index.php': source });
     const answer = await functions.api.invoke('true');
@@ -279,7 +279,7 @@ describe('a streamed response', () => {
 });
 
 describe('handlers written for Bref', () => {
-  it("get Bref's own context, and its limit of invocations holds", async () => {
+  it("get Bref's context class, and BREF_LOOP_MAX applies", async () => {
     const autoload = `<?php
       namespace Bref\\Context { final class Context { public function __construct(public string $id, public int $deadline, public string $arn, public string $trace) {} } }
       namespace Bref\\Event { interface Handler { public function handle($event, \\Bref\\Context\\Context $context); } }`;
@@ -298,7 +298,7 @@ describe('handlers written for Bref', () => {
     expect(json((await functions.api.invoke('2')).body)).toEqual([2, '00000000-0000-4000-8000-000000000001', arn, 1]);
   });
 
-  it('come from its container by any name, with its hooks around start and invocations', async () => {
+  it('come from its container by any name, with its hooks around startup and invocations', async () => {
     const autoload = `<?php
       namespace Bref\\Context { final class Context { public function __construct(public string $id, public int $deadline, public string $arn, public string $trace) {} } }
       namespace Bref\\Listener { final class EventDispatcher { private array $subscribers = []; public function subscribe($s) { $this->subscribers[] = $s; }
@@ -340,7 +340,7 @@ describe('the process', () => {
     expect(functions.api.connections()).toBe(1);
   });
 
-  it('opens a new connection when a kept one is gone before the next invocation', async () => {
+  it('opens a new connection if the old one is lost before the next invocation', async () => {
     start('index.php', { 'index.php': '<?php return fn ($e) => $e;' });
     await functions.api.invoke('1');
     await functions.api.firstNext;
@@ -348,15 +348,17 @@ describe('the process', () => {
     expect((await functions.api.invoke('2')).body).toBe('2');
   });
 
-  it('ends with one line in the log when the Runtime API is gone', async () => {
+  it('ends with one line in the log if the Runtime API is gone', async () => {
     const running = start('index.php', { 'index.php': '<?php return fn ($e) => $e;' });
     await functions.api.invoke('1');
     await functions.api.close();
     expect(await running.exited).toBe(1);
-    expect(running.output()).toMatch(/^(Cannot connect to )?[Tt]he Runtime API at \S+( hung up on GET next|: .*)\n$/);
+    expect(running.output()).toMatch(
+      /^(Cannot connect to )?[Tt]he Runtime API at \S+( closed the connection on GET next\.|: .*)\n$/,
+    );
   });
 
-  it('begins afresh after as many invocations as it is told, unnoticed', async () => {
+  it('restarts after LAMELLA_MAX_INVOCATIONS invocations, unnoticed', async () => {
     const source = '<?php return function () { static $n = 0; return [++$n, getmypid()]; };';
     start('index.php', { 'index.php': source }, { LAMELLA_MAX_INVOCATIONS: '2' });
     const answers = [];
@@ -366,7 +368,7 @@ describe('the process', () => {
     expect(new Set(answers.map(([, pid]) => pid)).size).toBe(1);
   });
 
-  it('begins afresh after a response when it holds too much memory', async () => {
+  it('restarts after a response if it holds too much memory', async () => {
     const source =
       '<?php return function () { static $kept = []; $kept[] = str_repeat("x", 8 << 20); return count($kept); };';
     start('index.php', { 'index.php': source }, { LAMELLA_MAX_MEMORY: '20M' });
@@ -375,12 +377,12 @@ describe('the process', () => {
     expect(answers).toEqual(['1', '2', '3', '1', '2']);
   });
 
-  it('leaves the memory limit below that of the function', async () => {
+  it('sets a memory limit below that of the function', async () => {
     start('index.php', { 'index.php': '<?php return fn () => ini_get("memory_limit");' });
     expect((await functions.api.invoke('1')).body).toBe('"224M"');
   });
 
-  it("reads the project's own ini files", async () => {
+  it("reads the project's ini files", async () => {
     const files = {
       'php/conf.d/mine.ini': 'precision = 5\n',
       'index.php': '<?php return fn () => ini_get("precision");',
@@ -389,7 +391,7 @@ describe('the process', () => {
     expect((await functions.api.invoke('1')).body).toBe('"5"');
   });
 
-  it('writes what a handler prints to the log, and not into the response', async () => {
+  it('writes the output of a handler to the log, and not into the response', async () => {
     const source = '<?php return function () { ob_start(); echo "buffered\\n"; error_log("logged"); return 1; };';
     const running = start('index.php', { 'index.php': source });
     expect((await functions.api.invoke('1')).body).toBe('1');
@@ -398,7 +400,7 @@ describe('the process', () => {
     expect(running.output()).toContain('logged');
   });
 
-  it('answers once when the handler forks and the child exits', async () => {
+  it('responds once if the handler forks and the child exits', async () => {
     const source =
       '<?php return function () { $pid = pcntl_fork(); if ($pid === 0) { exit(0); } pcntl_wait($status); return "parent"; };';
     start('index.php', { 'index.php': source });
@@ -408,7 +410,7 @@ describe('the process', () => {
 });
 
 describe.each(['8.2', '8.3', '8.5'])('under PHP %s', (version) => {
-  it('serves, reports what is thrown, and outlives exit() and running out of memory', async () => {
+  it('serves, reports exceptions, and survives exit() and exhausted memory', async () => {
     const layer = await laidOutPhpLayer(functions.folder, { version });
     const source = `<?php function hello($data) {
       ${COUNTED}

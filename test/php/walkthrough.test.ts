@@ -1,6 +1,6 @@
 /**
- * The walkthrough's own runtime and functions, untouched, on a PHP layer without ours and a vendor layer made by
- * Composer. Guzzle comes from Debian's package, given to Composer as path repositories, so that no network is needed.
+ * The walkthrough's own runtime and functions, unchanged, on a PHP layer without Lamella's runtime and a vendor layer built
+ * with Composer. Composer gets Guzzle from Debian's package through path repositories, so that no network is needed.
  */
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, readFileSync } from 'node:fs';
@@ -15,7 +15,7 @@ const DEBIAN = '/usr/share/php';
 const folder = temporaryFolder();
 let opt: string;
 
-/** What Debian's libraries are to Composer. */
+/** Debian's libraries as Composer packages. */
 const LIBRARIES = [
   ['guzzlehttp/guzzle', '7.4.5', 'GuzzleHttp', 'GuzzleHttp\\', ['functions_include.php']],
   ['guzzlehttp/promises', '1.5.2', 'GuzzleHttp/Promise', 'GuzzleHttp\\Promise\\', ['functions_include.php']],
@@ -47,7 +47,7 @@ describe("the walkthrough's own runtime", () => {
     const composer = JSON.parse(readFileSync(join(EXAMPLE, 'composer.json'), 'utf8')) as object;
     const repositories = [{ type: 'path', url: '../libraries/*/*' }];
     writePackage(project, { 'composer.json': JSON.stringify({ ...composer, repositories }) });
-    // As old as Debian's Guzzle is, PHP 8.3 is the newest that has no word to say about it.
+    // Debian's Guzzle is old: PHP 8.3 is the newest version without deprecation warnings.
     opt = await laidOutPhpLayer(folder.path, { version: '8.3', bootstrap: join(EXAMPLE, 'bootstrap') });
     const vendor = join(folder.path, 'vendor.zip');
     await buildComposerLayer({ directory: project, output: vendor, version: '8.3', cacheDir: CACHE_DIR });
@@ -58,7 +58,7 @@ describe("the walkthrough's own runtime", () => {
   it.each([
     ['hello', 'Hello, World!'],
     ['goodbye', 'Goodbye, World!'],
-  ])('answers %s, cold and warm, with the string as it is', async (handler, expected) => {
+  ])('runs %s, cold and warm, and sends its string unchanged', async (handler, expected) => {
     const api = await startFakeRuntimeApi();
     const environment = { AWS_LAMBDA_RUNTIME_API: api.address, LAMBDA_TASK_ROOT: '/var/task', _HANDLER: handler };
     const process = spawnInside({ opt, task: EXAMPLE, argv: ['/opt/bootstrap'], environment });
@@ -73,7 +73,7 @@ describe("the walkthrough's own runtime", () => {
     }
   });
 
-  it('ends at an uncaught error, as it has no error handling', async () => {
+  it('exits on an uncaught error, because it has no error handling', async () => {
     const api = await startFakeRuntimeApi();
     const task = writePackage(join(folder.path, 'throws'), {
       'src/hello.php': '<?php function hello() { throw new Exception("unexpected"); }',

@@ -1,6 +1,6 @@
 /**
- * What stands in for AWS's Python runtimes: results, logs, context and failures as AWS's own client has them, case by
- * case (awslambdaric 4.0.1 beside it gave the expectations).
+ * The replacement of AWS's Python runtimes: results, logs, context and failures as in AWS's own client. The expected values
+ * come from awslambdaric 4.0.1.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -35,7 +35,7 @@ async function start(files: Readonly<Record<string, string>>, variables = {}, ha
   return started;
 }
 
-/** A handler of these lines, with the usual modules. */
+/** A handler with these lines, after importing common modules. */
 function handler(...lines: string[]): Readonly<Record<string, string>> {
   const modules = 'import collections, datetime, decimal, json, logging, os, sys\n';
   return { 'index.py': `${modules}def handler(event, context):\n${lines.map((line) => `    ${line}\n`).join('')}` };
@@ -48,7 +48,7 @@ async function answer(started: RuntimeUnderTest, event: unknown = {}, offer = {}
   return { kind, payload: payload.toString(), ...(kind === 'response' && { contentType: said.contentType }) };
 }
 
-/** What it wrote until it asked for the next event. */
+/** The lines that the runtime wrote before it asked for the next event. */
 async function lines(started: RuntimeUnderTest): Promise<string[]> {
   await answer(started);
   await started.ready();
@@ -57,25 +57,25 @@ async function lines(started: RuntimeUnderTest): Promise<string[]> {
 
 describe('a result', () => {
   it.each([
-    ['bytes, as they are', 'b"raw"', 'raw', 'application/unknown'],
+    ['bytes, unchanged', 'b"raw"', 'raw', 'application/unknown'],
     ['a decimal, with all its digits', 'decimal.Decimal("12345678901234567890.10")', '12345678901234567890.10'],
-    ['a decimal that is none', '[decimal.Decimal("NaN"), float("inf")]', '[NaN, Infinity]'],
+    ['a decimal that is not a number', '[decimal.Decimal("NaN"), float("inf")]', '[NaN, Infinity]'],
     ['a named tuple, as an object', '[collections.namedtuple("P", "x y")(1, (2, 3))]', '[{"x": 1, "y": [2, 3]}]'],
-    ['text beyond ASCII', '"Wörld 🌍"', '"Wörld 🌍"'],
+    ['text outside ASCII', '"Wörld 🌍"', '"Wörld 🌍"'],
     ['keys of other types', '{2: "a", None: "b", True: "c"}', '{"2": "a", "null": "b", "true": "c"}'],
-  ])('may be %s', async (_what, value, payload, contentType = 'application/json') => {
+  ])('can be %s', async (_what, value, payload, contentType = 'application/json') => {
     const started = await start(handler(`return ${value}`));
     expect(await answer(started)).toEqual({ kind: 'response', payload, contentType });
   });
 
-  it('is ASCII alone up to Python 3.11', async () => {
+  it('is pure ASCII up to Python 3.11', async () => {
     const started = await start(handler('return "ö"'), { AWS_EXECUTION_ENV: 'AWS_Lambda_python3.11' });
     expect(await answer(started)).toMatchObject({ payload: '"\\u00f6"' });
   });
 
   it.each([
     ['a set', '{1}', 'Object of type set is not JSON serializable'],
-    ['a circle', '(lambda a: (a.append(a), a)[1])([])', 'Circular reference detected'],
+    ['a circular reference', '(lambda a: (a.append(a), a)[1])([])', 'Circular reference detected'],
   ])('cannot be %s', async (_what, value, reason) => {
     const started = await start(handler(`return ${value}`));
     expect(JSON.parse(((await answer(started)) as { payload: string }).payload)).toEqual({
@@ -86,7 +86,7 @@ describe('a result', () => {
     });
   });
 
-  it('that is too large is told by a log line, and the runtime goes on', async () => {
+  it('that is too large is reported in the log, and the runtime continues', async () => {
     const started = await start(handler('return "x" * event'));
     expect(await answer(started, 7 * 1024 * 1024)).toMatchObject({ kind: 'response-too-large' });
     expect(await answer(started, 1)).toMatchObject({ payload: '"x"' });
@@ -97,7 +97,7 @@ describe('a result', () => {
 });
 
 describe('a failure', () => {
-  it('has the lines of the code without marks below them, and no frames of the runtime', async () => {
+  it('has the lines of code without markers below them, and no frames of the runtime', async () => {
     const started = await start(handler('def inner(): return {}["x"]', 'return list(map(lambda _: inner(), [1]))'));
     const said = (await answer(started)) as { payload: string };
     expect(JSON.parse(said.payload).stackTrace).toEqual([
@@ -107,11 +107,11 @@ describe('a failure', () => {
     ]);
   });
 
-  it('without a message is logged by its name alone', async () => {
+  it('without a message is logged with its name only', async () => {
     expect((await lines(await start(handler('raise ValueError()'))))[0]).toMatch(/^\[ERROR\] ValueError\rTraceback /);
   });
 
-  it('has a name of its own for a client context that is no JSON', async () => {
+  it('has a special name if the client context is not JSON', async () => {
     const said = (await answer(await start(handler('return 1')), {}, { clientContext: '{' })) as { payload: string };
     expect(JSON.parse(said.payload)).toMatchObject({
       errorType: 'Runtime.LambdaContextUnmarshalError',
@@ -119,15 +119,15 @@ describe('a failure', () => {
     });
   });
 
-  it('may have much to say', async () => {
+  it('can have a long message', async () => {
     const said = (await answer(await start(handler('raise ValueError("x" * 2 ** 20)')))) as { payload: string };
     expect(JSON.parse(said.payload).errorMessage.length).toBe(2 ** 20);
   });
 
   it.each([
-    ['text that UTF-8 has not', 'raise ValueError("a\\ud800b")', '[ERROR] ValueError: a\\ud800b'],
-    ['a name beyond Latin-1', 'raise type("Ошибка", (Exception,), {})("b")', '[ERROR] Ошибка: b'],
-  ])('may have %s, and the runtime goes on', async (_what, line, logged) => {
+    ['text that UTF-8 cannot encode', 'raise ValueError("a\\ud800b")', '[ERROR] ValueError: a\\ud800b'],
+    ['a name outside Latin-1', 'raise type("Ошибка", (Exception,), {})("b")', '[ERROR] Ошибка: b'],
+  ])('can have %s, and the runtime continues', async (_what, line, logged) => {
     for (const format of ['Text', 'JSON']) {
       const variables = { AWS_LAMBDA_LOG_FORMAT: format };
       const started = await start(handler('if event == 1: return 1', line), variables);
@@ -164,7 +164,7 @@ describe('a failure', () => {
 describe('the log', () => {
   const json = { AWS_LAMBDA_LOG_FORMAT: 'JSON' };
 
-  it('has one JSON object a record, with what was raised and what the caller adds', async () => {
+  it('has one JSON object per record, with the exception and the extra members', async () => {
     const started = await start(
       handler(
         'logging.getLogger("shop").warning("sold %s", 1, extra={"order": {"a": 1}})',
@@ -208,7 +208,7 @@ describe('the log', () => {
     ['ERROR', ['e', 'c']],
     ['FATAL', ['c']],
     ['nonsense', ['w', 'e', 'c']],
-  ])('is written from the level %s on, in either format', async (level, expected) => {
+  ])('is written from the level %s on, in both formats', async (level, expected) => {
     const body = ['debug', 'info', 'warning', 'error', 'critical'].map((each) => `logging.${each}("${each[0]}")`);
     const variables = { AWS_LAMBDA_LOG_LEVEL: level };
     const texts = await lines(await start(handler(...body), variables));
@@ -217,21 +217,21 @@ describe('the log', () => {
     expect(objects.map((line) => JSON.parse(line).message)).toEqual(expected);
   });
 
-  it('has tracebacks whole', async () => {
+  it('has complete tracebacks', async () => {
     const body = ['try: 1 / 0', 'except Exception: logging.exception("caught")', 'logging.warning("a\\n\\nb\\n")'];
     const [caught, warned] = await lines(await start(handler(...body)));
     expect(caught).toMatch(/\tcaught\rTraceback .*\rZeroDivisionError: division by zero$/s);
     expect(warned).toMatch(/\ta\r\rb\r$/);
   });
 
-  it('has failures as objects too', async () => {
+  it('has failures as JSON objects too', async () => {
     const [line = ''] = await lines(await start(handler('raise ValueError("no")'), json));
     expect(Object.keys(JSON.parse(line))).toEqual([
       ...['timestamp', 'log_level', 'errorMessage', 'errorType', 'requestId', 'stackTrace'],
     ]);
   });
 
-  it('has what is printed at once', async () => {
+  it('gets printed text immediately', async () => {
     const started = await start(
       handler('print("a"); print("b", end="")', 'print("c", file=sys.stderr)', 'os._exit(1)'),
     );
@@ -241,8 +241,8 @@ describe('the log', () => {
   });
 });
 
-describe('the surroundings', () => {
-  it('have the context whole, by the names of AWS', async () => {
+describe('the environment of a handler', () => {
+  it("has the complete context, with AWS's names", async () => {
     const offer = {
       clientContext: '{"custom":{"who":"Wörld"},"client":{"app_title":"t"}}',
       cognitoIdentity: '{"cognitoIdentityId":"a","cognitoIdentityPoolId":"b"}',
@@ -262,7 +262,7 @@ def handler(event, context):
     ]);
   });
 
-  it('have modules looked for in the function, the layers, the runtime and Python, in this order', async () => {
+  it('searches modules in the function, the layers, the runtime and Python, in this order', async () => {
     const started = await start(handler('return [sys.path, os.environ["PYTHONPATH"], os.environ["LAMBDA_TASK_ROOT"]]'));
     const { payload } = (await answer(started)) as { payload: string };
     const [path, pythonPath, task] = JSON.parse(payload);
@@ -275,14 +275,14 @@ def handler(event, context):
     expect(pythonPath).toBe('/var/runtime');
   });
 
-  it('leave the layers out where PYTHONPATH is set', async () => {
+  it('does not search the layers if PYTHONPATH is set', async () => {
     const started = await start(handler('return sys.path'), { PYTHONPATH: '/opt/mine' });
     const path: string[] = JSON.parse(((await answer(started)) as { payload: string }).payload);
     expect(path).toContain('/opt/mine');
     expect(path).not.toContain('/opt/python');
   });
 
-  it('follow the .pth files of the function', async () => {
+  it('reads the .pth files of the function', async () => {
     const started = await start({
       'index.py': 'import below\ndef handler(event, context):\n    return below.X\n',
       'paths.pth': 'vendored\n',

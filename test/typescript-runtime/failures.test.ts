@@ -1,4 +1,4 @@
-/** What the invoker and the log see when a handler or its module fails: AWS's names and texts. */
+/** What the invoker and the log see when a handler or its module fails, with AWS's names and messages. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { bundleTypeScriptRuntime, type TypeScriptRuntime } from '../support/typescript-runtime.ts';
 
@@ -28,43 +28,43 @@ describe('a handler that fails', () => {
   it.each([
     ['throws in a promise', 'async () => { throw new TypeError("no"); }', 'TypeError', 'no'],
     ['throws at once', '() => { throw new RangeError("no"); }', 'RangeError', 'no'],
-    ['says so to the callback', '(e, c, callback) => callback(new Error("no"))', 'Error', 'no'],
-    ['says so in words', '(e, c, callback) => callback("no")', 'string', 'no'],
-    ['rejects with words', 'async () => { throw "no"; }', 'string', 'no'],
+    ['passes an error to the callback', '(e, c, callback) => callback(new Error("no"))', 'Error', 'no'],
+    ['passes a string to the callback', '(e, c, callback) => callback("no")', 'string', 'no'],
+    ['rejects with a string', 'async () => { throw "no"; }', 'string', 'no'],
     ['rejects with nothing', 'async () => { throw undefined; }', 'string', 'handled'],
     ['uses context.fail', '(event, context) => context.fail(new Error("no"))', 'Error', 'no'],
     [
-      'returns a circle',
+      'returns a circular object',
       'async () => { const a = {}; a.a = a; return a; }',
       'Error',
       'Unable to stringify response body',
     ],
     ['returns a function', 'async () => () => 1', 'TypeError', 'Wrong arguments'],
     [
-      'throws what cannot be looked at',
+      'throws an error whose message cannot be read',
       'async () => { throw Object.defineProperty(new Error(), "message", { get() { throw 1; } }); }',
       'handled',
       expect.stringMatching(/^callback called with Error argument, but there was a problem/),
     ],
-    ['throws what is no text', 'async () => { throw Object.create(null); }', 'handled', expect.any(String)],
+    ['throws a value without text', 'async () => { throw Object.create(null); }', 'handled', expect.any(String)],
     [
-      'has much to say',
+      'throws an error with a long message',
       'async () => { throw new Error("x".repeat(2 ** 20)); }',
       'Error',
       expect.stringMatching(/^x{1048576}$/),
     ],
-  ])('because it %s reports it, and the runtime goes on', async (_how, handler, errorType, errorMessage) => {
+  ])('because it %s is reported, and the runtime continues', async (_how, handler, errorType, errorMessage) => {
     const started = await runtime.start({ 'index.js': `exports.handler = ${handler};` });
     expect(await failure(started)).toMatchObject({ errorType, errorMessage });
     expect(await failure(started)).toMatchObject({ errorType, errorMessage });
   });
 
-  it('that throws null before it returns has not failed, as on AWS', async () => {
+  it('that throws null before it returns succeeds, as on AWS', async () => {
     const started = await runtime.start({ 'index.js': 'exports.handler = () => { throw null; };' });
     expect(await started.invoke({})).toMatchObject({ kind: 'response', payload: Buffer.from('null') });
   });
 
-  it('whose callback is given what has no JSON ends the process once nothing is left to do', async () => {
+  it('that passes a value without JSON to the callback ends the process when the event loop is empty', async () => {
     const started = await runtime.start({ 'index.js': 'exports.handler = (e, c, callback) => callback(null, 1n);' });
     expect(await failure(started)).toMatchObject({ errorMessage: 'Unable to stringify response body' });
     expect(await started.ended).toMatchObject({ code: 129 });
@@ -79,7 +79,7 @@ describe('a handler that fails', () => {
     );
   });
 
-  it('is logged as an invoke error with its request id', async () => {
+  it('is logged as an invoke error with its request ID', async () => {
     const started = await runtime.start({ 'index.js': 'exports.handler = async () => { throw new Error("no"); };' });
     const { requestId } = (await started.invoke({})) as { requestId: string };
     await started.ready();
@@ -94,7 +94,7 @@ describe('a handler that fails', () => {
     expect(JSON.parse(json)).toMatchObject({ errorType: 'Error', errorMessage: 'no', stack: expect.any(Array) });
   });
 
-  it('has the lines of its source in the trace', async () => {
+  it('has source-mapped lines in the trace', async () => {
     const map = { version: 3, sources: ['../src/hello.ts'], names: [], mappings: 'AAUA' };
     const inline = `//# sourceMappingURL=data:application/json;base64,${Buffer.from(JSON.stringify(map)).toString('base64')}`;
     const started = await runtime.start({
@@ -105,13 +105,13 @@ describe('a handler that fails', () => {
     );
   });
 
-  it('gets an event that is no JSON reported as the failure of its invocation', async () => {
+  it('fails its invocation if the event is not JSON', async () => {
     const started = await runtime.start({ 'index.js': 'exports.handler = async () => 1;' });
     expect(await failure(started, Buffer.from('{'))).toMatchObject({ errorType: 'SyntaxError' });
   });
 });
 
-describe('what nobody catches', () => {
+describe('an uncaught error', () => {
   it('as an exception ends the process with 129 after it was reported', async () => {
     const started = await runtime.start({
       'index.js': 'exports.handler = () => new Promise(() => setTimeout(() => { throw new Error("later"); }, 1));',
@@ -124,18 +124,18 @@ describe('what nobody catches', () => {
   it('as a rejection ends the process with 128 after it was reported', async () => {
     const started = await runtime.start({
       'index.js': `exports.handler = () => {
-        Promise.reject(new Error("nobody cares"));
+        Promise.reject(new Error("unhandled"));
         return new Promise((resolve) => setTimeout(resolve, 60_000));
       };`,
     });
     expect(await failure(started)).toMatchObject({
       errorType: 'Runtime.UnhandledPromiseRejection',
-      errorMessage: 'Error: nobody cares',
+      errorMessage: 'Error: unhandled',
     });
     expect(await started.ended).toEqual({ kind: 'ended', code: 128, signal: null });
   });
 
-  it('between invocations ends the process without an answer to anything', async () => {
+  it('between invocations ends the process without a response', async () => {
     const started = await runtime.start({
       'index.js':
         'exports.handler = async () => { setTimeout(() => { throw new Error("late"); }, 20); return "fine"; };',
@@ -144,7 +144,7 @@ describe('what nobody catches', () => {
     expect(await started.ended).toMatchObject({ code: 129 });
   });
 
-  it('lets process.exit of a handler stand', async () => {
+  it('does not include process.exit of a handler, which keeps its exit code', async () => {
     const started = await runtime.start({ 'index.js': 'exports.handler = async () => process.exit(7);' });
     expect(await started.invoke({})).toEqual({ kind: 'ended', code: 7, signal: null });
   });
@@ -153,36 +153,36 @@ describe('what nobody catches', () => {
 describe('initialization fails', () => {
   it.each([
     [
-      'when there is no such file',
+      'if the file does not exist',
       {},
       'index.handler',
       'Runtime.ImportModuleError',
       "Error: Cannot find module 'index'\nRequire stack:\n- /var/runtime/index.mjs",
     ],
     [
-      'when the file has no such export',
+      'if the file has no such export',
       { 'index.js': 'exports.other = 1;' },
       'index.handler',
       'Runtime.HandlerNotFound',
       'index.handler is undefined or not exported',
     ],
     [
-      'when the export is no function',
+      'if the export is not a function',
       { 'index.js': 'exports.handler = 1;' },
       'index.handler',
       'Runtime.HandlerNotFound',
       'index.handler is not a function',
     ],
     [
-      'when the source is no JavaScript',
+      'if the source is not JavaScript',
       { 'index.js': 'exports.handler = () => 1 +;' },
       'index.handler',
       'Runtime.UserCodeSyntaxError',
       "SyntaxError: Unexpected token ';'",
     ],
-    ['when the handler names no export', { 'index.js': '' }, 'index', 'Runtime.MalformedHandlerName', 'Bad handler'],
+    ['if the handler names no export', { 'index.js': '' }, 'index', 'Runtime.MalformedHandlerName', 'Bad handler'],
     [
-      'when the handler leads out of the package',
+      'if the handler is outside of the package',
       { 'index.js': '' },
       '../index.handler',
       'Runtime.MalformedHandlerName',
@@ -204,14 +204,14 @@ describe('initialization fails', () => {
       'Error: no',
       128,
     ],
-  ])('when the module %s', async (_how, source, errorType, errorMessage, code) => {
+  ])('if the module %s', async (_how, source, errorType, errorMessage, code) => {
     const started = await runtime.start({ 'index.js': source });
     expect((await initFailure(started)).body).toMatchObject({ errorType, errorMessage });
     expect(await started.ended).toMatchObject({ code });
     expect(started.output()).toContain(`"errorType":"${errorType}"`);
   });
 
-  it('without a word when the module waits for what never comes', async () => {
+  it('with a warning of Node if a top-level await never settles', async () => {
     const started = await runtime.start({ 'index.mjs': 'await new Promise(() => {});' });
     expect(await started.initialized).toEqual({ kind: 'ended', code: 13, signal: null });
     expect(started.output()).toBe('Warning: Detected unsettled top-level await\n');
@@ -232,7 +232,7 @@ describe('the managed runtime of Node.js 24', () => {
     });
   });
 
-  it('takes what a handler returns as its answer, and has no callbacks in the context', async () => {
+  it('accepts a returned value as the result, and has no callbacks in the context', async () => {
     const started = await runtime.start(
       {
         'index.js':
@@ -244,18 +244,18 @@ describe('the managed runtime of Node.js 24', () => {
   });
 
   it.each([
-    ['a rejection', 'Promise.reject(new Error("nobody cares"));'],
-    ['an exception', 'setTimeout(() => { throw new Error("nobody cares"); }, 1);'],
-  ])('leaves %s that nobody catches to Node', async (_what, source) => {
+    ['rejection', 'Promise.reject(new Error("unhandled"));'],
+    ['exception', 'setTimeout(() => { throw new Error("unhandled"); }, 1);'],
+  ])('leaves an uncaught %s to Node', async (_what, source) => {
     const started = await runtime.start(
       { 'index.js': `exports.handler = () => { ${source} return new Promise((r) => setTimeout(r, 60_000)); };` },
       { variables },
     );
     expect(await started.invoke({})).toEqual({ kind: 'ended', code: 1, signal: null });
-    expect(started.output()).toMatch(/\n\nError: nobody cares\n/);
+    expect(started.output()).toMatch(/\n\nError: unhandled\n/);
   });
 
-  it('ends where a handler waits for what never comes', async () => {
+  it('exits if the promise of a handler never settles', async () => {
     const started = await runtime.start(
       { 'index.js': 'exports.handler = () => new Promise(() => {});' },
       { variables },
@@ -263,7 +263,7 @@ describe('the managed runtime of Node.js 24', () => {
     expect(await started.invoke({})).toEqual({ kind: 'ended', code: 0, signal: null });
   });
 
-  it('logs why it could not initialize, and ends with 1', async () => {
+  it('logs why initialization failed, and exits with 1', async () => {
     const started = await runtime.start({ 'index.js': 'throw new TypeError("at once");' }, { variables });
     expect(await initFailure(started)).toMatchObject({ body: { errorType: 'TypeError', errorMessage: 'at once' } });
     expect(await started.ended).toMatchObject({ code: 1 });
@@ -271,9 +271,9 @@ describe('the managed runtime of Node.js 24', () => {
   });
 
   it.each([
-    ['a circle', '{ const a = {}; a.a = a; return a; }', 'Runtime.JSONStringifyError', /^Unable to stringify/],
-    ['nothing thrown', '{ throw null; }', 'object', /^null$/],
-  ])('reports %s by another name', async (_what, body, errorType, errorMessage) => {
+    ['a circular result', '{ const a = {}; a.a = a; return a; }', 'Runtime.JSONStringifyError', /^Unable to stringify/],
+    ['a thrown null', '{ throw null; }', 'object', /^null$/],
+  ])('reports %s with a different name', async (_what, body, errorType, errorMessage) => {
     const started = await runtime.start({ 'index.js': `exports.handler = () => ${body};` }, { variables });
     expect(await failure(started)).toMatchObject({ errorType, errorMessage: expect.stringMatching(errorMessage) });
   });

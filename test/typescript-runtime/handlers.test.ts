@@ -1,4 +1,4 @@
-/** How handlers may be written, found and called. */
+/** The forms of handlers, how they are found and how they are called. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { FUNCTION_ARN } from '../support/runtime-harness.ts';
 import { bundleTypeScriptRuntime, type TypeScriptRuntime } from '../support/typescript-runtime.ts';
@@ -12,7 +12,7 @@ afterAll(() => runtime.remove());
 
 type Started = Awaited<ReturnType<TypeScriptRuntime['start']>>;
 
-/** The JSON that the handler returned. */
+/** The handler's result, decoded from JSON. */
 async function returned(started: Started, event: unknown = {}, offer = {}): Promise<unknown> {
   const answer = await started.invoke(event, offer);
   expect(answer, started.output()).toMatchObject({ kind: 'response' });
@@ -30,7 +30,7 @@ describe('a handler', () => {
       'index.handler',
     ],
     [
-      'a file in a folder',
+      'a file in a directory',
       { 'src/handlers/hello.js': 'exports.handler = async (event) => event;' },
       'src/handlers/hello.handler',
     ],
@@ -65,7 +65,7 @@ describe('a handler', () => {
 
   it.each([
     ['a promise', 'async () => "x"', 'x'],
-    ['a promise of nothing', 'async () => {}', null],
+    ['an empty promise', 'async () => {}', null],
     ['a promise of undefined in a member', 'async () => ({ a: undefined, b: 1 })', { b: 1 }],
     ['a thenable', '() => ({ then: (resolve) => resolve("x") })', 'x'],
     ['the callback', '(event, context, callback) => { callback(null, "x"); }', 'x'],
@@ -73,13 +73,13 @@ describe('a handler', () => {
     ['the first call of the callback', '(e, c, callback) => { callback(null, 1); callback(null, 2); }', 1],
     ['context.succeed', '(event, context) => context.succeed("x")', 'x'],
     ['context.done', '(event, context) => context.done(null, "x")', 'x'],
-    ['nothing at all', '() => "a value that is no promise says nothing"', null],
+    ['returning nothing', '() => "a value that is not a promise is ignored"', null],
     ['a promise that never settles', '() => new Promise(() => {})', null],
-  ])('may answer by %s', async (_how, handler, expected) => {
+  ])('can respond by %s', async (_how, handler, expected) => {
     expect(await returned(await runtime.start({ 'index.js': `exports.handler = ${handler};` }))).toEqual(expected);
   });
 
-  it('that answers by callback is waited for until it has nothing left to do', async () => {
+  it('that responds by callback is complete when the event loop is empty', async () => {
     const files = {
       'index.js': `
         let done = 0;
@@ -94,7 +94,7 @@ describe('a handler', () => {
     expect(await returned(started, { wait: false })).toEqual({ done: 1 });
   });
 
-  it('that answers by promise is not waited for', async () => {
+  it('that responds by promise is complete immediately', async () => {
     const started = await runtime.start({
       'index.js': 'exports.handler = async () => { setTimeout(() => {}, 60_000); return "at once"; };',
     });
@@ -102,7 +102,7 @@ describe('a handler', () => {
     expect(await returned(started)).toBe('at once');
   });
 
-  it('gets the whole context', async () => {
+  it('gets the complete context', async () => {
     const started = await runtime.start({
       'index.js': `exports.handler = async (event, context) => ({
         ...context, remaining: context.getRemainingTimeInMillis(), trace: process.env._X_AMZN_TRACE_ID });`,
@@ -133,7 +133,7 @@ describe('a handler', () => {
     expect(remaining).toBeLessThanOrEqual(60_000);
   });
 
-  it('finds packages in the folders of NODE_PATH', async () => {
+  it('finds packages in the directories of NODE_PATH', async () => {
     const files = {
       'opt/greeting/index.js': 'exports.greet = () => "from the layer";',
       'index.mjs': `
@@ -144,13 +144,13 @@ describe('a handler', () => {
     expect(await returned(started)).toBe('from the layer');
   });
 
-  it('takes and gives payloads of six megabytes', async () => {
+  it('accepts and returns payloads of 6 MB', async () => {
     const started = await runtime.start({ 'index.js': 'exports.handler = async (event) => event;' });
     const large = 'ä'.repeat(3 * 1024 * 1024 - 10);
     expect(await returned(started, large)).toBe(large);
   });
 
-  it('is told by a log line when its answer is too large, and the runtime goes on', async () => {
+  it('gets a log line if its response is too large, and the runtime continues', async () => {
     const started = await runtime.start({
       'index.js': 'exports.handler = async ({ size }) => "x".repeat(size);',
     });
@@ -161,12 +161,12 @@ describe('a handler', () => {
     );
   });
 
-  it.skipIf('typescript' in process.features)('in TypeScript needs a newer Node, and the error says so', async () => {
+  it.skipIf('typescript' in process.features)('in TypeScript needs a newer Node, as the error explains', async () => {
     const started = await runtime.start({ 'index.ts': 'export const handler = async (n: number) => n;' });
     expect(await started.initialized).toMatchObject({
       kind: 'failed',
       errorType: 'Runtime.ImportModuleError',
-      body: expect.stringMatching(/Node v20.* does not run that. Use Node 22.18 or newer, or .*`lamella package`/),
+      body: expect.stringMatching(/which Node v20.* cannot run. Use Node 22.18 or newer, or .*`lamella package`/),
     });
   });
 });

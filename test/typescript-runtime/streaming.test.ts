@@ -26,12 +26,12 @@ function text(answer: unknown): string | undefined {
 }
 
 describe('a streaming handler', () => {
-  it('answers with what it wrote, invocation after invocation', async () => {
+  it('responds with its writes, in every invocation', async () => {
     const { answers } = await streamed("stream.write('a'); stream.write('é'); stream.end(String(event.n));", 3);
     expect(answers.map(text)).toEqual(['aé0', 'aé1', 'aé2']);
   });
 
-  it('may be the end of a pipeline', async () => {
+  it('can pipe into its stream', async () => {
     const { first } = await streamed("await pipeline(Readable.from(['x'.repeat(300_000), 'y']), stream);");
     expect(text(first)).toBe(`${'x'.repeat(300_000)}y`);
   });
@@ -49,7 +49,7 @@ describe('a streaming handler', () => {
     expect(text(first)).toBe(`{"statusCode":201,"headers":{"x-a":"b"}}${'\0'.repeat(8)}body`);
   });
 
-  it('may set the content type until it writes', async () => {
+  it('can set the content type before it writes', async () => {
     const { first, started } = await streamed(`
       stream.setContentType('text/event-stream'); stream.write('data: 1\\n\\n');
       try { stream.setContentType('text/plain'); } catch (error) { console.log(error.name); }
@@ -58,7 +58,7 @@ describe('a streaming handler', () => {
     expect(started.output()).toContain('Runtime.InvalidStreamingOperation');
   });
 
-  it('that throws before it writes fails the invocation, and the runtime goes on', async () => {
+  it('that throws before it writes fails the invocation, and the runtime continues', async () => {
     const { answers } = await streamed("throw new TypeError('no ' + event.n);", 2);
     expect(answers.map((answer) => JSON.parse(String((answer as { payload: Buffer }).payload)))).toMatchObject([
       { errorType: 'TypeError', errorMessage: 'no 0' },
@@ -66,7 +66,7 @@ describe('a streaming handler', () => {
     ]);
   });
 
-  it('that throws in the middle tells it after what was written', async () => {
+  it('that throws in the middle reports the error at the end of the stream', async () => {
     const { first } = await streamed("stream.write('half'); throw new Error('no more');");
     expect(first).toMatchObject({ kind: 'error' });
     expect(String((first as { payload: Buffer }).payload)).toContain('no more');
@@ -80,14 +80,14 @@ describe('a streaming handler', () => {
     ],
     ['that destroys its stream', "stream.write('a'); stream.destroy();", 'Response stream is not finished.'],
     ['that writes after the end', "stream.end('a'); stream.write('b');", 'write after end'],
-    ['that says too much of it', "stream.write('a'); throw new Error('x'.repeat(2 ** 20));", 'x'.repeat(100_000)],
-  ])('%s has failed, and the runtime goes on', async (_which, body, message) => {
+    ['with a long error message', "stream.write('a'); throw new Error('x'.repeat(2 ** 20));", 'x'.repeat(100_000)],
+  ])('%s fails, and the runtime continues', async (_which, body, message) => {
     const { answers } = await streamed(body, 2);
     expect(answers).toMatchObject([{ kind: 'error' }, { kind: 'error' }]);
     expect(String((answers[1] as { payload: Buffer }).payload)).toContain(message);
   });
 
-  it('that throws after the end has answered', async () => {
+  it('that throws after the end has responded', async () => {
     const { first, started } = await streamed("stream.end('whole'); throw new Error('too late');");
     expect(text(first)).toBe('whole');
     await started.ready();
@@ -100,9 +100,9 @@ describe('a streaming handler', () => {
   });
 
   it.each([
-    ['a runtime of ours', {}, '{"statusCode":204}\0\0\0\0\0\0\0\0'],
+    ["Lamella's own runtime", {}, '{"statusCode":204}\0\0\0\0\0\0\0\0'],
     ["AWS's runtimes", { AWS_EXECUTION_ENV: 'AWS_Lambda_nodejs22.x' }, ''],
-  ])('that only ends has its status sent by %s', async (_whose, variables, expected) => {
+  ])('that ends without a write sends its prelude as %s does', async (_whose, variables, expected) => {
     const { first } = await streamed(
       'awslambda.HttpResponseStream.from(stream, { statusCode: 204 }).end();',
       1,
@@ -111,7 +111,7 @@ describe('a streaming handler', () => {
     expect(text(first)).toBe(expected);
   });
 
-  it('is told when its stream waits', async () => {
+  it('sees the backpressure of its stream', async () => {
     const { first } = await streamed(`
       let waits = 0;
       for (let i = 0; i < 50; i++) {
@@ -122,7 +122,7 @@ describe('a streaming handler', () => {
     expect(text(first)?.length).toBe(5_000_005);
   });
 
-  it('of another kind than the promised is refused', async () => {
+  it('that is not async is refused', async () => {
     const started = await runtime.start({
       'index.js': 'exports.handler = awslambda.streamifyResponse((event, stream) => stream.write("x"));',
     });

@@ -1,4 +1,4 @@
-//! Answers with the event that it was given, and counts how often it did.
+//! Returns the event and logs the number of events so far.
 
 use crate::runtime::{Failure, Invocation};
 

@@ -1,4 +1,4 @@
-//! A Lambda runtime in Rust, of the standard library alone. `function.rs` is the handler.
+//! A Lambda runtime in Rust that uses only the standard library. `function.rs` is the handler.
 
 mod function;
 mod runtime;

@@ -1,5 +1,5 @@
-//! One connection to the Runtime API, one event after another. A handler that fails or panics has its failure reported,
-//! and the process goes on. https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html
+//! One connection to the Runtime API, one event after another. Errors and panics of the handler are reported, and the
+//! process continues. https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html
 
 use std::any::Any;
 use std::env;
@@ -10,7 +10,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::process::exit;
 
 const API: &str = "/2018-06-01/runtime";
-/// How often in a row a waiting call may lose its connection.
+/// Maximum number of consecutive reconnections while waiting for an event.
 const RECONNECTIONS: usize = 5;
 
 pub type Failure = Box<dyn Error + Send + Sync>;
@@ -23,7 +23,7 @@ pub struct Invocation {
     pub event: Vec<u8>,
 }
 
-/// Serves until the environment ends. What `initialize` makes is handed to every call of `handle`.
+/// Handles events until the environment ends. Every call of `handle` gets the value that `initialize` returned.
 pub fn run<S>(
     initialize: impl FnOnce() -> Result<S, Failure>,
     handle: impl Fn(&mut S, &Invocation) -> Result<Vec<u8>, Failure>,
@@ -58,9 +58,9 @@ fn serve<S>(
     let invocation = api.next()?;
     env::set_var("_X_AMZN_TRACE_ID", &invocation.trace_id);
     let id = &invocation.request_id;
-    // A panic is the handler's failure; its message is in the log already.
+    // A panic counts as a failure of the handler. Rust has logged its message already.
     match panic::catch_unwind(AssertUnwindSafe(|| handle(state, &invocation))) {
-        Ok(Ok(answer)) => api.post(&format!("/invocation/{id}/response"), None, &answer),
+        Ok(Ok(result)) => api.post(&format!("/invocation/{id}/response"), None, &result),
         Ok(Err(failure)) => {
             eprintln!("{failure}");
             let body = describe(&failure.to_string(), "Function.Failed");
@@ -92,7 +92,7 @@ impl Response {
 }
 
 impl Api {
-    /// Waits as long as it takes. Asking again is safe: the same event comes again.
+    /// Waits without a timeout. Asking again is safe, because Lambda sends the same event again.
     fn next(&mut self) -> io::Result<Invocation> {
         let mut lost = 0;
         let response = loop {
@@ -105,7 +105,7 @@ impl Api {
             }
         };
         if response.status != 200 {
-            return Err(io::Error::other(format!("GET next was answered with {}", response.status)));
+            return Err(io::Error::other(format!("GET next failed with status {}", response.status)));
         }
         Ok(Invocation {
             request_id: response.header("Lambda-Runtime-Aws-Request-Id").to_owned(),
@@ -115,7 +115,7 @@ impl Api {
         })
     }
 
-    /// A refusal concerns this invocation alone: too large an answer, or one that came too late.
+    /// Sends a result or failure. A refusal (response too large, or too late) affects only this invocation.
     fn post(&mut self, path: &str, error_type: Option<&str>, body: &[u8]) -> io::Result<()> {
         let response = self.call("POST", path, error_type, body)?;
         if response.status >= 300 {
@@ -138,7 +138,7 @@ impl Api {
             stream.set_nodelay(true)?;
             self.connection = Some(BufReader::new(stream));
         }
-        let connection = self.connection.as_mut().expect("it was just made");
+        let connection = self.connection.as_mut().expect("the connection was just opened");
         let mut request = format!("{method} {API}{path} HTTP/1.1\r\nHost: {}\r\n", self.address);
         if let Some(error_type) = error_type {
             request += &format!("Lambda-Runtime-Function-Error-Type: {error_type}\r\n");
@@ -155,7 +155,7 @@ impl Api {
 fn read_response(connection: &mut BufReader<TcpStream>) -> io::Result<Response> {
     let status_line = read_line(connection)?;
     let status = status_line.split(' ').nth(1).and_then(|code| code.parse().ok());
-    let status = status.ok_or_else(|| io::Error::other("the answer is not HTTP"))?;
+    let status = status.ok_or_else(|| io::Error::other("the response is not HTTP"))?;
     let mut headers = Vec::new();
     loop {
         let line = read_line(connection)?;

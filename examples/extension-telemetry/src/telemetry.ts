@@ -1,7 +1,6 @@
 /**
- * An external extension: it subscribes to the function's telemetry and keeps a summary of each invocation in its own
- * log, which is the function's log too. Bundled, it lies in a layer at extensions/telemetry and starts before the
- * runtime, which it shares nothing with but the environment.
+ * An external extension that subscribes to the function's telemetry and writes a summary of each invocation to the function's
+ * log. The bundle is in a layer at extensions/telemetry. Lambda starts it before the runtime, as a separate process.
  * https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html
  */
 import { createServer } from 'node:http';
@@ -13,7 +12,7 @@ type Event = { readonly type: string; readonly record: { readonly requestId?: st
 
 const lambda = createExtensionClient({
   address: process.env.AWS_LAMBDA_RUNTIME_API ?? '',
-  // Lambda knows an extension by the name of its file.
+  // The name of an extension must be the name of its file.
   name: basename(process.argv[1] ?? ''),
 });
 

@@ -1,9 +1,9 @@
 <?php
 
 /**
- * What a project that was written for Bref expects of its runtime beside its handlers: secrets in its environment, hooks
- * around start and invocations, handlers from its container. Used only where Bref's package is among the project's, whose
- * classes these are; Bref's bridges to Laravel and Symfony hang on it.
+ * Support for projects written for Bref, beyond their handlers: secrets in environment variables, hooks around startup and
+ * invocations, handlers from a container. Active only if the project has Bref's package, whose classes it uses. Bref's
+ * bridges to Laravel and Symfony depend on these hooks.
  * https://bref.sh/docs/runtimes/function, https://github.com/brefphp/bref/tree/master/src/Listener
  */
 
@@ -19,7 +19,7 @@ final class BrefProject
     {
     }
 
-    /** To be called once the project's autoloader is there. */
+    /** Call it after loading the project's autoloader. Returns null if the project does not have Bref. */
     public static function start(): ?self
     {
         if (!class_exists('Bref\\Bref') || !method_exists('Bref\\Bref', 'events')) {
@@ -32,21 +32,21 @@ final class BrefProject
         return new self();
     }
 
-    /** To be called once the handler is there. */
+    /** Call it after loading the handler. */
     public function finishStart(): void
     {
         $events = \Bref\Bref::events();
         $events->afterStartup();
-        // Without any, which is the common case, invocations are spared the trouble.
+        // Most projects have none. Invocations then skip the events.
         $subscribers = (new \ReflectionObject($events))->getProperty('subscribers');
         $this->hasSubscribers = $subscribers->getValue($events) !== [];
     }
 
     /**
-     * Calls the handler, with what subscribes to invocations before and after.
+     * Calls the handler, and the subscribers before and after it.
      *
      * @param list<mixed> $arguments
-     * @param list<\Closure(): void> $afterResponse what is to be done once the response has been sent, to be added to
+     * @param list<\Closure(): void> $afterResponse actions to run after the response has been sent; this method may add one
      */
     public function invoke(\Closure $handler, array $arguments, Invocation $invocation, array &$afterResponse): mixed
     {

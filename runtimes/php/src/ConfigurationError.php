@@ -1,6 +1,6 @@
 <?php
 
-/** The function's settings contradict themselves, or its layer lacks what they ask for. */
+/** The function's settings contradict each other, or its layer lacks something that they require. */
 
 declare(strict_types=1);
 

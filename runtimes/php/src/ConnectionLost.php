@@ -1,6 +1,6 @@
 <?php
 
-/** The Runtime API is gone. Without it there is nothing to do and nobody to tell. */
+/** The Runtime API cannot be reached. The runtime cannot continue without it. */
 
 declare(strict_types=1);
 

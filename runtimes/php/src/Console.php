@@ -1,8 +1,8 @@
 <?php
 
 /**
- * A script that is run for each event, as on a command line: the event is its arguments, a string or `{"cli": "..."}` as
- * Bref has it. What it prints goes to the log and into the result; an exit code other than 0 is an error.
+ * Runs a script for each event, as on a command line. The event holds the arguments: a string, or `{"cli": "..."}` as in
+ * Bref. The output goes to the log and into the result. A nonzero exit code is an error.
  */
 
 declare(strict_types=1);
@@ -11,8 +11,8 @@ namespace Lamella;
 
 final class Console
 {
-    /** What of the output, from its end, fits into a result with everything escaped. */
-    private const MOST_OUTPUT = 1_000_000;
+    /** Maximum number of bytes of the output, counted from its end, in a result. Fits even if every byte is escaped. */
+    private const MAX_OUTPUT_BYTES = 1_000_000;
     private const RESERVED_SECONDS = 1.0;
 
     public function __construct(private readonly string $script)
@@ -24,10 +24,10 @@ final class Console
     {
         $arguments = is_array($event) ? $event['cli'] ?? '' : $event ?? '';
         if (!is_string($arguments)) {
-            throw new \InvalidArgumentException('The event of a console function is a string with the arguments, or '
+            throw new \InvalidArgumentException('The event of a console function must be a string with the arguments, or '
                 . '{"cli": "arguments"}, not ' . get_debug_type($arguments) . '.');
         }
-        // The shell takes the arguments apart, as it does for a person who types them.
+        // The shell splits the arguments, as it does on a terminal.
         $command = 'exec ' . escapeshellarg(PHP_BINARY) . ' ' . escapeshellarg($this->script) . " {$arguments} 2>&1";
         $environment = ['LAMBDA_INVOCATION_CONTEXT' => json_encode([
             'awsRequestId' => $context->requestId,
@@ -38,7 +38,7 @@ final class Console
         $streams = [0 => ['file', '/dev/null', 'r'], 1 => ['pipe', 'w']];
         $process = proc_open(['/bin/sh', '-c', $command], $streams, $pipes, null, $environment);
         if ($process === false) {
-            throw new \RuntimeException("Cannot run {$command}");
+            throw new \RuntimeException("Cannot start the command: {$command}");
         }
         $output = $this->read($pipes[1], $process, $context);
         $exitCode = proc_close($process);
@@ -63,16 +63,16 @@ final class Console
             $none = null;
             if ($left <= 0 || stream_select($readable, $none, $none, (int) $left, (int) (fmod($left, 1) * 1e6)) === 0) {
                 proc_terminate($process, 9);
-                throw new \RuntimeException('The command was stopped: the time of the function is nearly over.');
+                throw new \RuntimeException('The command was stopped because the function is about to time out.');
             }
             $piece = (string) fread($pipe, 65536);
             file_put_contents('php://stderr', $piece);
-            $output = substr($output . $piece, -self::MOST_OUTPUT);
+            $output = substr($output . $piece, -self::MAX_OUTPUT_BYTES);
         }
         return $output;
     }
 
-    /** Text as JSON can say it: the output may be binary, or begin in the middle of a character. */
+    /** Replaces invalid UTF-8: the output may be binary, or begin in the middle of a character. */
     private static function utf8(string $text): string
     {
         return json_decode(json_encode($text, JSON_INVALID_UTF8_SUBSTITUTE));

@@ -1,8 +1,8 @@
 <?php
 
 /**
- * What AWS tells a handler about the invocation beside the event. A handler has it by declaring a parameter of this
- * type. The getters are those of Bref, so that its handlers run unchanged.
+ * The context of an invocation. A handler gets it by declaring a parameter of this type. It has the getters of Bref's
+ * context, so that handlers written for Bref run unchanged.
  * https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html#runtimes-api-next
  */
 
@@ -13,13 +13,13 @@ namespace Lamella;
 final readonly class Context
 {
     /**
-     * @param array<string, mixed>|null $clientContext what a mobile client sent with the invocation
+     * @param array<string, mixed>|null $clientContext the client context that a mobile application sends
      * @param array<string, mixed>|null $identity the Cognito identity of the caller
      */
     public function __construct(
         public string $requestId,
         public string $invokedFunctionArn,
-        /** Milliseconds since 1970 at which Lambda ends the invocation. */
+        /** When Lambda ends the invocation, in milliseconds since 1970. */
         public int $deadlineMs,
         public string $traceId,
         public string $tenantId,
@@ -35,7 +35,7 @@ final readonly class Context
 
     public static function of(Invocation $invocation): self
     {
-        // Lambda sets these once, for all invocations.
+        // These are the same for all invocations of the environment.
         static $function = null;
         $function ??= [
             'functionName' => (string) getenv('AWS_LAMBDA_FUNCTION_NAME'),
@@ -56,13 +56,13 @@ final readonly class Context
         );
     }
 
-    /** Milliseconds until Lambda ends the invocation; negative once it should have. */
+    /** Milliseconds until Lambda ends the invocation. Negative after that time. */
     public function getRemainingTimeInMillis(): int
     {
         return $this->deadlineMs - (int) (microtime(true) * 1000);
     }
 
-    /** In Bref's own class, where the project has it: for code that was written for that. */
+    /** Bref's context class if the project has it, otherwise this object. */
     public function inProject(): object
     {
         return class_exists('Bref\\Context\\Context') ? $this->forBref() : $this;

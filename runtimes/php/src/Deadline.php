@@ -1,10 +1,10 @@
 <?php
 
 /**
- * Ends a handler shortly before Lambda would end the whole environment, with an error that says where it was. A process
- * beside this one (`DeadlineWatch`) wakes when the time comes and sends SIGALRM, because PHP itself has no timer finer than
- * a second that leaves sleep() alone. Between, it sleeps: an invocation costs one write into a file that both share. What
- * PHP cannot be interrupted in (a database, curl) is at least named, with whom it is connected to.
+ * Stops a handler shortly before Lambda would end the environment, with an error that shows where the handler was. A second
+ * process (`DeadlineWatch`) wakes at that time and sends SIGALRM, because PHP has no timer finer than a second that leaves
+ * sleep() alone. It sleeps otherwise: an invocation costs one write to a file that both processes share. Some calls of PHP
+ * cannot be interrupted (databases, curl). For these the log names the open connections.
  */
 
 declare(strict_types=1);
@@ -13,9 +13,9 @@ namespace Lamella;
 
 final class Deadline
 {
-    /** Before the end, enough to report and log what happened. */
+    /** How long before the deadline the handler is stopped: enough time to report and log the error. */
     private const RESERVED_MS = 120;
-    /** The first invocation may begin, and be the shortest that Lambda allows, while this goes by. */
+    /** How long the watch sleeps before it looks for the first invocation: less than the shortest timeout of a function. */
     private const FIRST_PERIOD_MS = 500;
 
     /** @var resource|null */
@@ -30,7 +30,7 @@ final class Deadline
         $this->socketTimeout = (int) ini_get('default_socket_timeout');
     }
 
-    /** To be called before anything of the project is loaded, of which the other process is to hold nothing. */
+    /** Starts the second process. Call it before loading the project, so that the second process stays small. */
     public function watch(): void
     {
         $name = function_exists('pcntl_fork') ? tempnam(sys_get_temp_dir(), 'php') : false;
@@ -47,7 +47,7 @@ final class Deadline
         $process = pcntl_fork();
         if ($process === 0) {
             fclose($here);
-            // A child of a child, for handlers that wait until all children of PHP have ended.
+            // A grandchild, so that handlers that wait for all children do not wait for it.
             if (pcntl_fork() === 0) {
                 $this->run($read, $there, $php);
             }
@@ -62,7 +62,7 @@ final class Deadline
         }
     }
 
-    /** To be called once the handler is loaded, which must not be interrupted. */
+    /** Call it after loading the handler, because loading must not be interrupted. */
     public function listen(): void
     {
         if ($this->shared !== null) {
@@ -79,7 +79,7 @@ final class Deadline
             rewind($this->shared);
             fwrite($this->shared, "{$deadlineMs} {$invocation->requestId}\n");
         }
-        // An unreachable server is the commonest way to lose time: streams give up before the function does.
+        // An unreachable server is the most common cause of timeouts. Let streams time out before the function does.
         $seconds = max(1, (int) ($deadlineMs / 1000 - microtime(true) - 0.5));
         if ($seconds < $this->socketTimeout || $seconds > $this->socketTimeout) {
             $this->boundSockets($seconds);
@@ -91,13 +91,13 @@ final class Deadline
         $this->deadlineMs = 0;
     }
 
-    /** Ends the other process, which a new process image would not know of. */
+    /** Ends the second process, of which a new process image would not know. */
     public function stop(): void
     {
         if ($this->lifeline !== null) {
-            // Said, because a process that the handler has started may hold the connection too.
+            // Closing is not enough: a process that the handler started may hold the connection too.
             fwrite($this->lifeline, '.');
-            // The other process has ended when its end of the connection has.
+            // Returns when the second process has ended and its end of the connection is closed.
             fread($this->lifeline, 1);
             fclose($this->lifeline);
             $this->lifeline = null;
@@ -105,7 +105,7 @@ final class Deadline
     }
 
     /**
-     * Waits; says whether there is nothing left to watch.
+     * Waits. Returns true if PHP has ended or asks the second process to end.
      *
      * @param resource $lifeline
      */
@@ -117,7 +117,7 @@ final class Deadline
     }
 
     /**
-     * What the other process does.
+     * The second process.
      *
      * @param resource $shared
      * @param resource $lifeline
@@ -125,7 +125,7 @@ final class Deadline
     private function run($shared, $lifeline, int $php): never
     {
         try {
-            // The first invocation can wait longer for its end than for its beginning.
+            // No invocation can reach its deadline within this time.
             if (!self::endsWithin(self::FIRST_PERIOD_MS, $lifeline)) {
                 (new DeadlineWatch($shared, $lifeline, $php, self::RESERVED_MS, $this->settings))->run(self::FIRST_PERIOD_MS);
             }
@@ -137,16 +137,16 @@ final class Deadline
 
     private function interrupt(): void
     {
-        // Too late, or meant for an invocation that has ended.
+        // The signal was late, and the invocation that it was for has ended.
         $left = $this->deadlineMs - (int) (microtime(true) * 1000);
         if ($this->deadlineMs === 0 || $left > 2 * self::RESERVED_MS) {
             return;
         }
         $this->deadlineMs = 0;
         rewind($this->shared);
-        // Tells the other process that PHP has heard.
+        // Confirms the signal to the second process.
         fwrite($this->shared, "0 0000000000000000000000000000000000000000000000\n");
-        throw new TimedOut("The handler was stopped {$left} ms before the time of the function was over.");
+        throw new TimedOut("The handler was stopped {$left} ms before the function's timeout.");
     }
 
     private function boundSockets(int $seconds): void

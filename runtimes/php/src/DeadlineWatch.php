@@ -1,9 +1,9 @@
 <?php
 
 /**
- * The process beside PHP's own that wakes when an invocation's time is nearly over: sends SIGALRM, and if PHP does not hear
- * it, says in the log whom PHP is connected to. Forked off before the project's code is loaded, because that takes a quarter
- * of what starting a program would. It ends when the other end of its lifeline is closed, also by the death of PHP.
+ * The second process, which wakes shortly before an invocation times out. It sends SIGALRM to PHP. If PHP does not react, it
+ * logs PHP's open connections. It is forked before the project's code is loaded, which takes a quarter of the time that
+ * starting a program would. It ends when the other end of its lifeline is closed, for example because PHP died.
  */
 
 declare(strict_types=1);
@@ -12,12 +12,12 @@ namespace Lamella;
 
 final class DeadlineWatch
 {
-    /** So long PHP may take to hear the signal, where it can. */
+    /** How long PHP has to react to the signal. */
     private const SIGNAL_GRACE_MS = 30;
     private const CONNECTION_STATES = ['01' => 'connected', '02' => 'connecting'];
 
     /**
-     * @param resource $shared holds the deadline (milliseconds since 1970) and the request's id, of the last invocation
+     * @param resource $shared a file with the deadline (milliseconds since 1970) and request ID of the last invocation
      * @param resource $lifeline
      */
     public function __construct(
@@ -29,7 +29,7 @@ final class DeadlineWatch
     ) {
     }
 
-    /** @param int $periodMs how often to look when nothing is known of the next invocation */
+    /** @param int $periodMs how long to sleep when there is no invocation */
     public function run(int $periodMs): void
     {
         $done = 0;
@@ -43,7 +43,7 @@ final class DeadlineWatch
                 }
                 $done = $deadlineMs;
             }
-            // While there is none it sleeps as long as the longest had: the next one cannot end sooner.
+            // Without an invocation it sleeps for the longest time seen, because the next invocation has at least that long.
             $sleepMs = $deadlineMs === $done ? $periodMs : $sleepMs;
             $periodMs = max($periodMs, $sleepMs);
         } while (!Deadline::endsWithin($sleepMs, $this->lifeline));
@@ -59,12 +59,12 @@ final class DeadlineWatch
 
     private function signal(int $deadlineMs, string $requestId): void
     {
-        // PHP has a function for it only in an extension.
+        // PHP can send signals only with the extension posix.
         function_exists('posix_kill') ? posix_kill($this->php, SIGALRM) : exec("kill -ALRM {$this->php}");
         usleep(self::SIGNAL_GRACE_MS * 1000);
         if ($this->current()[0] === $deadlineMs) {
-            $this->log($requestId, 'The time of the function is nearly over, and PHP waits in a call that it cannot be called '
-                . 'out of. Connections: ' . (implode(', ', $this->connections()) ?: 'none')
+            $this->log($requestId, 'The function is about to time out, and PHP is waiting in a call that cannot be '
+                . 'interrupted. Connections: ' . (implode(', ', $this->connections()) ?: 'none')
                 . '. Set a timeout on that client.');
         }
     }
@@ -87,7 +87,7 @@ final class DeadlineWatch
         return $found;
     }
 
-    /** @param string $hexadecimal address and port, the address in words of which the last byte comes first */
+    /** @param string $hexadecimal address and port; the address consists of little-endian 32-bit words */
     private static function address(string $hexadecimal): string
     {
         [$address, $port] = explode(':', $hexadecimal);

@@ -1,8 +1,8 @@
 <?php
 
 /**
- * A failure as Lambda wants to hear of it: type, message, stack trace, and what caused it. Made of anything thrown, or of
- * the end of a process.
+ * A failure in the form that the Runtime API takes: type, message, stack trace and cause. Created from a Throwable, a fatal
+ * error or an exit.
  * https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html#runtimes-api-invokeerror
  */
 
@@ -12,7 +12,7 @@ namespace Lamella;
 
 final readonly class Failure
 {
-    /** @param list<string> $stackTrace the place of the error first */
+    /** @param list<string> $stackTrace the location of the error comes first */
     public function __construct(
         public string $errorType,
         public string $errorMessage,
@@ -36,10 +36,10 @@ final readonly class Failure
         );
     }
 
-    /** @param array{type: int, message: string, file: string, line: int} $error as error_get_last() gives it */
+    /** @param array{type: int, message: string, file: string, line: int} $error from error_get_last() */
     public static function ofFatalError(array $error): self
     {
-        // PHP 8.5 adds a trace to fatal errors; an uncaught Throwable has one in its message.
+        // PHP 8.5 adds a trace to fatal errors. The message of an uncaught Throwable contains one too.
         $message = explode("\nStack trace:", $error['message'])[0];
         $type = str_contains($message, 'Allowed memory size') ? 'Lamella.OutOfMemory' : 'Lamella.FatalError';
         return new self($type, $message, ["#0 {$error['file']}:{$error['line']}"]);

@@ -1,8 +1,8 @@
 <?php
 
 /**
- * A handler found and ready: turns the event into what its first parameter's type asks for, calls it, and turns the
- * result into the response body. The types are read once, at initialization; an invocation only follows the plan.
+ * A handler that is ready to be called. Converts the event to the type of its first parameter, calls it, and converts the
+ * result to the response body. Parameter types are read once, during initialization.
  */
 
 declare(strict_types=1);
@@ -11,11 +11,11 @@ namespace Lamella;
 
 final class Handler
 {
-    /** 1.0 stays 1.0; what cannot be JSON is an error, not `false`. */
+    /** 1.0 stays 1.0. A value that JSON cannot represent is an error, not `false`. */
     public const JSON_OUT = JSON_THROW_ON_ERROR | JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE
         | JSON_PRESERVE_ZERO_FRACTION;
     private const DEPTH = 512;
-    /** What is passed wherever a parameter of the type stands. */
+    /** Types that a parameter at any position may have, and what is passed for them. */
     private const SPECIAL_TYPES = [
         Context::class => 'context',
         'Bref\\Context\\Context' => 'bref',
@@ -24,17 +24,16 @@ final class Handler
         'Psr\\Http\\Message\\ServerRequestInterface' => 'psr',
     ];
 
-    /** @var list<\Closure(): void> what is to be done once the response has been sent, or the failure */
+    /** @var list<\Closure(): void> actions to run after the response or the failure has been sent */
     public array $afterResponse = [];
-    /** What watches the invocations. */
     public ?BrefProject $bref = null;
-    /** @var list<string> what to pass, in order: one of the forms, or the class of an event */
+    /** @var list<string> what to pass, in order: one of the forms, or an event class */
     private readonly array $parameters;
     private readonly \Closure $call;
     private ?Http\Exchange $exchange = null;
     private ?Http\Psr7 $psr7 = null;
 
-    /** @param bool $rawStrings whether a string result is the body as it is, and not a JSON string */
+    /** @param bool $rawStrings whether a string result is sent unchanged instead of as a JSON string */
     public function __construct(
         callable $handler,
         private readonly Settings $settings,
@@ -47,7 +46,7 @@ final class Handler
         }
     }
 
-    /** Calls the handler; throws whatever it throws. Returns the body, or null if it has been streamed. */
+    /** Calls the handler and throws what it throws. Returns the response body, or null if the response was streamed. */
     public function handle(Invocation $invocation, RuntimeApi $api): ?string
     {
         $request = null;
@@ -111,7 +110,7 @@ final class Handler
 
     private function respond(?Http\Request $request, object $result, Invocation $invocation, RuntimeApi $api): ?string
     {
-        // A handler that took the event in another form may answer as HTTP all the same.
+        // A handler may return an HTTP response even if it took the event in another form.
         $this->exchange ??= new Http\Exchange($this->settings);
         $request ??= Http\Request::fromEvent(json_decode($invocation->payload, true, self::DEPTH, JSON_THROW_ON_ERROR));
         $response = $result instanceof Http\Response
@@ -136,7 +135,7 @@ final class Handler
             return $class::fromJson($payload);
         }
         $event = json_decode($payload, true, self::DEPTH, JSON_THROW_ON_ERROR);
-        // Bref's events are made of the array by their constructors.
+        // The constructors of Bref's events take the array.
         return method_exists($class, 'of') ? $class::of($event) : new $class($event);
     }
 
@@ -163,7 +162,7 @@ final class Handler
                 $hasEvent = true;
                 $plan[] = self::eventForm($types);
             } elseif (!$parameter->isOptional() || $parameter->getName() === 'context') {
-                // One more parameter is the context, as in the runtimes of other languages.
+                // A second parameter is the context, as in AWS's runtimes for other languages.
                 $plan[] = 'context';
             } else {
                 break;
@@ -174,7 +173,7 @@ final class Handler
 
     /**
      * @param list<string> $types
-     * @return string a form, or the class of an event
+     * @return string a form, or an event class
      */
     private static function eventForm(array $types): string
     {

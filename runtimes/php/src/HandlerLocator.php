@@ -1,15 +1,15 @@
 <?php
 
 /**
- * From the function's `Handler` setting to something to call. The first that fits wins:
+ * Resolves the function's `Handler` setting to a callable. The first match wins:
  *
  *  1. `path/file.php`   a file of the package: the callable or object that it returns, or its function of the same name
- *  2. what the project's container has under that name
- *  3. `Class::method`, `Class`   through the project's autoloader; static, or on a new instance; `__invoke` or `handle`
+ *  2. any name          an entry of the project's container
+ *  3. `Class::method`, `Class`   found by the project's autoloader; static, or on a new instance; `__invoke` or `handle`
  *  4. `file.function`   a function in `file.php` or `src/file.php`
  *  5. `name`            the function of that name in `src/name.php`, `name.php` or `index.php`; with dots, the last part
  *
- * Only under the last a string result is the response body as it is: that is how the published walkthrough does it.
+ * Only rule 5 sends a string result unchanged, because handlers of the published walkthrough rely on that.
  */
 
 declare(strict_types=1);
@@ -21,14 +21,14 @@ final class HandlerLocator
     /** @var list<string> */
     private array $attempts = [];
     private ?object $container = null;
-    /** What stands for a kernel among what was found. */
+    /** The callable around the kernel, if a kernel was found. */
     private ?\Closure $kernel = null;
 
     public function __construct(private readonly Settings $settings, private readonly Restart $restart)
     {
     }
 
-    /** Throws HandlerNotFound, or whatever loading the project's code throws. */
+    /** Throws HandlerNotFound, ConfigurationError, and anything that loading the project's code throws. */
     public function locate(): Handler
     {
         $this->settings->check();
@@ -36,7 +36,7 @@ final class HandlerLocator
             throw HandlerNotFound::after('', []);
         }
         $runsScripts = $this->settings->mode === 'http' || $this->settings->mode === 'console';
-        // Scripts load the project themselves; of Bref's, something may have to happen before.
+        // Scripts load the project themselves. A Bref project may have hooks that must run before.
         if (!$runsScripts || is_dir("{$this->settings->taskRoot}/vendor/bref/bref")) {
             $this->loadAutoloader();
             $bref = BrefProject::start();
@@ -65,7 +65,7 @@ final class HandlerLocator
         throw HandlerNotFound::after($name, $this->attempts);
     }
 
-    /** A script that is not loaded here but run elsewhere, for each event. */
+    /** A script that another process runs for each event. It is not loaded here. */
     private function script(string $name): callable
     {
         $file = $this->inPackage($name) ?? $this->inPackage("{$name}.php");
@@ -80,7 +80,7 @@ final class HandlerLocator
         return $application;
     }
 
-    /** In `worker` mode the handler must be a kernel, or make one, as the front controller of a Symfony project does. */
+    /** In `worker` mode the handler must be a kernel, or return one, as the front controller of a Symfony project does. */
     private function inMode(callable $callable): callable
     {
         if ($this->settings->mode !== 'worker' || $callable === $this->kernel) {
@@ -88,8 +88,8 @@ final class HandlerLocator
         }
         $kernel = Http\FrontController::application($callable, $this->settings->taskRoot);
         return (is_object($kernel) ? Http\Kernel::around($kernel) : null) ?? throw new ConfigurationError(
-            "LAMELLA_MODE is worker, but {$this->settings->handler} gives " . get_debug_type($kernel)
-            . ', which is neither a PSR-15 RequestHandlerInterface, nor a Symfony HttpKernelInterface, nor a Laravel application.',
+            "LAMELLA_MODE is worker, but {$this->settings->handler} returns " . get_debug_type($kernel)
+            . '. It must return a PSR-15 RequestHandlerInterface, a Symfony HttpKernelInterface or a Laravel application.',
         );
     }
 
@@ -99,7 +99,7 @@ final class HandlerLocator
         $usual = [$this->settings->taskRoot . '/vendor/autoload.php', '/opt/vendor/autoload.php'];
         foreach ([...array_filter($configured), ...$usual] as $file) {
             if (is_file($file)) {
-                // Ours stays the first: were a class of ours taken from the project, parts of two versions would meet.
+                // The layer's autoloader stays first. Classes from the project's lamella/runtime would mix two versions.
                 $own = spl_autoload_functions()[0];
                 require_once $file;
                 spl_autoload_unregister($own);
@@ -180,7 +180,7 @@ final class HandlerLocator
         return null;
     }
 
-    /** Loads the file; takes what it returns, or its function of that name, in whatever namespace it is declared. */
+    /** Loads the file. Returns its callable, or its function of that name in any namespace. */
     private function callableIn(string $file, string $function): ?callable
     {
         $before = get_defined_functions()['user'];
@@ -219,10 +219,10 @@ final class HandlerLocator
         return null;
     }
 
-    /** Names may be anything that the container knows, not only classes. */
+    /** Names may be any entry of the container, not only classes. */
     private function fromContainer(string $name): ?callable
     {
-        // Bref's containers take files too; those have been tried.
+        // Bref's containers resolve files too. Those have been tried already.
         $container = str_ends_with($name, '.php') ? null : $this->container();
         if ($container === null) {
             return null;
@@ -239,7 +239,7 @@ final class HandlerLocator
         };
     }
 
-    /** From the project's container if that has it, else made without arguments. */
+    /** An instance from the project's container if it has the class, otherwise a new one without arguments. */
     private function instance(string $class): object
     {
         $class = ltrim($class, '\\');
@@ -251,7 +251,7 @@ final class HandlerLocator
     {
         return $this->container ??= match (true) {
             $this->settings->container !== '' => require "{$this->settings->taskRoot}/{$this->settings->container}",
-            // Bref's way: the project has told it of its container while its files were loaded.
+            // Bref's way: the project's files call Bref::setContainer() while they are loaded.
             class_exists('Bref\\Bref', false) => \Bref\Bref::getContainer(),
             default => null,
         };

@@ -1,6 +1,6 @@
 <?php
 
-/** No handler where the configuration says there is one; the message lists everything that was tried. */
+/** The configured handler was not found. The message lists everything that was tried. */
 
 declare(strict_types=1);
 
@@ -13,7 +13,7 @@ final class HandlerNotFound extends \RuntimeException
     {
         $tried = implode('; ', $attempts);
         return new self($handler === ''
-            ? 'The function has no handler: set one, for example hello for the function hello in src/hello.php.'
-            : "There is no handler '{$handler}'. Tried: {$tried}.");
+            ? 'The function has no handler. Set one, for example hello for the function hello in src/hello.php.'
+            : "Handler '{$handler}' not found. Tried: {$tried}.");
     }
 }

@@ -1,6 +1,6 @@
 <?php
 
-/** One invocation as the Runtime API handed it over: its id, the event as it came, and the headers, read when asked. */
+/** One invocation from the Runtime API: request ID, event and headers. Headers are parsed on access. */
 
 declare(strict_types=1);
 
@@ -18,7 +18,7 @@ final readonly class Invocation
         $this->requestId = $this->header('Lambda-Runtime-Aws-Request-Id');
     }
 
-    /** The value of a header, whatever the case of its name; '' if there is none. */
+    /** The value of a header. Names are case-insensitive. Returns '' if the header is missing. */
     public function header(string $name): string
     {
         $at = stripos($this->head, "\r\n{$name}:");

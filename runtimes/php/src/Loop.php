@@ -1,9 +1,9 @@
 <?php
 
 /**
- * One invocation after another, until the environment ends. A handler that throws has its failure reported and the
- * process goes on; fatal errors and exit() are `ShutdownReporter`' business. After the last response it may start afresh, when
- * it has served enough invocations or holds too much memory.
+ * Handles one invocation after another until the environment ends. When a handler throws, the failure is reported and the
+ * process continues. `ShutdownReporter` handles fatal errors and exit(). After a response the process may restart, because of
+ * the number of invocations it has served or the memory it holds.
  */
 
 declare(strict_types=1);
@@ -12,7 +12,7 @@ namespace Lamella;
 
 final class Loop
 {
-    /** The most that Lambda takes as a response. */
+    /** Lambda's maximum response size. */
     private const MAX_RESPONSE_BYTES = 6291556;
 
     public function __construct(
@@ -34,14 +34,14 @@ final class Loop
         }
         $this->shutdownReporter->ready();
         $bufferLevel = ob_get_level();
-        // In `http` mode it is the scripts' process that starts afresh.
+        // In `http` mode php-cgi restarts, not this process.
         $maxInvocations = $this->settings->mode === 'http' ? 0 : $this->settings->maxInvocations;
         $pipelines = $this->settings->pipelines;
         $traceId = '';
         for ($served = 1; true; $served++) {
             $invocation = $this->api->next();
             $this->shutdownReporter->invocation = $invocation;
-            // For loggers, and for those who know it from Bref.
+            // For loggers. Bref sets it too.
             $_SERVER['LAMBDA_REQUEST_ID'] = $invocation->requestId;
             $trace = $invocation->header('Lambda-Runtime-Trace-Id');
             if ($trace !== $traceId) {
@@ -67,7 +67,7 @@ final class Loop
         }
     }
 
-    /** @param int $pipelinesBelow bytes of memory up to which the next invocation is asked for along with the response */
+    /** @param int $pipelinesBelow memory use in bytes below which the response and GET next are sent together */
     private function serve(Invocation $invocation, int $pipelinesBelow): void
     {
         try {
@@ -88,7 +88,7 @@ final class Loop
         $this->api->respond($invocation->requestId, $body, memory_get_usage() < $pipelinesBelow);
     }
 
-    /** What is left to do when the caller has its answer, cannot fail the invocation any more. */
+    /** Runs the actions that follow the response. Their failures cannot fail the invocation any more. */
     private function finish(Invocation $invocation): void
     {
         $afterResponse = $this->handler->afterResponse;
@@ -97,7 +97,7 @@ final class Loop
             try {
                 $action();
             } catch (\Throwable $thrown) {
-                $this->shutdownReporter->note($invocation, Failure::of($thrown));
+                $this->shutdownReporter->logLateFailure($invocation, Failure::of($thrown));
             }
         }
     }

@@ -1,9 +1,9 @@
 <?php
 
 /**
- * A response that is sent while it is made. A handler has one by declaring a parameter of this type; what it returns is
- * then ignored. Nothing is sent before the first write, so until then an error is still an ordinary error. A caller that
- * did not ask for a stream gets all of it at the end.
+ * A streamed response. A handler gets one by declaring a parameter of this type; its return value is then ignored. Nothing is
+ * sent before the first write, so an error before it is reported as an ordinary error. A caller that did not ask for a stream
+ * gets the whole response at the end.
  */
 
 declare(strict_types=1);
@@ -12,7 +12,7 @@ namespace Lamella;
 
 final class ResponseStream
 {
-    /** AWS's separator between the JSON that describes an HTTP response and its body. */
+    /** Separates the JSON prelude of an HTTP response from its body. */
     private const PRELUDE_END = "\0\0\0\0\0\0\0\0";
 
     private bool $hasBegun = false;
@@ -22,14 +22,14 @@ final class ResponseStream
     {
     }
 
-    /** Takes effect only before the first write. */
+    /** Sets the content type. Has no effect after the first write. */
     public function contentType(string $contentType): void
     {
         $this->contentType = $contentType;
     }
 
     /**
-     * Makes it an HTTP response, for function URLs. Before the first write.
+     * Sends status, headers and cookies of an HTTP response, for function URLs. Throws LogicException after the first write.
      *
      * @param array<string, string> $headers
      * @param list<string> $cookies
@@ -37,7 +37,7 @@ final class ResponseStream
     public function http(int $statusCode, array $headers = [], array $cookies = []): void
     {
         if ($this->hasBegun) {
-            throw new \LogicException('Status and headers come before the body, and the body has begun.');
+            throw new \LogicException('Cannot set status and headers: the body has begun. Call http() before write().');
         }
         $this->contentType = 'application/vnd.awslambda.http-integration-response';
         $prelude = ['statusCode' => $statusCode, 'headers' => (object) $headers, 'cookies' => $cookies];
@@ -50,7 +50,7 @@ final class ResponseStream
         $this->api->writeChunk($bytes);
     }
 
-    /** Called by the runtime after the handler. */
+    /** The runtime calls it after the handler. */
     public function end(): void
     {
         $this->begin();

@@ -1,8 +1,8 @@
 <?php
 
 /**
- * Begins again in the same process: a new PHP image under the same process id, with the variables that Lambda set and not
- * those that a handler left behind. Neither Lambda nor an extension can tell it from the old one.
+ * Restarts PHP in the same process: a new process image with the same process ID and the environment variables that Lambda
+ * set, without changes by the handler. Neither Lambda nor an extension notices it.
  */
 
 declare(strict_types=1);
@@ -11,11 +11,11 @@ namespace Lamella;
 
 final class Restart
 {
-    /** What must end with this process image, such as a child that would outlive it. */
+    /** Called before the restart, to end what would outlive this process image, such as a child process. */
     public ?\Closure $beforeRestart = null;
 
     /**
-     * @param list<string> $arguments the script, then its arguments
+     * @param list<string> $arguments the script and its arguments
      * @param array<string, string> $environment
      */
     public function __construct(private readonly array $arguments, private readonly array $environment)
@@ -23,9 +23,9 @@ final class Restart
     }
 
     /**
-     * Does not return. Where PHP has no pcntl the process ends, and Lambda starts another environment.
+     * Does not return. Without the extension pcntl the process ends, and Lambda starts another environment.
      *
-     * @param array<string, string> $more variables to add
+     * @param array<string, string> $more environment variables to add
      */
     public function now(array $more = []): never
     {

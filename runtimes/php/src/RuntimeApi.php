@@ -1,9 +1,9 @@
 <?php
 
 /**
- * The client of Lambda's Runtime API: one keep-alive connection, HTTP written and read by hand, no extension needed.
- * A lost connection is opened again before GET next, which may be asked twice; an answer is never sent twice, for it
- * may have arrived. There is no read timeout: the sandbox is frozen between invocations.
+ * The client of Lambda's Runtime API. It keeps one connection, reads and writes HTTP itself, and needs no extension. GET next
+ * is repeated on a new connection if the connection is lost. A response is never sent twice, because it may have arrived.
+ * There is no read timeout, because the sandbox is frozen between invocations.
  * https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
  */
 
@@ -14,18 +14,18 @@ namespace Lamella;
 final class RuntimeApi
 {
     private const ROOT = '/2018-06-01/runtime';
-    /** Beyond this, joining head and body for one write costs more than a second write. */
+    /** Above this size, concatenating head and body costs more than a second write. */
     private const ONE_WRITE_BYTES = 65536;
 
     /** @var resource|null */
     private $socket = null;
     private bool $isStreaming = false;
-    /** Whether GET next is on its way already. */
+    /** Whether GET next has been sent already. */
     private bool $hasAsked = false;
     private readonly string $nextRequest;
     private readonly string $hostLine;
 
-    /** @param string $address host:port, as AWS_LAMBDA_RUNTIME_API gives it */
+    /** @param string $address host:port, from AWS_LAMBDA_RUNTIME_API */
     public function __construct(private readonly string $address)
     {
         $this->hostLine = " HTTP/1.1\r\nHost: {$address}\r\n";
@@ -37,15 +37,15 @@ final class RuntimeApi
     {
         [$status, $head, $body] = $this->askForNext();
         if ($status !== 200) {
-            throw new \RuntimeException("The Runtime API answered GET next with status {$status}: {$body}");
+            throw new \RuntimeException("GET next failed: the Runtime API returned status {$status}: {$body}");
         }
         return new Invocation($head, $body);
     }
 
     /**
-     * Sends the result. Returns false if Lambda refused it, which it has then told the caller itself.
+     * Sends the result. Returns false if Lambda refused it; Lambda then responds to the caller itself.
      *
-     * @param bool $asksForNext sends GET next along, in the same write: saves a round trip
+     * @param bool $asksForNext sends GET next in the same write, which saves a round trip
      */
     public function respond(string $requestId, string $body, bool $asksForNext = false): bool
     {
@@ -53,7 +53,7 @@ final class RuntimeApi
         return $this->post($path, 'Content-Type: application/json', $body, $asksForNext ? $this->nextRequest : '');
     }
 
-    /** Begins a streamed result: chunks follow, then `endStream`. Until then nothing else can be sent. */
+    /** Begins a streamed result. Only `writeChunk`, `endStream` and `fail` may follow until it has ended. */
     public function beginStream(string $requestId, string $contentType): void
     {
         if ($this->socket === null) {
@@ -68,13 +68,13 @@ final class RuntimeApi
 
     public function writeChunk(string $bytes): void
     {
-        // A chunk of no length would end the stream.
+        // An empty chunk would end the stream.
         if ($bytes !== '') {
             $this->writeToStream(dechex(strlen($bytes)) . "\r\n{$bytes}\r\n");
         }
     }
 
-    /** Ends the stream, with what went wrong in its trailers: what was sent before cannot be taken back. */
+    /** Ends the stream. An error is reported in its trailers, because the part sent before cannot be withdrawn. */
     public function endStream(string $errorType = '', string $errorBody = ''): bool
     {
         $trailers = $errorType === '' ? '' : 'Lambda-Runtime-Function-Error-Type: ' . self::token($errorType)
@@ -87,7 +87,7 @@ final class RuntimeApi
         return $response !== null && $response[0] >= 200 && $response[0] < 300;
     }
 
-    /** Sends the failure of an invocation; ends its stream with it if one has begun. */
+    /** Reports the failure of an invocation. If its stream has begun, the failure ends the stream. */
     public function fail(string $requestId, string $errorType, string $body): bool
     {
         if ($this->isStreaming) {
@@ -96,19 +96,19 @@ final class RuntimeApi
         return $this->post("/invocation/{$requestId}/error", self::errorHeaders($errorType), $body);
     }
 
-    /** Sends the failure to become ready. The process must end after it. */
+    /** Reports that initialization failed. The process must end afterwards. */
     public function failInitialization(string $errorType, string $body): bool
     {
         return $this->post('/init/error', self::errorHeaders($errorType), $body);
     }
 
-    /** Whether the next invocation may be on its way: then this process must take it. */
+    /** Whether GET next has been sent. Then this process must take the next invocation. */
     public function expectsInvocation(): bool
     {
         return $this->hasAsked;
     }
 
-    /** Gives up the connection, so that a new process image does not inherit it. */
+    /** Closes the connection, so that a new process image does not inherit it. */
     public function close(): void
     {
         $this->hasAsked = false;
@@ -129,10 +129,10 @@ final class RuntimeApi
                 return $response;
             }
         }
-        // The server closed a connection that it had kept: not an error, ask again on a new one.
+        // A server may close an idle connection. Ask again on a new one.
         $this->connect();
         $response = $this->write($this->nextRequest) ? $this->read() : null;
-        return $response ?? throw new ConnectionLost("The Runtime API at {$this->address} hung up on GET next");
+        return $response ?? throw new ConnectionLost("The Runtime API at {$this->address} closed the connection on GET next.");
     }
 
     private function post(string $path, string $headers, string $body, string $more = ''): bool
@@ -146,7 +146,7 @@ final class RuntimeApi
             ? $this->write($head . $body . $more)
             : $this->write($head) && $this->write($body . $more);
         $this->hasAsked = $more !== '';
-        // A server that refuses a body may answer before it has read it: look for the answer in any case.
+        // A server that refuses a body may respond before it has read it. Look for the response in any case.
         $response = $this->read();
         if (!$written || $response === null) {
             $this->close();
@@ -159,7 +159,7 @@ final class RuntimeApi
         if (!$this->write($bytes)) {
             $this->close();
             $this->isStreaming = false;
-            throw new \RuntimeException('Lambda no longer takes the response: the caller is gone, or the time is over.');
+            throw new \RuntimeException('Cannot continue the response: the caller is gone, or the invocation timed out.');
         }
     }
 
@@ -169,7 +169,7 @@ final class RuntimeApi
         $context = stream_context_create(['socket' => ['tcp_nodelay' => true]]);
         $socket = @stream_socket_client("tcp://{$this->address}", $code, $text, 10, STREAM_CLIENT_CONNECT, $context);
         if ($socket === false) {
-            throw new ConnectionLost("Cannot connect to the Runtime API at {$this->address}: {$text}");
+            throw new ConnectionLost("Cannot connect to the Runtime API at {$this->address}: {$text}.");
         }
         stream_set_timeout($socket, -1);
         $this->socket = $socket;
@@ -185,7 +185,7 @@ final class RuntimeApi
         return $written !== false;
     }
 
-    /** @return array{int, string, string}|null status, head, body; null if the connection ended before all of it came */
+    /** @return array{int, string, string}|null status, head, body; null if the connection ended before */
     private function read(): ?array
     {
         do {
@@ -242,7 +242,7 @@ final class RuntimeApi
             . 'Lambda-Runtime-Function-Error-Type: ' . self::token($errorType);
     }
 
-    /** A class name has no line breaks, but what is thrown may name anything (an anonymous class has a NUL). */
+    /** Removes characters that headers cannot have. The name of an anonymous class contains a NUL, for example. */
     private static function token(string $text): string
     {
         return preg_replace('/[^\x21-\x7e]+/', '_', $text);

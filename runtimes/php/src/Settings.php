@@ -1,6 +1,6 @@
 <?php
 
-/** What the environment's variables say, read once. */
+/** The runtime's settings, read once from environment variables. */
 
 declare(strict_types=1);
 
@@ -8,38 +8,38 @@ namespace Lamella;
 
 final readonly class Settings
 {
-    /** What the process needs beside PHP's own heap: the binary, libraries, stacks. */
+    /** Memory that the process needs outside of PHP's heap: the binary, libraries, stacks. */
     private const OUTSIDE_THE_HEAP_MIB = 32;
 
     public function __construct(
         public string $runtimeApi,
         public string $handler,
         public string $taskRoot,
-        /** Memory of the function in MiB, 0 if unknown. */
+        /** The function's memory in MiB; 0 if unknown. */
         public int $memoryMib,
         public bool $logsJson,
-        /** A string that a handler returns is the response body as it is, whatever the handler's form. */
+        /** A string result is sent unchanged, for every form of handler. */
         public bool $rawStrings,
         /**
-         * What the handler is: `function` is called in this process, and may be a kernel that stays booted; with `worker`
-         * it must be one; `http` is a script for each request, `console` one for each event.
+         * The kind of handler. `function` is called in this process and may be a kernel that stays booted; with `worker` it
+         * must be one. `http` runs a script for each request, `console` runs one for each event.
          */
         public string $mode,
-        /** Whether bodies of HTTP responses go as Base64: auto, always or never. */
+        /** Whether bodies of HTTP responses are sent as Base64: auto, always or never. */
         public string $binary,
-        /** Folder of a web application's files, absolute; '' for the handler's own unless that is the whole package. */
+        /** Absolute path of the web application; '' for the handler's directory, unless that is the whole package. */
         public string $documentRoot,
-        /** File that returns the project's container, below the package; '' for none. */
+        /** File in the package that returns the project's container; '' for none. */
         public string $container,
-        /** The handler is ended with an error before Lambda ends the environment. */
+        /** Whether a handler is stopped with an error before Lambda ends the environment. */
         public bool $watchesDeadline,
-        /** The response and the request for the next invocation go in one write. */
+        /** Whether the response and GET next are sent in one write. */
         public bool $pipelines,
-        /** An iterable result is streamed. The runtime cannot tell whether the caller asked for a stream. */
+        /** Whether iterable results are streamed. The runtime cannot tell whether the caller asked for a stream. */
         public bool $streams,
-        /** Invocations after which the process starts afresh; 0 for never. */
+        /** The process restarts after this number of invocations; 0 for never. */
         public int $maxInvocations,
-        /** Bytes of PHP's heap after which it starts afresh; 0 for three quarters of the limit. */
+        /** The process restarts when PHP's heap exceeds this number of bytes; 0 for 75 % of the memory limit. */
         public int $maxMemory,
     ) {
     }
@@ -87,12 +87,12 @@ final readonly class Settings
             if (!in_array($this->$name, $values, true)) {
                 $variable = $name === 'mode' ? 'LAMELLA_MODE (or BREF_RUNTIME)' : 'LAMELLA_BINARY';
                 $choice = implode(', ', $values);
-                throw new ConfigurationError("{$variable} is '{$this->$name}', and can be one of: {$choice}.");
+                throw new ConfigurationError("Invalid {$variable} '{$this->$name}'. Use one of: {$choice}.");
             }
         }
     }
 
-    /** Below the function's own limit, so that PHP can still say what happened; a limit set by the project stays. */
+    /** Sets a limit below the function's memory, so that PHP can report when it is reached. Keeps a limit of the project. */
     public function limitMemory(): void
     {
         if ($this->memoryMib > 2 * self::OUTSIDE_THE_HEAP_MIB && ini_get('memory_limit') === '-1') {

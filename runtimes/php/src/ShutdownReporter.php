@@ -1,9 +1,9 @@
 <?php
 
 /**
- * Sees to it that every invocation has exactly one answer, however the handler ends: failures are reported and logged,
- * and when PHP itself ends in the middle of an invocation (a fatal error, exit()) that is told over the connection that is
- * still open; then the process begins again. What PHP cannot outlive, such as a segmentation fault, Lambda sees itself.
+ * Ensures that every invocation gets exactly one response, no matter how the handler ends. Failures are reported and logged.
+ * If PHP itself ends during an invocation (fatal error, exit()), a shutdown function reports that over the connection, which
+ * is still open, and restarts the process. Lambda itself notices what PHP cannot survive, such as a segmentation fault.
  */
 
 declare(strict_types=1);
@@ -14,12 +14,12 @@ final class ShutdownReporter
 {
     private const FATAL = E_ERROR | E_PARSE | E_CORE_ERROR | E_COMPILE_ERROR | E_USER_ERROR | E_RECOVERABLE_ERROR;
 
-    /** The invocation that has no answer yet. */
+    /** The invocation that has no response yet. */
     public ?Invocation $invocation = null;
     private bool $isReady = false;
     private bool $isSilent = false;
     private readonly int $processId;
-    /** Given up at the end, so that there is memory to speak with when it ran out. */
+    /** Freed at shutdown, so that the report has memory when the limit was reached. */
     private ?string $reserve;
 
     public function __construct(
@@ -29,11 +29,11 @@ final class ShutdownReporter
     ) {
         $this->processId = getmypid();
         $this->reserve = str_repeat("\0", 65536);
-        // Twice: what the handler itself registered runs before the process begins again.
+        // Nested, so that shutdown functions of the handler run before the process restarts.
         register_shutdown_function(fn () => register_shutdown_function($this->report(...)));
     }
 
-    /** Where a shutdown function of the handler's calls exit(), those after it are not called, but destructors are. */
+    /** If a shutdown function of the handler calls exit(), later shutdown functions are skipped, but destructors run. */
     public function __destruct()
     {
         $this->report();
@@ -46,13 +46,13 @@ final class ShutdownReporter
         $this->log($invocation->requestId, 'Invoke Error', $failure, $body);
     }
 
-    /** Logs a failure that comes too late to be reported. */
-    public function note(Invocation $invocation, Failure $failure): void
+    /** Logs a failure that happened after the response was sent. */
+    public function logLateFailure(Invocation $invocation, Failure $failure): void
     {
         $this->log($invocation->requestId, 'After Invoke Error', $failure, $failure->toJson());
     }
 
-    /** Reports that the runtime cannot become ready, and ends the process. */
+    /** Reports that initialization failed, and ends the process. */
     public function failInitialization(\Throwable $thrown): never
     {
         $type = match (true) {
@@ -64,13 +64,13 @@ final class ShutdownReporter
         exit(1);
     }
 
-    /** From here on, the end of the process is no longer a failure to start. */
+    /** Call it when initialization is complete. From then on, an exit is not an initialization error. */
     public function ready(): void
     {
         $this->isReady = true;
     }
 
-    /** Nothing is to be told any more: the process ends on purpose. */
+    /** Disables the report. Call it before ending the process on purpose. */
     public function silence(): void
     {
         $this->isSilent = true;
@@ -78,7 +78,7 @@ final class ShutdownReporter
 
     private function report(): void
     {
-        // A child that the handler forked shares the connection and this object, but has nothing to answer.
+        // A child process that the handler forked has a copy of this object and must not respond.
         if ($this->isSilent || getmypid() !== $this->processId) {
             return;
         }
@@ -95,7 +95,7 @@ final class ShutdownReporter
         if ($this->invocation !== null) {
             $this->fail($this->invocation, $failure);
         } elseif (!$this->api->expectsInvocation()) {
-            // The end came when the response was already sent.
+            // The process ended after the response was sent.
             $this->log('', 'After Invoke Error', $failure, $failure->toJson());
         }
         if (!$this->api->expectsInvocation()) {
@@ -122,7 +122,7 @@ final class ShutdownReporter
                 'message' => "{$what}: {$failure->errorMessage}",
             ] + (array) json_decode($body, true), JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE)
             : ltrim("{$requestId}\t{$what}\t{$body}", "\t");
-        // Opened anew: the handler may have closed STDERR.
+        // Opened here, because the handler may have closed STDERR.
         @file_put_contents('php://stderr', "{$line}\n");
     }
 }

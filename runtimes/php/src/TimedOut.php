@@ -1,6 +1,6 @@
 <?php
 
-/** The time of the invocation is nearly over. Thrown into the handler, so that its trace says where the time went. */
+/** The invocation is about to time out. Thrown inside the handler, so that the trace shows where it was. */
 
 declare(strict_types=1);
 

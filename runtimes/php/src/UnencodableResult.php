@@ -1,6 +1,6 @@
 <?php
 
-/** A handler's result that JSON cannot say, with the place of the first such value and what to do about it. */
+/** A result that JSON cannot represent. The message has the path of the first such value and what to do about it. */
 
 declare(strict_types=1);
 
@@ -10,16 +10,16 @@ final class UnencodableResult extends \RuntimeException
 {
     public static function in(mixed $result, \JsonException $failure): self
     {
-        $culprit = self::find($result, '$', 0);
-        [$path, $why] = $culprit ?? ['$', $failure->getMessage()];
-        return new self("The handler's result cannot be written as JSON: {$path} {$why}", 0, $failure);
+        $found = self::find($result, '$', 0);
+        [$path, $reason] = $found ?? ['$', $failure->getMessage()];
+        return new self("Cannot encode the handler's result as JSON: {$path} {$reason}", 0, $failure);
     }
 
-    /** @return array{string, string}|null path and what is wrong there */
+    /** @return array{string, string}|null path and reason */
     private static function find(mixed $value, string $path, int $depth): ?array
     {
         if (is_float($value) && !is_finite($value)) {
-            return [$path, 'is ' . (is_nan($value) ? 'NaN' : 'infinite') . ', which JSON has no word for'];
+            return [$path, 'is ' . (is_nan($value) ? 'NaN' : 'infinite') . ', which JSON does not have'];
         }
         if (is_string($value) && preg_match('//u', $value) !== 1) {
             return [$path, 'is not UTF-8 text; encode binary data, for example with base64_encode()'];
@@ -28,7 +28,7 @@ final class UnencodableResult extends \RuntimeException
             return [$path, 'is a resource'];
         }
         if ($depth > 512) {
-            return [$path, 'is nested too deeply, or contains itself'];
+            return [$path, 'is nested more than 512 levels deep, or contains itself'];
         }
         if ($value instanceof \JsonSerializable) {
             $value = $value->jsonSerialize();

@@ -1,9 +1,9 @@
 <?php
 
 /**
- * The project's own ini files (`php/conf.d/*.ini` in its package) and those of extension layers (`/opt/lamella/ini`).
- * PHP reads ini files only as it starts, so if there are any it starts once more, in the same process, told where
- * they are. Without any, which is the common case, this costs two looks at folders that are not there.
+ * Loads the project's ini files (`php/conf.d/*.ini` in its package) and those of extension layers (`/opt/lamella/ini`). PHP
+ * reads ini files only when it starts, so it restarts with their paths if there are any. Otherwise this costs two checks for
+ * a missing directory.
  */
 
 declare(strict_types=1);

@@ -1,8 +1,8 @@
 <?php
 
 /**
- * Wires the runtime and runs it until the environment ends. Nothing is loaded here that the first invocation can do
- * without: every file is cold-start time.
+ * Wires the runtime and runs it until the environment ends. It loads only what the first invocation needs, because every
+ * file adds to the cold start.
  */
 
 declare(strict_types=1);
@@ -25,7 +25,7 @@ $settings->limitMemory();
 
 $api = new RuntimeApi($settings->runtimeApi);
 $shutdownReporter = new ShutdownReporter($api, $settings, $restart);
-// Under `http` and `console` another process does the work, and is watched for itself.
+// In the modes `http` and `console` another process does the work and has a timeout of its own.
 $deadline = $settings->watchesDeadline ? new Deadline($settings) : null;
 if ($deadline !== null) {
     $deadline->watch();
@@ -40,7 +40,7 @@ $deadline?->listen();
 try {
     (new Loop($api, $handler, $settings, $shutdownReporter, $restart, $deadline))->run();
 } catch (ConnectionLost $lost) {
-    // Nobody is left to tell but the log: the environment is being taken down.
+    // The environment is shutting down. The log is the only place left to report to.
     $shutdownReporter->silence();
     file_put_contents('php://stderr', "{$lost->getMessage()}\n");
     exit(1);

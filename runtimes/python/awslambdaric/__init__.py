@@ -1,1 +1,1 @@
-"""What handlers may import of AWS's runtime for Python, by the names that it has there."""
+"""The modules of AWS's runtime for Python that handlers import, under the same names."""

@@ -1,4 +1,4 @@
-"""What handlers get beside the event. https://docs.aws.amazon.com/lambda/latest/dg/python-context.html"""
+"""The `context` argument of handlers. https://docs.aws.amazon.com/lambda/latest/dg/python-context.html"""
 
 import os
 import sys
@@ -6,7 +6,7 @@ import time
 
 
 class Record:
-    """Attributes from the members of a JSON object; None where it has no such member."""
+    """Attributes copied from the members of a JSON object. A missing member is None."""
 
     __slots__ = ()
 

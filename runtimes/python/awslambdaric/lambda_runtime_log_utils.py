@@ -1,4 +1,4 @@
-"""The root logger of functions, in both formats, and how the runtime itself writes errors.
+"""The root logger of functions, in text and JSON format, and the format of the runtime's own errors.
 
 https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html
 """
@@ -12,14 +12,14 @@ import traceback
 
 IS_JSON = os.environ.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON"
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
-#: Lambda's names for levels that logging calls otherwise.
+#: Lambda's level names that differ from those of the logging module.
 LEVELS = {"TRACE": "DEBUG"}
-#: Attributes of every record; what else there is comes from the caller's `extra`.
+#: Attributes of every record. Any other attribute comes from the caller's `extra`.
 KNOWN = {*vars(logging.makeLogRecord({})), "aws_request_id", "tenant_id", "taskName"}
 
 
 class CurrentRequest(logging.Filter):
-    """Puts the invocation's id into every log record."""
+    """Adds the request ID to every log record."""
 
     request_id = ""
     tenant_id = None
@@ -31,7 +31,7 @@ class CurrentRequest(logging.Filter):
 
 
 class LambdaLoggerHandler(logging.Handler):
-    """A record that cannot be written is an error of whoever logged it, as on AWS."""
+    """Raises the error of a record that cannot be written in the logging call, as on AWS."""
 
     def emit(self, record):
         sys.stdout.write(self.format(record))
@@ -44,14 +44,14 @@ class TextFormatter(logging.Formatter):
         )
 
     def format(self, record):
-        # A record of several lines is one event. A traceback comes behind the format's line end, and has none.
+        # A record with several lines is one log event. A traceback follows the format's line break and does not end in one.
         text = super().format(record)
         return (text[:-1] if text.endswith("\n") else text).replace("\n", "\r") + "\n"
 
 
 class JsonFormatter(logging.Formatter):
     def format(self, record):
-        # Levels of one's own count as the one below.
+        # A custom level counts as the next lower standard level.
         record.levelno = min(50, max(0, record.levelno)) // 10 * 10
         record.levelname = logging.getLevelName(record.levelno)
         kind, error, trace = record.exc_info or (None, None, None)
@@ -73,7 +73,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def set_up_logging():
-    """Configures the root logger; the filter that is handed back wants to know each request."""
+    """Configure the root logger. The caller sets the request ID on the returned filter for each invocation."""
     logging.Formatter.converter = time.gmtime
     current = CurrentRequest()
     handler = LambdaLoggerHandler()
@@ -89,7 +89,7 @@ def set_up_logging():
 
 
 def log_error(failure):
-    """One event: lines are parted by carriage returns, and indented by spaces that consoles keep."""
+    """Log an error as one event: carriage returns between lines, no-break spaces as indentation, which consoles keep."""
     if IS_JSON:
         record = {"timestamp": time.strftime(TIME_FORMAT, time.gmtime()), "log_level": "ERROR", **failure}
         sys.stdout.write(json.dumps(record, ensure_ascii=False) + "\n")

@@ -1,4 +1,4 @@
-"""Events from JSON, and what handlers return as JSON, where AWS's runtime differs from Python's json module."""
+"""Conversion of results to JSON, where AWS's runtime differs from Python's json module."""
 
 import decimal
 import json
@@ -6,14 +6,14 @@ import os
 import re
 import secrets
 
-#: From Python 3.12 on AWS leaves letters beyond ASCII as they are.
+#: From Python 3.12 on, AWS does not escape characters outside ASCII.
 ESCAPES = os.environ.get("AWS_EXECUTION_ENV") in {f"AWS_Lambda_python3.{minor}" for minor in range(12)}
-#: Stands for a decimal number until the text is whole; json has no way to write a number of one's own.
+#: Placeholder for a decimal number in the encoded text, because json cannot write custom numbers.
 MARK = f"decimal-{secrets.token_hex(16)}-"
 
 
 def to_json(value):
-    """Decimals with all their digits, named tuples as objects. Raises what json raises."""
+    """Encode a value: decimals with all digits, named tuples as objects. Raises the same exceptions as json."""
     numbers = []
 
     def default(other):
@@ -27,7 +27,7 @@ def to_json(value):
     try:
         value = without_named_tuples(value)
     except RecursionError:
-        pass  # A circle, which json refuses in its own words.
+        pass  # A circular reference, for which json raises its own error.
     text = json.dumps(value, default=default, ensure_ascii=ESCAPES)
     return re.sub(f'"{MARK}(\\d+)"', lambda found: numbers[int(found[1])], text) if numbers else text
 

@@ -1,61 +1,64 @@
 /**
- * Calls a handler that answers whole, in any of the forms that AWS's Node.js runtime knows: by a promise, by the
- * callback, by `context.succeed`, `fail` and `done`, or not at all. The first word counts.
+ * Calls a handler that returns its response as a whole, in every form that AWS's Node.js runtime supports: a promise, the
+ * callback, `context.succeed`, `fail` and `done`, or no response. The first one wins.
  *
- * An answer by promise or by `context` leaves at once. One by callback waits until nothing is left to do, unless
- * `callbackWaitsForEmptyEventLoop` is false. A handler that says nothing is done when nothing is left to do: null. From
- * Node.js 24 on there are promises and returned values alone, and the process ends with nothing left to do.
+ * A promise or a `context` method responds immediately. The callback responds once the event loop is empty, unless
+ * `callbackWaitsForEmptyEventLoop` is false. A handler that never responds returns null when the event loop is empty.
+ * Node.js 24 and later support only promises and returned values, and the process exits when the event loop is empty.
  */
 import type { Context } from './context.ts';
 import type { AnyFunction } from './handler-locator.ts';
 import { runtimeError } from './runtime-errors.ts';
 
-export type Verdict =
+export type HandlerResult =
   | { readonly kind: 'returned'; readonly body: string }
   | { readonly kind: 'failed'; readonly thrown: unknown };
 
-/** Tells when the event loop has run empty; the process lives on if that leads to a request. */
+/** Called when the event loop is empty. The process keeps running if the listener starts a request. */
 export type OnIdle = { set(listener: (() => void) | undefined): void };
 
-/** What a call is made of; each may throw, which is the handler's failure. */
+/** The parts of one call. `event` and `context` may throw; that counts as a failure of the handler. */
 export type Call = {
   readonly handler: AnyFunction;
   readonly event: () => unknown;
   readonly context: () => Context;
-  /** Whether the context has the callbacks of AWS's runtimes before Node.js 24. */
+  /** Whether the handler gets the callbacks of AWS's runtimes before Node.js 24. */
   readonly hasCallbacks: boolean;
 };
 
 /** Never rejects. */
-export function callBuffered({ handler, event, context: make, hasCallbacks }: Call, onIdle: OnIdle): Promise<Verdict> {
+export function callBuffered(
+  { handler, event, context: make, hasCallbacks }: Call,
+  onIdle: OnIdle,
+): Promise<HandlerResult> {
   return new Promise((resolve) => {
-    let isDecided = false;
+    let isSettled = false;
     let context: Context | undefined;
 
     const done = (thrown?: unknown, result?: unknown) => {
-      if (isDecided) return;
-      isDecided = true;
+      if (isSettled) return;
+      isSettled = true;
       onIdle.set(undefined);
-      resolve(isNothing(thrown) ? verdictOn(result, hasCallbacks) : { kind: 'failed', thrown });
+      resolve(isNullish(thrown) ? resultOf(result, hasCallbacks) : { kind: 'failed', thrown });
     };
     const succeed = (result?: unknown) => done(undefined, result);
-    const fail = (thrown?: unknown) => done(isNothing(thrown) ? 'handled' : thrown, undefined);
+    const fail = (thrown?: unknown) => done(isNullish(thrown) ? 'handled' : thrown, undefined);
     const callback = (thrown?: unknown, result?: unknown) => {
-      if (isDecided || !isNothing(thrown) || context?.callbackWaitsForEmptyEventLoop === false) {
+      if (isSettled || !isNullish(thrown) || context?.callbackWaitsForEmptyEventLoop === false) {
         return done(thrown, result);
       }
-      isDecided = true;
+      isSettled = true;
       onIdle.set(() => {
-        const verdict = verdictOn(result, hasCallbacks);
-        // Nobody is left who could catch it: as on AWS it ends the process.
-        if (verdict.kind === 'failed') throw verdict.thrown;
-        resolve(verdict);
+        const handlerResult = resultOf(result, hasCallbacks);
+        // Nothing can catch it at this point. As on AWS it ends the process.
+        if (handlerResult.kind === 'failed') throw handlerResult.thrown;
+        resolve(handlerResult);
       });
     };
 
     if (!hasCallbacks) {
-      callPlainly(handler, event, make).then(
-        (result) => resolve(verdictOn(result, hasCallbacks)),
+      callAsync(handler, event, make).then(
+        (result) => resolve(resultOf(result, hasCallbacks)),
         (thrown) => resolve({ kind: 'failed', thrown }),
       );
       return;
@@ -67,18 +70,18 @@ export function callBuffered({ handler, event, context: make, hasCallbacks }: Ca
       const result = handler(event(), context, callback);
       if (typeof result?.then === 'function') result.then(succeed, fail);
     } catch (thrown) {
-      // As the callback's first argument: AWS's runtimes take `throw null` for no failure.
+      // Passed to the callback, because AWS's runtimes treat `throw null` as success.
       callback(thrown);
     }
   });
 }
 
-async function callPlainly(handler: AnyFunction, event: () => unknown, make: () => Context): Promise<unknown> {
+async function callAsync(handler: AnyFunction, event: () => unknown, make: () => Context): Promise<unknown> {
   return handler(event(), make());
 }
 
-/** What has no JSON fails, in the words of AWS's runtime and of its native client. */
-function verdictOn(result: unknown, hasCallbacks: boolean): Verdict {
+/** A value that JSON cannot represent is a failure, with the message of AWS's runtime or of its native client. */
+function resultOf(result: unknown, hasCallbacks: boolean): HandlerResult {
   try {
     const body: string | undefined = JSON.stringify(result === undefined ? null : result);
     // Functions and symbols.
@@ -90,6 +93,6 @@ function verdictOn(result: unknown, hasCallbacks: boolean): Verdict {
   }
 }
 
-function isNothing(value: unknown): boolean {
+function isNullish(value: unknown): boolean {
   return value === undefined || value === null;
 }

@@ -1,7 +1,7 @@
 /**
- * The global console, writing as AWS's Node.js runtime does: time, request id and level before the message, or one JSON
- * object a line; levels below the configured one are silent. A message's own line ends become carriage returns, so that
- * it stays one event. https://docs.aws.amazon.com/lambda/latest/dg/nodejs-logging.html
+ * Makes the global console write as AWS's Node.js runtime does: time, request ID and level before the message, or one
+ * JSON object per line. Messages below the configured level are dropped. Line breaks inside a message become carriage
+ * returns, so that the message stays one log event. https://docs.aws.amazon.com/lambda/latest/dg/nodejs-logging.html
  */
 import { writeSync } from 'node:fs';
 import { format } from 'node:util';
@@ -10,20 +10,20 @@ import type { CurrentInvocation } from './invoke-store.ts';
 import { textOf } from './runtime-errors.ts';
 import type { Settings } from './settings.ts';
 
-/** From the least to the most urgent. */
+/** In increasing order of severity. */
 const LEVELS = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'] as const;
 type Level = (typeof LEVELS)[number];
 
-/** How the runtime itself writes an error to the log. */
+/** Logs an error on behalf of the runtime itself. */
 export type LogError = (what: string, error: unknown) => void;
 
-/** Replaces the console's methods; gives the runtime's own way to log an error. */
+/** Replaces the console's methods. Returns the function with which the runtime logs its own errors. */
 export function patchConsole(settings: Settings, current: CurrentInvocation): LogError {
   const render = settings.isJsonLog ? renderJson : renderText(settings);
   const least = Math.max(0, LEVELS.indexOf(settings.logLevel as Level));
   const methodFor = (level: Level) => {
     if (level !== 'FATAL' && LEVELS.indexOf(level) < least) return () => undefined;
-    // Without a message it is undefined, as on AWS: `console.log()` is not an empty line there.
+    // Without arguments the message is `undefined`. On AWS `console.log()` does not write an empty line.
     return (message?: unknown, ...more: unknown[]) => writeLine(render(level, current, [message, ...more]));
   };
   const info = methodFor('INFO');
@@ -43,13 +43,13 @@ export function patchConsole(settings: Settings, current: CurrentInvocation): Lo
   };
 }
 
-function renderText({ manners }: Settings) {
-  const outside = manners === 'managed-without-callbacks' ? '-' : 'undefined';
-  return (level: Level, current: CurrentInvocation, words: readonly unknown[]): string =>
-    `${now()}\t${current.requestId() ?? outside}\t${level}\t${format(...words)}`;
+function renderText({ runtimeGeneration }: Settings) {
+  const outside = runtimeGeneration === 'managed-without-callbacks' ? '-' : 'undefined';
+  return (level: Level, current: CurrentInvocation, args: readonly unknown[]): string =>
+    `${now()}\t${current.requestId() ?? outside}\t${level}\t${format(...args)}`;
 }
 
-function renderJson(level: Level, current: CurrentInvocation, words: readonly unknown[]): string {
+function renderJson(level: Level, current: CurrentInvocation, args: readonly unknown[]): string {
   const tenantId = current.tenantId();
   const record: Record<string, unknown> = {
     timestamp: now(),
@@ -57,18 +57,18 @@ function renderJson(level: Level, current: CurrentInvocation, words: readonly un
     requestId: current.requestId(),
     ...(tenantId && { tenantId }),
   };
-  if (words.length === 1) {
-    record.message = words[0];
+  if (args.length === 1) {
+    record.message = args[0];
     try {
       return JSON.stringify(record, (_key, value) => (value instanceof Error ? describe(value) : value));
     } catch {
-      // Circular, or a BigInt: as text then.
-      record.message = format(words[0]);
+      // Circular, or a BigInt: log it as text.
+      record.message = format(args[0]);
       return JSON.stringify(record);
     }
   }
-  record.message = format(...words);
-  const error = words.find((word) => word instanceof Error);
+  record.message = format(...args);
+  const error = args.find((arg) => arg instanceof Error);
   if (error) Object.assign(record, describe(error, false));
   return JSON.stringify(record);
 }
@@ -82,7 +82,7 @@ function describe(error: Error, withOwn = true): Record<string, unknown> {
   };
 }
 
-/** An error that the runtime itself logs in text format. */
+/** Text format of an error that the runtime itself logs. */
 function renderLogged(error: Error): string {
   try {
     return JSON.stringify(error, (_key, value) => {
@@ -97,13 +97,13 @@ function renderLogged(error: Error): string {
       return shown;
     });
   } catch {
-    // Circular, or it fails when it is looked at.
+    // Circular, or one of its getters throws.
     return JSON.stringify(failureOf(error));
   }
 }
 
 /**
- * Straight to the descriptor: a stream would cost milliseconds of the first invocation, and what it holds back is lost
+ * Writes to the descriptor directly. A stream would cost milliseconds in the first invocation, and its buffer would be lost
  * when the process is killed.
  */
 function writeLine(line: string): void {
@@ -112,7 +112,7 @@ function writeLine(line: string): void {
     try {
       bytes = bytes.subarray(writeSync(1, bytes));
     } catch (failure) {
-      // The handler may have made the pipe non-blocking by using process.stdout; then a full one has to be waited for.
+      // process.stdout in a handler makes the pipe non-blocking. Wait until a full pipe accepts data again.
       if ((failure as NodeJS.ErrnoException).code !== 'EAGAIN') throw failure;
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
     }

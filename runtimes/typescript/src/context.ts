@@ -1,10 +1,10 @@
-/** The `context` that handlers get. https://docs.aws.amazon.com/lambda/latest/dg/nodejs-context.html */
+/** The `context` argument of handlers. https://docs.aws.amazon.com/lambda/latest/dg/nodejs-context.html */
 import type { Invocation } from '../../../src/runtime-client/runtime-client.ts';
 
-/** What every invocation's context says alike. */
+/** The members of the context that are the same for every invocation. */
 export type FunctionFacts = ReturnType<typeof readFunctionFacts>;
 
-/** Reads them once: every look at a variable is a call out of JavaScript. */
+/** Reads them once, because every access to a variable is a call out of JavaScript. */
 export function readFunctionFacts(variables: NodeJS.ProcessEnv) {
   return {
     functionVersion: variables.AWS_LAMBDA_FUNCTION_VERSION,
@@ -15,10 +15,10 @@ export function readFunctionFacts(variables: NodeJS.ProcessEnv) {
   };
 }
 
-/** The context of one invocation. Throws if the caller's client context is no JSON. */
+/** The context of one invocation. Throws if the client context is not JSON. */
 export function createContext(facts: FunctionFacts, invocation: Invocation, hasCallbacks: boolean): Context {
   const { deadlineMs } = invocation;
-  // Member by member: spreading `facts` costs several times as much, for each invocation.
+  // Member by member, because spreading `facts` costs several times as much in every invocation.
   const context: Context = {
     functionVersion: facts.functionVersion,
     functionName: facts.functionName,
@@ -33,7 +33,7 @@ export function createContext(facts: FunctionFacts, invocation: Invocation, hasC
     xRayTraceId: invocation.traceId,
     getRemainingTimeInMillis: () => deadlineMs - Date.now(),
   };
-  // With the callbacks went the question of when they count.
+  // Without callbacks this member has no meaning, and AWS removed both together.
   if (hasCallbacks) context.callbackWaitsForEmptyEventLoop = true;
   return context;
 }

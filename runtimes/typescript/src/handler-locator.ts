@@ -1,6 +1,6 @@
 /**
- * `_HANDLER` -> the function to call: `folder/file.export.nested`, looked for in the order of AWS's Node.js runtime,
- * with TypeScript files after it where Node runs them itself.
+ * Resolves `_HANDLER` (`directory/file.export.nested`) to the function to call. Tries files in the order of AWS's Node.js
+ * runtime, then TypeScript files if this Node can run them.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -15,17 +15,17 @@ export type AnyFunction = (...args: any[]) => any;
 export type Handler = {
   readonly call: AnyFunction;
   readonly kind: 'buffered' | 'streaming';
-  /** Of the response stream, in bytes. */
+  /** High-water mark of the response stream, in bytes. */
   readonly highWaterMark: number | undefined;
 };
 
-/** How handlers are marked by `awslambda.streamifyResponse`, also by copies of it in libraries. */
+/** The marks that `awslambda.streamifyResponse` puts on a handler. Copies of that function in libraries set them too. */
 export const STREAMING = Symbol.for('aws.lambda.runtime.handler.streaming');
 export const HIGH_WATER_MARK = Symbol.for('aws.lambda.runtime.handler.streaming.highWaterMark');
 
 type Module = { readonly [name: string]: unknown };
 
-/** Loads the module and finds the handler. Throws an error with AWS's name and text. */
+/** Loads the module and finds the handler. Throws an error with AWS's name and message. */
 export async function locateHandler(settings: Settings): Promise<Handler> {
   const { handler } = settings;
   if (handler.includes('..')) {
@@ -35,25 +35,25 @@ export async function locateHandler(settings: Settings): Promise<Handler> {
     );
   }
   const name = basename(handler);
-  const folder = handler.slice(0, handler.indexOf(name));
+  const directory = handler.slice(0, handler.indexOf(name));
   const [, file, path] = /^([^.]*)\.(.*)$/.exec(name) ?? [];
   if (file === undefined || path === undefined) throw runtimeError('MalformedHandlerName', 'Bad handler');
-  const module = await load(settings, folder, file);
+  const module = await load(settings, directory, file);
   let found = property(module, path);
-  if (!found && settings.manners !== 'managed') found = property(property(module, 'default'), path);
+  if (!found && settings.runtimeGeneration !== 'managed') found = property(property(module, 'default'), path);
   if (!found) throw runtimeError('HandlerNotFound', `${handler} is undefined or not exported`);
   if (typeof found !== 'function') throw runtimeError('HandlerNotFound', `${handler} is not a function`);
   return describe(found as AnyFunction, settings);
 }
 
-function describe(call: AnyFunction, { manners }: Settings): Handler {
+function describe(call: AnyFunction, { runtimeGeneration }: Settings): Handler {
   const marks = call as unknown as Record<symbol, unknown>;
   const mark = marks[STREAMING];
   const isStreaming = mark !== undefined && mark !== null && mark !== false;
   if (isStreaming && mark !== 'response') {
     throw runtimeError('MalformedStreamingHandler', 'Only response streaming is supported.');
   }
-  if (!isStreaming && manners === 'managed-without-callbacks' && call.length >= 3) {
+  if (!isStreaming && runtimeGeneration === 'managed-without-callbacks' && call.length >= 3) {
     throw runtimeError(
       'CallbackHandlerDeprecated',
       'ERROR: AWS Lambda has removed support for callback-based function handlers starting with Node.js 24. You need ' +
@@ -73,24 +73,24 @@ function property(from: unknown, path: string): unknown {
   return path.split('.').reduce((value, key) => value && (value as Module)[key], from);
 }
 
-async function load(settings: Settings, folder: string, file: string): Promise<unknown> {
-  const { taskRoot, runtimeFolder } = settings;
-  // The texts of a failed search name the file that AWS's runtime is in.
-  const require = createRequire(join(runtimeFolder, 'index.mjs'));
-  const path = resolve(taskRoot, folder, file);
+async function load(settings: Settings, directory: string, file: string): Promise<unknown> {
+  const { taskRoot, runtimeDirectory } = settings;
+  // The messages of a failed `require` name the importing file. On AWS that is the runtime's own file.
+  const require = createRequire(join(runtimeDirectory, 'index.mjs'));
+  const path = resolve(taskRoot, directory, file);
   try {
     if (existsSync(path)) return require(path);
     const isModule = existsSync(`${path}.js`) && isModulePackage(dirname(`${path}.js`));
     if (existsSync(`${path}.js`)) return isModule ? await importFile(`${path}.js`) : require(`${path}.js`);
     if (existsSync(`${path}.mjs`)) return await importFile(`${path}.mjs`);
     if (existsSync(`${path}.cjs`)) return require(`${path}.cjs`);
-    if (settings.manners === 'own') {
+    if (settings.runtimeGeneration === 'own') {
       const script = ['.ts', '.mts', '.cts'].find((ending) => existsSync(path + ending));
       if (script !== undefined) return await importTypeScript(path + script);
     }
-    return require(require.resolve(file, { paths: [taskRoot, folder] }));
+    return require(require.resolve(file, { paths: [taskRoot, directory] }));
   } catch (failure) {
-    // A module may be of another realm than this one.
+    // The error may come from another realm, where `instanceof` does not work.
     const { name, code } = failure as NodeJS.ErrnoException;
     if (failure instanceof SyntaxError || name === 'SyntaxError') {
       throw runtimeError('UserCodeSyntaxError', String(failure), failure);
@@ -105,8 +105,8 @@ function importTypeScript(path: string): Promise<unknown> {
   if (typescript) return importFile(path);
   throw runtimeError(
     'ImportModuleError',
-    `${path} is TypeScript, and Node ${process.version} does not run that. ` +
-      'Use Node 22.18 or newer, or turn it into JavaScript with `lamella package`.',
+    `${path} is TypeScript, which Node ${process.version} cannot run. ` +
+      'Use Node 22.18 or newer, or compile it to JavaScript with `lamella package`.',
   );
 }
 
@@ -114,10 +114,10 @@ function importFile(path: string): Promise<unknown> {
   return import(pathToFileURL(path).href);
 }
 
-/** Whether the nearest package.json says `"type": "module"`. */
-function isModulePackage(folder: string): boolean {
-  if (folder.endsWith('/node_modules')) return false;
-  const file = join(folder, 'package.json');
+/** Whether the nearest package.json has `"type": "module"`. */
+function isModulePackage(directory: string): boolean {
+  if (directory.endsWith('/node_modules')) return false;
+  const file = join(directory, 'package.json');
   if (existsSync(file)) {
     try {
       return JSON.parse(readFileSync(file, 'utf8')).type === 'module';
@@ -126,5 +126,5 @@ function isModulePackage(folder: string): boolean {
       return false;
     }
   }
-  return folder === '/' ? false : isModulePackage(resolve(folder, '..'));
+  return directory === '/' ? false : isModulePackage(resolve(directory, '..'));
 }

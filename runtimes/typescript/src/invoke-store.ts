@@ -1,7 +1,7 @@
 /**
- * Which invocation is being handled, for loggers and tracers: `awslambda.InvokeStore`, with the interface of AWS's
- * package @aws/lambda-invoke-store, which takes the runtime's own where there is one. One invocation at a time, so that
- * it is one variable.
+ * The current invocation, for loggers and tracers: `awslambda.InvokeStore`, with the interface of AWS's package
+ * @aws/lambda-invoke-store, which uses the runtime's own store if there is one. There is one invocation at a time, so one
+ * variable holds it.
  */
 
 const REQUEST_ID = Symbol.for('_AWS_LAMBDA_REQUEST_ID');

@@ -1,6 +1,6 @@
 /**
- * One invocation after another, until the environment ends. A handler that fails has its failure reported and the
- * process goes on; what nobody caught (`die`) ends the process after it was reported.
+ * Handles one invocation after another until the environment ends. When a handler fails, the failure is reported and the
+ * process continues. An uncaught error is reported too, and then ends the process (`exit`).
  */
 import {
   type Invocation,
@@ -15,13 +15,13 @@ import type { Handler } from './handler-locator.ts';
 import type { CurrentInvocation } from './invoke-store.ts';
 import type { Settings } from './settings.ts';
 
-/** What the Runtime API is owed at the moment; decides how a death is reported. */
-type Debt =
+/** The request that the Runtime API expects next. It decides how an exit is reported. */
+type Pending =
   | { readonly kind: 'initialization' }
   | { readonly kind: 'response'; readonly requestId: string }
   | { readonly kind: 'stream'; readonly stream: ResponseStream }
-  /** It is on its way. */
-  | { readonly kind: 'answering'; readonly sent: Promise<void> }
+  /** Being sent. */
+  | { readonly kind: 'sending'; readonly sent: Promise<void> }
   | { readonly kind: 'nothing' };
 
 export type LoopOptions = {
@@ -35,30 +35,30 @@ export type LoopOptions = {
 };
 
 export type Loop = {
-  /** Serves until the Runtime API cannot be reached; then rejects. */
+  /** Serves until the Runtime API cannot be reached, then rejects. */
   run(handler: Handler): Promise<never>;
-  /** Reports what nobody caught, then ends the process. */
-  die(what: string, thrown: unknown, exitCode: number): void;
+  /** Reports an uncaught error, then ends the process. */
+  exit(what: string, thrown: unknown, exitCode: number): void;
 };
 
 export function createLoop(options: LoopOptions): Loop {
   const { client, settings, current, logError, onIdle, facts, variables } = options;
-  const hasCallbacks = settings.manners !== 'managed-without-callbacks';
-  let debt: Debt = { kind: 'initialization' };
-  let isDying = false;
+  const hasCallbacks = settings.runtimeGeneration !== 'managed-without-callbacks';
+  let pending: Pending = { kind: 'initialization' };
+  let isExiting = false;
 
   return {
     async run(handler) {
       const serve = handler.kind === 'streaming' ? serveStreaming : serveBuffered;
-      // A rejection in the module that nobody handled is told before anything is asked for: as a failed initialization.
+      // Let an unhandled rejection of the module surface first, so that it counts as a failed initialization.
       await new Promise((resolve) => setImmediate(resolve));
       onIdle.set(undefined);
       for (;;) {
-        // Whoever is dying has said the last word, and goes when it has arrived.
-        if (isDying) await new Promise(() => undefined);
-        debt = { kind: 'nothing' };
+        // The exit waits for its report to be sent. Do not ask for another invocation meanwhile.
+        if (isExiting) await new Promise(() => undefined);
+        pending = { kind: 'nothing' };
         const invocation = await client.next();
-        debt = { kind: 'response', requestId: invocation.requestId };
+        pending = { kind: 'response', requestId: invocation.requestId };
         current.begin(invocation.requestId, invocation.traceId, invocation.tenantId);
         if (invocation.traceId) variables._X_AMZN_TRACE_ID = invocation.traceId;
         else delete variables._X_AMZN_TRACE_ID;
@@ -66,33 +66,33 @@ export function createLoop(options: LoopOptions): Loop {
         onIdle.set(undefined);
       }
     },
-    die(what, thrown, exitCode) {
-      if (isDying) return;
-      isDying = true;
+    exit(what, thrown, exitCode) {
+      if (isExiting) return;
+      isExiting = true;
       onIdle.set(undefined);
       logError(what, thrown);
       const exit = () => process.exit(exitCode);
-      reportDeath(thrown).then(exit, exit);
+      reportExit(thrown).then(exit, exit);
     },
   };
 
-  function reportDeath(thrown: unknown): Promise<void> {
-    switch (debt.kind) {
+  function reportExit(thrown: unknown): Promise<void> {
+    switch (pending.kind) {
       case 'initialization':
         return client.failInitialization(thrown);
       case 'response':
-        return client.fail(debt.requestId, thrown);
+        return client.fail(pending.requestId, thrown);
       case 'stream':
-        return debt.stream.fail(thrown);
-      case 'answering':
-        return debt.sent;
+        return pending.stream.fail(thrown);
+      case 'sending':
+        return pending.sent;
       case 'nothing':
         return Promise.resolve();
     }
   }
 
   async function serveBuffered({ call }: Handler, invocation: Invocation): Promise<void> {
-    const verdict = await callBuffered(
+    const result = await callBuffered(
       {
         handler: call,
         event: () => JSON.parse(invocation.payload.toString()),
@@ -101,19 +101,19 @@ export function createLoop(options: LoopOptions): Loop {
       },
       onIdle,
     );
-    if (isDying) return;
+    if (isExiting) return;
     const { requestId } = invocation;
-    if (verdict.kind === 'failed') {
-      logError('Invoke Error', verdict.thrown);
-      await send(client.fail(requestId, verdict.thrown), 'error');
+    if (result.kind === 'failed') {
+      logError('Invoke Error', result.thrown);
+      await send(client.fail(requestId, result.thrown), 'error');
     } else {
-      await send(client.respond(requestId, verdict.body), 'success');
+      await send(client.respond(requestId, result.body), 'success');
     }
   }
 
-  /** A refusal concerns this invocation alone: too large an answer, or one that came too late. */
+  /** A refusal (response too large, or too late) affects only this invocation. */
   async function send(sent: Promise<void>, what: string): Promise<void> {
-    debt = { kind: 'answering', sent };
+    pending = { kind: 'sending', sent };
     try {
       await sent;
     } catch (failure) {
@@ -126,10 +126,10 @@ export function createLoop(options: LoopOptions): Loop {
   async function serveStreaming({ call, highWaterMark }: Handler, invocation: Invocation): Promise<void> {
     const stream = client.stream(invocation.requestId, {
       ...(highWaterMark !== undefined && { highWaterMark }),
-      // AWS's runtimes hold status and headers back until something is written, although `end` may be all that comes.
-      beginsAtEnd: settings.manners === 'own',
+      // AWS's runtimes send status and headers with the first write only, even if the handler just calls `end`.
+      beginsAtEnd: settings.runtimeGeneration === 'own',
     });
-    debt = { kind: 'stream', stream };
+    pending = { kind: 'stream', stream };
     stream.on('error', () => undefined);
     try {
       const event = JSON.parse(invocation.payload.toString());
@@ -140,7 +140,7 @@ export function createLoop(options: LoopOptions): Loop {
       await stream.accepted;
       if (!stream.writableFinished) throw new Error('Response stream is not finished.');
     } catch (thrown) {
-      if (isDying) return;
+      if (isExiting) return;
       logError('Invoke Error', thrown);
       await stream.fail(thrown);
     }

@@ -1,7 +1,7 @@
 /**
- * The TypeScript and JavaScript runtime: a bootstrap for provided.al2023, and what runs functions of the managed Node.js
- * runtimes locally. It knows Lambda through the Runtime API alone. Bundled into one file, which Node loads faster than
- * many; nothing is loaded that the first invocation does not need.
+ * Entry point of the TypeScript and JavaScript runtime: the bootstrap of a provided.al2023 layer, and the local
+ * replacement of AWS's managed Node.js runtimes. It depends only on the Runtime API. It is bundled into one file, because
+ * Node loads one file faster than many, and loads nothing that the first invocation does not need.
  */
 import { createRuntimeClient } from '../../../src/runtime-client/runtime-client.ts';
 import { patchConsole } from './console.ts';
@@ -16,7 +16,7 @@ import { defineGlobal } from './streaming.ts';
 
 const UNCAUGHT_EXCEPTION = 129;
 const UNHANDLED_REJECTION = 128;
-/** Node's own, for a module that waits for what never comes. */
+/** Node's own exit code for a top-level await that never settles. */
 const UNSETTLED_AWAIT = 13;
 
 const settings = readSettings(process.env);
@@ -37,18 +37,18 @@ process.on('beforeExit', () => whenIdle?.());
 
 const facts = readFunctionFacts(process.env);
 const loop = createLoop({ client, settings, current, logError, onIdle, facts, variables: process.env });
-// AWS's runtime for Node.js 24 leaves to Node what nobody catches.
-const isWatchful = settings.manners !== 'managed-without-callbacks';
-if (isWatchful) {
-  process.on('uncaughtException', (error) => loop.die('Uncaught Exception', error, UNCAUGHT_EXCEPTION));
+// AWS's runtime for Node.js 24 leaves uncaught errors to Node.
+const catchesUncaught = settings.runtimeGeneration !== 'managed-without-callbacks';
+if (catchesUncaught) {
+  process.on('uncaughtException', (error) => loop.exit('Uncaught Exception', error, UNCAUGHT_EXCEPTION));
   process.on('unhandledRejection', (reason, promise) => {
     const error = runtimeError('UnhandledPromiseRejection', textOf(reason));
-    loop.die('Unhandled Promise Rejection', Object.assign(error, { reason, promise }), UNHANDLED_REJECTION);
+    loop.exit('Unhandled Promise Rejection', Object.assign(error, { reason, promise }), UNHANDLED_REJECTION);
   });
 }
 
 process.setSourceMapsEnabled(true);
-extendModulePaths(process.env, settings.runtimeFolder, settings.taskRoot);
+extendModulePaths(process.env, settings.runtimeDirectory, settings.taskRoot);
 if (settings.hasGlobal) defineGlobal(current);
 
 onIdle.set(() => {
@@ -58,12 +58,12 @@ onIdle.set(() => {
 locateHandler(settings).then(
   (handler) => {
     const running = loop.run(handler);
-    return isWatchful
-      ? running.catch((failure) => loop.die('Uncaught Exception', failure, UNCAUGHT_EXCEPTION))
+    return catchesUncaught
+      ? running.catch((failure) => loop.exit('Uncaught Exception', failure, UNCAUGHT_EXCEPTION))
       : running;
   },
   async (failure) => {
-    if (isWatchful) return loop.die('Uncaught Exception', failure, UNCAUGHT_EXCEPTION);
+    if (catchesUncaught) return loop.exit('Uncaught Exception', failure, UNCAUGHT_EXCEPTION);
     logError('Init Error', failure);
     await client.failInitialization(failure);
     throw failure;

@@ -1,6 +1,6 @@
 /**
- * Where modules are looked for beside the function's own: the layers' folders of NODE_PATH, with AWS's default. Node
- * asks that variable for `require` only; on Lambda `import` finds the same, so it does here.
+ * Where modules are found outside the function's package: the directories in NODE_PATH, with AWS's default. Node itself
+ * uses NODE_PATH for `require` only. On Lambda `import` finds the same modules, so it does here.
  */
 import { existsSync } from 'node:fs';
 import Module from 'node:module';
@@ -18,37 +18,37 @@ type ModuleInternals = {
   }): unknown;
 };
 
-/** Sets NODE_PATH unless it is set, and makes both ways of loading follow it. */
-export function extendModulePaths(variables: NodeJS.ProcessEnv, runtimeFolder: string, taskRoot: string): void {
+/** Sets NODE_PATH unless it is set already, and makes both `require` and `import` use it. */
+export function extendModulePaths(variables: NodeJS.ProcessEnv, runtimeDirectory: string, taskRoot: string): void {
   const major = process.versions.node.split('.', 1)[0];
   variables.NODE_PATH ??= [
     `/opt/nodejs/node${major}/node_modules`,
     '/opt/nodejs/node_modules',
-    `${runtimeFolder}/node_modules`,
-    runtimeFolder,
+    `${runtimeDirectory}/node_modules`,
+    runtimeDirectory,
     taskRoot,
   ].join(':');
   const internals = Module as unknown as ModuleInternals;
   internals._initPaths();
-  const folders = variables.NODE_PATH.split(':').filter((folder) => folder !== '' && existsSync(folder));
-  if (folders.length === 0) return;
-  if (internals.registerHooks) registerHooks(internals, folders);
-  else registerThreadedHooks(folders);
+  const directories = variables.NODE_PATH.split(':').filter((directory) => directory !== '' && existsSync(directory));
+  if (directories.length === 0) return;
+  if (internals.registerHooks) registerHooks(internals, directories);
+  else registerThreadedHooks(directories);
 }
 
-function registerHooks(internals: ModuleInternals, folders: readonly string[]): void {
+function registerHooks(internals: ModuleInternals, directories: readonly string[]): void {
   internals.registerHooks?.({
     resolve(specifier, context, next) {
       try {
         return next(specifier, context);
       } catch (failure) {
         if (!isMissingPackage(failure, specifier)) throw failure;
-        for (const folder of folders) {
+        for (const directory of directories) {
           try {
-            // As if a file beside the folder asked: Node's own rules for packages hold.
-            return next(specifier, { ...context, parentURL: parentIn(folder) });
+            // Resolves as for a file next to the directory, so that Node's own rules for packages apply.
+            return next(specifier, { ...context, parentURL: parentIn(directory) });
           } catch {
-            // Not in this folder; the failure that counts is the first.
+            // Not in this directory. If none has it, the first error is thrown.
           }
         }
         throw failure;
@@ -57,9 +57,9 @@ function registerHooks(internals: ModuleInternals, folders: readonly string[]): 
   });
 }
 
-/** The same for older Node, whose hooks run in a thread of their own: only where there is a layer to look into. */
-function registerThreadedHooks(folders: readonly string[]): void {
-  const own = folders.filter((folder) => folder.startsWith('/opt/'));
+/** For older Node, whose hooks run in a separate thread. Started only if there is a layer directory to search. */
+function registerThreadedHooks(directories: readonly string[]): void {
+  const own = directories.filter((directory) => directory.startsWith('/opt/'));
   if (own.length === 0) return;
   const parents = JSON.stringify(own.map(parentIn));
   const hooks = `const parents = ${parents};
@@ -75,12 +75,12 @@ export async function resolve(specifier, context, next) {
   Module.register(`data:text/javascript,${encodeURIComponent(hooks)}`);
 }
 
-function parentIn(folder: string): string {
-  const base = folder.endsWith('/node_modules') ? join(folder, '..') : folder;
+function parentIn(directory: string): string {
+  const base = directory.endsWith('/node_modules') ? join(directory, '..') : directory;
   return pathToFileURL(join(base, 'layer.mjs')).href;
 }
 
-/** A package by its name, not a file by its path. */
+/** True for a package name, false for the path of a file. */
 function isMissingPackage(failure: unknown, specifier: string): boolean {
   const { code } = failure as NodeJS.ErrnoException;
   return (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND') && !/^[./]|^[a-z]+:/.test(specifier);

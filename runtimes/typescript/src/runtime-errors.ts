@@ -1,4 +1,4 @@
-/** The runtime's own failures, with the names under which AWS's Node.js runtime reports them. */
+/** The runtime's own errors, with the names that AWS's Node.js runtime uses. */
 
 export type RuntimeErrorName =
   | 'ImportModuleError'
@@ -10,7 +10,7 @@ export type RuntimeErrorName =
   | 'JSONStringifyError'
   | 'UnhandledPromiseRejection';
 
-/** What was thrown, as text; what has none says why. */
+/** The thrown value as text. If it cannot be converted, the text is that error. */
 export function textOf(thrown: unknown): string {
   try {
     return String(thrown);
@@ -19,11 +19,11 @@ export function textOf(thrown: unknown): string {
   }
 }
 
-/** An error called `Runtime.<name>`. */
+/** Creates an error named `Runtime.<name>`. */
 export function runtimeError(name: RuntimeErrorName, message: string, cause?: unknown): Error {
   const error = new Error(message);
   Object.defineProperty(error, 'name', { value: `Runtime.${name}`, configurable: true, writable: true });
-  // The first line of the stack was written before the name was known.
+  // The first line of the stack was written before the name was set.
   error.stack = (error.stack ?? '').replace(/^Error\b/, error.name);
   if (name === 'UserCodeSyntaxError' && cause instanceof Error && cause.stack) error.stack = cause.stack;
   return error;

@@ -1,20 +1,20 @@
-/** What the runtime is told by its environment, read once. */
+/** The runtime's settings, read once from environment variables. */
 
 export type Settings = {
   /** `host:port` */
   readonly runtimeApi: string;
   readonly handler: string;
   readonly taskRoot: string;
-  readonly runtimeFolder: string;
+  readonly runtimeDirectory: string;
   readonly isJsonLog: boolean;
-  /** A name of `LEVELS`, or nothing for all. */
+  /** One of `LEVELS`. Undefined logs every level. */
   readonly logLevel: string | undefined;
   /**
-   * Of which generation of AWS's managed Node.js runtime this one takes the manners: from 24 on handlers have no
-   * callback. In a layer of its own it offers what each of them does.
+   * The generation of AWS's managed Node.js runtime whose behavior applies. Node.js 24 and later have no callbacks. In its
+   * own layer (`own`) the runtime supports the features of all generations.
    */
-  readonly manners: 'own' | 'managed' | 'managed-without-callbacks';
-  /** AWS's switch to keep `awslambda` out of the globals. */
+  readonly runtimeGeneration: 'own' | 'managed' | 'managed-without-callbacks';
+  /** False if AWS_LAMBDA_NODEJS_NO_GLOBAL_AWSLAMBDA keeps `awslambda` out of the globals. */
   readonly hasGlobal: boolean;
 };
 
@@ -24,10 +24,10 @@ export function readSettings(variables: NodeJS.ProcessEnv): Settings {
     runtimeApi: variables.AWS_LAMBDA_RUNTIME_API ?? '',
     handler: variables._HANDLER ?? '',
     taskRoot: variables.LAMBDA_TASK_ROOT ?? '/var/task',
-    runtimeFolder: variables.LAMBDA_RUNTIME_DIR ?? '/var/runtime',
+    runtimeDirectory: variables.LAMBDA_RUNTIME_DIR ?? '/var/runtime',
     isJsonLog: variables.AWS_LAMBDA_LOG_FORMAT?.toUpperCase() === 'JSON',
     logLevel: variables.AWS_LAMBDA_LOG_LEVEL?.toUpperCase(),
-    manners: managed === undefined ? 'own' : Number(managed) >= 24 ? 'managed-without-callbacks' : 'managed',
+    runtimeGeneration: managed === undefined ? 'own' : Number(managed) >= 24 ? 'managed-without-callbacks' : 'managed',
     hasGlobal: !['1', 'true'].includes(variables.AWS_LAMBDA_NODEJS_NO_GLOBAL_AWSLAMBDA ?? ''),
   };
 }

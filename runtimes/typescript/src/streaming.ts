@@ -1,4 +1,4 @@
-/** `awslambda`: what handlers use to stream their responses. */
+/** The global `awslambda`, with which handlers stream their responses. */
 import type { ResponseStream } from '../../../src/runtime-client/runtime-client.ts';
 import { type AnyFunction, HIGH_WATER_MARK, STREAMING } from './handler-locator.ts';
 import type { CurrentInvocation } from './invoke-store.ts';
@@ -6,8 +6,8 @@ import type { CurrentInvocation } from './invoke-store.ts';
 const PRELUDE_TYPE = 'application/vnd.awslambda.http-integration-response';
 const DELIMITER_BYTES = 8;
 
-/** Puts status, headers and cookies before the body: as JSON, then eight zero bytes. */
-// biome-ignore lint/complexity/noStaticOnlyClass: it is one on AWS
+/** Sends status, headers and cookies before the body, as JSON followed by eight zero bytes. */
+// biome-ignore lint/complexity/noStaticOnlyClass: AWS has it as a class with a static method
 class HttpResponseStream {
   static from(stream: ResponseStream, prelude: unknown): ResponseStream {
     stream.setContentType(PRELUDE_TYPE);
@@ -26,7 +26,7 @@ function streamifyResponse(handler: AnyFunction, options?: { readonly highWaterM
   return Object.assign(handler, marks);
 }
 
-/** Makes the global, beside what a layer may have put there before. */
+/** Defines the global. Keeps members that a layer has added to it before. */
 export function defineGlobal(current: CurrentInvocation): void {
   const scope = globalThis as { awslambda?: object };
   scope.awslambda = { ...scope.awslambda, streamifyResponse, HttpResponseStream, InvokeStore: current.store };

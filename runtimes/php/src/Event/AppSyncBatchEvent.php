@@ -1,8 +1,8 @@
 <?php
 
 /**
- * Fields that AppSync wants resolved together, where a resolver's batches are switched on. The results go back as a list in
- * the same order. https://docs.aws.amazon.com/appsync/latest/devguide/tutorial-lambda-resolvers.html
+ * A batch of fields to resolve for AppSync, sent by a resolver with batching enabled. The result is a list in the same order.
+ * https://docs.aws.amazon.com/appsync/latest/devguide/tutorial-lambda-resolvers.html
  */
 
 declare(strict_types=1);
@@ -18,7 +18,7 @@ final class AppSyncBatchEvent extends Event
     }
 
     /**
-     * Resolves each.
+     * Calls `$resolve` with each field. Returns the result for AppSync.
      *
      * @param callable(AppSyncEvent): mixed $resolve
      * @return list<mixed>

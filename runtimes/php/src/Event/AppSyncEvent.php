@@ -1,6 +1,6 @@
 <?php
 
-/** A field that AppSync wants resolved. https://docs.aws.amazon.com/appsync/latest/devguide/resolver-context-reference.html */
+/** A field to resolve for AppSync. https://docs.aws.amazon.com/appsync/latest/devguide/resolver-context-reference.html */
 
 declare(strict_types=1);
 
@@ -34,7 +34,7 @@ final class AppSyncEvent extends Event
 
     protected static function fits(array $event): bool
     {
-        // The second is what Amplify's resolvers send.
+        // The second form comes from Amplify's resolvers.
         return isset($event['info']['fieldName']) || isset($event['fieldName'], $event['typeName'], $event['arguments']);
     }
 }

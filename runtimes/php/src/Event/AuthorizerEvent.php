@@ -1,7 +1,7 @@
 <?php
 
 /**
- * A request to a Lambda authorizer: of a REST or WebSocket API (TOKEN or REQUEST) or of an HTTP API (1.0 or 2.0).
+ * A request to a Lambda authorizer of a REST or WebSocket API (TOKEN or REQUEST) or of an HTTP API (1.0 or 2.0).
  * https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-use-lambda-authorizer.html
  */
 
@@ -24,30 +24,30 @@ namespace Lamella\Event;
  */
 final class AuthorizerEvent extends Event
 {
-    /** What is asked for. */
+    /** The ARN of the requested method or route. */
     public function arn(): string
     {
         return $this->methodArn ?? $this->routeArn;
     }
 
-    /** The token, or the first source of identity. */
+    /** The token, or the first identity source. */
     public function token(): ?string
     {
         $source = $this->authorizationToken ?? $this->identitySource;
         return is_array($source) ? $source[0] ?? null : $source;
     }
 
-    /** A header, whatever the case of its name. */
+    /** A header. Names are case-insensitive. */
     public function header(string $name): ?string
     {
         return array_change_key_case($this->headers ?? [])[strtolower($name)] ?? null;
     }
 
     /**
-     * The answer that lets the request through, as a policy; API Gateway may keep it for other requests of this caller.
+     * A response with a policy that allows the request. API Gateway may cache it for other requests of this caller.
      *
-     * @param array<string, string|int|float|bool> $context what the integration is told
-     * @param ?string $resource instead of the one asked for, `*` allowed
+     * @param array<string, string|int|float|bool> $context passed to the integration
+     * @param ?string $resource ARN to allow, may contain `*`; defaults to the requested one
      * @return array<string, mixed>
      */
     public function allow(string $principalId, array $context = [], ?string $resource = null): array
@@ -65,7 +65,7 @@ final class AuthorizerEvent extends Event
     }
 
     /**
-     * The short answer of an HTTP API with simple responses.
+     * A response for an HTTP API with simple responses enabled.
      *
      * @param array<string, mixed> $context
      * @return array{isAuthorized: bool, context: object}

@@ -1,8 +1,8 @@
 <?php
 
 /**
- * Which items of a batch failed, for event sources with `ReportBatchItemFailures` on: only these come again. Without
- * that setting Lambda takes any result for success of the whole batch, so switch it on where this is returned.
+ * The failed items of a batch. If the event source mapping has `ReportBatchItemFailures`, Lambda delivers only these again.
+ * Without that setting Lambda treats any result as success of the whole batch, so enable it when you return this.
  * https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
  */
 

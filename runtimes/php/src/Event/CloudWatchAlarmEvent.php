@@ -1,6 +1,6 @@
 <?php
 
-/** An alarm of CloudWatch that invokes the function itself. https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-actions-Lambda.html */
+/** A CloudWatch alarm that invokes the function directly. https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-actions-Lambda.html */
 
 declare(strict_types=1);
 

@@ -1,6 +1,6 @@
 <?php
 
-/** Log events of one stream. */
+/** Log events of one log stream. */
 
 declare(strict_types=1);
 

@@ -1,6 +1,6 @@
 <?php
 
-/** Log events of a subscription, which come compressed. https://docs.aws.amazon.com/lambda/latest/dg/services-cloudwatchlogs.html */
+/** Compressed log events of a CloudWatch Logs subscription. https://docs.aws.amazon.com/lambda/latest/dg/services-cloudwatchlogs.html */
 
 declare(strict_types=1);
 
@@ -11,7 +11,7 @@ final class CloudWatchLogsEvent extends Event
 {
     private ?CloudWatchLogs $logs = null;
 
-    /** What is in it. Needs the extension zlib. */
+    /** The decompressed log events. Needs the extension zlib. */
     public function logs(): CloudWatchLogs
     {
         if ($this->logs === null) {

@@ -1,6 +1,6 @@
 <?php
 
-/** A job of CodePipeline. https://docs.aws.amazon.com/codepipeline/latest/userguide/actions-invoke-lambda-function.html */
+/** A CodePipeline job. https://docs.aws.amazon.com/codepipeline/latest/userguide/actions-invoke-lambda-function.html */
 
 declare(strict_types=1);
 

@@ -1,8 +1,8 @@
 <?php
 
 /**
- * A trigger of a Cognito user pool, any of them. The handler changes the response and returns the event, which goes back
- * exactly as it came but for that: with `{}` where Cognito wrote `{}`, which it insists on.
+ * Any trigger of a Cognito user pool. The handler changes the response and returns the event. Everything else is returned
+ * unchanged, including empty objects (`{}`), because Cognito rejects `[]` in their place.
  * https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-working-with-lambda-triggers.html
  */
 
@@ -26,7 +26,7 @@ final class CognitoEvent extends Event
     /** @var array<string, mixed> */
     private array $changes = [];
 
-    /** @param string $json the event as it came */
+    /** @param string $json the event */
     public static function fromJson(string $json): self
     {
         $event = self::of(json_decode($json, true, flags: JSON_THROW_ON_ERROR));
@@ -41,7 +41,7 @@ final class CognitoEvent extends Event
     }
 
     /**
-     * Sets members of the response: `$event->respond(['autoConfirmUser' => true])`. Returns the event, to be returned.
+     * Sets members of the response. Returns the event: `return $event->respond(['autoConfirmUser' => true]);`
      *
      * @param array<string, mixed> $members
      */

@@ -1,6 +1,6 @@
 <?php
 
-/** A rule of AWS Config that is to be judged. https://docs.aws.amazon.com/config/latest/developerguide/evaluate-config_develop-rules_example-events.html */
+/** A request to evaluate a rule of AWS Config. https://docs.aws.amazon.com/config/latest/developerguide/evaluate-config_develop-rules_example-events.html */
 
 declare(strict_types=1);
 

@@ -1,8 +1,8 @@
 <?php
 
 /**
- * CloudFormation asks for a custom resource to be created, changed or removed, and waits, up to an hour, for an answer at
- * `ResponseURL`: `handle` sees to it that one is always sent, also when the handler throws.
+ * A request of CloudFormation to create, update or delete a custom resource. CloudFormation waits up to an hour for a response
+ * at `ResponseURL`. `handle` always sends one, even if the handler throws.
  * https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-requests.html
  */
 
@@ -25,8 +25,8 @@ namespace Lamella\Event;
 final class CustomResourceEvent extends Event
 {
     /**
-     * Calls `$work` and tells CloudFormation how it went. What `$work` returns are the attributes for `Fn::GetAtt`; its
-     * member `PhysicalResourceId` names the resource.
+     * Calls `$work` and reports its result to CloudFormation. `$work` returns the attributes for `Fn::GetAtt`. Its member
+     * `PhysicalResourceId` sets the physical ID of the resource.
      *
      * @param callable(self): (array<string, mixed>|null) $work
      */
@@ -58,18 +58,18 @@ final class CustomResourceEvent extends Event
     private function respond(array $members, ?string $physicalResourceId): void
     {
         $body = json_encode($members + [
-            // A changed name means replacement: without one the resource keeps that which it has.
+            // A changed ID replaces the resource. Without a new one the resource keeps its ID.
             'PhysicalResourceId' => $physicalResourceId ?? $this->PhysicalResourceId ?? $this->LogicalResourceId,
             'StackId' => $this->StackId,
             'RequestId' => $this->RequestId,
             'LogicalResourceId' => $this->LogicalResourceId,
         ], JSON_THROW_ON_ERROR | JSON_UNESCAPED_SLASHES | JSON_INVALID_UTF8_SUBSTITUTE);
-        // The URL is signed for a request without a content type.
+        // The signature of the URL does not allow a content type.
         $options = ['method' => 'PUT', 'header' => "Content-Type:\r\n", 'content' => $body, 'ignore_errors' => true];
         $response = file_get_contents($this->ResponseURL, false, stream_context_create(['http' => $options]));
         $status = $http_response_header[0] ?? 'no response';
         if ($response === false || preg_match('/ 2\d\d/', $status) !== 1) {
-            throw new \RuntimeException("CloudFormation did not take the answer: {$status}");
+            throw new \RuntimeException("CloudFormation refused the response: {$status}");
         }
     }
 

@@ -1,6 +1,6 @@
 <?php
 
-/** Changes of a DynamoDB table. https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html */
+/** Changes in a DynamoDB table. https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html */
 
 declare(strict_types=1);
 

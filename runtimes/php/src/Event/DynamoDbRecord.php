@@ -1,6 +1,6 @@
 <?php
 
-/** A change of an item in DynamoDB, and the item as plain PHP values. */
+/** A change of an item in DynamoDB. Converts the item to plain PHP values. */
 
 declare(strict_types=1);
 
@@ -24,20 +24,20 @@ final class DynamoDbRecord extends EventValue
         return self::plain($this->dynamodb['Keys'] ?? []);
     }
 
-    /** The item after the change, if the stream has it. @return array<string, mixed>|null */
+    /** The item after the change, if the stream contains it. @return array<string, mixed>|null */
     public function newImage(): ?array
     {
         return isset($this->dynamodb['NewImage']) ? self::plain($this->dynamodb['NewImage']) : null;
     }
 
-    /** The item before the change, if the stream has it. @return array<string, mixed>|null */
+    /** The item before the change, if the stream contains it. @return array<string, mixed>|null */
     public function oldImage(): ?array
     {
         return isset($this->dynamodb['OldImage']) ? self::plain($this->dynamodb['OldImage']) : null;
     }
 
     /**
-     * DynamoDB's typed values as PHP's. A number that neither int nor float can hold exactly stays a string.
+     * Converts DynamoDB's typed values. A number that neither int nor float can represent exactly remains a string.
      *
      * @param array<string, array<string, mixed>> $attributes
      * @return array<string, mixed>

@@ -1,8 +1,8 @@
 <?php
 
 /**
- * What a handler gets that declares a parameter of one of the subclasses: `function handle(SqsEvent $event)`. An event of
- * another source is refused by name rather than misread.
+ * Base class of typed events. A handler gets one by declaring a parameter of a subclass: `function handle(SqsEvent $event)`.
+ * An event from another source is an error.
  */
 
 declare(strict_types=1);
@@ -11,7 +11,7 @@ namespace Lamella\Event;
 
 abstract class Event extends EventValue
 {
-    /** As it came, if it is known. */
+    /** The original JSON, if available. */
     private ?string $json = null;
 
     /** Throws UnexpectedEvent. @param mixed $event the decoded event */
@@ -26,7 +26,7 @@ abstract class Event extends EventValue
     /**
      * Throws UnexpectedEvent, JsonException.
      *
-     * @param string $json the event as it came
+     * @param string $json the event
      */
     public static function fromJson(string $json): self
     {
@@ -35,7 +35,7 @@ abstract class Event extends EventValue
         return $event;
     }
 
-    /** The event as it came, with `{}` where there was `{}`: to be passed on, or returned. */
+    /** The event for json_encode(). Empty objects stay `{}`. */
     public function jsonSerialize(): mixed
     {
         return $this->json === null ? $this->raw : json_decode($this->json);
@@ -44,7 +44,7 @@ abstract class Event extends EventValue
     /** @param array<array-key, mixed> $event */
     abstract protected static function fits(array $event): bool;
 
-    /** Whether it is a list of records of this source. @param array<array-key, mixed> $event */
+    /** Whether the event has records of this source. @param array<array-key, mixed> $event */
     protected static function hasRecordsOf(array $event, string $source): bool
     {
         $record = $event['Records'][0] ?? null;

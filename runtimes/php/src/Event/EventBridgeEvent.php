@@ -1,6 +1,6 @@
 <?php
 
-/** An event of EventBridge, also of its schedules. https://docs.aws.amazon.com/eventbridge/latest/ref/overiew-event-structure.html */
+/** An event or scheduled event of EventBridge. https://docs.aws.amazon.com/eventbridge/latest/ref/overiew-event-structure.html */
 
 declare(strict_types=1);
 

@@ -1,10 +1,10 @@
 <?php
 
 /**
- * A part of an event. Every member that AWS sent can be read under AWS's own name, also those that nobody here knows of:
- * `$record->eventSourceARN`, `$record['dynamodb']['Keys']`, `$event->get('detail.user.name')`; what is not there is null.
- * Subclasses say which members there are (`@property-read`), which of them are shapes again, and add what is worth
- * computing. Nothing is copied or checked ahead: a shape costs one object until it is read.
+ * A JSON object in an event. Every member is available under AWS's name, including those that the subclass does not declare:
+ * `$record->eventSourceARN`, `$record['dynamodb']['Keys']`, `$event->get('detail.user.name')`. A missing member is null.
+ * Subclasses declare members for editors (`@property-read`), name members that are event values themselves, and add methods
+ * for derived values. Members are converted on access, so that an unread value costs one object.
  */
 
 declare(strict_types=1);
@@ -14,13 +14,13 @@ namespace Lamella\Event;
 /** @implements \ArrayAccess<string, mixed> */
 abstract class EventValue implements \ArrayAccess, \JsonSerializable
 {
-    /** Members that are shapes: name => class; a class in a list is for each element of a list. */
+    /** Members that are event values: name => class. A class inside a list applies to each element of a list. */
     protected const VALUES = [];
 
-    /** @var array<string, mixed> shapes made so far */
+    /** @var array<string, mixed> event values created so far */
     private array $values = [];
 
-    /** @param array<array-key, mixed> $raw as AWS sent it */
+    /** @param array<array-key, mixed> $raw the decoded JSON object */
     final public function __construct(public readonly array $raw)
     {
     }
@@ -42,7 +42,7 @@ abstract class EventValue implements \ArrayAccess, \JsonSerializable
         return isset($this->raw[$name]);
     }
 
-    /** The member at a path of names and positions joined by dots: `Records.0.s3.bucket.name`. */
+    /** The member at a path of names and positions separated by dots: `Records.0.s3.bucket.name`. */
     public function get(string $path, mixed $default = null): mixed
     {
         $value = $this->raw;
@@ -78,7 +78,7 @@ abstract class EventValue implements \ArrayAccess, \JsonSerializable
 
     public function offsetSet(mixed $offset, mixed $value): never
     {
-        throw new \LogicException('An event cannot be changed; toArray() gives a copy that can.');
+        throw new \LogicException('An event is read-only. Use toArray() to get a copy that you can change.');
     }
 
     public function offsetUnset(mixed $offset): never

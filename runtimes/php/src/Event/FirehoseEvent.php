@@ -1,6 +1,6 @@
 <?php
 
-/** Records that Firehose wants transformed. https://docs.aws.amazon.com/firehose/latest/dev/data-transformation.html */
+/** Records to transform for Firehose. https://docs.aws.amazon.com/firehose/latest/dev/data-transformation.html */
 
 declare(strict_types=1);
 
@@ -18,7 +18,8 @@ final class FirehoseEvent extends Event
     protected const VALUES = ['records' => [FirehoseRecord::class]];
 
     /**
-     * The answer: each record as the callable returns it, dropped where it returns null, failed where it throws.
+     * Transforms each record. Returns the response for Firehose. A record is dropped if the callable returns null, and failed
+     * if it throws.
      *
      * @param callable(FirehoseRecord): (string|null) $transform
      * @return array{records: list<array<string, mixed>>}

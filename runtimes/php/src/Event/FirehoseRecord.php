@@ -1,6 +1,6 @@
 <?php
 
-/** A record on its way through Firehose. */
+/** A Firehose record. */
 
 declare(strict_types=1);
 
@@ -19,7 +19,7 @@ final class FirehoseRecord extends EventValue
         return (string) base64_decode((string) $this->data, true);
     }
 
-    /** The record, read as JSON. Throws JsonException. */
+    /** The record, decoded as JSON. Throws JsonException. */
     public function json(): mixed
     {
         return json_decode($this->bytes(), true, flags: JSON_THROW_ON_ERROR);

@@ -1,6 +1,6 @@
 <?php
 
-/** A device that asks a custom authorizer of IoT. https://docs.aws.amazon.com/iot/latest/developerguide/config-custom-auth.html */
+/** A request to a custom authorizer of IoT. https://docs.aws.amazon.com/iot/latest/developerguide/config-custom-auth.html */
 
 declare(strict_types=1);
 
@@ -15,7 +15,7 @@ namespace Lamella\Event;
  */
 final class IotAuthorizerEvent extends Event
 {
-    /** The password of an MQTT connection; null if there is none. */
+    /** The password of an MQTT connection; null if missing. */
     public function mqttPassword(): ?string
     {
         $password = $this->get('protocolData.mqtt.password');

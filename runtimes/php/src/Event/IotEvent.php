@@ -1,7 +1,7 @@
 <?php
 
 /**
- * What an IoT rule hands over: whatever the device sent, as the rule's SQL selects it.
+ * The message of a device, as selected by the SQL of an IoT rule.
  * https://docs.aws.amazon.com/iot/latest/developerguide/lambda-rule-action.html
  */
 

@@ -1,6 +1,6 @@
 <?php
 
-/** Records of Kafka topics, managed or one's own. https://docs.aws.amazon.com/lambda/latest/dg/with-msk.html */
+/** Records of Kafka topics, from Amazon MSK or self-managed. https://docs.aws.amazon.com/lambda/latest/dg/with-msk.html */
 
 declare(strict_types=1);
 
@@ -14,7 +14,7 @@ namespace Lamella\Event;
  */
 final class KafkaEvent extends Event
 {
-    /** The records of all partitions, each partition in its order. @return list<KafkaRecord> */
+    /** The records of all partitions, in order within each partition. @return list<KafkaRecord> */
     public function all(): array
     {
         $all = [];

@@ -23,25 +23,25 @@ final class KafkaRecord extends EventValue
         return $this->key === null ? null : (string) base64_decode($this->key, true);
     }
 
-    /** Null for a record that marks a deletion. */
+    /** Null for a tombstone, which marks a deletion. */
     public function valueBytes(): ?string
     {
         return $this->value === null ? null : (string) base64_decode($this->value, true);
     }
 
-    /** The value, read as JSON. Throws JsonException. */
+    /** The value, decoded as JSON. Throws JsonException. */
     public function json(): mixed
     {
         return json_decode((string) $this->valueBytes(), true, flags: JSON_THROW_ON_ERROR);
     }
 
-    /** Headers with their bytes; of one name the last counts. @return array<string, string> */
+    /** Header values as bytes. The last of several with the same name wins. @return array<string, string> */
     public function headerValues(): array
     {
         $values = [];
         foreach ($this->headers ?? [] as $header) {
             foreach ($header as $name => $bytes) {
-                // Lambda writes bytes as Java does: from -128 to 127.
+                // Lambda writes signed bytes, from -128 to 127.
                 $values[$name] = implode('', array_map(static fn (int $byte) => chr($byte & 0xff), $bytes));
             }
         }

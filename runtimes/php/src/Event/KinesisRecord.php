@@ -18,13 +18,13 @@ namespace Lamella\Event;
  */
 final class KinesisRecord extends EventValue
 {
-    /** What the producer put in. */
+    /** The decoded data. */
     public function data(): string
     {
         return (string) base64_decode((string) $this->get('kinesis.data'), true);
     }
 
-    /** The data, read as JSON. Throws JsonException. */
+    /** The data, decoded as JSON. Throws JsonException. */
     public function json(): mixed
     {
         return json_decode($this->data(), true, flags: JSON_THROW_ON_ERROR);

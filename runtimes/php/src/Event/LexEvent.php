@@ -1,6 +1,6 @@
 <?php
 
-/** A turn of a conversation with a Lex V2 bot. https://docs.aws.amazon.com/lexv2/latest/dg/lambda-input-format.html */
+/** One turn of a conversation with a Lex V2 bot. https://docs.aws.amazon.com/lexv2/latest/dg/lambda-input-format.html */
 
 declare(strict_types=1);
 

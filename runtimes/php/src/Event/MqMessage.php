@@ -22,7 +22,7 @@ final class MqMessage extends EventValue
         return (string) base64_decode((string) $this->data, true);
     }
 
-    /** The message, read as JSON. Throws JsonException. */
+    /** The message, decoded as JSON. Throws JsonException. */
     public function json(): mixed
     {
         return json_decode($this->bytes(), true, flags: JSON_THROW_ON_ERROR);

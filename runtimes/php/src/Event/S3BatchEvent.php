@@ -15,7 +15,7 @@ namespace Lamella\Event;
 final class S3BatchEvent extends Event
 {
     /**
-     * The answer: what the callable returns for each task; a task whose callable throws is tried again.
+     * Calls `$work` with each task. Returns the response for S3, with the returned strings. S3 retries a task whose call throws.
      *
      * @param callable(array<string, mixed>): (string|null) $work
      * @return array<string, mixed>

@@ -1,6 +1,6 @@
 <?php
 
-/** An object that is asked for through S3 Object Lambda. https://docs.aws.amazon.com/AmazonS3/latest/userguide/olap-event-context.html */
+/** A request for an object through S3 Object Lambda. https://docs.aws.amazon.com/AmazonS3/latest/userguide/olap-event-context.html */
 
 declare(strict_types=1);
 

@@ -1,6 +1,6 @@
 <?php
 
-/** What happened to an object in S3. */
+/** A change of an object in S3. */
 
 declare(strict_types=1);
 
@@ -29,13 +29,13 @@ final class S3Record extends EventValue
         return (string) $this->get('s3.bucket.name');
     }
 
-    /** The object's key as it is: in the event it is written as in a form, with + for a blank. */
+    /** The decoded key of the object. In the event it is encoded as in a form, with + for a space. */
     public function key(): string
     {
         return urldecode((string) $this->get('s3.object.key'));
     }
 
-    /** In bytes; null for an object that is gone. */
+    /** Size in bytes; null for a deleted object. */
     public function size(): ?int
     {
         return $this->get('s3.object.size');

@@ -1,6 +1,6 @@
 <?php
 
-/** A step in the rotation of a secret. https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html */
+/** One step in the rotation of a secret. https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html */
 
 declare(strict_types=1);
 

@@ -1,6 +1,6 @@
 <?php
 
-/** Mail that SES received. https://docs.aws.amazon.com/ses/latest/dg/receiving-email-action-lambda-event.html */
+/** Emails received by SES. https://docs.aws.amazon.com/ses/latest/dg/receiving-email-action-lambda-event.html */
 
 declare(strict_types=1);
 

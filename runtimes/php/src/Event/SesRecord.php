@@ -1,6 +1,6 @@
 <?php
 
-/** A mail that SES received: its headers and verdicts, without the body. */
+/** An email received by SES: headers and verdicts, without the body. */
 
 declare(strict_types=1);
 
@@ -13,7 +13,7 @@ namespace Lamella\Event;
  */
 final class SesRecord extends EventValue
 {
-    /** Under this name the mail lies in S3, if a rule puts it there. */
+    /** The message ID, which is also the S3 key of the email if a rule stores it there. */
     public function messageId(): string
     {
         return (string) $this->get('ses.mail.messageId');
@@ -30,7 +30,7 @@ final class SesRecord extends EventValue
         return $this->get('ses.receipt.recipients', []);
     }
 
-    /** Whether none of spam, virus, SPF and DKIM was judged FAIL. */
+    /** False if any of the spam, virus, SPF and DKIM verdicts is FAIL. */
     public function passed(): bool
     {
         foreach (['spam', 'virus', 'spf', 'dkim'] as $test) {

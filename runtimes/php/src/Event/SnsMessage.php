@@ -23,13 +23,13 @@ namespace Lamella\Event;
  */
 final class SnsMessage extends EventValue
 {
-    /** The message, read as JSON. Throws JsonException. */
+    /** The message, decoded as JSON. Throws JsonException. */
     public function json(): mixed
     {
         return json_decode($this->Message, true, flags: JSON_THROW_ON_ERROR);
     }
 
-    /** The value of a message attribute as it came (binary ones are Base64); null if there is none. */
+    /** The value of a message attribute (Base64 if it is binary); null if missing. */
     public function attribute(string $name): ?string
     {
         return $this->MessageAttributes[$name]['Value'] ?? null;

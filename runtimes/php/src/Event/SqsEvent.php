@@ -12,8 +12,8 @@ final class SqsEvent extends Event
     protected const VALUES = ['Records' => [SqsRecord::class]];
 
     /**
-     * Handles the messages one by one; those whose handler throws come again. In a FIFO queue the later messages of the
-     * same group then wait with it, so that the order holds.
+     * Calls `$handle` with each message. A message whose call throws is reported as failed, and SQS delivers it again. In a
+     * FIFO queue the later messages of its group are reported as failed too, which keeps their order.
      *
      * @param callable(SqsRecord): mixed $handle
      */

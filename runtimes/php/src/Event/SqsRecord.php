@@ -20,13 +20,13 @@ namespace Lamella\Event;
  */
 final class SqsRecord extends EventValue
 {
-    /** The body, read as JSON. Throws JsonException. */
+    /** The body, decoded as JSON. Throws JsonException. */
     public function json(): mixed
     {
         return json_decode($this->body, true, flags: JSON_THROW_ON_ERROR);
     }
 
-    /** The value of a message attribute, decoded if it is binary; null if there is none. */
+    /** The value of a message attribute, decoded if it is binary; null if missing. */
     public function attribute(string $name): ?string
     {
         $attribute = $this->messageAttributes[$name] ?? [];

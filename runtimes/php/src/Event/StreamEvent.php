@@ -1,6 +1,6 @@
 <?php
 
-/** What streams have in common: records in order, and a batch that can only be taken up again from some record on. */
+/** Base class for events of streams. Their records are ordered, and a failed batch is retried from one record on. */
 
 declare(strict_types=1);
 
@@ -16,11 +16,11 @@ namespace Lamella\Event;
  */
 abstract class StreamEvent extends Event
 {
-    /** The record's place in the stream. */
+    /** The sequence number of a record. */
     abstract protected static function sequenceNumber(EventValue $record): string;
 
     /**
-     * Handles the records one by one until a handler throws; Lambda then delivers again from that record on.
+     * Calls `$handle` with each record until a call throws. Lambda then retries from that record on.
      *
      * @param callable(EventValue): mixed $handle
      */

@@ -1,6 +1,6 @@
 <?php
 
-/** The handler asks for an event of one source, and got something else. */
+/** The event is not of the type that the handler declares. */
 
 declare(strict_types=1);
 
@@ -11,13 +11,13 @@ final class UnexpectedEvent extends \RuntimeException
     public static function instead(mixed $event, string $wanted): self
     {
         $wanted = substr((string) strrchr("\\{$wanted}", '\\'), 1);
-        return new self("The handler asks for {$wanted}, but the event is " . self::describe($event)
-            . '. A parameter of type array takes any event.');
+        return new self("The handler expects {$wanted}, but the event is " . self::describe($event)
+            . '. Declare the parameter as array to accept any event.');
     }
 
     public static function notHttp(mixed $event): self
     {
-        return new self('The handler serves HTTP requests (function URL, API Gateway, load balancer), but the event is '
+        return new self('The handler expects an HTTP request (function URL, API Gateway, load balancer), but the event is '
             . self::describe($event) . '.');
     }
 

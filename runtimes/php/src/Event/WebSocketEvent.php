@@ -1,6 +1,6 @@
 <?php
 
-/** What happens on a connection of a WebSocket API. https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api.html */
+/** A connection, message or disconnection of a WebSocket API. https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api.html */
 
 declare(strict_types=1);
 
@@ -28,20 +28,20 @@ final class WebSocketEvent extends Event
         return (string) $this->get('requestContext.eventType');
     }
 
-    /** $connect, $disconnect, $default or a route of one's own. */
+    /** $connect, $disconnect, $default or a custom route. */
     public function routeKey(): string
     {
         return (string) $this->get('requestContext.routeKey');
     }
 
-    /** What the client sent; '' for none. */
+    /** The decoded message of the client; '' if there is none. */
     public function message(): string
     {
         $body = (string) $this->body;
         return $this->isBase64Encoded ? (string) base64_decode($body, true) : $body;
     }
 
-    /** Where answers are posted to, with `/@connections/{id}` after it. */
+    /** The URL to which messages for clients are posted, followed by `/@connections/{id}`. */
     public function managementEndpoint(): string
     {
         return "https://{$this->requestContext['domainName']}/{$this->requestContext['stage']}";

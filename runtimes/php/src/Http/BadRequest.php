@@ -1,6 +1,6 @@
 <?php
 
-/** A request that no application should see: it is answered with status 400 and this message. */
+/** A malformed request. The client gets status 400 with this message. */
 
 declare(strict_types=1);
 
@@ -8,7 +8,7 @@ namespace Lamella\Http;
 
 final class BadRequest extends \RuntimeException
 {
-    /** @param Request $request the rest of it, to know how to answer */
+    /** @param Request $request the rest of the request, which determines the format of the response */
     public function __construct(string $message, public readonly Request $request)
     {
         parent::__construct($message);

@@ -1,10 +1,10 @@
 <?php
 
 /**
- * What a path of a request means in a folder of a web application, as a web server would have it: a script, a file to send
- * as it is, a folder to redirect to, or nothing, which is the front controller's. Hidden files, PHP sources, Composer's
- * packages and whatever lies outside the folder are never sent. Without a folder everything is the front controller's: that is so when the
- * handler lies at the root of the package, where sources, vendor and settings would else be open to all.
+ * Maps the path of a request to the files of a web application, as a web server does: a script to run, a file to send, a
+ * directory to redirect to, or the front controller for any other path. Hidden files, PHP sources, Composer's packages and
+ * files outside the document root are never sent. If the handler lies in the root of the package, the front controller
+ * handles every path, because sources, packages and settings would be public otherwise.
  */
 
 declare(strict_types=1);
@@ -14,23 +14,23 @@ namespace Lamella\Http;
 final readonly class DocumentRoot
 {
     private const SCRIPTS = '/\.(php\d?|phtml|phps|phar|inc)$/i';
-    /** Read by PHP or by people, never by browsers. */
+    /** Files for PHP or for people, not for browsers. */
     private const PRIVATE = '#(^|/)(\.(?!well-known/)|node_modules/|(composer|package)(-lock)?\.(json|lock)$|'
         . 'web\.config$)|\.(env|ini|sql|sqlite|sqlite3|db|log|bak|swp|ya?ml|lock|sh)$|~$#i';
 
     public string $directory;
-    /** Of the front controller, below the folder, beginning with a slash. */
+    /** Path of the front controller relative to the document root, with a leading slash. */
     public string $frontController;
     private bool $servesFiles;
 
-    /** @param string $configured '' for the front controller's own folder */
+    /** @param string $configured '' for the directory of the front controller */
     public function __construct(string $frontController, string $taskRoot, string $configured)
     {
         $own = dirname($frontController);
         $this->directory = $configured !== '' ? $configured : $own;
         if (!str_starts_with($frontController, "{$this->directory}/")) {
             throw new \Lamella\ConfigurationError(
-                "LAMELLA_DOCUMENT_ROOT is {$this->directory}, but the handler {$frontController} does not lie in it.",
+                "LAMELLA_DOCUMENT_ROOT is {$this->directory}, but the handler {$frontController} is outside of it.",
             );
         }
         $this->servesFiles = $configured !== '' || $own !== $taskRoot;
@@ -38,9 +38,9 @@ final readonly class DocumentRoot
     }
 
     /**
-     * @param string $path of the request, encoded
-     * @return array{'script', string, string}|array{'file', string}|array{'directory', string} script and what follows its
-     *     name in the path; file; path with a slash at the end
+     * @param string $path the percent-encoded path of the request
+     * @return array{'script', string, string}|array{'file', string}|array{'directory', string} script and path info; file;
+     *     path with a trailing slash
      */
     public function resolve(string $path): array
     {
@@ -70,7 +70,7 @@ final readonly class DocumentRoot
                 default => ['file', $file],
             };
         }
-        // A script with more of a path behind it.
+        // A script followed by path info.
         for ($at = 0; ($at = strpos($decoded, '.php/', $at)) !== false; $at += 5) {
             $script = substr($decoded, 0, $at + 4);
             if (is_file($this->directory . $script)) {
@@ -80,7 +80,7 @@ final readonly class DocumentRoot
         return $frontController;
     }
 
-    /** Whether Composer has put it there. Other folders of that name hold what browsers need: WordPress's, phpMyAdmin's. */
+    /** Whether Composer created the directory. WordPress and phpMyAdmin have files for browsers in others named vendor. */
     private function isComposers(string $path): bool
     {
         for ($at = 0; ($at = strpos($path, '/vendor/', $at)) !== false; $at += 7) {

@@ -1,9 +1,9 @@
 <?php
 
 /**
- * One request and its answer, between Lambda's events and whatever answers requests: a handler that asks for a Request, a
- * PSR-15 handler, a framework's kernel, PHP under FastCGI. What cannot be passed on is answered in HTTP's own terms, so
- * that the client sees a status and the log sees why.
+ * Converts an event to a request and a response to a result, for everything that handles HTTP: a handler with a Request
+ * parameter, a PSR-15 handler, the kernel of a framework, PHP under FastCGI. A request or response that cannot be passed on
+ * becomes an HTTP error, so that the client gets a status and the log the reason.
  */
 
 declare(strict_types=1);
@@ -17,13 +17,13 @@ use Lamella\Settings;
 
 final class Exchange
 {
-    /** What a load balancer takes; all others take what Lambda takes. */
+    /** Maximum response size of a load balancer. For other clients Lambda's maximum applies. */
     private const LOAD_BALANCER_BYTES = 1_000_000;
     private const LAMBDA_BYTES = 6291556;
     private const JSON_OUT = Handler::JSON_OUT | JSON_INVALID_UTF8_SUBSTITUTE;
-    /** From here on json_encode(), which looks at each byte, is most of what a response costs. */
+    /** Above this length json_encode(), which inspects each byte, is the largest cost of a response. */
     private const LONG_TEXT_BYTES = 2048;
-    /** Control characters that JSON spells with a number. */
+    /** Control characters that JSON escapes as numbers. */
     private const RARE_CONTROL_CHARACTERS = "\x00\x01\x02\x03\x04\x05\x06\x07\x08\x0b\x0c\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17"
         . "\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f";
 
@@ -32,21 +32,21 @@ final class Exchange
     }
 
     /**
-     * The request in an event; or at once the response, for the event by which environments are kept warm
-     * (`{"warmer": true}`, as Bref has it). Throws BadRequest, UnexpectedEvent.
+     * The request in an event. For the event that keeps environments warm (`{"warmer": true}`, as in Bref) the response
+     * itself. Throws BadRequest, UnexpectedEvent.
      */
     public function begin(string $payload): Request|string
     {
         $event = json_decode($payload, true, 512, JSON_THROW_ON_ERROR);
         if (is_array($event) && ($event['warmer'] ?? null) === true) {
-            // Long enough that another call meanwhile warms another environment.
+            // Long enough that a concurrent call warms another environment.
             usleep(10_000);
             return '["Lambda is warm"]';
         }
         return Request::fromEvent($event);
     }
 
-    /** The response in the form for whoever asked; null if it has been streamed. */
+    /** The response in the format of the request's source; null if it was streamed. */
     public function finish(Request $request, Response $response, RuntimeApi $api, string $requestId): ?string
     {
         if ($this->settings->streams && $request->format !== Request::LOAD_BALANCER) {
@@ -64,13 +64,13 @@ final class Exchange
             return $json;
         }
         $reason = sprintf(
-            'The response to %s %s has %d bytes as Lambda passes it on, more than the %d that it takes.',
+            'The response to %s %s is too large: %d bytes as encoded for Lambda, more than the maximum of %d.',
             $request->method,
             $request->path,
             strlen($json),
-            $limit
+            $limit,
         );
-        file_put_contents('php://stderr', "{$reason} Stream it (LAMELLA_STREAMING=1), or send the client to S3.\n");
+        file_put_contents('php://stderr', "{$reason} Stream it (LAMELLA_STREAMING=1), or redirect the client to S3.\n");
         return $this->encode($request, Response::text(500, "{$reason}\n"));
     }
 
@@ -84,7 +84,7 @@ final class Exchange
 
     private function quoted(string $text): string
     {
-        // With `never`, text may be no UTF-8, and goes damaged rather than not.
+        // With `never` the text may not be UTF-8. Invalid bytes are then replaced.
         $isPlain = strlen($text) >= self::LONG_TEXT_BYTES && $this->settings->binary === 'auto'
             && strcspn($text, self::RARE_CONTROL_CHARACTERS) === strlen($text);
         return $isPlain

@@ -1,8 +1,8 @@
 <?php
 
 /**
- * A client of FastCGI: one connection that is kept from request to request, and the records that go over it. Who answers
- * at the other end, and what becomes of it when time is over, is `PhpCgi`'s business.
+ * A FastCGI client: one connection that is reused for all requests, and the records on it. `PhpCgi` owns the process at the
+ * other end and its timeouts.
  * https://fastcgi-archives.github.io/FastCGI_Specification.html
  */
 
@@ -20,10 +20,10 @@ final class FastCgi
     private const STDERR = 7;
     private const RESPONDER_KEEPING_CONNECTION = "\0\1\1\0\0\0\0\0";
     private const RECORD_BYTES = 65535;
-    /** So much the other end takes without reading, which it may do only after it has begun to answer. */
+    /** The other end accepts this number of bytes before it reads. It may read only after it has begun to respond. */
     private const UNREAD_BYTES = 65536;
 
-    /** What has arrived and is not read yet. */
+    /** Received bytes that have not been consumed. */
     private string $buffer = '';
     private int $at = 0;
 
@@ -34,7 +34,7 @@ final class FastCgi
     }
 
     /**
-     * Sends a request. Returns false if the other end was gone before, so that it has nothing of it. Throws WorkerGone,
+     * Sends a request. Returns false if the other end was gone already and has received no part of it. Throws WorkerGone,
      * WorkerTimedOut.
      *
      * @param array<string, string> $params
@@ -45,7 +45,7 @@ final class FastCgi
         foreach ($params as $name => $value) {
             $nameLength = strlen($name);
             $length = strlen($value);
-            // One byte for a length below 128, else four with the first bit set.
+            // A length below 128 takes one byte, others take four with the first bit set.
             $encoded .= ($nameLength < 128 ? chr($nameLength) : pack('N', $nameLength | 0x80000000))
                 . ($length < 128 ? chr($length) : pack('N', $length | 0x80000000)) . "{$name}{$value}";
         }
@@ -63,8 +63,8 @@ final class FastCgi
     }
 
     /**
-     * The next piece of the output; null at the end of the request. Error output goes to `$log`. Throws WorkerGone,
-     * WorkerTimedOut.
+     * Returns the next piece of the output, or null at the end of the request. Passes error output to `$log`. Throws
+     * WorkerGone, WorkerTimedOut.
      *
      * @param callable(string): void $log
      */
@@ -87,7 +87,7 @@ final class FastCgi
         }
     }
 
-    /** To wait on together with others. @return resource */
+    /** For stream_select(). @return resource */
     public function socket()
     {
         return $this->socket;
@@ -98,11 +98,11 @@ final class FastCgi
         fclose($this->socket);
     }
 
-    /** So many bytes of what has arrived or comes. */
+    /** Consumes exactly this number of bytes. Waits for them if necessary. */
     private function take(int $bytes, float $deadline): string
     {
         if ($bytes <= 8 && strlen($this->buffer) - $this->at < $bytes) {
-            // More than asked for: what follows has mostly come along.
+            // Reads more than needed, because the content usually arrives with its header.
             $this->buffer = substr($this->buffer, $this->at) . $this->read(self::RECORD_BYTES, $deadline);
             $this->at = 0;
         }
@@ -139,7 +139,7 @@ final class FastCgi
         return true;
     }
 
-    /** A script may answer before it has read all that is sent to it: whoever only wrote would wait for ever. */
+    /** A script may respond before it has read the whole request. A client that only writes would then wait forever. */
     private function writeWhileReading(string $bytes, float $deadline): bool
     {
         $at = 0;
@@ -169,7 +169,7 @@ final class FastCgi
         return true;
     }
 
-    /** A stream of records, which ends with an empty one. */
+    /** A stream of records. An empty record ends it. */
     private static function records(int $type, string $content): string
     {
         if ($content === '') {

@@ -1,8 +1,8 @@
 <?php
 
 /**
- * A web application of scripts, any: each request runs one under php-cgi, from nothing, as behind any web server; files
- * are answered here. What goes wrong below (time over, the process gone) is a line in the log and a status for the client.
+ * Any web application that consists of scripts. Each request runs a script under php-cgi, as behind a web server. Files are
+ * sent from here. A timeout or the death of php-cgi becomes a line in the log and a status for the client.
  */
 
 declare(strict_types=1);
@@ -15,10 +15,10 @@ use Lamella\Settings;
 
 final class FastCgiApplication
 {
-    /** Left of the invocation's time to end a script and to answer: at most, and of what there is. */
+    /** Time reserved for ending a script and responding: this maximum, or this share of the remaining time if less. */
     private const RESERVED_SECONDS = 0.5;
     private const RESERVED_SHARE = 0.15;
-    /** Of that, how much the script has to end by itself. */
+    /** Share of the reserved time in which the script can end by itself. */
     private const GRACE_SHARE = 0.4;
     private const INIT_SECONDS = 9.0;
 
@@ -31,7 +31,7 @@ final class FastCgiApplication
     ) {
     }
 
-    /** Starts php-cgi and waits until it answers. Throws ConfigurationError. */
+    /** Starts php-cgi and waits until it responds. Throws ConfigurationError. */
     public static function start(string $frontController, Settings $settings): self
     {
         $root = new DocumentRoot($frontController, $settings->taskRoot, $settings->documentRoot);
@@ -43,12 +43,12 @@ final class FastCgiApplication
             }
         } catch (WorkerGone | WorkerTimedOut $failure) {
             $php->stop();
-            throw new ConfigurationError("php-cgi does not start: {$failure->getMessage()}", 0, $failure);
+            throw new ConfigurationError("Cannot start php-cgi: {$failure->getMessage()}", 0, $failure);
         }
         return new self($root, $php, $settings);
     }
 
-    /** Ends php-cgi, which would outlive a new image of this process. */
+    /** Ends php-cgi, which would survive a restart of this process. */
     public function stop(): void
     {
         $this->php->stop();
@@ -88,12 +88,12 @@ final class FastCgiApplication
             return new Response($status, $headers, $body, $this->afterResponse());
         } catch (WorkerTimedOut) {
             $seconds = round($remaining, 1);
-            self::log("{$what} was not answered within the {$seconds} s that were left, and has been stopped. Raise the "
-                . 'timeout of the function, or find in the script what waits.');
-            return $this->failure(504, 'The web application did not answer in time.');
+            self::log("{$what} was stopped: no response within the remaining {$seconds} s. Increase the timeout of the "
+                . 'function, or find the call in the script that waits.');
+            return $this->failure(504, 'The web application did not respond in time.');
         } catch (WorkerGone $gone) {
-            self::log("{$what}: php-cgi ended before it had answered. {$gone->getMessage()} It is started again.");
-            return $this->failure(502, 'The web application ended without an answer.');
+            self::log("{$what} failed: php-cgi ended before it responded. {$gone->getMessage()} php-cgi is restarted.");
+            return $this->failure(502, 'The web application ended without a response.');
         }
     }
 
@@ -103,7 +103,7 @@ final class FastCgiApplication
         return new Response($status, $response->headers, $response->body, $this->php->prepare(...));
     }
 
-    /** A new process after as many requests as it may serve, when the response is on its way. */
+    /** Restarts php-cgi after the response, once it has served its maximum number of requests. */
     private function afterResponse(): ?\Closure
     {
         $limit = $this->settings->maxInvocations;
@@ -113,7 +113,7 @@ final class FastCgiApplication
     /**
      * Reads up to the end of the headers.
      *
-     * @return array{int, array<string, list<string>>, string} status, headers, and what of the body has come with them
+     * @return array{int, array<string, list<string>>, string} status, headers, and the part of the body read with them
      */
     private function head(float $deadline): array
     {

@@ -1,8 +1,8 @@
 <?php
 
 /**
- * The fields and files of a posted form, as PHP's `$_POST` and `$_FILES` have them, for applications that run where PHP
- * does not read them itself. Uploaded files lie in temporary files until `discard`.
+ * The fields and files of a submitted form, as in PHP's `$_POST` and `$_FILES`, for applications in a process where PHP does
+ * not parse them. Uploads are stored in temporary files until `discard`.
  * https://www.rfc-editor.org/rfc/rfc7578
  */
 
@@ -12,10 +12,10 @@ namespace Lamella\Http;
 
 final class FormData
 {
-    /** @var array<array-key, mixed> nested as the names of the fields say */
+    /** @var array<array-key, mixed> nested according to the names of the fields */
     public array $fields = [];
     /**
-     * Nested likewise, with one such array for each file.
+     * Nested in the same way, with one array (name, type, tmp_name, error, size) per file.
      *
      * @var array<array-key, mixed>
      */
@@ -24,7 +24,7 @@ final class FormData
     private array $temporary = [];
     private readonly int $processId;
 
-    /** Empty for anything but a POST of one of the two types of forms. */
+    /** Parses the body of a POST with one of the two content types of forms. Empty for any other request. */
     public static function of(Request $request): self
     {
         $form = new self();
@@ -47,13 +47,13 @@ final class FormData
 
     public function __destruct()
     {
-        // Not in a child that the handler has forked.
+        // Not in a child process that the handler forked.
         if (getmypid() === $this->processId) {
             $this->discard();
         }
     }
 
-    /** Removes the temporary files that nobody has moved. */
+    /** Removes the temporary files that the application has not moved. */
     public function discard(): void
     {
         foreach ($this->temporary as $file) {
@@ -113,7 +113,7 @@ final class FormData
     }
 
     /**
-     * `parse_str` knows how names nest: it is given numbers, and the files take their places.
+     * `parse_str` implements the nesting of names. It parses numbers, which are then replaced by the files.
      *
      * @param list<array{string, array<string, mixed>}> $files
      */
@@ -136,7 +136,7 @@ final class FormData
 
     private static function parameter(string $header, string $name): ?string
     {
-        // Browsers write a quote within a value as %22; some clients as \".
+        // Browsers encode a quote in a value as %22, some clients as \".
         $pattern = '/;\s*' . $name . '=(?:"((?:[^"\\\\]|\\\\.)*)"|([^;\s]*))/i';
         if (preg_match($pattern, $header, $match) !== 1) {
             return null;

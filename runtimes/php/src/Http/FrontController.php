@@ -1,8 +1,8 @@
 <?php
 
 /**
- * What the front controller of a project returns, made into the application: called once, with the environment. Where the
- * project has Symfony's Runtime component, that calls it, for it fills in parameters and reads `.env`.
+ * Creates the application from the callable that a project's front controller returns. The callable is called once, with the
+ * environment variables. If the project has Symfony's Runtime component, that resolves its parameters and reads `.env`.
  * https://symfony.com/doc/current/components/runtime.html
  */
 
@@ -25,7 +25,7 @@ final class FrontController
         $runtime = new (self::RUNTIME)([
             'project_dir' => $taskRoot,
             'disable_dotenv' => !$hasDotenv,
-            // Failures are reported by this runtime.
+            // This runtime reports failures.
             'error_handler' => false,
         ]);
         [$make, $arguments] = $runtime->getResolver($returned)->resolve();

@@ -1,9 +1,9 @@
 <?php
 
 /**
- * An application that stays booted from request to request: a PSR-15 handler, Symfony's HttpKernel, Laravel. Known by the
- * interfaces of their own packages; nothing of them is needed here. After each response it is told so (`terminate`), and
- * reset if it can be (`reset`, scoped instances), so that one request does not see the state of another.
+ * Adapters for applications that stay booted between requests: PSR-15 handlers, Symfony's HttpKernel and Laravel. They are
+ * recognized by their interfaces, so this file depends on none of their packages. After each response the application is
+ * terminated (`terminate`) and reset (`reset`, scoped instances), so that no request sees the state of another.
  */
 
 declare(strict_types=1);
@@ -19,7 +19,7 @@ final class Kernel
     private const LARAVEL = 'Illuminate\\Contracts\\Foundation\\Application';
     private const LARAVEL_KERNEL = 'Illuminate\\Contracts\\Http\\Kernel';
 
-    /** What answers requests if `$object` is one of those that this knows; null for anything else. */
+    /** A callable that handles requests with `$object`; null if it is not a supported application. */
     public static function around(object $object): ?\Closure
     {
         return match (true) {
@@ -95,7 +95,7 @@ final class Kernel
         };
     }
 
-    /** @param class-string $fileClass Symfony's, or one made from it */
+    /** @param class-string $fileClass Symfony's class or a subclass of it */
     private static function symfonyRequest(
         Request $request,
         FormData $form,
@@ -127,7 +127,7 @@ final class Kernel
         return array_map(static fn (array $file) => match (true) {
             !isset($file['tmp_name'], $file['error']) || is_array($file['error']) => self::symfonyFiles($file, $class),
             $file['error'] === UPLOAD_ERR_NO_FILE => null,
-            // In its "test" mode it may be moved although PHP itself did not receive it.
+            // Test mode allows moving the file although PHP itself did not receive it.
             default => new $class(
                 $file['tmp_name'],
                 $file['name'],
@@ -146,7 +146,7 @@ final class Kernel
         }
         $content = $response->getContent();
         $body = is_string($content) ? $content : static function (callable $write) use ($response): void {
-            // Responses that are sent as they are made (files, streams) print their content.
+            // Streamed responses and file responses print their content.
             ob_start(static function (string $printed) use ($write): string {
                 if ($printed !== '') {
                     $write($printed);

@@ -1,9 +1,9 @@
 <?php
 
 /**
- * The process that runs a web application's scripts: one php-cgi, which Lambda's one request at a time needs no more than.
- * This process opens the socket and php-cgi inherits it, so there is nothing to wait for, and a new php-cgi takes over
- * where one has died. Its log is the function's.
+ * The php-cgi process that runs a web application's scripts. One is enough, because Lambda sends one request at a time. This
+ * process opens the socket and php-cgi inherits it, so that a connection need not wait for php-cgi and a new php-cgi takes
+ * over when one dies. php-cgi logs to the function's log.
  */
 
 declare(strict_types=1);
@@ -14,12 +14,12 @@ use Lamella\ConfigurationError;
 
 final class PhpCgi
 {
-    /** The code of a function does not change under it; a script's own limits are the invocation's. */
+    /** A function's code never changes, and the invocation limits the time of a script. */
     private const SETTINGS = [
         'cgi.fix_pathinfo' => '0',
         'expose_php' => '0',
         'max_execution_time' => '0',
-        // Else the query string would be taken for arguments of a command.
+        // The query string would become command line arguments otherwise.
         'register_argc_argv' => '0',
         'opcache.enable' => '1',
         'opcache.memory_consumption' => '128',
@@ -29,7 +29,7 @@ final class PhpCgi
         'opcache.file_update_protection' => '0',
         'opcache.save_comments' => '1',
     ];
-    /** SIGPROF: by it PHP itself learns that the time of a script is over. */
+    /** SIGPROF, with which PHP itself implements max_execution_time. */
     private const TIMEOUT_SIGNAL = 27;
     private const OPCACHE = '/../lamella/ext/opcache.so';
 
@@ -37,10 +37,10 @@ final class PhpCgi
     private $listening;
     /** @var resource|null */
     private $process = null;
-    /** @var resource|null ends when php-cgi does */
+    /** @var resource|null reaches its end when php-cgi exits */
     private $lifeline = null;
     private ?FastCgi $connection = null;
-    /** Whether a request has been sent whose answer has not ended. */
+    /** Whether a request has been sent and its response has not ended. */
     private bool $isResponding = false;
     private float $grace = 0.0;
     private readonly string $address;
@@ -51,7 +51,7 @@ final class PhpCgi
     {
         $this->binary = dirname(PHP_BINARY) . '/php-cgi';
         if (!is_executable($this->binary)) {
-            throw new ConfigurationError("LAMELLA_MODE is http, but the layer has no {$this->binary}: build it with "
+            throw new ConfigurationError("LAMELLA_MODE is http, but the layer has no {$this->binary}. Build it with "
                 . 'lamella layer build php --variant http.');
         }
         $file = sys_get_temp_dir() . '/lamella-php-cgi-' . getmypid() . '.sock';
@@ -65,17 +65,18 @@ final class PhpCgi
     }
 
     /**
-     * Sends a request, whose answer `receive` gives. A request of which the process had nothing when it went is sent again,
-     * to a new process; one that was taken never is. Throws WorkerGone, WorkerTimedOut: then the process has been stopped.
+     * Sends a request. `receive` returns its response. If the process exits before it has received any part of the request,
+     * the request is sent again to a new process. A request that was received is never repeated. Throws WorkerGone or
+     * WorkerTimedOut after stopping the process.
      *
      * @param array<string, string> $params
-     * @param float $grace seconds that a script has for its end when its time is over
+     * @param float $grace seconds in which a script can end by itself after the deadline
      */
     public function send(array $params, string $body, float $deadline, float $grace): void
     {
         $this->grace = $grace;
         if ($this->isResponding) {
-            // Nobody wanted the rest of the last answer, but it would come first.
+            // The rest of the previous response would arrive before the new one.
             $this->restart();
         }
         try {
@@ -93,7 +94,7 @@ final class PhpCgi
         }
     }
 
-    /** The next piece of the answer; null at its end. Throws as `send` does. */
+    /** The next piece of the response; null at its end. Throws the same exceptions as `send`. */
     public function receive(float $deadline): ?string
     {
         try {
@@ -111,7 +112,7 @@ final class PhpCgi
         }
     }
 
-    /** Starts the process if there is none. */
+    /** Starts the process if it is not running. */
     public function prepare(): void
     {
         if ($this->process === null) {
@@ -149,7 +150,7 @@ final class PhpCgi
         }
         array_push($arguments, '-d', 'memory_limit=' . ini_get('memory_limit'));
         $environment = ['PHP_FCGI_MAX_REQUESTS' => '0'] + getenv();
-        // Else php-cgi would make children of its own.
+        // php-cgi would fork children otherwise.
         unset($environment['PHP_FCGI_CHILDREN']);
         $streams = [0 => $this->listening, 1 => STDERR, 2 => STDERR, 3 => ['pipe', 'w']];
         $process = proc_open($arguments, $streams, $pipes, $this->directory, $environment);
@@ -161,8 +162,8 @@ final class PhpCgi
     }
 
     /**
-     * What the script has logged comes with its end, and so does the line at which PHP has ended it. Only where it waits in
-     * a call that nothing interrupts, it has to be killed.
+     * Ends the script by a signal, so that PHP still delivers the script's log lines and the line at which it was stopped.
+     * Returns false if the script is in a call that cannot be interrupted and the process must be killed.
      */
     private function endsOnSignal(): bool
     {
@@ -193,8 +194,8 @@ final class PhpCgi
     }
 
     /**
-     * The socket is this process's own, so a php-cgi that dies before it takes the connection would not end it: until the
-     * first answer its life is watched too.
+     * Waits for the first response or the end of php-cgi. This process owns the listening socket, so a php-cgi that dies
+     * before it accepts the connection does not close it.
      */
     private function awaitFirstResponse(float $deadline): void
     {
@@ -203,7 +204,7 @@ final class PhpCgi
         $none = null;
         stream_select($readable, $none, $none, (int) $left, (int) (fmod($left, 1) * 1e6));
         if (in_array($this->lifeline, $readable, true) && !in_array($this->connection->socket(), $readable, true)) {
-            throw new WorkerGone('php-cgi ended as soon as it had started.');
+            throw new WorkerGone('php-cgi exited immediately after it started.');
         }
         fclose($this->lifeline);
         $this->lifeline = null;

@@ -1,7 +1,7 @@
 <?php
 
 /**
- * Requests and responses as PSR-7 has them, made by the implementation that the project has: any with PSR-17 factories.
+ * Converts requests and responses to and from PSR-7, with any implementation in the project that has PSR-17 factories.
  * https://www.php-fig.org/psr/psr-7/
  */
 
@@ -39,12 +39,15 @@ final class Psr7
                 return;
             }
         }
-        throw new \RuntimeException('A PSR-15 handler needs an implementation of PSR-7 with factories in the project, for '
-            . 'example: composer require nyholm/psr7 (looked for: '
-            . implode(', ', array_column(self::FACTORIES, 0)) . ').');
+        throw new \RuntimeException('A PSR-15 handler needs an implementation of PSR-7 with factories. Install one, for '
+            . 'example: composer require nyholm/psr7. Not found: '
+            . implode(', ', array_column(self::FACTORIES, 0)) . '.');
     }
 
-    /** The event is the attribute `lambda-event`, its context `lambda-context` (Bref's where the project has it); each path parameter is one under its name. */
+    /**
+     * The attribute `lambda-event` holds the event, `lambda-context` its context (Bref's class if the project has it). Each
+     * path parameter is an attribute too.
+     */
     public function request(Request $request, FormData $form, \Lamella\Context $context): ServerRequestInterface
     {
         $scheme = $request->isSecure() ? 'https' : 'http';
@@ -64,7 +67,7 @@ final class Psr7
             try {
                 $psr = $psr->withHeader((string) $name, $values);
             } catch (\InvalidArgumentException) {
-                // No header by the rules of HTTP; the event still has it.
+                // Not a valid HTTP header. It remains available in the event.
             }
         }
         foreach ((array) ($request->event['pathParameters'] ?? []) as $name => $value) {
@@ -76,7 +79,7 @@ final class Psr7
     public static function response(ResponseInterface $response, ?\Closure $afterResponse = null): Response
     {
         $body = $response->getBody();
-        // A body of unknown length is made while it is read.
+        // A body without a size is generated while it is read.
         $content = $body->getSize() === null ? self::pieces($body) : (string) $body;
         return new Response($response->getStatusCode(), $response->getHeaders(), $content, $afterResponse);
     }
@@ -93,7 +96,7 @@ final class Psr7
     }
 
     /**
-     * As `$_GET`, but with dots in names, which only variables cannot have. Bref keeps them too.
+     * Like `$_GET`, but names keep their dots, which PHP replaces because variables cannot have them. Bref keeps them too.
      *
      * @return array<array-key, mixed>
      */
@@ -102,7 +105,7 @@ final class Psr7
         if (preg_match('/\.|%2e/i', $request->queryString) !== 1) {
             return $request->query();
         }
-        // A name up to its first bracket goes in as letters that nothing is done to.
+        // The part of a name before its first bracket is hex-encoded, so that parse_str() does not change it.
         $safe = preg_replace_callback(
             '/(?<=^|&)[^=&[]+/',
             static fn (array $name) => 'x' . bin2hex(rawurldecode(strtr($name[0], '+', ' '))),
@@ -127,7 +130,7 @@ final class Psr7
                 $file['size'],
                 $file['error'],
                 $file['name'],
-                // As Bref has it.
+                // Same default as Bref.
                 $file['type'] ?: 'application/octet-stream',
             )
             : $this->uploaded($file), $files);

@@ -1,9 +1,9 @@
 <?php
 
 /**
- * An HTTP request as Lambda delivers it, whoever delivered it: function URL and HTTP API (payload 2.0), REST API and HTTP
- * API (payload 1.0), load balancer. What differs between them is settled here, once. A handler has one by declaring a
- * parameter of this type; web applications get theirs made from it. Pure: nothing of PHP's own request is touched.
+ * An HTTP request from an event of a function URL or HTTP API (payload 2.0), a REST API or HTTP API (payload 1.0), or a load
+ * balancer. This class hides the differences between them. A handler gets one by declaring a parameter of this type. The
+ * requests of web applications are created from it. It does not read or change PHP's own request.
  * https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
  * https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html
  */
@@ -18,41 +18,42 @@ final readonly class Request
     public const PAYLOAD_2 = '2.0';
     public const LOAD_BALANCER = 'alb';
 
-    /** What may not stand in a path as it is. HTTP APIs hand the path over decoded; the others never have these. */
+    /** Characters that a path cannot contain. HTTP APIs decode the path of their events; other sources never have these. */
     private const NOT_IN_A_PATH = '/%(?![0-9A-Fa-f]{2})|[\x00-\x20"#<>?\\\\^`{|}\x7f-\xff]/';
 
     /**
      * @param self::PAYLOAD_1|self::PAYLOAD_2|self::LOAD_BALANCER $format
      * @param array<string, list<string>> $headers names in lower case
-     * @param array<string, mixed> $event as it came, with nothing left out
+     * @param array<string, mixed> $event the complete event
      */
     public function __construct(
         public string $format,
         public string $method,
-        /** As a browser would write it: percent-encoded, without the query. */
+        /** Percent-encoded, without the query. */
         public string $path,
-        /** Without the question mark, encoded. */
+        /** Percent-encoded, without the question mark. */
         public string $queryString,
         public array $headers,
-        /** Decoded, if it came as Base64. */
+        /** Already decoded if the event has it as Base64. */
         public string $body,
         public string $protocol,
         public string $remoteAddress,
-        /** Whether answers may name a header more than once, in the form `multiValueHeaders`. */
+        /** Whether the response must use `multiValueHeaders`. */
         public bool $takesMultipleValues,
         public array $event,
     ) {
     }
 
     /**
-     * Throws BadRequest for a body that is not the Base64 it claims to be, UnexpectedEvent for what is no HTTP request.
+     * Throws BadRequest if the body is not valid Base64 although the event says so, and UnexpectedEvent for an event that is
+     * not an HTTP request.
      *
      * @param mixed $event the decoded event
      */
     public static function fromEvent(mixed $event): self
     {
         $context = is_array($event) ? $event['requestContext'] ?? null : null;
-        // Authorizers and WebSockets have much of a request, and want another answer.
+        // Events of authorizers and WebSockets look similar but need a different response.
         $isOther = isset($context['connectionId']) || isset($event['methodArn']) || isset($event['routeArn']);
         return match (true) {
             $isOther => throw \Lamella\Event\UnexpectedEvent::notHttp($event),
@@ -63,13 +64,13 @@ final readonly class Request
         };
     }
 
-    /** As in the first line of an HTTP request: path and query. */
+    /** Path and query, as in the first line of an HTTP request. */
     public function uri(): string
     {
         return $this->queryString === '' ? $this->path : "{$this->path}?{$this->queryString}";
     }
 
-    /** The values of a header as one, whatever the case of its name; '' if there is none. */
+    /** The values of a header, joined. Names are case-insensitive. Returns '' if the header is missing. */
     public function header(string $name): string
     {
         $name = strtolower($name);
@@ -77,7 +78,7 @@ final readonly class Request
         return count($values) === 1 ? $values[0] : implode($name === 'cookie' ? '; ' : ', ', $values);
     }
 
-    /** The query as PHP's `$_GET` has it. @return array<array-key, mixed> */
+    /** The query as in PHP's `$_GET`. @return array<array-key, mixed> */
     public function query(): array
     {
         parse_str($this->queryString, $query);
@@ -85,7 +86,7 @@ final readonly class Request
     }
 
     /**
-     * The cookies as PHP's `$_COOKIE` has them: of one name the first counts, and a plus sign is a plus sign.
+     * The cookies as in PHP's `$_COOKIE`: the first of several with the same name wins, and a plus sign is not decoded.
      *
      * @return array<array-key, mixed>
      */
@@ -103,11 +104,11 @@ final readonly class Request
         return $cookies;
     }
 
-    /** Name or address that the client asked, without the port. */
+    /** The host name that the client requested, without the port. */
     public function host(): string
     {
         $host = $this->header('host') ?: (string) ($this->event['requestContext']['domainName'] ?? '');
-        // Most have no port, and nothing to look for.
+        // Most hosts have no port. Skip the regular expression for them.
         return (str_contains($host, ':') ? preg_replace('/:\d+$/', '', $host) : $host) ?: 'localhost';
     }
 
@@ -122,7 +123,7 @@ final readonly class Request
         return (int) $this->header('x-forwarded-port') ?: ($this->isSecure() ? 443 : 80);
     }
 
-    /** User and password of `Authorization: Basic`. @return array{string, string}|null */
+    /** User name and password of `Authorization: Basic`. @return array{string, string}|null */
     public function basicCredentials(): ?array
     {
         if (preg_match('/^\s*Basic\s+(\S+)\s*$/i', $this->header('authorization'), $match) !== 1) {
@@ -175,7 +176,7 @@ final readonly class Request
         );
     }
 
-    /** A load balancer hands names and values of the query over as they came, encoded. */
+    /** A load balancer passes names and values of the query on without decoding them. */
     private static function fromLoadBalancer(array $event): self
     {
         $headers = self::headers($event);
@@ -210,11 +211,11 @@ final readonly class Request
         $body = (string) $decoded;
         $method = strtoupper($method);
         if ($body !== '' && $method === 'POST' && !isset($headers['content-type'])) {
-            // So that $_POST is filled, as Bref has it.
+            // Fills $_POST. Bref does the same.
             $headers['content-type'] = ['application/x-www-form-urlencoded'];
         }
         if ($body !== '' || isset($headers['content-length'])) {
-            // What the client said may be of the encoded form, or a lie.
+            // The header of the client may be wrong, or count the encoded body.
             $headers['content-length'] = [(string) strlen($body)];
         }
         $request = new self(
@@ -247,7 +248,7 @@ final readonly class Request
         return $headers;
     }
 
-    /** A stage that has a name stands before the path on the API's own host, and not on a domain of the user's. */
+    /** On the API's own host the path begins with the name of the stage. On a custom domain it does not. */
     private static function withoutStage(string $path, array $event, array $headers): string
     {
         $stage = (string) ($event['requestContext']['stage'] ?? '$default');

@@ -1,8 +1,8 @@
 <?php
 
 /**
- * An HTTP response, and how it is written for whoever asked: payload 2.0 has `cookies` and joins what stands more than
- * once, payload 1.0 has `multiValueHeaders`, a load balancer wants `statusDescription`. A handler may return one. Pure.
+ * An HTTP response, which a handler may return, and its format for each source of requests: payload 2.0 has `cookies` and
+ * joins repeated headers, payload 1.0 has `multiValueHeaders`, a load balancer requires `statusDescription`.
  */
 
 declare(strict_types=1);
@@ -11,7 +11,7 @@ namespace Lamella\Http;
 
 final readonly class Response
 {
-    /** Statuses whose body, if any, must not be sent. */
+    /** Statuses with which no body may be sent. */
     private const WITHOUT_BODY = [204, 205, 304];
     private const TEXT = '~^(text/|application/(json|xml|javascript|ecmascript|x-javascript|x-www-form-urlencoded|'
         . 'graphql|yaml|x-yaml|toml|x-ndjson|jsonlines|rtf|x-sh|x-httpd-php)\b|image/svg\+xml|[^;]*\+(json|xml|yaml)\b|message/|multipart/)~i';
@@ -32,10 +32,10 @@ final readonly class Response
     ];
 
     /**
-     * @param array<string, string|list<string>> $headers `Set-Cookie` like any other
-     * @param string|iterable<string>|\Closure(callable(string): void): void $body whole; or in pieces, made while it is
-     *     sent; or by calling what it is given with each piece
-     * @param ?\Closure(): void $afterResponse called once the response has been sent
+     * @param array<string, string|list<string>> $headers including `Set-Cookie`
+     * @param string|iterable<string>|\Closure(callable(string): void): void $body a string, pieces that are generated while
+     *     they are sent, or a function that calls its argument with each piece
+     * @param ?\Closure(): void $afterResponse called after the response has been sent
      */
     public function __construct(
         public int $status = 200,
@@ -65,7 +65,7 @@ final readonly class Response
         return new self($status, $headers + ['Location' => $location]);
     }
 
-    /** All of the body; one that is made while it is sent can be had once. */
+    /** The whole body. A generated body can be read only once. */
     public function content(): string
     {
         if (is_string($this->body)) {
@@ -98,9 +98,9 @@ final readonly class Response
     }
 
     /**
-     * The form in which Lambda passes it on.
+     * The result that Lambda passes to the source of the request.
      *
-     * @param 'auto'|'always'|'never' $binary whether the body goes as Base64; by itself, when it is not text
+     * @param 'auto'|'always'|'never' $binary whether the body is encoded as Base64; with `auto` only if it is not text
      * @return array<string, mixed>
      */
     public function toEvent(Request $request, string $binary = 'auto'): array
@@ -126,7 +126,7 @@ final readonly class Response
     }
 
     /**
-     * What goes before the body of a streamed response.
+     * The values of the prelude of a streamed response.
      *
      * @return array{int, array<string, string>, list<string>} status, headers, cookies
      */
@@ -152,14 +152,14 @@ final readonly class Response
         }
         $last = self::joined($headers);
         foreach (array_reverse($cookies) as $index => $cookie) {
-            // One name, one value; but names that differ in case are the same to a browser, and not to a JSON object.
+            // A JSON object has one value per name. Names in different case are distinct there, but equal to a browser.
             $last[self::variant('Set-Cookie', $index)] = $cookie;
         }
         return ['headers' => (object) $last];
     }
 
     /**
-     * A name in several cases counts as the first of them.
+     * Names are case-insensitive. The first spelling of a name is kept.
      *
      * @return array{array<string, list<string>>, list<string>, array<string, string>} headers, cookies, names by lower case
      */
@@ -202,16 +202,16 @@ final readonly class Response
 
     private static function isUtf8(string $text): bool
     {
-        // Ten times faster, where the layer has it.
+        // Ten times faster, if the layer has the extension.
         return function_exists('mb_check_encoding') ? mb_check_encoding($text, 'UTF-8') : preg_match('//u', $text) === 1;
     }
 
-    /** The `$index`th way to write a name in capitals and small letters, counted from how it is written. */
+    /** The `$index`th spelling of a name with different letter case. Spelling 0 is the name itself. */
     private static function variant(string $name, int $index): string
     {
         for ($at = strlen($name) - 1; $at >= 0 && $index > 0; $at--) {
             if ($name[$at] !== '-') {
-                // The other case.
+                // Toggles the case.
                 $name[$at] = $index & 1 ? $name[$at] ^ ' ' : $name[$at];
                 $index >>= 1;
             }

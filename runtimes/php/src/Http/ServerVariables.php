@@ -1,8 +1,8 @@
 <?php
 
 /**
- * A request as a web server hands it to PHP: the variables of CGI, which become `$_SERVER`. Written for a front
- * controller: SCRIPT_NAME is the script, PATH_INFO only what follows a script's own name in the address.
+ * The CGI variables of a request, with which a web server fills `$_SERVER`. SCRIPT_NAME is the front controller or script.
+ * PATH_INFO is only set if the path continues after the name of a script.
  * https://www.rfc-editor.org/rfc/rfc3875#section-4
  */
 
@@ -17,8 +17,8 @@ final class ServerVariables
     private const JSON = JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE | JSON_INVALID_UTF8_SUBSTITUTE;
 
     /**
-     * @param string $documentRoot a folder, without a slash at the end
-     * @param string $scriptName the script's path below it, beginning with a slash
+     * @param string $documentRoot a directory, without a trailing slash
+     * @param string $scriptName path of the script relative to it, with a leading slash
      * @return array<string, string>
      */
     public static function of(Request $request, string $documentRoot, string $scriptName, string $pathInfo = ''): array
@@ -41,21 +41,21 @@ final class ServerVariables
             'SCRIPT_NAME' => $scriptName,
             'SCRIPT_FILENAME' => $documentRoot . $scriptName,
             'DOCUMENT_URI' => $scriptName . $pathInfo,
-            // PHP takes it from the place where a web server says what it redirected to the script.
+            // php-cgi requires it (cgi.force_redirect).
             'REDIRECT_STATUS' => '200',
         ];
         if ($isSecure) {
             $variables['HTTPS'] = 'on';
         }
         if ($pathInfo !== '') {
-            // Not PATH_TRANSLATED: php-cgi would take that for the script.
+            // Not PATH_TRANSLATED: php-cgi would use it as the script.
             $variables['PATH_INFO'] = $pathInfo;
         }
         return $variables;
     }
 
     /**
-     * What Lambda says beside the request, under Bref's names.
+     * The variables about the invocation, with Bref's names.
      *
      * @return array<string, string>
      */
@@ -75,7 +75,7 @@ final class ServerVariables
     }
 
     /**
-     * What PHP itself takes from the Authorization header: `$_SERVER` for applications that are not started by a server.
+     * The variables that PHP itself derives from the Authorization header, for applications that stay booted.
      *
      * @return array<string, string>
      */
@@ -104,7 +104,7 @@ final class ServerVariables
         foreach ($headers as $name => $values) {
             $variable = 'HTTP_' . strtoupper(strtr((string) $name, '-', '_'));
             if ($variable === 'HTTP_PROXY') {
-                // It would be obeyed by HTTP clients: https://httpoxy.org
+                // HTTP clients would use it as their proxy: https://httpoxy.org
                 continue;
             }
             $value = count($values) === 1 ? $values[0] : implode($variable === 'HTTP_COOKIE' ? '; ' : ', ', $values);
@@ -114,9 +114,9 @@ final class ServerVariables
                 $variables[$variable] = $value;
             }
         }
-        // A name with a dash wins over one with an underscore that becomes the same variable.
+        // Of two names that become the same variable, the one with dashes wins over the one with underscores.
         $variables += $underscored;
-        // As nginx has it: under both names.
+        // Under both names, as with nginx.
         foreach (['CONTENT_TYPE', 'CONTENT_LENGTH'] as $name) {
             if (isset($variables["HTTP_{$name}"])) {
                 $variables[$name] = $variables["HTTP_{$name}"];

@@ -1,6 +1,6 @@
 <?php
 
-/** A file that is sent as it is: with its media type, answered with 304 to whoever has it, in part to whoever asks so. */
+/** Sends a file unchanged, with its media type. Supports conditional and range requests. */
 
 declare(strict_types=1);
 
@@ -45,7 +45,7 @@ final class StaticFile
         }
         $range = preg_match('/^bytes=(\d*)-(\d*)$/', $request->header('range'), $match) === 1 ? $match : null;
         if ($range === null || ($range[1] === '' && $range[2] === '') || $request->method === 'HEAD') {
-            // Without a body the length of it can still be told.
+            // HEAD has no body, but the header states its length.
             return $request->method === 'HEAD'
                 ? new Response(200, $headers + ['Content-Length' => (string) $size])
                 : new Response(200, $headers, (string) file_get_contents($file));

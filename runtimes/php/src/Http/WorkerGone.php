@@ -1,6 +1,6 @@
 <?php
 
-/** The process that runs the web application ended in the middle of a request. */
+/** php-cgi ended during a request. */
 
 declare(strict_types=1);
 

@@ -1,6 +1,6 @@
 <?php
 
-/** The web application did not answer before the invocation's time was over. */
+/** The web application did not respond before the deadline. */
 
 declare(strict_types=1);
 

@@ -1,5 +1,5 @@
 <?php
 
-/** What php-cgi is asked for first, to see that it runs. */
+/** The first script that php-cgi runs, to check that it works. */
 
 declare(strict_types=1);

@@ -1,8 +1,8 @@
 <?php
 
 /**
- * A PSR-3 logger that writes as Lambda wants it: in the format that the function is set to (`AWS_LAMBDA_LOG_FORMAT`), from
- * the level that it is set to (`AWS_LAMBDA_LOG_LEVEL`), each line with the id of the invocation. Needs psr/log of any version.
+ * A PSR-3 logger for Lambda. It uses the function's log format (`AWS_LAMBDA_LOG_FORMAT`) and level (`AWS_LAMBDA_LOG_LEVEL`) and
+ * adds the request ID to each line. Needs psr/log in any version.
  * https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-advanced.html
  */
 
@@ -15,7 +15,7 @@ use Psr\Log\LoggerInterface;
 
 final class Logger implements LoggerInterface
 {
-    /** PSR-3's levels: Lambda's name for each, and its rank among Lambda's. */
+    /** Lambda's name and rank for each PSR-3 level. */
     private const LEVELS = [
         'debug' => ['DEBUG', 1],
         'info' => ['INFO', 2],
@@ -34,11 +34,11 @@ final class Logger implements LoggerInterface
     private readonly int $leastRank;
 
     /**
-     * Without arguments it does as the function is set to.
+     * Format and level default to the function's settings.
      *
      * @param ?string $format Text or JSON
      * @param ?string $level TRACE, DEBUG, INFO, WARN, ERROR or FATAL
-     * @param string $output where lines go
+     * @param string $output stream to write to
      */
     public function __construct(
         ?string $format = null,
@@ -58,7 +58,7 @@ final class Logger implements LoggerInterface
     public function log($level, $message, array $context = []): void
     {
         [$name, $rank] = self::LEVELS[is_string($level) ? $level : ''] ?? throw new InvalidArgumentException(
-            'There is no log level ' . (is_scalar($level) ? $level : get_debug_type($level)) . '.',
+            'Unknown log level "' . (is_scalar($level) ? $level : get_debug_type($level)) . '". Use a level of PSR-3.',
         );
         if ($rank < $this->leastRank) {
             return;
@@ -75,7 +75,7 @@ final class Logger implements LoggerInterface
                 'message' => $text,
             ] + array_map(self::plain(...), $context), self::JSON)
             : "{$timestamp}\t{$requestId}\t{$name}\t{$text}" . self::trace($context);
-        // One write for a line, so that lines of other processes do not get between.
+        // One write per line, so that other processes do not write in between.
         file_put_contents($this->output, "{$line}\n");
     }
 

@@ -8,7 +8,7 @@
 static int served;
 static char message[256];
 
-int initialize(struct answer *failure) {
+int initialize(struct result *failure) {
     const char *handler = getenv("_HANDLER");
     if (handler == NULL || strcmp(handler, "missing.handler") != 0) return 0;
     failure->error_type = "Runtime.NoSuchHandler";
@@ -21,8 +21,8 @@ static int is(const struct invocation *invocation, const char *what) {
     return memmem(invocation->event, length, what, strlen(what)) != NULL;
 }
 
-static int text(struct answer *answer, const char *format, const char *value) {
-    answer->length = asprintf(&answer->body, format, value);
+static int text(struct result *result, const char *format, const char *value) {
+    result->length = asprintf(&result->body, format, value);
     return 0;
 }
 
@@ -36,35 +36,35 @@ static void read_message(const char *at) {
     message[length] = '\0';
 }
 
-int handle(const struct invocation *invocation, struct answer *answer) {
+int handle(const struct invocation *invocation, struct result *result) {
     served++;
     if (is(invocation, "\"do\":\"fail\"")) {
         read_message(strstr(invocation->event, "\"message\":\"") + 11);
-        answer->error_type = "Function.Failed";
-        answer->error_message = message;
+        result->error_type = "Function.Failed";
+        result->error_message = message;
         return -1;
     }
     if (is(invocation, "\"do\":\"size\"")) {
         size_t size = strtoull(strstr(invocation->event, "\"size\":") + 7, NULL, 10);
-        answer->body = malloc(size + 2);
-        memset(answer->body, 'x', size + 2);
-        answer->body[0] = answer->body[size + 1] = '"';
-        answer->length = size + 2;
+        result->body = malloc(size + 2);
+        memset(result->body, 'x', size + 2);
+        result->body[0] = result->body[size + 1] = '"';
+        result->length = size + 2;
         return 0;
     }
-    if (is(invocation, "\"do\":\"trace\"")) return text(answer, "\"%s\"", getenv("_X_AMZN_TRACE_ID"));
+    if (is(invocation, "\"do\":\"trace\"")) return text(result, "\"%s\"", getenv("_X_AMZN_TRACE_ID"));
     if (is(invocation, "\"do\":\"count\"")) {
         char number[16];
         snprintf(number, sizeof number, "%d", served);
-        return text(answer, "%s", number);
+        return text(result, "%s", number);
     }
     if (is(invocation, "\"do\":\"log\"")) {
         printf("to standard output\n");
         fprintf(stderr, "to standard error\n");
-        return text(answer, "%s", "null");
+        return text(result, "%s", "null");
     }
-    answer->body = malloc(invocation->length);
-    memcpy(answer->body, invocation->event, invocation->length);
-    answer->length = invocation->length;
+    result->body = malloc(invocation->length);
+    memcpy(result->body, invocation->event, invocation->length);
+    result->length = invocation->length;
     return 0;
 }
