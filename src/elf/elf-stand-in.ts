@@ -18,8 +18,10 @@ export type StandIn = {
   readonly result: number;
 };
 
+type Processor = { readonly machine: number; readonly page: number; readonly code: (high: number) => number[] };
+
 /** Processor -> its number in an ELF file, and the code that returns `result`. */
-const PROCESSORS: Readonly<Record<string, { machine: number; page: number; code: (high: number) => number[] }>> = {
+const PROCESSORS: Readonly<Record<string, Processor>> = {
   // mov eax, result; ret
   x86_64: { machine: 62, page: 0x1000, code: (high) => [0xb8, 0, 0, high & 0xff, high >> 8, 0xc3, 0x90, 0x90] },
   // movz w0, #high, lsl #16; ret
@@ -36,10 +38,14 @@ const DEFINED = { table: 0x6ffffffc, count: 0x6ffffffd };
 const VARIABLE_SIZE = 64;
 const HEADERS_SIZE = 64 + 4 * 56;
 
-/** The bytes of the library. The same description gives the same bytes. */
+type Symbol = StandIn['symbols'][number];
+/** Offsets in the file, which are also addresses: the first segment begins at 0. */
+type Places = Readonly<Record<'symbols' | 'hash' | 'strings' | 'versions' | 'definitions' | 'code', number>>;
+
+/** Renders the library. The same description gives the same bytes. */
 export function renderStandIn({ soname, architecture, symbols, result }: StandIn): Buffer {
   const processor = PROCESSORS[architecture];
-  if (processor === undefined) throw new Error(`no code for ${architecture}`);
+  if (processor === undefined) throw new Error(`Stand-ins cannot be rendered for the architecture ${architecture}`);
   const strings = stringTable();
   const sonameAt = strings.add(soname);
   const sorted = [...symbols].sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -52,14 +58,14 @@ export function renderStandIn({ soname, architecture, symbols, result }: StandIn
     ),
   ]);
   const code = Buffer.from(processor.code(result >>> 16));
-  const variables = sorted.filter(({ isVariable }) => isVariable);
+  const text = strings.bytes();
 
-  // One readable and executable segment, then one that can be written, a page further on.
+  // A readable and executable segment, then a writable one, a page further on.
   const place = layout(HEADERS_SIZE);
   const at = {
     symbols: place((sorted.length + 1) * 24),
     hash: place((2 + 1 + sorted.length + 1) * 4),
-    strings: place(strings.bytes().length),
+    strings: place(text.length),
     versions: place((sorted.length + 1) * 2),
     definitions: place(definitions.length),
     code: place(code.length),
@@ -71,78 +77,74 @@ export function renderStandIn({ soname, architecture, symbols, result }: StandIn
     [TAG.hash]: at.hash,
     [TAG.strtab]: at.strings,
     [TAG.symtab]: at.symbols,
-    [TAG.strsz]: strings.bytes().length,
+    [TAG.strsz]: text.length,
     [TAG.syment]: 24,
     [TAG.versym]: at.versions,
     [DEFINED.table]: at.definitions,
     [DEFINED.count]: versions.length + 1,
   });
+  const variables = sorted.filter(({ isVariable }) => isVariable);
+  const file = Buffer.alloc(writable + dynamic.length + variables.length * VARIABLE_SIZE);
   const variablesAt = dynamicAt + dynamic.length;
-  const total = writable + dynamic.length + variables.length * VARIABLE_SIZE;
-
-  const file = Buffer.alloc(total);
   sorted.forEach((symbol, index) => {
     const entry = at.symbols + (index + 1) * 24;
     const address = symbol.isVariable ? variablesAt + variables.indexOf(symbol) * VARIABLE_SIZE : at.code;
-    file.writeUInt32LE(names[index] ?? 0, entry);
-    file.writeUInt8((1 << 4) | (symbol.isVariable ? 1 : 2), entry + 4); // global; object or function
-    file.writeUInt16LE(1, entry + 6);
-    file.writeBigUInt64LE(BigInt(address), entry + 8);
-    file.writeBigUInt64LE(BigInt(symbol.isVariable ? 8 : code.length), entry + 16);
-    file.writeUInt16LE(
-      symbol.version === undefined ? 1 : versions.indexOf(symbol.version) + 2,
-      at.versions + (index + 1) * 2,
-    );
+    symbolEntry(symbol, names[index] ?? 0, address, code.length).copy(file, entry);
+    const version = symbol.version === undefined ? 1 : versions.indexOf(symbol.version) + 2;
+    file.writeUInt16LE(version, at.versions + (index + 1) * 2);
   });
-  // One bucket: the loader looks at each symbol in turn, and there are few.
-  const chain = [
-    1,
-    sorted.length + 1,
-    sorted.length > 0 ? 1 : 0,
-    0,
-    ...sorted.map((_, i) => (i + 2) % (sorted.length + 1)),
-  ];
-  chain.forEach((number, index) => {
-    file.writeUInt32LE(number, at.hash + index * 4);
-  });
-  strings.bytes().copy(file, at.strings);
+  hashTable(sorted.length).copy(file, at.hash);
+  text.copy(file, at.strings);
   definitions.copy(file, at.definitions);
   code.copy(file, at.code);
   dynamic.copy(file, writable);
+  const dynamicRange = { address: dynamicAt, offset: writable, size: dynamic.length };
+  const sections = renderSections(file.length, sectionRows(at, text.length, dynamicRange));
+  writeHeaders(file, processor, sections.tableAt, dynamicRange);
+  return Buffer.concat([file, sections.bytes]);
+}
 
-  const sections = renderSections(total, [
-    {
-      name: '.dynsym',
-      type: SHT.symbols,
-      flags: 2,
-      ...here(at.symbols),
-      size: at.hash - at.symbols,
-      link: 2,
-      entrySize: 24,
-    },
-    { name: '.dynstr', type: SHT.strings, flags: 2, ...here(at.strings), size: strings.bytes().length },
-    {
-      name: '.dynamic',
-      type: SHT.dynamic,
-      flags: 3,
-      address: dynamicAt,
-      offset: writable,
-      size: dynamic.length,
-      link: 2,
-      entrySize: 16,
-    },
-  ]);
-  fileHeader(processor.machine, sections.tableAt).copy(file);
-  const written = total - writable;
+function symbolEntry({ isVariable }: Symbol, nameAt: number, address: number, codeSize: number): Buffer {
+  const entry = Buffer.alloc(24);
+  entry.writeUInt32LE(nameAt, 0);
+  entry.writeUInt8((1 << 4) | (isVariable ? 1 : 2), 4); // global; object or function
+  entry.writeUInt16LE(1, 6);
+  entry.writeBigUInt64LE(BigInt(address), 8);
+  entry.writeBigUInt64LE(BigInt(isVariable ? 8 : codeSize), 16);
+  return entry;
+}
+
+/** One bucket, in which the loader looks at each symbol in turn: there are few. */
+function hashTable(symbolCount: number): Buffer {
+  const chain = Array.from({ length: symbolCount }, (_, index) => (index + 2) % (symbolCount + 1));
+  const words = [1, symbolCount + 1, symbolCount > 0 ? 1 : 0, 0, ...chain];
+  return Buffer.from(words.flatMap(little32));
+}
+
+type Range = { readonly address: number; readonly offset: number; readonly size: number };
+
+function sectionRows(at: Places, stringsSize: number, dynamic: Range): SectionRow[] {
+  const symbolsSize = at.hash - at.symbols;
+  const symbols = { ...here(at.symbols), size: symbolsSize, link: 2, entrySize: 24 };
+  return [
+    { name: '.dynsym', type: SHT.symbols, flags: 2, ...symbols },
+    { name: '.dynstr', type: SHT.strings, flags: 2, ...here(at.strings), size: stringsSize },
+    { name: '.dynamic', type: SHT.dynamic, flags: 3, ...dynamic, link: 2, entrySize: 16 },
+  ];
+}
+
+/** Writes the file's header and the program headers. The second segment reaches from `dynamic` to the end of `file`. */
+function writeHeaders(file: Buffer, { machine, page }: Processor, sectionsAt: number, dynamic: Range): void {
+  const { address, offset, size } = dynamic;
+  fileHeader(machine, sectionsAt).copy(file);
   [
-    programHeader(PT.load, 5, 0, 0, writable, processor.page),
-    programHeader(PT.load, 6, writable, dynamicAt, written, processor.page),
-    programHeader(PT.dynamic, 6, writable, dynamicAt, dynamic.length, 8),
+    programHeader(PT.load, 5, 0, 0, offset, page),
+    programHeader(PT.load, 6, offset, address, file.length - offset, page),
+    programHeader(PT.dynamic, 6, offset, address, size, 8),
     programHeader(PT.gnuStack, 6, 0, 0, 0, 16),
   ].forEach((header, index) => {
     header.copy(file, 64 + index * 56);
   });
-  return Buffer.concat([file, sections.bytes]);
 }
 
 type SectionRow = {
