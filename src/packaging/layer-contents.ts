@@ -10,11 +10,10 @@ import { join, resolve } from 'node:path';
 import { compareVersions, type ElfFile, isElf, isGlibcLibrary, parseElf, requiredGlibc } from '../elf/elf.ts';
 import type { NamedElf } from '../elf/elf-links.ts';
 import { unresolvedLinks } from '../elf/elf-links.ts';
-import { OperatorError } from '../operator-error.ts';
 import { QUOTAS } from '../protocol/quotas.ts';
-import { ArchiveError, unpackArchive } from '../storage/archive.ts';
 import { entriesOfDirectory } from './directory-entries.ts';
 import { AMAZON_LINUX_2023_GLIBC, isInAmazonLinux2023 } from './php/amazon-linux-2023.ts';
+import { unpackLayer } from './unpack-layer.ts';
 
 export type LayerFile = {
   readonly path: string;
@@ -66,14 +65,13 @@ export type LayerDifference = {
 
 /** Reads the archive at `file`. Throws `OperatorError` `file-unreadable` if there is none, or none that Lambda takes. */
 export async function inspectLayer(file: string): Promise<LayerContents> {
-  const zip = await readFile(file).catch((failure: NodeJS.ErrnoException) => {
-    throw new OperatorError('file-unreadable', { file, reason: failure.code ?? failure.message }, failure);
-  });
   const workspace = await mkdtemp(join(tmpdir(), 'lamella-inspect-'));
   try {
-    const tree = join(workspace, 'opt');
-    await unpack(zip, tree, workspace, file);
-    return { ...(await describe(tree)), path: resolve(file), ...measure(zip) };
+    const directory = join(workspace, 'opt');
+    // More than Lambda accepts, so that a layer that is too large can be inspected as well.
+    const unpackedBytes = 16 * QUOTAS.unzippedBytes;
+    const zip = await unpackLayer(file, { directory, staging: join(workspace, 'staging'), unpackedBytes });
+    return { ...(await describe(directory)), path: resolve(file), ...measure(zip) };
   } finally {
     await rm(workspace, { recursive: true, force: true });
   }
@@ -108,15 +106,6 @@ function readElf(bytes: Buffer): ElfFile | undefined {
   } catch {
     return undefined;
   }
-}
-
-async function unpack(zip: Buffer, target: string, workspace: string, file: string): Promise<void> {
-  // More than Lambda takes, so that a layer which is too large can be looked at as well.
-  const limits = { unpackedBytes: 16 * QUOTAS.unzippedBytes, entries: 1_000_000, mountPoints: ['/opt'] };
-  await unpackArchive(zip, { target, staging: join(workspace, 'staging'), limits }).catch((failure: unknown) => {
-    if (!(failure instanceof ArchiveError)) throw failure;
-    throw new OperatorError('file-unreadable', { file, reason: failure.message }, failure);
-  });
 }
 
 async function describe(

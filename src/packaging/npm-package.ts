@@ -3,7 +3,8 @@
  * integrity and unpacks it once into a cache. A folder in the cache is whole: it appears by rename.
  */
 import { createHash } from 'node:crypto';
-import { access, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OperatorError } from '../operator-error.ts';
 import { makeDirectory } from '../storage/make-directory.ts';
@@ -26,7 +27,7 @@ export type Progress = (message: string) => void;
  */
 export async function fetchNpmPackage(pinned: PinnedPackage, cacheDir: string, onProgress?: Progress): Promise<string> {
   const unpacked = join(cacheDir, 'npm', `${pinned.name.replace('/', '+')}@${pinned.version}`);
-  if (await exists(unpacked)) return unpacked;
+  if (existsSync(unpacked)) return unpacked;
   makeDirectory(join(cacheDir, 'npm'));
   const staging = await mkdtemp(join(cacheDir, 'npm', '.fetch-'));
   try {
@@ -73,11 +74,4 @@ function reasonIn(stderr: string): string {
     .map((line) => /^npm (?:error|ERR!) (.+)$/.exec(line)?.[1] ?? '')
     .filter((line) => line !== '' && !/complete log|^code |^errno |^syscall /i.test(line));
   return (lines[0] ?? 'npm failed').replace(/\.$/, '');
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -9,6 +9,7 @@ import { dirname } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { ZipFile } from 'yazl';
+import { OperatorError } from '../operator-error.ts';
 import { makeDirectory } from '../storage/make-directory.ts';
 
 export type ZipEntry = {
@@ -54,12 +55,16 @@ export async function writeZip(output: string, entries: Iterable<ZipEntry>): Pro
   }
 }
 
-/** Bytes of all files together, as AWS counts them against its limit. */
+/** Bytes of all files together, as AWS counts them against its quota. Throws `OperatorError` `file-unreadable`. */
 export async function sizeOfEntries(entries: readonly ZipEntry[]): Promise<number> {
   let total = 0;
   for (const { content } of entries) {
     if (content.kind === 'bytes') total += content.bytes.length;
-    else if (content.kind === 'file') total += (await stat(content.source)).size;
+    if (content.kind !== 'file') continue;
+    const { size } = await stat(content.source).catch((failure: Error) => {
+      throw new OperatorError('file-unreadable', { file: content.source, reason: failure.message }, failure);
+    });
+    total += size;
   }
   return total;
 }

@@ -3,7 +3,8 @@
  * temporary root at the same path as the original, and so do links to what its repositories name outside of it: relative
  * paths mean the same there, and what Composer writes about them does not depend on where the copy was.
  */
-import { access, cp, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { cp, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, normalize, relative, resolve, sep } from 'node:path';
 import { OperatorError } from '../../operator-error.ts';
 
@@ -74,10 +75,10 @@ function outsidePaths(original: string, json: ComposerJson): string[] {
 
 /** Links `outside` below `root`; where the copy itself must lie inside it, its other members one by one. */
 async function linkOutside(outside: string, original: string, root: string): Promise<void> {
-  if (!(await exists(outside))) return;
+  if (!existsSync(outside)) return;
   if (!original.startsWith(outside + sep)) {
     const place = join(root, outside);
-    if (await exists(place)) return;
+    if (existsSync(place)) return;
     await mkdir(dirname(place), { recursive: true });
     await symlink(outside, place);
     return;
@@ -86,11 +87,4 @@ async function linkOutside(outside: string, original: string, root: string): Pro
   for (const member of await readdir(outside)) {
     if (member !== ownBranch) await linkOutside(join(outside, member), original, root);
   }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -9,7 +9,7 @@ import { OperatorError } from '../../operator-error.ts';
 import { QUOTAS } from '../../protocol/quotas.ts';
 import { entriesOfDirectory } from '../directory-entries.ts';
 import type { Progress } from '../npm-package.ts';
-import { type WrittenZip, writeZip, type ZipEntry } from '../zip-writer.ts';
+import { sizeOfEntries, type WrittenZip, writeZip, type ZipEntry } from '../zip-writer.ts';
 import { type BundleOptions, bundleHandlers, findHandlerSource, isTypeScript } from './bundle-handlers.ts';
 import { IGNORE_FILE, type IgnoreRules, parseIgnore } from './lamella-ignore.ts';
 import { stripTypes } from './strip-types.ts';
@@ -45,7 +45,7 @@ export async function packageFunction(request: FunctionPackageRequest): Promise<
   const rules = parseIgnore(await readFile(join(directory, IGNORE_FILE), 'utf8').catch(() => ''));
   const found = await readFolder(directory, resolve(request.output), rules);
   const { entries, bundles, missing = [] } = await build(request, directory, found, rules);
-  const unzippedBytes = await sizeOf(entries);
+  const unzippedBytes = await sizeOfEntries(entries);
   if (unzippedBytes > QUOTAS.unzippedBytes) {
     throw new OperatorError('package-too-large', {
       directory: request.directory,
@@ -137,13 +137,4 @@ function leadsOut(path: string, target: string, present: ReadonlySet<string>): b
 
 function missingWarning(name: string): string {
   return `${name} is not installed, so it is not in the package: a layer must bring it, or the managed runtime.`;
-}
-
-async function sizeOf(entries: readonly ZipEntry[]): Promise<number> {
-  let total = 0;
-  for (const { content } of entries) {
-    if (content.kind === 'bytes') total += content.bytes.length;
-    else if (content.kind === 'file') total += (await stat(content.source)).size;
-  }
-  return total;
 }

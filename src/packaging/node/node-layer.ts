@@ -5,12 +5,11 @@
  *
  *     /opt/bootstrap  /opt/bin/node  /opt/lamella/runtime/main.cjs
  */
-import { readFile, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { parseElf, requiredGlibc } from '../../elf/elf.ts';
-import { OperatorError } from '../../operator-error.ts';
 import { fetchNpmPackage, type Progress } from '../npm-package.ts';
-import { type WrittenZip, writeZip, type ZipEntry } from '../zip-writer.ts';
+import { sizeOfEntries, type WrittenZip, writeZip, type ZipEntry } from '../zip-writer.ts';
 import { findNodeBuild } from './node-builds.ts';
 import { TYPESCRIPT_RUNTIME_DIRECTORY } from './typescript-runtime.ts';
 
@@ -51,7 +50,7 @@ export async function buildNodeLayer(request: NodeLayerRequest): Promise<NodeLay
     file('lamella/LICENSE-node', 0o644, join(folder, 'LICENSE')),
     ...runtimeEntries(request.bootstrap),
   ];
-  const unzippedBytes = await sizeOf(entries);
+  const unzippedBytes = await sizeOfEntries(entries);
   request.onProgress?.(`Writing ${basename(request.output)}`);
   return {
     zip: await writeZip(request.output, entries),
@@ -72,16 +71,4 @@ function runtimeEntries(own: string | undefined): ZipEntry[] {
 
 function file(path: string, mode: number, source: string): ZipEntry {
   return { path, mode, content: { kind: 'file', source } };
-}
-
-async function sizeOf(entries: readonly ZipEntry[]): Promise<number> {
-  let total = 0;
-  for (const { content } of entries) {
-    if (content.kind !== 'file') continue;
-    const { size } = await stat(content.source).catch((failure: Error) => {
-      throw new OperatorError('file-unreadable', { file: content.source, reason: failure.message }, failure);
-    });
-    total += size;
-  }
-  return total;
 }

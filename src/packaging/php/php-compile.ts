@@ -6,7 +6,8 @@
  * it ends; after a failure the log stays.
  */
 import { createHash } from 'node:crypto';
-import { access, copyFile, mkdir, mkdtemp, readdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { OperatorError } from '../../operator-error.ts';
@@ -63,7 +64,7 @@ const LAST_LINES = 12;
 export async function compilePhp(request: PhpCompilation): Promise<CompiledPhp> {
   const cache = join(request.cacheDir, 'php-source');
   const kept = join(cache, await digestOf(request));
-  if (!(await exists(join(kept, FACTS_FILE)))) {
+  if (!existsSync(join(kept, FACTS_FILE))) {
     await mkdir(cache, { recursive: true });
     const work = await mkdtemp(join(cache, '.work-'));
     try {
@@ -79,7 +80,7 @@ export async function compilePhp(request: PhpCompilation): Promise<CompiledPhp> 
   return {
     ...facts,
     php: join(kept, 'bin/php'),
-    phpCgi: (await exists(phpCgi)) ? phpCgi : undefined,
+    phpCgi: existsSync(phpCgi) ? phpCgi : undefined,
     modulesDirectory: join(kept, 'modules'),
   };
 }
@@ -111,7 +112,7 @@ async function compile(work: string, log: string, request: PhpCompilation): Prom
   const keepLog = ({ stdout, stderr }: ToolResult) => writeFile(log, `${stdout}\n${stderr}\n`);
 
   onProgress?.(`Configuring PHP ${version}`);
-  const prepared = (await exists(join(tree, 'configure'))) ? undefined : await run('./buildconf', ['--force']);
+  const prepared = existsSync(join(tree, 'configure')) ? undefined : await run('./buildconf', ['--force']);
   const configured =
     prepared === undefined || prepared.code === 0
       ? await run('./configure', [...OUR_OPTIONS, ...request.configure])
@@ -136,7 +137,7 @@ async function unpack(tree: string, { source, onProgress, signal }: PhpCompilati
   await mkdir(tree);
   const into = ['-C', tree, '--strip-components=1', '--no-same-owner'];
   const tar = await runTool({ command: 'tar', arguments: ['-xf', resolve(source), ...into], signal });
-  if (tar.code === 0 && (await exists(join(tree, 'main/php_version.h')))) return;
+  if (tar.code === 0 && existsSync(join(tree, 'main/php_version.h'))) return;
   const reason = tar.code === 0 ? 'it holds no PHP' : (tar.stderr.split('\n').at(-1) ?? '');
   throw new OperatorError('php-source-unusable', { file: resolve(source), reason });
 }
@@ -170,9 +171,9 @@ async function gather(tree: string, made: string, facts: Facts): Promise<void> {
   await mkdir(join(made, 'bin'), { recursive: true });
   await mkdir(join(made, 'modules'));
   for (const [name, from] of Object.entries(PROGRAMS)) {
-    if (await exists(join(tree, from))) await copyFile(join(tree, from), join(made, name));
+    if (existsSync(join(tree, from))) await copyFile(join(tree, from), join(made, name));
   }
-  const modules = (await exists(join(tree, 'modules'))) ? await readdir(join(tree, 'modules')) : [];
+  const modules = existsSync(join(tree, 'modules')) ? await readdir(join(tree, 'modules')) : [];
   for (const name of modules.filter((file) => file.endsWith('.so'))) {
     await copyFile(join(tree, 'modules', name), join(made, 'modules', name));
   }
@@ -233,11 +234,4 @@ function compileProblem({ stdout, stderr }: ToolResult): string {
 
 function linesOf(text: string): string[] {
   return text.split('\n').flatMap((line) => line.trim() || []);
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -3,7 +3,8 @@
  * it is made for has, and those that stand-ins replace. Nothing is left unresolved, symbol versions included: what asks
  * for a newer version than the system's library has is given a library of its own.
  */
-import { access, readFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { ElfFile, Library } from '../../elf/elf.ts';
 import { compareVersions, libraryClosure, parseElf, requiredGlibc } from '../../elf/elf.ts';
@@ -139,11 +140,11 @@ async function findLibrary(
   const preferred = request.preferred?.get(soname);
   for (const folder of preferred === undefined ? request.directories : [preferred, ...request.directories]) {
     const path = join(await folder(), soname);
-    if (await exists(path)) return path;
+    if (existsSync(path)) return path;
   }
   for (const folder of SYSTEM_DIRECTORIES) {
     const path = join(request.systemRoot ?? '/', folder, soname);
-    if (!(await exists(path))) continue;
+    if (!existsSync(path)) continue;
     const elf = parseElf(await readFile(path));
     if (elf.architecture !== request.architecture) continue;
     const glibc = requiredGlibc([elf]) ?? '2.0';
@@ -196,11 +197,4 @@ async function read({ soname, path, elf }: Library): Promise<CarriedLibrary> {
 
 function multiarch(processor: string): string[] {
   return [`lib/${processor}-linux-gnu`, `usr/lib/${processor}-linux-gnu`];
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }

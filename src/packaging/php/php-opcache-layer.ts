@@ -12,9 +12,9 @@ import { basename, join, resolve } from 'node:path';
 import { compareVersions } from '../../elf/elf.ts';
 import { OperatorError } from '../../operator-error.ts';
 import { QUOTAS } from '../../protocol/quotas.ts';
-import { ArchiveError, unpackArchive } from '../../storage/archive.ts';
 import { entriesOfDirectory, writeDirectory } from '../directory-entries.ts';
 import { runTool } from '../run-tool.ts';
+import { unpackLayer } from '../unpack-layer.ts';
 import type { WrittenZip, ZipEntry } from '../zip-writer.ts';
 import { sizeOfEntries, writeZip } from '../zip-writer.ts';
 import type { PhpLayerRequest } from './php-layer.ts';
@@ -146,7 +146,8 @@ async function layOut(request: OpcacheLayerRequest, php: readonly ZipEntry[], wo
   );
   for (const [index, layer] of request.layers.entries()) {
     const tree = at(`layer-${index}`);
-    await unpack(resolve(layer), tree, at('staging'));
+    const unpackedBytes = QUOTAS.unzippedBytes;
+    await unpackLayer(resolve(layer), { directory: tree, staging: at('staging'), unpackedBytes });
     await cp(tree, folders.opt, { recursive: true, verbatimSymlinks: true, force: true });
   }
   await writeDirectory(folders.opt, php);
@@ -154,18 +155,6 @@ async function layOut(request: OpcacheLayerRequest, php: readonly ZipEntry[], wo
     for (const path of await phpFilesBelow(root)) await utimes(join(root, path), FIXED_TIME, FIXED_TIME);
   }
   return folders;
-}
-
-async function unpack(file: string, target: string, staging: string): Promise<void> {
-  const unreadable = (failure: Error) =>
-    new OperatorError('file-unreadable', { file, reason: failure.message }, failure);
-  const zip = await readFile(file).catch((failure: Error) => {
-    throw unreadable(failure);
-  });
-  const limits = { unpackedBytes: QUOTAS.unzippedBytes, entries: 1_000_000, mountPoints: ['/opt'] };
-  await unpackArchive(zip, { target, staging, limits }).catch((failure: unknown) => {
-    throw failure instanceof ArchiveError ? unreadable(failure) : failure;
-  });
 }
 
 /** Some mistakes in a file end PHP: it is started again behind that file. */
