@@ -1,6 +1,6 @@
 /** The library: `start(options)` runs a whole service in this process. */
 
-import type { ControlledSchedules } from './admin-api/schedules.ts';
+import type { ScheduleAdmin } from './admin-api/schedules.ts';
 import { openService } from './assembly/open-service.ts';
 import type { AdjustableClock } from './clock.ts';
 import type { createGatewayAdmin } from './gateways/gateway-admin.ts';
@@ -16,7 +16,7 @@ export type Lamella = {
   /** HTTP gateways (function URLs, HTTP and REST APIs, load balancers): their base URL, and their configuration by name. */
   readonly http: { readonly url: string } & Pick<ReturnType<typeof createGatewayAdmin>, 'list' | 'put' | 'remove'>;
   /** Schedules, which invoke functions asynchronously. */
-  readonly schedules: ControlledSchedules;
+  readonly schedules: ScheduleAdmin;
   /** The time of retries, schedules, visibility timeouts and expiry. A test can advance it. */
   readonly clock: Pick<AdjustableClock, 'advance' | 'epochMs'>;
   /** Gives running invocations 4 s to end, then ends everything. No process is left behind. Idempotent. */

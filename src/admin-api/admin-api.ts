@@ -1,30 +1,30 @@
 /**
- * Lamella's own calls on the API port, for tests and tools: under `/_lamella/`, JSON in and out. A table of calls, given
- * by the areas that have something to steer; who may call is judged before (`server.ts`), as for every service.
+ * The admin API: Lamella's own operations on the API port, for tests and tools. Paths begin with `/_lamella/`; bodies are
+ * JSON. The other files of this directory provide the routes; `api-port.ts` admits callers, as for every service.
  */
 
 import { BodyFailure, readBody } from '../http/body.ts';
 import type { ApiCall, ServiceHandler } from '../wire/api-call.ts';
 
-export type ControlRequest = {
-  /** Values of the path's `{names}`, decoded. */
+export type AdminRequest = {
+  /** Values of the path's `{name}` parameters, percent-decoded. */
   readonly parameters: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
-  /** The JSON body; undefined when there is none. */
+  /** The parsed JSON body; undefined for an empty one. */
   readonly input: unknown;
   readonly call: ApiCall;
 };
 
-/** One call. Its answer becomes JSON with status 200; undefined is 204. */
-export type ControlRoute = {
+/** One operation. Its result becomes a JSON body with status 200; undefined becomes 204. */
+export type AdminRoute = {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
-  /** Below `/_lamella`: `/schedules/{name}`. */
+  /** Without the prefix, e.g. `/schedules/{name}`. */
   readonly path: string;
-  readonly answer: (request: ControlRequest) => unknown | Promise<unknown>;
+  readonly handle: (request: AdminRequest) => unknown | Promise<unknown>;
 };
 
-/** A refusal, with what to do instead in its message. */
-export class ControlError extends Error {
+/** An error response. The message tells the user what to do. */
+export class AdminError extends Error {
   readonly status: 400 | 404 | 409;
 
   constructor(status: 400 | 404 | 409, message: string) {
@@ -33,34 +33,34 @@ export class ControlError extends Error {
   }
 }
 
-export const CONTROL_PREFIX = '/_lamella';
+export const ADMIN_PREFIX = '/_lamella';
 
 const BODY_LIMIT_BYTES = 1024 * 1024;
 
-/** Whether a request's target is one of Lamella's own calls. */
-export function isControlTarget(target: string): boolean {
-  return target.startsWith(`${CONTROL_PREFIX}/`);
+/** Whether a request target belongs to the admin API. */
+export function isAdminTarget(target: string): boolean {
+  return target.startsWith(`${ADMIN_PREFIX}/`);
 }
 
-/** Answers everything under `/_lamella/`. */
-export function createControlApi(routes: readonly ControlRoute[]): ServiceHandler {
+/** Handles every request below `/_lamella/`. */
+export function createAdminApi(routes: readonly AdminRoute[]): ServiceHandler {
   const table = routes.map((route) => ({ ...route, pattern: patternOf(route.path) }));
   return async (call) => {
     try {
       const { pathname, searchParams } = new URL(call.request.url ?? '/', 'http://localhost');
-      const path = pathname.slice(CONTROL_PREFIX.length);
-      const there = table.filter(({ pattern }) => pattern.test(path));
-      const route = there.find(({ method }) => method === call.request.method);
-      if (route === undefined) return refuse(call, table, path, there.length > 0);
+      const path = pathname.slice(ADMIN_PREFIX.length);
+      const matching = table.filter(({ pattern }) => pattern.test(path));
+      const route = matching.find(({ method }) => method === call.request.method);
+      if (route === undefined) return refuse(call, table, path, matching.length > 0);
       const input = parseJson(await readBody(call.request, BODY_LIMIT_BYTES));
       const parameters = decodeParameters(route.pattern.exec(path)?.groups ?? {});
-      const answer = await route.answer({ parameters, query: searchParams, input, call });
-      if (answer === undefined) call.response.writeHead(204).end();
-      else send(call, 200, answer);
+      const result = await route.handle({ parameters, query: searchParams, input, call });
+      if (result === undefined) call.response.writeHead(204).end();
+      else send(call, 200, result);
     } catch (failure) {
       if (failure instanceof BodyFailure && failure.reason === 'aborted') return;
       if (failure instanceof BodyFailure) send(call, 413, { message: failure.message });
-      else if (failure instanceof ControlError) send(call, failure.status, { message: failure.message });
+      else if (failure instanceof AdminError) send(call, failure.status, { message: failure.message });
       else throw failure;
     }
   };
@@ -74,7 +74,7 @@ function decodeParameters(groups: Readonly<Record<string, string>>): Readonly<Re
   try {
     return Object.fromEntries(Object.entries(groups).map(([name, value]) => [name, decodeURIComponent(value)]));
   } catch {
-    throw new ControlError(400, 'The path is not percent-encoded correctly.');
+    throw new AdminError(400, 'Invalid percent-encoding in the path.');
   }
 }
 
@@ -83,18 +83,18 @@ function parseJson(body: Buffer): unknown {
   try {
     return JSON.parse(body.toString('utf8'));
   } catch {
-    throw new ControlError(400, 'The body is not valid JSON.');
+    throw new AdminError(400, 'Invalid JSON in the body.');
   }
 }
 
-function refuse(call: ApiCall, table: readonly ControlRoute[], path: string, isKnown: boolean): void {
+function refuse(call: ApiCall, table: readonly AdminRoute[], path: string, isKnownPath: boolean): void {
   call.request.resume();
-  const known = table.map((route) => `${route.method} ${CONTROL_PREFIX}${route.path}`).join(', ');
-  const what = `${call.request.method} ${CONTROL_PREFIX}${path}`;
-  send(call, isKnown ? 405 : 404, { message: `There is no call ${what}. There are: ${known}.` });
+  const known = table.map((route) => `${route.method} ${ADMIN_PREFIX}${route.path}`).join(', ');
+  const operation = `${call.request.method} ${ADMIN_PREFIX}${path}`;
+  send(call, isKnownPath ? 405 : 404, { message: `Unknown operation ${operation}. Use one of: ${known}.` });
 }
 
-function send({ response }: ApiCall, status: number, answer: unknown): void {
-  const body = Buffer.from(JSON.stringify(answer));
+function send({ response }: ApiCall, status: number, value: unknown): void {
+  const body = Buffer.from(JSON.stringify(value));
   response.writeHead(status, { 'Content-Type': 'application/json', 'Content-Length': body.length }).end(body);
 }

@@ -1,31 +1,31 @@
-/** Control calls of the HTTP gateways: APIs and load balancers with their routes, by name. */
-import type { ControlRoute } from './admin-api.ts';
-import { ControlError } from './admin-api.ts';
+/** Admin API of the HTTP gateways: APIs and load balancers with their routes, by name. */
+import type { AdminRoute } from './admin-api.ts';
+import { AdminError } from './admin-api.ts';
 
-/** What this needs of the gateways; `put` and `get` answer a gateway as it is written in JSON. */
+/** The gateways by name. `get` and `put` return a gateway's configuration in its JSON form. */
 export type GatewayAdmin = {
   list(): Readonly<Record<string, object>>;
   get(name: string): object | undefined;
-  /** Of a load balancer's targets; undefined for a gateway that is not there. */
+  /** The health of a load balancer's targets; undefined for an unknown gateway. */
   health(name: string): readonly object[] | undefined;
-  /** @throws Error with what is wrong with the input, of the kind that `isComplaint` knows */
+  /** Creates or replaces a gateway. @throws an Error that `isConfigError` recognizes */
   put(name: string, input: unknown): object;
   remove(name: string): boolean;
-  isComplaint(failure: unknown): failure is Error;
+  isConfigError(failure: unknown): failure is Error;
 };
 
-export function gatewayRoutes(gateways: GatewayAdmin): readonly ControlRoute[] {
+export function gatewayRoutes(gateways: GatewayAdmin): readonly AdminRoute[] {
   const missing = (name: string) =>
-    new ControlError(
+    new AdminError(
       404,
-      `There is no gateway '${name}'. There are: ${Object.keys(gateways.list()).join(', ') || 'none'}.`,
+      `There is no gateway '${name}'. Existing gateways: ${Object.keys(gateways.list()).join(', ') || 'none'}.`,
     );
   return [
-    { method: 'GET', path: '/gateways', answer: () => ({ gateways: gateways.list() }) },
+    { method: 'GET', path: '/gateways', handle: () => ({ gateways: gateways.list() }) },
     {
       method: 'GET',
       path: '/gateways/{name}',
-      answer({ parameters: { name = '' } }) {
+      handle({ parameters: { name = '' } }) {
         const gateway = gateways.get(name);
         if (gateway === undefined) throw missing(name);
         return gateway;
@@ -34,7 +34,7 @@ export function gatewayRoutes(gateways: GatewayAdmin): readonly ControlRoute[] {
     {
       method: 'GET',
       path: '/gateways/{name}/health',
-      answer({ parameters: { name = '' } }) {
+      handle({ parameters: { name = '' } }) {
         const targets = gateways.health(name);
         if (targets === undefined) throw missing(name);
         return { targets };
@@ -43,11 +43,11 @@ export function gatewayRoutes(gateways: GatewayAdmin): readonly ControlRoute[] {
     {
       method: 'PUT',
       path: '/gateways/{name}',
-      answer({ parameters: { name = '' }, input }) {
+      handle({ parameters: { name = '' }, input }) {
         try {
           return gateways.put(name, input);
         } catch (failure) {
-          if (gateways.isComplaint(failure)) throw new ControlError(400, failure.message);
+          if (gateways.isConfigError(failure)) throw new AdminError(400, failure.message);
           throw failure;
         }
       },
@@ -55,7 +55,7 @@ export function gatewayRoutes(gateways: GatewayAdmin): readonly ControlRoute[] {
     {
       method: 'DELETE',
       path: '/gateways/{name}',
-      answer({ parameters: { name = '' } }) {
+      handle({ parameters: { name = '' } }) {
         if (!gateways.remove(name)) throw missing(name);
       },
     },

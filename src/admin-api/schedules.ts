@@ -4,8 +4,8 @@ import { parseFunctionReference, renderFunctionArn, type Scope } from '../protoc
 import type { EventBus } from '../services/events/event-bus.ts';
 import { InvalidSchedule } from '../services/events/schedule-expression.ts';
 import type { Schedule, Schedules } from '../services/events/schedules.ts';
-import type { ControlRoute } from './admin-api.ts';
-import { ControlError } from './admin-api.ts';
+import type { AdminRoute } from './admin-api.ts';
+import { AdminError } from './admin-api.ts';
 
 /** A schedule as a client gives it. */
 export type ScheduleInput = {
@@ -31,29 +31,29 @@ export type ScheduleOutput = ScheduleInput & {
   readonly nextTime: string | undefined;
 };
 
-export type ControlledSchedules = {
+export type ScheduleAdmin = {
   list(): ScheduleOutput[];
-  /** Makes or replaces. @throws ControlError */
+  /** Makes or replaces. @throws AdminError */
   put(name: string, input: ScheduleInput): ScheduleOutput;
-  /** Sends the event now. @throws ControlError */
+  /** Sends the event now. @throws AdminError */
   fire(name: string, region?: string | undefined): Promise<void>;
-  /** @throws ControlError */
+  /** @throws AdminError */
   remove(name: string, region?: string | undefined): void;
 };
 
-export function createControlledSchedules(schedules: Omit<Schedules, 'close'>, own: Scope): ControlledSchedules {
+export function createScheduleAdmin(schedules: Omit<Schedules, 'close'>, own: Scope): ScheduleAdmin {
   const scopeOf = (region: string | undefined) => ({ ...own, region: region ?? own.region });
   const existing = (name: string, region: string | undefined): Schedule => {
     const schedule = schedules.find(scopeOf(region), name);
     if (schedule === undefined)
-      throw new ControlError(404, `There is no schedule "${name}" in ${scopeOf(region).region}.`);
+      throw new AdminError(404, `There is no schedule "${name}" in ${scopeOf(region).region}.`);
     return schedule;
   };
   return {
     list: () => schedules.list().map(render),
     put(name, input) {
       if (!/^[A-Za-z0-9_.-]{1,64}$/.test(name)) {
-        throw new ControlError(400, `"${name}" is no name of a schedule: letters, digits, _ . and -, 1 to 64 of them.`);
+        throw new AdminError(400, `"${name}" is no name of a schedule: letters, digits, _ . and -, 1 to 64 of them.`);
       }
       const scope = scopeOf(input.region);
       try {
@@ -69,7 +69,7 @@ export function createControlledSchedules(schedules: Omit<Schedules, 'close'>, o
           }),
         );
       } catch (failure) {
-        if (failure instanceof InvalidSchedule) throw new ControlError(400, failure.message);
+        if (failure instanceof InvalidSchedule) throw new AdminError(400, failure.message);
         throw failure;
       }
     },
@@ -81,40 +81,40 @@ export function createControlledSchedules(schedules: Omit<Schedules, 'close'>, o
   };
 }
 
-export function scheduleRoutes(schedules: ControlledSchedules): readonly ControlRoute[] {
+export function scheduleRoutes(schedules: ScheduleAdmin): readonly AdminRoute[] {
   const regionOf = (query: URLSearchParams) => query.get('region') ?? undefined;
   return [
-    { method: 'GET', path: '/schedules', answer: () => ({ schedules: schedules.list() }) },
+    { method: 'GET', path: '/schedules', handle: () => ({ schedules: schedules.list() }) },
     {
       method: 'PUT',
       path: '/schedules/{name}',
-      answer: ({ parameters, query, input }) =>
+      handle: ({ parameters, query, input }) =>
         schedules.put(parameters.name ?? '', { region: regionOf(query), ...parseInput(input) }),
     },
     {
       method: 'DELETE',
       path: '/schedules/{name}',
-      answer: ({ parameters, query }) => schedules.remove(parameters.name ?? '', regionOf(query)),
+      handle: ({ parameters, query }) => schedules.remove(parameters.name ?? '', regionOf(query)),
     },
     {
       method: 'POST',
       path: '/schedules/{name}/fire',
-      async answer({ parameters, query }) {
+      async handle({ parameters, query }) {
         await schedules.fire(parameters.name ?? '', regionOf(query)).catch((failure: unknown) => {
-          if (failure instanceof ControlError) throw failure;
-          throw new ControlError(409, failure instanceof Error ? failure.message : String(failure));
+          if (failure instanceof AdminError) throw failure;
+          throw new AdminError(409, failure instanceof Error ? failure.message : String(failure));
         });
       },
     },
   ];
 }
 
-export function eventBusRoutes(eventBus: EventBus): readonly ControlRoute[] {
+export function eventBusRoutes(eventBus: EventBus): readonly AdminRoute[] {
   return [
     {
       method: 'GET',
       path: '/events',
-      answer: ({ query }) => ({ events: eventBus.list(query.get('bus') ?? undefined) }),
+      handle: ({ query }) => ({ events: eventBus.list(query.get('bus') ?? undefined) }),
     },
   ];
 }
@@ -132,25 +132,25 @@ const MEMBERS: Readonly<Record<keyof ScheduleInput, 'string' | 'boolean' | 'anyt
 function parseInput(input: unknown): ScheduleInput {
   const example = '{"expression": "rate(5 minutes)", "function": "NAME"}';
   if (typeof input !== 'object' || input === null || Array.isArray(input))
-    throw new ControlError(400, `Give ${example}.`);
+    throw new AdminError(400, `Give ${example}.`);
   for (const [name, value] of Object.entries(input)) {
     const type = (MEMBERS as Readonly<Record<string, string>>)[name];
     if (type === undefined) {
-      throw new ControlError(400, `A schedule has no "${name}". It has ${Object.keys(MEMBERS).join(', ')}.`);
+      throw new AdminError(400, `A schedule has no "${name}". It has ${Object.keys(MEMBERS).join(', ')}.`);
     }
-    if (type !== 'anything' && typeof value !== type) throw new ControlError(400, `"${name}" must be a ${type}.`);
+    if (type !== 'anything' && typeof value !== type) throw new AdminError(400, `"${name}" must be a ${type}.`);
   }
   const given = input as Partial<ScheduleInput>;
-  if (!given.expression || !given.function) throw new ControlError(400, `Give at least ${example}.`);
+  if (!given.expression || !given.function) throw new AdminError(400, `Give at least ${example}.`);
   if (given.kind !== undefined && given.kind !== 'rule' && given.kind !== 'schedule') {
-    throw new ControlError(400, '"kind" is rule or schedule.');
+    throw new AdminError(400, '"kind" is rule or schedule.');
   }
   return given as ScheduleInput;
 }
 
 function functionArnOf(scope: Scope, text: string): string {
   const reference = parseFunctionReference(text);
-  if (reference === undefined) throw new ControlError(400, `"${text}" is no name or ARN of a function.`);
+  if (reference === undefined) throw new AdminError(400, `"${text}" is no name or ARN of a function.`);
   const { region = scope.region, account = scope.account, name, qualifier } = reference;
   return renderFunctionArn({ region, account }, name, qualifier);
 }

@@ -5,7 +5,7 @@
  * apart by their looks.
  */
 import { randomUUID } from 'node:crypto';
-import { isControlTarget } from '../admin-api/admin-api.ts';
+import { isAdminTarget } from '../admin-api/admin-api.ts';
 import type { HttpHandler, HttpRequest, HttpResponse } from '../http/exchange.ts';
 import { checkCaller } from '../http/guard.ts';
 import type { Log } from '../log.ts';
@@ -33,7 +33,7 @@ export type ApiServices = {
 
 export type ApiHandlerOptions = ApiServices & {
   /** Answers Lamella's own calls. */
-  readonly control?: ServiceHandler | undefined;
+  readonly admin?: ServiceHandler | undefined;
   /** For unsigned requests. */
   readonly defaultRegion: string;
   readonly accountId: string;
@@ -103,7 +103,7 @@ export function createApiHandler(options: ApiHandlerOptions): HttpHandler {
       response.setHeader('x-amzn-RequestId', requestId);
       return renderAuthenticationFault(call, service, authentication.fault);
     }
-    if (options.control !== undefined && isControlTarget(request.url ?? '/')) return options.control(call);
+    if (options.admin !== undefined && isAdminTarget(request.url ?? '/')) return options.admin(call);
     const name = SERVICE_NAMES.find((known) => known === service);
     const handler = name && options[name];
     if (handler === undefined) return refuseService(call, service, options);

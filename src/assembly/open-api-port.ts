@@ -1,9 +1,9 @@
 /** Opens the API port: Lambda's API, the other AWS services and the admin API behind one listener. */
-import { createControlApi } from '../admin-api/admin-api.ts';
+import { createAdminApi } from '../admin-api/admin-api.ts';
 import { asyncRoutes } from '../admin-api/async.ts';
 import { clockRoutes } from '../admin-api/clock.ts';
 import { gatewayRoutes } from '../admin-api/gateways.ts';
-import { type ControlledSchedules, eventBusRoutes, scheduleRoutes } from '../admin-api/schedules.ts';
+import { eventBusRoutes, type ScheduleAdmin, scheduleRoutes } from '../admin-api/schedules.ts';
 import { createApiHandler } from '../api-port/api-port.ts';
 import { createAuthenticator } from '../api-port/authentication.ts';
 import type { AdjustableClock, Clock } from '../clock.ts';
@@ -28,7 +28,7 @@ export type ApiPortOptions = {
   readonly environments: Pick<Environments, 'invoke' | 'provisioner'>;
   readonly background: Pick<Background, 'asyncInvocations'>;
   readonly gateways: Pick<HttpGateways, 'port' | 'admin'>;
-  readonly schedules: ControlledSchedules;
+  readonly schedules: ScheduleAdmin;
   /** The secret of an access key; undefined for an unknown key. */
   readonly secretOf: (accessKeyId: string) => string | undefined;
   readonly clock: Clock;
@@ -51,7 +51,7 @@ export function openApiPort(given: ApiPortOptions): Promise<Listener> {
     clock,
     log,
   });
-  const control = createControlApi([
+  const admin = createAdminApi([
     ...clockRoutes(given.backgroundClock),
     ...gatewayRoutes(gateways.admin),
     ...asyncRoutes(background.asyncInvocations.pending),
@@ -65,7 +65,7 @@ export function openApiPort(given: ApiPortOptions): Promise<Listener> {
     handler: createApiHandler({
       ...services.handlers,
       lambda,
-      control,
+      admin,
       authenticator: options.enforceAuth ? createAuthenticator({ secretOf, clock }) : undefined,
       defaultRegion: options.region,
       accountId: options.accountId,

@@ -3,7 +3,7 @@
  * none of Lambda's rules. Tests compose smaller services from the other files of this directory.
  */
 import { join } from 'node:path';
-import { type ControlledSchedules, createControlledSchedules } from '../admin-api/schedules.ts';
+import { createScheduleAdmin, type ScheduleAdmin } from '../admin-api/schedules.ts';
 import { type AdjustableClock, createAdjustableClock, systemClock } from '../clock.ts';
 import type { Lifetime } from '../lifetime.ts';
 import { createLog } from '../log.ts';
@@ -23,7 +23,7 @@ import { openServices } from './services.ts';
 export type OpenService = {
   readonly url: string;
   readonly http: { readonly url: string } & Pick<HttpGateways['admin'], 'list' | 'put' | 'remove'>;
-  readonly schedules: ControlledSchedules;
+  readonly schedules: ScheduleAdmin;
   readonly clock: AdjustableClock;
 };
 
@@ -90,7 +90,7 @@ export async function openService(options: Options, lifetime: Lifetime): Promise
     await openHttpGateways({ ...shared, settings, invoke, secretOf, identityOf: services.sts.identityOf }),
   );
   const scope = { region: options.region, account: options.accountId };
-  const schedules = createControlledSchedules(background.schedules, scope);
+  const schedules = createScheduleAdmin(background.schedules, scope);
   const port = await openApiPort({
     ...shared,
     opened,

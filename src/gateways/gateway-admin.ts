@@ -14,6 +14,6 @@ export function createGatewayAdmin(gateways: Gateways, healthOf: (gateway: strin
     health: (name: string) => (gateways.get(name) ? healthOf(name) : undefined),
     put: (name: string, input: unknown) => renderGatewayConfig(gateways.put(name, input)),
     remove: (name: string) => gateways.remove(name),
-    isComplaint: (failure: unknown): failure is Error => failure instanceof GatewayConfigError,
+    isConfigError: (failure: unknown): failure is Error => failure instanceof GatewayConfigError,
   };
 }

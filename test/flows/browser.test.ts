@@ -167,7 +167,7 @@ describe.skipIf(chromium === undefined)('a page of another origin', () => {
     expect(await ask(await browser.open(stranger), `${api}/here`, patch)).toBe(FAILED);
   });
 
-  it('reaches neither the API nor the control endpoint', async () => {
+  it('reaches neither the API nor the admin API', async () => {
     const page = await browser.open(friend);
     for (const path of ['/2015-03-31/functions', '/_lamella/gateways']) {
       expect(await ask(page, `${service.url}${path}`)).toBe(FAILED);

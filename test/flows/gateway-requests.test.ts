@@ -114,7 +114,7 @@ describe('the gateways refuse', () => {
     expect(statusesOf(await exchangeRaw(port, head))).toEqual([status]);
   });
 
-  it('no foreign origin, while the port of the control endpoint does', async () => {
+  it('no foreign origin, while the port of the admin API does', async () => {
     const headers = { Origin: 'https://evil.example' };
     expect((await fetch(at('/http/x'), { headers })).status).toBe(200);
     expect((await fetch(`${service.url}/_lamella/gateways`, { headers })).status).toBe(403);

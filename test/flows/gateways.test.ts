@@ -253,7 +253,7 @@ describe('a load balancer', () => {
 });
 
 describe('gateways', () => {
-  const control = async (method: string, path: string, body?: unknown) => {
+  const admin = async (method: string, path: string, body?: unknown) => {
     const response = await fetch(`${service.url}/_lamella${path}`, {
       method,
       ...(body !== undefined && { body: JSON.stringify(body) }),
@@ -262,7 +262,7 @@ describe('gateways', () => {
     return { status: response.status, body: text === '' ? undefined : JSON.parse(text) };
   };
 
-  it('are set up, shown and removed through the control endpoint', async () => {
+  it('are set up, shown and removed through the admin API', async () => {
     const gateway = {
       kind: 'http-api',
       hosts: ['api.example.com'],
@@ -270,9 +270,9 @@ describe('gateways', () => {
       cors: { allowOrigins: ['https://app.example'], allowMethods: ['GET'] },
       routes: ['$default -> echo'],
     };
-    expect((await control('PUT', '/gateways/shop', gateway)).status).toBe(200);
-    expect((await control('GET', '/gateways/shop')).body).toMatchObject({ hosts: ['api.example.com'], basePath: '/' });
-    expect(Object.keys((await control('GET', '/gateways')).body.gateways)).toEqual(['alb', 'http', 'rest', 'shop']);
+    expect((await admin('PUT', '/gateways/shop', gateway)).status).toBe(200);
+    expect((await admin('GET', '/gateways/shop')).body).toMatchObject({ hosts: ['api.example.com'], basePath: '/' });
+    expect(Object.keys((await admin('GET', '/gateways')).body.gateways)).toEqual(['alb', 'http', 'rest', 'shop']);
 
     const { port } = new URL(service.lamella.http.url);
     const answer = await curl(
@@ -287,9 +287,9 @@ describe('gateways', () => {
       rawPath: '/dev/x',
       requestContext: { apiId: 'shop', domainName: 'api.example.com' },
     });
-    expect((await control('DELETE', '/gateways/shop')).status).toBe(204);
-    expect((await control('GET', '/gateways/shop')).status).toBe(404);
-    expect((await control('PUT', '/gateways/shop', { kind: 'http-api', routes: [] })).body.message).toMatch(
+    expect((await admin('DELETE', '/gateways/shop')).status).toBe(204);
+    expect((await admin('GET', '/gateways/shop')).status).toBe(404);
+    expect((await admin('PUT', '/gateways/shop', { kind: 'http-api', routes: [] })).body.message).toMatch(
       /routes must be/,
     );
     expect(await curl(`http://127.0.0.1:${port}/x`, '-H', 'Host: api.example.com')).toMatch(/^HTTP\/1\.1 403 /);
@@ -303,7 +303,7 @@ describe('gateways', () => {
       routes: ['/* -> wrap', '/bad -> fails'],
     });
     await expect
-      .poll(async () => (await control('GET', '/gateways/checked/health')).body.targets, { timeout: 10_000 })
+      .poll(async () => (await admin('GET', '/gateways/checked/health')).body.targets, { timeout: 10_000 })
       .toMatchObject([
         { function: 'wrap', state: 'healthy' },
         { function: 'fails', state: 'unhealthy' },

@@ -1,4 +1,4 @@
-/** Schedules and the clock, by the control calls and by the library, through the whole service. */
+/** Schedules and the clock of a whole service, through the admin API and through the library. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { eventually, LISTENING_RUNTIME, type Listener, listenForEvents } from '../support/event-listener.ts';
 import { type RunningService, startService } from '../support/running-service.ts';
@@ -24,7 +24,7 @@ const create = (name: string) =>
     { Environment: { Variables: { LISTENER: `${listener.url}/${name}` } } },
   );
 /** One of Lamella's own calls: status and answer. */
-async function control(method: string, path: string, input?: unknown): Promise<[number, Record<string, unknown>]> {
+async function admin(method: string, path: string, input?: unknown): Promise<[number, Record<string, unknown>]> {
   const body = input === undefined ? null : JSON.stringify(input);
   const response = await fetch(`${service.url}/_lamella${path}`, { method, body });
   const text = await response.text();
@@ -34,7 +34,7 @@ const nowMs = () => service.lamella.clock.epochMs();
 
 it('a schedule calls its function when the clock is moved on, each time of an hour', async () => {
   await create('ticks');
-  const [status, made] = await control('PUT', '/schedules/ticks', {
+  const [status, made] = await admin('PUT', '/schedules/ticks', {
     expression: 'rate(20 minutes)',
     function: 'ticks',
   });
@@ -51,7 +51,7 @@ it('a schedule calls its function when the clock is moved on, each time of an ho
     },
   ]);
   const first = Date.parse(String(made.nextTime));
-  const [, clock] = await control('POST', '/clock', { advanceSeconds: 3600 });
+  const [, clock] = await admin('POST', '/clock', { advanceSeconds: 3600 });
   expect(clock.aheadSeconds).toBe(3600);
   const runs = [await listener.next('ticks'), await listener.next('ticks'), await listener.next('ticks')];
   const times = runs.map(({ event }) => (event as { time: string }).time).sort();
@@ -60,8 +60,8 @@ it('a schedule calls its function when the clock is moved on, each time of an ho
     source: 'aws.events',
     resources: ['arn:aws:events:us-east-1:123456789012:rule/ticks'],
   });
-  expect(await control('DELETE', '/schedules/ticks')).toEqual([204, {}]);
-  await control('POST', '/clock', { advanceSeconds: 3600 });
+  expect(await admin('DELETE', '/schedules/ticks')).toEqual([204, {}]);
+  await admin('POST', '/clock', { advanceSeconds: 3600 });
   expect(listener.waiting('ticks')).toBe(0);
 });
 
@@ -76,12 +76,12 @@ it('one can be fired now, whether or not its time has come', async () => {
   expect(service.lamella.schedules.list()).toMatchObject([
     { name: 'fires', kind: 'schedule', nextTime: '2998-12-31T23:00:00.000Z' },
   ]);
-  expect(await control('POST', '/schedules/fires/fire')).toEqual([204, {}]);
+  expect(await admin('POST', '/schedules/fires/fire')).toEqual([204, {}]);
   expect((await listener.next('fires')).event).toEqual({ mine: true });
   await service.lamella.schedules.fire('fires');
   await listener.next('fires');
   service.lamella.schedules.remove('fires');
-  expect(await control('POST', '/schedules/fires/fire')).toEqual([
+  expect(await admin('POST', '/schedules/fires/fire')).toEqual([
     404,
     { message: 'There is no schedule "fires" in us-east-1.' },
   ]);
@@ -89,7 +89,7 @@ it('one can be fired now, whether or not its time has come', async () => {
 
 it('what is no schedule is refused with what would be one', async () => {
   const refused = async (input: unknown) => {
-    const [status, { message }] = await control('PUT', '/schedules/bad', input);
+    const [status, { message }] = await admin('PUT', '/schedules/bad', input);
     return [status, message];
   };
   expect(await refused({ expression: 'rate(1 fortnight)', function: 'f' })).toEqual([
@@ -100,7 +100,7 @@ it('what is no schedule is refused with what would be one', async () => {
     400,
     'Give at least {"expression": "rate(5 minutes)", "function": "NAME"}.',
   ]);
-  expect(await control('GET', '/schedules')).toEqual([200, { schedules: [] }]);
+  expect(await admin('GET', '/schedules')).toEqual([200, { schedules: [] }]);
 });
 
 it('a clock that was moved on by years goes on from there', async () => {
@@ -113,6 +113,6 @@ it('a clock that was moved on by years goes on from there', async () => {
   const [{ nextTime } = { nextTime: undefined }] = service.lamella.schedules.list();
   expect(Date.parse(nextTime ?? '') - begunMs).toBeGreaterThan(4 * 365 * days - 1000);
   await eventually(async () =>
-    expect(await control('GET', '/async/years')).toEqual([200, { waiting: 0, running: 0, delayed: 0 }]),
+    expect(await admin('GET', '/async/years')).toEqual([200, { waiting: 0, running: 0, delayed: 0 }]),
   );
 });
