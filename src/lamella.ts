@@ -13,7 +13,9 @@ export { resolveOptions } from './options.ts';
 export type Lamella = {
   /** Endpoint URL for AWS clients, e.g. `http://127.0.0.1:3001`. */
   readonly url: string;
-  /** HTTP gateways (function URLs, HTTP and REST APIs, load balancers): their base URL, and their configuration by name. */
+  /**
+   * HTTP gateways (function URLs, HTTP and REST APIs, load balancers): their base URL, and their configuration by name.
+   */
   readonly http: { readonly url: string } & Pick<ReturnType<typeof createGatewayAdmin>, 'list' | 'put' | 'remove'>;
   /** Schedules, which invoke functions asynchronously. */
   readonly schedules: ScheduleAdmin;
@@ -24,8 +26,8 @@ export type Lamella = {
 };
 
 /**
- * Starts a service and resolves once it accepts connections. Throws `OperatorError` when this machine, the data directory
- * or an address cannot be used; nothing is left running then.
+ * Starts a service and resolves once it accepts connections. Throws `OperatorError` when this machine, the data
+ * directory or an address cannot be used; nothing is left running then.
  * @example
  * import { resolveOptions } from 'lamella/options';
  * const lamella = await start(resolveOptions({ port: 0, ephemeral: true }));

@@ -26,15 +26,15 @@ describe('the API port', () => {
     Authorization: `AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20261122/${region}/${service}/aws4_request, SignedHeaders=host, Signature=0`,
   });
   const call = async (path: string, init: RequestInit = {}) => {
-    const answer = await fetch(apis.url + path, init);
-    return { status: answer.status, headers: answer.headers, text: await answer.text() };
+    const response = await fetch(apis.url + path, init);
+    return { status: response.status, headers: response.headers, text: await response.text() };
   };
-  /** Unlike fetch, this sends any Host and Origin. */
+  /** Sends any Host and Origin, unlike fetch. */
   const callAs = (headers: Record<string, string>, path = '/2015-03-31/functions') =>
     new Promise<{ status: number | undefined; errorType: unknown; text: string }>((resolve, reject) => {
       const request = httpRequest(apis.url + path, { headers }, (response) => {
         let text = '';
-        response.on('data', (piece) => (text += piece));
+        response.on('data', (chunk) => (text += chunk));
         response.on('end', () =>
           resolve({ status: response.statusCode, errorType: response.headers['x-amzn-errortype'], text }),
         );
@@ -42,7 +42,7 @@ describe('the API port', () => {
       request.on('error', reject).end();
     });
 
-  it('hands a call to the service that it was signed for, with region, account and key', async () => {
+  it('passes a call to the service that it was signed for, with region, account and key', async () => {
     const { text, headers } = await call('/2015-03-31/functions/', { headers: signedFor('lambda') });
     expect(text).toBe('lambda');
     expect(lambdaCalls[0]).toMatchObject({
@@ -53,7 +53,7 @@ describe('the API port', () => {
     });
   });
 
-  it('takes the default region where the signature names none that could be', async () => {
+  it('uses the default region when the signature has no valid one', async () => {
     await call('/x', { headers: signedFor('lambda', '../etc') });
     await call('/x', {
       headers: { Authorization: 'AWS4-ECDSA-P256-SHA256 Credential=AKID/20261122/lambda/aws4_request, Signature=0' },
@@ -62,7 +62,7 @@ describe('the API port', () => {
     expect(lambdaCalls.map(({ scope }) => scope.region)).toEqual(['us-east-1', 'us-east-1', 'us-east-1']);
   });
 
-  it('tells unsigned calls apart by their looks', async () => {
+  it('infers the service of unsigned calls from the request', async () => {
     const form = (body: string) => ({ method: 'POST', body: new URLSearchParams(body) });
     expect((await call('/', form('Action=GetCallerIdentity&Version=2011-06-15'))).text).toContain(
       'GetCallerIdentityResult',
@@ -78,7 +78,7 @@ describe('the API port', () => {
     expect(lambdaCalls.map(({ body }) => body)).toEqual(['{"a":1}', 'Version=2000-01-01&x=y']);
   });
 
-  it('every answer carries a request id of its own', async () => {
+  it('every response carries its own request id', async () => {
     const ids = new Set<string | null>();
     for (const service of ['lambda', 'iam', 'sts', 'logs', 'nonsense']) {
       ids.add((await call('/', { method: 'POST', headers: signedFor(service) })).headers.get('x-amzn-requestid'));
@@ -87,7 +87,7 @@ describe('the API port', () => {
     expect([...ids].every((id) => /^[0-9a-f-]{36}$/.test(id ?? ''))).toBe(true);
   });
 
-  it('names a service that it does not offer, and those that it does', async () => {
+  it('names an unsupported service, and the supported ones', async () => {
     const json = await call('/', {
       method: 'POST',
       body: '{}',
@@ -96,7 +96,8 @@ describe('the API port', () => {
     expect(json.status).toBe(501);
     expect(JSON.parse(json.text)).toEqual({
       __type: 'NotImplementedException',
-      Message: "Lamella does not offer the service 'dynamodb'. It answers for lambda, iam, sts, logs, s3, sqs, sns.",
+      Message:
+        "Lamella does not offer the service 'dynamodb'. Available services: lambda, iam, sts, logs, s3, sqs, sns.",
     });
     const xml = await call('/', {
       method: 'POST',
@@ -106,7 +107,7 @@ describe('the API port', () => {
     expect(xml.text).toContain('<Code>NotImplementedException</Code>');
   });
 
-  it('names an operation that it does not know', async () => {
+  it('names an unknown operation', async () => {
     const xml = await call('/', {
       method: 'POST',
       body: new URLSearchParams({ Action: 'CreateGroup', Version: '2010-05-08' }),
@@ -125,7 +126,7 @@ describe('the API port', () => {
     expect(json.text).toContain('Logs_20140328.StartQuery');
   });
 
-  it.each(['iam', 'sts', 'logs'])('answers any rubbish sent to %s with a client error', async (service) => {
+  it.each(['iam', 'sts', 'logs'])('responds to malformed requests to %s with a client error', async (service) => {
     const bodies = [
       '',
       '{',
@@ -145,22 +146,22 @@ describe('the API port', () => {
     }
   });
 
-  it('refuses bodies that no such request needs', async () => {
+  it('refuses bodies that are too large for IAM and CloudWatch Logs', async () => {
     const big = 'x'.repeat(9 * 1024 * 1024);
     expect((await call('/', { method: 'POST', body: big, headers: signedFor('iam') })).status).toBe(413);
     expect((await call('/', { method: 'POST', body: big, headers: signedFor('logs') })).status).toBe(400);
   });
 
-  it('refuses foreign hosts and origins before any service sees the call', async () => {
+  it('refuses foreign hosts and origins before the call reaches a service', async () => {
     for (const headers of [
       { Host: 'evil.example' },
       { Origin: 'https://evil.example' },
       { Origin: 'null' },
       { 'Sec-Fetch-Site': 'cross-site' },
     ]) {
-      const answer = await callAs(headers as Record<string, string>);
-      expect([answer.status, answer.errorType], JSON.stringify(headers)).toEqual([403, 'AccessDeniedException']);
-      expect(JSON.parse(answer.text).Message).toMatch(/^Refused: /);
+      const response = await callAs(headers as Record<string, string>);
+      expect([response.status, response.errorType], JSON.stringify(headers)).toEqual([403, 'AccessDeniedException']);
+      expect(JSON.parse(response.text).Message).toMatch(/^Refused: /);
     }
     expect(lambdaCalls).toEqual([]);
     expect((await callAs({ Host: 'ok.example' })).status).toBe(200);

@@ -1,8 +1,7 @@
 /**
- * The door of the API port: one address answers for several of AWS's services, told apart by the credential scope of
- * the request's signature, as every AWS client sends it. Lets in (`http/guard.ts`, and `authentication.ts` if asked
- * for), names the call and hands it on; what a service answers is the service's business. Unsigned requests are told
- * apart by their looks.
+ * The API port: one address for several AWS services. The credential scope in a request's signature, which every AWS
+ * client sends, selects the service; for unsigned requests the service is inferred from the request. Admits callers
+ * (`http/guard.ts`, and `authentication.ts` with `--enforce-auth`) and passes each call to its service.
  */
 import { randomUUID } from 'node:crypto';
 import { isAdminTarget } from '../admin-api/admin-api.ts';
@@ -32,16 +31,16 @@ export type ApiServices = {
 };
 
 export type ApiHandlerOptions = ApiServices & {
-  /** Answers Lamella's own calls. */
+  /** The admin API. */
   readonly admin?: ServiceHandler | undefined;
-  /** For unsigned requests. */
+  /** The region of unsigned requests. */
   readonly defaultRegion: string;
   readonly accountId: string;
-  /** The host that the port was bound to; clients may name it. */
+  /** The host that the port is bound to; clients may use it in `Host`. Defaults to 127.0.0.1. */
   readonly boundHost?: string;
-  /** Further names by which clients may call (`--allow-host`). */
+  /** Further values of `Host` that clients may use (`--allow-host`). */
   readonly allowedHosts: readonly string[];
-  /** When given, requests without a valid signature by one of its keys are refused. */
+  /** Refuses requests without a valid signature. Optional. */
   readonly authenticator?: Authenticator | undefined;
   readonly log: Log;
 };
@@ -52,13 +51,13 @@ const SERVICE_NAMES: readonly ServiceName[] = ['lambda', 'iam', 'sts', 'logs', '
 const REGION = /^[a-z]{2,5}(-[a-z]+)+-\d{1,2}$/;
 
 const ADMITTED = { admitted: true } as const;
-const REMEMBERED_HOSTS = 100;
+const MAX_ADMITTED_HOSTS = 100;
 const NO_QUERY = new URLSearchParams();
 
-/** The handler of the whole API port. */
+/** Creates the handler of the whole API port. */
 export function createApiHandler(options: ApiHandlerOptions): HttpHandler {
   const policy = { boundHost: options.boundHost ?? '127.0.0.1', allowedHosts: options.allowedHosts };
-  // Clients repeat themselves: what was admitted by its Host alone is admitted again.
+  // A cache: without Origin and Sec-Fetch-Site, the verdict depends only on Host and the local address.
   const admitted = new Set<string>();
   const judge = ({ headers, socket }: HttpRequest) => {
     if (headers.origin !== undefined || headers['sec-fetch-site'] !== undefined) {
@@ -67,7 +66,7 @@ export function createApiHandler(options: ApiHandlerOptions): HttpHandler {
     const key = `${headers.host} ${socket.localAddress}`;
     if (admitted.has(key)) return ADMITTED;
     const verdict = checkCaller(headers, policy, socket.localAddress);
-    if (verdict.admitted && admitted.size < REMEMBERED_HOSTS) admitted.add(key);
+    if (verdict.admitted && admitted.size < MAX_ADMITTED_HOSTS) admitted.add(key);
     return verdict;
   };
   return async (request, response) => {
@@ -77,7 +76,7 @@ export function createApiHandler(options: ApiHandlerOptions): HttpHandler {
       response.setHeader('x-amzn-RequestId', requestId);
       options.log.warn(
         { requestId, host: request.headers.host, origin: request.headers.origin },
-        'foreign caller refused',
+        'request from a foreign host or origin refused',
       );
       return sendJsonError(response, 403, 'AccessDeniedException', `Refused: ${verdict.reason}.`);
     }
@@ -97,7 +96,8 @@ export function createApiHandler(options: ApiHandlerOptions): HttpHandler {
       accessKeyId: credential?.accessKeyId,
       signature: authentication && 'verified' in authentication ? authentication.verified : undefined,
     };
-    // Lambda writes it with its other headers: set before them, it would make Node merge all the slow way.
+    // The Lambda API writes it with its other headers: setting it first would send Node down a slower path for all
+    // headers.
     if (service !== 'lambda') response.setHeader('x-amzn-RequestId', requestId);
     if (authentication && 'fault' in authentication) {
       response.setHeader('x-amzn-RequestId', requestId);
@@ -122,9 +122,9 @@ async function guessService(request: HttpRequest, query: URLSearchParams): Promi
   if (typeof target === 'string' && target.startsWith(`${LOGS_TARGET_PREFIX}.`)) return 'logs';
   if (typeof target === 'string' && target.startsWith(`${SQS_TARGET_PREFIX}.`)) return 'sqs';
   if (/(^|\.)s3(\.[a-z0-9-]+)?\.localhost(:\d+)?$/i.test(request.headers.host ?? '')) return 's3';
-  // Only S3 still knew SigV2: older tools presign with it for endpoints that they have never heard of.
+  // SigV2 is only used for S3: older tools presign with it when they do not know the endpoint.
   if (query.has('AWSAccessKeyId') || request.headers.authorization?.startsWith('AWS ')) return 's3';
-  // Of these, SQS alone has another path: that of a queue.
+  // Among the services with a query protocol, only SQS has paths other than `/`: those of queues.
   if (/^\/\d{12}\/[^/?]+\?/.test(request.url ?? '/') && query.has('Action')) return 'sqs';
   if (/^\/(\d{12}\/[^/?]+)?(\?|$)/.test(request.url ?? '/')) {
     const version = query.get('Version') ?? (isForm(request) ? await peekVersion(request) : undefined);
@@ -140,33 +140,33 @@ function isForm(request: HttpRequest): boolean {
   return request.headers['content-type']?.startsWith('application/x-www-form-urlencoded') ?? false;
 }
 
-/** `Version` from the first piece of a form, which is put back: the service reads the body as if untouched. */
+/** Reads `Version` from the first chunk of a form and puts the chunk back, so that the service reads the whole body. */
 async function peekVersion(request: HttpRequest): Promise<string | undefined> {
-  const piece = await firstPiece(request);
-  return piece === undefined ? undefined : (new URLSearchParams(piece.toString('utf8')).get('Version') ?? undefined);
+  const chunk = await firstChunk(request);
+  return chunk === undefined ? undefined : (new URLSearchParams(chunk.toString('utf8')).get('Version') ?? undefined);
 }
 
-function firstPiece(request: HttpRequest): Promise<Buffer | undefined> {
+function firstChunk(request: HttpRequest): Promise<Buffer | undefined> {
   return new Promise((resolve) => {
-    const settle = (piece: Buffer | undefined) => {
+    const settle = (chunk: Buffer | undefined) => {
       request.off('readable', onReadable).off('end', onEnd).off('error', onEnd).off('close', onEnd);
-      if (piece) request.unshift(piece);
-      resolve(piece);
+      if (chunk) request.unshift(chunk);
+      resolve(chunk);
     };
     const onReadable = () => {
-      const piece = request.read() as Buffer | null;
-      if (piece !== null) settle(piece);
+      const chunk = request.read() as Buffer | null;
+      if (chunk !== null) settle(chunk);
     };
     const onEnd = () => settle(undefined);
     request.on('readable', onReadable).on('end', onEnd).on('error', onEnd).on('close', onEnd);
   });
 }
 
-/** Said in the protocol that the client seems to speak, so that its SDK shows the text. */
+/** Responds in the protocol that the client seems to use, so that its SDK shows the message. */
 function refuseService(call: ApiCall, service: string, services: ApiServices): void {
   const code = 'NotImplementedException';
   const offered = SERVICE_NAMES.filter((name) => services[name] !== undefined);
-  const message = `Lamella does not offer the service '${service}'. It answers for ${offered.join(', ')}.`;
+  const message = `Lamella does not offer the service '${service}'. Available services: ${offered.join(', ')}.`;
   call.request.resume();
   if (isForm(call.request)) {
     const xml = renderError('https://lamella.invalid/', code, 501, message, call.requestId);

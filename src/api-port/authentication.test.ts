@@ -46,15 +46,15 @@ describe('with signatures enforced', () => {
     clients.push(made);
     return made;
   };
-  const refusal = async (answer: Promise<unknown>) => {
-    const failure = await answer.then(
+  const refusal = async (response: Promise<unknown>) => {
+    const failure = await response.then(
       () => undefined,
       (reason: Error & { $metadata: { httpStatusCode: number } }) => reason,
     );
     return failure && [failure.name, failure.$metadata.httpStatusCode];
   };
 
-  it('a known key is let in, to every service, with its body whole', async () => {
+  it('a request with a known key reaches every service with its whole body', async () => {
     await client(Lambda, RIGHT).invoke({
       FunctionName: 'arn:aws:lambda:us-east-1:123456789012:function:a',
       Payload: '{"ü":1}',
@@ -65,7 +65,7 @@ describe('with signatures enforced', () => {
     expect((await client(CloudWatchLogs, RIGHT).describeLogGroups({})).logGroups).toEqual([]);
   });
 
-  it('keys of an assumed role are let in', async () => {
+  it('temporary keys of an assumed role are accepted', async () => {
     const command = { RoleArn: 'arn:aws:iam::123456789012:role/r', RoleSessionName: 'session' };
     const { Credentials } = await client(STS, RIGHT).assumeRole(command);
     const session = {
@@ -77,7 +77,7 @@ describe('with signatures enforced', () => {
     expect((await refusal(client(STS, { ...session, secretAccessKey: 'no' }).getCallerIdentity({})))?.[1]).toBe(403);
   });
 
-  it('wrong and unknown keys are refused as each service refuses them', async () => {
+  it('wrong and unknown keys are refused with the error of each service', async () => {
     const lambda = (keys: Keys) => refusal(client(Lambda, keys).invoke({ FunctionName: 'a' }));
     const iam = (keys: Keys) => refusal(client(IAM, keys).listRoles({}));
     const logs = (keys: Keys) => refusal(client(CloudWatchLogs, keys).describeLogGroups({}));
@@ -91,12 +91,12 @@ describe('with signatures enforced', () => {
   });
 
   it('a request without a signature is refused', async () => {
-    const answer = await fetch(`${apis.url}/2015-03-31/functions/`);
-    expect([answer.status, answer.headers.get('x-amzn-errortype')]).toEqual([
+    const response = await fetch(`${apis.url}/2015-03-31/functions/`);
+    expect([response.status, response.headers.get('x-amzn-errortype')]).toEqual([
       403,
       'MissingAuthenticationTokenException',
     ]);
-    expect(await answer.json()).toEqual({ message: 'Missing Authentication Token' });
+    expect(await response.json()).toEqual({ message: 'Missing Authentication Token' });
     const form = await fetch(apis.url, {
       method: 'POST',
       body: new URLSearchParams({ Action: 'ListRoles', Version: '2010-05-08' }),
@@ -107,7 +107,7 @@ describe('with signatures enforced', () => {
     ]);
   });
 
-  it('a body that is too large is refused by its service, not here', async () => {
+  it('a body that is too large is refused by its service, not by the authentication', async () => {
     const invoke = (length: number) =>
       refusal(client(Lambda, RIGHT).invoke({ FunctionName: 'a', Payload: 'x'.repeat(length) }));
     expect((await invoke(2_000_000))?.[1]).toBe(413);

@@ -1,7 +1,6 @@
 /**
- * Who signed a request, when that matters (`--enforce-auth`): finds the key, has the signature checked, and tells the
- * client of a refusal in the words of the service that it called. Whoever has a known key may do everything; nothing
- * here evaluates policies.
+ * Authentication of requests by their signature (`--enforce-auth`). Finds the key, verifies the signature, and renders
+ * a refusal as the called service does. A caller with a known key may do everything: policies are not evaluated.
  */
 import { createHash } from 'node:crypto';
 import type { Clock } from '../clock.ts';
@@ -20,17 +19,17 @@ import { escapeXml } from '../wire/xml.ts';
 export type Authentication = { readonly verified: VerifiedSignature } | { readonly fault: SignatureFault };
 
 export type Authenticator = {
-  /** Checks the signature. Reads the body first, unless the request says what its digest is to be. */
+  /** Verifies the signature. Reads the body first if the key is known, except for S3. */
   authenticate(request: HttpRequest): Promise<Authentication>;
 };
 
 export type AuthenticatorOptions = {
-  /** The secret of an access key; undefined for a key that is not known. */
+  /** The secret of an access key; undefined for an unknown key. */
   readonly secretOf: (accessKeyId: string) => string | undefined;
   readonly clock: Clock;
 };
 
-/** The largest request that any service takes whole. */
+/** The largest request body that any service buffers. */
 const BODY_LIMIT_BYTES = REQUEST_BYTES.CreateFunction;
 
 export function createAuthenticator({ secretOf, clock }: AuthenticatorOptions): Authenticator {
@@ -39,7 +38,7 @@ export function createAuthenticator({ secretOf, clock }: AuthenticatorOptions): 
       const target = request.url ?? '/';
       const query = new URLSearchParams(target.slice(target.indexOf('?') + 1));
       const scope = parseCredentialScope(request.headers.authorization, query);
-      // A stranger's body is not worth reading. S3 streams bodies and checks what was signed of them itself.
+      // Do not buffer bodies of unknown callers. S3 streams bodies and verifies their signed digests itself.
       const isRead = scope !== undefined && scope.service !== 's3' && secretOf(scope.accessKeyId) !== undefined;
       const body = isRead ? await readBodyAhead(request, BODY_LIMIT_BYTES) : undefined;
       const bodyHash = body && createHash('sha256').update(body).digest('hex');
@@ -49,7 +48,7 @@ export function createAuthenticator({ secretOf, clock }: AuthenticatorOptions): 
   };
 }
 
-/** Answers a request whose signature is not accepted. */
+/** Responds to a request whose signature was not accepted. */
 export function renderAuthenticationFault(call: ApiCall, service: string, fault: SignatureFault): void {
   call.request.resume();
   const protocol = PROTOCOLS[service] ?? 'rest-json';

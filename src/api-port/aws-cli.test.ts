@@ -1,4 +1,4 @@
-/** The unmodified AWS CLI, each one on the PATH (apt's is version 2; others may be there too), against a real port. */
+/** Every unmodified AWS CLI on the PATH, against a real port. */
 import type { ChildProcess } from 'node:child_process';
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -27,7 +27,7 @@ const TRUST = {
 const GROUP = '/aws/lambda/php-example-hello';
 
 function installedClis(): { readonly path: string; readonly version: string }[] {
-  const paths = (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, 'aws'));
+  const paths = (process.env.PATH ?? '').split(delimiter).map((directory) => join(directory, 'aws'));
   const found = paths.filter((path) => {
     try {
       accessSync(path, constants.X_OK);
@@ -46,7 +46,7 @@ function installedClis(): { readonly path: string; readonly version: string }[] 
           '',
       };
     } catch {
-      // A version manager's shim without a version behind it.
+      // A version manager's shim for which no version is installed.
       return [];
     }
   });
@@ -54,48 +54,48 @@ function installedClis(): { readonly path: string; readonly version: string }[] 
 
 const CLIS = installedClis();
 
-it('there is an AWS CLI to test with (apt install awscli)', () => {
+it('an AWS CLI is installed (apt-get install awscli)', () => {
   expect(CLIS.length).toBeGreaterThan(0);
 });
 
 describe.each(CLIS)('$version', { timeout: 60_000 }, ({ path, version }) => {
   let apis: RunningApis;
-  let folder: string;
+  let directory: string;
   const children: ChildProcess[] = [];
 
   beforeEach(async () => {
     apis = await startApis();
-    folder = mkdtempSync(join(tmpdir(), 'lamella-awscli-'));
+    directory = mkdtempSync(join(tmpdir(), 'lamella-awscli-'));
   });
   afterEach(async () => {
     for (const child of children.splice(0)) {
       child.kill('SIGKILL');
       if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
     }
-    rmSync(folder, { recursive: true });
+    rmSync(directory, { recursive: true });
     await apis.close();
   });
 
   const environment = () => ({
     PATH: process.env.PATH,
-    HOME: folder,
+    HOME: directory,
     AWS_ACCESS_KEY_ID: 'AKIAIOSFODNN7EXAMPLE',
     AWS_SECRET_ACCESS_KEY: 'secret',
     AWS_DEFAULT_REGION: 'us-east-1',
     AWS_PAGER: '',
     PYENV_ROOT: process.env.PYENV_ROOT,
   });
-  const aws = (...words: string[]) =>
+  const aws = (...args: string[]) =>
     new Promise<{ code: number; stdout: string; stderr: string }>((resolve) => {
       execFile(
         path,
-        [...words, '--endpoint-url', apis.url],
-        { env: environment(), cwd: folder },
+        [...args, '--endpoint-url', apis.url],
+        { env: environment(), cwd: directory },
         (error, stdout, stderr) => resolve({ code: error ? Number(error.code) : 0, stdout, stderr }),
       );
     });
-  const json = async (...words: string[]) => {
-    const { code, stdout, stderr } = await aws(...words, '--output', 'json');
+  const json = async (...args: string[]) => {
+    const { code, stdout, stderr } = await aws(...args, '--output', 'json');
     if (code !== 0) throw new Error(stderr);
     return JSON.parse(stdout);
   };
@@ -108,8 +108,8 @@ describe.each(CLIS)('$version', { timeout: 60_000 }, ({ path, version }) => {
       message,
     });
 
-  it('goes through the role of the walkthrough', async () => {
-    writeFileSync(join(folder, 'trust-policy.json'), JSON.stringify(TRUST, undefined, 2));
+  it('runs the role commands of the walkthrough', async () => {
+    writeFileSync(join(directory, 'trust-policy.json'), JSON.stringify(TRUST, undefined, 2));
     const role = ['--role-name', 'LambdaPhpExample'];
     const create = [
       'iam',
@@ -162,10 +162,10 @@ describe.each(CLIS)('$version', { timeout: 60_000 }, ({ path, version }) => {
 
   it('moves files to a bucket and back, large ones in parts', async () => {
     const large = randomBytes(17 * 1024 * 1024);
-    writeFileSync(join(folder, 'large file.zip'), large);
-    writeFileSync(join(folder, 'small.txt'), 'small');
-    const s3 = async (...words: string[]) => {
-      const { code, stdout, stderr } = await aws('s3', ...words);
+    writeFileSync(join(directory, 'large file.zip'), large);
+    writeFileSync(join(directory, 'small.txt'), 'small');
+    const s3 = async (...args: string[]) => {
+      const { code, stdout, stderr } = await aws('s3', ...args);
       if (code !== 0) throw new Error(stderr);
       return stdout;
     };
@@ -174,24 +174,24 @@ describe.each(CLIS)('$version', { timeout: 60_000 }, ({ path, version }) => {
     await s3('cp', 'small.txt', 's3://code/small.txt');
     expect(await s3('ls', 's3://code/')).toMatch(/PRE dir\/\n.* 5 small\.txt\n/);
     await s3('cp', 's3://code/dir/large file.zip', 'back.zip');
-    expect(readFileSync(join(folder, 'back.zip')).equals(large)).toBe(true);
+    expect(readFileSync(join(directory, 'back.zip')).equals(large)).toBe(true);
     await s3('rb', 's3://code', '--force');
     expect(await s3('ls')).toBe('');
   });
 
-  it('is let in with the right key only, where signatures are enforced', async () => {
+  it('is accepted only with the right key when signatures are enforced', async () => {
     await apis.close();
     apis = await startApis({ enforcedKeys: { AKIAIOSFODNN7EXAMPLE: 'secret' } });
     expect((await json('sts', 'get-caller-identity')).Account).toBe('123456789012');
     expect((await json('logs', 'describe-log-groups')).logGroups).toEqual([]);
     const create = ['s3api', 'create-bucket', '--bucket', 'b-c'];
     expect((await aws(...create)).code).toBe(0);
-    writeFileSync(join(folder, 'k'), 'content');
+    writeFileSync(join(directory, 'k'), 'content');
     const put = await json('s3api', 'put-object', '--bucket', 'b-c', '--key', "a '(b)* &+~ü", '--body', 'k');
     expect(put.ETag).toBeDefined();
-    // Left to itself, version 1 still presigns with SigV2 for endpoints that it does not know.
-    mkdirSync(join(folder, '.aws'));
-    writeFileSync(join(folder, '.aws/config'), '[default]\ns3 =\n  signature_version = s3v4\n');
+    // By default, version 1 still presigns with SigV2 for endpoints that it does not know.
+    mkdirSync(join(directory, '.aws'));
+    writeFileSync(join(directory, '.aws/config'), '[default]\ns3 =\n  signature_version = s3v4\n');
     const { stdout } = await aws('s3', 'presign', "s3://b-c/a '(b)* &+~ü");
     expect(await (await fetch(stdout.trim())).text()).toBe('content');
     expect((await fetch(stdout.trim().replace(/.$/, (digit) => (digit === '0' ? '1' : '0')))).status).toBe(403);
@@ -206,14 +206,14 @@ describe.each(CLIS)('$version', { timeout: 60_000 }, ({ path, version }) => {
 
   async function followsLog() {
     append('before\n');
-    const words = ['logs', 'tail', GROUP, '--follow', '--since', '5m', '--format', 'short', '--endpoint-url', apis.url];
-    const child = spawn(path, words, {
+    const args = ['logs', 'tail', GROUP, '--follow', '--since', '5m', '--format', 'short', '--endpoint-url', apis.url];
+    const child = spawn(path, args, {
       env: { ...environment(), PYTHONUNBUFFERED: '1' },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     children.push(child);
     let stderr = '';
-    child.stderr.on('data', (piece) => (stderr += piece));
+    child.stderr.on('data', (chunk) => (stderr += chunk));
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
     const nextLine = async () => {
       for (;;) {

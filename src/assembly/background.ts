@@ -102,7 +102,8 @@ export function openBackground({
       ]);
       return stopping;
     },
-    // Before the environments are closed: the end of an invocation that is cut off then must not be counted as an attempt.
+    // Before the environments are closed: the end of an invocation that is cut off then must not be counted as an
+    // attempt.
     close: () => queues.close(),
   };
 }

@@ -1,6 +1,6 @@
 /**
- * Databases of earlier versions, recorded as SQL in test/fixtures/databases. Lamella migrates them in one transaction when
- * it opens them, and refuses those of a newer version.
+ * Databases of earlier versions, recorded as SQL in test/fixtures/databases. Lamella migrates them in one transaction
+ * when it opens them, and refuses those of a newer version.
  */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -55,7 +55,7 @@ afterAll(async () => {
     const complaints = service
       .stderr()
       .split('\n')
-      .filter((line) => !line.includes('"foreign caller refused"'));
+      .filter((line) => !line.includes('"request from a foreign host or origin refused"'));
     expect({ code, complaints }).toEqual({ code: 0, complaints: [''] });
   } finally {
     lamella.remove();
