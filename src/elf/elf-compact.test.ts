@@ -9,7 +9,7 @@ import { withSearchPath } from './elf-search-path.ts';
 
 const HUGE_PAGES = ['-Wl,-z,max-page-size=0x200000', '-Wl,-z,separate-code'];
 
-/** Data of every kind that relocations and segments place: constants, tables of pointers, variables, thread's own. */
+/** Data of every kind that segments and relocations affect: constants, pointer tables, variables, thread-local data. */
 const PROGRAM = `
   #include <dlfcn.h>
   #include <pthread.h>
@@ -34,16 +34,16 @@ const EXCEPTIONS = `
   int main() { try { throw std::runtime_error("caught"); } catch (std::exception &e) { std::printf("%s", e.what()); } }`;
 
 describe('compactElf', () => {
-  let folder: string;
+  let directory: string;
   beforeAll(() => {
-    folder = mkdtempSync(join(tmpdir(), 'lamella-compact-'));
+    directory = mkdtempSync(join(tmpdir(), 'lamella-compact-'));
     compile('gcc', 'library.c', LIBRARY, ['-shared', '-fPIC', '-g', '-o', 'libanswer.so', ...HUGE_PAGES]);
     compile('gcc', 'program.c', PROGRAM, ['-g', '-o', 'program', ...HUGE_PAGES]);
     compile('g++', 'exceptions.cc', EXCEPTIONS, ['-g', '-o', 'exceptions', ...HUGE_PAGES]);
   });
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-  it('leaves out the room between segments and what is only for debuggers; the rest runs as before', () => {
+  it('removes padding between segments and symbols for debuggers, and the program runs as before', () => {
     const before = run('program');
     const sizes = ['program', 'libanswer.so'].map(compact);
     expect(run('program')).toEqual(before);
@@ -54,20 +54,20 @@ describe('compactElf', () => {
     }
   });
 
-  it('leaves a file that other tools read without complaint, with the symbols that it offers', () => {
-    const listing = spawnSync('readelf', ['-aW', 'libanswer.so'], { cwd: folder, encoding: 'utf8' });
+  it('leaves a file that readelf reads without warnings, with its exported symbols', () => {
+    const listing = spawnSync('readelf', ['-aW', 'libanswer.so'], { cwd: directory, encoding: 'utf8' });
     expect(listing.stderr).toBe('');
     expect(listing.stdout).toMatch(/FUNC\s+GLOBAL DEFAULT\s+\d+ answer/);
-    expect(parseElf(readFileSync(join(folder, 'libanswer.so'))).defines).toContain('answer');
+    expect(parseElf(readFileSync(join(directory, 'libanswer.so'))).defines).toContain('answer');
   });
 
-  it('keeps what C++ needs for its exceptions', () => {
+  it('keeps the tables that C++ needs for exceptions', () => {
     const [original, now] = compact('exceptions');
     expect(now).toBeLessThan(original / 10);
     expect(run('exceptions')).toMatchObject({ status: 0, stdout: 'caught' });
   });
 
-  it('lets a program look at its stack that does not unwind it: the look ends early', () => {
+  it('lets a program inspect its stack without unwinding it, and the inspection ends early', () => {
     const source = `#include <unwind.h>
       #include <stdio.h>
       static _Unwind_Reason_Code count(struct _Unwind_Context *c, void *n) { ++*(int *)n; _Unwind_GetCFA(c); return 0; }
@@ -79,34 +79,34 @@ describe('compactElf', () => {
     expect(run('looks')).toEqual({ status: 0, stdout: 'shallow', stderr: '' });
   });
 
-  it('works on a file whose search path was rewritten, and again on its own result', () => {
-    const moved = withSearchPath(readFileSync(join(folder, 'program')), '$ORIGIN/lib');
+  it('accepts a file with a rewritten search path, and its own result', () => {
+    const moved = withSearchPath(readFileSync(join(directory, 'program')), '$ORIGIN/lib');
     const once = compactElf(moved);
     expect(parseElf(once).rpath).toBe('$ORIGIN/lib');
     expect(compactElf(once).equals(once)).toBe(true);
   });
 
-  it('gives back what is no program as it is', () => {
+  it('returns a file that is not ELF unchanged', () => {
     const text = Buffer.from('#!/bin/sh\necho hello\n');
     expect(compactElf(text)).toBe(text);
   });
 
   function compile(compiler: string, file: string, source: string, options: string[]): void {
-    writeFileSync(join(folder, file), source);
-    execFileSync(compiler, [file, ...options], { cwd: folder, stdio: 'pipe' });
+    writeFileSync(join(directory, file), source);
+    execFileSync(compiler, [file, ...options], { cwd: directory, stdio: 'pipe' });
   }
 
   function compact(name: string): [before: number, after: number] {
-    const original = readFileSync(join(folder, name));
+    const original = readFileSync(join(directory, name));
     const bytes = compactElf(original);
-    rmSync(join(folder, name));
-    writeFileSync(join(folder, name), bytes);
-    chmodSync(join(folder, name), 0o755);
+    rmSync(join(directory, name));
+    writeFileSync(join(directory, name), bytes);
+    chmodSync(join(directory, name), 0o755);
     return [original.length, bytes.length];
   }
 
   function run(name: string): { status: number | null; stdout: string; stderr: string } {
-    const { status, stdout, stderr } = spawnSync(join(folder, name), { cwd: folder, encoding: 'utf8' });
+    const { status, stdout, stderr } = spawnSync(join(directory, name), { cwd: directory, encoding: 'utf8' });
     return { status, stdout, stderr };
   }
 });

@@ -1,8 +1,7 @@
 /**
- * Takes out of a program or library what nothing reads while it runs: the symbols that debuggers use, the tables that
- * unwind the stack for C++ exceptions where there is no C++, and the room that linkers leave between segments (up to
- * 2 MiB each in programs built for huge pages). Addresses stay what they are, so code and relocations are not touched.
- * Reading is `elf.ts`.
+ * Makes a program or library smaller by removing what nothing reads at run time: symbols for debuggers, stack unwinding
+ * tables in files without C++, and the padding between segments (up to 2 MiB each in programs linked for huge pages).
+ * Addresses do not change, so code and relocations stay as they are. Parsing is in `elf.ts`.
  */
 import { isElf, parseElf } from './elf.ts';
 
@@ -25,14 +24,14 @@ const SHT_NULL = 0;
 const SHT_NOBITS = 8;
 const SHF_ALLOC = 2;
 const HEADER_SIZE = 64;
-/** Memory is mapped in pages of this size on x86_64; other processors may use larger ones, up to what a segment says. */
+/** The page size on x86_64. Other processors may use larger pages, up to a segment's alignment. */
 const PAGE_X86_64 = 0x1000;
 const LOOKS_AT_THE_STACK = new Set(['_Unwind_Backtrace', '_Unwind_GetCFA', '_Unwind_GetIP', '_Unwind_GetIPInfo']);
 const UNWIND_TABLES = new Set(['.eh_frame', '.eh_frame_hdr']);
 
 /**
- * A smaller copy of the program or library `original` that behaves the same. What is no dynamic ELF file, or has a shape
- * that no linker in use gives it, comes back as it is.
+ * Returns a smaller copy of the program or library `original` that behaves the same. Returns `original` itself if it is
+ * not a dynamic ELF file, has an unusual layout, or would not become smaller.
  */
 export function compactElf(original: Buffer): Buffer {
   if (!isElf(original)) return original;
@@ -56,7 +55,7 @@ export function compactElf(original: Buffer): Buffer {
     end = offset + load.fileSize;
   }
 
-  const place = (offset: number, address: number): number | undefined => {
+  const newOffset = (offset: number, address: number): number | undefined => {
     const reaches = (each: Header) => each.address + memorySize(bytes, each);
     const load =
       loads.find((each) => address >= each.address && address < reaches(each)) ??
@@ -65,13 +64,14 @@ export function compactElf(original: Buffer): Buffer {
   };
   const head = Buffer.from(bytes.subarray(0, number64(bytes, 32) + headers.length * bytes.readUInt16LE(54)));
   for (const header of headers) {
-    const offset = moved.get(header) ?? (header.address > 0 ? place(header.offset, header.address) : undefined) ?? 0;
+    const offset =
+      moved.get(header) ?? (header.address > 0 ? newOffset(header.offset, header.address) : undefined) ?? 0;
     head.writeBigUInt64LE(BigInt(offset), header.at + 8);
     if (header.type !== PT_LOAD || bytes.readUInt16LE(18) !== 62) continue;
     head.writeBigUInt64LE(BigInt(PAGE_X86_64), header.at + 48);
   }
 
-  const table = renderSections(bytes, sections, names, place, end);
+  const table = renderSections(bytes, sections, names, newOffset, end);
   const tableAt = Math.ceil((end + table.names.length) / 8) * 8;
   head.writeBigUInt64LE(BigInt(tableAt), 40);
   const padding = Buffer.alloc(tableAt - end - table.names.length);
@@ -81,12 +81,12 @@ export function compactElf(original: Buffer): Buffer {
 }
 
 /**
- * C++ has tables that say what to do with an exception; what unwinds the stack by itself asks for libgcc's unwinder. To
- * ask it only for a look at the stack, as PHP's JIT does for debuggers, is not to unwind.
+ * C++ code has exception tables (`.gcc_except_table`), and code that unwinds the stack itself links libgcc's unwinder.
+ * Functions that only inspect the stack do not count: PHP's JIT calls them for debuggers.
  */
 function usesExceptions(original: Buffer, sections: readonly Section[]): boolean {
-  const { needed, versionedWants } = parseElf(original);
-  const fromLibgcc = versionedWants.filter(({ library }) => library.startsWith('libgcc_s'));
+  const { needed, versionedSymbols } = parseElf(original);
+  const fromLibgcc = versionedSymbols.filter(({ library }) => library.startsWith('libgcc_s'));
   const onlyLooks = fromLibgcc.length > 0 && fromLibgcc.every(({ symbol }) => LOOKS_AT_THE_STACK.has(symbol));
   return (
     sections.some(({ name }) => name === '.gcc_except_table') ||
@@ -97,8 +97,8 @@ function usesExceptions(original: Buffer, sections: readonly Section[]): boolean
 }
 
 /**
- * Without these tables a walk up the stack ends where they would begin. In C only the canceling of a thread walks, and it
- * takes that end for the last frame. They lie at the end of their segment, which becomes shorter; elsewhere they stay.
+ * Without these tables, unwinding stops at the first frame of this file. In C only thread cancellation unwinds, and it
+ * treats that frame as the last one. The tables are removed only where they end their segment, which becomes shorter.
  */
 function dropUnwindTables(bytes: Buffer, headers: readonly Header[], sections: readonly Section[]): void {
   const tables = sections.filter(({ name, isLoaded }) => isLoaded && UNWIND_TABLES.has(name));
@@ -124,12 +124,12 @@ function dropUnwindTables(bytes: Buffer, headers: readonly Header[], sections: r
   for (const table of tables) table.isLoaded = false;
 }
 
-/** Sections keep their numbers, which symbols refer to; those that are gone become empty ones. */
+/** Sections keep their numbers, because symbols refer to them. Removed sections become empty ones. */
 function renderSections(
   bytes: Buffer,
   sections: readonly Section[],
   names: Section,
-  place: (offset: number, address: number) => number | undefined,
+  newOffset: (offset: number, address: number) => number | undefined,
   namesAt: number,
 ): { names: Buffer; headers: Buffer } {
   const headers = Buffer.alloc(sections.length * HEADER_SIZE);
@@ -138,7 +138,7 @@ function renderSections(
     if (section.type === SHT_NULL || !(section.isLoaded || isNames)) return;
     const to = index * HEADER_SIZE;
     bytes.copy(headers, to, section.at, section.at + HEADER_SIZE);
-    const offset = isNames ? namesAt : (place(section.offset, section.address) ?? 0);
+    const offset = isNames ? namesAt : (newOffset(section.offset, section.address) ?? 0);
     headers.writeBigUInt64LE(BigInt(offset), to + 24);
   });
   return { names: bytes.subarray(names.offset, names.offset + names.size), headers };

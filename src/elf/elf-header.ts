@@ -1,19 +1,19 @@
 /**
- * The little of an ELF file that decides whether the kernel will start it: kind, machine, and which loader it asks
- * for. Bytes in, facts out. https://refspecs.linuxfoundation.org/elf/gabi4+/contents.html
+ * Parses the fields of an ELF header that decide whether the kernel can start the file: type, machine and loader
+ * (https://refspecs.linuxfoundation.org/elf/gabi4+/contents.html). Reads no files; the rest of the format is in `elf.ts`.
  */
 
 export type ElfHeader = {
   readonly machine: number;
-  /** Whether it is a program (or a position-independent one) at all, in a byte order and class we know. */
+  /** Whether it is an executable, position-independent or not. */
   readonly isProgram: boolean;
-  /** Where the name of its loader lies in the file; undefined for a static program. */
+  /** Where the file holds the path of its loader, in bytes; undefined for a static program. */
   readonly loader: { readonly offset: number; readonly length: number } | undefined;
 };
 
-/** EM_* of the machines that Node knows and Lambda has. */
+/** `process.arch` -> the machines (EM_*) whose programs it runs, for the architectures of Lambda. */
 export const ELF_MACHINES: Readonly<Record<string, readonly number[]>> = {
-  // An x86-64 kernel runs programs of its 32-bit predecessor too.
+  // An x86-64 kernel also runs 32-bit x86 programs.
   x64: [62, 3],
   arm64: [183],
 };
@@ -22,15 +22,19 @@ const ET_EXEC = 2;
 const ET_DYN = 3;
 const PT_INTERP = 3;
 
+/** Whether these bytes begin like any ELF file. */
 export function isElf(start: Buffer): boolean {
   return start.length >= 4 && start.readUInt32BE(0) === 0x7f454c46;
 }
 
-/** `start` is the beginning of the file, a page or so; undefined if it is cut short or not ELF. */
+/**
+ * Parses the beginning of a file, about a page of it. Returns undefined if it is too short, not ELF, or not in a byte
+ * order and class that Lambda's machines have.
+ */
 export function parseElfHeader(start: Buffer): ElfHeader | undefined {
   if (!isElf(start) || start.length < 52) return undefined;
   const is64 = start[4] === 2;
-  // Lambda's machines are little-endian.
+  // 1: little-endian, as all of Lambda's machines are.
   const isKnown = (is64 || start[4] === 1) && start[5] === 1;
   if (!isKnown || (is64 && start.length < 64)) return undefined;
   const type = start.readUInt16LE(16);

@@ -1,33 +1,32 @@
 /**
- * What the dynamic loader would find missing when it starts a set of programs with the libraries packed beside them:
- * libraries, symbol versions (`OPENSSL_3.4.0`), symbols. glibc is taken to be there in the version that is said elsewhere
- * (`requiredGlibc`), and so is what the caller says the system has.
+ * Finds what the dynamic loader would miss when it starts programs with the libraries packed beside them: libraries,
+ * symbol versions (`OPENSSL_3.4.0`), symbols. glibc counts as present: `requiredGlibc` computes the version to require.
  */
 import type { ElfFile } from './elf.ts';
 import { isGlibcLibrary } from './elf.ts';
 
-/** An ELF file by the name that a message can give it. */
+/** An ELF file, with its name for messages. */
 export type NamedElf = { readonly name: string; readonly elf: ElfFile };
 
 export type UnresolvedLink = {
-  /** The file that asks. */
+  /** The file with the unresolved reference. */
   readonly file: string;
-  /** Empty for a symbol that could come from any library. */
+  /** Empty for symbols that could come from any library. */
   readonly library: string;
-  /** What is missing of it: the library itself, some versions, some symbols. */
+  /** The library as a whole, or the names of the missing versions or symbols. */
   readonly missing: 'library' | readonly string[];
 };
 
 export type LinkedSystem = {
-  /** Whether the system has a library that is not among the files, in every version asked for. */
+  /** Whether the system provides a library, in every version that the files need. */
   readonly isOnSystem?: (library: string) => boolean;
+  /** The files of a glibc. Without them, symbols without a version are not checked. */
   readonly glibc?: readonly ElfFile[];
 };
 
 /**
- * Every link of `files` that neither another of them nor the system (`isOnSystem`) answers. Symbols
- * without a version may come from any library that the program has loaded: they are judged only if all of those can be
- * read, those of `glibc` included (none are judged without them).
+ * Returns every reference in `files` that neither another of the files nor the system resolves. A symbol without a version
+ * may come from any library that is loaded, so such symbols are checked only if all of those libraries are known.
  */
 export function unresolvedLinks(
   files: readonly NamedElf[],
@@ -35,8 +34,8 @@ export function unresolvedLinks(
 ): UnresolvedLink[] {
   const packed = new Map(files.map(({ name, elf }) => [elf.soname ?? name.split('/').at(-1) ?? name, elf]));
   for (const { name, elf } of files) packed.set(name.split('/').at(-1) ?? name, elf);
-  const offered = new Set([...files.map(({ elf }) => elf), ...glibc].flatMap(({ defines }) => [...defines]));
-  const judgesSymbols = glibc.length > 0 && !files.some(({ elf }) => elf.needed.some((library) => isOnSystem(library)));
+  const defined = new Set([...files.map(({ elf }) => elf), ...glibc].flatMap(({ defines }) => [...defines]));
+  const checksSymbols = glibc.length > 0 && !files.some(({ elf }) => elf.needed.some((library) => isOnSystem(library)));
   const unresolved: UnresolvedLink[] = [];
   for (const { name, elf } of files) {
     for (const library of elf.needed) {
@@ -50,9 +49,9 @@ export function unresolvedLinks(
         provider === undefined ? [] : versions.filter((version) => !provider.versionsDefined.has(version));
       if (missing.length > 0) unresolved.push({ file: name, library, missing });
     }
-    const versioned = new Set(elf.versionedWants.map(({ symbol }) => symbol));
-    const symbols = [...elf.wants].filter((symbol) => !versioned.has(symbol) && !offered.has(symbol));
-    if (symbols.length > 0 && judgesSymbols) unresolved.push({ file: name, library: '', missing: symbols });
+    const versioned = new Set(elf.versionedSymbols.map(({ symbol }) => symbol));
+    const symbols = [...elf.undefinedSymbols].filter((symbol) => !versioned.has(symbol) && !defined.has(symbol));
+    if (symbols.length > 0 && checksSymbols) unresolved.push({ file: name, library: '', missing: symbols });
   }
   return unresolved;
 }

@@ -1,8 +1,8 @@
 /**
- * Rewrites where a program looks for its libraries, and for which. The path is written as DT_RPATH and not as the newer DT_RUNPATH:
- * RPATH is searched *before* LD_LIBRARY_PATH (which AWS sets to /lib64 and others) and holds also for the libraries of
- * libraries and of extension modules loaded later. So a program finds what it was packed with, wherever it runs, and no
- * other program notices. See ld.so(8). Reading is `elf.ts`.
+ * Rewrites the library search path and the needed libraries of a program. The path becomes a DT_RPATH, not the newer
+ * DT_RUNPATH: RPATH is searched *before* LD_LIBRARY_PATH (which AWS sets to /lib64 and others) and also applies to the
+ * libraries of libraries and to extension modules loaded later. So a program finds the libraries that it was packed with
+ * wherever it runs, and other programs are not affected. See ld.so(8). Parsing is in `elf.ts`.
  */
 import { isElf, parseElf } from './elf.ts';
 
@@ -19,8 +19,8 @@ const DT_RUNPATH = 29n;
 const PAGE = 0x1000;
 
 /**
- * A copy of the program or library `original` that searches `path` first (`$ORIGIN` stands for its own folder), in place of
- * any search path that it had. Throws for a file that has no place for it; no linker in use makes one.
+ * Returns a copy of the program or library `original` that searches `path` first, in place of any search path that it
+ * had. `$ORIGIN` stands for the file's own directory. Throws if the file has no room for it, which no common linker causes.
  */
 export function withSearchPath(original: Buffer, path: string): Buffer {
   const { rpath, runpath } = parseElf(original);
@@ -33,8 +33,8 @@ export function withSearchPath(original: Buffer, path: string): Buffer {
 }
 
 /**
- * A copy of `original` that no longer asks for the libraries in `unused`: linkers write down what they were given, also
- * if nothing in it is used. The last of such entries in the table become empty ones.
+ * Returns a copy of `original` that no longer needs the libraries in `unused`. Linkers record every library on their
+ * command line, even if the file uses none of its symbols. Entries at the end of the table are left empty.
  */
 export function withoutNeeded(original: Buffer, unused: ReadonlySet<string>): Buffer {
   if (!parseElf(original).needed.some((library) => unused.has(library))) return original;
@@ -51,8 +51,8 @@ export function withoutNeeded(original: Buffer, unused: ReadonlySet<string>): Bu
 }
 
 /**
- * The string table grows by one string, so a copy of it goes to the end of the file and is mapped there: a PT_NOTE
- * header, which only describes the file to tools, becomes the PT_LOAD for it.
+ * The string table grows by one string, so a copy of it is appended to the file. A PT_NOTE header, which only tools read,
+ * becomes the PT_LOAD that maps it.
  */
 function appendSearchPath(bytes: Buffer, path: string): Buffer {
   const headers = programHeaders(bytes);
@@ -60,14 +60,14 @@ function appendSearchPath(bytes: Buffer, path: string): Buffer {
   const spare = headers.findLast((at) => bytes.readUInt32LE(at) === PT_NOTE);
   const lastLoad = loads.at(-1);
   if (spare === undefined || lastLoad === undefined || spare < lastLoad) {
-    throw new Error('no program header to spare after the last loaded segment');
+    throw new Error('No PT_NOTE program header after the last PT_LOAD');
   }
   const entries = dynamicEntries(bytes);
   const entry = (tag: bigint) => entries.find((at) => bytes.readBigUInt64LE(at) === tag);
   const tableAt = entry(DT_STRTAB);
   const sizeAt = entry(DT_STRSZ);
   const pathAt = entry(DT_RUNPATH) ?? entry(DT_RPATH) ?? spareDynamicEntry(bytes, entries);
-  if (tableAt === undefined || sizeAt === undefined) throw new Error('no dynamic string table');
+  if (tableAt === undefined || sizeAt === undefined) throw new Error('No dynamic string table');
 
   const oldAddress = bytes.readBigUInt64LE(tableAt + 8);
   const oldSize = Number(bytes.readBigUInt64LE(sizeAt + 8));
@@ -78,7 +78,7 @@ function appendSearchPath(bytes: Buffer, path: string): Buffer {
     .map((at) => Number(bytes.readBigUInt64LE(at + 16) + bytes.readBigUInt64LE(at + 40)))
     .reduce((highest, end) => Math.max(highest, roundUp(end, PAGE)), 0);
 
-  // Nothing reads the old one again; as zeroes it costs nothing in an archive.
+  // Nothing reads the old table again, and zeros compress well.
   bytes.fill(0, oldOffset, oldOffset + oldSize);
   bytes.writeUInt32LE(PT_LOAD, spare);
   bytes.writeUInt32LE(4, spare + 4); // readable
@@ -100,7 +100,7 @@ function appendSearchPath(bytes: Buffer, path: string): Buffer {
   return Buffer.concat([bytes, Buffer.alloc(offset - bytes.length), strings]);
 }
 
-/** Keeps the section table true, for readelf, strip and debuggers; the loader does not look at it. */
+/** Updates the section table for readelf, strip and debuggers. The loader does not read it. */
 function moveSection(bytes: Buffer, oldAddress: bigint, to: { offset: number; address: number; size: number }): void {
   const tableAt = Number(bytes.readBigUInt64LE(40));
   const entrySize = bytes.readUInt16LE(58);
@@ -114,16 +114,16 @@ function moveSection(bytes: Buffer, oldAddress: bigint, to: { offset: number; ad
 }
 
 function programHeaders(bytes: Buffer): number[] {
-  if (!isElf(bytes)) throw new Error('not a 64-bit little-endian ELF file');
+  if (!isElf(bytes)) throw new Error('Not a 64-bit little-endian ELF file');
   const tableAt = Number(bytes.readBigUInt64LE(32));
   const entrySize = bytes.readUInt16LE(54);
   return Array.from({ length: bytes.readUInt16LE(56) }, (_, index) => tableAt + index * entrySize);
 }
 
-/** Offsets of the dynamic entries, with the first DT_NULL. */
+/** Offsets of the dynamic entries up to and including the first DT_NULL. */
 function dynamicEntries(bytes: Buffer): number[] {
   const header = programHeaders(bytes).find((at) => bytes.readUInt32LE(at) === PT_DYNAMIC);
-  if (header === undefined) throw new Error('statically linked');
+  if (header === undefined) throw new Error('Statically linked');
   const start = Number(bytes.readBigUInt64LE(header + 8));
   const entries: number[] = [];
   for (let at = start; at < start + Number(bytes.readBigUInt64LE(header + 32)); at += 16) {
@@ -133,11 +133,10 @@ function dynamicEntries(bytes: Buffer): number[] {
   return entries;
 }
 
-/** Linkers leave several DT_NULL at the end; the first becomes ours as long as another one follows it. */
+/** Linkers end the table with several DT_NULL. The first can be used if another one follows it. */
 function spareDynamicEntry(bytes: Buffer, entries: readonly number[]): number {
   const first = entries.at(-1);
-  if (first === undefined || bytes.readBigUInt64LE(first + 16) !== DT_NULL)
-    throw new Error('no dynamic entry to spare');
+  if (first === undefined || bytes.readBigUInt64LE(first + 16) !== DT_NULL) throw new Error('No unused dynamic entry');
   return first;
 }
 
@@ -146,7 +145,7 @@ function offsetOf(bytes: Buffer, loads: readonly number[], address: bigint): num
     const start = bytes.readBigUInt64LE(at + 16);
     return address >= start && address < start + bytes.readBigUInt64LE(at + 32);
   });
-  if (load === undefined) throw new Error('the string table is not loaded');
+  if (load === undefined) throw new Error('The string table is not in a loaded segment');
   return Number(address - bytes.readBigUInt64LE(load + 16) + bytes.readBigUInt64LE(load + 8));
 }
 

@@ -14,23 +14,23 @@ const REAL = 'int first(int x) { return x; } int second(void) { return 2; } void
 const VERSIONS = 'REAL_1 { global: first; some_variable; };\nREAL_2 { global: second; } REAL_1;';
 
 describe('a stand-in', () => {
-  let folder: string;
+  let directory: string;
   beforeAll(() => {
-    folder = mkdtempSync(join(tmpdir(), 'lamella-stand-in-'));
+    directory = mkdtempSync(join(tmpdir(), 'lamella-stand-in-'));
   });
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
   it.each([
     ['versions', ['-Wl,--version-script=versions']],
     ['no versions', []],
   ])(
-    'lets a program start that was linked against the real library with %s, and fails in every function',
+    'lets a program start that was linked with the real library with %s, and fails in every function',
     (_, options) => {
       compile('versions', VERSIONS);
       compile('real.c', REAL, ['-shared', '-fPIC', '-Wl,-soname,libreal.so.1', '-o', 'libreal.so', ...options]);
       compile('program.c', PROGRAM, ['-fPIC', '-Wl,-z,now', '-o', 'program', '-L.', '-lreal']);
-      const wanted = parseElf(execFileSync('cat', ['program'], { cwd: folder }));
-      const versionOf = (name: string) => wanted.versionedWants.find(({ symbol }) => symbol === name)?.version;
+      const wanted = parseElf(execFileSync('cat', ['program'], { cwd: directory }));
+      const versionOf = (name: string) => wanted.versionedSymbols.find(({ symbol }) => symbol === name)?.version;
       const bytes = renderStandIn({
         soname: 'libreal.so.1',
         architecture: wanted.architecture,
@@ -41,12 +41,12 @@ describe('a stand-in', () => {
         })),
         result: 0x0010_0000,
       });
-      writeFileSync(join(folder, 'libreal.so.1'), bytes);
-      const environment = { LD_LIBRARY_PATH: folder, LD_BIND_NOW: '1' };
-      const { stdout, stderr } = spawnSync('./program', { cwd: folder, encoding: 'utf8', env: environment });
+      writeFileSync(join(directory, 'libreal.so.1'), bytes);
+      const environment = { LD_LIBRARY_PATH: directory, LD_BIND_NOW: '1' };
+      const { stdout, stderr } = spawnSync('./program', { cwd: directory, encoding: 'utf8', env: environment });
       expect({ stdout, stderr }).toEqual({ stdout: '100000 100000 (nil)', stderr: '' });
 
-      const listing = spawnSync('readelf', ['-aW', 'libreal.so.1'], { cwd: folder, encoding: 'utf8' });
+      const listing = spawnSync('readelf', ['-aW', 'libreal.so.1'], { cwd: directory, encoding: 'utf8' });
       expect(listing.stderr).toBe('');
       const elf = parseElf(bytes);
       expect(elf).toMatchObject({ soname: 'libreal.so.1', needed: [] });
@@ -55,7 +55,7 @@ describe('a stand-in', () => {
     },
   );
 
-  it('can be made for another processor than that of this machine', () => {
+  it('can be rendered for an architecture other than that of this machine', () => {
     const symbols = [{ name: 'f', version: 'V_1', isVariable: false }];
     const bytes = renderStandIn({ soname: 'libf.so.1', architecture: 'arm64', symbols, result: 0x0010_0000 });
     expect(parseElf(bytes)).toMatchObject({ architecture: 'arm64', soname: 'libf.so.1' });
@@ -64,7 +64,7 @@ describe('a stand-in', () => {
   });
 
   function compile(file: string, source: string, options?: readonly string[]): void {
-    writeFileSync(join(folder, file), source);
-    if (options) execFileSync('gcc', [file, ...options], { cwd: folder, stdio: 'pipe' });
+    writeFileSync(join(directory, file), source);
+    if (options) execFileSync('gcc', [file, ...options], { cwd: directory, stdio: 'pipe' });
   }
 });

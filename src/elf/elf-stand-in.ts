@@ -1,26 +1,26 @@
 /**
- * Writes a small shared library that stands in for a large one: every function returns one number, every variable holds
- * zeroes. It lets a program start that was linked against a library of which it never makes use. Which libraries that
- * may be is decided in `php-libraries.ts`. Layout: the System V ABI, chapter 5, and the LSB's symbol versioning.
+ * Renders a stand-in: a small shared library that replaces a large one. Every function returns the same number, every
+ * variable is zero. A program that is linked with a library and never uses it starts with the stand-in too. The caller
+ * chooses the libraries. Layout: the System V ABI, chapter 5, and the LSB's symbol versioning.
  */
 import type { ElfFile } from './elf.ts';
 
 export type StandIn = {
   readonly soname: string;
   readonly architecture: ElfFile['architecture'];
-  /** What it must offer, in one version each or in none. */
+  /** The symbols to define, each with one version or none. */
   readonly symbols: readonly {
     readonly name: string;
     readonly version: string | undefined;
     readonly isVariable: boolean;
   }[];
-  /** What every function returns: its 16 higher bits, the lower ones are zero. */
+  /** The return value of every function. Only its upper 16 bits can be set. */
   readonly result: number;
 };
 
 type Processor = { readonly machine: number; readonly page: number; readonly code: (high: number) => number[] };
 
-/** Processor -> its number in an ELF file, and the code that returns `result`. */
+/** Architecture -> its ELF machine number and page size, and the code that returns `result`. */
 const PROCESSORS: Readonly<Record<string, Processor>> = {
   // mov eax, result; ret
   x86_64: { machine: 62, page: 0x1000, code: (high) => [0xb8, 0, 0, high & 0xff, high >> 8, 0xc3, 0x90, 0x90] },
@@ -38,9 +38,9 @@ const DEFINED = { table: 0x6ffffffc, count: 0x6ffffffd };
 const VARIABLE_SIZE = 64;
 const HEADERS_SIZE = 64 + 4 * 56;
 
-type Symbol = StandIn['symbols'][number];
+type StandInSymbol = StandIn['symbols'][number];
 /** Offsets in the file, which are also addresses: the first segment begins at 0. */
-type Places = Readonly<Record<'symbols' | 'hash' | 'strings' | 'versions' | 'definitions' | 'code', number>>;
+type Layout = Readonly<Record<'symbols' | 'hash' | 'strings' | 'versions' | 'definitions' | 'code', number>>;
 
 /** Renders the library. The same description gives the same bytes. */
 export function renderStandIn({ soname, architecture, symbols, result }: StandIn): Buffer {
@@ -61,16 +61,16 @@ export function renderStandIn({ soname, architecture, symbols, result }: StandIn
   const text = strings.bytes();
 
   // A readable and executable segment, then a writable one, a page further on.
-  const place = layout(HEADERS_SIZE);
+  const allocate = allocator(HEADERS_SIZE);
   const at = {
-    symbols: place((sorted.length + 1) * 24),
-    hash: place((2 + 1 + sorted.length + 1) * 4),
-    strings: place(text.length),
-    versions: place((sorted.length + 1) * 2),
-    definitions: place(definitions.length),
-    code: place(code.length),
+    symbols: allocate((sorted.length + 1) * 24),
+    hash: allocate((2 + 1 + sorted.length + 1) * 4),
+    strings: allocate(text.length),
+    versions: allocate((sorted.length + 1) * 2),
+    definitions: allocate(definitions.length),
+    code: allocate(code.length),
   };
-  const writable = place(0);
+  const writable = allocate(0);
   const dynamicAt = writable + processor.page;
   const dynamic = dynamicTable({
     [TAG.soname]: sonameAt,
@@ -104,7 +104,7 @@ export function renderStandIn({ soname, architecture, symbols, result }: StandIn
   return Buffer.concat([file, sections.bytes]);
 }
 
-function symbolEntry({ isVariable }: Symbol, nameAt: number, address: number, codeSize: number): Buffer {
+function symbolEntry({ isVariable }: StandInSymbol, nameAt: number, address: number, codeSize: number): Buffer {
   const entry = Buffer.alloc(24);
   entry.writeUInt32LE(nameAt, 0);
   entry.writeUInt8((1 << 4) | (isVariable ? 1 : 2), 4); // global; object or function
@@ -123,7 +123,7 @@ function hashTable(symbolCount: number): Buffer {
 
 type Range = { readonly address: number; readonly offset: number; readonly size: number };
 
-function sectionRows(at: Places, stringsSize: number, dynamic: Range): SectionRow[] {
+function sectionRows(at: Layout, stringsSize: number, dynamic: Range): SectionRow[] {
   const symbolsSize = at.hash - at.symbols;
   const symbols = { ...here(at.symbols), size: symbolsSize, link: 2, entrySize: 24 };
   return [
@@ -158,7 +158,7 @@ type SectionRow = {
   readonly entrySize?: number;
 };
 
-/** The loader needs none of these; tools (and `elf.ts`) read from them what the library offers. */
+/** The loader needs no sections. Tools and `elf.ts` read the library's symbols from them. */
 function renderSections(end: number, rows: readonly SectionRow[]): { tableAt: number; bytes: Buffer } {
   const named = [...rows, { name: '.shstrtab', type: SHT.strings, offset: end, size: 0 }];
   const names = stringTable();
@@ -253,13 +253,13 @@ function stringTable(): { add: (text: string) => number; bytes: () => Buffer } {
   };
 }
 
-/** A place in the first segment, where address and offset are the same. */
+/** A range in the first segment, where addresses equal offsets. */
 function here(at: number): { address: number; offset: number } {
   return { address: at, offset: at };
 }
 
-/** Hands out places one after another, each at a multiple of 8. */
-function layout(start: number): (size: number) => number {
+/** Allocates consecutive ranges, each at a multiple of 8. */
+function allocator(start: number): (size: number) => number {
   let next = start;
   return (size) => {
     const at = Math.ceil(next / 8) * 8;

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compareVersions, isGlibcLibrary, libraryClosure, parseElf, requiredGlibc } from './elf.ts';
 import { withSearchPath } from './elf-search-path.ts';
 
-/** The Node that runs this is a program like any other; what it says is compared with what the loader says. */
+/** Any program will do. */
 const PROGRAM = process.execPath;
 const SHELL = '/bin/bash';
 
@@ -20,20 +20,20 @@ describe('parseElf', () => {
     expect(elf.soname).toBeUndefined();
   });
 
-  it('reads symbols and the versions that they need', () => {
+  it('reads symbols and the versions that they are bound to', () => {
     const elf = parseElf(readFileSync(SHELL));
     expect(elf.versionNeeds.get('libc.so.6')).toContain('GLIBC_2.34');
-    expect(elf.wants.has('fork') || elf.wants.has('execve')).toBe(true);
+    expect(elf.undefinedSymbols.has('fork') || elf.undefinedSymbols.has('execve')).toBe(true);
   });
 
-  it('refuses what is no ELF file', () => {
-    expect(() => parseElf(Buffer.from('#!/bin/sh\n'))).toThrow('not a 64-bit little-endian ELF file');
-    expect(() => parseElf(Buffer.alloc(0))).toThrow('not a 64-bit little-endian ELF file');
+  it('refuses a file that is not ELF', () => {
+    expect(() => parseElf(Buffer.from('#!/bin/sh\n'))).toThrow('Not a 64-bit little-endian ELF file');
+    expect(() => parseElf(Buffer.alloc(0))).toThrow('Not a 64-bit little-endian ELF file');
   });
 });
 
 describe('libraryClosure', () => {
-  it('follows libraries of libraries, stops at glibc, and tells what is missing and who needs it', async () => {
+  it('follows libraries of libraries, stops at glibc, and lists missing libraries with the files that need them', async () => {
     const where = new Map(
       [...execFileSync('ldd', [SHELL], { encoding: 'utf8' }).matchAll(/(\S+) => (\S+)/g)].map((m) => [m[1], m[2]]),
     );
@@ -47,14 +47,14 @@ describe('libraryClosure', () => {
   });
 });
 
-describe('glibc', () => {
-  it('compares versions by number', () => {
+describe('requiredGlibc and compareVersions', () => {
+  it('compare versions by number', () => {
     expect(compareVersions('2.4', '2.34')).toBeLessThan(0);
     expect(compareVersions('2.34', '2.34')).toBe(0);
     expect(compareVersions('2.34.1', '2.34')).toBeGreaterThan(0);
   });
 
-  it('is required in the newest version that any file names', () => {
+  it('require the newest glibc that any file names', () => {
     const versions = (names: string[]) => ({
       ...parseElf(readFileSync(PROGRAM)),
       versionNeeds: new Map([['libc.so.6', names]]),
@@ -67,10 +67,10 @@ describe('glibc', () => {
 });
 
 describe('withSearchPath', () => {
-  let folder: string;
+  let directory: string;
   let compiles = true;
   beforeAll(() => {
-    folder = mkdtempSync(join(tmpdir(), 'lamella-elf-'));
+    directory = mkdtempSync(join(tmpdir(), 'lamella-elf-'));
     try {
       compile('answer.c', 'int answer(void) { return 42; }', ['-shared', '-fPIC', '-o', 'libanswer.so']);
       const program = 'int answer(void); int main(void) { return answer(); }';
@@ -80,40 +80,40 @@ describe('withSearchPath', () => {
       compiles = false;
     }
   });
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-  it.each(['plain', 'with-runpath'])('lets a program that had %s find a library in a folder of its own', (name) => {
-    if (!compiles) return expect(compiles, 'a C compiler (gcc) is needed for this test').toBe(true);
+  it.each(['plain', 'with-runpath'])('lets a program built as %s find a library in a private directory', (name) => {
+    if (!compiles) return expect(compiles, 'this test needs gcc').toBe(true);
     const moved = install(name, '$ORIGIN/../private/lib');
     expect(parseElf(readFileSync(moved))).toMatchObject({ rpath: '$ORIGIN/../private/lib', runpath: undefined });
     expect(run(moved, {})).toBe(42);
   });
 
-  it('comes before LD_LIBRARY_PATH', () => {
+  it('takes precedence over LD_LIBRARY_PATH', () => {
     const moved = install('plain', '$ORIGIN/../private/lib');
-    const decoy = join(folder, 'decoy');
+    const decoy = join(directory, 'decoy');
     mkdirSync(decoy, { recursive: true });
     compile('decoy.c', 'int answer(void) { return 13; }', ['-shared', '-fPIC', '-o', 'decoy/libanswer.so']);
     expect(run(moved, { LD_LIBRARY_PATH: decoy })).toBe(42);
   });
 
-  it('keeps the file sound for other tools', () => {
+  it('leaves a file that readelf reads', () => {
     const listing = execFileSync('readelf', ['-dW', install('plain', '$ORIGIN/../private/lib')], { encoding: 'utf8' });
     expect(listing).toContain('Library rpath: [$ORIGIN/../private/lib]');
     expect(listing).toContain('[libanswer.so]');
   });
 
   function compile(file: string, source: string, options: string[]): void {
-    writeFileSync(join(folder, file), source);
-    execFileSync('gcc', [file, ...options], { cwd: folder, stdio: 'pipe' });
+    writeFileSync(join(directory, file), source);
+    execFileSync('gcc', [file, ...options], { cwd: directory, stdio: 'pipe' });
   }
 
   function install(name: string, path: string): string {
-    const target = join(folder, `installed-${name}/bin/program`);
-    const library = join(folder, `installed-${name}/private/lib/libanswer.so`);
+    const target = join(directory, `installed-${name}/bin/program`);
+    const library = join(directory, `installed-${name}/private/lib/libanswer.so`);
     for (const file of [target, library]) mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(library, readFileSync(join(folder, basename(library))));
-    writeFileSync(target, withSearchPath(readFileSync(join(folder, name)), path));
+    writeFileSync(library, readFileSync(join(directory, basename(library))));
+    writeFileSync(target, withSearchPath(readFileSync(join(directory, name)), path));
     chmodSync(target, 0o755);
     return target;
   }

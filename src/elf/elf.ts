@@ -1,38 +1,38 @@
 /**
- * Reads what the dynamic loader reads of an ELF file (64 bits, little-endian: x86_64 and aarch64): needed libraries,
- * search paths, own name, symbol versions, symbols. And the closure of the libraries that a set of programs needs.
- * It changes nothing (that is `elf-search-path.ts`) and runs nothing, so a file for another machine is read as well.
+ * Parses what the dynamic loader reads of a 64-bit little-endian ELF file (x86_64 and aarch64): needed libraries, search
+ * paths, soname, symbol versions, symbols. Also computes the libraries that a set of programs needs. Runs nothing, so the
+ * files may be for another machine. Editing is in `elf-search-path.ts` and `elf-compact.ts`.
  * Layout: the System V ABI, chapter 5, and the LSB's symbol versioning.
  */
 import { readFile } from 'node:fs/promises';
 
 export type ElfFile = {
   readonly architecture: 'x86_64' | 'arm64' | 'other';
-  /** The loader that a program asks for; a library has none. */
+  /** The path of a program's loader; undefined for a library. */
   readonly interpreter: string | undefined;
   readonly soname: string | undefined;
   readonly needed: readonly string[];
   readonly rpath: string | undefined;
   readonly runpath: string | undefined;
-  /** Library -> the symbol versions of it that this file was linked against, for example `GLIBC_2.34`. */
+  /** Library -> the symbol versions that this file needs from it, for example `GLIBC_2.34`. */
   readonly versionNeeds: ReadonlyMap<string, readonly string[]>;
-  /** The symbol versions that this file offers. */
+  /** The symbol versions that this file defines. */
   readonly versionsDefined: ReadonlySet<string>;
-  /** Symbols that this file offers to others. */
+  /** Symbols that this file exports. */
   readonly defines: ReadonlySet<string>;
-  /** Symbols that others must offer. */
-  readonly wants: ReadonlySet<string>;
-  /** Symbols that others may offer (weak ones). */
-  readonly wouldTake: ReadonlySet<string>;
-  /** Of all that this file asks of others, weak or not, what it asks of one library in one version. */
-  readonly versionedWants: readonly VersionedSymbol[];
+  /** Undefined symbols that another file must define. */
+  readonly undefinedSymbols: ReadonlySet<string>;
+  /** Weak undefined symbols: another file may define them. */
+  readonly weakSymbols: ReadonlySet<string>;
+  /** Undefined symbols, weak or not, that are bound to a version of a library. */
+  readonly versionedSymbols: readonly VersionedSymbol[];
 };
 
 export type VersionedSymbol = { readonly symbol: string; readonly library: string; readonly version: string };
 
 /**
- * Libraries that belong to glibc: they must come from the same build as the loader, which belongs to the system. So no
- * layer may carry them.
+ * The libraries of glibc. They must come from the same build as the loader, and the loader is the system's, so a layer
+ * must not contain them.
  */
 const GLIBC_LIBRARIES =
   /^(libc|libm|libmvec|libpthread|libdl|librt|libresolv|libutil|libanl|libnsl|libBrokenLocale|libthread_db|libnss_\w+)\.so\.\d+$|^ld-linux[\w-]*\.so\.\d+$|^ld64\.so/;
@@ -55,22 +55,22 @@ const TAG = {
 };
 const NEED = { table: 0x6ffffffe, count: 0x6fffffff };
 const STB_WEAK = 2;
-/** The highest bit of a version number only says whether it is the default one. */
+/** The highest bit of a version number is a flag: whether it is the default version. */
 const VERSION_NUMBER = 0x7fff;
 
-/** Whether `library` is glibc's own (`libc.so.6`, `ld-linux-x86-64.so.2`, ...). */
+/** Whether `library` is part of glibc (`libc.so.6`, `ld-linux-x86-64.so.2`, ...). */
 export function isGlibcLibrary(library: string): boolean {
   return GLIBC_LIBRARIES.test(library);
 }
 
-/** Whether these bytes begin like an ELF file that `parseElf` reads. */
+/** Whether these bytes begin like an ELF file that `parseElf` accepts. */
 export function isElf(bytes: Buffer): boolean {
   return bytes.subarray(0, ELF64_LITTLE_ENDIAN.length).equals(ELF64_LITTLE_ENDIAN);
 }
 
-/** Reads an ELF file. Throws if it is none, or damaged. A static program has nothing needed. */
+/** Parses an ELF file. Throws if it is damaged or not such a file. A static program needs no libraries. */
 export function parseElf(bytes: Buffer): ElfFile {
-  if (!isElf(bytes)) throw new Error('not a 64-bit little-endian ELF file');
+  if (!isElf(bytes)) throw new Error('Not a 64-bit little-endian ELF file');
   const segments = readSegments(bytes);
   const dynamic = readDynamic(bytes, segments);
   const stringsAt = dynamic.find(({ tag }) => tag === TAG.strtab)?.value;
@@ -96,15 +96,15 @@ export function parseElf(bytes: Buffer): ElfFile {
 export type Library = { readonly soname: string; readonly path: string; readonly elf: ElfFile };
 
 export type LibraryClosure = {
-  /** What must be carried, by the name that is asked for, sorted. */
+  /** The libraries to pack, sorted by soname. */
   readonly libraries: readonly Library[];
-  /** Names that `find` did not know, each with the files that need it. */
+  /** Sonames that `find` did not find, each with the files that need it. */
   readonly missing: ReadonlyMap<string, readonly string[]>;
 };
 
 /**
- * All libraries that `programs` need, directly or through others, except glibc's own and those that `isProvided`
- * says the target system has. `find` gives the path of a library for its name, or undefined.
+ * Returns all libraries that `programs` need, directly or through other libraries, except those of glibc and those for
+ * which `isProvided` is true. `find` returns the path of a library, or undefined.
  */
 export async function libraryClosure(
   programs: readonly string[],
@@ -130,7 +130,7 @@ export async function libraryClosure(
   return { libraries: sorted, missing };
 }
 
-/** The oldest glibc (`2.34`) on which all of `files` can start, or undefined if none asks for a version. */
+/** The oldest glibc (`2.34`) with which all of `files` can start, or undefined if none needs a version of it. */
 export function requiredGlibc(files: Iterable<ElfFile>): string | undefined {
   let newest: string | undefined;
   for (const file of files) {
@@ -142,7 +142,7 @@ export function requiredGlibc(files: Iterable<ElfFile>): string | undefined {
   return newest;
 }
 
-/** Negative, zero or positive as `a` is older than, the same as or newer than `b`; `2.4` is older than `2.34`. */
+/** Compares versions number by number, for sorting from old to new: `2.4` is older than `2.34`. */
 export function compareVersions(a: string, b: string): number {
   const left = a.split('.').map(Number);
   const right = b.split('.').map(Number);
@@ -182,7 +182,7 @@ function readDynamic(bytes: Buffer, segments: readonly Segment[]): DynamicEntry[
   return entries;
 }
 
-/** What one file asks of one version of a library, and the number that its symbols use for that. */
+/** A version of a library that a file needs, and the number by which the file's symbols refer to it. */
 type VersionNeed = { readonly library: string; readonly version: string; readonly number: number };
 
 function readVersionNeeds(
@@ -218,7 +218,7 @@ function byLibrary(needs: readonly VersionNeed[]): Map<string, string[]> {
   return libraries;
 }
 
-/** The first name of each definition is the version; what follows are the versions that it includes. */
+/** The first name of each definition is the version itself. The names after it are the versions that it includes. */
 function readVersionsDefined(
   bytes: Buffer,
   segments: readonly Segment[],
@@ -237,16 +237,16 @@ function readVersionsDefined(
   return versions;
 }
 
-/** From the section table, which `strip` leaves for dynamic symbols; without one there is nothing to report. */
+/** Read from the section table, where `strip` keeps the dynamic symbols. Without such a table the result is empty. */
 function readSymbols(
   bytes: Buffer,
   needs: readonly VersionNeed[],
   versionsAt: number | undefined,
-): Pick<ElfFile, 'defines' | 'wants' | 'wouldTake' | 'versionedWants'> {
+): Pick<ElfFile, 'defines' | 'undefinedSymbols' | 'weakSymbols' | 'versionedSymbols'> {
   const defines = new Set<string>();
-  const wants = new Set<string>();
-  const wouldTake = new Set<string>();
-  const versionedWants: VersionedSymbol[] = [];
+  const undefinedSymbols = new Set<string>();
+  const weakSymbols = new Set<string>();
+  const versionedSymbols: VersionedSymbol[] = [];
   const byNumber = new Map(needs.map((need) => [need.number, need]));
   const tableAt = number64(bytes, 40);
   const entrySize = bytes.readUInt16LE(58);
@@ -264,17 +264,17 @@ function readSymbols(
         defines.add(name);
         continue;
       }
-      (bytes.readUInt8(symbol + 4) >> 4 === STB_WEAK ? wouldTake : wants).add(name);
+      (bytes.readUInt8(symbol + 4) >> 4 === STB_WEAK ? weakSymbols : undefinedSymbols).add(name);
       if (versionsAt === undefined) continue;
       const number = bytes.readUInt16LE(versionsAt + ((symbol - start) / 24) * 2) & VERSION_NUMBER;
       const need = byNumber.get(number);
-      if (need) versionedWants.push({ symbol: name, library: need.library, version: need.version });
+      if (need) versionedSymbols.push({ symbol: name, library: need.library, version: need.version });
     }
   }
-  return { defines, wants, wouldTake, versionedWants };
+  return { defines, undefinedSymbols, weakSymbols, versionedSymbols };
 }
 
-/** Where the byte for a memory address lies in the file. */
+/** The offset in the file of a memory address. */
 function fileOffset(segments: readonly Segment[], address: number): number | undefined {
   const segment = segments.find(
     ({ type, address: start, fileSize }) => type === PT_LOAD && address >= start && address < start + fileSize,

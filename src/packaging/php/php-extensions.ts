@@ -67,7 +67,9 @@ function modulesUsedBy(
   modules: ReadonlyMap<string, { readonly elf: ElfFile }>,
 ): string[] {
   // What the C++ compiler adds (templates, exceptions) is defined wherever it is used and says nothing.
-  const symbols = [...elf.wants].filter((symbol) => !binary.defines.has(symbol) && !/^(_Z|__cxa_|__gxx_)/.test(symbol));
+  const symbols = [...elf.undefinedSymbols].filter(
+    (symbol) => !binary.defines.has(symbol) && !/^(_Z|__cxa_|__gxx_)/.test(symbol),
+  );
   return [...modules]
     .filter(([, { elf: other }]) => symbols.some((symbol) => other.defines.has(symbol)))
     .map(([name]) => name);

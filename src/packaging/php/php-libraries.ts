@@ -166,9 +166,9 @@ function standInsFor(
     const { result = 0, variables = /^$/, unversioned } = STAND_INS[soname] ?? {};
     const wanted = new Map<string, string | undefined>();
     for (const { elf } of files) {
-      for (const { library, symbol, version } of elf.versionedWants)
+      for (const { library, symbol, version } of elf.versionedSymbols)
         if (library === soname) wanted.set(symbol, version);
-      for (const symbol of elf.wants) if (unversioned?.test(symbol)) wanted.set(symbol, undefined);
+      for (const symbol of elf.undefinedSymbols) if (unversioned?.test(symbol)) wanted.set(symbol, undefined);
     }
     const symbols = [...wanted].map(([name, version]) => ({ name, version, isVariable: variables.test(name) }));
     const bytes = renderStandIn({ soname, architecture, symbols, result });
@@ -180,7 +180,7 @@ function isUsed({ soname, elf: library }: Library, files: readonly { readonly el
   return files.some(({ elf }) => {
     if (elf === library) return false;
     if (elf.versionNeeds.has(soname)) return true;
-    return [...elf.wants, ...elf.wouldTake].some((symbol) => library.defines.has(symbol));
+    return [...elf.undefinedSymbols, ...elf.weakSymbols].some((symbol) => library.defines.has(symbol));
   });
 }
 
