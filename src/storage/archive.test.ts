@@ -12,15 +12,15 @@ import { type ArchiveProblem, unpackArchive } from './archive.ts';
 const LIMITS = { unpackedBytes: 1_000_000, entries: 1000, mountPoints: ['/opt', '/var/task'] };
 const LINK = 0o120777;
 
-let folder: string;
+let workspace: string;
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'lamella-archive-'));
+  workspace = await mkdtemp(join(tmpdir(), 'lamella-archive-'));
 });
-afterEach(() => rm(folder, { recursive: true }));
+afterEach(() => rm(workspace, { recursive: true }));
 
-const target = () => join(folder, 'tree');
+const target = () => join(workspace, 'tree');
 const unpack = (zip: Buffer, limits: Partial<typeof LIMITS> = {}) =>
-  unpackArchive(zip, { target: target(), staging: join(folder, 'staging'), limits: { ...LIMITS, ...limits } });
+  unpackArchive(zip, { target: target(), staging: join(workspace, 'staging'), limits: { ...LIMITS, ...limits } });
 const zipOf = (fill: (zip: ZipFile) => void) => {
   const zip = new ZipFile();
   fill(zip);
@@ -30,7 +30,7 @@ const zipOf = (fill: (zip: ZipFile) => void) => {
 const modeOf = (name: string) => lstatSync(join(target(), name)).mode & 0o7777;
 
 describe('unpackArchive', () => {
-  it('gives files, folders and links with their modes', async () => {
+  it('unpacks files, directories and links with their modes', async () => {
     const large = Buffer.alloc(5_000_000, 'abc');
     const result = await unpack(
       await zipOf((zip) => {
@@ -55,7 +55,7 @@ describe('unpackArchive', () => {
     expect(modeOf('bootstrap')).toBe(0o644);
   });
 
-  it('drops set-id bits and opens folders to their owner', async () => {
+  it('drops set-id bits and makes directories accessible to their owner', async () => {
     await unpack(
       rawZip([
         { name: 'd/', mode: 0o040055, method: 0 },
@@ -71,12 +71,12 @@ describe('unpackArchive', () => {
     expect(readFileSync(join(target(), 'a'), 'utf8')).toBe('hello');
   });
 
-  it('takes what was piped into the zip program for a file', async () => {
+  it('unpacks an entry that was piped into the zip program as a file', async () => {
     await unpack(rawZip([{ name: '-', content: 'hello', mode: 0o010600 }]));
     expect(readFileSync(join(target(), '-'), 'utf8')).toBe('hello');
   });
 
-  it('reads names with a leading ./ and folders that are named twice', async () => {
+  it('accepts names with a leading ./ and a directory that is listed twice', async () => {
     await unpack(
       rawZip([
         { name: './', method: 0 },
@@ -90,10 +90,10 @@ describe('unpackArchive', () => {
 
   it.each<[string, string]>([
     ['to a sibling', 'x'],
-    ['up and down again', '../d/x'],
-    ['to nothing', 'not/there'],
+    ['to a sibling through its parent', '../d/x'],
+    ['to a missing file', 'not/there'],
     ['to itself', 'link'],
-    ['to where the tree will be mounted', '/opt/lib/x'],
+    ['below a mount point', '/opt/lib/x'],
   ])('keeps a link %s', async (_, destination) => {
     await unpack(rawZip([{ name: 'd/link', content: destination, mode: LINK }]));
     expect(readlinkSync(join(target(), 'd/link'))).toBe(destination);
@@ -101,9 +101,9 @@ describe('unpackArchive', () => {
 
   const bomb = deflateRawSync(Buffer.alloc(8_000_000));
   const refused: [string, ArchiveProblem, Buffer][] = [
-    ['nothing at all', 'not-a-zip', Buffer.alloc(0)],
-    ['something else', 'not-a-zip', Buffer.from('%PDF-1.4 and more of it, long enough to be a directory')],
-    ['a lost end', 'not-a-zip', rawZip([{ name: 'a', content: 'x'.repeat(100) }]).subarray(0, -30)],
+    ['no bytes', 'not-a-zip', Buffer.alloc(0)],
+    ['a PDF', 'not-a-zip', Buffer.from('%PDF-1.4 and more of it, long enough to be a directory')],
+    ['a missing end', 'not-a-zip', rawZip([{ name: 'a', content: 'x'.repeat(100) }]).subarray(0, -30)],
     ['no entries', 'empty', rawZip([])],
     ['..', 'unsafe-name', rawZip([{ name: '../a' }])],
     ['.. in the middle', 'unsafe-name', rawZip([{ name: 'a/../../b' }])],
@@ -112,12 +112,12 @@ describe('unpackArchive', () => {
     ['a backslash', 'unsafe-name', rawZip([{ name: 'a\\..\\..\\b' }])],
     ['a null character', 'unsafe-name', rawZip([{ name: 'a\0b' }])],
     ['an empty name', 'unsafe-name', rawZip([{ name: '' }])],
-    ['a very long part', 'unsafe-name', rawZip([{ name: 'a'.repeat(256) }])],
-    ['very many parts', 'unsafe-name', rawZip([{ name: 'a/'.repeat(5000) }])],
+    ['a part that is too long', 'unsafe-name', rawZip([{ name: 'a'.repeat(256) }])],
+    ['too many parts', 'unsafe-name', rawZip([{ name: 'a/'.repeat(5000) }])],
     ['the same file twice', 'conflicting-names', rawZip([{ name: 'a' }, { name: 'a' }])],
-    ['the same file written differently', 'conflicting-names', rawZip([{ name: 'd/a' }, { name: './d//a' }])],
-    ['a file used as a folder', 'conflicting-names', rawZip([{ name: 'a' }, { name: 'a/b' }])],
-    ['a folder that becomes a file', 'conflicting-names', rawZip([{ name: 'a/b' }, { name: 'a' }])],
+    ['the same file in another spelling', 'conflicting-names', rawZip([{ name: 'd/a' }, { name: './d//a' }])],
+    ['a file used as a directory', 'conflicting-names', rawZip([{ name: 'a' }, { name: 'a/b' }])],
+    ['a directory used as a file', 'conflicting-names', rawZip([{ name: 'a/b' }, { name: 'a' }])],
     [
       'writing through a link',
       'conflicting-names',
@@ -127,19 +127,19 @@ describe('unpackArchive', () => {
       ]),
     ],
     [
-      'writing through a link that comes later',
+      'writing through a later link',
       'conflicting-names',
       rawZip([
         { name: 'd/x', content: 'x' },
         { name: 'd', content: 'e', mode: LINK },
       ]),
     ],
-    ['a link to an absolute place', 'unsafe-link', rawZip([{ name: 'a', content: '/etc/passwd', mode: LINK }])],
+    ['a link to an absolute path', 'unsafe-link', rawZip([{ name: 'a', content: '/etc/passwd', mode: LINK }])],
     ['a link to a mount point look-alike', 'unsafe-link', rawZip([{ name: 'a', content: '/optional', mode: LINK }])],
     ['a link out of a mount point', 'unsafe-link', rawZip([{ name: 'a', content: '/opt/../etc', mode: LINK }])],
     ['a link out of the tree', 'unsafe-link', rawZip([{ name: 'a/b', content: '../../c', mode: LINK }])],
     [
-      'a link out of the tree by way of another link',
+      'a link out of the tree through another link',
       'unsafe-link',
       rawZip([
         { name: 'p/q/up', content: '..', mode: LINK },
@@ -147,7 +147,7 @@ describe('unpackArchive', () => {
       ]),
     ],
     ['an empty link', 'unsafe-link', rawZip([{ name: 'a', content: '', mode: LINK }])],
-    ['an endless link', 'unsafe-link', rawZip([{ name: 'a', content: 'x/'.repeat(4000), mode: LINK }])],
+    ['a link that is too long', 'unsafe-link', rawZip([{ name: 'a', content: 'x/'.repeat(4000), mode: LINK }])],
     ['a device', 'unsupported-kind', rawZip([{ name: 'a', mode: 0o020666 }])],
     ['a socket', 'unsupported-kind', rawZip([{ name: 'a', mode: 0o140666 }])],
     ['an encrypted file', 'encrypted', rawZip([{ name: 'a', content: 'x', flags: 1 }])],
@@ -155,20 +155,20 @@ describe('unpackArchive', () => {
     ['a wrong checksum', 'damaged', rawZip([{ name: 'a', content: 'x', claims: { crc32: 1 } }])],
     ['a size too small', 'damaged', rawZip([{ name: 'a', content: 'xyz', claims: { size: 2 } }])],
     ['a size too large', 'damaged', rawZip([{ name: 'a', content: 'xyz', claims: { size: 4 } }])],
-    ['a size of nothing', 'damaged', rawZip([{ name: 'a', packed: bomb, claims: { size: 0 } }])],
+    ['a size of 0', 'damaged', rawZip([{ name: 'a', packed: bomb, claims: { size: 0 } }])],
     ['a bomb that claims to be small', 'damaged', rawZip([{ name: 'a', packed: bomb, claims: { size: 10 } }])],
-    ['a bomb that says what it is', 'too-large', rawZip([{ name: 'a', packed: bomb, claims: { size: 8_000_000 } }])],
+    ['a bomb with its true size', 'too-large', rawZip([{ name: 'a', packed: bomb, claims: { size: 8_000_000 } }])],
     [
-      'many bombs that are small alone',
+      'many files that are too large together',
       'too-large',
       rawZip(Array.from({ length: 11 }, (_, i) => ({ name: `${i}`, content: Buffer.alloc(100_000) }))),
     ],
     ['too many entries', 'too-many-entries', rawZip(Array.from({ length: 1001 }, (_, i) => ({ name: `${i}` })))],
-    ['noise for data', 'damaged', rawZip([{ name: 'a', packed: Buffer.alloc(50, 0xff), claims: { size: 100 } }])],
+    ['invalid data', 'damaged', rawZip([{ name: 'a', packed: Buffer.alloc(50, 0xff), claims: { size: 100 } }])],
   ];
   it.each(refused)('refuses %s and leaves nothing behind', async (_, problem, zip) => {
     await expect(unpack(zip)).rejects.toMatchObject({ name: 'ArchiveError', problem });
-    expect(readdirSync(folder)).toEqual([]);
+    expect(readdirSync(workspace)).toEqual([]);
   });
 
   it('refuses a large entry that lies about its size or checksum, and leaves nothing behind', async () => {
@@ -180,12 +180,12 @@ describe('unpackArchive', () => {
         { name: 'a', content, ...(claims && { claims }) },
       ]);
       await expect(unpack(zip, { unpackedBytes: 10_000_000 })).rejects.toMatchObject({ problem: 'damaged' });
-      expect(readdirSync(folder)).toEqual([]);
+      expect(readdirSync(workspace)).toEqual([]);
     }
   });
 
-  it('answers any damage to an archive with the tree or an ArchiveError, never with something else', async () => {
-    const honest = rawZip([
+  it('either unpacks a damaged archive completely or throws an ArchiveError', async () => {
+    const intact = rawZip([
       { name: 'bin/', mode: 0o040755, method: 0 },
       { name: 'bin/a', content: 'alpha '.repeat(50), mode: 0o100755 },
       { name: 'link', content: 'bin/a', mode: LINK },
@@ -197,15 +197,15 @@ describe('unpackArchive', () => {
       return seed % below;
     };
     for (let round = 0; round < 1500; round += 1) {
-      const zip = Buffer.from(honest);
+      const zip = Buffer.from(intact);
       for (let changes = 1 + random(3); changes > 0; changes -= 1) zip[random(zip.length)] = random(256);
       const cut = random(10) === 0 ? zip.subarray(0, random(zip.length)) : zip;
-      const verdict = await unpack(cut).catch((failure: Error) => failure);
-      if (verdict instanceof Error) {
-        expect(verdict.name, `round ${round}: ${verdict.stack}`).toBe('ArchiveError');
-        expect(readdirSync(folder)).toEqual([]);
+      const result = await unpack(cut).catch((failure: Error) => failure);
+      if (result instanceof Error) {
+        expect(result.name, `round ${round}: ${result.stack}`).toBe('ArchiveError');
+        expect(readdirSync(workspace)).toEqual([]);
       } else {
-        expect(readdirSync(folder)).toEqual(['tree']);
+        expect(readdirSync(workspace)).toEqual(['tree']);
         await rm(target(), { recursive: true });
       }
     }

@@ -1,10 +1,10 @@
 /**
- * Unpacks a zip archive that somebody uploaded, safely, into a folder: all of it or nothing. Everything that the
- * archive's directory claims is judged before the first byte is written, and what comes out must be what was claimed.
- * Where archives are kept is `archives.ts`' business; what AWS says to a bad one is the caller's.
+ * Unpacks an untrusted zip archive into a directory, completely or not at all. The archive's central directory is checked
+ * before the first byte is written, and the unpacked data must match what it claims. Archives are stored by
+ * `archives.ts`; the caller maps an `ArchiveError` to AWS's response.
  *
- * Modes are honored as on Lambda, set-id bits dropped. Folders always belong to their owner (0700), so that the
- * service can clear them away; without a Unix mode a file is 0644 and cannot be executed.
+ * Modes are kept as on Lambda, without set-id bits. The owner can always read and write directories (0700), so that the
+ * service can remove them. A file without a Unix mode gets 0644 and is not executable.
  */
 import type { FileHandle } from 'node:fs/promises';
 import { chmod, mkdir, open, rename, rm, symlink } from 'node:fs/promises';
@@ -16,28 +16,28 @@ import { fromBufferPromise, getFileNameLowLevel } from 'yauzl';
 import { diskFullOf } from './disk-full.ts';
 
 export type ArchiveProblem =
-  /** Not a zip, or its end is missing. */
+  /** Not a zip archive, or cut off at its end. */
   | 'not-a-zip'
-  /** Nothing in it. */
+  /** The archive has no entries. */
   | 'empty'
-  /** More bytes than allowed would come out. */
+  /** Unpacked, it has more bytes than the limit. */
   | 'too-large'
-  /** More entries than allowed. */
+  /** It has more entries than the limit. */
   | 'too-many-entries'
-  /** `..`, an absolute or unusable name, or one with a backslash. */
+  /** A name that is absolute, contains `..` or a backslash, or is otherwise unusable. */
   | 'unsafe-name'
-  /** The same name twice, or a name below something that is no folder. */
+  /** The same name twice, or a name below an entry that is not a directory. */
   | 'conflicting-names'
-  /** A link that leads out of the tree. */
+  /** A symbolic link that leads out of the directory. */
   | 'unsafe-link'
   /** A device or a socket. */
   | 'unsupported-kind'
   | 'encrypted'
   | 'unsupported-compression'
-  /** Compressed data, size or checksum is not what the directory says. */
+  /** Data, size or checksum do not match the central directory. */
   | 'damaged';
 
-/** The archive is not fit to be unpacked; nothing was left on disk. */
+/** The archive cannot be unpacked. Nothing of it is left on disk. */
 export class ArchiveError extends Error {
   readonly problem: ArchiveProblem;
 
@@ -49,10 +49,11 @@ export class ArchiveError extends Error {
 }
 
 export type ArchiveLimits = {
-  /** Bytes of all files together. */
+  /** Maximum size of all files together, in bytes. */
   readonly unpackedBytes: number;
+  /** Maximum number of entries. */
   readonly entries: number;
-  /** Where the tree will be seen by its users, e.g. `/opt`: absolute links below these stay inside. */
+  /** Where functions will see the directory, for example `/opt`. Absolute links to these paths stay inside it. */
   readonly mountPoints: readonly string[];
 };
 
@@ -71,24 +72,24 @@ const S_IFMT = 0o170000;
 const S_IFREG = 0o100000;
 const S_IFDIR = 0o040000;
 const S_IFLNK = 0o120000;
-/** What the zip program notes for a file that was piped into it. */
+/** The kind that the zip program records for a file that was piped into it. */
 const S_IFIFO = 0o010000;
-/** "Version made by": systems whose external attributes carry a Unix mode. */
+/** "Version made by": systems whose external attributes contain a Unix mode. */
 const UNIX_SYSTEMS: ReadonlySet<number> = new Set([3, 19]);
 const MAX_NAME_BYTES = 255;
 const MAX_PATH_BYTES = 2048;
 const MAX_LINK_BYTES = 4095;
 const MAX_LINKS_FOLLOWED = 40;
-/** Larger entries are inflated piece by piece instead of in one buffer. */
+/** Larger entries are inflated in chunks, not into one buffer. */
 const INFLATED_AT_ONCE_BYTES = 4 * 1024 * 1024;
 const IN_FLIGHT = 8;
 
 const inflateAtOnce = promisify(inflateRaw);
 
 /**
- * Unpacks `zip` as the folder `target`, which must not exist yet; `staging` must not exist either and lie on the same
- * disk. `target` appears by a rename when everything is written.
- * @throws ArchiveError when the archive is not fit, OperatorError 'disk-full'; neither leaves anything behind.
+ * Unpacks `zip` into the new directory `target`. Files are written to `staging`, which is renamed to `target` at the end:
+ * neither may exist yet, and both must be on the same file system.
+ * @throws ArchiveError, OperatorError 'disk-full'; neither leaves anything behind.
  */
 export async function unpackArchive(
   zip: Buffer,
@@ -99,7 +100,7 @@ export async function unpackArchive(
   for (const node of nodes.values()) {
     if (node.kind !== 'link') continue;
     if (node.entry.uncompressedSize > MAX_LINK_BYTES) {
-      throw new ArchiveError('unsafe-link', `the link ${node.path} is too long`);
+      throw new ArchiveError('unsafe-link', `the link ${node.path} is longer than ${MAX_LINK_BYTES} bytes`);
     }
     links.set(node.path, (await contentOf(zip, node.entry)).toString('utf8'));
   }
@@ -117,7 +118,8 @@ export async function unpackArchive(
 }
 
 /**
- * What unpacking `zip` gives, by its directory alone: true only for an archive that was unpacked before.
+ * Returns what unpacking `zip` would, from its central directory alone. The data is not checked: use it only for an
+ * archive that has been unpacked before.
  * @throws ArchiveError as `unpackArchive` does
  */
 export async function measureArchive(zip: Buffer, limits: ArchiveLimits): Promise<Unpacked> {
@@ -135,43 +137,44 @@ function measure(nodes: ReadonlyMap<string, Node>): Unpacked {
   return { files, bytes };
 }
 
-/** Reads and judges the archive's directory. Parents come before what is in them. */
+/** Reads and checks the central directory. Parents come before their children. */
 async function readDirectory(zip: Buffer, limits: ArchiveLimits): Promise<Map<string, Node>> {
   const nodes = new Map<string, Node>();
   let bytes = 0;
   for await (const entry of entriesOf(zip)) {
     const node = nodeOf(entry);
     if (node === undefined) continue;
-    // Without a limit on entries a small archive could use up the disk's inodes.
-    addFolders(nodes, posix.dirname(node.path));
+    addParents(nodes, posix.dirname(node.path));
     const present = nodes.get(node.path);
-    // The same folder twice is what merging two archives gives; it harms nobody. The later mode holds.
+    // Merged archives often name a directory twice. The later mode applies.
     if (present !== undefined && !(present.kind === 'directory' && node.kind === 'directory')) {
-      throw new ArchiveError('conflicting-names', `the name ${node.path} stands for more than one thing`);
+      throw new ArchiveError('conflicting-names', `the name ${node.path} appears more than once`);
     }
     nodes.set(node.path, node);
-    if (nodes.size > limits.entries) throw new ArchiveError('too-many-entries', `more than ${limits.entries} entries`);
+    // A small archive must not use up the disk's inodes.
+    if (nodes.size > limits.entries)
+      throw new ArchiveError('too-many-entries', `it has more than ${limits.entries} entries`);
     if (node.kind === 'directory') continue;
     bytes += entry.uncompressedSize;
     if (bytes > limits.unpackedBytes) {
-      throw new ArchiveError('too-large', `more than ${limits.unpackedBytes} bytes unpacked`);
+      throw new ArchiveError('too-large', `it has more than ${limits.unpackedBytes} bytes unpacked`);
     }
   }
-  if (nodes.size === 0) throw new ArchiveError('empty', 'there is nothing in the archive');
+  if (nodes.size === 0) throw new ArchiveError('empty', 'the archive is empty');
   return nodes;
 }
 
 async function* entriesOf(zip: Buffer): AsyncGenerator<Entry> {
-  // Names come as bytes: the library's own judgment of them would not tell one problem from another.
+  // With decodeStrings, yauzl would check names itself and not distinguish the problems.
   const options = { lazyEntries: true, strictFileNames: true, decodeStrings: false, validateEntrySizes: true } as const;
-  let reading = 'the archive cannot be read';
+  let context = 'not a zip archive';
   try {
     const archive = await fromBufferPromise(zip, options);
-    reading = 'the directory of the archive is damaged';
+    context = 'the central directory is damaged';
     yield* archive.eachEntry();
   } catch (failure) {
     if (failure instanceof ArchiveError) throw failure;
-    throw new ArchiveError('not-a-zip', `${reading}: ${(failure as Error).message}`, failure);
+    throw new ArchiveError('not-a-zip', `${context}: ${(failure as Error).message}`, failure);
   }
 }
 
@@ -183,55 +186,59 @@ function nodeOf(entry: Entry): Node | undefined {
   const kind = attributes & S_IFMT;
   if (entry.isEncrypted()) throw new ArchiveError('encrypted', `${name} is encrypted`);
   if (entry.compressionMethod !== 0 && entry.compressionMethod !== 8) {
-    throw new ArchiveError('unsupported-compression', `${name} is compressed by method ${entry.compressionMethod}`);
+    throw new ArchiveError(
+      'unsupported-compression',
+      `${name} uses compression method ${entry.compressionMethod}; only stored (0) and deflated (8) are supported`,
+    );
   }
   if (name.endsWith('/') || kind === S_IFDIR) {
     if (path === '.') return undefined;
     return { kind: 'directory', path, mode: attributes === 0 ? 0o755 : (attributes & 0o777) | 0o700 };
   }
-  if (path === '.') throw new ArchiveError('unsafe-name', `${JSON.stringify(name)} is no name for a file`);
+  if (path === '.') throw new ArchiveError('unsafe-name', `${JSON.stringify(name)} is not a valid file name`);
   if (kind === S_IFLNK) return { kind: 'link', path, mode: 0o777, entry };
   if (kind !== 0 && kind !== S_IFREG && kind !== S_IFIFO) {
-    throw new ArchiveError('unsupported-kind', `${name} is neither file nor folder`);
+    throw new ArchiveError('unsupported-kind', `${name} is not a file, directory or symbolic link`);
   }
   return { kind: 'file', path, mode: attributes === 0 ? 0o644 : attributes & 0o777, entry };
 }
 
-/** Many tools write UTF-8 without saying so; only what cannot be UTF-8 is read as the archive declares it. */
+/** Many tools write UTF-8 without setting the flag. Only a name that is not valid UTF-8 is decoded as declared. */
 function nameOf(entry: Entry): string {
   const utf8 = entry.fileNameRaw.toString('utf8');
   if (Buffer.from(utf8, 'utf8').equals(entry.fileNameRaw)) return utf8;
   return getFileNameLowLevel(entry.generalPurposeBitFlag, entry.fileNameRaw, entry.extraFields, true);
 }
 
-/** The name without `.` and empty parts; `.` for the tree itself. */
+/** The name without `.` and empty parts; `.` for the root. */
 function safePath(name: string): string {
-  const refuse = (why: string) => new ArchiveError('unsafe-name', `the name ${JSON.stringify(name)} ${why}`);
+  const refuse = (reason: string) => new ArchiveError('unsafe-name', `the name ${JSON.stringify(name)} ${reason}`);
   if (name === '') throw refuse('is empty');
-  if (name.includes('\\')) throw refuse('has a backslash');
-  if (name.includes('\0')) throw refuse('has a null character');
+  if (name.includes('\\')) throw refuse('contains a backslash');
+  if (name.includes('\0')) throw refuse('contains a null character');
   if (name.startsWith('/') || /^[a-zA-Z]:/.test(name)) throw refuse('is absolute');
   const parts = name.split('/').filter((part) => part !== '' && part !== '.');
   if (parts.includes('..')) throw refuse('leads out of the archive');
-  if (Buffer.byteLength(name) > MAX_PATH_BYTES) throw refuse('is too long');
-  if (parts.some((part) => Buffer.byteLength(part) > MAX_NAME_BYTES)) throw refuse('has a part that is too long');
+  if (Buffer.byteLength(name) > MAX_PATH_BYTES) throw refuse(`is longer than ${MAX_PATH_BYTES} bytes`);
+  if (parts.some((part) => Buffer.byteLength(part) > MAX_NAME_BYTES))
+    throw refuse(`has a part longer than ${MAX_NAME_BYTES} bytes`);
   return parts.join('/') || '.';
 }
 
-/** The folders above an entry, where the archive does not name them itself. */
-function addFolders(nodes: Map<string, Node>, folder: string): void {
-  if (folder === '.') return;
-  const present = nodes.get(folder);
+/** Adds the directories above an entry that the archive does not list itself. */
+function addParents(nodes: Map<string, Node>, directory: string): void {
+  if (directory === '.') return;
+  const present = nodes.get(directory);
   if (present?.kind === 'directory') return;
-  // Also how writing through a link is refused: a link is no folder.
+  // This also refuses to write through a link.
   if (present !== undefined) {
-    throw new ArchiveError('conflicting-names', `${folder} is used as a folder and is none`);
+    throw new ArchiveError('conflicting-names', `${directory} is used as a directory but is not one`);
   }
-  addFolders(nodes, posix.dirname(folder));
-  nodes.set(folder, { kind: 'directory', path: folder, mode: 0o755 });
+  addParents(nodes, posix.dirname(directory));
+  nodes.set(directory, { kind: 'directory', path: directory, mode: 0o755 });
 }
 
-/** Follows a link the way the kernel would, through the archive's other links, and refuses to leave the tree. */
+/** Follows a link as the kernel would, through the archive's other links, and throws if it leaves the root. */
 function refuseEscape(
   path: string,
   destination: string,
@@ -253,7 +260,7 @@ function refuseEscape(
       const next = part === '..' ? undefined : links.get(here.join('/'));
       if (next === undefined) continue;
       followed += 1;
-      // The kernel gives up here too: such a link leads nowhere, so not out either.
+      // The kernel gives up here too (ELOOP), so the link leads nowhere.
       if (followed > MAX_LINKS_FOLLOWED) return here;
       here = walk(here.slice(0, -1), next);
     }
@@ -268,10 +275,10 @@ async function writeTree(
   nodes: ReadonlyMap<string, Node>,
   links: ReadonlyMap<string, string>,
 ): Promise<void> {
-  const folders = [...nodes.values()].filter((node) => node.kind === 'directory');
-  // A parent's name is a prefix of its children's, so sorting puts it first.
-  for (const folder of folders.sort((a, b) => (a.path < b.path ? -1 : 1))) {
-    await mkdir(join(root, folder.path), { mode: 0o700 });
+  const directories = [...nodes.values()].filter((node) => node.kind === 'directory');
+  // A parent's path is a prefix of its children's, so sorting puts it first.
+  for (const { path } of directories.sort((a, b) => (a.path < b.path ? -1 : 1))) {
+    await mkdir(join(root, path), { mode: 0o700 });
   }
   const others = [...nodes.values()].filter((node) => node.kind !== 'directory').values();
   let failed = false;
@@ -289,14 +296,14 @@ async function writeTree(
       throw failure;
     }),
   );
-  // All of them must have stopped before the caller may clear the folder away.
+  // All workers must have stopped before the caller removes the directory.
   for (const result of await Promise.allSettled(workers)) if (result.status === 'rejected') throw result.reason;
-  for (const folder of folders) await chmod(join(root, folder.path), folder.mode);
+  for (const { path, mode } of directories) await chmod(join(root, path), mode);
   await chmod(root, 0o755);
 }
 
 async function writeFileOf(zip: Buffer, entry: Entry, path: string, mode: number): Promise<void> {
-  // 'wx': the file must be new, so nothing is ever written through a link.
+  // 'wx' fails if the path exists, so nothing is written through a link.
   const file = await open(path, 'wx', 0o600);
   try {
     if (entry.uncompressedSize <= INFLATED_AT_ONCE_BYTES) await file.writeFile(await contentOf(zip, entry));
@@ -313,13 +320,14 @@ async function contentOf(zip: Buffer, entry: Entry): Promise<Buffer> {
   let content = packed;
   if (entry.compressionMethod === 8) {
     try {
-      // Stops as soon as one byte more than claimed comes out.
+      // Fails at the first byte beyond the claimed size.
       content = await inflateAtOnce(packed, { maxOutputLength: Math.max(1, entry.uncompressedSize) });
     } catch (failure) {
       throw damaged(entry, (failure as Error).message, failure);
     }
   }
-  if (content.length !== entry.uncompressedSize) throw damaged(entry, 'its size is not what the directory says');
+  if (content.length !== entry.uncompressedSize)
+    throw damaged(entry, 'its size is not the one in the central directory');
   if (crc32(content) !== entry.crc32) throw damaged(entry, 'its checksum is wrong');
   return content;
 }
@@ -328,33 +336,33 @@ async function inflateInto(file: FileHandle, zip: Buffer, entry: Entry): Promise
   const packed = packedDataOf(zip, entry);
   let size = 0;
   let checksum = 0;
-  const take = async (piece: Buffer) => {
+  const write = async (piece: Buffer) => {
     size += piece.length;
-    if (size > entry.uncompressedSize) throw damaged(entry, 'it is larger than the directory says');
+    if (size > entry.uncompressedSize) throw damaged(entry, 'it is larger than the size in the central directory');
     checksum = crc32(piece, checksum);
     await file.writeFile(piece);
   };
   if (entry.compressionMethod === 0) {
-    await take(packed);
+    await write(packed);
   } else {
     const inflating = createInflateRaw({ chunkSize: 256 * 1024 });
     inflating.end(packed);
     try {
-      for await (const piece of inflating) await take(piece as Buffer);
+      for await (const piece of inflating) await write(piece as Buffer);
     } catch (failure) {
       const isZlib = failure instanceof Error && 'code' in failure && String(failure.code).startsWith('Z_');
       throw isZlib ? damaged(entry, failure.message, failure) : failure;
     }
   }
-  if (size !== entry.uncompressedSize) throw damaged(entry, 'it is smaller than the directory says');
+  if (size !== entry.uncompressedSize) throw damaged(entry, 'it is smaller than the size in the central directory');
   if (checksum !== entry.crc32) throw damaged(entry, 'its checksum is wrong');
 }
 
-/** The entry's compressed bytes: they follow its local header, whose two last lengths are its own. */
+/** The entry's compressed bytes. They follow its local header, whose name and extra field have lengths of their own. */
 function packedDataOf(zip: Buffer, entry: Entry): Buffer {
   const header = entry.relativeOffsetOfLocalHeader;
   if (header + 30 > zip.length || zip.readUInt32LE(header) !== 0x04034b50) {
-    throw damaged(entry, 'its header is not where the directory says');
+    throw damaged(entry, 'its header is not where the central directory says');
   }
   const start = header + 30 + zip.readUInt16LE(header + 26) + zip.readUInt16LE(header + 28);
   const end = start + entry.compressedSize;
@@ -362,6 +370,6 @@ function packedDataOf(zip: Buffer, entry: Entry): Buffer {
   return zip.subarray(start, end);
 }
 
-function damaged(entry: Entry, why: string, cause?: unknown): ArchiveError {
-  return new ArchiveError('damaged', `${JSON.stringify(nameOf(entry))} is damaged: ${why}`, cause);
+function damaged(entry: Entry, reason: string, cause?: unknown): ArchiveError {
+  return new ArchiveError('damaged', `${JSON.stringify(nameOf(entry))} is damaged: ${reason}`, cause);
 }

@@ -9,21 +9,21 @@ import { type DataDirectory, openDataDirectory } from './data-directory.ts';
 
 const LIMITS = { unpackedBytes: 1000, entries: 100, mountPoints: [] };
 
-let folder: string;
+let workspace: string;
 let data: DataDirectory;
 let archives: Archives;
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'lamella-archives-'));
-  data = openDataDirectory({ directory: folder });
+  workspace = await mkdtemp(join(tmpdir(), 'lamella-archives-'));
+  data = openDataDirectory({ directory: workspace });
   archives = createArchives(data);
 });
 afterEach(async () => {
   await data.close();
-  await rm(folder, { recursive: true });
+  await rm(workspace, { recursive: true });
 });
 
 describe('archives', () => {
-  it('keep a zip as it came and unpacked, under its digest', async () => {
+  it('are stored as uploaded and unpacked, under their digest', async () => {
     const zip = rawZip([{ name: 'a', content: 'hello' }]);
     const stored = await archives.add(zip, LIMITS);
     expect(stored).toMatchObject({ size: zip.length, unpackedSize: 5 });
@@ -33,7 +33,7 @@ describe('archives', () => {
     expect(readdirSync(data.staging)).toEqual([]);
   });
 
-  it('unpack the same zip once, however many bring it at the same time', async () => {
+  it('are unpacked once when the same zip is added concurrently', async () => {
     const zip = rawZip([{ name: 'a', content: 'hello' }]);
     const stored = await Promise.all(Array.from({ length: 10 }, () => archives.add(zip, LIMITS)));
     expect(new Set(stored.map(({ digest }) => digest)).size).toBe(1);
@@ -41,19 +41,19 @@ describe('archives', () => {
     expect(readdirSync(data.blobs)).toHaveLength(1);
   });
 
-  it('refuse a known zip under a narrower limit', async () => {
+  it('are refused under a lower limit although they are stored', async () => {
     const zip = rawZip([{ name: 'a', content: 'hello' }]);
     await archives.add(zip, LIMITS);
     await expect(archives.add(zip, { ...LIMITS, unpackedBytes: 4 })).rejects.toMatchObject({ problem: 'too-large' });
   });
 
-  it('keep nothing of a zip that cannot be unpacked', async () => {
+  it('leave nothing behind of a zip that cannot be unpacked', async () => {
     const zip = rawZip([{ name: 'a', content: 'x', claims: { crc32: 0 } }]);
     await expect(archives.add(zip, LIMITS)).rejects.toMatchObject({ problem: 'damaged' });
-    expect([data.blobs, data.trees, data.staging].flatMap((place) => readdirSync(place))).toEqual([]);
+    expect([data.blobs, data.trees, data.staging].flatMap((path) => readdirSync(path))).toEqual([]);
   });
 
-  it('are collected unless kept or just being recorded', async () => {
+  it('are collected unless they are kept or being recorded', async () => {
     const [kept, held, unused] = await Promise.all(
       ['kept', 'held', 'unused'].map((content) => archives.add(rawZip([{ name: 'a', content }]), LIMITS)),
     );
@@ -71,7 +71,7 @@ describe('archives', () => {
     expect(readdirSync(data.staging)).toEqual([]);
   });
 
-  it('survive a collection that runs while they are added again', async () => {
+  it('survive a collection while they are added again', async () => {
     const zip = rawZip([{ name: 'a', content: 'again' }]);
     for (let round = 0; round < 20; round += 1) {
       (await archives.add(zip, LIMITS)).release();

@@ -1,10 +1,9 @@
 /**
- * Uploaded zip archives, each kept twice under its digest: as it came (a blob, for downloads) and unpacked (a tree, to
- * be mounted). Both appear by a rename, so whichever exists is whole, and the tree exists once however many layers and
- * functions are made of it.
+ * Stores uploaded zip archives by digest, in two forms: as uploaded (a blob, for downloads) and unpacked (a tree, to be
+ * mounted). Both appear by a rename, so an existing one is complete. Layers and functions with the same archive share it.
  *
- * An archive is held from `add` until its `release`, and everything else lives by what `collect` is told to keep: the
- * one place where archives are removed cannot take one that is just being recorded.
+ * Only `collect` removes archives. It keeps those that its caller lists, and those between their `add` and `release`: an
+ * archive that is still being recorded in the database cannot be removed.
  */
 import { randomUUID } from 'node:crypto';
 import { existsSync, renameSync } from 'node:fs';
@@ -17,27 +16,30 @@ import { createBlobs, identify } from './blobs.ts';
 import type { DataDirectory } from './data-directory.ts';
 
 export type StoredArchive = BlobIdentity & {
-  /** Bytes of all its files, unpacked. */
+  /** Size of all files, unpacked, in bytes. */
   readonly unpackedSize: number;
-  /** Ends the protection from `collect`: call it once the archive is recorded, or given up. */
+  /** Ends the protection from `collect`. Call it when the archive has been recorded, or is no longer needed. */
   release(): void;
 };
 
 export type Archives = {
   /**
-   * Stores an archive, as a blob and unpacked, unless it is there already.
-   * @throws ArchiveError when it is not fit, OperatorError 'disk-full'; neither leaves anything behind
+   * Stores an archive as a blob and as a tree, unless it is stored already.
+   * @throws ArchiveError, OperatorError 'disk-full'; neither leaves anything behind
    */
   add(zip: Buffer, limits: ArchiveLimits): Promise<StoredArchive>;
-  /** The zip file as it came. */
+  /** The path of the zip file. */
   path(digest: string): string;
-  /** The folder with what was in it. */
+  /** The directory with its unpacked files. */
   tree(digest: string): string;
-  /** Removes every archive that is not in `keep` nor held; answers how many. `keep` is asked when all are listed. */
+  /**
+   * Removes every archive that is neither in `keep` nor between `add` and `release`, and returns their number. `keep` is
+   * called after the archives have been listed.
+   */
   collect(keep: () => ReadonlySet<string>): Promise<number>;
 };
 
-/** Archives in the data folder's places for them; unfinished and discarded ones are in `staging`, on the same disk. */
+/** Opens the archives of a data directory. Unfinished and discarded ones are in `staging`, on the same file system. */
 export function createArchives(data: Pick<DataDirectory, 'blobs' | 'trees' | 'staging'>): Archives {
   const { trees, staging } = data;
   const blobs = createBlobs(data);
@@ -56,7 +58,7 @@ export function createArchives(data: Pick<DataDirectory, 'blobs' | 'trees' | 'st
       else held.set(digest, holders);
     };
   };
-  /** Callers that bring the same archive at the same time share one unpacking. */
+  /** Concurrent uploads of the same archive share one unpacking. */
   const unpackOnce = (digest: string, zip: Buffer, limits: ArchiveLimits): Promise<void> => {
     const running = unpacking.get(digest);
     if (running !== undefined) return running;
@@ -69,12 +71,12 @@ export function createArchives(data: Pick<DataDirectory, 'blobs' | 'trees' | 'st
     return started;
   };
 
-  /** Takes an archive out of sight at once; answers the folder that is left to be removed. */
+  /** Moves an archive away at once, and returns the directory that the caller must remove. */
   const discard = (digest: string): string => {
     blobs.remove(digest);
-    const grave = join(staging, randomUUID());
-    if (existsSync(tree(digest))) renameSync(tree(digest), grave);
-    return grave;
+    const discardedTree = join(staging, randomUUID());
+    if (existsSync(tree(digest))) renameSync(tree(digest), discardedTree);
+    return discardedTree;
   };
 
   return {
@@ -83,13 +85,13 @@ export function createArchives(data: Pick<DataDirectory, 'blobs' | 'trees' | 'st
       const release = hold(identity.digest);
       try {
         await unpackOnce(identity.digest, zip, limits);
-        // The same archive may have been let in under a wider limit.
+        // The archive may have been stored under a higher limit.
         const { bytes } = await measureArchive(zip, limits);
         await blobs.put(zip);
         return { ...identity, unpackedSize: bytes, release };
       } catch (failure) {
         release();
-        // Without its blob a tree has been recorded nowhere.
+        // A tree without a blob has never been recorded.
         if (!held.has(identity.digest) && !existsSync(blobs.path(identity.digest))) {
           await rm(discard(identity.digest), { recursive: true, force: true });
         }
@@ -102,11 +104,11 @@ export function createArchives(data: Pick<DataDirectory, 'blobs' | 'trees' | 'st
       const present = new Set([...(await blobs.list()), ...(await readdir(trees))]);
       const kept = keep();
       const discarded: string[] = [];
-      // In one go, without waiting: nothing can come to need an archive between the question and its end.
+      // Without an await in between, no archive can be recorded between `keep` and the last removal.
       for (const digest of present) {
         if (!kept.has(digest) && !held.has(digest)) discarded.push(discard(digest));
       }
-      for (const grave of discarded) await rm(grave, { recursive: true, force: true });
+      for (const discardedTree of discarded) await rm(discardedTree, { recursive: true, force: true });
       return discarded.length;
     },
   };

@@ -1,6 +1,6 @@
 /**
- * Content-addressed files: what is put in is found by its SHA-256, once, whoever put it. A file appears by a rename
- * when all its bytes are on disk, so one that is there is whole. Who still needs it is not known here.
+ * Content-addressed files: each content is stored once, under its SHA-256. A file appears by a rename when all its bytes
+ * are on disk, so an existing file is complete. Callers decide when to remove one.
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { existsSync, rmSync } from 'node:fs';
@@ -10,25 +10,25 @@ import type { DataDirectory } from './data-directory.ts';
 import { diskFullOf } from './disk-full.ts';
 
 export type BlobIdentity = {
-  /** Lower-case hex SHA-256: the file's name. */
+  /** SHA-256 in lower-case hex: the file's name. */
   readonly digest: string;
-  /** The same in Base64, as AWS reports it. */
+  /** The same SHA-256 in Base64, as AWS returns it. */
   readonly sha256: string;
   readonly size: number;
 };
 
 export type Blobs = {
-  /** Stores `content` unless it is there already. @throws OperatorError 'disk-full', leaving nothing behind */
+  /** Stores `content` unless it is stored already. @throws OperatorError 'disk-full', leaving nothing behind */
   put(content: Buffer): Promise<BlobIdentity>;
-  /** Where the blob lies, whether it exists or not. */
+  /** The path of a blob, which need not exist. */
   path(digest: string): string;
   /** The digests of all blobs. */
   list(): Promise<string[]>;
-  /** Removes the blob at once; one that is missing is no error. */
+  /** Removes a blob, synchronously. Does nothing if it does not exist. */
   remove(digest: string): void;
 };
 
-/** Blobs in the data folder's place for them; unfinished ones lie in `staging`, on the same disk. */
+/** Opens the blobs of a data directory. Unfinished ones are in `staging`, on the same file system. */
 export function createBlobs({ blobs, staging }: Pick<DataDirectory, 'blobs' | 'staging'>): Blobs {
   const path = (digest: string) => join(blobs, digest);
   return {
@@ -57,7 +57,7 @@ export function createBlobs({ blobs, staging }: Pick<DataDirectory, 'blobs' | 's
   };
 }
 
-/** What `put` would answer, without storing anything. */
+/** Returns what `put` would, without storing anything. */
 export function identify(content: Buffer): BlobIdentity {
   const hash = createHash('sha256').update(content).digest();
   return { digest: hash.toString('hex'), sha256: hash.toString('base64'), size: content.length };

@@ -9,50 +9,50 @@ import { bundleForChild } from '../../test/support/bundle-for-child.ts';
 import { createBlobs } from './blobs.ts';
 import { openDataDirectory } from './data-directory.ts';
 
-let folder: string;
+let workspace: string;
 let children: ChildProcess[];
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'lamella-data-'));
+  workspace = await mkdtemp(join(tmpdir(), 'lamella-data-'));
   children = [];
 });
 afterEach(async () => {
   for (const child of children) child.kill('SIGKILL');
-  await rm(folder, { recursive: true });
+  await rm(workspace, { recursive: true });
 });
 
-const directory = () => join(folder, 'data');
+const directory = () => join(workspace, 'data');
 
-/** A second process that takes the data folder, says which and stays. */
-async function holder(place: { directory: string } | 'ephemeral' = { directory: directory() }) {
+/** A second process that opens a data directory, prints its path and keeps running. */
+async function holder(location: { directory: string } | 'ephemeral' = { directory: directory() }) {
   const script = await bundleForChild(
-    folder,
+    workspace,
     `import { openDataDirectory } from './data-directory.ts';
      const { root } = openDataDirectory(JSON.parse(process.argv[2]));
      process.stdout.write(root);
      process.stdin.resume();`,
     import.meta.dirname,
   );
-  const child = spawn(process.execPath, [script, JSON.stringify(place)], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [script, JSON.stringify(location)], { stdio: ['pipe', 'pipe', 'inherit'] });
   children.push(child);
   const [root] = await once(child.stdout, 'data');
   return { child, root: String(root) };
 }
 
 describe('openDataDirectory', () => {
-  it('lets no other user look into the folder', async () => {
+  it('can be read only by its owner', async () => {
     const data = openDataDirectory({ directory: directory() });
     expect(statSync(data.root).mode & 0o777).toBe(0o700);
     await data.close();
   });
 
-  it('refuses a folder that another process uses, naming its pid', async () => {
+  it('refuses a directory that another process uses, and names its pid', async () => {
     const { child } = await holder();
     expect(() => openDataDirectory({ directory: directory() })).toThrow(
       expect.objectContaining({ code: 'data-dir-in-use', message: expect.stringContaining(`(pid ${child.pid})`) }),
     );
   });
 
-  it('refuses a folder that this process uses already', async () => {
+  it('refuses a directory that this process uses already', async () => {
     const data = openDataDirectory({ directory: directory() });
     expect(() => openDataDirectory({ directory: directory() })).toThrow(
       expect.objectContaining({ code: 'data-dir-in-use', message: expect.stringContaining(`(pid ${process.pid})`) }),
@@ -61,14 +61,14 @@ describe('openDataDirectory', () => {
     await openDataDirectory({ directory: directory() }).close();
   });
 
-  it('takes a folder whose service was killed', async () => {
+  it('opens a directory whose service was killed', async () => {
     const { child } = await holder();
     child.kill('SIGKILL');
     await once(child, 'exit');
     await openDataDirectory({ directory: directory() }).close();
   });
 
-  it('removes what a killed service left unfinished', async () => {
+  it('removes the unfinished files of a killed service', async () => {
     mkdirSync(join(directory(), 'staging', 'half', 'a'), { recursive: true });
     writeFileSync(join(directory(), 'staging', 'half', 'a', 'b'), 'x');
     const data = openDataDirectory({ directory: directory() });
@@ -76,30 +76,33 @@ describe('openDataDirectory', () => {
     await data.close();
   });
 
-  it('says when a folder cannot be used', () => {
+  it('reports a directory that cannot be used', () => {
     writeFileSync(directory(), 'a file');
     expect(() => openDataDirectory({ directory: directory() })).toThrow(
       expect.objectContaining({ code: 'data-dir-unusable', message: expect.stringContaining(directory()) }),
     );
   });
 
-  it.each(['/proc/lamella', '/proc/lamella/a/b'])('says so where the kernel makes no folders: %s', (place) => {
-    expect(() => openDataDirectory({ directory: place })).toThrow(
-      expect.objectContaining({ code: 'data-dir-unusable', message: expect.stringContaining('/proc/lamella') }),
-    );
-  });
+  it.each(['/proc/lamella', '/proc/lamella/a/b'])(
+    'reports a path where the kernel creates no directories: %s',
+    (path) => {
+      expect(() => openDataDirectory({ directory: path })).toThrow(
+        expect.objectContaining({ code: 'data-dir-unusable', message: expect.stringContaining('/proc/lamella') }),
+      );
+    },
+  );
 
-  it('removes the ephemeral folders of services that were killed, and not those of living ones', async () => {
-    const [killed, living] = [await holder('ephemeral'), await holder('ephemeral')];
+  it('removes the ephemeral directories of killed services, but not those of running ones', async () => {
+    const [killed, running] = [await holder('ephemeral'), await holder('ephemeral')];
     killed.child.kill('SIGKILL');
     await once(killed.child, 'exit');
     const data = openDataDirectory('ephemeral');
     await data.close();
-    expect([existsSync(killed.root), existsSync(living.root)]).toEqual([false, true]);
-    rmSync(living.root, { recursive: true });
+    expect([existsSync(killed.root), existsSync(running.root)]).toEqual([false, true]);
+    rmSync(running.root, { recursive: true });
   });
 
-  it('removes an ephemeral folder at its close', async () => {
+  it('removes an ephemeral directory when it is closed', async () => {
     const data = openDataDirectory('ephemeral');
     mkdirSync(join(data.trees, 'x'));
     chmodSync(join(data.trees, 'x'), 0o700);
@@ -109,10 +112,10 @@ describe('openDataDirectory', () => {
 });
 
 describe('a full disk', () => {
-  it('is said clearly and leaves nothing behind', async () => {
-    // The disk is a memory file system of 1 MB, mounted in a namespace of the child's own.
+  it('is reported as such and leaves nothing behind', async () => {
+    // The disk is a tmpfs of 1 MB, mounted in a mount namespace of the child.
     const script = await bundleForChild(
-      folder,
+      workspace,
       `import { readdirSync } from 'node:fs';
        import { deflateRawSync } from 'node:zlib';
        import { rawZip } from '../../test/support/raw-zip.ts';
@@ -128,13 +131,13 @@ describe('a full disk', () => {
          await archives.add(rawZip(zeros), limits).catch((failure) => failure.code),
          await blobs.put(Buffer.alloc(2_000_000)).catch((failure) => failure.code),
        ];
-       const left = ['blobs', 'trees', 'staging'].flatMap((place) => readdirSync(data[place]));
+       const left = ['blobs', 'trees', 'staging'].flatMap((name) => readdirSync(data[name]));
        const small = await archives.add(rawZip([{ name: 'a', content: 'x' }]), limits);
        process.stdout.write(JSON.stringify({ failures, left, small: small.unpackedSize }));`,
       import.meta.dirname,
     );
     mkdirSync(directory());
-    const answer = execFileSync(
+    const output = execFileSync(
       'unshare',
       [
         '-rm',
@@ -147,7 +150,7 @@ describe('a full disk', () => {
       ],
       { encoding: 'utf8' },
     );
-    expect(JSON.parse(answer)).toEqual({ failures: ['disk-full', 'disk-full'], left: [], small: 1 });
+    expect(JSON.parse(output)).toEqual({ failures: ['disk-full', 'disk-full'], left: [], small: 1 });
   });
 });
 

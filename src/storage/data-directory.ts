@@ -1,15 +1,15 @@
 /**
- * The folder in which a service keeps everything: its layout, and the lock that keeps a second service out. The lock is
- * one of the operating system's, held through the database driver: it ends with the process, however that ends, so
- * nothing stale is ever in the way. Only the service's own user may look into the folder.
+ * The directory in which a service keeps its data: its layout, and the lock that keeps a second service out. The lock is
+ * an operating system lock, held through the database driver. It ends with the process, so it is never stale. Only the
+ * service's own user can read the directory.
  *
- *   lock.db  service.pid      who is here
+ *   lock.db  service.pid      the lock, and the process that holds it
  *   lamella.db                everything but the files below
- *   blobs/  trees/            uploaded archives by digest, as they came and unpacked
- *   opt/                      layers merged, by the list of their digests
- *   staging/                  what is not finished yet; emptied at the start
+ *   blobs/  trees/            uploaded archives by digest, as uploaded and unpacked
+ *   opt/                      merged layers, by the list of their digests
+ *   staging/                  unfinished files; emptied when the service starts
  *
- * Ephemeral folders lie beside each other, where the next service finds and removes those of services that were killed.
+ * Ephemeral directories have a common parent, where the next service removes those of killed services.
  */
 import {
   existsSync,
@@ -36,32 +36,32 @@ export type DataDirectory = {
   readonly trees: string;
   readonly opt: string;
   readonly staging: string;
-  /** Gives the folder free; an ephemeral one is removed with all that is in it. Close what uses it first. */
+  /** Releases the lock, and removes an ephemeral directory. Close the database and other users of it first. */
   close(): Promise<void>;
 };
 
 const EPHEMERAL_PREFIX = 'lamella-ephemeral-';
 
 /**
- * Takes possession of a data folder, made if missing. What an earlier service left unfinished is removed.
- * @param place a folder, or 'ephemeral' for a temporary one that lives as long as the service
+ * Locks a data directory, creates it if it does not exist, and removes the unfinished files of earlier services.
+ * @param location a directory, or 'ephemeral' for a temporary one that is removed by `close`
  * @throws OperatorError 'data-dir-in-use', 'data-dir-unusable' or 'disk-full'
  */
-export function openDataDirectory(place: { readonly directory: string } | 'ephemeral'): DataDirectory {
-  const root = place === 'ephemeral' ? usable(tmpdir(), makeTemporary) : resolve(place.directory);
-  return usable(root, () => {
+export function openDataDirectory(location: { readonly directory: string } | 'ephemeral'): DataDirectory {
+  const root = location === 'ephemeral' ? orUnusable(tmpdir(), makeTemporary) : resolve(location.directory);
+  return orUnusable(root, () => {
     makeDirectory(root, 0o700);
     const lock = lockFile(join(root, 'lock.db'));
-    if (lock === undefined) throw new OperatorError('data-dir-in-use', { directory: root, pid: holderOf(root) });
+    if (lock === undefined) throw new OperatorError('data-dir-in-use', { directory: root, pid: pidOf(root) });
     try {
       writeFileSync(join(root, 'service.pid'), `${process.pid}\n`);
-      const layout = { root, database: join(root, 'lamella.db'), ...makeFolders(root) };
-      const swept = place === 'ephemeral' ? removeAbandoned(dirname(root)) : Promise.resolve();
+      const layout = { root, database: join(root, 'lamella.db'), ...makeDirectories(root) };
+      const swept = location === 'ephemeral' ? removeAbandoned(dirname(root)) : Promise.resolve();
       return {
         ...layout,
         async close() {
           await swept;
-          if (place === 'ephemeral') await removeTree(root);
+          if (location === 'ephemeral') await removeTree(root);
           else rmSync(join(root, 'service.pid'), { force: true });
           lock.release();
         },
@@ -77,22 +77,24 @@ function makeTemporary(): string {
   return mkdtempSync(join(tmpdir(), EPHEMERAL_PREFIX));
 }
 
-/** Removes the ephemeral folders of services that are gone. What cannot be removed is left to the next. */
+/** Removes the ephemeral directories of killed services. Those that cannot be removed are left to the next service. */
 async function removeAbandoned(parent: string): Promise<void> {
-  const folders = namesIn(parent).flatMap((name) => (name.startsWith(EPHEMERAL_PREFIX) ? [join(parent, name)] : []));
+  const directories = namesIn(parent).flatMap((name) =>
+    name.startsWith(EPHEMERAL_PREFIX) ? [join(parent, name)] : [],
+  );
   await Promise.allSettled(
-    folders.map(async (folder) => {
-      // Others may have made what they like here; into what is ours, nobody else has put anything.
-      const found = lstatSync(folder);
+    directories.map(async (directory) => {
+      // /tmp is shared: other users may create any name. Only this user can write to its own 0700 directories.
+      const found = lstatSync(directory);
       if (!found.isDirectory() || found.uid !== process.getuid?.() || (found.mode & 0o077) !== 0) return;
-      // Written after the lock was taken: without it, a service may be about to take it.
-      const pid = holderOf(folder);
+      // A service writes its pid after it takes the lock: without a pid, it may be about to take the lock.
+      const pid = pidOf(directory);
       if (pid === 'unknown' || existsSync(`/proc/${pid}`)) return;
-      // The number means nothing to another pid namespace; the lock means the same to all.
-      const lock = lockFile(join(folder, 'lock.db'));
+      // The pid may be from another pid namespace; the lock works across namespaces.
+      const lock = lockFile(join(directory, 'lock.db'));
       if (lock === undefined) return;
       try {
-        await removeTree(folder);
+        await removeTree(directory);
       } finally {
         lock.release();
       }
@@ -100,25 +102,25 @@ async function removeAbandoned(parent: string): Promise<void> {
   );
 }
 
-/** None, where the folder cannot be listed. */
-function namesIn(folder: string): string[] {
+/** Empty if the directory cannot be read. */
+function namesIn(directory: string): string[] {
   try {
-    return readdirSync(folder);
+    return readdirSync(directory);
   } catch {
     return [];
   }
 }
 
-function makeFolders(root: string): Pick<DataDirectory, 'blobs' | 'trees' | 'opt' | 'staging'> {
+function makeDirectories(root: string): Pick<DataDirectory, 'blobs' | 'trees' | 'opt' | 'staging'> {
   const staging = join(root, 'staging');
   rmSync(staging, { recursive: true, force: true });
-  const folders = { blobs: join(root, 'blobs'), trees: join(root, 'trees'), opt: join(root, 'opt'), staging };
-  for (const folder of Object.values(folders)) mkdirSync(folder, { recursive: true, mode: 0o700 });
-  return folders;
+  const directories = { blobs: join(root, 'blobs'), trees: join(root, 'trees'), opt: join(root, 'opt'), staging };
+  for (const directory of Object.values(directories)) mkdirSync(directory, { recursive: true, mode: 0o700 });
+  return directories;
 }
 
-/** The other service writes its pid right after it took the lock, so it may not stand there yet. */
-function holderOf(root: string): string {
+/** A service writes its pid right after it takes the lock, so the file may not exist yet. */
+function pidOf(root: string): string {
   try {
     return readFileSync(join(root, 'service.pid'), 'utf8').trim() || 'unknown';
   } catch {
@@ -126,7 +128,8 @@ function holderOf(root: string): string {
   }
 }
 
-function usable<Result>(directory: string, action: () => Result): Result {
+/** Throws the operator error for a file system error of `action`. */
+function orUnusable<Result>(directory: string, action: () => Result): Result {
   try {
     return action();
   } catch (failure) {

@@ -5,19 +5,19 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openDatabase, type SqlValue } from './database.ts';
 
-let folder: string;
+let workspace: string;
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'lamella-database-'));
+  workspace = await mkdtemp(join(tmpdir(), 'lamella-database-'));
 });
-afterEach(() => rm(folder, { recursive: true }));
+afterEach(() => rm(workspace, { recursive: true }));
 
 const STEPS = [
   { name: 'things', sql: 'CREATE TABLE thing (id INTEGER PRIMARY KEY, name TEXT UNIQUE, content BLOB) STRICT' },
 ];
 
 describe('openDatabase', () => {
-  it('keeps rows from one opening to the next', () => {
-    const file = join(folder, 'a.db');
+  it('keeps rows when it is closed and opened again', () => {
+    const file = join(workspace, 'a.db');
     const first = openDatabase(file, STEPS);
     first.prepare('INSERT INTO thing (name) VALUES (?)').run('one');
     first.close();
@@ -27,15 +27,15 @@ describe('openDatabase', () => {
   });
 
   it('applies only the steps that a database lacks', () => {
-    const file = join(folder, 'a.db');
+    const file = join(workspace, 'a.db');
     openDatabase(file, STEPS).close();
     const grown = openDatabase(file, [...STEPS, { name: 'more', sql: 'ALTER TABLE thing ADD COLUMN size INTEGER' }]);
     expect(grown.prepare('INSERT INTO thing (name, size) VALUES (?, ?)').run('x', 3).changes).toBe(1);
     grown.close();
   });
 
-  it('leaves the schema as it was when a step fails', () => {
-    const file = join(folder, 'a.db');
+  it('leaves the schema unchanged when a step fails', () => {
+    const file = join(workspace, 'a.db');
     openDatabase(file, STEPS).close();
     const broken = [
       ...STEPS,
@@ -49,7 +49,7 @@ describe('openDatabase', () => {
   });
 
   it('refuses a database written by a newer version', () => {
-    const file = join(folder, 'a.db');
+    const file = join(workspace, 'a.db');
     openDatabase(file, [...STEPS, { name: 'more', sql: 'CREATE TABLE more (x)' }]).close();
     expect(() => openDatabase(file, STEPS)).toThrow(
       expect.objectContaining({
@@ -59,14 +59,14 @@ describe('openDatabase', () => {
     );
   });
 
-  it('refuses a file that is no database', () => {
-    const file = join(folder, 'a.db');
+  it('refuses a file that is not a database', () => {
+    const file = join(workspace, 'a.db');
     writeFileSync(file, 'garbage '.repeat(2000));
     expect(() => openDatabase(file, STEPS)).toThrow(expect.objectContaining({ code: 'database-corrupt' }));
   });
 
-  it('refuses a database that lost its end', () => {
-    const file = join(folder, 'a.db');
+  it('refuses a truncated database', () => {
+    const file = join(workspace, 'a.db');
     const whole = openDatabase(file, STEPS);
     const insert = whole.prepare('INSERT INTO thing (name, content) VALUES (?, ?)');
     for (let i = 0; i < 50; i += 1) insert.run(`n${i}`, Buffer.alloc(2000, i));
@@ -77,16 +77,16 @@ describe('openDatabase', () => {
     expect(() => openDatabase(file, STEPS)).toThrow(expect.objectContaining({ code: 'database-corrupt' }));
   });
 
-  it('says when its folder cannot be used', () => {
-    expect(() => openDatabase(join(folder, 'missing', 'a.db'), STEPS)).toThrow(
+  it('reports a directory that cannot be used', () => {
+    expect(() => openDatabase(join(workspace, 'missing', 'a.db'), STEPS)).toThrow(
       expect.objectContaining({ code: 'data-dir-unusable' }),
     );
   });
 });
 
 describe('statements', () => {
-  it('take positional and named parameters and give back what was stored', () => {
-    const database = openDatabase(join(folder, 'a.db'), STEPS);
+  it('accept positional and named parameters and return the stored values', () => {
+    const database = openDatabase(join(workspace, 'a.db'), STEPS);
     const bytes = Buffer.from([0, 1, 255]);
     const inserted = database
       .prepare('INSERT INTO thing (name, content) VALUES (:name, :content)')
@@ -100,8 +100,8 @@ describe('statements', () => {
     database.close();
   });
 
-  it('refuse what SQLite cannot store instead of ending the process', () => {
-    const database = openDatabase(join(folder, 'a.db'), STEPS);
+  it('throw for a value that SQLite cannot store, instead of aborting the process', () => {
+    const database = openDatabase(join(workspace, 'a.db'), STEPS);
     const insert = database.prepare('INSERT INTO thing (name) VALUES (?)');
     expect(() => insert.run(undefined as unknown as SqlValue)).toThrow(TypeError);
     expect(() => insert.run(true as unknown as SqlValue)).toThrow(TypeError);
@@ -110,8 +110,8 @@ describe('statements', () => {
 });
 
 describe('transaction', () => {
-  it('undoes everything when its action throws', () => {
-    const database = openDatabase(join(folder, 'a.db'), STEPS);
+  it('is rolled back when its action throws', () => {
+    const database = openDatabase(join(workspace, 'a.db'), STEPS);
     const insert = database.prepare('INSERT INTO thing (name) VALUES (?)');
     const attempt = () =>
       database.transaction(() => {
@@ -124,8 +124,8 @@ describe('transaction', () => {
     database.close();
   });
 
-  it('inside another one undoes only its own part', () => {
-    const database = openDatabase(join(folder, 'a.db'), STEPS);
+  it('inside another one is rolled back alone', () => {
+    const database = openDatabase(join(workspace, 'a.db'), STEPS);
     const insert = database.prepare('INSERT INTO thing (name) VALUES (?)');
     database.transaction(() => {
       insert.run('outer');

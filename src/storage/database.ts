@@ -1,9 +1,9 @@
 /**
- * The one door to SQLite: open a file, bring its schema up to date, run statements and transactions. Synchronous, so a
- * transaction can never be interleaved with another. What the tables mean is the areas' business.
+ * The only module that uses SQLite: it opens a file, migrates its schema, and runs statements and transactions.
+ * Synchronous, so transactions never interleave. The areas own their tables; the schema is in `migrations.ts`.
  *
- * WAL with `synchronous = NORMAL`: what a commit returned from survives the death of this process, `kill -9` included,
- * for it is in the kernel's hands; only a power cut may take the last commits, and never the database's consistency.
+ * WAL with `synchronous = NORMAL`: a commit that has returned survives the death of this process, even by `kill -9`,
+ * because the kernel has the data. A power failure may lose the last commits, but never corrupts the database.
  */
 import Driver from 'libsql';
 import { OperatorError } from '../operator-error.ts';
@@ -11,12 +11,12 @@ import type { Migration } from './migrations.ts';
 import { MIGRATIONS } from './migrations.ts';
 
 export type SqlValue = string | number | bigint | Uint8Array | null;
-/** A row by column name. Blobs are Buffers; integers beyond 2^53 lose precision. */
+/** A row by column name. Blobs are Buffers. Integers above 2^53 lose precision. */
 export type SqlRow = Record<string, SqlValue>;
-/** Values for `?` in order, or one object for `:name` parameters (keys without the colon). */
+/** Values for `?` in order, or one object for `:name` parameters, with keys without the colon. */
 export type SqlParameters = readonly SqlValue[] | readonly [Readonly<Record<string, SqlValue>>];
 
-/** A prepared statement; prepare once and keep it. */
+/** A prepared statement. Prepare it once and keep it. */
 export type Statement<Row = SqlRow> = {
   run(...parameters: SqlParameters): { readonly changes: number; readonly lastInsertRowid: number };
   get(...parameters: SqlParameters): Row | undefined;
@@ -26,19 +26,19 @@ export type Statement<Row = SqlRow> = {
 export type Database = {
   prepare<Row = SqlRow>(sql: string): Statement<Row>;
   /**
-   * Runs `action` in a transaction that takes the write lock at once; whatever it throws rolls everything back and is
-   * thrown on. Called inside another transaction it is a savepoint of that one. `action` must be synchronous.
+   * Runs `action`, which must be synchronous, in a transaction that takes the write lock at once. If `action` throws, the
+   * transaction is rolled back and the error is rethrown. Inside another transaction it is a savepoint.
    */
   transaction<Result>(action: () => Result): Result;
   close(): void;
 };
 
-/** Beyond this, checking every page at the start takes longer than people like to wait for one. */
+/** Larger databases are not checked page by page when they are opened, because that takes too long. */
 const CHECKED_AT_OPEN_BYTES = 64 * 1024 * 1024;
 const BUSY_TIMEOUT_MS = 5_000;
 
 /**
- * Opens the database at `file`, made if missing, and applies the migrations that it lacks.
+ * Opens the database at `file`, creates it if it does not exist, and applies missing migrations. The caller closes it.
  * @throws OperatorError 'data-dir-unusable', 'database-corrupt' or 'database-too-new'
  */
 export function openDatabase(file: string, migrations: readonly Migration[] = MIGRATIONS): Database {
@@ -68,7 +68,7 @@ export function openDatabase(file: string, migrations: readonly Migration[] = MI
             const { changes, lastInsertRowid } = statement.run(bound(parameters));
             return { changes, lastInsertRowid: Number(lastInsertRowid) };
           }),
-        // The driver's own `get` leaves its statement in the middle: called after `all`, it answers with the wrong row.
+        // Not the driver's `get`: it does not reset the statement, and after `all` returns the wrong row.
         get: (...parameters) => guard(() => rowsOf(statement.all(bound(parameters)))[0] as Row | undefined),
         all: (...parameters) => guard(() => rowsOf(statement.all(bound(parameters))) as Row[]),
       };
@@ -86,11 +86,11 @@ export function openDatabase(file: string, migrations: readonly Migration[] = MI
       depth += 1;
       try {
         const result = action();
-        if (result instanceof Promise) throw new Error('a transaction must be synchronous');
+        if (result instanceof Promise) throw new Error('The action of a transaction must be synchronous');
         guard(() => driver.exec(commit));
         return result;
       } catch (failure) {
-        // SQLite itself rolls back on some errors (a full disk is one); there is nothing left to undo then.
+        // On some errors, such as a full disk, SQLite has rolled back already.
         if (driver.inTransaction) driver.exec(rollback);
         throw failure;
       } finally {
@@ -98,7 +98,7 @@ export function openDatabase(file: string, migrations: readonly Migration[] = MI
       }
     },
     close() {
-      // The driver closes for good only when every statement is collected, so what the log holds is moved over here.
+      // The driver closes the file only when all statements have been garbage-collected, so checkpoint the log here.
       try {
         guard(() => driver.exec('PRAGMA wal_checkpoint(TRUNCATE)'));
       } finally {
@@ -108,19 +108,19 @@ export function openDatabase(file: string, migrations: readonly Migration[] = MI
   };
 }
 
-/** A lock that no other process can have at the same time, and that ends with this one. */
+/** An exclusive lock, which ends with this process. */
 export type FileLock = { release(): void };
 
 /**
- * Locks `file`, a small database of its own, made if missing; undefined when another process (or another part of this
- * one) has it. SQLite takes an advisory lock of the kernel, which nothing can leave behind.
+ * Locks `file`, a small database that is created if it does not exist. Returns undefined if it is locked already, by
+ * another process or by this one. SQLite uses an advisory lock of the kernel, which cannot become stale.
  * @throws OperatorError 'data-dir-unusable' or 'database-corrupt'
  */
 export function lockFile(file: string): FileLock | undefined {
   let driver: Driver.Database | undefined;
   try {
     driver = new Driver(file);
-    // Closing alone would keep the lock until everything of the driver is collected, hence the transaction's end.
+    // A transaction, because its end releases the lock: after `close` the lock lasts until the garbage collector runs.
     driver.exec('PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE');
   } catch (failure) {
     driver?.close();
@@ -164,7 +164,7 @@ function number(driver: Driver.Database, pragma: string): number {
   return Number(Object.values(driver.prepare(`PRAGMA ${pragma}`).all()[0] as object)[0]);
 }
 
-/** The driver ends the whole process when it is given a boolean or undefined, so nothing unfit may reach it. */
+/** The driver aborts the process if a parameter is a boolean or undefined, so they are refused here. */
 function bound(parameters: SqlParameters): unknown[] | Record<string, unknown> {
   const first = parameters[0];
   const isNamed = parameters.length === 1 && typeof first === 'object' && first !== null && !ArrayBuffer.isView(first);
@@ -172,13 +172,15 @@ function bound(parameters: SqlParameters): unknown[] | Record<string, unknown> {
   for (const [name, value] of Object.entries(bindings)) {
     if (value === null || ArrayBuffer.isView(value)) continue;
     if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'bigint') {
-      throw new TypeError(`SQL parameter ${name} is ${typeof value}; only text, numbers, bytes and null can be stored`);
+      throw new TypeError(
+        `SQL parameter ${name} is of type ${typeof value}; use a string, number, bigint, Buffer or null`,
+      );
     }
   }
   return bindings;
 }
 
-/** The driver gives blobs as bare ArrayBuffers. */
+/** The driver returns blobs as ArrayBuffers. */
 function rowsOf(rows: unknown[]): SqlRow[] {
   for (const row of rows as Record<string, SqlValue | ArrayBuffer>[]) {
     for (const column in row) {

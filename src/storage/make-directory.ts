@@ -1,22 +1,22 @@
 /**
- * Makes a folder where a person named one. Not by Node's recursive `mkdir`: where the kernel makes no folders, as in
- * /proc, that tries for ever.
+ * Creates directories at paths that a user chose. Node's recursive `mkdir` never returns where the kernel does not allow
+ * directories, for example below /proc.
  */
 import { mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 
-/** Makes a folder and those above it, as far as missing. Throws what the system says when it cannot. */
+/** Creates a directory and its missing parents. Throws the file system's error. */
 export function makeDirectory(path: string, mode?: number): void {
-  if (isFolder(path)) return;
+  if (isDirectory(path)) return;
   makeDirectory(dirname(path), mode);
   try {
     mkdirSync(path, { mode });
   } catch (failure) {
-    // Another process may have been faster.
-    if (!isFolder(path)) throw failure;
+    // Another process may have created it.
+    if (!isDirectory(path)) throw failure;
   }
 }
 
-function isFolder(path: string): boolean {
+function isDirectory(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }

@@ -1,13 +1,13 @@
 /**
- * The database's schema, as ordered steps. A step is never edited or moved once it was released: append a new one.
- * `openDatabase` applies the steps that a database lacks, all of them in one transaction.
+ * The database schema, as ordered steps. Never edit or move a released step: append a new one. `openDatabase` applies
+ * missing steps in one transaction.
  *
- * Every table that holds something of AWS's is keyed by region and account first: functions of different scopes do not
- * see each other. Lists and maps are JSON text.
+ * Tables of AWS resources are keyed by region and account first, so functions of different scopes are separate. Lists and
+ * maps are JSON text.
  */
 
 export type Migration = {
-  /** What the step adds; for people. */
+  /** What the step adds, for readers. */
   readonly name: string;
   readonly sql: string;
 };
@@ -52,7 +52,7 @@ export const MIGRATIONS: readonly Migration[] = [
         tags TEXT NOT NULL,
         PRIMARY KEY (region, account, name)
       ) STRICT, WITHOUT ROWID;
-      -- Version numbers are never given again, also not when the function was deleted: this outlives it.
+      -- Version numbers are never reused, even after the function is deleted: rows of this table stay.
       CREATE TABLE function_numbering (
         region TEXT NOT NULL,
         account TEXT NOT NULL,
@@ -108,7 +108,7 @@ export const MIGRATIONS: readonly Migration[] = [
         UNIQUE (group_id, name)
       ) STRICT;
       CREATE INDEX log_stream_by_time ON log_stream (group_id, last_event_ms);
-      -- Some events of one stream, at most a minute of them: what one write of the log store brought.
+      -- Events of one stream, at most a minute of them: one write of the log store.
       CREATE TABLE log_chunk (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         group_id INTEGER NOT NULL REFERENCES log_group (id) ON DELETE CASCADE,
@@ -126,7 +126,7 @@ export const MIGRATIONS: readonly Migration[] = [
   {
     name: 'roles, policies and temporary credentials',
     sql: `
-      -- IAM knows no regions, and its names are not distinguished by case.
+      -- IAM is global, and its names are case-insensitive.
       CREATE TABLE iam_role (
         account TEXT NOT NULL,
         name TEXT NOT NULL COLLATE NOCASE,
@@ -235,7 +235,7 @@ export const MIGRATIONS: readonly Migration[] = [
   {
     name: 'S3 buckets, objects and uploads',
     sql: `
-      -- Names of buckets are unique across accounts and regions.
+      -- Bucket names are unique across accounts and regions.
       CREATE TABLE s3_bucket (
         name TEXT NOT NULL PRIMARY KEY,
         region TEXT NOT NULL,
@@ -249,7 +249,7 @@ export const MIGRATIONS: readonly Migration[] = [
         document TEXT NOT NULL,
         PRIMARY KEY (bucket, name)
       ) STRICT, WITHOUT ROWID;
-      -- One row for each version of an object; delete markers have no file.
+      -- One row per version of an object. Delete markers have no file.
       CREATE TABLE s3_object (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         bucket TEXT NOT NULL REFERENCES s3_bucket (name),
@@ -288,7 +288,7 @@ export const MIGRATIONS: readonly Migration[] = [
   {
     name: 'messages in queues',
     sql: `
-      -- Ids are never given again: AUTOINCREMENT.
+      -- AUTOINCREMENT: ids are never reused.
       CREATE TABLE queue_message (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         queue TEXT NOT NULL,
@@ -299,13 +299,13 @@ export const MIGRATIONS: readonly Migration[] = [
         is_leased INTEGER NOT NULL DEFAULT 0,
         receives INTEGER NOT NULL DEFAULT 0,
         first_received_ms INTEGER,
-        source TEXT -- the queue that gave up on it
+        source TEXT -- of a dead letter: the queue that it comes from
       ) STRICT;
       CREATE INDEX queue_message_by_visibility ON queue_message (queue, visible_ms);
     `,
   },
   {
-    name: 'HTTP doors',
+    name: 'HTTP gateways',
     sql: `
       CREATE TABLE door (
         name TEXT NOT NULL PRIMARY KEY,
@@ -358,7 +358,7 @@ export const MIGRATIONS: readonly Migration[] = [
         name TEXT NOT NULL,
         document TEXT NOT NULL,
         created_ms INTEGER NOT NULL,
-        next_ms INTEGER, -- NULL when it is over
+        next_ms INTEGER, -- NULL after the last one
         PRIMARY KEY (region, account, name)
       ) STRICT, WITHOUT ROWID;
       CREATE TABLE bus_event (
@@ -370,7 +370,7 @@ export const MIGRATIONS: readonly Migration[] = [
     `,
   },
   {
-    name: 'what the service asks of all functions at once, without reading them',
+    name: 'indexes for queries across all functions',
     sql: `
       CREATE INDEX function_version_by_digest ON function_version (digest) WHERE digest IS NOT NULL;
       CREATE INDEX function_version_by_layers ON function_version (layer_digests) WHERE layer_digests <> '';

@@ -1,20 +1,20 @@
 /**
- * Pages of a list: where one ends is written into its marker, so that the next begins right behind it whatever was
- * added or removed in between. Markers are opaque to clients.
+ * Pagination: the marker of a page contains its last position, so the next page begins right after it, whatever was added
+ * or removed in between. Markers are opaque to clients.
  */
 
-/** One page of a list, in a stable order; `nextMarker` is opaque and undefined on the last page. */
+/** One page of a list in a stable order. `nextMarker` is undefined on the last page. */
 export type Page<Item> = { readonly items: readonly Item[]; readonly nextMarker: string | undefined };
 
-/** The place behind which a page begins, as the columns by which the list is ordered. */
+/** The position after which a page begins: values of the columns by which the list is sorted. */
 export type PagePosition = readonly (string | number)[];
 
-/** Writes a position as a marker. */
+/** Renders a position as a marker. */
 export function renderMarker(position: PagePosition): string {
   return Buffer.from(JSON.stringify(position)).toString('base64url');
 }
 
-/** Reads a marker that `renderMarker` wrote for a position of the same kind as `start`; undefined for anything else. */
+/** Parses a marker of `renderMarker` for a position of the same types as `start`. Returns undefined for any other text. */
 export function parseMarker<Position extends PagePosition>(marker: string, start: Position): Position | undefined {
   try {
     const position: unknown = JSON.parse(Buffer.from(marker, 'base64url').toString());
@@ -28,7 +28,7 @@ export function parseMarker<Position extends PagePosition>(marker: string, start
   }
 }
 
-/** Cuts rows, of which one more than `size` was read, into a page. */
+/** Returns the first `size` rows as a page. The caller reads one row more, to find out whether a page follows. */
 export function pageOf<Item>(
   rows: readonly Item[],
   size: number,
