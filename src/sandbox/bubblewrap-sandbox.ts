@@ -1,7 +1,7 @@
 /**
- * One living sandbox: a spare that has been given its spec. It keeps account of the processes started in it. Killing
- * them all means replacing the holder: the kernel then ends everything in the old one's pid namespace at once, which
- * no fork bomb and no daemon gets round.
+ * One open sandbox: a spare sandbox that has received its spec. It tracks the processes started in it. To kill them
+ * all, it replaces the namespace holder: the kernel then kills everything in the old pid namespace at once. Neither a
+ * fork bomb nor a daemon can escape that.
  */
 import type { Clock } from '../clock.ts';
 import type { CgroupGroup } from './cgroup/cgroup.ts';
@@ -26,27 +26,27 @@ export type BubblewrapSandboxOptions = {
   readonly host: SandboxHost;
   readonly parts: PartFactory;
   readonly clock: Clock;
-  /** bubblewrap's arguments for the spec, made anew for each holder. */
+  /** Returns bubblewrap's arguments for the spec. Called once per namespace holder. */
   readonly holderArguments: () => readonly string[];
-  /** Whether no other living sandbox of this service has the same slot. */
+  /** Whether no other open sandbox of this service uses the same uid. */
   readonly hasOwnUid: boolean;
 };
 
 export class BubblewrapSandbox implements Sandbox {
   readonly hostUid: number | undefined;
   readonly network: Network | undefined;
-  /** Resolves once it is closed and nothing of it is left. */
+  /** Resolves when the sandbox is closed and everything of it is removed. */
   readonly closed: Promise<void>;
   readonly #spec: SandboxSpec;
   readonly #options: BubblewrapSandboxOptions;
   readonly #group: CgroupGroup;
   readonly #memory: MemoryMeter;
-  /** In the kernel's place, where that has no groups. */
+  /** Enforces the memory limit on hosts without cgroups. */
   readonly #guard: MemoryGuard | undefined;
   readonly #stopSignals: StopSignals;
   readonly #live = new Set<Launcher>();
   #holder: NamespaceHolder;
-  /** Joined and waiting; used by the next `start`. */
+  /** Has joined the cgroup and waits for the next `start`. */
   #spareLauncher: Launcher | undefined;
   #seenKills = 0;
   #closing: Promise<void> | undefined;
@@ -77,7 +77,7 @@ export class BubblewrapSandbox implements Sandbox {
     this.#stopSignals = createStopSignals(options.clock, processIds, () => this.#launcherIds());
   }
 
-  /** Takes the spare; resolves when a process can be started. If that fails, nothing of the spare is left. */
+  /** Opens a spare sandbox; resolves when a process can be started in it. On failure, the spare is removed. */
   static async open(
     spare: SpareSandbox,
     spec: SandboxSpec,
@@ -102,7 +102,7 @@ export class BubblewrapSandbox implements Sandbox {
     const launcher = waiting?.isAlive ? waiting : parts.createLauncher(this.#group);
     this.#live.add(launcher);
     void launcher.exited.then(() => this.#live.delete(launcher));
-    // A holder that is gone took its processes along; this one comes too late to live.
+    // If the holder is gone, its namespaces are gone too, and there is nothing to enter.
     if (this.#holder.isAlive) launcher.launch(process, this.#entry());
     else launcher.cancel();
     this.#guard?.resume();
@@ -138,7 +138,7 @@ export class BubblewrapSandbox implements Sandbox {
     await this.#killHolder();
     if (this.#closing !== undefined) return;
     this.#holder = this.#options.parts.createHolder(this.network);
-    // Whoever is left without processes will start one; meanwhile it can join the group.
+    // The caller will start a process soon. Let a launcher join the cgroup meanwhile.
     if (!this.#spareLauncher?.isAlive) this.#spareLauncher = this.#options.parts.createLauncher(this.#group);
     await this.#holder.open(this.#options.holderArguments());
   }
@@ -155,10 +155,10 @@ export class BubblewrapSandbox implements Sandbox {
     this.#markClosed();
   }
 
-  /** Resolves when the holder, all processes in it and their launchers are gone. */
+  /** Resolves when the holder, all processes in it and their launchers have exited. */
   async #killHolder(): Promise<void> {
     this.#guard?.pause();
-    // What a process does on its way out may still be counted.
+    // Read the list first: launchers that exit remove themselves from it.
     const launchers = [...this.#live];
     for (const launcher of launchers) launcher.cancel();
     this.#holder.kill();
@@ -183,7 +183,7 @@ export class BubblewrapSandbox implements Sandbox {
     return ownsUserNamespace ? { kind: 'parent', enterCommand: this.network.enterCommand } : { kind: 'own' };
   }
 
-  /** The function's processes; neither what holds them nor what launches them. */
+  /** The processes started in the sandbox, without the holder and the launchers. */
   #processIds(): number[] {
     const launchers = new Set(this.#launcherIds());
     const inGroup = this.#group.processIds();

@@ -1,6 +1,4 @@
-/**
- * The way in for the rest of Lamella: what the host can do -> sandboxes, or the error that says what it lacks.
- */
+/** Entry point for the rest of Lamella: creates sandboxes, or throws an error that names what the host lacks. */
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
 import type { HostCapabilities } from './host/host-capabilities.ts';
@@ -12,16 +10,17 @@ export type CreateSandboxesOptions = {
   readonly capabilities: HostCapabilities;
   readonly clock: Clock;
   readonly log: Log;
-  /** A directory for this service alone; everything in it is removed at the start and at the end. */
+  /** A directory that only this service uses. Its contents are removed at start and at close. */
   readonly runDirectory: string;
-  /** The size of volumes that most sandboxes will ask for; some are kept ready. */
+  /** The volume size that most sandboxes use. A few volumes of this size are prepared in advance. */
   readonly usualVolumeBytes?: number;
-  /** Gives every sandbox a network of its own, in which the service listens on this port; else all share the host's. */
+  /** Gives each sandbox its own network, in which the service listens on this port. Otherwise all share the host's. */
   readonly isolatedPort?: number | undefined;
 };
 
 /**
- * Starts preparing sandboxes at once. Throws `OperatorError` 'no-sandbox', with the remedy, if this host cannot have any.
+ * Creates sandboxes, and starts to prepare spare ones immediately. The caller closes the result. Throws `OperatorError`
+ * 'no-sandbox', with the remedy, if this host does not support sandboxes.
  *
  * @example
  * const sandboxes = createSandboxes({ capabilities: await probeHost(), clock, log, runDirectory });

@@ -1,7 +1,7 @@
 /**
- * The contract of a sandbox: a place made of Linux namespaces in which several processes run, one after another or
- * together, and which is gone without a trace when it is closed or when the service dies. It knows nothing of Lambda:
- * what to mount, which variables to set and what an exit means is decided by `environment/`.
+ * The contract of a sandbox: a set of Linux namespaces in which processes run, one after another or together. Closing
+ * it, or the death of the service, leaves nothing behind. A sandbox knows nothing about Lambda: `environment/` decides
+ * what to mount, which variables to set and what an exit means.
  */
 import type { Server, Socket } from 'node:net';
 import type { Readable } from 'node:stream';
@@ -15,33 +15,33 @@ export type Mount = {
 };
 
 export type SandboxSpec = {
-  /** Unique among the living sandboxes of this machine; letters, digits and dashes. Names it in Lamella's own log. */
+  /** Unique among the open sandboxes of this machine: letters, digits and dashes. Used in Lamella's own log. */
   readonly id: string;
-  /** A small number, unique among the living sandboxes of this service, from which the host uid is derived. */
+  /** A small number, unique among the open sandboxes of this service. The host uid is derived from it. */
   readonly slot: number;
-  /** The name of the user that its processes run as. */
+  /** Name of the user that the processes run as. */
   readonly userName: string;
-  /** Directories of the root that exist even when nothing is mounted there; then they are empty and read-only. */
+  /** Directories that exist even when nothing is mounted there. They are then empty and read-only. */
   readonly directories: readonly string[];
   readonly mounts: readonly Mount[];
-  /** A directory of the sandbox's own, empty at first, in which so much can be written. It outlives `killAll`. */
+  /** A writable directory with this size limit, empty at first. Its contents survive `killAll`. */
   readonly volume?: { readonly target: string; readonly sizeBytes: number };
-  /** Extra lines of /etc/hosts: address -> names. */
+  /** Additional lines of /etc/hosts: address -> names. */
   readonly hosts: Readonly<Record<string, readonly string[]>>;
   readonly workingDirectory: string;
-  /** Bytes of memory that all processes together may hold; undefined for no limit. */
+  /** Memory limit for all processes combined, in bytes; undefined for no limit. */
   readonly memoryLimitBytes: number | undefined;
   readonly limits: ProcessLimits;
 };
 
-/** What each process may have, soft and hard. The host's own hard limits stand where they are lower. */
+/** Resource limits (ulimit), soft and hard. The host's own hard limits apply where they are lower. */
 export type ProcessLimits = {
   readonly openFiles: number;
   /** Processes and threads of the whole sandbox. */
   readonly processes: number;
-  /** Memory that is never swapped; the host's own limit if undefined. */
+  /** Locked memory, which is never swapped; the host's own limit if undefined. */
   readonly lockedBytes?: number;
-  /** What is left of a process that crashes; nothing if undefined. */
+  /** Size of core dumps; no core dumps if undefined. */
   readonly coreBytes?: number;
 };
 
@@ -52,55 +52,55 @@ export type ProcessSpec = {
   readonly environment: Readonly<Record<string, string>>;
 };
 
-/** How a process ended. A program that exits with 137 is `exited`; one that was killed is `signaled`. */
+/** How a process ended. A program that exits with code 137 has `exited`; one killed by SIGKILL was `signaled`. */
 export type ProcessExit =
   | { readonly kind: 'exited'; readonly code: number }
   | { readonly kind: 'signaled'; readonly signal: NodeJS.Signals };
 
 export interface SandboxProcess {
-  /** stdout and stderr as one stream, in the order written. Ends when every writer is gone. */
+  /** stdout and stderr as one stream, in the order written. Ends when the last writer has closed it. */
   readonly output: Readable;
-  /** Settles when the process has ended and has been reaped; `output` may still hold unread bytes. Never rejects. */
+  /** Resolves when the process has ended and was reaped. `output` may still hold unread bytes. Never rejects. */
   readonly exited: Promise<ProcessExit>;
-  /** Sends a signal to the process and to the group it leads. Does nothing once it has ended. */
+  /** Sends a signal to the process and its process group. Does nothing after the process has ended. */
   signal(signal: NodeJS.Signals): void;
 }
 
-/** A network in which there is nothing but one sandbox: a loopback interface, and no way out or in but these. */
+/** The private network of one sandbox: a loopback interface. Only `server` and `connect` cross its boundary. */
 export interface SandboxNetwork {
-  /** Listens inside, on 127.0.0.1, at the port that the service has chosen for all; nobody has connected yet. */
+  /** Listens on 127.0.0.1 inside the sandbox, on the port configured for all sandboxes. No connection was accepted yet. */
   readonly server: Server;
-  /** A connection made inside, to a port of 127.0.0.1. Rejects when nobody listens there. */
+  /** Connects to a port of 127.0.0.1 inside the sandbox. Rejects if no process listens there. */
   connect(port: number): Promise<Socket>;
 }
 
 export interface Sandbox {
-  /** Undefined when it shares the host's. */
+  /** Undefined when the sandbox shares the host's network. */
   readonly network: SandboxNetwork | undefined;
-  /** The host uid of its processes, when no other sandbox's processes have the same; else undefined. */
+  /** The host uid of the processes; undefined if another sandbox's processes have the same uid. */
   readonly hostUid: number | undefined;
-  /** Starts a process inside. Throws `OperatorError` only if the host itself fails. */
+  /** Starts a process in the sandbox. Throws `OperatorError` only if the host itself fails. */
   start(process: ProcessSpec): SandboxProcess;
   /**
-   * The most memory (bytes) that the processes held at one time since the sandbox began, without page cache.
-   * Cheap when nothing changed.
+   * Peak memory use of all processes combined since the sandbox was opened, in bytes, without page cache. Cheap when
+   * nothing changed.
    */
   peakMemoryBytes(): number;
-  /** Whether the kernel has killed a process of this sandbox for lack of memory since the last call. */
+  /** Whether a process of this sandbox was killed for lack of memory since the last call. */
   takeOutOfMemory(): boolean;
   /**
-   * Limits all processes together to `share` CPUs (1.5 is one CPU and a half); undefined lifts the limit. Does nothing
-   * where the host has no CPU cgroup.
+   * Limits all processes combined to `share` CPUs (1.5 is one and a half CPUs); undefined removes the limit. Does
+   * nothing on hosts without a CPU cgroup.
    */
   setCpuQuota(share: number | undefined): void;
-  /** Stops every process where it stands, until `thaw`. */
+  /** Suspends every process until `thaw`. */
   freeze(): Promise<void>;
   thaw(): Promise<void>;
-  /** Kills every process started with `start`, and all their descendants; the sandbox itself stays usable. */
+  /** Kills every process started with `start`, and all their descendants. The sandbox stays usable. */
   killAll(): Promise<void>;
-  /** Kills everything and removes what the sandbox left on the host (cgroups, pipes). Safe to call twice. */
+  /** Kills every process and removes the sandbox's cgroups and pipes from the host. Safe to call twice. */
   close(): Promise<void>;
 }
 
-/** Opens a sandbox; resolves once a process can be started in it. */
+/** Opens a sandbox; resolves when a process can be started in it. The caller closes it. */
 export type OpenSandbox = (spec: SandboxSpec) => Promise<Sandbox>;

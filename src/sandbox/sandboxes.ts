@@ -1,6 +1,6 @@
 /**
- * Opens sandboxes, and owns what they have in common: the copied /etc, pipes, cgroups, spare spares, and a directory of
- * the service for all of it. What earlier services left behind there, among the cgroups and processes is cleared away first.
+ * Opens sandboxes, and owns what they share: the copied /etc, pipes, cgroups, spare sandboxes and the run directory.
+ * First removes what services that died have left in the run directory, in the cgroups and among the processes.
  */
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -25,21 +25,21 @@ export type SandboxesOptions = {
   readonly host: SandboxHost;
   readonly clock: Clock;
   readonly log: Log;
-  /** A directory for this service alone; everything in it is removed at the start and at the end. */
+  /** A directory that only this service uses. Its contents are removed at start and at close. */
   readonly runDirectory: string;
-  /** The size of volumes that most sandboxes will ask for. */
+  /** The volume size that most sandboxes use. */
   readonly usualVolumeBytes?: number | undefined;
-  /** Gives every sandbox a network of its own, in which the service listens on this port; else all share the host's. */
+  /** Gives each sandbox its own network, in which the service listens on this port. Otherwise all share the host's. */
   readonly isolatedPort?: number | undefined;
 };
 
 export interface Sandboxes {
   readonly open: OpenSandbox;
-  /** Closes every sandbox that is still open or opening, and removes everything. */
+  /** Closes all open sandboxes and removes the run directory. */
   close(): Promise<void>;
 }
 
-/** Takes some 20 ms for the files of /etc; the rest is prepared in the background. */
+/** Starts preparing sandboxes. Takes about 20 ms, to copy /etc; the rest is prepared in the background. */
 export function startSandboxes(options: SandboxesOptions): Sandboxes {
   const { host, clock, log, runDirectory, usualVolumeBytes, isolatedPort } = options;
   rmSync(runDirectory, { recursive: true, force: true });

@@ -1,4 +1,4 @@
-/** What a service that is killed at the worst moment leaves of bubblewrap, and the end of it. */
+/** A service that is killed while bubblewrap is opening leaves a process behind. The next service kills it. */
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, symlink } from 'node:fs/promises';
@@ -8,7 +8,7 @@ import { expect, it } from 'vitest';
 import { killAbandonedHolders, MARK_VARIABLE } from '../../src/sandbox/holder/abandoned-holders.ts';
 import { serviceMark } from '../../src/sandbox/process/service-mark.ts';
 
-/** Waits for ever under the name of bubblewrap, as its child does that never gets its word. */
+/** Starts a process that waits forever under bubblewrap's name, like the child that bubblewrap left behind. */
 async function waiting(bwrap: string, mark: string | undefined) {
   const child = spawn(bwrap, ['-c', 'read -r word'], {
     argv0: 'bwrap',
@@ -20,7 +20,7 @@ async function waiting(bwrap: string, mark: string | undefined) {
   return { child, ended };
 }
 
-it('bubblewraps of services that are gone are ended, those of living services and of strangers are not', async () => {
+it('kills bubblewrap processes of dead services, not those of running services or of other programs', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'lamella-bwrap-'));
   const bwrap = join(directory, 'bwrap');
   await symlink('/bin/sh', bwrap);

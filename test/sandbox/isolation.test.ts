@@ -1,6 +1,4 @@
-/**
- * What a function can see and cannot, and what it can change.
- */
+/** What a process in a sandbox can see and change. */
 import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -29,20 +27,20 @@ describe.each(accounts())('a function of a service that is $name', (account) => 
 
   const sh = async (command: string): Promise<string> => (await service.sh(sandbox, command)).output;
 
-  it('sees its own code, layers and an empty /tmp', async () => {
+  it('sees its own code and layers, and an empty /tmp', async () => {
     expect(await sh('cat handler; echo; ls -A /opt; ls -A /tmp; ls -d /opt /tmp /var/task')).toBe(
       'code\n/opt\n/tmp\n/var/task\n',
     );
   });
 
-  it('sees nothing else of the root than programs and kernel directories', async () => {
+  it('sees only program and kernel directories in the root', async () => {
     const names = (await sh('ls -A /')).trim().split('\n');
     const allowed = /^(bin|sbin|lib|lib32|lib64|libx32|usr|etc|dev|proc|var|opt|tmp)$/;
     expect(names.filter((name) => !allowed.test(name))).toEqual([]);
     expect(await sh('ls -A /var')).toBe('task\n');
   });
 
-  it('sees neither the home of anybody, nor the host’s /tmp, nor the service’s data', async () => {
+  it('cannot see home directories, the host’s /tmp or the service’s data', async () => {
     const secret = await mkdtemp(join(tmpdir(), 'lamella-secret-'));
     await chmod(secret, 0o755);
     await writeFile(join(secret, 'file'), 'secret');
@@ -66,7 +64,7 @@ describe.each(accounts())('a function of a service that is $name', (account) => 
     await rm(secret, { recursive: true });
   });
 
-  it('sees no other function’s files', async () => {
+  it('cannot see another function’s files', async () => {
     const spec = await service.spec();
     await writeFile(join(spec.mounts[0]?.source ?? '', 'theirs'), 'theirs');
     const other = await service.open(spec);
@@ -75,7 +73,7 @@ describe.each(accounts())('a function of a service that is $name', (account) => 
     await service.close(other);
   });
 
-  it('sees no process but its own, and none of their secrets', async () => {
+  it('sees only its own processes, and no secrets of others', async () => {
     const { output } = await service.sh(
       sandbox,
       'for d in /proc/[0-9]*; do tr "\\0" " " <$d/cmdline; tr "\\0" " " <$d/environ; echo; done 2>/dev/null',
@@ -85,7 +83,7 @@ describe.each(accounts())('a function of a service that is $name', (account) => 
     expect(output).not.toContain('node');
   });
 
-  it('has variables that nobody else on the host can read', async () => {
+  it('has environment variables that no other user of the host can read', async () => {
     const process = await service.start(sandbox, {
       argv: ['/bin/sh', '-c', 'echo up; exec sleep 1000'],
       environment: { PATH, DB_PASSWORD: 'very-secret' },
@@ -98,7 +96,7 @@ describe.each(accounts())('a function of a service that is $name', (account) => 
     await service.exited(process);
   });
 
-  it('cannot write anywhere but in /tmp', async () => {
+  it('can write only to /tmp', async () => {
     const directories = ['/', '/etc', '/usr', '/usr/bin', '/opt', '/var', '/var/task', '/dev', '/etc/ssl/certs'];
     const { output } = await service.sh(
       sandbox,
@@ -109,7 +107,7 @@ describe.each(accounts())('a function of a service that is $name', (account) => 
     expect(output).toBe('y\n');
   });
 
-  it('cannot write to the kernel’s settings', async () => {
+  it('cannot change kernel settings', async () => {
     const { exit } = await service.sh(sandbox, 'echo x >/proc/sys/kernel/hostname');
     expect(exit).not.toEqual({ kind: 'exited', code: 0 });
   });
@@ -122,7 +120,7 @@ describe.each(accounts())('a function of a service that is $name', (account) => 
     expect(output).toBe('4\n3\nfull\nfd\nfull\nnull\nrandom\nstderr\nstdin\nstdout\nurandom\nzero\n');
   });
 
-  it('resolves names as the host does, and its own extra names', async () => {
+  it('resolves names like the host, and the additional names of the spec', async () => {
     const hosts = await sh('cat /etc/hosts');
     expect(hosts).toMatch(/^127\.0\.0\.1 localhost\b/m);
     expect(hosts).toMatch(/^127\.8\.7\.6 sandbox\.localdomain sandbox$/m);
@@ -139,12 +137,12 @@ describe.each(accounts())('a function of a service that is $name', (account) => 
     },
   );
 
-  it('finds certificates where the host has them', async () => {
+  it('finds certificates at the host’s paths', async () => {
     const { exit } = await service.sh(sandbox, 'ls /etc/ssl/certs/*.0 && cat /etc/ssl/certs/*.0 >/dev/null');
     expect(exit).toEqual({ kind: 'exited', code: 0 });
   });
 
-  it('runs programs that the host has through /etc/alternatives', async () => {
+  it('can run programs that the host links through /etc/alternatives', async () => {
     const { exit } = await service.sh(
       sandbox,
       'test -z "$(find /etc/alternatives -type l | head -1)" || awk "BEGIN { exit 0 }"',
@@ -152,11 +150,11 @@ describe.each(accounts())('a function of a service that is $name', (account) => 
     expect(exit).toEqual({ kind: 'exited', code: 0 });
   });
 
-  it('lives in UTC and is not told the host’s name', async () => {
+  it('uses UTC, and cannot see the host’s name', async () => {
     expect(await sh('date +%Z; uname -n')).toBe('UTC\nsandbox\n');
   });
 
-  // An ordinary user's package belongs to that user, as whom its functions run.
+  // Without root, the package belongs to the same user that runs the function.
   it.runIf(isRoot)('cannot read a file of its package that only root may read', async () => {
     await writeFile(join(task, 'private'), 'secret', { mode: 0o600 });
     const { output, exit } = await service.sh(sandbox, 'cat /var/task/private');
@@ -164,7 +162,7 @@ describe.each(accounts())('a function of a service that is $name', (account) => 
     expect(exit).toEqual({ kind: 'exited', code: 1 });
   });
 
-  it('meets the limit on processes', async () => {
+  it('cannot exceed the limit on processes', async () => {
     const limited = await service.openOne({ limits: { openFiles: 1024, processes: 20 } });
     const { output } = await service.sh(
       limited,
@@ -174,17 +172,17 @@ describe.each(accounts())('a function of a service that is $name', (account) => 
     await service.close(limited);
   });
 
-  it('cannot get out of a kill by a fork bomb', async () => {
+  it('cannot escape a kill with a fork bomb', async () => {
     const bombed = await service.openOne({ limits: { openFiles: 1024, processes: 100 } });
     const bomb = await service.startSh(bombed, 'bomb() { bomb | bomb & bomb; }; echo lit; bomb 2>/dev/null');
     await service.outputHas(bomb, 'lit');
     await service.killAll(bombed);
-    await service.exited(bomb); // killed, or already given up for want of processes
+    await service.exited(bomb); // It was killed, or it failed because of the limit on processes.
     expect((await service.sh(bombed, 'ls -d /proc/[0-9]* | wc -l')).output.trim()).toMatch(/^[1-6]$/);
     await service.close(bombed);
   });
 
-  it('ends nothing but itself by killing all that it can', async () => {
+  it('cannot kill processes outside its sandbox', async () => {
     const doomed = await service.openOne();
     await service.sh(doomed, 'kill -KILL -1; sleep 0');
     expect((await service.sh(sandbox, 'echo alive')).output).toBe('alive\n');
@@ -209,7 +207,7 @@ describe.each(accounts())('a function of a service that is $name', (account) => 
     await service.close(bare);
   });
 
-  it('gets mounts at places of their own, files too', async () => {
+  it('sees mounts of directories and files at any path', async () => {
     const spec = await service.spec();
     const directory = await service.createDirectory('extra/deep');
     await mkdir(join(directory, 'inner'));

@@ -1,7 +1,4 @@
-/**
- * Nothing is left over: not by many sandboxes at once, not by a service that is killed, not by killing what has only
- * begun.
- */
+/** Sandboxes leave nothing behind: not when there are many, not when the service is killed, not while they start. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
@@ -12,13 +9,13 @@ import type { HostCapabilities } from '../../src/sandbox/host/host-capabilities.
 import type { SandboxService } from './sandbox-service.ts';
 import { accounts, descendants, forgetBundle, startSandboxService } from './sandbox-service.ts';
 
-/** Fewer where nothing is different. */
+/** Number of sandboxes at once. Cgroups are what makes many of them difficult, so fewer are enough without. */
 const MANY = { root: 200, 'root without cgroups': 50, 'an ordinary user': 200 };
 
 afterAll(forgetBundle);
 
 describe.each(accounts())('a service that is $name', (account) => {
-  it('has many sandboxes at once and leaves nothing of them', async () => {
+  it('runs many sandboxes at once, and leaves nothing behind', async () => {
     const many = MANY[account.name];
     const service = await startSandboxService(account);
     await service.close(await service.openOne());
@@ -41,7 +38,7 @@ describe.each(accounts())('a service that is $name', (account) => {
     }
 
     const left = (await descendants(service.pid)).filter((pid) => !own.has(pid));
-    // Spare parts for the next sandboxes: two, of a holder and a launcher.
+    // Two spare sandboxes remain, each with a holder and a launcher.
     expect(left.length).toBeLessThanOrEqual(8);
     expect((await service.descriptors()) as number).toBeLessThanOrEqual(descriptors + 20);
     expect(mountCount()).toBe(mounts);
@@ -56,7 +53,7 @@ describe.each(accounts())('a service that is $name', (account) => {
     await service.end();
   }, 120_000);
 
-  it('takes everything along when it is killed, and the next one clears away what it left', async () => {
+  it('takes all processes with it when it is killed, and the next service removes its groups', async () => {
     const runDirectory = await mkdtemp(join(tmpdir(), 'lamella-run-'));
     if (process.getuid?.() === 0) execFileSync('chown', [`${account.uid}`, runDirectory]);
     const run = join(runDirectory, 'run');
@@ -67,7 +64,7 @@ describe.each(accounts())('a service that is $name', (account) => {
       'setsid sleep 1000 & setsid sh -c "trap : TERM HUP; sleep 1000" & echo up; wait',
     );
     await killed.outputHas(process1, 'up');
-    // One more that has only begun.
+    // One process that has only just started.
     await killed.start(await killed.openOne(), { argv: ['/bin/sleep', '1000'], environment: {} });
     const frozen = await killed.openOne();
     await killed.outputHas(await killed.startSh(frozen, 'echo up; exec sleep 1000'), 'up');
@@ -84,7 +81,7 @@ describe.each(accounts())('a service that is $name', (account) => {
     await rm(runDirectory, { recursive: true, force: true });
   });
 
-  it('leaves the groups and files of another living service alone', async () => {
+  it('does not touch the groups and files of another running service', async () => {
     const first = await startSandboxService(account);
     const sandbox = await first.openOne();
     const second = await startSandboxService(account);
@@ -101,7 +98,7 @@ describe.each(accounts())('a service that is $name', (account) => {
     await service.end();
   });
 
-  it('refuses a sandbox whose directory is not there, and says which', async () => {
+  it('refuses a sandbox with a missing directory, and names it', async () => {
     const service = await startSandboxService(account);
     const mounts = [{ source: '/nowhere/at/all', target: '/var/task', access: 'read-only' }] as const;
     await expect(service.openOne({ mounts })).rejects.toThrow('/nowhere/at/all');
@@ -109,7 +106,7 @@ describe.each(accounts())('a service that is $name', (account) => {
     await service.end();
   });
 
-  it('ends daemons that have left their parents, when everything is killed, and goes on', async () => {
+  it('kills daemons that have left their parents, and stays usable', async () => {
     const service = await startSandboxService(account);
     const sandbox = await service.openOne();
     const daemon = '(setsid sh -c "trap : TERM HUP INT; while :; do sleep 1; done" >/dev/null 2>&1 &)';
@@ -119,7 +116,7 @@ describe.each(accounts())('a service that is $name', (account) => {
       sandbox,
       'cat /proc/[0-9]*/cmdline | tr "\\0" " " | grep -c "trap :" ; cat /tmp/kept',
     );
-    // The search finds itself once.
+    // grep finds itself once.
     expect(output).toBe('1\nkept\n');
     await service.end();
   });
@@ -133,7 +130,7 @@ function isGone(pid: number): boolean {
   return !existsSync(`/proc/${pid}`);
 }
 
-/** The directories that the service has among the control groups. */
+/** The directories of the service in the cgroup tree. */
 async function groupDirectories(service: SandboxService): Promise<string[]> {
   const { host } = (await service.capabilities()) as HostCapabilities;
   if (host === undefined || host.cgroups.kind === 'none') return [];

@@ -1,6 +1,6 @@
 /**
- * Networks of their own: what is in them, what is not to be reached from them, what outlives the processes of a
- * sandbox, and that nothing of a network outlives the sandbox or the service.
+ * Isolated networks: what they contain, what they cannot reach, that they outlive the processes of a sandbox, and that
+ * they disappear with the sandbox or the service.
  */
 import { readdirSync } from 'node:fs';
 import { readlink } from 'node:fs/promises';
@@ -13,15 +13,15 @@ import { accounts, descendants, forgetBundle, startSandboxService } from './sand
 
 const PORT = 9001;
 const HOSTS = { '127.0.0.1': ['sandbox.localdomain', 'sandbox'] };
-/** What the service says to whoever connects. */
+/** Connects to the service and prints its greeting. */
 const READ = `exec 3<>/dev/tcp/sandbox.localdomain/${PORT} && read -r line <&3 && echo "$line"`;
 
 afterAll(forgetBundle);
 
-// Without control groups nothing of a network is different.
+// Networks do not depend on cgroups.
 const tried = accounts().filter(({ isBare }) => !isBare);
 
-describe.each(tried)('a network of its own, of a service that is $name,', (account) => {
+describe.each(tried)('an isolated network of a service that is $name', (account) => {
   let service: SandboxService;
 
   beforeEach(async () => {
@@ -35,7 +35,7 @@ describe.each(tried)('a network of its own, of a service that is $name,', (accou
     return (await service.finished(process)).output;
   };
 
-  it('has a loopback interface and no other, and the service listens in it for this sandbox alone', async () => {
+  it('has only a loopback interface, on which the service listens for this sandbox alone', async () => {
     const [first, second] = [await openOne(), await openOne()];
     expect(await Promise.all([bash(first, READ), bash(second, READ)])).toEqual(['sandbox 0\n', 'sandbox 1\n']);
     const interfaces = await bash(first, 'while read -r name _; do echo "$name"; done </proc/net/dev');
@@ -43,7 +43,7 @@ describe.each(tried)('a network of its own, of a service that is $name,', (accou
     expect((await bash(first, 'cat /proc/net/route')).trim().split('\n')).toHaveLength(1);
   });
 
-  it('reaches neither the host’s loopback addresses nor anything beyond, and is told so at once', async () => {
+  it('cannot reach the host’s loopback addresses or other hosts, and gets an error immediately', async () => {
     const server = createServer((socket) => socket.end('the host\n'));
     await new Promise<void>((resolve) => server.listen(0, '0.0.0.0', () => resolve()));
     const { port } = server.address() as { port: number };
@@ -55,7 +55,7 @@ describe.each(tried)('a network of its own, of a service that is $name,', (accou
     await new Promise((resolve) => server.close(resolve));
   });
 
-  it('lets two sandboxes listen on the same port, and connects to each inside', async () => {
+  it('lets two sandboxes listen on the same port, and the service connect to each', async () => {
     const listen = `import socket
 server = socket.create_server(('sandbox.localdomain', 8080))
 print('up', flush=True)
@@ -76,7 +76,7 @@ while True:
     expect(await service.callInside(sandboxes[0] ?? 0, 8081)).toContain('ECONNREFUSED');
   });
 
-  it('outlives the processes: after all were killed, the service still listens in the same network', async () => {
+  it('outlives the processes: after they were killed, the service still listens in the same network', async () => {
     const sandbox = await openOne();
     const before = await bash(sandbox, 'readlink /proc/self/ns/net');
     expect(await readlink('/proc/self/ns/net')).not.toBe(before.trim());
@@ -84,13 +84,13 @@ while True:
     expect(await bash(sandbox, `readlink /proc/self/ns/net; ${READ}`)).toBe(`${before}sandbox 0\n`);
   });
 
-  it('gives processes no descriptor from the way in', async () => {
+  it('does not leak descriptors to processes', async () => {
     const sandbox = await openOne();
     const open = await bash(sandbox, 'for fd in /proc/$$/fd/*; do readlink "$fd"; done');
     expect(open).toMatch(/^\/dev\/null\n(.*\/pipes\/.*\n){2}$/);
   });
 
-  it('is gone with its sandbox: nothing holds it, nobody is in it', async () => {
+  it('disappears with its sandbox: no descriptor and no process keeps it', async () => {
     const sandbox = await openOne();
     await service.callInside(sandbox, PORT);
     const network = (await bash(sandbox, 'readlink /proc/self/ns/net')).trim();
@@ -99,26 +99,26 @@ while True:
     await service.close(sandbox);
     expect(await networksHeld()).not.toContain(network);
     expect(await networksOfProcesses()).not.toContain(network);
-    // With the service go those that wait for the next sandbox.
+    // The networks of spare sandboxes disappear with the service.
     await service.closeAll();
     expect(await networksHeld()).toEqual([]);
     expect(await descendants(service.pid)).toEqual([]);
   });
 
-  it('is gone with a service that is killed', async () => {
+  it('disappears with a service that is killed', async () => {
     const sandbox = await openOne();
     await service.callInside(sandbox, PORT);
     await service.startSh(sandbox, 'exec sleep 1000');
     const network = (await bash(sandbox, 'readlink /proc/self/ns/net')).trim();
     const processes = descendantsOf(service.pid);
-    // The holder's, the sleep's two, and the one that connects.
+    // The processes of the holder, two of the sleep, and the network helper.
     const inside = (await Promise.all(processes.map(({ pid }) => networkOf(pid)))).filter((it) => it === network);
     expect(inside.length).toBeGreaterThanOrEqual(5);
     await service.kill();
     await until(() => stillAlive(processes).length === 0);
   });
 
-  /** The network namespaces that the service itself has open. */
+  /** The network namespaces that the service holds open. */
   async function networksHeld(): Promise<string[]> {
     const directory = `/proc/${service.pid}/fd`;
     const targets = await Promise.all(

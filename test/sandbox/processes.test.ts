@@ -1,6 +1,4 @@
-/**
- * What a process in a sandbox is born with, how its end is told, and how signals reach it.
- */
+/** What a process in a sandbox starts with, how its exit is reported, and how it receives signals. */
 import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -23,7 +21,7 @@ describe.each(accounts())('a process in a sandbox of a service that is $name', (
   const run = async (argv: [string, ...string[]], environment: Record<string, string> = {}) =>
     service.finished(await service.start(sandbox, { argv, environment }));
 
-  it('has exactly the environment it was given, whatever is in the values', async () => {
+  it('has exactly the environment of its spec, whatever the values contain', async () => {
     const environment = {
       PLAIN: 'value',
       EMPTY: '',
@@ -42,13 +40,13 @@ describe.each(accounts())('a process in a sandbox of a service that is $name', (
     expect(Object.fromEntries(output.split('\0').filter(Boolean).map(parseVariable))).toEqual(environment);
   });
 
-  it('has nothing in its environment that it was not given', async () => {
+  it('has an empty environment if its spec has none', async () => {
     expect((await run(['/usr/bin/env'])).output).toBe('');
   });
 
-  it('never lets a preloaded library of the function run outside', async () => {
+  it('never runs a preloaded library of the function outside the sandbox', async () => {
     const { output } = await run(['/usr/bin/env'], { LD_PRELOAD: '/tmp/not-there.so' });
-    // Once by the loader of the program itself; not by setsid or nsenter before it.
+    // Loaded once, by the program itself, and not by setsid or nsenter before it.
     expect(output.match(/not-there\.so' from LD_PRELOAD cannot be preloaded/g)).toHaveLength(1);
   });
 
@@ -61,7 +59,7 @@ describe.each(accounts())('a process in a sandbox of a service that is $name', (
     expect((await service.sh(sandbox, 'pwd')).output).toBe('/var/task\n');
   });
 
-  it('may have an equals sign in its path', async () => {
+  it('can have an equals sign in its path', async () => {
     const spec = await service.spec();
     const script = join(spec.mounts[1]?.source ?? '', 'key=value');
     await writeFile(script, '#!/bin/sh\necho "$0 $A"\n');
@@ -72,9 +70,9 @@ describe.each(accounts())('a process in a sandbox of a service that is $name', (
     await service.close(other);
   });
 
-  it('has an empty standard input and no descriptors beyond the three', async () => {
+  it('has an empty standard input and only the three standard descriptors', async () => {
     const { output } = await service.sh(sandbox, 'cat; echo end; exec ls /proc/self/fd');
-    // The fourth is ls itself reading the directory.
+    // The fourth belongs to ls, which reads the directory.
     expect(output).toBe('end\n0\n1\n2\n3\n');
   });
 
@@ -84,21 +82,21 @@ describe.each(accounts())('a process in a sandbox of a service that is $name', (
     expect(output).toMatch(/^SigIgn:\t0+$/m);
   });
 
-  it('has no capabilities and gains no privileges', async () => {
+  it('has no capabilities and cannot gain privileges', async () => {
     const { output } = await run(['/bin/cat', '/proc/self/status']);
     for (const set of ['CapInh', 'CapPrm', 'CapEff', 'CapAmb'])
       expect(output).toMatch(new RegExp(`^${set}:\t0+$`, 'm'));
     expect(output).toMatch(/^NoNewPrivs:\t1$/m);
   });
 
-  it('leads a process group and a session of its own', async () => {
+  it('leads its own process group and session', async () => {
     const { output } = await service.sh(sandbox, 'cut -d" " -f1,5,6 /proc/$$/stat');
     const [pid, group, session] = output.trim().split(' ');
     expect([group, session]).toEqual([pid, pid]);
     expect(Number(pid)).toBeGreaterThan(1);
   });
 
-  it('has the limits on open files, processes, locked memory and cores that were asked for', async () => {
+  it('has the limits on open files, processes, locked memory and core dumps of its spec', async () => {
     const { output } = await run(['/bin/cat', '/proc/self/limits']);
     expect(output).toMatch(/^Max open files +1024 +1024 /m);
     expect(output).toMatch(/^Max processes +742 +742 /m);
@@ -108,14 +106,14 @@ describe.each(accounts())('a process in a sandbox of a service that is $name', (
     expect(output).toMatch(new RegExp(`^Max core file size +${cores} +${cores} `, 'm'));
   });
 
-  it('leaves a core, if any, in its /tmp', async () => {
+  it('writes a core dump, if any, to its /tmp', async () => {
     const { output, exit } = await service.sh(sandbox, 'cd /tmp; ls; kill -SEGV $$');
     expect([output, exit]).toEqual(['', { kind: 'signaled', signal: 'SIGSEGV' }]);
     const { output: after } = await service.sh(sandbox, 'ls /tmp /var/task; rm -f /tmp/core*');
     expect(after).toMatch(/^\/tmp:\n(core.*\n)?\n\/var\/task:\n$/);
   });
 
-  it('is sbx_user1051 to itself and not root', async () => {
+  it('sees itself as sbx_user1051 and is not root', async () => {
     const { output } = await service.sh(sandbox, 'id -un; id -gn; id -u; id -G');
     const [user, group, uid, groups] = output.trim().split('\n');
     expect([user, group]).toEqual(['sbx_user1051', 'sbx_user1051']);
@@ -128,7 +126,7 @@ describe.each(accounts())('a process in a sandbox of a service that is $name', (
     expect(output).toBe('o1\ne1\no2\ne2\no3\ne3\no4\ne4\n');
   });
 
-  it('can open /dev/stdout and /dev/stderr again', async () => {
+  it('can reopen /dev/stdout and /dev/stderr', async () => {
     const { output } = await service.sh(
       sandbox,
       'echo one >/dev/stdout; echo two >/dev/stderr; echo three >/proc/self/fd/2',
@@ -143,7 +141,7 @@ describe.each(accounts())('a process in a sandbox of a service that is $name', (
     expect(output).toBe('from php');
   });
 
-  it('loses nothing of a long output', async () => {
+  it('does not lose any of a long output', async () => {
     const { output } = await service.sh(sandbox, 'head -c 3000000 /dev/zero | tr "\\0" x; echo end');
     expect(output.length).toBe(3_000_004);
     expect(output.endsWith('xend\n')).toBe(true);
@@ -157,24 +155,24 @@ describe.each(accounts())('a process in a sandbox of a service that is $name', (
     ['kill -TERM $$', { kind: 'signaled', signal: 'SIGTERM' }],
     ['kill -SEGV $$', { kind: 'signaled', signal: 'SIGSEGV' }],
     ['kill -ABRT $$', { kind: 'signaled', signal: 'SIGABRT' }],
-  ])('that ends by `%s` is told as such', async (command, exit) => {
+  ])('that ends with `%s` is reported as such', async (command, exit) => {
     expect((await service.sh(sandbox, command)).exit).toEqual(exit);
   });
 
-  it('is told apart from its children, which may live on', async () => {
+  it('exits independently of its children, which can live on', async () => {
     const process = await service.startSh(sandbox, 'sleep 1000 & exit 5');
     expect(await service.exited(process)).toEqual({ kind: 'exited', code: 5 });
     await service.killAll(sandbox);
     expect((await service.finished(process)).output).toBe('');
   });
 
-  it('that does not exist is told by exit code 127', async () => {
+  it('exits with code 127 if the program does not exist', async () => {
     const { exit, output } = await run(['/var/task/nothing']);
     expect(exit).toEqual({ kind: 'exited', code: 127 });
     expect(output).toMatch(/\/var\/task\/nothing.*(not found|No such file or directory)/);
   });
 
-  it('receives a signal itself and can handle it', async () => {
+  it('receives signals and can handle them', async () => {
     const process = await service.startSh(
       sandbox,
       'trap "echo caught; exit 9" TERM; echo ready; while :; do sleep 0.01; done',
@@ -186,20 +184,20 @@ describe.each(accounts())('a process in a sandbox of a service that is $name', (
     expect(exit).toEqual({ kind: 'exited', code: 9 });
   });
 
-  it('dies of an unhandled signal, and its group with it', async () => {
+  it('dies from an unhandled signal, together with its group', async () => {
     const process = await service.startSh(sandbox, 'sleep 1000 & echo ready; wait');
     await service.outputHas(process, 'ready');
     await service.signal(process, 'SIGTERM');
-    // The output ends only when the sleep is gone too.
+    // The output ends only when the sleep has exited too.
     expect((await service.finished(process)).exit).toEqual({ kind: 'signaled', signal: 'SIGTERM' });
   });
 
-  it('reaches its own group by kill 0 and nothing outside', async () => {
+  it('reaches only its own group with kill 0', async () => {
     const { output, exit } = await service.sh(sandbox, 'trap "echo caught" TERM; kill -TERM 0; echo after; exit 4');
     expect({ output, exit }).toEqual({ output: 'caught\nafter\n', exit: { kind: 'exited', code: 4 } });
   });
 
-  it('can be killed while it stands still', async () => {
+  it('can be killed while it is stopped', async () => {
     const process = await service.startSh(sandbox, 'echo $$; kill -STOP $$');
     const pid = (await service.outputHas(process, '\n')).trim();
     await service.sh(sandbox, `until grep -q "^State:.T" /proc/${pid}/status; do :; done`);
@@ -207,14 +205,14 @@ describe.each(accounts())('a process in a sandbox of a service that is $name', (
     expect((await service.finished(process)).exit).toEqual({ kind: 'signaled', signal: 'SIGKILL' });
   });
 
-  it.each(['SIGKILL', 'SIGTERM'] as const)('can be ended by %s while it is starting', async (signal) => {
+  it.each(['SIGKILL', 'SIGTERM'] as const)('can be killed by %s while it is starting', async (signal) => {
     for (let round = 0; round < 5; round++) {
       const process = await service.startAndSignal(sandbox, { argv: ['/bin/sleep', '1000'], environment: {} }, signal);
       expect((await service.finished(process)).exit).toEqual({ kind: 'signaled', signal });
     }
   });
 
-  it('runs beside others in the same namespaces', async () => {
+  it('runs in the same namespaces as others', async () => {
     const first = await service.startSh(sandbox, 'echo $$; exec sleep 1000');
     const pid = (await service.outputHas(first, '\n')).trim();
     const second = await service.sh(sandbox, `kill -KILL ${pid} && echo killed`);

@@ -1,6 +1,4 @@
-/**
- * What processes may use and what is told of it: memory, processor, and standing still.
- */
+/** Memory and CPU limits, the reported memory use, and freezing. */
 
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -33,7 +31,7 @@ describe.each(accounts())('a sandbox of a service that is $name', (account) => {
   };
   const peakMb = async (sandbox: number): Promise<number> => (await service.peakMemoryBytes(sandbox)) / MB;
 
-  it('tells the 50 MB that a living process has touched', async () => {
+  it('reports the 50 MB that a running process has touched', async () => {
     await withSandbox(async (sandbox) => {
       const calm = await service.startSh(sandbox, 'echo ready; exec sleep 1000');
       await service.outputHas(calm, 'ready');
@@ -50,8 +48,8 @@ describe.each(accounts())('a sandbox of a service that is $name', (account) => {
     });
   });
 
-  it('tells what a process has touched and given back before anybody looked', async (context) => {
-    if (!hasCgroups) context.skip('without control groups nobody remembers processes that have ended');
+  it('reports memory that a process has touched and freed before it was measured', async (context) => {
+    if (!hasCgroups) context.skip('without cgroups, memory of processes that have ended is not counted');
     await withSandbox(async (sandbox) => {
       await service.sh(sandbox, ':');
       const before = await peakMb(sandbox);
@@ -62,7 +60,7 @@ describe.each(accounts())('a sandbox of a service that is $name', (account) => {
     });
   });
 
-  it('does not count what a process has read from files', async () => {
+  it('does not count files that a process has read', async () => {
     await withSandbox(async (sandbox) => {
       const process = await service.startSh(
         sandbox,
@@ -73,7 +71,7 @@ describe.each(accounts())('a sandbox of a service that is $name', (account) => {
     });
   });
 
-  it('does not count what a process has written to files and deleted', async () => {
+  it('does not count files that a process has written and deleted', async () => {
     await withSandbox(async (sandbox) => {
       const process = await service.startSh(
         sandbox,
@@ -84,7 +82,7 @@ describe.each(accounts())('a sandbox of a service that is $name', (account) => {
     });
   });
 
-  it('never tells a lower peak than before, and the same when nothing has happened', async () => {
+  it('never reports a lower peak, and the same peak if nothing has happened', async () => {
     await withSandbox(async (sandbox) => {
       await service.sh(sandbox, 'dd if=/dev/zero of=/dev/null bs=20M count=1 status=none');
       const first = await peakMb(sandbox);
@@ -93,10 +91,10 @@ describe.each(accounts())('a sandbox of a service that is $name', (account) => {
     });
   });
 
-  it('kills who needs more memory than there is, and tells it once', async () => {
+  it('kills a process that exceeds the memory limit, and reports it once', async () => {
     const sandbox = await service.openOne({ memoryLimitBytes: 64 * MB });
     expect(await service.takeOutOfMemory(sandbox)).toBe(false);
-    // tail keeps what may be its last line.
+    // tail keeps the last line in memory, and this input is a single line.
     const { output } = await service.sh(sandbox, 'head -c 400M /dev/zero | tail >/dev/null & wait $!; echo "ended $?"');
     expect(output).toContain('ended 137');
     expect(await service.takeOutOfMemory(sandbox)).toBe(true);
@@ -106,7 +104,7 @@ describe.each(accounts())('a sandbox of a service that is $name', (account) => {
     await service.close(sandbox);
   });
 
-  it('can still be asked when it is closed', async () => {
+  it('still reports memory use after it was closed', async () => {
     const sandbox = await service.openOne();
     await service.sh(sandbox, 'dd if=/dev/zero of=/dev/null bs=20M count=1 status=none');
     const peak = await peakMb(sandbox);
@@ -116,15 +114,15 @@ describe.each(accounts())('a sandbox of a service that is $name', (account) => {
     await service.close(sandbox);
   });
 
-  it('does not tell a process killed by hand as out of memory', async () => {
+  it('does not report a process killed by a signal as out of memory', async () => {
     await withSandbox(async (sandbox) => {
       await service.sh(sandbox, 'kill -KILL $$');
       expect(await service.takeOutOfMemory(sandbox)).toBe(false);
     });
   });
 
-  it('has no more processor than its quota', async (context) => {
-    if (!hasCgroups) context.skip('without control groups there is no quota');
+  it('cannot use more CPU time than its quota', async (context) => {
+    if (!hasCgroups) context.skip('without cgroups, there is no quota');
     await withSandbox(async (sandbox) => {
       await service.setCpuQuota(sandbox, 0.2);
       const { output } = await service.sh(sandbox, 'timeout 1 sh -c "while :; do :; done"; times');
@@ -135,20 +133,20 @@ describe.each(accounts())('a sandbox of a service that is $name', (account) => {
     });
   });
 
-  it('stands still between freeze and thaw, with every process it has, and goes on afterwards', async () => {
+  it('stops every process between freeze and thaw, and continues them afterwards', async () => {
     const counting = 'i=0; while :; do i=$((i+1)); echo $i >>/tmp/count; done';
     const spec = await service.spec();
     const frozen = await service.open(spec);
     const running = await service.openOne();
     const file = join(spec.mounts[2]?.source ?? '', 'count');
-    // One that has left its parent and its group, as daemons do.
+    // One process has left its parent and its group, like a daemon.
     const process = await service.startSh(frozen, `setsid sh -c '${counting}' & echo ready; ${counting}`);
     await service.outputHas(process, 'ready');
     await service.sh(frozen, 'until [ -s /tmp/count ]; do :; done');
 
     await service.freeze(frozen);
     const size = (await stat(file)).size;
-    // The same work elsewhere shows that time goes by.
+    // The same work in another sandbox shows that enough time has passed.
     await service.sh(running, 'i=0; while [ $i -lt 5000 ]; do i=$((i+1)); echo $i >>/tmp/count; done');
     expect((await stat(file)).size).toBe(size);
 
@@ -160,7 +158,7 @@ describe.each(accounts())('a sandbox of a service that is $name', (account) => {
     await service.close(running);
   });
 
-  it('stays the same through many quick freezes', async () => {
+  it('is unaffected by many quick freezes', async () => {
     await withSandbox(async (sandbox) => {
       const process = await service.startSh(sandbox, 'mkfifo /tmp/never; echo ready; read -r x </tmp/never');
       await service.outputHas(process, 'ready');
@@ -173,9 +171,9 @@ describe.each(accounts())('a sandbox of a service that is $name', (account) => {
     });
   });
 
-  it('stands still in the middle of starting a program, when one process waits in the kernel for another', async () => {
+  it('can be frozen while a process waits in the kernel for another to start a program', async () => {
     await withSandbox(async (sandbox) => {
-      // dash waits for its child to have become the program (vfork); a stopped child never gets there.
+      // dash waits in vfork until its child has called exec, which a stopped child never does.
       const starts = 'while :; do /bin/true; done';
       const process = await service.startSh(sandbox, `${starts} & ${starts} & ${starts} & echo ready; ${starts}`);
       await service.outputHas(process, 'ready');
@@ -203,7 +201,7 @@ describe.each(accounts())('a sandbox of a service that is $name', (account) => {
     expect(await service.exited(other)).toEqual({ kind: 'signaled', signal: 'SIGKILL' });
   });
 
-  it('has a host uid that is not 0 and nobody else’s, when the service is root', async () => {
+  it('has its own host uid, which is not 0, if the service is root', async () => {
     await withSandbox(async (sandbox) => {
       const uid = (await service.hostUid(sandbox)) as number | undefined;
       if (account.uid !== 0) return expect(uid).toBeUndefined();
@@ -217,7 +215,7 @@ describe.each(accounts())('a sandbox of a service that is $name', (account) => {
   });
 });
 
-/** Looks again and again, without a fixed pause; the test's own time limit ends it. */
+/** Polls without a pause. The timeout of the test ends it. */
 async function waitUntil(condition: () => Promise<boolean>): Promise<void> {
   while (!(await condition())) await new Promise(setImmediate);
 }

@@ -1,6 +1,6 @@
 /**
- * A small service that has sandboxes and nothing else, as a process of its own: tests talk to it by lines of JSON, run
- * it as root or as somebody else, and kill it. `sandbox-service.ts` is the other end.
+ * A small service with only sandboxes, as a separate process. Tests run it as root or as another user, exchange lines of
+ * JSON with it, and kill it. `sandbox-service.ts` is the other end.
  */
 import { readdirSync } from 'node:fs';
 import { createInterface } from 'node:readline';
@@ -14,11 +14,11 @@ import type { ProcessSpec, Sandbox, SandboxProcess, SandboxSpec } from '../../sr
 
 export type ProgramOptions = {
   readonly runDirectory: string;
-  /** Does without control groups, as some machines have to. */
+  /** Does not use cgroups, as on machines without them. */
   readonly isBare: boolean;
-  /** Believes that it can mount volumes, and cannot. */
+  /** Makes mounting fail although the host was found to support volumes. */
   readonly cannotMount: boolean;
-  /** Gives every sandbox a network of its own, in which it answers on this port with the sandbox's number. */
+  /** Gives each sandbox its own network, in which the service sends the sandbox's number to each client of this port. */
   readonly isolatedPort?: number | undefined;
 };
 export type Run = { readonly output: string; readonly exit: Awaited<SandboxProcess['exited']> };
@@ -39,7 +39,7 @@ const open: Sandbox[] = [];
 const processes: SandboxProcess[] = [];
 const outputs: string[] = [];
 
-/** Everything a test can ask for. Sandboxes and processes are named by the order of their start. */
+/** The operations that tests can call. Sandboxes and processes are numbered in the order of their start. */
 const operations = {
   capabilities: async () => capabilities,
   async open(spec: SandboxSpec): Promise<number> {
@@ -57,7 +57,7 @@ const operations = {
     });
     return index;
   },
-  /** Resolves once the output so far holds `text`. */
+  /** Resolves when the output contains `text`. */
   async outputHas(index: number, text: string): Promise<string> {
     const { output } = at(processes, index);
     while (!outputs[index]?.includes(text)) await new Promise((resolve) => output.once('data', resolve));
@@ -70,7 +70,7 @@ const operations = {
   },
   exited: async (index: number) => at(processes, index).exited,
   signal: async (index: number, signal: NodeJS.Signals) => at(processes, index).signal(signal),
-  /** A whole round of ours, without a test in between: start and signal at once. */
+  /** Starts a process and sends it a signal in the same turn of the event loop. */
   async startAndSignal(sandbox: number, spec: ProcessSpec, signal: NodeJS.Signals): Promise<number> {
     const index = await operations.start(sandbox, spec);
     at(processes, index).signal(signal);
@@ -93,7 +93,7 @@ const operations = {
     await sandboxes.close();
     return opening;
   },
-  /** Connects to a port inside, and answers with what is said there, or with the reason of the failure. */
+  /** Connects to a port inside. Returns everything received, or the error message. */
   async callInside(sandbox: number, port: number): Promise<string> {
     try {
       const socket = await at(open, sandbox).network?.connect(port);
@@ -122,12 +122,12 @@ answer({ id: -1, value: 'ready' });
 
 function at<T>(list: readonly T[], index: number): T {
   const found = list[index];
-  if (found === undefined) throw new Error(`there is no number ${index}`);
+  if (found === undefined) throw new Error(`unknown number ${index}`);
   return found;
 }
 
 function bare(host: SandboxHost): SandboxHost {
-  return { ...host, cgroups: { kind: 'none', reason: 'the test wants to do without' } };
+  return { ...host, cgroups: { kind: 'none', reason: 'disabled by the test' } };
 }
 
 function withoutMount(host: SandboxHost): SandboxHost {

@@ -1,6 +1,6 @@
 /**
- * Starts `sandbox-program.ts` as a chosen user and calls its operations. Bundled into a directory that every user may
- * read, because the sources may lie in a home that only its owner can enter.
+ * Starts `sandbox-program.ts` as a given user and calls its operations. The program is bundled into a directory that all
+ * users can read, because the sources can be in a home directory that only its owner can enter.
  */
 import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
@@ -12,7 +12,7 @@ import { build } from 'esbuild';
 import type { SandboxSpec } from '../../src/sandbox/sandbox.ts';
 import type { Operations, ProgramOptions, Run } from './sandbox-program.ts';
 
-/** Who the service is: by name for tests, by number for the kernel. */
+/** The user that the service runs as. */
 export type Account = {
   readonly name: 'root' | 'root without cgroups' | 'an ordinary user';
   readonly uid: number;
@@ -21,11 +21,11 @@ export type Account = {
 
 const ORDINARY_UID = 54_321;
 
-/** The accounts that this run can try; says so when there are not all of them. */
+/** The accounts that this run can test. Prints a message if some are missing. */
 export function accounts(): Account[] {
   const uid = process.getuid?.() ?? 0;
   if (uid !== 0) {
-    console.log('not root: sandboxes of a service that is root are not tested in this run');
+    console.log('not root: this run does not test the sandboxes of a service that is root');
     return [{ name: 'an ordinary user', uid, isBare: false }];
   }
   return [
@@ -40,14 +40,14 @@ type Call = { [K in keyof Operations]: (...args: Parameters<Operations[K]>) => R
 export type SandboxService = Call & {
   readonly pid: number;
   readonly account: Account;
-  /** A directory that is removed with the service; the service's own user owns it. */
+  /** A directory owned by the service's user. It is removed with the service. */
   readonly directory: string;
-  /** Makes a directory in it, owned by root if we are, as unpacked packages are. */
+  /** Creates a directory in it, owned by the user that runs the tests, like unpacked packages. */
   createDirectory(name: string): Promise<string>;
-  /** A spec with /var/task, /opt and /tmp, each a fresh directory. */
+  /** A spec that mounts new directories at /var/task, /opt and /tmp. */
   spec(changes?: Partial<SandboxSpec>): Promise<SandboxSpec>;
   openOne(changes?: Partial<SandboxSpec>): Promise<number>;
-  /** Runs a shell command to its end. */
+  /** Runs a shell command and waits for its exit. */
   sh(sandbox: number, command: string, environment?: Record<string, string>): Promise<Run>;
   startSh(sandbox: number, command: string): Promise<number>;
   kill(): Promise<void>;
@@ -59,7 +59,7 @@ export const PATH = '/usr/local/bin:/usr/bin:/bin';
 let bundle: Promise<string> | undefined;
 let counter = 0;
 
-/** Starts a service; `end` closes its sandboxes and removes its directory. `runDirectory` is kept from an earlier one. */
+/** Starts a service. `end` closes its sandboxes and removes its directory. Pass `runDirectory` to reuse an earlier one. */
 export async function startSandboxService(
   account: Account,
   runDirectory?: string,
@@ -150,13 +150,13 @@ export async function startSandboxService(
   });
 }
 
-/** Removes what `startSandboxService` keeps for all services. */
+/** Removes the bundle that all services share. */
 export async function forgetBundle(): Promise<void> {
   if (bundle !== undefined) await rm(join(await bundle, '..'), { recursive: true, force: true });
   bundle = undefined;
 }
 
-/** All living descendants of a process, by the host's numbers. */
+/** The host pids of all running descendants of a process. */
 export async function descendants(pid: number): Promise<number[]> {
   const threads = await readdir(`/proc/${pid}/task`).catch(() => []);
   const texts = await Promise.all(
@@ -178,7 +178,7 @@ async function bundleProgram(): Promise<string> {
     target: 'node20',
     outfile,
     logLevel: 'error',
-    // pino asks for Node's modules by require, which an ES module does not have.
+    // pino loads Node's modules with require, which does not exist in an ES module.
     banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
   });
   await chmod(outfile, 0o644);

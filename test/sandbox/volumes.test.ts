@@ -1,6 +1,4 @@
-/**
- * The directory of a sandbox's own: how much it holds, what it outlives, and that nothing remains of it.
- */
+/** Volumes: their size, what they outlive, and that they leave nothing behind. */
 import { readFileSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -31,13 +29,13 @@ describe.each(accounts())('a volume of a service that is $name', (account) => {
   const output = async (sandbox: number, command: string): Promise<string> =>
     (await service.sh(sandbox, command)).output.trim();
 
-  it('is empty, and everybody may write in it', async () => {
+  it('is empty and world-writable', async () => {
     const sandbox = await openWith(8 * MB);
     expect(await output(sandbox, 'ls -A /tmp; stat -c %a /tmp; echo x >/tmp/x && cat /tmp/x')).toBe('1777\nx');
     await service.close(sandbox);
   });
 
-  it.each([8, 512])('of %i MB holds exactly that, and then there is no space left', async (size) => {
+  it.each([8, 512])('of %i MB holds exactly this size, then there is no space left', async (size) => {
     const sandbox = await openWith(size * MB);
     const fill = `dd if=/dev/zero of=/tmp/all bs=1M count=${size} status=none && stat -c %s /tmp/all`;
     if (isLimited) {
@@ -51,7 +49,7 @@ describe.each(accounts())('a volume of a service that is $name', (account) => {
     await service.close(sandbox);
   });
 
-  it('runs no program with the rights of another, and has no devices', async (context) => {
+  it('is mounted with nosuid and nodev', async (context) => {
     if (!isLimited) context.skip('only mounted volumes have options');
     const sandbox = await openWith(8 * MB);
     const options = await output(sandbox, "grep ' /tmp ' /proc/self/mounts");
@@ -60,7 +58,7 @@ describe.each(accounts())('a volume of a service that is $name', (account) => {
     await service.close(sandbox);
   });
 
-  it('keeps its content when all processes are killed', async () => {
+  it('keeps its contents when all processes are killed', async () => {
     const sandbox = await openWith(8 * MB);
     await service.sh(sandbox, 'echo kept >/tmp/kept');
     await service.killAll(sandbox);
@@ -71,7 +69,7 @@ describe.each(accounts())('a volume of a service that is $name', (account) => {
     await service.close(next);
   });
 
-  it('takes more than the processes may hold in memory, and does not count as theirs', async () => {
+  it('can hold more than the memory limit, and does not count as memory', async () => {
     const sandbox = await openWith(256 * MB, { memoryLimitBytes: 64 * MB });
     const copied = 'dd if=/dev/zero of=/tmp/big bs=1M count=200 status=none && cat /tmp/big | wc -c';
     expect(await output(sandbox, copied)).toBe(`${200 * MB}`);
@@ -80,7 +78,7 @@ describe.each(accounts())('a volume of a service that is $name', (account) => {
     await service.close(sandbox);
   });
 
-  it('is one of many, and nothing remains of any', async () => {
+  it('leaves nothing behind, even if there are many', async () => {
     const own = await startSandboxService(account);
     const mounts = hostMounts();
     const opened = await Promise.all(
@@ -97,13 +95,13 @@ describe.each(accounts())('a volume of a service that is $name', (account) => {
     expect(hostMounts()).toBe(mounts);
     if (isLimited) expect(await loopFiles(own.directory)).not.toEqual([]);
     await own.closeAll();
-    // Their mounts are gone by now; the kernel lets go of the devices in its own time.
+    // The mounts are gone by now. The kernel releases the devices a little later.
     await expect.poll(() => loopFiles(own.directory), { timeout: 10_000 }).toEqual([]);
     expect(await readdir(own.directory)).not.toContain('run');
     await own.end();
   }, 60_000);
 
-  it('is gone with a service that is killed', async () => {
+  it('disappears with a service that is killed', async () => {
     const own = await startSandboxService(account);
     const spec = await own.spec();
     const plain = spec.mounts.filter(({ target }) => target !== '/tmp');
@@ -115,8 +113,8 @@ describe.each(accounts())('a volume of a service that is $name', (account) => {
   });
 });
 
-describe('a volume on a host that cannot mount it after all', () => {
-  it('is a directory without a limit', async () => {
+describe('a volume on a host that fails to mount it', () => {
+  it('is a directory without a size limit', async () => {
     const [account] = accounts();
     if (account === undefined) throw new Error('there is always an account');
     const service = await startSandboxService(account, undefined, { cannotMount: true });
@@ -133,7 +131,7 @@ function hostMounts(): number {
   return readFileSync('/proc/self/mountinfo', 'utf8').split('\n').length;
 }
 
-/** The files below `directory` that loop devices stand on; those without a name, too. */
+/** The backing files of loop devices below `directory`, including unlinked ones. */
 async function loopFiles(directory: string): Promise<string[]> {
   const devices = (await readdir('/sys/block')).filter((name) => name.startsWith('loop'));
   const files = await Promise.all(

@@ -1,22 +1,22 @@
 /**
- * Finds out which control groups this service may use, from the texts of /proc and what it may write. Changes nothing.
- * Groups are only ever made below the service's own group, never at a hierarchy's root by name.
+ * Detects which cgroups this service may use, from /proc and from file permissions. Changes nothing.
+ * Groups are only created below the service's own group, never at the root of a hierarchy.
  */
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CgroupSupport } from '../host/sandbox-host.ts';
 
-/** What is read of the system; a test hands in another. */
+/** The system state that detection reads. Tests replace it. */
 export type CgroupSources = {
-  /** /proc/self/cgroup */
+  /** Contents of /proc/self/cgroup. */
   readonly membership: string;
-  /** /proc/self/mountinfo */
+  /** Contents of /proc/self/mountinfo. */
   readonly mounts: string;
   readonly readFile: (path: string) => string | undefined;
   readonly isWritable: (path: string) => boolean;
 };
 
-/** The sources of this machine. */
+/** Reads the system state of this machine. */
 export function hostCgroupSources(): CgroupSources {
   return {
     membership: readText('/proc/self/cgroup') ?? '',
@@ -33,7 +33,7 @@ export function hostCgroupSources(): CgroupSources {
   };
 }
 
-/** The best that there is: v2 with memory, else v1 with memory, else none and why. */
+/** Returns cgroup v2 if it has a memory controller, else v1 with memory, else 'none' with the reason. */
 export function detectCgroups(sources: CgroupSources): CgroupSupport {
   const v2 = detectV2(sources);
   if (v2.kind === 'v2') return v2;
@@ -47,13 +47,13 @@ type None = Extract<CgroupSupport, { kind: 'none' }>;
 function detectV2(sources: CgroupSources): Extract<CgroupSupport, { kind: 'v2' }> | None {
   const own = ownDirectory(sources, 'cgroup2', undefined);
   if (own === undefined) return none('cgroup v2 is not mounted');
-  // The shell from which an earlier service was started still is where that one put it.
+  // An earlier service may have moved the shell that started this one into its own leaf group.
   const directory = own.replace(/(\/lamella-[\d-]+\/service)+$/, '');
   const controllers = (sources.readFile(join(directory, 'cgroup.controllers')) ?? '').trim().split(/\s+/);
   if (!controllers.includes('memory')) return none(`cgroup v2 has no memory controller in ${directory}`);
   const needed = ['', 'cgroup.procs', 'cgroup.subtree_control'].map((name) => join(directory, name));
   const refused = needed.find((path) => !sources.isWritable(path));
-  if (refused !== undefined) return none(`cgroup v2 is not handed over to us: ${refused} is not writable`);
+  if (refused !== undefined) return none(`cgroup v2 is not delegated to this user: ${refused} is not writable`);
   return { kind: 'v2', directory, controllers };
 }
 
@@ -72,7 +72,7 @@ function detectV1(sources: CgroupSources): Extract<CgroupSupport, { kind: 'v1' }
   return { kind: 'v1', memory, cpu: writable('cpu') };
 }
 
-/** The service's own group in a hierarchy, as a directory; undefined if the hierarchy is not mounted where we can see it. */
+/** The directory of the service's own group in a hierarchy; undefined if the hierarchy is not mounted here. */
 function ownDirectory({ membership, mounts }: CgroupSources, type: string, controller: string | undefined) {
   const path = membership
     .split('\n')
@@ -84,14 +84,14 @@ function ownDirectory({ membership, mounts }: CgroupSources, type: string, contr
     .map(parseMount)
     .find((it) => it?.type === type && (controller === undefined || it.options.includes(controller)));
   if (mount === undefined) return undefined;
-  // A container may see only its own part of the tree, mounted as if it were all.
+  // A container may see only its own part of the tree, mounted as the root.
   const inside = mount.root === '/' ? path : path.startsWith(mount.root) ? path.slice(mount.root.length) : '/';
   return join(mount.point, inside);
 }
 
 type MountLine = { readonly root: string; readonly point: string; readonly type: string; readonly options: string[] };
 
-/** One line of mountinfo: id parent dev root point options [tags] - type source super-options. */
+/** Parses a line of mountinfo: id parent dev root point options [tags] - type source super-options. */
 function parseMount(line: string): MountLine | undefined {
   const [left, right] = line.split(' - ');
   const [, , , root, point] = (left ?? '').split(' ');

@@ -1,6 +1,6 @@
 /**
- * Reading and writing the files of control groups, and the naming of a service's directory among them. Shared by the
- * two versions of cgroups; knows neither's file names.
+ * Reads and writes cgroup files, and names the service's directory in the cgroup tree. Shared by both versions of
+ * cgroups; the names of control files are in `cgroup-v1.ts` and `cgroup-v2.ts`.
  */
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, readSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ const PREFIX = 'lamella-';
 const REMOVAL_ATTEMPTS = 200;
 const REMOVAL_PAUSE_MS = 5;
 
-/** A file that is read often: opened once, read from its start each time. Once it is gone, it reads as it last did. */
+/** A file that is read often: opened once, read from its start each time. After it is removed, returns the last text. */
 export class PolledFile {
   readonly #path: string;
   readonly #buffer = Buffer.alloc(4096);
@@ -23,18 +23,18 @@ export class PolledFile {
     this.#path = path;
   }
 
-  /** Empty if it never could be read. */
+  /** Returns the text of the file, or an empty string if it was never readable. */
   read(): string {
     try {
       this.#fd ??= openSync(this.#path, 'r');
       this.#last = this.#buffer.toString('latin1', 0, readSync(this.#fd, this.#buffer, 0, this.#buffer.length, 0));
     } catch {
-      // Not on this kernel, or the group has been removed.
+      // This kernel does not have the file, or the group was removed.
     }
     return this.#last;
   }
 
-  /** Its first number; undefined if there is none. */
+  /** Returns the number at the start of the file; undefined if there is none. */
   readNumber(): number | undefined {
     const value = Number.parseInt(this.read(), 10);
     return Number.isNaN(value) ? undefined : value;
@@ -46,18 +46,19 @@ export class PolledFile {
   }
 }
 
-/** The value of `key` in lines of `key value`; undefined if there is no such line. */
+/** Returns the value of `key` in a text of `key value` lines; undefined if the key is missing. */
 export function field(text: string, key: string): number | undefined {
   const at = text.startsWith(`${key} `) ? 0 : text.indexOf(`\n${key} `) + 1;
   if (at === 0 && !text.startsWith(`${key} `)) return undefined;
   return Number.parseInt(text.slice(at + key.length + 1), 10);
 }
 
+/** Writes a control file. Throws if the kernel refuses the value. */
 export function writeControl(directory: string, file: string, value: string | number): void {
   writeFileSync(join(directory, file), String(value));
 }
 
-/** For what some kernels do not have (swap accounting, say) and we can do without. */
+/** Writes an optional control file that some kernels lack, such as swap accounting. Returns false on failure. */
 export function tryWriteControl(directory: string, file: string, value: string | number): boolean {
   try {
     writeControl(directory, file, value);
@@ -67,7 +68,7 @@ export function tryWriteControl(directory: string, file: string, value: string |
   }
 }
 
-/** Undefined if there is no such file, or no longer. */
+/** Reads a control file; undefined if it does not exist. */
 export function readControl(directory: string, file: string): string | undefined {
   try {
     return readFileSync(join(directory, file), 'latin1');
@@ -76,6 +77,7 @@ export function readControl(directory: string, file: string): string | undefined
   }
 }
 
+/** Returns the pids of the processes in a group; none if the group does not exist. */
 export function readPids(directory: string): number[] {
   try {
     return readFileSync(join(directory, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean).map(Number);
@@ -84,7 +86,7 @@ export function readPids(directory: string): number[] {
   }
 }
 
-/** Makes a service's directory below `parent`. Its name has the service's mark, and counts the services of this process. */
+/** Creates the service's directory below `parent`, named after its mark. A process may run several services. */
 export function createServiceDirectory(parent: string): string {
   const name = `${PREFIX}${serviceMark()}`;
   for (let count = 0; ; count++) {
@@ -93,7 +95,7 @@ export function createServiceDirectory(parent: string): string {
   }
 }
 
-/** Removes a group once the kernel has let go of its last process. */
+/** Removes a group as soon as the kernel has released its last process. Gives up after one second. */
 export async function removeGroup(directory: string, clock: Clock): Promise<void> {
   for (let attempt = 0; attempt < REMOVAL_ATTEMPTS; attempt++) {
     if (tryRemove(directory)) return;
@@ -101,7 +103,7 @@ export async function removeGroup(directory: string, clock: Clock): Promise<void
   }
 }
 
-/** The directories below `parent` of services that are gone. */
+/** Returns the directories below `parent` that belong to services that no longer run. */
 export function abandonedDirectories(parent: string): string[] {
   return readdirSync(parent).flatMap((name) => {
     const [, mark] = /^lamella-(\d+-\d+-\d+)(?:-\d+)?$/.exec(name) ?? [];
@@ -109,7 +111,7 @@ export function abandonedDirectories(parent: string): string[] {
   });
 }
 
-/** Removes a directory and those in it, as far as no process is left in them. */
+/** Removes a group and its subgroups, except those that still contain a process. */
 export function removeGroups(directory: string): void {
   for (const entry of readdirSync(directory, { withFileTypes: true })) {
     if (entry.isDirectory()) removeGroups(join(directory, entry.name));
@@ -117,7 +119,7 @@ export function removeGroups(directory: string): void {
   tryRemove(directory);
 }
 
-/** False if it is there already. */
+/** Returns false if it exists already. */
 function tryCreate(directory: string): boolean {
   try {
     mkdirSync(directory);
@@ -128,7 +130,7 @@ function tryCreate(directory: string): boolean {
   }
 }
 
-/** False if it cannot be removed, as when a process is in it. */
+/** Removes a group. Returns false if it cannot be removed, for example because a process is in it. */
 export function tryRemove(directory: string): boolean {
   try {
     rmdirSync(directory);

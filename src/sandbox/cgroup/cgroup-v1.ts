@@ -1,5 +1,5 @@
 /**
- * Control groups, version 1: memory and CPU are two hierarchies, so a sandbox has a directory in each.
+ * cgroup v1: memory and CPU are separate hierarchies, so a sandbox has a directory in each.
  * https://docs.kernel.org/admin-guide/cgroup-v1/
  */
 import { mkdirSync } from 'node:fs';
@@ -21,16 +21,17 @@ import {
 } from './cgroup-files.ts';
 import { touchedBytes } from './memory-use.ts';
 
-/** Lambda's own scheduling period. */
+/** A short period keeps the pauses of a throttled process short. AWS Lambda uses 20 ms too. */
 const CPU_PERIOD_US = 20_000;
 const MIN_QUOTA_US = 1000;
 
 type Directories = { readonly memory: string; readonly cpu: string | undefined };
 
+/** Opens the service's group in both hierarchies and removes the groups of dead services. The caller closes it. */
 export function openCgroupsV1(support: Extract<CgroupSupport, { kind: 'v1' }>, clock: Clock): Cgroups {
   for (const parent of distinct(support)) for (const directory of abandonedDirectories(parent)) removeGroups(directory);
   const memory = createServiceDirectory(support.memory);
-  // Hierarchies can be mounted together; then one directory is for both.
+  // Hierarchies can be mounted together. Then one directory serves both.
   const cpu = support.cpu === support.memory ? memory : support.cpu && createServiceDirectory(support.cpu);
   const parents: Directories = { memory, cpu };
   let count = 0;
@@ -79,7 +80,7 @@ function createGroup(parents: Directories, name: string, clock: Clock): CgroupGr
 function readCounters(directory: string, peak: number): MemoryCounters | undefined {
   const stat = readControl(directory, 'memory.stat');
   if (stat === undefined) return undefined;
-  // v1 counts shared memory as cache; but it is memory that processes hold.
+  // v1 counts shared memory as cache, but processes hold it.
   const fileCache = (field(stat, 'total_cache') ?? 0) - (field(stat, 'total_shmem') ?? 0);
   return { peak, fileCache, kernel: kernelMemory(directory), touched: touchedBytes(field(stat, 'total_pgfault')) };
 }

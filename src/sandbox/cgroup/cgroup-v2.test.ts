@@ -1,7 +1,7 @@
 /**
- * Version 2 by its files: a directory with files of those names stands for the kernel's, since a test cannot have a part
- * of the real tree everywhere. Where it can, test/sandbox/resources.test.ts and lifetimes.test.ts use it; on Linux 6.1
- * they pass as root and as an ordinary user with a group handed over.
+ * cgroup v2 on a plain directory with files of the kernel's names, because not every machine offers a part of the real
+ * tree to a test. Where one is available, test/sandbox/resources.test.ts and lifetimes.test.ts use it. On Linux 6.1
+ * they pass as root and as an ordinary user with a delegated group.
  */
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -25,41 +25,41 @@ describe('cgroup version 2', () => {
     join(directory, readdirSync(directory).find((name) => name.startsWith('lamella-')) ?? '');
   const read = (path: string): string => readFileSync(join(service(), path), 'utf8');
 
-  it('moves the processes of our group into a leaf and hands the controllers down', () => {
+  it('moves the processes of its group into a leaf and enables the controllers for children', () => {
     open();
     expect(read('service/cgroup.procs')).toBe('4242');
     expect(readFileSync(join(directory, 'cgroup.subtree_control'), 'utf8')).toBe('+memory');
     expect(read('cgroup.subtree_control')).toBe('+memory');
   });
 
-  it('puts everybody back at the end, and leaves nothing', async () => {
+  it('moves the processes back at the end, and removes its groups', async () => {
     const cgroups = open();
     const own = service();
     await cgroups.close();
     expect(readFileSync(join(directory, 'cgroup.subtree_control'), 'utf8')).toBe('-memory');
     expect(readFileSync(join(directory, 'cgroup.procs'), 'utf8')).toBe('4242');
-    // In place of the kernel's files, which go with their directory.
+    // These stand for the kernel's files, which disappear with their directory.
     expect(readdirSync(join(directory, own.slice(directory.length + 1)))).toEqual([
       'cgroup.subtree_control',
       'service',
     ]);
   });
 
-  it('leaves the controllers to another service that still has groups there', async () => {
+  it('keeps the controllers enabled while another service has groups there', async () => {
     const [first, second] = [open(), open()];
     await first.close();
     expect(readFileSync(join(directory, 'cgroup.subtree_control'), 'utf8')).toBe('+memory');
     await second.close();
   });
 
-  it('moves nobody at the root of the whole tree', () => {
+  it('moves no process at the root of the tree', () => {
     rmSync(join(directory, 'cgroup.events'));
     open();
     expect(existsSync(join(service(), 'service', 'cgroup.procs'))).toBe(false);
     expect(readFileSync(join(directory, 'cgroup.subtree_control'), 'utf8')).toBe('+memory');
   });
 
-  it('gives each sandbox a group of its own with its limits', () => {
+  it('gives each sandbox its own group with its limits', () => {
     const cgroups = open();
     const [first, second] = [cgroups.createGroup(), cgroups.createGroup()];
     expect(first.joinFiles).toEqual([join(service(), '0', 'cgroup.procs')]);
@@ -72,7 +72,7 @@ describe('cgroup version 2', () => {
     expect(read('1/cpu.max')).toBe('max 20000');
   });
 
-  it('reads peak, cache, kernel memory and kills', () => {
+  it('reads peak memory, page cache, kernel memory and out-of-memory kills', () => {
     const group = open().createGroup();
     const put = (name: string, text: string) => writeFileSync(join(service(), '0', name), text);
     put('memory.peak', '90000000\n');
@@ -84,7 +84,7 @@ describe('cgroup version 2', () => {
     expect(group.outOfMemoryKills()).toBe(2);
   });
 
-  it('remembers the highest it has seen where the kernel has no peak', () => {
+  it('remembers the highest memory use on kernels without memory.peak', () => {
     const group = open().createGroup();
     const current = join(service(), '0', 'memory.current');
     writeFileSync(current, '5000\n');
@@ -93,7 +93,7 @@ describe('cgroup version 2', () => {
     expect(group.peakMemory()).toBe(5000);
   });
 
-  it('removes the directory of a service that is gone, and not that of one that lives', () => {
+  it('removes the directory of a dead service, and keeps that of a running one', () => {
     open();
     const alive = service();
     const dead = alive.replace(/-\d+-\d+-\d+$/, '-4194305-1-0');

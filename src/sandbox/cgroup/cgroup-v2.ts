@@ -1,7 +1,7 @@
 /**
- * Control groups, version 2, in a part of the tree that was handed over to us (`systemd-run --user --scope
- * -p Delegate=yes`, a container with its own group). A group that has controlled children may hold no process itself,
- * hence the service moves into a leaf of its own first, with whoever else is there, and back at the end.
+ * cgroup v2, in a part of the tree that was delegated to the service (`systemd-run --user --scope -p Delegate=yes`, or
+ * a container with its own group). A group with controlled children must not contain processes itself. So the service
+ * first moves into a leaf group, together with all other processes of its group, and back at the end.
  * https://docs.kernel.org/admin-guide/cgroup-v2.html
  */
 import { existsSync, mkdirSync, readdirSync } from 'node:fs';
@@ -24,21 +24,22 @@ import {
 } from './cgroup-files.ts';
 import { touchedBytes } from './memory-use.ts';
 
-/** Lambda's own scheduling period. */
+/** A short period keeps the pauses of a throttled process short. AWS Lambda uses 20 ms too. */
 const CPU_PERIOD_US = 20_000;
 const MIN_QUOTA_US = 1000;
-/** The leaf in which the service itself lives. */
+/** The leaf group that holds the service itself. */
 const SERVICE_LEAF = 'service';
 
+/** Opens the service's group and removes the groups of dead services. The caller closes it. */
 export function openCgroupsV2(support: Extract<CgroupSupport, { kind: 'v2' }>, clock: Clock): Cgroups {
   const parent = support.directory;
   const directory = createServiceDirectory(parent);
   const leaf = join(directory, SERVICE_LEAF);
   mkdirSync(leaf, { recursive: true });
   const abandoned = abandonedDirectories(parent);
-  // Not only ourselves: whoever else is in the group (npm, a shell) would keep it from having children too.
+  // Move all processes: any that stays (npm, a shell) keeps the group from having controlled children.
   const movers = [process.pid, ...readPids(parent), ...abandoned.flatMap((it) => readPids(join(it, SERVICE_LEAF)))];
-  // The root of the whole tree may have both, and is everybody's.
+  // The root of the tree may have both, and its processes belong to the whole machine.
   if (!isRoot(parent)) for (const pid of movers) tryWriteControl(leaf, 'cgroup.procs', pid);
   for (const leftover of abandoned) removeGroups(leftover);
   const enabled = (readControl(parent, 'cgroup.subtree_control') ?? '').trim().split(/\s+/);
@@ -59,8 +60,8 @@ export function openCgroupsV2(support: Extract<CgroupSupport, { kind: 'v2' }>, c
 }
 
 /**
- * Puts everybody back where they were, as long as nobody else has groups there; else they stay, and the next service
- * takes them along.
+ * Moves the processes back to the parent group, unless another service still has groups there. In that case they stay
+ * in the leaf, and the next service moves them.
  */
 function leaveLeaf(parent: string, directory: string, leaf: string, added: readonly string[]): void {
   const others = readdirSync(parent, { withFileTypes: true }).filter((it) => it.isDirectory());
@@ -69,7 +70,7 @@ function leaveLeaf(parent: string, directory: string, leaf: string, added: reado
   for (const pid of readPids(leaf)) tryWriteControl(parent, 'cgroup.procs', pid);
 }
 
-/** Whether it is the root of the whole tree, which alone has no such file. */
+/** Only the root of the tree lacks this file. */
 function isRoot(directory: string): boolean {
   return !existsSync(join(directory, 'cgroup.events'));
 }
@@ -81,7 +82,7 @@ function createGroup(directory: string, clock: Clock): CgroupGroup {
   const events = new PolledFile(join(directory, 'memory.events'));
   let highest = 0;
   const peakMemory = (): number => {
-    // memory.peak came with Linux 5.19; before, we only know what we have seen.
+    // memory.peak exists since Linux 5.19. On older kernels, use the highest value read so far.
     highest = Math.max(highest, peak.readNumber() ?? current.readNumber() ?? 0);
     return highest;
   };
@@ -112,7 +113,7 @@ function readCounters(directory: string, peak: number): MemoryCounters | undefin
   return {
     peak,
     fileCache: (field(stat, 'file') ?? 0) - (field(stat, 'shmem') ?? 0),
-    // `kernel` came with Linux 5.18; before, its parts.
+    // `kernel` exists since Linux 5.18. On older kernels, add up its parts.
     kernel:
       field(stat, 'kernel') ??
       ['kernel_stack', 'pagetables', 'slab'].reduce((sum, name) => sum + (field(stat, name) ?? 0), 0),

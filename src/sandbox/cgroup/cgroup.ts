@@ -1,37 +1,39 @@
 /**
- * The contract of a sandbox's control group. A group holds the processes of one sandbox and not its holder.
- * Freezing is not done here: what the v1 freezer holds outlives us when we are killed (see `stop-signals.ts`).
+ * The contract of a sandbox's cgroup. A group contains the processes of one sandbox, without its namespace holder.
+ * Freezing is done by signals (`stop-signals.ts`): processes in the v1 freezer would outlive a service that is killed.
  */
 
-/** What the kernel has counted for all processes of a group. In bytes. */
+/** The kernel's counters for all processes of a group, in bytes. */
 export type MemoryCounters = {
-  /** Highest use so far, page cache and kernel memory included. */
+  /** Highest use so far, including page cache and kernel memory. */
   readonly peak: number;
-  /** Page cache of files now: what reading and writing files has left in memory. */
+  /** Current page cache of files. */
   readonly fileCache: number;
-  /** Kernel memory now. */
+  /** Current kernel memory. */
   readonly kernel: number;
-  /** How many bytes can have come from touching memory: page faults times page size; undefined when huge pages blur it. */
+  /** Upper bound of the memory touched: page faults times page size. Undefined if huge pages make that unknowable. */
   readonly touched: number | undefined;
 };
 
+/** The cgroup of one sandbox. */
 export interface CgroupGroup {
-  /** A process joins by writing 0 into each of these. Empty when the host has no groups. */
+  /** A process joins the group by writing 0 to each of these files. Empty if the host has no cgroups. */
   readonly joinFiles: readonly string[];
   setMemoryLimit(bytes: number | undefined): void;
-  /** `share` in CPUs; undefined lifts the limit. */
+  /** `share` in CPUs; undefined removes the limit. */
   setCpuQuota(share: number | undefined): void;
-  /** Host pids of the processes in it; undefined when the host cannot tell. */
+  /** Host pids of the processes in the group; undefined if the host has no cgroups. */
   processIds(): number[] | undefined;
-  /** Highest memory use; cheap (one read of an open file). Undefined when the host does not count. */
+  /** Highest memory use in bytes. Cheap: one read of an open file. Undefined if the host has no cgroups. */
   peakMemory(): number | undefined;
   memoryCounters(): MemoryCounters | undefined;
-  /** How many processes the kernel has killed here for lack of memory. */
+  /** Number of processes that the kernel killed in this group for lack of memory. */
   outOfMemoryKills(): number;
-  /** To be called once its processes are gone. */
+  /** Removes the group. Call it when its processes have exited. */
   remove(): Promise<void>;
 }
 
+/** The service's part of the cgroup tree. */
 export interface Cgroups {
   createGroup(): CgroupGroup;
   close(): Promise<void>;

@@ -11,7 +11,7 @@ afterEach(() => {
   children.clear();
 });
 
-/** A process that holds so much, and says so. */
+/** Starts a process that holds `bytes` of memory; resolves when it does. */
 async function holding(bytes: number): Promise<ReturnType<typeof spawn>> {
   const code = `const held = Buffer.alloc(${bytes}, 1); console.log(held.length); setInterval(() => held, 1e6)`;
   const child = spawn(process.execPath, ['-e', code], { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -21,7 +21,7 @@ async function holding(bytes: number): Promise<ReturnType<typeof spawn>> {
 }
 
 describe('the memory guard', () => {
-  it('kills the largest when the processes together hold too much', async () => {
+  it('kills the largest process when the processes exceed the limit together', async () => {
     const [small, large] = await Promise.all([holding(10 * MB), holding(200 * MB)]);
     const clock = new FakeClock();
     const guard = createMemoryGuard({
@@ -40,7 +40,7 @@ describe('the memory guard', () => {
     guard.pause();
   });
 
-  it('leaves alone who stays below, and looks seldom while much is left', async () => {
+  it('kills no process below the limit, and samples rarely while much memory is left', async () => {
     const child = await holding(10 * MB);
     const clock = new FakeClock();
     let samples = 0;

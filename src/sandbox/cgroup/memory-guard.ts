@@ -1,23 +1,24 @@
 /**
- * The limit on memory where the host has no control groups: looks at the processes again and again, and when together
- * they hold more than they may, kills the largest, as the kernel would. It looks the more often the less is left. Who
- * grows faster than that gets beyond the limit for a moment. While processes stand still nobody looks.
+ * Enforces the memory limit on hosts without cgroups: samples the memory of the processes and, when they exceed the
+ * limit together, kills the largest, as the kernel would. The less memory is left, the shorter the interval. A process
+ * that grows faster than that can exceed the limit for a moment. No samples are taken while the processes are stopped.
  */
 import type { Cancel, Clock } from '../../clock.ts';
 import type { ProcessMemory } from '../process/process-tree.ts';
 import { memoryOf } from '../process/process-tree.ts';
 import { heldBytes } from './memory-use.ts';
 
-/** How much a process may be thought to take in a millisecond. */
+/** The assumed maximum growth of a process. It determines when the next sample is due. */
 const GROWTH_BYTES_PER_MS = 2 * 1024 * 1024;
 const PAUSE_MS = { min: 5, max: 100 };
 
+/** Kills processes that exceed the memory limit of their sandbox. */
 export interface MemoryGuard {
-  /** Processes run from now on. */
+  /** Starts sampling: processes run from now on. */
   resume(): void;
-  /** They stand still, or are gone. */
+  /** Stops sampling: the processes are stopped or have exited. */
   pause(): void;
-  /** How many processes it has killed so far. */
+  /** Number of processes killed so far. */
   kills(): number;
 }
 
@@ -25,10 +26,11 @@ export type MemoryGuardOptions = {
   readonly clock: Clock;
   readonly limitBytes: number;
   readonly processIds: () => readonly number[];
-  /** Told of everything that is seen on the way. */
+  /** Called with each sample. */
   readonly onSample: (memories: readonly ProcessMemory[]) => void;
 };
 
+/** Creates a guard, which samples only between `resume` and `pause`. */
 export function createMemoryGuard({ clock, limitBytes, processIds, onSample }: MemoryGuardOptions): MemoryGuard {
   let cancel: Cancel | undefined;
   let kills = 0;
@@ -58,7 +60,7 @@ export function createMemoryGuard({ clock, limitBytes, processIds, onSample }: M
   };
 }
 
-/** False if it is gone already. */
+/** Returns false if the process has already exited. */
 function kill(pid: number): boolean {
   try {
     process.kill(pid, 'SIGKILL');

@@ -13,34 +13,34 @@ const counters = (peak: number, fileCache: number, touched?: number): MemoryCoun
 const estimate = (...args: Parameters<typeof estimatePeak>): number => Math.round(estimatePeak(...args) / MB);
 
 describe('estimatePeak', () => {
-  it('adds up what living processes have held, and the largest program once', () => {
+  it('adds up the peaks of running processes, and the largest program once', () => {
     expect(estimate([process(10, 3), process(5, 2)], undefined, undefined)).toBe(18);
   });
 
-  it('counts what processes held that are gone', () => {
+  it('counts the memory of processes that have ended', () => {
     expect(estimate([process(5)], counters(66, 5, 500), undefined)).toBe(62);
   });
 
-  it('counts no page cache that is there', () => {
+  it('does not count current page cache', () => {
     expect(estimate([process(5)], counters(108, 100, 500), undefined)).toBe(9);
   });
 
-  it('counts no page cache that is gone again, since nobody touched it', () => {
+  it('does not count freed page cache, which caused no page faults', () => {
     expect(estimate([process(5)], counters(108, 0, 6), undefined)).toBe(8);
   });
 
-  it('does not count shared pages of many processes many times', () => {
+  it('counts pages that many processes share only once', () => {
     const forks = Array.from({ length: 10 }, () => process(50));
     expect(estimate(forks, counters(60, 0, 500), undefined)).toBe(62);
   });
 
-  it('never tells more than the limit', () => {
+  it('never exceeds the limit', () => {
     expect(estimate([process(127, 10)], counters(128, 0), 128 * MB)).toBe(128);
   });
 });
 
 describe('createMemoryMeter', () => {
-  it('looks at the processes only when the group’s mark has risen', () => {
+  it('samples the processes only when the peak of the group has risen', () => {
     let mark = 10 * MB;
     let looks = 0;
     const group = {
@@ -66,7 +66,7 @@ describe('createMemoryMeter', () => {
 });
 
 describe('touchedBytes', () => {
-  it('is pages times faults, and huge pages apart', () => {
+  it('is page size times page faults, with huge pages counted separately', () => {
     const page = touchedBytes(1, 0) ?? 0;
     expect([4096, 16_384, 65_536]).toContain(page);
     expect(touchedBytes(10, 3)).toBe(10 * page + 3 * 2 * MB);

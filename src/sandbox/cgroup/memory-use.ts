@@ -1,28 +1,29 @@
 /**
- * How much memory the processes of a sandbox have held at most, without page cache. No counter of the kernel says
- * that, so it is put together from two that err on different sides:
- * - each living process's own high-water mark, which misses processes that have ended and counts shared pages twice;
- * - the group's high-water mark, which counts all processes once, but page cache and kernel memory too. What is cache
- *   now is taken off; cache that is gone again (a file written and deleted) is told by there having been no page faults.
+ * The peak memory use of a sandbox's processes, without page cache. The kernel has no counter for it, so it is estimated
+ * from two counters with opposite errors:
+ * - the high-water mark of each running process misses processes that have ended and counts shared pages twice;
+ * - the high-water mark of the group counts all processes once, but includes page cache and kernel memory. The current
+ *   page cache is subtracted. Page cache that was freed again (a file written and deleted) caused no page faults.
  */
 import { readFileSync } from 'node:fs';
 import type { ProcessMemory } from '../process/process-tree.ts';
 import { memoryOf } from '../process/process-tree.ts';
 import type { CgroupGroup, MemoryCounters } from './cgroup.ts';
 
-/** A rise of the group's own mark below this is not worth a look at every process. */
+/** A smaller rise of the group's peak does not justify sampling every process. */
 const MIN_RISE_BYTES = 256 * 1024;
 const HUGE_PAGE = 2 * 1024 * 1024;
 const PAGE_SIZE = measurePageSize();
 
+/** Measures the peak memory use of a sandbox. */
 export interface MemoryMeter {
-  /** Bytes; never falls. Cheap while the group's own mark stands still. */
+  /** Peak in bytes; never falls. Cheap while the group's own peak does not rise. */
   peakBytes(): number;
-  /** Takes into account what somebody else has just seen. */
+  /** Includes a sample that was taken elsewhere. */
   observe(memories: readonly ProcessMemory[]): void;
 }
 
-/** `processIds` gives the host pids of the function's processes, without those that only hold or launch. */
+/** Creates a meter. `processIds` returns the host pids of the sandbox's processes, without holder and launchers. */
 export function createMemoryMeter(
   group: CgroupGroup,
   processIds: () => readonly number[],
@@ -45,7 +46,7 @@ export function createMemoryMeter(
   };
 }
 
-/** What the living processes and the group's counters say together. */
+/** Estimates the peak in bytes from the running processes and the counters of their group. Pure. */
 export function estimatePeak(
   processes: readonly ProcessMemory[],
   group: MemoryCounters | undefined,
@@ -60,19 +61,19 @@ export function estimatePeak(
   return Math.min(own + program, limit);
 }
 
-/** What the processes hold together now, as far as that can be told without a group. */
+/** Current memory use of the processes combined, in bytes, estimated without a group. */
 export function heldBytes(processes: readonly ProcessMemory[]): number {
   return processes.reduce((sum, { own }) => sum + own, 0) + programBytes(processes);
 }
 
-/** Programs of one function mostly share their libraries; the largest stands for all. */
+/** The programs of one function mostly share their libraries, so only the largest counts. */
 function programBytes(processes: readonly ProcessMemory[]): number {
   return Math.max(0, ...processes.map(({ program }) => program));
 }
 
 /**
- * The most memory that so many page faults can have brought in. `hugeFaults` is how many of them were for huge pages;
- * if the kernel does not count those apart but gives them out freely, nothing can be said.
+ * The maximum memory that this number of page faults can have allocated, in bytes. `hugeFaults` is the number of faults
+ * for huge pages. Returns undefined if the kernel hands out huge pages by default but does not count them separately.
  */
 export function touchedBytes(faults: number | undefined, hugeFaults?: number): number | undefined {
   if (faults === undefined || (hugeFaults === undefined && hugePagesAlways())) return undefined;
@@ -87,7 +88,7 @@ function hugePagesAlways(): boolean {
   }
 }
 
-/** Node does not tell the page size; but the kernel says what it gave us, in pages here and in kilobytes there. */
+/** Node does not expose the page size. The kernel reports this process's size both in pages and in kilobytes. */
 function measurePageSize(): number {
   const pages = Number(readFileSync('/proc/self/statm', 'latin1').split(' ')[0]);
   const kilobytes = Number(/VmSize:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'latin1'))?.[1]);

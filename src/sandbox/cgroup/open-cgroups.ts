@@ -1,6 +1,6 @@
 /**
- * The choice among the three kinds of hosts: cgroup v2 handed over to us, cgroup v1, neither. Groups lie below our own
- * group, in a directory named after this service, so that the next service can tell what a dead one has left.
+ * Chooses between cgroup v2, cgroup v1 and no cgroups. Groups are created below the service's own group, in a directory
+ * named after the service, so that the next service recognizes what a dead one has left.
  */
 import type { Clock } from '../../clock.ts';
 import type { CgroupSupport } from '../host/sandbox-host.ts';
@@ -8,7 +8,7 @@ import type { CgroupGroup, Cgroups } from './cgroup.ts';
 import { openCgroupsV1 } from './cgroup-v1.ts';
 import { openCgroupsV2 } from './cgroup-v2.ts';
 
-/** Opens a place for groups, and clears away what services that are no longer alive have left. */
+/** Opens the service's part of the cgroup tree and removes the groups of dead services. The caller closes it. */
 export function openCgroups(support: CgroupSupport, clock: Clock): Cgroups {
   switch (support.kind) {
     case 'v2':

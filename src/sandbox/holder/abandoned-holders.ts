@@ -1,16 +1,16 @@
 /**
- * Ends what bubblewrap may leave when a service is killed: between its fork and the word to go on, its child waits for
- * that word alone. If bubblewrap dies just then, as it does with its parent, the child waits for ever, and no pipe tells
- * it. It is known by the mark of its service in its environment.
+ * Kills processes that bubblewrap may leave behind when a service is killed. After its fork, bubblewrap's child waits
+ * on an eventfd for its parent. If bubblewrap dies at that moment, as it does when its own parent dies, the child waits
+ * forever, because an eventfd has no end of file. The service's mark in its environment identifies it.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { isServiceDead } from '../process/service-mark.ts';
 
-/** The variable by which bubblewrap and its children, but no process of a function, tell their service's mark. */
+/** Holds the service's mark in the environment of bubblewrap and its child. Functions do not get it. */
 export const MARK_VARIABLE = 'LAMELLA_SERVICE';
 
-/** Kills the bubblewraps of services that are gone. Takes some milliseconds. */
+/** Kills the bubblewrap processes of dead services. Takes a few milliseconds. */
 export function killAbandonedHolders(bwrap: string): void {
   const name = basename(bwrap);
   for (const entry of readdirSync('/proc')) {
@@ -21,7 +21,7 @@ export function killAbandonedHolders(bwrap: string): void {
   }
 }
 
-/** Empty when the process is gone, or not ours to look at. */
+/** Reads a file in /proc. Returns an empty string if the process has exited or belongs to another user. */
 function read(pid: string, file: string): string {
   try {
     return readFileSync(`/proc/${pid}/${file}`, 'latin1');
@@ -34,6 +34,6 @@ function killQuietly(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch {
-    // Gone by itself.
+    // It has already exited.
   }
 }

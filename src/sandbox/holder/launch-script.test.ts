@@ -25,33 +25,33 @@ describe('launchScript', () => {
   const outside = (text: string): string => text.slice(0, text.indexOf('\nfi\n'));
   const inside = (text: string): string => text.slice(text.indexOf('\nfi\n') + 4);
 
-  it('sets the variables inside, never before', () => {
+  it('sets variables inside the sandbox only', () => {
     const text = script(['/run'], { LD_PRELOAD: '/x.so' });
     expect(outside(text)).not.toContain('LD_PRELOAD');
     expect(inside(text)).toContain("export LD_PRELOAD='/x.so'\nexec '/run' </dev/null\n");
   });
 
-  it('keeps values out of all arguments', () => {
+  it('never passes values as arguments', () => {
     const text = script(['/run'], { DB_PASSWORD: 'secret' });
     expect(text.split('\n').filter((line) => line.includes('secret'))).toEqual(["export DB_PASSWORD='secret'"]);
   });
 
-  it('has the script itself read by the shell inside', () => {
+  it('passes the script itself to the shell inside', () => {
     expect(outside(script(['/run']))).toMatch(/^ *exec '\/n' .* '--' '\/s' '\/sh' <'\/file'$/m);
   });
 
-  it('quotes what a shell would take to be its own', () => {
+  it('quotes the special characters of a shell', () => {
     expect(script(['/run', "it's; $HOME\n`id`"])).toContain(`'it'\\''s; $HOME\n\`id\`'`);
   });
 
-  it('takes the uid as root, and the user namespace otherwise', () => {
+  it('sets the uid if the service is root, and enters the user namespace otherwise', () => {
     expect(script(['/run'])).toContain("'--setuid=5000' '--setgid=5000'");
     const ordinary = script(['/run'], {}, { ...ENTRY, setUid: undefined });
     expect(ordinary).toContain("'--user=/proc/7/fd/9/ns/user' '--preserve-credentials'");
     expect(ordinary).not.toContain('setuid');
   });
 
-  it('enters a network of its own, and as an ordinary user the namespace above that owns it before the rest', () => {
+  it('enters an isolated network and, as an ordinary user, first the parent user namespace that owns it', () => {
     expect(script(['/run'])).not.toContain('ns/net');
     expect(script(['/run'], {}, { ...ENTRY, network: { kind: 'own' } })).toContain("'--net=/proc/7/fd/9/ns/net'");
     const entry = ['/n', '--user=/proc/7/fd/3', '--net=/proc/7/fd/4', '--'];
@@ -64,13 +64,13 @@ describe('launchScript', () => {
       "exec '/n' '--user=/proc/7/fd/3' '--net=/proc/7/fd/4' '--' '/n' '--mount=/proc/self/fd/3' '--pid=/proc/self/fd/4' ",
     );
     expect(outside(above)).toContain(" 3<'/proc/7/fd/9/ns/mnt' 4<'/proc/7/fd/9/ns/pid' ");
-    // A directory of the host's /proc would be a way out for whoever opens it again.
+    // Through a directory of the host's /proc, a process could reach the host.
     expect(outside(above)).not.toContain("<'/proc/7/fd/9' ");
-    // What was open on the way is not the function's.
+    // The function does not inherit the descriptors.
     expect(inside(above)).toContain("exec '/run' </dev/null 3<&- 4<&- 5<&- 6<&- 7<&- 8<&- 9<&-\n");
   });
 
-  it('leaves to env the names that a shell cannot export, and what would work on env itself', () => {
+  it('lets env set the names that a shell cannot export, and the variables of the loader', () => {
     const text = inside(script(['/opt/a=b', 'x=y'], { 'odd.name': '1', OPTIND: 'x', LD_PRELOAD: '/x.so', PLAIN: '2' }));
     expect(text).toContain("export PLAIN='2'");
     expect(text).toContain(
@@ -78,20 +78,20 @@ describe('launchScript', () => {
     );
   });
 
-  it('takes away the variables that bash adds', () => {
+  it('removes the variables that bash adds', () => {
     const bash = { ...TOOLS, shellAddsVariables: true };
     expect(inside(script(['/run'], { A: '1' }, ENTRY, bash))).toContain(
       "export A='1'\nexec '/e' '-u' '_' '-u' 'SHLVL' '/run'",
     );
   });
 
-  it('sets no limit on processes where the kernel would count the user’s own too', () => {
+  it('does not limit processes if the kernel would count the user’s other processes too', () => {
     const unlimited = { ...ENTRY, limits: { openFiles: 10, processes: undefined } };
     expect(script(['/run'], {}, unlimited)).not.toContain('ulimit -u');
     expect(script(['/run'])).toContain('ulimit -u 20');
   });
 
-  it('leaves no core where a program of the host would get it', () => {
+  it('disables core dumps if a program of the host would receive them', () => {
     const spec = { limits: { openFiles: 10, processes: 20, coreBytes: 1024 } } as SandboxSpec;
     const cores = (collectsCores: boolean) => {
       const limits = launchLimits(spec, { countsProcessesApart: true, collectsCores });

@@ -1,54 +1,56 @@
 /**
- * ProcessSpec -> the shell script by which a waiting launcher turns into that process. Pure.
+ * ProcessSpec -> the shell script that turns a waiting launcher into that process. Pure.
  *
- * The chain is sh -> nsenter -> (fork) -> setsid -> sh -> program. Each link is there for a reason:
- * - nsenter enters the sandbox and, as the parent, ends as its child ended: by the same code or the same signal.
- *   It opens the namespaces through the service's own descriptor of the holder's /proc directory, which means that
- *   process for ever; a bare pid could by then belong to somebody else.
- * - setsid makes the program lead a group of its own, so that `kill 0` in a function does not reach nsenter.
- * - The second shell sets the function's variables, once we are inside: set earlier, an LD_PRELOAD of the function
- *   would be loaded into nsenter, outside; given as arguments to env(1), they could be read by everybody in `ps`. It
- *   has the script as its standard input, the same file whose first part was for the shell outside.
+ * The chain is sh -> nsenter -> (fork) -> setsid -> sh -> program. Each link has a reason:
+ * - nsenter enters the sandbox and stays as the parent. It exits with the code or the signal of its child. It opens the
+ *   namespaces through the service's descriptor of the holder's /proc directory, which always refers to that process.
+ *   A pid could have been reused by then.
+ * - setsid makes the program the leader of its own group, so that `kill 0` in a function does not reach nsenter.
+ * - The second shell sets the function's variables inside the sandbox. If they were set earlier, an LD_PRELOAD of the
+ *   function would be loaded into nsenter, outside. As arguments of env(1), they would be visible to all users in `ps`.
+ *   The shell reads the script from its standard input: the same file whose first part was for the shell outside.
  */
 
 import type { SandboxHost, SandboxTools } from '../host/sandbox-host.ts';
 import type { ProcessLimits, ProcessSpec, SandboxSpec } from '../sandbox.ts';
 
 /**
- * Whose network: the host's, the holder's own, or the holder's own that belongs to a user namespace above the holder's
- * and has to be entered first, by the command `enterCommand`.
+ * The network of the process: `shared` is the host's, `own` is the holder's. With `parent`, the holder's network belongs
+ * to the parent of its user namespace, which `enterCommand` has to enter first.
  */
 export type NetworkEntry =
   | { readonly kind: 'shared' | 'own' }
   | { readonly kind: 'parent'; readonly enterCommand: readonly string[] };
 
+/** How a process enters a sandbox. */
 export type SandboxEntry = {
-  /** The holder's directory in /proc, by a path that cannot come to mean another process. */
+  /** Path of the holder's /proc directory that never refers to another process. */
   readonly holderProc: string;
   readonly network: NetworkEntry;
-  /** The uid and gid to take inside; undefined to keep those of a user namespace. */
+  /** The uid and gid inside; undefined to keep those of the user namespace. */
   readonly setUid: number | undefined;
   readonly limits: Omit<ProcessLimits, 'processes'> & { readonly processes: number | undefined };
 };
 
-/** Set, to anything, in the shell that sources the script outside. */
+/** Variable that is set in the shell that sources the script outside the sandbox. */
 export const OUTSIDE = 'outside';
 
-/** The holder's namespaces, by nsenter's option and the name in /proc. */
+/** The holder's namespaces: nsenter's option -> name in /proc. */
 const NAMESPACES = { mount: 'mnt', pid: 'pid', ipc: 'ipc', uts: 'uts', cgroup: 'cgroup' };
 
 /**
- * What of the holder is open on the way through a namespace above, from descriptor 3 on. Each for itself, never the
- * holder's directory: from a directory of the host's /proc, another process of the sandbox would find the way to the host.
+ * Entries of the holder's /proc directory that are opened before the parent namespace is entered, as descriptors from 3.
+ * Never the directory itself: through a directory of the host's /proc, another process of the sandbox could reach the
+ * host.
  */
 const PARENT_ENTRIES = [...Object.values(NAMESPACES), 'user'].map((name) => `ns/${name}`).concat('cwd');
 const FIRST_FD = 3;
 
-/** Variables that shells keep for themselves, refuse to set or set anew. */
+/** Variables that shells use internally, refuse to set or overwrite. */
 const SHELLS_OWN =
   /^(_|IFS|PWD|OLDPWD|PPID|OPTIND|OPTARG|LINENO|ENV|PS\d|U?E?UID|GROUPS|SHLVL|SHELLOPTS|POSIXLY_CORRECT|RANDOM|SECONDS|FUNCNAME|FUNCNEST|DIRSTACK|HIST\w*|MAIL\w*|BASH\w*|EPOCH\w*|SRANDOM|HOSTNAME|HOSTTYPE|MACHTYPE|OSTYPE)$/;
 
-/** What a spec's limits come to on a host that may not be able to keep them all. */
+/** Returns the limits of a spec that this host can enforce. */
 export function launchLimits(
   { limits }: SandboxSpec,
   host: Pick<SandboxHost, 'countsProcessesApart' | 'collectsCores'>,
@@ -56,12 +58,12 @@ export function launchLimits(
   return {
     ...limits,
     processes: host.countsProcessesApart ? limits.processes : undefined,
-    // A function's memory is none of the host's business, and writing it there takes long.
+    // The host's program must not get the memory of a function, and piping it there takes long.
     coreBytes: host.collectsCores ? 0 : (limits.coreBytes ?? 0),
   };
 }
 
-/** The script, for a file of the name `file`. A POSIX shell sources it with `OUTSIDE` set. */
+/** Renders the script that will be stored in `file`. A POSIX shell sources it with `OUTSIDE` set. */
 export function launchScript(process: ProcessSpec, entry: SandboxEntry, tools: SandboxTools, file: string): string {
   const { network } = entry;
   const closing = PARENT_ENTRIES.map((_, index) => ` ${FIRST_FD + index}<&-`).join('');
@@ -74,7 +76,7 @@ function enterLines(
   tools: SandboxTools,
   file: string,
 ): string[] {
-  // In the namespace above, the service's descriptors cannot be opened any more; one that is open already can be used.
+  // Inside the parent namespace, the service's descriptors in /proc cannot be opened. Open ones can still be used.
   const isParent = network.kind === 'parent';
   const at = (name: string): string =>
     isParent ? `/proc/self/fd/${FIRST_FD + PARENT_ENTRIES.indexOf(name)}` : `${holderProc}/${name}`;
@@ -94,30 +96,30 @@ function enterLines(
     ...['--', tools.setsid, tools.sh],
   ];
   return [
-    // The host's own hard limits may be lower already; then those stand. Cores are counted in blocks of 512 bytes.
+    // If the host's own hard limits are lower, they stay. `ulimit -c` counts blocks of 512 bytes.
     `ulimit -c ${Math.floor(coreBytes / 512)} 2>/dev/null`,
     `ulimit -n ${openFiles} 2>/dev/null`,
     ...(lockedBytes === undefined ? [] : [`ulimit -l ${Math.floor(lockedBytes / 1024)} 2>/dev/null`]),
-    // bash says -u, dash says -p (which means another thing in bash, but is not reached there).
+    // bash uses -u, dash uses -p. In bash, -p means something else, but -u has succeeded before it is tried.
     ...(processes === undefined ? [] : [`ulimit -u ${processes} 2>/dev/null || ulimit -p ${processes} 2>/dev/null`]),
     `exec ${command.map(quote).join(' ')} <${quote(file)}${redirections}`,
   ];
 }
 
-/** `redirection` is one more for the program itself. */
+/** The part of the script that runs inside. `redirection` is appended to the program's command line. */
 function programLines({ argv, environment }: ProcessSpec, tools: SandboxTools, redirection: string): string[] {
   const variables = Object.entries(environment);
   const unexportable = variables.filter(([name]) => !isPlain(name));
-  // What bash adds to the environment of every program, only env can take away again.
+  // Only env can remove the variables that bash adds to the environment of each program.
   const needsEnv = unexportable.length > 0 || tools.shellAddsVariables;
-  // A loader's variables would otherwise work on env already.
+  // Exported loader variables (LD_*) would also affect env itself.
   const forEnv = ([name]: [string, string]): boolean => needsEnv && (!isPlain(name) || name.startsWith('LD_'));
   const exported = variables.filter((variable) => !forEnv(variable));
   const command = [
     ...(needsEnv
       ? [tools.env, '-u', '_', '-u', 'SHLVL', ...variables.filter(forEnv).map(([name, value]) => `${name}=${value}`)]
       : []),
-    // env would take a path with an equals sign for one more variable.
+    // env would interpret a path with an equals sign as a variable.
     ...(needsEnv && argv[0].includes('=') ? [tools.nice, '-n', '0'] : []),
     ...argv,
   ];
@@ -128,7 +130,7 @@ function programLines({ argv, environment }: ProcessSpec, tools: SandboxTools, r
   ];
 }
 
-/** Whether a shell can export it like any other. */
+/** Whether a shell can export the variable. */
 function isPlain(name: string): boolean {
   return /^[A-Za-z_]\w*$/.test(name) && !SHELLS_OWN.test(name);
 }

@@ -1,9 +1,9 @@
 /**
- * A launcher: a shell outside of the sandbox that has joined its cgroups and waits for a word; then it turns, by
- * `launch-script.ts`, into a process inside. Waiting ahead pays: joining a cgroup takes the kernel 4 to 14 ms.
+ * A launcher: a shell outside the sandbox that has joined its cgroup and waits. On demand it turns into a process inside
+ * (`launch-script.ts`). It is started in advance because joining a cgroup takes the kernel 4 to 14 ms.
  *
- * We are the parent of nsenter, and nsenter of the process. So what ends here ended as the process did, and a signal
- * is for nsenter's child and the group that it leads, never for nsenter.
+ * The service is the parent of nsenter, and nsenter is the parent of the process. nsenter exits as the process did.
+ * Signals are sent to nsenter's child and its group, never to nsenter.
  */
 import { rmSync, writeFileSync } from 'node:fs';
 import type { Readable } from 'node:stream';
@@ -18,24 +18,24 @@ import type { ProcessExit, ProcessSpec, SandboxProcess } from '../sandbox.ts';
 import type { SandboxEntry } from './launch-script.ts';
 import { launchScript, OUTSIDE } from './launch-script.ts';
 
-/** Joins the groups named by its arguments, waits for a line or for our end, then sources the file named by $0. */
+/** Joins the cgroups named by its arguments, waits for a line, then sources the file named by $0. Exits at end of file. */
 const WAIT = `for group; do echo 0 >"$group" || exit 125; done; read -r go && ${OUTSIDE}=1 && . "$0"`;
 
 /**
- * nsenter stands still while its child does, and would stand there for ever, with the whole sandbox undead behind it,
- * if we were killed just then.
+ * nsenter stops while its child is stopped. If the service is killed at that moment, nsenter, and with it the whole
+ * sandbox, would stay forever.
  */
 const DIE_WITH_SERVICE = ['--pdeathsig', 'KILL'];
 
-/** How soon to look again for a process that nsenter is about to fork. */
+/** Interval for checking whether nsenter has forked. */
 const FORK_POLL_MS = 1;
 
-/** How long nsenter may take for it; it is a matter of microseconds. */
+/** How long nsenter may take to reap its child. It usually takes microseconds. */
 const REAP_TIMEOUT_MS = 200;
 
 type Phase =
   | { readonly kind: 'waiting' }
-  /** From here on the script runs, and sooner or later nsenter has a child. */
+  /** The script runs; nsenter will fork soon. */
   | { readonly kind: 'launched' }
   | { readonly kind: 'ended' };
 
@@ -43,12 +43,13 @@ export type LauncherOptions = {
   readonly host: SandboxHost;
   readonly pipes: OutputPipes;
   readonly clock: Clock;
-  /** A path for the script, not used by another launcher. */
+  /** Path for the script, not used by another launcher. */
   readonly scriptFile: string;
-  /** Files of cgroups by which a process joins. */
+  /** The files to write to join the cgroup. */
   readonly joinFiles: readonly string[];
 };
 
+/** A waiting launcher, and the process that it becomes. */
 export class Launcher implements SandboxProcess {
   readonly output: Readable;
   readonly exited: Promise<ProcessExit>;
@@ -78,7 +79,7 @@ export class Launcher implements SandboxProcess {
     this.exited = this.#child.exited.then((exit) => this.#ended(exit));
   }
 
-  /** The host's number for the launcher, later nsenter. */
+  /** Host pid of the launcher, later of nsenter. */
   get pid(): number {
     return this.#child.pid;
   }
@@ -87,7 +88,7 @@ export class Launcher implements SandboxProcess {
     return this.#child.exit() === undefined;
   }
 
-  /** Lets it become a process. Once only. */
+  /** Turns the launcher into a process. Call it once. */
   launch(process: ProcessSpec, entry: SandboxEntry): void {
     const { host, scriptFile } = this.#options;
     writeFileSync(scriptFile, launchScript(process, entry, host.tools, scriptFile), { mode: 0o600 });
@@ -103,31 +104,31 @@ export class Launcher implements SandboxProcess {
     }
     const [process] = childrenOf(this.pid);
     if (process === undefined) {
-      // Between our word and nsenter's fork. To signal nsenter now could leave its child behind, unwatched.
+      // nsenter has not forked yet. A signal to nsenter now could leave its child behind.
       this.#options.clock.after(FORK_POLL_MS, () => this.signal(signal));
       return;
     }
-    // Not leading its group yet if setsid has not run; then it is alone.
+    // Before setsid has run, the process does not lead a group, and has no children.
     if (!sendQuietly(-process, signal)) sendQuietly(process, signal);
-    // nsenter stops itself when its child stops, and would not see the child go.
+    // nsenter stops itself when its child stops. It must run to notice that the child ended.
     if (signal === 'SIGKILL' || signal === 'SIGCONT') this.#child.signal('SIGCONT');
   }
 
-  /** Ends it if nothing has come of it yet. Once nsenter has a child, that has to go first. */
+  /** Kills the launcher unless nsenter already has a child, which has to end first. */
   cancel(): void {
     if (this.#phase.kind === 'waiting' || childrenOf(this.pid).length === 0) this.#child.signal('SIGKILL');
   }
 
   /**
-   * For when the kernel is taking the child along with its namespace: nsenter sees to its end, if need be woken up.
-   * Were nsenter killed instead, its dead child would wait for the host's init, which may be slow or not care.
+   * Lets nsenter reap its child, which the kernel kills together with its pid namespace. Continues nsenter if it is
+   * stopped. If nsenter were killed instead, the host's init would have to reap the child, and not every init does.
    */
   reap(): void {
     this.#child.signal('SIGCONT');
     this.#options.clock.after(REAP_TIMEOUT_MS, () => this.#child.signal('SIGKILL'));
   }
 
-  /** Ends it, unused, and what it held. */
+  /** Kills an unused launcher and closes its output. */
   async discard(): Promise<void> {
     this.cancel();
     await this.exited;
@@ -141,7 +142,7 @@ export class Launcher implements SandboxProcess {
   }
 }
 
-/** False if there is no such process or group. */
+/** Returns false if the process or group does not exist. */
 function sendQuietly(target: number, signal: NodeJS.Signals): boolean {
   try {
     process.kill(target, signal);

@@ -1,9 +1,9 @@
 /**
- * The holder: bubblewrap with a `cat` in it, which does nothing but keep a sandbox's namespaces alive while processes
- * are entered from outside (`launcher.ts`). When it goes, the kernel ends every process in it; it goes when its
- * standard input ends or bubblewrap's parent dies, hence also when the service is killed.
+ * The namespace holder: bubblewrap running `cat`, which keeps a sandbox's namespaces alive while processes enter them
+ * from outside (`launcher.ts`). When it exits, the kernel kills every process in the namespaces. It exits when its
+ * standard input is closed or bubblewrap's parent dies, therefore also when the service is killed.
  *
- * It is started ahead of need and waits for its arguments, because starting bubblewrap takes longer than what it does.
+ * It is started in advance and waits for its arguments, because most of the time goes into starting bubblewrap.
  */
 import { closeSync, constants, openSync, readFileSync } from 'node:fs';
 import type { Clock } from '../../clock.ts';
@@ -21,20 +21,20 @@ const STDERR = 2;
 const ARGUMENTS = 3;
 const REPORT = 4;
 
-/** How long a bubblewrap that is no longer wanted may take to get where it ends by itself; that takes milliseconds. */
+/** How long a bubblewrap that is no longer needed may take to open and then exit. It usually takes milliseconds. */
 const OPEN_TIMEOUT_MS = 3000;
 
 export class NamespaceHolder {
   readonly #child: Child;
   readonly #clock: Clock;
-  /** `ending`: killed while it opened. Once there is a pid, that tells more. */
+  /** `ending`: killed while it was opening. Unused once the pid is known. */
   #phase: 'waiting' | 'opening' | 'ending' = 'waiting';
   #stderr = '';
   #pid: number | undefined;
   #procFd: number | undefined;
   #ownProcesses: ReadonlySet<number> = new Set();
 
-  /** Starts bubblewrap, by way of `enterCommand`, a command that becomes another; it then waits for `open`. */
+  /** Starts bubblewrap, which waits for `open`. `enterCommand` is a command prefix, which enters other namespaces. */
   constructor({ tools, inheritedDescriptors }: SandboxHost, enterCommand: readonly string[], clock: Clock) {
     this.#clock = clock;
     const [program, ...rest] = [...enterCommand, tools.bwrap, '--args', `${ARGUMENTS}`, tools.cat];
@@ -46,7 +46,7 @@ export class NamespaceHolder {
     this.#child.pipes[STDERR]?.on('data', (chunk: Buffer) => {
       if (this.#stderr.length < 4096) this.#stderr += chunk.toString();
     });
-    // cat sends it back once everything is in place: the event of readiness.
+    // cat echoes it when the namespaces are complete. This is the readiness event.
     this.#child.pipes[STDIN]?.write('x');
     void this.#child.exited.then(() => {
       if (this.#procFd !== undefined) closeSync(this.#procFd);
@@ -54,17 +54,17 @@ export class NamespaceHolder {
     });
   }
 
-  /** Whether it can still be opened, or holds. */
+  /** Whether bubblewrap is running: waiting for `open`, opening, or holding the namespaces. */
   get isAlive(): boolean {
     return this.#child.exit() === undefined;
   }
 
-  /** Settles when all processes in it are gone too. */
+  /** Resolves when bubblewrap and all processes in its namespaces have exited. */
   get exited(): Promise<unknown> {
     return this.#child.exited;
   }
 
-  /** Gives bubblewrap its arguments; resolves when processes can enter. Throws `OperatorError` when it fails. */
+  /** Passes bubblewrap its arguments; resolves when processes can enter. Rejects with `OperatorError` if it fails. */
   async open(args: readonly string[]): Promise<void> {
     const { pipes, exited } = this.#child;
     const ready = new Promise<'ready'>((resolve) => pipes[STDOUT]?.once('data', () => resolve('ready')));
@@ -85,30 +85,30 @@ export class NamespaceHolder {
     for (const pipe of [STDOUT, STDERR, ARGUMENTS, REPORT]) pipes[pipe]?.destroy();
   }
 
-  /** Its directory in /proc, by a path that means this process or nothing, for as long as the service lives. */
+  /** Path of its /proc directory. Never refers to another process while the service runs. */
   get proc(): string {
     return this.#procFd === undefined ? '/nonexistent' : `/proc/${process.pid}/fd/${this.#procFd}`;
   }
 
-  /** The host's number for the first process of the sandbox, the parent of all orphans in it. */
+  /** Host pid of the sandbox's init process, which adopts orphans. */
   get pid(): number | undefined {
     return this.#pid;
   }
 
-  /** The processes that are part of the holder and not of what runs in it. */
+  /** Host pids of the holder's own processes. */
   get ownProcesses(): ReadonlySet<number> {
     return this.#ownProcesses;
   }
 
-  /** Ends it and every process in it, at once. */
+  /** Kills the holder and every process in its namespaces. */
   kill(): void {
     if (!this.isAlive) return;
-    // Ends the cat, and with it a bubblewrap that is only about to start one.
+    // cat exits at end of file. A bubblewrap that is still opening will start cat and then exit.
     this.#child.pipes[STDIN]?.destroy();
-    // The first process of a pid namespace takes all others along. Bubblewrap itself would pass our signal on too,
-    // but only when the kernel gets round to it.
+    // When the init process of a pid namespace dies, the kernel kills all others. Killing bubblewrap has the same
+    // effect, but later.
     if (this.#procFd !== undefined && this.#pid !== undefined) killQuietly(this.#pid);
-    // Killed on its way, it could leave a child behind that waits for its word for ever.
+    // Killed while it is opening, bubblewrap could leave a child that waits forever (`abandoned-holders.ts`).
     else if (this.#phase === 'opening') this.#letEnd();
     else this.#child.signal('SIGKILL');
   }
@@ -119,7 +119,7 @@ export class NamespaceHolder {
     void this.#child.exited.then(cancel);
   }
 
-  /** Remembers the process by its /proc directory. False if it is gone already. */
+  /** Opens the /proc directory of the process. Returns false if the process has already exited. */
   #pin(pid: number): boolean {
     try {
       this.#procFd = openSync(`/proc/${pid}`, constants.O_RDONLY | constants.O_DIRECTORY);
@@ -136,7 +136,7 @@ export class NamespaceHolder {
     this.#child.signal('SIGKILL');
     await this.#child.exited;
     await new Promise(setImmediate);
-    return this.#stderr.trim().replace(/^bwrap: /gm, '') || 'bubblewrap ended without a word';
+    return this.#stderr.trim().replace(/^bwrap: /gm, '') || 'it exited without an error message';
   }
 }
 
@@ -144,13 +144,13 @@ function killQuietly(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch {
-    // Gone by itself.
+    // It has already exited.
   }
 }
 
 function holderFailed(reason: string): OperatorError {
   return new OperatorError('no-sandbox', {
-    reason: `bubblewrap says: ${reason}`,
-    remedy: 'Run `lamella doctor`; it says what this machine lacks.',
+    reason: `bubblewrap failed: ${reason}`,
+    remedy: 'Run `lamella doctor` to see what this machine lacks.',
   });
 }

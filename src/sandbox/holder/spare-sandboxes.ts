@@ -1,7 +1,7 @@
 /**
- * SpareSandboxes: what a sandbox is made of, prepared ahead of need and not yet anybody's: a cgroup, a bubblewrap that waits
- * for its arguments and a launcher that has joined the group. Preparing takes longer than all that is left to do at a
- * cold start, and a network of its own longer still. A spare is used once; which function sits on it decides everything that matters.
+ * Spare sandboxes: the parts of a sandbox, prepared in advance for any function: a cgroup, a bubblewrap that waits for
+ * its arguments and a launcher that has joined the cgroup. Preparing them takes longer than the rest of a cold start,
+ * and an isolated network takes longer still. A spare is used once. Everything specific to a function is set later.
  */
 import type { Clock } from '../../clock.ts';
 import type { Log } from '../../log.ts';
@@ -14,27 +14,29 @@ import type { Volumes } from '../volumes/volumes.ts';
 import { Launcher } from './launcher.ts';
 import { NamespaceHolder } from './namespace-holder.ts';
 
-/** Spare seats kept while nothing happens. */
+/** Number of spares kept ready. */
 const SPARE_COUNT = 2;
-/** A cold start is under way when a spare is taken: leave it the processor. */
+/** Taking a spare means that a cold start is in progress. Leave the processor to it. */
 const REFILL_DELAY_MS = 60;
 
+/** The prepared parts of one sandbox. */
 export type SpareSandbox = {
   readonly group: CgroupGroup;
   readonly holder: NamespaceHolder;
   readonly launcher: Launcher;
-  /** Undefined where sandboxes share the host's. */
+  /** Undefined if sandboxes share the host's network. */
   readonly network: Network | undefined;
 };
 
-/** Makes the parts of seats, for those who need one more of them. */
+/** Creates single parts, for open sandboxes that need another one. */
 export type PartFactory = {
   readonly createHolder: (network: Network | undefined) => NamespaceHolder;
   readonly createLauncher: (group: CgroupGroup) => Launcher;
 };
 
+/** The pool of spare sandboxes. */
 export interface SpareSandboxes extends PartFactory {
-  /** A spare spare, or one made now; only once volumes are ready. */
+  /** Takes a spare, or creates one. Call it only after the volumes are ready. */
   take(): Promise<SpareSandbox>;
   close(): Promise<void>;
 }
@@ -45,14 +47,15 @@ export type SpareSandboxesOptions = {
   readonly pipes: OutputPipes;
   readonly clock: Clock;
   readonly log: Log;
-  /** What bubblewrap is started by, once that can be done; see `Volumes`. */
+  /** Their command prefix for bubblewrap; see `Volumes`. */
   readonly volumes: Pick<Volumes, 'ready' | 'enterCommand'>;
-  /** For the launchers' scripts. */
+  /** Directory for the scripts of launchers. */
   readonly scriptDirectory: string;
-  /** Every spare has a network of its own, in which this port is listened on. */
+  /** If set, each spare has its own network, in which the service listens on this port. */
   readonly isolatedPort: number | undefined;
 };
 
+/** Creates the pool, and fills it in the background when the volumes are ready. The caller closes it. */
 export function createSpareSandboxes(options: SpareSandboxesOptions): SpareSandboxes {
   const { host, cgroups, pipes, clock, log, volumes, scriptDirectory, isolatedPort } = options;
   const spares: Promise<SpareSandbox>[] = [];
@@ -86,9 +89,9 @@ export function createSpareSandboxes(options: SpareSandboxesOptions): SpareSandb
     const spare = createSpare();
     spares.push(spare);
     spare.then(
-      () => scheduleRefill(1), // one at a time, so that the event loop gets its turn
+      () => scheduleRefill(1), // One at a time, so that the event loop is not blocked.
       (failure) => {
-        log.warn({ err: failure }, 'no spare sandbox can be prepared');
+        log.warn({ err: failure }, 'cannot prepare a spare sandbox; cold starts will be slower');
         const index = spares.indexOf(spare);
         if (index >= 0) spares.splice(index, 1);
       },
@@ -110,7 +113,7 @@ export function createSpareSandboxes(options: SpareSandboxesOptions): SpareSandb
       scheduleRefill(REFILL_DELAY_MS);
       for (let next = spares.shift(); next !== undefined; next = spares.shift()) {
         const spare = await next.catch(() => undefined);
-        if (spare === undefined) break; // What kept it from being made is told to the one who asks.
+        if (spare === undefined) break; // Creating one now fails with the same error, which the caller gets.
         if (spare.holder.isAlive && spare.launcher.isAlive) return spare;
         remove(spare);
       }

@@ -3,7 +3,7 @@ import { OperatorError } from '../../operator-error.ts';
 import { probeHost, requireIsolatedNetwork, requireSandbox } from './host-capabilities.ts';
 
 describe('probeHost', () => {
-  it('finds this machine fit and says how', async () => {
+  it('finds this machine fit, and reports each check', async () => {
     const { checks, host } = await probeHost();
     expect(checks.filter((check) => check.isRequired && !check.ok)).toEqual([]);
     expect(host).toBeDefined();
@@ -15,12 +15,13 @@ describe('probeHost', () => {
 });
 
 describe('requireSandbox', () => {
-  it('throws what is missing and how to mend it', () => {
+  it('throws what is missing and how to install it', () => {
     const missing = {
       name: 'bubblewrap',
       ok: false,
       isRequired: true,
       detail: 'bwrap not found in /usr/bin',
+      impact: 'Functions need it.',
       remedy: 'sudo apt-get install -y bubblewrap',
     };
     const require = () => requireSandbox({ checks: [missing], isolatedNetwork: undefined, host: undefined });
@@ -36,13 +37,14 @@ describe('requireSandbox', () => {
 
 describe('requireIsolatedNetwork', () => {
   const check = {
-    name: 'network of its own',
+    name: 'isolated network',
     isRequired: false,
     detail: 'bwrap: loopback: Failed',
+    impact: 'Networks are shared.',
     remedy: 'Do this.',
   };
 
-  it('throws what was wrong with the trial, and how to mend it or do without', async () => {
+  it('throws why the trial failed, and how to fix it or do without', async () => {
     const { checks, host } = await probeHost();
     const found = { checks, host, isolatedNetwork: { ...check, ok: false } };
     const require = () => requireIsolatedNetwork(found);
@@ -56,7 +58,7 @@ describe('requireIsolatedNetwork', () => {
     );
   });
 
-  it('is told what a trial ran into that cannot go well', async () => {
+  it('reports the error of a trial that cannot succeed', async () => {
     const found = await probeHost({ isolatedPort: 65_536 });
     expect(found.host).toBeDefined();
     expect(found.isolatedNetwork).toMatchObject({
@@ -67,7 +69,7 @@ describe('requireIsolatedNetwork', () => {
     expect(() => requireIsolatedNetwork(found)).toThrow(expect.objectContaining({ code: 'no-isolated-network' }));
   });
 
-  it('takes a machine on which the trial went well', async () => {
+  it('accepts a machine on which the trial succeeded', async () => {
     const found = await probeHost({ isolatedPort: 9001 });
     expect(found.isolatedNetwork).toMatchObject({ ok: true, detail: expect.stringContaining('--network isolated') });
     expect(() => requireIsolatedNetwork(found)).not.toThrow();

@@ -1,7 +1,6 @@
 /**
- * Finds out what this machine can isolate and limit, and says for what it cannot which command mends it. The last word
- * has a trial: a real sandbox with a real process in it, because no list of settings foresees every container and
- * every security module.
+ * Finds out what this machine can isolate and limit and, for what is missing, how to fix it (`host-checks.ts`). The
+ * decisive check runs a process in a sandbox (`host-trial.ts`).
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { release, tmpdir } from 'node:os';
@@ -23,24 +22,24 @@ import {
   checkVersion,
   checkVolumes,
 } from './host-checks.ts';
-import { findTool, findTools, isComplete, VOLUME_TOOLS } from './host-tools.ts';
+import { findTools, findVolumeTools, isComplete } from './host-tools.ts';
 import { tryHost, tryNetwork } from './host-trial.ts';
 import { collectsCores, kernelAtLeast, readSettings } from './kernel-settings.ts';
-import type { SandboxHost, SandboxTools, VolumeSupport, VolumeTools } from './sandbox-host.ts';
+import type { SandboxHost, SandboxTools, VolumeSupport } from './sandbox-host.ts';
 import { chooseIdentity } from './uid-range.ts';
 
-/** What `lamella doctor` prints, and what sandboxes are made with. */
+/** What this machine supports: the checks for `lamella doctor`, and the host for `createSandboxes`. */
 export type HostCapabilities = {
   readonly checks: readonly HostCheck[];
-  /** Whether each sandbox can have a network of its own; undefined where that was not tried. */
+  /** Whether sandboxes can have their own networks; undefined if this was not tried. */
   readonly isolatedNetwork: HostCheck | undefined;
-  /** Undefined when a required check failed. */
+  /** Undefined if a required check failed. */
   readonly host: SandboxHost | undefined;
 };
 
 /**
- * Looks at everything; at networks of their own only when a port is given to listen on in them. Takes some 50 ms, with
- * networks 150, and never rejects.
+ * Runs all checks. Isolated networks are tried only if `isolatedPort`, the port to listen on in them, is given. Takes
+ * about 50 ms, with networks 150 ms. Never rejects.
  */
 export async function probeHost({
   isolatedPort,
@@ -50,6 +49,7 @@ export async function probeHost({
   const isRoot = process.getuid?.() === 0;
   const tools = findTools();
   const cgroups = detectCgroups(hostCgroupSources());
+  const countsProcessesApart = isRoot || kernelAtLeast(release(), 5, 14);
   const checks: HostCheck[] = [checkUser(isRoot), ...checkTools(tools), ...(await checkVersion(tools.bwrap))];
   checks.push(...checkSettings(readSettings(), isRoot), checkProcChildren());
   let host: SandboxHost | undefined;
@@ -61,7 +61,7 @@ export async function probeHost({
       identity: chooseIdentity(isRoot),
       cgroups,
       volumes: { kind: 'directories', reason: 'trial' },
-      countsProcessesApart: isRoot || kernelAtLeast(release(), 5, 14),
+      countsProcessesApart,
       collectsCores: collectsCores(),
     };
     const [trial, networkTrial, volumes] = await Promise.all([
@@ -74,44 +74,43 @@ export async function probeHost({
     isolatedNetwork = networkTrial && checkNetwork(networkTrial, readSettings(), isRoot);
     if (isolatedNetwork) checks.push(isolatedNetwork);
   }
-  checks.push(...checkCgroups(cgroups), checkProcessLimit(isRoot || kernelAtLeast(release(), 5, 14)));
+  checks.push(checkCgroups(cgroups), checkProcessLimit(countsProcessesApart));
   const isFit = checks.every((check) => check.ok || !check.isRequired);
   return { checks, isolatedNetwork, host: isFit ? host : undefined };
 }
 
-/** The host to make sandboxes on. Throws `OperatorError` 'no-sandbox' with the first remedy when there is none. */
+/** Returns the host. Throws `OperatorError` 'no-sandbox', with the remedy of the first failed check, if there is none. */
 export function requireSandbox(capabilities: HostCapabilities): SandboxHost {
   if (capabilities.host !== undefined) return capabilities.host;
   const failed = capabilities.checks.find((check) => check.isRequired && !check.ok);
   throw new OperatorError('no-sandbox', {
-    reason: failed === undefined ? 'nothing was found out about it' : `${failed.name}: ${failed.detail}`,
-    remedy: failed?.remedy ?? 'Run `lamella doctor`.',
+    reason: failed === undefined ? 'the host was not checked' : `${failed.name}: ${failed.detail}`,
+    remedy: failed?.remedy ?? 'Run `lamella doctor` to see what is missing.',
   });
 }
 
-/** Throws `OperatorError` 'no-sandbox' or 'no-isolated-network' unless every sandbox can have a network of its own. */
+/** Throws `OperatorError` 'no-sandbox' or 'no-isolated-network' unless sandboxes can have their own networks. */
 export function requireIsolatedNetwork(capabilities: HostCapabilities): void {
   requireSandbox(capabilities);
   const { isolatedNetwork } = capabilities;
   if (isolatedNetwork?.ok) return;
   throw new OperatorError('no-isolated-network', {
-    reason: isolatedNetwork?.detail ?? 'it was not tried',
-    remedy: isolatedNetwork?.remedy ?? 'Run `lamella doctor`.',
+    reason: isolatedNetwork?.detail ?? 'it was not checked',
+    remedy: isolatedNetwork?.remedy ?? 'Run `lamella doctor` to see what is missing.',
   });
 }
 
-/** Mounts a small volume to see whether that can be done here. */
+/** Mounts a small volume to find out whether this host supports it. */
 async function detectVolumes(tools: SandboxTools, isRoot: boolean): Promise<VolumeSupport> {
-  const directories = (reason: string): VolumeSupport => ({ kind: 'directories', reason });
-  if (!isRoot) return directories('only root may mount file systems');
-  const found = Object.entries(VOLUME_TOOLS).map(([name, program]) => ({ name, program, path: findTool(program) }));
-  const missing = found.filter(({ path }) => path === undefined).map(({ program }) => program);
-  if (missing.length > 0) return directories(`${missing.join(', ')} not found (packages e2fsprogs, mount, util-linux)`);
-  const volumeTools = Object.fromEntries(found.map(({ name, path }) => [name, path])) as VolumeTools;
+  if (!isRoot) return { kind: 'directories', reason: 'only root can mount file systems' };
+  const found = findVolumeTools();
+  if ('missing' in found) {
+    return { kind: 'directories', reason: `${found.missing.join(', ')} not found`, remedy: found.remedy };
+  }
   const directory = mkdtempSync(join(tmpdir(), 'lamella-volume-'));
   try {
-    const failure = await tryLoopVolume({ ...tools, ...volumeTools }, directory);
-    return failure === undefined ? { kind: 'loop', tools: volumeTools } : directories(failure);
+    const failure = await tryLoopVolume({ ...tools, ...found }, directory);
+    return failure === undefined ? { kind: 'loop', tools: found } : { kind: 'directories', reason: failure };
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }

@@ -9,12 +9,12 @@ describe('explainFailure', () => {
     seccomp: 0,
   };
 
-  it('names Ubuntu’s AppArmor rule to an ordinary user', () => {
+  it('names AppArmor’s restriction on Ubuntu to an ordinary user', () => {
     const text = explainFailure('setting up uid map: Permission denied', { ...settings, appArmorRestricts: 1 }, false);
     expect(text).toContain('kernel.apparmor_restrict_unprivileged_userns=0');
   });
 
-  it('does not blame AppArmor’s rule for root', () => {
+  it('does not blame AppArmor’s restriction if the user is root', () => {
     const text = explainFailure(
       'Creating new namespace failed: Operation not permitted',
       { ...settings, appArmorRestricts: 1 },
@@ -23,11 +23,11 @@ describe('explainFailure', () => {
     expect(text).toContain('seccomp=unconfined');
   });
 
-  it('names the container’s seccomp profile when there is a filter', () => {
+  it('names the container’s seccomp profile if a filter is active', () => {
     expect(explainFailure('whatever', { ...settings, seccomp: 2 }, false)).toContain('seccomp=unconfined');
   });
 
-  it('names the hidden parts of /proc', () => {
+  it('names the parts of /proc that the container hides', () => {
     const words = "Can't mount proc on /newroot/proc: Invalid argument";
     expect(explainFailure(words, settings, true)).toContain('systempaths=unconfined');
   });

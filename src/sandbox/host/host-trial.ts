@@ -1,6 +1,6 @@
 /**
- * The trial of a host: a real sandbox with a real process in it, because no list of settings foresees every container
- * and every security module.
+ * Tries a host: runs a real process in a real sandbox. Settings alone do not tell what every container runtime and
+ * security module allows.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,9 +12,10 @@ import type { Sandbox } from '../sandbox.ts';
 import { startSandboxes } from '../sandboxes.ts';
 import type { SandboxHost } from './sandbox-host.ts';
 
+/** Why the trial failed; undefined if it succeeded. */
 export type NetworkTrial = { readonly failure: string | undefined };
 
-/** A process runs in a network of its own, and there the service is reached. */
+/** Runs a process in a sandbox with its own network, and connects to the service's port in that network. */
 export async function tryNetwork(host: SandboxHost, isolatedPort: number): Promise<NetworkTrial> {
   const failure = await tryHost(host, isolatedPort, async ({ network }) => {
     const reached = await network?.connect(isolatedPort);
@@ -23,7 +24,7 @@ export async function tryNetwork(host: SandboxHost, isolatedPort: number): Promi
   return { failure };
 }
 
-/** Undefined when all went well, else what went wrong. */
+/** Runs a process in a sandbox, then `tryMore`. Returns the reason of a failure, undefined on success. */
 export async function tryHost(
   host: SandboxHost,
   isolatedPort?: number,
@@ -31,7 +32,7 @@ export async function tryHost(
 ): Promise<string | undefined> {
   const directory = mkdtempSync(join(tmpdir(), 'lamella-trial-'));
   const sandboxes = startSandboxes({
-    // The groups are looked at by themselves; here they would only hide what is wrong with the rest.
+    // Cgroups have their own check. A problem with them must not hide one with namespaces.
     host: { ...host, cgroups: { kind: 'none', reason: 'trial' } },
     clock: systemClock,
     log: silentLog,
@@ -53,7 +54,7 @@ export async function tryHost(
     const { output, exited } = sandbox.start({ argv: [host.tools.env], environment: { TRIAL: 'passed' } });
     const [text, exit] = await Promise.all([readAll(output), exited]);
     const hasPassed = exit.kind === 'exited' && exit.code === 0 && text === 'TRIAL=passed\n';
-    if (!hasPassed) return `a process could not be started in a sandbox: ${text.trim() || JSON.stringify(exit)}`;
+    if (!hasPassed) return `cannot start a process in a sandbox: ${text.trim() || JSON.stringify(exit)}`;
     await tryMore(sandbox);
     return undefined;
   } catch (failure) {
@@ -64,7 +65,7 @@ export async function tryHost(
   }
 }
 
-/** What went wrong in the words of who noticed it. */
+/** The message of the innermost cause. */
 function rootCauseOf(failure: unknown): string {
   if (!(failure instanceof Error)) return String(failure);
   return failure.cause === undefined ? failure.message : rootCauseOf(failure.cause);

@@ -1,17 +1,18 @@
-/** The settings of the kernel that decide what a sandbox can be. */
+/** Kernel settings that affect sandboxes. */
 import { accessSync, constants, readFileSync } from 'node:fs';
 
-/** Settings of the kernel that decide about user namespaces; undefined where the kernel has no such setting. */
+/** Settings that affect user namespaces; undefined if the kernel lacks the setting. */
 export type KernelSettings = {
   readonly maxUserNamespaces: number | undefined;
-  /** Debian's and Arch's own switch. */
+  /** A setting of Debian and Arch. */
   readonly unprivilegedUserNamespaces: number | undefined;
-  /** Ubuntu's, since 23.10. */
+  /** A setting of Ubuntu, since 23.10. */
   readonly appArmorRestricts: number | undefined;
-  /** Mode of the seccomp filter on this process: 2 is a filter, as containers have. */
+  /** Seccomp mode of this process. 2 means that a filter is active, as in containers. */
   readonly seccomp: number;
 };
 
+/** Reads the current settings. */
 export function readSettings(): KernelSettings {
   return {
     maxUserNamespaces: readSetting('user/max_user_namespaces'),
@@ -26,6 +27,7 @@ function readSetting(name: string): number | undefined {
   return isReadable(file) ? Number(readFileSync(file, 'utf8')) : undefined;
 }
 
+/** Whether this process can read the file. */
 export function isReadable(path: string): boolean {
   try {
     accessSync(path, constants.R_OK);
@@ -35,12 +37,13 @@ export function isReadable(path: string): boolean {
   }
 }
 
+/** Whether a kernel release such as `6.1.0-13-amd64` is at least `major.minor`. */
 export function kernelAtLeast(version: string, major: number, minor: number): boolean {
   const [have = 0, haveMinor = 0] = version.split('.').map((part) => Number.parseInt(part, 10));
   return have > major || (have === major && haveMinor >= minor);
 }
 
-/** Whether memory that a crash leaves goes to a program of the host's; where the kernel does not say, that is assumed. */
+/** Whether the kernel pipes core dumps to a program of the host. Assumed if the kernel does not tell. */
 export function collectsCores(): boolean {
   try {
     return readFileSync('/proc/sys/kernel/core_pattern', 'latin1').startsWith('|');

@@ -1,19 +1,19 @@
 /**
- * What a machine offers for sandboxes, as data: tools, identities for functions and cgroups. `host-capabilities.ts`
- * finds it out once; everything else in this directory is told.
+ * What a machine offers for sandboxes, as data: tools, user IDs, cgroups and volumes. `host-capabilities.ts` detects it
+ * once and passes it on.
  */
 
-/** Absolute paths of the programs that build a sandbox and start processes in it. */
+/** Absolute paths of the programs that build sandboxes and start processes in them. */
 export type SandboxTools = {
   readonly bwrap: string;
   readonly nsenter: string;
   readonly setpriv: string;
   readonly mkfifo: string;
-  /** A shell that can close descriptors above 9, which dash cannot. */
+  /** Closes descriptors above 9, which dash cannot. */
   readonly bash: string;
-  /** These also run inside, so they lie in a directory that a sandbox shows. */
+  /** This and the following programs also run inside the sandbox, which therefore shows their directories. */
   readonly sh: string;
-  /** Whether that shell gives programs variables of its own making (`_`, `SHLVL`), as bash does. */
+  /** Whether the shell adds variables (`_`, `SHLVL`) to the environment of programs, as bash does. */
   readonly shellAddsVariables: boolean;
   readonly cat: string;
   readonly env: string;
@@ -21,7 +21,7 @@ export type SandboxTools = {
   readonly nice: string;
 };
 
-/** Absolute paths of the programs that make and mount file systems in files. */
+/** Absolute paths of the programs that create and mount file systems in files. */
 export type VolumeTools = {
   readonly mkfs: string;
   readonly tune2fs: string;
@@ -33,20 +33,25 @@ export type VolumeTools = {
   readonly cp: string;
 };
 
-/** How much a sandbox may write: what its volume holds, or what the disk does. */
+/** Whether volumes are file systems with a size limit, or plain directories without one. */
 export type VolumeSupport =
   | { readonly kind: 'loop'; readonly tools: VolumeTools }
-  | { readonly kind: 'directories'; readonly reason: string };
+  | {
+      readonly kind: 'directories';
+      readonly reason: string;
+      /** The command that installs what is missing. */
+      readonly remedy?: string;
+    };
 
 /**
- * Who a function is. As root each sandbox has a host uid (and gid of the same number) of its own, `firstUid` + slot;
- * an ordinary user can only be himself, under another number in a user namespace.
+ * The user IDs of sandboxes. If the service is root, each sandbox has its own host uid, `firstUid` + slot, and the gid
+ * of the same number. Otherwise all sandboxes run as the service's user, which has the given uid in a user namespace.
  */
 export type SandboxIdentity =
   | { readonly kind: 'own-uids'; readonly firstUid: number; readonly count: number }
   | { readonly kind: 'user-namespace'; readonly uid: number };
 
-/** Where memory and CPU can be controlled. Directories are those in which this service may make groups. */
+/** The cgroups that limit memory and CPU. The paths are directories in which the service can create groups. */
 export type CgroupSupport =
   | { readonly kind: 'v2'; readonly directory: string; readonly controllers: readonly string[] }
   | {
@@ -56,23 +61,24 @@ export type CgroupSupport =
     }
   | { readonly kind: 'none'; readonly reason: string };
 
+/** Everything that sandboxes need to know about the host. */
 export type SandboxHost = {
   readonly tools: SandboxTools;
-  /** What the service was started with and functions must not have; see `inherited-descriptors.ts`. */
+  /** Descriptors that the service inherited and functions must not have (`inherited-descriptors.ts`). */
   readonly inheritedDescriptors: readonly number[];
   readonly identity: SandboxIdentity;
   readonly cgroups: CgroupSupport;
   readonly volumes: VolumeSupport;
   /**
-   * Whether the kernel counts a sandbox's processes apart from the user's other processes, so that a limit on their
-   * number hits the function alone (as root always; as an ordinary user since Linux 5.14).
+   * Whether the kernel counts a sandbox's processes separately from the user's other processes, so that a limit
+   * applies to the function alone. True for root, and for ordinary users since Linux 5.14.
    */
   readonly countsProcessesApart: boolean;
-  /** Whether the kernel hands what is left of crashed processes to a program of the host's, whoever they belong to. */
+  /** Whether the kernel pipes core dumps, also those of functions, to a program of the host. */
   readonly collectsCores: boolean;
 };
 
-/** The uid and gid that the processes of a sandbox have, as they see it themselves. */
+/** The uid and gid of a sandbox's processes, as seen from inside. */
 export function insideUid(identity: SandboxIdentity, slot: number): number {
   return identity.kind === 'user-namespace' ? identity.uid : identity.firstUid + (slot % identity.count);
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { uidRange } from './uid-range.ts';
 
 describe('uidRange', () => {
-  it('is high and different for different services where all uids exist', () => {
+  it('is high, and different for each service, if all uids exist', () => {
     const map = '         0          0 4294967295\n';
     const [first, second] = [uidRange(map, 100), uidRange(map, 101)];
     expect(first.firstUid).toBeGreaterThan(1_800_000_000);
@@ -10,7 +10,7 @@ describe('uidRange', () => {
     expect(uidRange(map, 4_194_304).firstUid + 1024).toBeLessThan(2 ** 31);
   });
 
-  it('stays within the uids of a container, away from nobody and from root', () => {
+  it('stays within the uids of a container, and excludes root and nobody', () => {
     const { firstUid, count } = uidRange('0 100000 65536\n', 100);
     expect(firstUid + count).toBe(65_534);
     expect(firstUid).toBeGreaterThan(60_000);

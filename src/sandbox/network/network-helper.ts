@@ -1,7 +1,7 @@
 /**
- * A helper inside a network namespace: Node, which opens sockets there and hands them to the service over its message
- * channel, where they are used as if they had been opened here. A socket belongs for ever to the namespace it was
- * opened in, and Node cannot enter one itself. The helper reads and writes nothing of what goes over the sockets.
+ * A Node process inside a network namespace that opens sockets there and passes them to the service over its IPC
+ * channel. A socket always belongs to the namespace in which it was opened, and Node cannot enter a namespace itself.
+ * The helper never reads from or writes to the sockets.
  */
 import type { Server, Socket } from 'node:net';
 import type { SandboxHost } from '../host/sandbox-host.ts';
@@ -9,7 +9,7 @@ import { withDescriptorsClosed } from '../process/inherited-descriptors.ts';
 import type { IpcChild } from '../process/spawn.ts';
 import { readAll, startIpcChild } from '../process/spawn.ts';
 
-/** What to open on 127.0.0.1: a socket that listens at a port, or one that is connected to it. */
+/** The socket to open on 127.0.0.1: one that listens on a port, or one that connects to it. */
 export type SocketRequest = { readonly listen: number } | { readonly connect: number };
 
 type Reply = { readonly call: number; readonly pid: number; readonly error?: string };
@@ -19,7 +19,7 @@ type Waiting = {
   readonly reject: (failure: Error) => void;
 };
 
-/** Not read before it is handed over: `pause` keeps what the other side says for the service. */
+/** `pause` leaves the data of the other side in the socket, for the service to read. */
 const SCRIPT = `
 const { createServer, Socket } = require('node:net');
 process.once('disconnect', () => process.exit());
@@ -39,19 +39,20 @@ process.on('message', ({ call, listen, connect }) => {
   }
 });`;
 
+/** A helper in one network namespace. The caller closes it. */
 export class NetworkHelper {
   readonly #child: IpcChild;
   readonly #waiting = new Map<number, Waiting>();
   #calls = 0;
 
-  /** Starts it by way of `enterCommand`, a command that becomes another, inside. */
+  /** Starts the helper. `enterCommand` is a command prefix, which enters the namespace. */
   constructor({ tools, inheritedDescriptors }: SandboxHost, enterCommand: readonly [string, ...string[]]) {
     const [program, ...rest] = [...enterCommand, process.execPath, '-e', SCRIPT];
     const { file, args } = withDescriptorsClosed(inheritedDescriptors, tools.bash, { file: program ?? '', args: rest });
     this.#child = startIpcChild(file, args, (message, socket) => this.#receive(message as Reply, socket));
     const stderr = readAll(this.#child.stderr);
     void this.#child.exited.then(async () => {
-      const reason = (await stderr).trim() || 'the helper in the network ended without a word';
+      const reason = (await stderr).trim() || 'the network helper exited without an error message';
       for (const { reject } of this.#waiting.values()) reject(new Error(reason));
       this.#waiting.clear();
     });
@@ -61,9 +62,9 @@ export class NetworkHelper {
     return this.#child.exit() === undefined;
   }
 
-  /** Opens a socket, and tells the host's number for the helper. Rejects with what the kernel said. */
+  /** Opens a socket; also returns the host pid of the helper. Rejects with the kernel's error. */
   open(request: SocketRequest): Promise<{ pid: number; socket: Server | Socket }> {
-    if (!this.isAlive) return Promise.reject(new Error('the helper has ended'));
+    if (!this.isAlive) return Promise.reject(new Error('the network helper has exited'));
     const call = this.#calls++;
     return new Promise((resolve, reject) => {
       this.#waiting.set(call, { resolve, reject });
@@ -71,7 +72,7 @@ export class NetworkHelper {
     });
   }
 
-  /** Lets it go; resolves when it is gone. What it has opened stays open. */
+  /** Ends the helper; resolves when it has exited. The sockets stay open. */
   async close(): Promise<void> {
     this.#child.disconnect();
     await this.#child.exited;

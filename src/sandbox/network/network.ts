@@ -1,11 +1,11 @@
 /**
- * A network of a sandbox's own: a network namespace with a loopback interface and nothing else. bubblewrap makes it and
- * brings the interface up; a helper (`network-helper.ts`) opens the one socket that the service listens on inside, and
- * both go. What remains are descriptors, so the namespace outlives the processes of its sandbox, and is gone with the
- * service or when the sandbox is closed.
+ * The private network of a sandbox: a network namespace with only a loopback interface. bubblewrap creates it and brings
+ * the interface up. A helper (`network-helper.ts`) opens the socket on which the service listens inside. Then both exit.
+ * The service keeps descriptors, so the namespace outlives the processes of its sandbox. It disappears when the sandbox
+ * is closed or the service dies.
  *
- * An ordinary user makes the namespace inside a user namespace, in which he is root: only so can the holder's
- * bubblewrap, which makes another one below it, be started in this network.
+ * Without root, the network namespace is created in a user namespace in which the user is root. Otherwise the holder's
+ * bubblewrap, which creates another user namespace below it, could not be started in this network.
  */
 import { closeSync, constants, openSync } from 'node:fs';
 import { Server, Socket } from 'node:net';
@@ -14,23 +14,28 @@ import type { SandboxHost } from '../host/sandbox-host.ts';
 import type { SandboxNetwork } from '../sandbox.ts';
 import { NetworkHelper } from './network-helper.ts';
 
+/** A network and the means to start programs in it. */
 export interface Network extends SandboxNetwork {
-  /** The command by which a program is started in it; becomes that program. */
+  /** Command prefix that starts a program in this network. */
   readonly enterCommand: readonly [string, ...string[]];
-  /** Closes what listens and what connects. The namespace goes when its last process has gone. Idempotent. */
+  /** Closes the sockets. The namespace disappears when its last process has exited. Idempotent. */
   close(): Promise<void>;
 }
 
 /**
- * Makes a network in which `port` is listened on. Takes as long as Node takes to start. Rejects with `OperatorError`
- * 'no-isolated-network', whose cause is what the kernel or bubblewrap said.
+ * Creates a network in which the service listens on `port`. Takes as long as Node takes to start. The caller closes it.
+ * Rejects with `OperatorError` 'no-isolated-network', whose cause is the error of the kernel or of bubblewrap.
  */
 export async function openNetwork(host: SandboxHost, port: number): Promise<Network> {
   try {
     return await makeNetwork(host, port);
   } catch (failure) {
     const reason = failure instanceof Error ? failure.message : String(failure);
-    throw new OperatorError('no-isolated-network', { reason, remedy: 'Run `lamella doctor`.' }, failure);
+    throw new OperatorError(
+      'no-isolated-network',
+      { reason, remedy: 'Run `lamella doctor` to see what is missing.' },
+      failure,
+    );
   }
 }
 
@@ -47,7 +52,7 @@ async function makeNetwork(host: SandboxHost, port: number): Promise<Network> {
   try {
     const { pid, socket } = await maker.open({ listen: port });
     received = socket;
-    if (!(socket instanceof Server)) throw new Error('what was handed over does not listen');
+    if (!(socket instanceof Server)) throw new Error('the network helper sent a socket that does not listen');
     const pin = (name: string): string => {
       const descriptor = openSync(`/proc/${pid}/ns/${name}`, constants.O_RDONLY);
       namespaces.push(descriptor);
@@ -71,7 +76,7 @@ function wrapNetwork(
   enterCommand: Network['enterCommand'],
   namespaces: readonly number[],
 ): Network {
-  /** Only for those who have somebody to call. */
+  /** Started by the first `connect`. */
   let caller: NetworkHelper | undefined;
   let closed: Promise<void> | undefined;
   return {
@@ -81,7 +86,7 @@ function wrapNetwork(
       if (closed) throw new Error('the network is closed');
       if (!caller?.isAlive) caller = new NetworkHelper(host, enterCommand);
       const { socket } = await caller.open({ connect: port });
-      if (!(socket instanceof Socket)) throw new Error('what was handed over is not connected');
+      if (!(socket instanceof Socket)) throw new Error('the network helper sent a socket that is not connected');
       return socket.setNoDelay(true);
     },
     close() {

@@ -1,7 +1,7 @@
 /**
- * Pipes for what processes print. They are real FIFOs, made by mkfifo(1) and unlinked as soon as they are open: the
- * pipes that Node makes are sockets, and a function that opens /dev/stderr or php://stderr could not open those.
- * Names are made in batches in the background, because starting mkfifo takes longer than all the rest.
+ * Pipes for the output of processes. They are real FIFOs, created by mkfifo(1) and unlinked as soon as they are open.
+ * Node's own pipes are sockets, which a function that opens /dev/stderr or php://stderr could not open.
+ * FIFOs are created in batches in the background, because most of the time goes into starting mkfifo.
  */
 import assert from 'node:assert/strict';
 import { closeSync, constants, mkdirSync, openSync, unlinkSync } from 'node:fs';
@@ -14,19 +14,23 @@ import { runTool, runToolSync } from './spawn.ts';
 const BATCH = 24;
 const LOW = 8;
 
+/** An open pipe. */
 export type OutputPipe = {
-  /** Ends when every writer is gone. */
+  /** Ends when the last writer has closed the pipe. */
   readonly output: Readable;
-  /** For the child; closed by `giveUpWriting` once the child has it. */
+  /** Descriptor for the child. After the child was started, close it with `giveUpWriting`. */
   readonly writeFd: number;
   giveUpWriting(): void;
 };
 
+/** A supply of pipes. */
 export interface OutputPipes {
+  /** Opens a pipe. Throws `OperatorError` 'no-sandbox' if none can be created. */
   take(): OutputPipe;
   close(): Promise<void>;
 }
 
+/** Creates pipes in `directory`, which must not be used otherwise. The caller closes the result. */
 export function createOutputPipes(mkfifo: string, directory: string): OutputPipes {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const ready: string[] = [];
@@ -34,7 +38,7 @@ export function createOutputPipes(mkfifo: string, directory: string): OutputPipe
   let refilling: Promise<void> | undefined;
 
   const batch = (): string[] => Array.from({ length: BATCH }, () => join(directory, `${count++}`));
-  // World-writable, so that a function's uid may open it again; the directory keeps strangers out.
+  // World-writable, so that a function's uid can reopen it. The directory keeps other users out.
   const command = (names: string[]): string[] => ['-m', '0666', ...names];
   const refill = async (): Promise<void> => {
     const names = batch();
@@ -98,7 +102,7 @@ function openPipe(name: string): OutputPipe {
 
 function cannotMakePipes(reason: string): OperatorError {
   return new OperatorError('no-sandbox', {
-    reason: `pipes for a function's output cannot be made: ${reason}`,
-    remedy: 'Check free space and the limit on open files (`ulimit -n`), then start the service again.',
+    reason: `cannot create pipes for the output of functions: ${reason}`,
+    remedy: 'Check the free disk space and the limit on open files (`ulimit -n`), then restart Lamella.',
   });
 }

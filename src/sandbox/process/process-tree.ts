@@ -1,10 +1,10 @@
 /**
- * What /proc tells about processes: who descends from whom, who stands still, how much memory each has held. A process
- * that goes away while we look counts as not there.
+ * Reads from /proc: the descendants of processes, their states and their memory. A process that exits meanwhile counts
+ * as missing.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** All descendants of the given processes, without these themselves. */
+/** Returns all descendants of the given processes, without these processes themselves. */
 export function descendantsOf(roots: Iterable<number>): number[] {
   const found: number[] = [];
   const open = [...roots];
@@ -16,24 +16,24 @@ export function descendantsOf(roots: Iterable<number>): number[] {
   return found;
 }
 
-/** The children of a process, by whichever of its threads. */
+/** Returns the children of a process, of all its threads. */
 export function childrenOf(pid: number): number[] {
   return threadsOf(pid).flatMap((thread) =>
     (readProc(`${pid}/task/${thread}/children`) ?? '').split(' ').filter(Boolean).map(Number),
   );
 }
 
-/** Whether a process will run no further unless somebody sends it SIGCONT; true also when it is gone. */
+/** Whether a process is stopped, and runs only after a SIGCONT. Also true if it has exited. */
 export function isStopped(pid: number): boolean {
   return isInState(pid, 'TtZX') ?? true;
 }
 
-/** Whether a process waits in the kernel and hears no signal before that is over. */
+/** Whether a process is in an uninterruptible wait in the kernel, and will receive signals only after it. */
 export function isUninterruptible(pid: number): boolean {
   return isInState(pid, 'D') ?? false;
 }
 
-/** By the kernel's letters for states; undefined when the process is gone. */
+/** Compares with the kernel's letters for process states; undefined if the process has exited. */
 function isInState(pid: number, letters: string): boolean | undefined {
   const stat = readProc(`${pid}/stat`);
   return stat === undefined ? undefined : letters.includes(stat.charAt(stat.lastIndexOf(')') + 2));
@@ -41,18 +41,19 @@ function isInState(pid: number, letters: string): boolean | undefined {
 
 /** Memory of one process in bytes. */
 export type ProcessMemory = {
-  /** What it holds of its own now: resident, less the pages of files that it has mapped. */
+  /** Current private memory: resident memory minus mapped file pages. */
   readonly own: number;
-  /** The most it ever held of its own: resident at its highest, less the pages of files that it has mapped. */
+  /** Peak private memory: peak resident memory minus the currently mapped file pages. */
   readonly ownPeak: number;
   /** Resident pages of its program and libraries. */
   readonly program: number;
 };
 
+/** Returns the memory of a process; undefined if it has exited or has no memory. */
 export function memoryOf(pid: number): ProcessMemory | undefined {
   const status = readProc(`${pid}/status`);
   const highest = status === undefined ? undefined : kilobytes(status, 'VmHWM');
-  // A kernel thread or a zombie has no memory.
+  // Kernel threads and zombies have no memory.
   if (status === undefined || highest === undefined) return undefined;
   const mapped = kilobytes(status, 'RssFile') ?? 0;
   const code = (kilobytes(status, 'VmExe') ?? 0) + (kilobytes(status, 'VmLib') ?? 0);

@@ -1,19 +1,18 @@
 /**
- * The mark that a service leaves on what may outlive it, if it is killed: control groups, waiting processes. It is one
- * that no other process, living or dead, has: pid namespace, pid, time of its start. So the next service can tell what
- * belongs to nobody any more.
+ * The mark that a service puts on resources that can outlive it if it is killed: cgroups and waiting processes. It is
+ * unique to the process: pid namespace, pid and start time. So the next service can tell which resources are abandoned.
  */
 import { readFileSync, readlinkSync } from 'node:fs';
 
-/** The mark of this process: three numbers, joined by dashes. */
+/** Returns the mark of this process: three numbers, joined by dashes. */
 export function serviceMark(): string {
   return `${pidNamespace()}-${process.pid}-${startTime(process.pid) ?? 0}`;
 }
 
-/** Whether the service that left this mark is gone for certain. */
+/** Whether the service with this mark has certainly exited. */
 export function isServiceDead(mark: string): boolean {
   const [, space, pid, started] = /^(\d+)-(\d+)-(\d+)$/.exec(mark) ?? [];
-  // In another pid namespace the number means another process: not ours to judge.
+  // In another pid namespace the pid means a different process, whose state is unknown here.
   return space === pidNamespace() && startTime(Number(pid)) !== Number(started);
 }
 
@@ -21,11 +20,11 @@ function pidNamespace(): string {
   return /\d+/.exec(readlinkSync('/proc/self/ns/pid'))?.[0] ?? '0';
 }
 
-/** When a process began, in the kernel's ticks since boot; undefined if there is none. */
+/** Start time of a process in ticks since boot; undefined if the process does not exist. */
 function startTime(pid: number): number | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    // The program's name may hold blanks and brackets; fields count from behind its last bracket.
+    // The program's name can contain spaces and parentheses. Count fields from after the last parenthesis.
     return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]);
   } catch {
     return undefined;

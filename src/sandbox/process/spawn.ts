@@ -1,6 +1,6 @@
 /**
- * The one door to child processes. Every child starts with an empty environment (but for what is named), so that nothing of the service's own
- * reaches a function by way of a tool, and with no descriptors but those named here.
+ * The only module of the service that starts child processes, except `packaging/run-tool.ts`. Each child gets only the
+ * environment variables and descriptors that are passed explicitly, so that nothing leaks to a function through a tool.
  */
 import type { ChildProcess } from 'node:child_process';
 import { spawn, spawnSync } from 'node:child_process';
@@ -9,24 +9,25 @@ import type { Duplex, Readable } from 'node:stream';
 import { OperatorError } from '../../operator-error.ts';
 import type { ProcessExit } from '../sandbox.ts';
 
-/** What a child gets as descriptor 0, 1, 2 ...: a pipe to us, nothing, or a descriptor of ours. */
+/** What a child gets as a descriptor: a pipe to the service, /dev/null, or a descriptor of the service. */
 export type Stdio = 'pipe' | 'ignore' | number;
 
+/** A running or exited child process. */
 export interface Child {
   readonly pid: number;
-  /** Our ends of the pipes, by descriptor number of the child. */
+  /** The service's ends of the pipes, by descriptor number of the child. */
   readonly pipes: readonly (Duplex | undefined)[];
-  /** Settles when the child has ended and has been reaped. Never rejects. */
+  /** Resolves when the child has exited and was reaped. Never rejects. */
   readonly exited: Promise<ProcessExit>;
   /** Undefined until `exited` settles. */
   exit(): ProcessExit | undefined;
-  /** Sends a signal to this process alone; does nothing once it has ended. */
+  /** Sends a signal to this process only. Does nothing after it has exited. */
   signal(signal: NodeJS.Signals): void;
 }
 
 /**
- * Starts a program as leader of a session of its own. `file` is an absolute path. Throws `OperatorError` when
- * the system refuses.
+ * Starts a program as the leader of a new session. `file` is an absolute path. Throws `OperatorError` 'no-sandbox' if
+ * the program cannot be started.
  */
 export function startChild(
   file: string,
@@ -38,16 +39,16 @@ export function startChild(
   return wrapChild(child, file);
 }
 
-/** A child that exchanges messages with us, and may hand over sockets with its own. */
+/** A child with an IPC channel, over which it can also pass sockets. */
 export interface IpcChild extends Omit<Child, 'pipes'> {
   readonly stderr: Readable | undefined;
-  /** Lost when the child has ended; `exited` tells. */
+  /** Sends a message. The message is lost if the child has exited. */
   send(message: object): void;
-  /** The child hears that nobody listens any more. */
+  /** Closes the channel, which the child notices. */
   disconnect(): void;
 }
 
-/** Starts a Node program, perhaps by way of others; `onMessage` hears what it says. Throws as `startChild` does. */
+/** Starts a Node program, directly or through other commands, with an IPC channel. Throws as `startChild` does. */
 export function startIpcChild(
   file: string,
   args: readonly string[],
@@ -69,7 +70,7 @@ export function startIpcChild(
   };
 }
 
-/** Throws if it could not be started. */
+/** Throws `OperatorError` if the child could not be started. */
 function wrapChild(child: ChildProcess, file: string): Child {
   const { pid } = child;
   let exit: ProcessExit | undefined;
@@ -77,8 +78,8 @@ function wrapChild(child: ChildProcess, file: string): Child {
     child.on('error', () => {});
     for (const pipe of child.stdio) pipe?.destroy();
     throw new OperatorError('no-sandbox', {
-      reason: `${file} cannot be started`,
-      remedy: 'Check that it is there, and the limits on processes and open files (`ulimit -u`, `ulimit -n`).',
+      reason: `cannot start ${file}`,
+      remedy: 'Check that the file exists, and the limits on processes and open files (`ulimit -u`, `ulimit -n`).',
     });
   }
   const exited = new Promise<ProcessExit>((resolve) => {
@@ -87,9 +88,9 @@ function wrapChild(child: ChildProcess, file: string): Child {
       resolve(exit);
     });
   });
-  // A signal that cannot be sent is reported as an 'error', which nobody else listens to.
+  // Node reports a signal that cannot be sent as an 'error' event, which would crash the service without a listener.
   child.on('error', () => {});
-  for (const pipe of child.stdio) pipe?.on('error', () => {}); // The other end went away; `exited` tells.
+  for (const pipe of child.stdio) pipe?.on('error', () => {}); // The other end was closed. See `exited`.
   return {
     pid,
     pipes: child.stdio.map((pipe) => (pipe ?? undefined) as Duplex | undefined),
@@ -101,9 +102,10 @@ function wrapChild(child: ChildProcess, file: string): Child {
   };
 }
 
+/** The result of a tool. `code` is undefined if the tool could not be started or was killed. */
 export type ToolResult = { readonly code: number | undefined; readonly stdout: string; readonly stderr: string };
 
-/** Runs a tool to its end while everything waits; only for tools that take a moment. `code` is undefined if it could not end by itself. */
+/** Runs a tool and blocks until it exits, for at most 10 seconds. Only for tools that are fast. */
 export function runToolSync(file: string, args: readonly string[]): ToolResult {
   const result = spawnSync(file, args, {
     env: {},
@@ -119,7 +121,7 @@ export function runToolSync(file: string, args: readonly string[]): ToolResult {
   };
 }
 
-/** Runs a tool to its end in the background. Never rejects. */
+/** Runs a tool and waits for its exit. Never rejects. */
 export async function runTool(file: string, args: readonly string[]): Promise<ToolResult> {
   let child: Child;
   try {
@@ -132,7 +134,7 @@ export async function runTool(file: string, args: readonly string[]): Promise<To
   return { code: exit.kind === 'exited' ? exit.code : undefined, stdout: texts[0] ?? '', stderr: texts[1] ?? '' };
 }
 
-/** Everything that comes out of a pipe until it ends. */
+/** Reads a pipe to its end. */
 export async function readAll(pipe: Readable | undefined): Promise<string> {
   if (pipe === undefined) return '';
   const chunks: Buffer[] = [];

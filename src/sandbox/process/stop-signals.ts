@@ -1,36 +1,39 @@
 /**
- * Freezing by SIGSTOP and SIGCONT. Not by the freezer of cgroups: of its first version the processes cannot even be
- * killed, so a service that is killed itself would leave them behind; and signals are faster. Processes appear while we stop them, so it goes
- * round until nobody new is found. The launchers need care: nsenter stops itself when its child stops, and must have
- * done so before anything is continued, or it would stop afterwards and never see its child's end.
+ * Freezes processes with SIGSTOP and SIGCONT. The cgroup freezer is not an option: frozen processes of v1 cannot even be
+ * killed, so a service that is killed would leave them behind. Signals are also faster. New processes can appear while
+ * others are stopped, so rounds are repeated until no new one is found. Launchers need care: nsenter stops itself when
+ * its child stops. This must have happened before anything is continued. Otherwise nsenter would stop afterwards and
+ * never notice the end of its child.
  */
 import type { Cancel, Clock } from '../../clock.ts';
 import { sleep } from '../../clock.ts';
 import { childrenOf, isStopped, isUninterruptible } from './process-tree.ts';
 
-/** How long a launcher may take to stop after its child has, in milliseconds. */
+/** How long a launcher may take to stop after its child has stopped. */
 const LATE_STOP_MS = 20;
 
+/** Freezes and thaws the processes of one sandbox. */
 export interface StopSignals {
+  /** Resolves when every process is stopped. */
   freeze(): Promise<void>;
   thaw(): void;
-  /** To be called when the processes have been killed: their numbers may come to mean others. */
+  /** Call it after the processes were killed: their pids can be reused. */
   reset(): void;
 }
 
-/** `processIds` gives the function's processes now, `launcherIds` those that stand outside for them. */
+/** `processIds` returns the current processes in the sandbox, `launcherIds` their launchers outside. */
 export function createStopSignals(
   clock: Clock,
   processIds: () => readonly number[],
   launcherIds: () => readonly number[],
 ): StopSignals {
-  /** What we have stopped; not what had stopped itself before. */
+  /** Processes stopped by `freeze`, without those that were already stopped. */
   const stopped = new Set<number>();
-  /** Launchers that stop by themselves because of it. */
+  /** Launchers that stop themselves because their child was stopped. */
   const selfStopped = new Set<number>();
-  /** Launchers that may be about to stop when they are continued. */
+  /** Launchers that may stop themselves only after they were continued. */
   const undecided = new Set<number>();
-  /** Those of them that have been continued, until it is clear that they run. */
+  /** Undecided launchers that were continued, until it is certain that they run. */
   let late: readonly number[] = [];
   let cancelLate: Cancel = () => {};
 
@@ -41,11 +44,12 @@ export function createStopSignals(
     cancelLate();
   };
   /**
-   * A process that waits in the kernel, for its child to become another program (vfork) or for a disk, stops as soon as
-   * that is over, before it runs on; and a stopped child is never over. So it counts as still, once the signal waits.
+   * A process can be in an uninterruptible wait, for the exec of its child (vfork) or for a disk. It stops as soon as
+   * the wait is over, before it runs again. If the child is stopped, that never happens. So it counts as stopped once
+   * the signal is pending.
    */
   const isHeld = (pid: number): boolean => isStopped(pid) || (stopped.has(pid) && isUninterruptible(pid));
-  /** A launcher whose child waits in the kernel does not stop: for it, the child runs. */
+  /** A launcher whose child is in an uninterruptible wait does not stop: it considers the child running. */
   const isLauncherHeld = (pid: number): boolean => {
     if (isStopped(pid)) return true;
     const children = childrenOf(pid);
@@ -58,13 +62,13 @@ export function createStopSignals(
     for (const pid of launcherIds()) if (late.includes(pid) && isStopped(pid)) send(pid, 'SIGCONT');
     late = [];
   };
-  /** One round; tells what there was and whether all of it stands still. */
+  /** Stops everything once. Returns the pids found and whether all of them are stopped. */
   const stopAll = (): { seen: ReadonlySet<number>; areStopped: boolean } => {
     const launchers = launcherIds();
-    // A launcher without a child is still on its way in; it does not stop by itself.
+    // A launcher without a child is still entering the sandbox. It does not stop itself.
     const own = [...processIds(), ...launchers.filter((pid) => childrenOf(pid).length === 0)];
     for (const pid of own) {
-      // Again even if we did before: nsenter may only now have passed on the last SIGCONT.
+      // Repeat it for processes that were stopped before: nsenter may have passed on the last SIGCONT only now.
       if (!isHeld(pid) && send(pid, 'SIGSTOP')) stopped.add(pid);
     }
     const areStopped = own.every(isHeld) && launchers.every((pid) => isHeld(pid) || isLauncherHeld(pid));
@@ -76,7 +80,7 @@ export function createStopSignals(
       cancelLate();
       for (const pid of launcherIds()) if (!isStopped(pid) || late.includes(pid)) selfStopped.add(pid);
       late = [];
-      // Still twice with nobody new: in between, nobody was left who could have started somebody.
+      // All stopped in two rounds, with no new pid: no process was left that could have started another.
       for (let before = stopAll(); ; ) {
         const now = stopAll();
         if (before.areStopped && now.areStopped && [...now.seen].every((pid) => before.seen.has(pid))) return;

@@ -32,40 +32,40 @@ describe('bwrapArguments', () => {
   const args = (spec = SPEC, uid?: number, volume?: string): string =>
     bwrapArguments(spec, volume, ROOT, FILES, uid).join(' ');
 
-  it('shows the host’s programs as the host has them, links as links', () => {
+  it('binds the host’s program directories, and keeps links as links', () => {
     expect(args()).toContain('--ro-bind /usr /usr --symlink usr/bin /bin --ro-bind /lib /lib');
   });
 
-  it('mounts the volume where the spec wants it', () => {
+  it('mounts the volume at the target of the spec', () => {
     expect(args()).not.toContain('/run/volume');
     const spec: SandboxSpec = { ...SPEC, volume: { target: '/scratch', sizeBytes: 1 } };
     expect(args(spec, undefined, '/run/volume')).toContain('--bind /run/volume /scratch');
   });
 
-  it('makes a user namespace only for an ordinary user', () => {
+  it('creates a user namespace only for an ordinary user', () => {
     expect(args()).not.toContain('--unshare-user');
     expect(args(SPEC, 1051)).toContain('--unshare-user --uid 1051 --gid 1051');
   });
 
-  it('mounts what the spec says, with the access it says', () => {
+  it('mounts the mounts of the spec with their access', () => {
     expect(args()).toContain('--ro-bind /data/code /var/task');
     expect(args()).toContain('--bind /data/tmp /tmp');
   });
 
-  it('makes the directories above a mount readable for all', () => {
+  it('makes the parent directories of a mount readable for all', () => {
     const mounts = [{ source: '/efs', target: '/mnt/efs/a', access: 'read-write' }] as const;
     expect(args({ ...SPEC, mounts })).toContain('--dir /mnt --dir /mnt/efs --bind /efs /mnt/efs/a');
   });
 
-  it('has /var/task and /opt also where nothing is mounted', () => {
+  it('creates the directories of the spec even if nothing is mounted there', () => {
     expect(args({ ...SPEC, mounts: [] })).toContain('--dir /var/task --dir /opt');
   });
 
-  it('makes the root read-only after everything has its place', () => {
+  it('makes the root read-only after all mounts', () => {
     expect(args()).toMatch(/--remount-ro \/ --chdir \/var\/task$/);
   });
 
-  it('dies with its parent and has no capabilities', () => {
+  it('makes bubblewrap die with its parent, and drops all capabilities', () => {
     expect(args()).toContain('--die-with-parent --cap-drop ALL');
   });
 

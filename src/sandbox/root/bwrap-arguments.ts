@@ -1,25 +1,25 @@
 /**
- * SandboxSpec and host facts -> bubblewrap's arguments. Pure. They make the holder's namespaces: a read-only root that
- * shows the host's programs and nothing of the host's data, with the function's own mounts in it.
- * The network is that of whoever starts bubblewrap: the host's, or one made before (`network.ts`).
+ * SandboxSpec and host root -> bubblewrap's arguments. Pure. They create the namespaces of a sandbox: a read-only root
+ * with the host's programs, without the host's data, and with the mounts of the spec.
+ * bubblewrap keeps the network in which it is started: the host's, or one created before (`network.ts`).
  *
- * Not `--dev`: it makes bubblewrap nest a second user namespace, which an ordinary user's nsenter cannot enter. And no
- * /dev/shm, as on Lambda.
+ * `--dev` is not used: with it, bubblewrap nests a second user namespace, which nsenter cannot enter without root. As on
+ * Lambda, there is no /dev/shm.
  */
 import assert from 'node:assert/strict';
 import type { Mount, SandboxSpec } from '../sandbox.ts';
 
-/** What of the host a sandbox shows, found out once per service. */
+/** The part of the host that sandboxes show. Determined once per service. */
 export type HostRoot = {
-  /** Directories of the root that are links on the host (`/bin` -> `usr/bin`) or directories to bind. */
+  /** Entries of the root: links as on the host (`/bin` -> `usr/bin`), and directories to bind. */
   readonly programs: readonly ({ path: string; kind: 'link'; to: string } | { path: string; kind: 'directory' })[];
-  /** A directory with the sandbox's /etc. */
+  /** The directory that becomes /etc. */
   readonly etc: string;
-  /** Directories of the host's /etc that are shown in it, as names below /etc; mount points for them exist. */
+  /** Directories of the host's /etc to bind, relative to /etc. Their mount points exist in `etc`. */
   readonly etcDirectories: readonly string[];
 };
 
-/** Files laid over those of /etc because they differ from one sandbox to the next. */
+/** Files that are bound over those in /etc, because they differ between sandboxes. */
 export type IdentityFiles = { readonly passwd: string; readonly group: string; readonly hosts: string };
 
 /** The hostname inside. */
@@ -29,8 +29,8 @@ const DEVICES = ['null', 'zero', 'full', 'random', 'urandom'];
 const DEVICE_LINKS = { fd: '', stdin: '/0', stdout: '/1', stderr: '/2' };
 
 /**
- * The arguments for `bwrap --args`, without the command. `volume` is the directory for `spec.volume`; `userNamespaceUid`
- * is undefined when running as root.
+ * Returns the arguments for `bwrap --args`, without the command. `volume` is the directory for `spec.volume`.
+ * `userNamespaceUid` is undefined if the service is root.
  */
 export function bwrapArguments(
   spec: SandboxSpec,
@@ -55,7 +55,7 @@ export function bwrapArguments(
     ...spec.directories.flatMap((directory) => ['--dir', directory]),
     ...mountsOf(spec, volume).flatMap(({ source, target, access }) => {
       assert(/^\/(?!.*(\/|^)\.\.?(\/|$))./.test(target), `a mount's target is a plain absolute path: ${target}`);
-      // Left to itself, bubblewrap makes the directories above for its own user only.
+      // By default, bubblewrap creates parent directories that only its own user can enter.
       return [
         ...directoriesAbove(target).flatMap((directory) => ['--dir', directory]),
         access === 'read-only' ? '--ro-bind' : '--bind',
@@ -63,7 +63,7 @@ export function bwrapArguments(
         target,
       ];
     }),
-    // Last, because it also keeps bubblewrap itself from making mount points.
+    // Must be last: after it, bubblewrap cannot create mount points either.
     ...['--remount-ro', '/'],
     ...['--chdir', spec.workingDirectory],
   ];

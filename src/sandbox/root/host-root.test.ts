@@ -17,7 +17,7 @@ describe('prepareHostRoot', () => {
     rmSync(directory, { recursive: true });
   });
 
-  it('makes everything readable to all, whatever the umask', () => {
+  it('makes everything world-readable, whatever the umask is', () => {
     const { etc } = prepareHostRoot(join(directory, 'etc'));
     for (const entry of readdirSync(etc, { recursive: true, withFileTypes: true })) {
       if (entry.isSymbolicLink()) continue;
@@ -26,20 +26,20 @@ describe('prepareHostRoot', () => {
     }
   });
 
-  it('holds nothing that is secret', () => {
+  it('contains no secrets', () => {
     const { etc } = prepareHostRoot(join(directory, 'etc'));
     const names = readdirSync(etc, { recursive: true, encoding: 'utf8' });
     expect(names.filter((name) => /shadow|private|ssh|sudoers/.test(name))).toEqual([]);
   });
 
-  it('has the host’s name servers, and its certificates at Amazon Linux’s place', () => {
+  it('has the host’s name servers, and its certificates at Amazon Linux’s path', () => {
     const { etc } = prepareHostRoot(join(directory, 'etc'));
     expect(readFileSync(join(etc, 'resolv.conf'))).toEqual(readFileSync('/etc/resolv.conf'));
     expect(lstatSync(join(etc, 'resolv.conf')).isFile()).toBe(true);
     expect(readFileSync(join(etc, 'pki/tls/certs/ca-bundle.crt'), 'utf8')).toContain('BEGIN CERTIFICATE');
   });
 
-  it('copies a followed file again only when the host has changed it', () => {
+  it('copies a file again only if the host has changed it', () => {
     const root = prepareHostRoot(join(directory, 'etc'));
     const file = join(root.etc, 'resolv.conf');
     const before = statSync(file).ino;
@@ -49,7 +49,7 @@ describe('prepareHostRoot', () => {
 });
 
 describe('hostPrograms', () => {
-  it('has /usr and what lies beside it on this host', () => {
+  it('has /usr and the other program directories of this host', () => {
     const programs = hostPrograms();
     expect(programs[0]).toEqual({ path: '/usr', kind: 'directory' });
     expect(programs.map(({ path }) => path)).toContain('/bin');

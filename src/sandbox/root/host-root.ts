@@ -1,7 +1,7 @@
 /**
- * The part of a sandbox's root that comes from the host: its program directories, and an /etc put together once per
- * service, of files copied (and copied again when the host changes name servers, library cache or certificates) and
- * of directories shown as they are. Nothing of it is the user's own: no private keys, never shadow or ssh.
+ * The part of a sandbox's root that comes from the host: its program directories, and an /etc that is assembled once per
+ * service. Some files of /etc are copied, and copied again when the host changes them (name servers, library cache,
+ * certificates). Some directories are bound. Secrets are never included: no private keys, no shadow, no ssh.
  */
 import {
   chmodSync,
@@ -21,7 +21,7 @@ import { NSSWITCH } from './etc-files.ts';
 
 const PROGRAM_DIRECTORIES = ['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32'];
 
-/** Shown as the host has them: many small files, which would take long to copy. What a host lacks is left out. */
+/** Directories to bind: many small files, which would take long to copy. Those that the host lacks are left out. */
 const ETC_DIRECTORIES = [
   'alternatives',
   'ca-certificates/extracted',
@@ -31,10 +31,10 @@ const ETC_DIRECTORIES = [
   'ssl/certs',
 ];
 
-/** Copied once. */
+/** Files to copy once. */
 const ETC_FILES = ['ld.so.conf', 'os-release', 'pki/tls/openssl.cnf', 'protocols', 'services', 'ssl/openssl.cnf'];
 
-/** Where distributions keep the certificates of the authorities in one file; the first found is taken. */
+/** Where distributions keep the CA certificates in one file. The first that exists is used. */
 const CERTIFICATE_BUNDLES = [
   '/etc/ssl/certs/ca-certificates.crt',
   '/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem',
@@ -43,7 +43,7 @@ const CERTIFICATE_BUNDLES = [
   '/etc/ssl/cert.pem',
 ];
 
-/** Where programs look for it: Amazon Linux's places, then those of other builds. The first is the file, the others link to it. */
+/** Where programs look for the CA certificates, Amazon Linux's paths first. The first is the file, the others link to it. */
 const CERTIFICATE_PLACES = [
   'pki/tls/certs/ca-bundle.crt',
   'pki/ca-trust/extracted/pem/tls-ca-bundle.pem',
@@ -52,13 +52,13 @@ const CERTIFICATE_PLACES = [
   'ssl/cert.pem',
 ] as const;
 
-/** A host root whose /etc follows the host's. */
+/** A host root whose /etc can be updated from the host's. */
 export type LiveHostRoot = HostRoot & {
-  /** Copies again what the host has changed since. Cheap: one stat per followed file. */
+  /** Copies the files again that the host has changed. Cheap: one stat per file. */
   refresh(): void;
 };
 
-/** Builds the sandbox's /etc in `directory`, which does not exist yet. */
+/** Assembles the sandboxes' /etc in `directory`, which must not exist. */
 export function prepareHostRoot(directory: string): LiveHostRoot {
   createDirectory(directory);
   const shown = ETC_DIRECTORIES.filter((name) => isDirectory(join('/etc', name)));
@@ -66,7 +66,7 @@ export function prepareHostRoot(directory: string): LiveHostRoot {
   for (const name of ETC_FILES) copyFile(join('/etc', name), join(directory, name));
   const own = { 'nsswitch.conf': NSSWITCH, passwd: '', group: '', hosts: '' };
   for (const [name, text] of Object.entries(own)) writeReadable(join(directory, name), text);
-  // Lambda's clock is UTC whatever the host's is.
+  // Sandboxes use UTC, as on Lambda, whatever the host's time zone is.
   symlinkSync('/usr/share/zoneinfo/UTC', join(directory, 'localtime'));
   linkCertificates(directory, shown);
 
@@ -82,7 +82,7 @@ export function prepareHostRoot(directory: string): LiveHostRoot {
   };
 }
 
-/** The host's /usr and the directories beside it that hold programs or libraries. */
+/** Returns the host's /usr, and the other directories of its root that contain programs or libraries. */
 export function hostPrograms(): HostRoot['programs'] {
   const beside = PROGRAM_DIRECTORIES.flatMap((path): HostRoot['programs'] => {
     const stats = lstatSync(path, { throwIfNoEntry: false });
@@ -104,7 +104,7 @@ function followedFiles(directory: string): FollowedFile[] {
   ];
 }
 
-/** Links every place that is not in a directory of the host's own to the one file. */
+/** Links every path that is not in a bound directory to the certificate file. */
 function linkCertificates(directory: string, shown: readonly string[]): void {
   for (const place of CERTIFICATE_PLACES) {
     createDirectory(dirname(join(directory, place)));
@@ -123,7 +123,7 @@ function followedFile(source: string, target: string): FollowedFile {
       if (signature === seen) return;
       const content = readOrUndefined(source);
       if (content === undefined) return;
-      // By rename, because running sandboxes read the same directory.
+      // Rename is atomic. Running sandboxes read the same directory.
       writeReadable(`${target}.new`, content);
       renameSync(`${target}.new`, target);
       seen = signature;
@@ -135,11 +135,11 @@ function readOrUndefined(source: string): Buffer | undefined {
   try {
     return readFileSync(source);
   } catch {
-    return undefined; // Between our stat and the reading somebody replaced it; the next refresh sees the new one.
+    return undefined; // The file was replaced after the stat. The next refresh copies the new one.
   }
 }
 
-/** Copies a file or link; what is not there or not everybody's to read is left out. */
+/** Copies a file or link. Skips it if it does not exist or is not world-readable. */
 function copyFile(source: string, target: string): void {
   const stats = lstatSync(source, { throwIfNoEntry: false });
   if (stats === undefined) return;
@@ -156,7 +156,7 @@ function isDirectory(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
-/** Directories and files here must be readable to the function whatever the service's umask. */
+/** Creates a directory that the function can read, whatever the service's umask is. */
 function createDirectory(directory: string): void {
   const made = mkdirSync(directory, { recursive: true });
   if (made === undefined) return;

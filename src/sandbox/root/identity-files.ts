@@ -1,6 +1,6 @@
 /**
- * The few files of /etc that differ between sandboxes (who the function is, the names of its environment), kept on
- * disk once per distinct content, so that opening the next sandbox of the same slot writes nothing.
+ * The files of /etc that differ between sandboxes: passwd, group and hosts. Each distinct content is written once, so
+ * that opening another sandbox in the same slot writes nothing.
  */
 import { createHash } from 'node:crypto';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
@@ -9,9 +9,10 @@ import type { SandboxSpec } from '../sandbox.ts';
 import type { IdentityFiles } from './bwrap-arguments.ts';
 import { renderGroup, renderHosts, renderPasswd } from './etc-files.ts';
 
-/** Gives the files for a sandbox whose processes have `uid` inside. Their directory goes with the run directory. */
+/** Returns the files for a sandbox whose processes have `uid` inside. They are removed with the run directory. */
 export type IdentityFileCache = (uid: number, spec: Pick<SandboxSpec, 'userName' | 'hosts'>) => IdentityFiles;
 
+/** Creates a cache that writes to `directory`. */
 export function createIdentityFileCache(directory: string): IdentityFileCache {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const written = new Map<string, string>();

@@ -1,10 +1,10 @@
 /**
- * Volumes as ext4 file systems in sparse files. They are mounted in a mount namespace of their own, kept by a shell
- * that dies with the service: then nothing remains of the mounts, their loop devices and their files, however the
- * service ended. The files have no name any more once they are mounted.
+ * Volumes as ext4 file systems in sparse files. They are mounted in a separate mount namespace, which is held by a shell
+ * that dies with the service. However the service ends, the mounts, their loop devices and their files disappear: the
+ * files are unlinked as soon as they are mounted.
  *
- * Making a file system takes long, so there is one template for each size, which is copied; and volumes are mounted
- * ahead of need, because a cold start has no time for it. When many are needed at once, several are mounted at a time.
+ * Creating a file system takes long, so there is one template per size, which is copied. Volumes are mounted in advance,
+ * because a cold start has no time for it. If many are needed at once, several are mounted in parallel.
  */
 import assert from 'node:assert/strict';
 import { closeSync, ftruncateSync, mkdirSync, openSync, rmdirSync, rmSync } from 'node:fs';
@@ -15,31 +15,32 @@ import type { Child } from '../process/spawn.ts';
 import { runTool, startChild } from '../process/spawn.ts';
 import type { Volume, Volumes } from './volumes.ts';
 
+/** What loop volumes are started with. */
 export type LoopVolumesOptions = {
   readonly tools: SandboxTools & VolumeTools;
   readonly log: Log;
   readonly directory: string;
   readonly usualBytes: number | undefined;
-  /** Where volumes come from when the kernel refuses one. */
+  /** Provides volumes if the kernel refuses to mount one. */
   readonly fallback: Volumes;
 };
 
 const BLOCK = 4096;
-/** What a file system needs for itself, beyond the room that is wanted. Sparse, so it may be generous. */
+/** Additional space for the file system's own data. The file is sparse, so this can be generous. */
 const OVERHEAD = { share: 0.05, bytes: 4 * 1024 * 1024 };
-/** Blocks for the map of a file that has become fragmented, so that the last byte of the room can be used. */
+/** Blocks for the extent tree of a fragmented file, so that the last byte of the volume can be used. */
 const SLACK_BLOCKS = 16;
-/** Volumes kept ready: of the usual size, and of each other size that was asked for lately. */
+/** Number of volumes kept ready: of the usual size, and of each of the other sizes used last. */
 const READY = { usual: 2, other: 1 };
 const OTHER_SIZES = 3;
 
-/** How many volumes are mounted at once: to wait for a loop device takes longer than to work on it. */
+/** Maximum number of parallel mounts. Most of the time goes into waiting for loop devices. */
 const MAX_WORKERS = 8;
 
-/** No journal and no barriers: nothing here is to survive a crash. Tables are empty because the file is. */
+/** No barriers: volumes do not survive a crash. No table initialization: a sparse file is already zero. */
 const MOUNT_OPTIONS = 'loop,nosuid,nodev,noatime,noinit_itable,nobarrier';
 
-/** Serves one request a line; the answer is a line too, `ok` or what went wrong. */
+/** Reads one request per line and answers each with a line: `ok`, or `failed:` and the reason. */
 const WORKER_SCRIPT = `
 mount_copy() { # template, image, directory
   "$CP" --sparse=always "$1" "$2" && "$MOUNT" -t ext4 -o ${MOUNT_OPTIONS} "$2" "$3"
@@ -49,19 +50,19 @@ cd "$4" || exit
 echo ready
 while read -r verb volume template; do
   case $verb in
-    mount) words=$(mount_copy "$template.img" "$volume.img" "$volume" 2>&1) ;;
-    unmount) words=$("$UMOUNT" -l "$volume" 2>&1) ;;
-  esac && echo ok || echo failed: $words
+    mount) reason=$(mount_copy "$template.img" "$volume.img" "$volume" 2>&1) ;;
+    unmount) reason=$("$UMOUNT" -l "$volume" 2>&1) ;;
+  esac && echo ok || echo failed: $reason
 done`;
 
-/** Starts the pool, and prepares volumes of the usual size in the background. */
+/** Starts the workers, and prepares volumes of the usual size in the background. The caller closes the result. */
 export function startLoopVolumes(options: LoopVolumesOptions): Volumes {
   const { tools, log, directory, usualBytes } = options;
   const pool = startMountPool(tools, directory);
-  /** Names of templates by size. */
+  /** Template names by size in bytes. */
   const templates = new Map<number, Promise<string>>();
   const ready = new Map<number, Promise<Volume>[]>();
-  /** Sizes to keep ready, the one asked for last at the end. */
+  /** Sizes to keep ready, the most recently used last. */
   const sizes = new Set<number>();
   const removals = new Set<Promise<void>>();
   let count = 0;
@@ -79,7 +80,7 @@ export function startLoopVolumes(options: LoopVolumesOptions): Volumes {
       return { directory: join(directory, volume), remove: () => remove(volume) };
     } catch (failure) {
       if (!hasWarned && !isClosed)
-        log.warn({ err: failure }, 'a volume cannot be made; directories without a limit take their place');
+        log.warn({ err: failure }, 'cannot mount a volume; using directories without a size limit instead');
       hasWarned = true;
       return options.fallback.take(sizeBytes);
     }
@@ -87,7 +88,7 @@ export function startLoopVolumes(options: LoopVolumesOptions): Volumes {
   const remove = (volume: string): Promise<void> => {
     const removal = unmount(pool, directory, volume)
       .catch((failure: unknown) => {
-        if (!isClosed) log.warn({ err: failure }, 'a volume could not be removed');
+        if (!isClosed) log.warn({ err: failure }, 'cannot remove a volume');
       })
       .finally(() => removals.delete(removal));
     removals.add(removal);
@@ -100,7 +101,7 @@ export function startLoopVolumes(options: LoopVolumesOptions): Volumes {
     if (waiting.length >= (sizeBytes === usualBytes ? READY.usual : READY.other)) return;
     const volume = make(sizeBytes);
     waiting.push(volume);
-    // One after the other: there is no hurry.
+    // One after another: this is not urgent.
     void volume.then(() => refill(sizeBytes));
   };
   const remember = (sizeBytes: number): void => {
@@ -129,14 +130,14 @@ export function startLoopVolumes(options: LoopVolumesOptions): Volumes {
     },
     async close() {
       isClosed = true;
-      // All mounts, their devices and files go with its namespace: one by one, hundreds of them take seconds.
+      // The mounts, devices and files disappear with the mount namespace. Hundreds of single unmounts take seconds.
       await pool.end();
       await Promise.allSettled([...[...ready.values()].flat(), ...removals]);
     },
   };
 }
 
-/** Makes one small volume and removes it again; replies what went wrong, undefined if nothing did. */
+/** Mounts and removes a small volume. Returns the reason of a failure, undefined on success. */
 export async function tryLoopVolume(tools: SandboxTools & VolumeTools, directory: string): Promise<string | undefined> {
   const pool = startMountPool(tools, directory);
   try {
@@ -154,20 +155,20 @@ export async function tryLoopVolume(tools: SandboxTools & VolumeTools, directory
 interface MountPool {
   readonly pid: number;
   readonly started: Promise<void>;
-  /** Rejects when it could not be done. */
+  /** Sends a request to a worker. Rejects if the request fails. */
   request(request: string): Promise<void>;
-  /** Ends it, whatever it is working on. */
+  /** Kills the workers, including those that are busy. */
   end(): Promise<void>;
 }
 
-/** One who works on a request at a time. */
+/** A shell that handles one request at a time. */
 interface Worker extends Pick<MountPool, 'started' | 'request' | 'end'> {
   readonly child: Child;
 }
 
-/** The first worker holds the namespace and stays; others come to help while there is more than one request. */
+/** The first worker holds the mount namespace and stays. More workers run while requests are queued. */
 function startMountPool(tools: SandboxTools & VolumeTools, directory: string): MountPool {
-  // What the host mounts later is seen inside; what is mounted inside is not seen by the host.
+  // Later mounts of the host are visible inside. Mounts inside are not visible on the host.
   const first = startWorker(tools, directory, [tools.unshare, '--mount', '--propagation', 'slave', '--']);
   const idle = [first];
   const all = new Set(idle);
@@ -177,13 +178,13 @@ function startMountPool(tools: SandboxTools & VolumeTools, directory: string): M
     try {
       worker = startWorker(tools, directory, [tools.nsenter, `--mount=/proc/${first.child.pid}/ns/mnt`, '--']);
     } catch {
-      return; // No more processes can be had; those there are do it all, later.
+      return; // The host refuses another process. The running workers handle the queue.
     }
     all.add(worker);
     void worker.started.then(() => giveBack(worker));
   };
   const giveBack = (worker: Worker): void => {
-    // A helper that could not start, or died, has had its request; the first one goes on with the rest.
+    // A worker that died has failed its request. The first worker continues with the queue.
     if (worker !== first && worker.child.exit() !== undefined) {
       all.delete(worker);
       return;
@@ -238,7 +239,7 @@ function startWorker(tools: SandboxTools & VolumeTools, directory: string, enter
     text = lines.pop() ?? '';
     for (const line of lines) handleReply(line);
   });
-  const gone = 'failed: the pool of the volumes has ended';
+  const gone = 'failed: the worker has exited';
   void child.exited.then(() => handleReply(gone));
   return {
     child,
@@ -257,7 +258,7 @@ function startWorker(tools: SandboxTools & VolumeTools, directory: string, enter
   };
 }
 
-/** Mounts a copy of a template; replies its name. */
+/** Mounts a copy of a template. Returns the name of the volume. */
 async function mountCopy(pool: MountPool, directory: string, template: string, volume: string): Promise<string> {
   mkdirSync(join(directory, volume));
   try {
@@ -276,7 +277,7 @@ async function unmount(pool: MountPool, directory: string, volume: string): Prom
   rmdirSync(join(directory, volume));
 }
 
-/** Formats a file so that exactly `sizeBytes` can be written into it; replies its name. */
+/** Creates a file system that holds exactly `sizeBytes`. Returns its name. */
 async function makeTemplate(tools: VolumeTools, directory: string, sizeBytes: number): Promise<string> {
   const name = `template-${sizeBytes}`;
   const image = join(directory, `${name}.img`);
@@ -287,24 +288,24 @@ async function makeTemplate(tools: VolumeTools, directory: string, sizeBytes: nu
   const format = ['-q', '-F', '-b', `${BLOCK}`, '-m', '0', '-i', '16384'];
   const features = ['-O', '^has_journal,^resize_inode,metadata_csum,extent', '-E', 'lazy_itable_init=1,nodiscard'];
   await runOrThrow(tools.mkfs, [...format, ...features, image]);
-  // As a function finds /tmp: empty, and everybody's.
+  // Like /tmp: empty and world-writable.
   for (const change of ['rmdir lost+found', 'set_inode_field <2> mode 041777']) {
     await runOrThrow(tools.debugfs, ['-w', '-R', change, image]);
   }
   const free = Number(/^Free blocks:\s*(\d+)/m.exec(await runOrThrow(tools.dumpe2fs, ['-h', image]))?.[1]);
   const reserved = free - keptByKernel(bytes / BLOCK) - Math.ceil(sizeBytes / BLOCK) - SLACK_BLOCKS;
-  assert(reserved >= 0, 'a file system has more room than is wanted');
+  assert(reserved >= 0, 'a file system has at least the requested space');
   await runOrThrow(tools.tune2fs, ['-r', `${reserved}`, image]);
   return name;
 }
 
-/** ext4 keeps a fiftieth of the blocks, but no more than 4096, from everybody. */
+/** ext4 reserves 2 % of the blocks, at most 4096, that not even root can use. */
 function keptByKernel(blocks: number): number {
   return Math.min(Math.floor(blocks / 50), 4096);
 }
 
 async function runOrThrow(tool: string, args: readonly string[]): Promise<string> {
   const { code, stdout, stderr } = await runTool(tool, args);
-  if (code !== 0) throw new Error(`${tool} says: ${stderr.trim()}`);
+  if (code !== 0) throw new Error(`${tool} failed: ${stderr.trim()}`);
   return stdout;
 }

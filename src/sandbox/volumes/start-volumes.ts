@@ -1,4 +1,4 @@
-/** The choice of what volumes are on this host: file systems of a fixed size, or plain directories. */
+/** Chooses the kind of volumes for this host: file systems of a fixed size, or plain directories. */
 import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Log } from '../../log.ts';
@@ -10,13 +10,13 @@ import type { Volumes } from './volumes.ts';
 export type VolumesOptions = {
   readonly host: SandboxHost;
   readonly log: Log;
-  /** A directory for the volumes alone, not there yet. */
+  /** A directory for the volumes. It must not exist. */
   readonly directory: string;
-  /** The size that is kept ready from the start; undefined for none. */
+  /** The size of the volumes that are prepared in advance; undefined for none. */
   readonly usualBytes: number | undefined;
 };
 
-/** The best that this host can do. */
+/** Starts volumes with a size limit if this host supports them, else plain directories. The caller closes the result. */
 export function startVolumes(options: VolumesOptions): Volumes {
   mkdirSync(options.directory, { recursive: true, mode: 0o700 });
   const plain = createDirectoryVolumes(options.directory);
@@ -37,7 +37,7 @@ function createDirectoryVolumes(parent: string): Volumes {
   const removals = new Set<Promise<void>>();
   const remove = (directory: string): Promise<void> => {
     const removal = removeTree(directory)
-      .catch(() => {}) // What stays is removed with the parent, or at the next start.
+      .catch(() => {}) // The rest is removed with the parent directory, or at the next start.
       .finally(() => removals.delete(removal));
     removals.add(removal);
     return removal;

@@ -1,22 +1,24 @@
 /**
- * Volumes: directories of a fixed size for what processes write. As root each is a file system of its own in a sparse
- * file, so that the kernel says "no space left" beyond the size (`loop-volumes.ts`); otherwise a plain directory, which
- * ends where the disk does. Either way it lies on disk and outlives the processes of its sandbox.
+ * Volumes: writable directories of a fixed size. If the service is root, each is a file system in a sparse file, so that
+ * the kernel reports "no space left on device" beyond the size (`loop-volumes.ts`). Otherwise it is a plain directory,
+ * limited only by the disk. Volumes are on disk and outlive the processes of their sandbox.
  */
 
+/** A volume that was taken. */
 export type Volume = {
-  /** What to mount; it may be there only for who starts by `Volumes.enterCommand`. */
+  /** The directory to mount. It may be visible only to programs started with `Volumes.enterCommand`. */
   readonly directory: string;
-  /** To be called once nobody uses it. Never rejects. */
+  /** Removes the volume. Call it when no process uses it. Never rejects. */
   remove(): Promise<void>;
 };
 
+/** A supply of volumes. */
 export interface Volumes {
-  /** Resolves when volumes can be had and `enterCommand` is complete. Never rejects. */
+  /** Resolves when volumes can be taken and `enterCommand` can be used. Never rejects. */
   readonly ready: Promise<void>;
-  /** The command by which programs must be started that are to see the volumes; empty when everybody sees them. */
+  /** Command prefix for programs that must see the volumes. Empty if every program sees them. */
   readonly enterCommand: readonly string[];
-  /** An empty volume in which exactly so much can be written, if the host can enforce that. */
+  /** Takes an empty volume that holds exactly `sizeBytes`, if the host can enforce that. */
   take(sizeBytes: number): Promise<Volume>;
   close(): Promise<void>;
 }
