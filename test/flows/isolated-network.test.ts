@@ -177,7 +177,9 @@ describe('a machine whose kernel allows no network of its own', () => {
 
   it('is told by lamella doctor, which does not call it unfit for that', () => {
     const { status, stdout } = lamellaThere('doctor');
-    expect(stdout).toMatch(/^limited +network of its own: bwrap: .*\n +.*sysctl -w user\.max_net_namespaces=/m);
+    expect(stdout).toMatch(
+      /^limited +isolated network: bwrap: .*\n.*\n +What to do: .*sysctl -w user\.max_net_namespaces=/m,
+    );
     expect(status).toBe(0);
   });
 });

@@ -4,7 +4,7 @@ import { buildIfStale, lamella } from '../../../test/support/built-cli.ts';
 beforeAll(() => buildIfStale(), 120_000);
 
 describe('lamella doctor', () => {
-  it('says of each check what was found, as text and as JSON, and ends with 0 only if functions can be run', async () => {
+  it('prints the result of each check, as text and as JSON, and exits with 0 only if functions can run', async () => {
     const asJson = await lamella(['doctor', '--json']);
     const { canRunFunctions, checks } = JSON.parse(asJson.stdout.toString());
     expect(checks.length).toBeGreaterThan(3);

@@ -1,4 +1,6 @@
-/** `lamella doctor`: what this machine can isolate and limit; exit code 4 when functions cannot be run on it at all. */
+/**
+ * `lamella doctor`: prints what this machine can isolate and limit. Exits with code 4 if it cannot run functions at all.
+ */
 import { RUNTIME_API_PORT } from '../../protocol/endpoints.ts';
 import { probeHost } from '../../sandbox/host/host-capabilities.ts';
 import type { HostCheck } from '../../sandbox/host/host-checks.ts';
@@ -13,16 +15,19 @@ export const run: Run = async ({ given }) => {
   return canRun ? 0 : 4;
 };
 
-/** One line for what was found; below it what to do, where something is to be done. */
-function render({ name, ok, isRequired, detail, remedy }: HostCheck): string {
+/** One line with the result. For a failed check, further lines with the reason why it matters and what to do. */
+function render({ name, ok, isRequired, detail, impact, remedy }: HostCheck): string {
   const mark = ok ? 'ok     ' : isRequired ? 'MISSING' : 'limited';
-  const line = `${mark}  ${name}: ${detail}`;
-  return ok || remedy === undefined ? line : `${line}\n         ${remedy.replaceAll('\n', '\n         ')}`;
+  const lines = [`${mark}  ${name}: ${detail}`];
+  if (impact) lines.push(`Why it matters: ${impact}`);
+  if (remedy) lines.push(`What to do: ${remedy}`);
+  return lines.join('\n').replaceAll('\n', '\n         ');
 }
 
 function verdict(canRun: boolean, checks: readonly HostCheck[]): string {
-  if (!canRun) return 'Functions cannot be run on this machine until what is missing is there.';
+  if (!canRun)
+    return 'This machine cannot run functions yet. Fix each check marked MISSING, then run `lamella doctor` again.';
   return checks.every((check) => check.ok)
-    ? 'Functions can be run on this machine, with every limit.'
-    : 'Functions can be run on this machine; what is limited is said above.';
+    ? 'This machine can run functions, with all limits.'
+    : 'This machine can run functions. Checks marked "limited" are optional.';
 }
