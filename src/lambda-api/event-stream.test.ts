@@ -33,19 +33,19 @@ afterAll(async () => {
 });
 
 async function invoke(more: object = {}) {
-  const answer = await api.client.send(
+  const response = await api.client.send(
     new InvokeWithResponseStreamCommand({ FunctionName: 'streams', Payload: Buffer.from('{}'), ...more }),
   );
   const chunks: string[] = [];
   let complete: object | undefined;
-  for await (const event of answer.EventStream ?? []) {
+  for await (const event of response.EventStream ?? []) {
     if (event.PayloadChunk) chunks.push(Buffer.from(event.PayloadChunk.Payload ?? []).toString());
     if (event.InvokeComplete) complete = event.InvokeComplete;
   }
-  return { answer, chunks, complete };
+  return { response, chunks, complete };
 }
 
-it('a frame is laid out as AWS documents it', () => {
+it('a frame has the layout that AWS documents', () => {
   const frame = encodeEvent('PayloadChunk', 'application/octet-stream', Buffer.from('hi'));
   expect(frame.readUInt32BE(0)).toBe(frame.length);
   expect(frame.subarray(12, 12 + frame.readUInt32BE(4)).toString('latin1')).toBe(
@@ -55,9 +55,9 @@ it('a frame is laid out as AWS documents it', () => {
 });
 
 describe('InvokeWithResponseStream', () => {
-  it('answers a function that does not stream with one chunk', async () => {
-    const { answer, chunks, complete } = await invoke({ Payload: Buffer.from('{"a":1}') });
-    expect([answer.StatusCode, answer.ExecutedVersion, answer.ResponseStreamContentType]).toEqual([
+  it('sends the response of a function that does not stream as one chunk', async () => {
+    const { response, chunks, complete } = await invoke({ Payload: Buffer.from('{"a":1}') });
+    expect([response.StatusCode, response.ExecutedVersion, response.ResponseStreamContentType]).toEqual([
       200,
       '$LATEST',
       'application/vnd.amazon.eventstream',
@@ -66,7 +66,7 @@ describe('InvokeWithResponseStream', () => {
     expect(complete).toEqual({});
   });
 
-  it('passes chunks on as they are written', async () => {
+  it('sends chunks as they are written', async () => {
     let seen: (() => void) | undefined;
     const firstSeen = new Promise<void>((resolve) => {
       seen = resolve;
@@ -74,7 +74,7 @@ describe('InvokeWithResponseStream', () => {
     outcome = async (version, { responseSink }) => {
       responseSink?.begin('text/plain');
       await responseSink?.write(Buffer.from('one'));
-      // Goes on only when the caller has the first chunk: it cannot have been held back.
+      // Continues only when the client has the first chunk, so it cannot have been buffered.
       await firstSeen;
       await responseSink?.write(Buffer.from('two'));
       const payload = Buffer.alloc(0);
@@ -86,11 +86,11 @@ describe('InvokeWithResponseStream', () => {
         logTail: Buffer.from('log'),
       };
     };
-    const answer = await api.client.send(
+    const response = await api.client.send(
       new InvokeWithResponseStreamCommand({ FunctionName: 'streams', LogType: 'Tail' }),
     );
     const events: string[] = [];
-    for await (const event of answer.EventStream ?? []) {
+    for await (const event of response.EventStream ?? []) {
       if (event.PayloadChunk) events.push(Buffer.from(event.PayloadChunk.Payload ?? []).toString());
       if (event.InvokeComplete) events.push(JSON.stringify(event.InvokeComplete));
       seen?.();
@@ -99,7 +99,7 @@ describe('InvokeWithResponseStream', () => {
     expect(events).toEqual(['one', 'two', '{"LogResult":"bG9n"}']);
   });
 
-  it('tells in its last event that the function failed', async () => {
+  it('reports a failed function in its last event', async () => {
     outcome = async (version) => ({
       kind: 'failed',
       payload: Buffer.from('{"errorType":"Oops","errorMessage":"m"}'),
@@ -112,7 +112,7 @@ describe('InvokeWithResponseStream', () => {
     expect(complete).toEqual({ ErrorCode: 'Oops', ErrorDetails: '{"errorType":"Oops","errorMessage":"m"}' });
   });
 
-  it('is refused like Invoke before it begins', async () => {
+  it('is refused like Invoke before the stream begins', async () => {
     outcome = async () => ({ kind: 'throttled', reason: 'ConcurrentInvocationLimitExceeded' });
     await expect(invoke()).rejects.toMatchObject({ name: 'TooManyRequestsException' });
     outcome = echo;

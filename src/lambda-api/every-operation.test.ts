@@ -1,4 +1,4 @@
-/** Properties that hold for every operation, tried with requests made from the model and with noise. */
+/** Properties of every operation, tested with requests generated from the model and with random requests. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { brokenRequests, type ModelRequest, validRequest } from '../../test/support/model-requests.ts';
 import { ROLE, type RunningLambdaApi, SCOPE, someCode, startLambdaApi } from '../../test/support/running-lambda-api.ts';
@@ -13,7 +13,7 @@ let api: RunningLambdaApi;
 beforeAll(async () => {
   api = await startLambdaApi();
 });
-// What the requests made from the model name, so that they get past the look-up.
+// The function that the generated requests name, so that they get past its look-up.
 beforeEach(async () => {
   const scope = SCOPE;
   if (api.settings.directory.hasFunction(scope, NAME)) return;
@@ -37,14 +37,14 @@ async function send({ method, path, headers, body }: ModelRequest) {
   return { status: response.status, type: response.headers.get('x-amzn-errortype'), text: await response.text() };
 }
 
-const ANSWERED = OPERATION_NAMES.filter((name) => ['supported', 'stored'].includes(OPERATION_SUPPORT[name].kind));
-const REFUSED = OPERATION_NAMES.filter((name) => !ANSWERED.includes(name));
+const IMPLEMENTED = OPERATION_NAMES.filter((name) => ['supported', 'stored'].includes(OPERATION_SUPPORT[name].kind));
+const REFUSED = OPERATION_NAMES.filter((name) => !IMPLEMENTED.includes(name));
 const ERROR_TYPES = new Set(
   Object.entries(SERVICE_ERRORS).map(([name, row]) => ('wireName' in row && row.wireName ? row.wireName : name)),
 );
 
-describe.each(ANSWERED)('%s', (operation) => {
-  it('takes what the model allows, and answers it with its status or an error of AWS', async () => {
+describe.each(IMPLEMENTED)('%s', (operation) => {
+  it('accepts what the model allows and responds with its status or an AWS error', async () => {
     for (const minimal of [true, false]) {
       const { status, type, text } = await send(validRequest(operation, minimal));
       expect(['ValidationException', 'SerializationException'], text).not.toContain(type);
@@ -56,7 +56,7 @@ describe.each(ANSWERED)('%s', (operation) => {
     }
   });
 
-  it('refuses what breaks a constraint of the model, as AWS does', async () => {
+  it('refuses input that violates a constraint of the model, as AWS does', async () => {
     for (const request of brokenRequests(operation)) {
       const { status, type, text } = await send(request);
       expect([status, type], `${request.what}: ${text}`).toEqual([400, request.expected]);
@@ -70,8 +70,8 @@ it.each(REFUSED)('%s is refused by name', async (operation) => {
   expect(text).toContain(operation);
 });
 
-it('noise never makes a 500', async () => {
-  // A generator of our own, so that a failure can be repeated.
+it('random requests never cause a 500', async () => {
+  // A seeded generator, so that a failure can be reproduced.
   let state = 20_261_122;
   const random = (below: number) => {
     state = (state * 1_103_515_245 + 12_345) % 2_147_483_648;

@@ -10,7 +10,7 @@ describe('operation routes', () => {
     expect(matchOperation(row.method, path, new URLSearchParams(row.query ?? ''))?.operation).toBe(name);
   });
 
-  it('decode parameters, and take ARNs with colons and slashes', () => {
+  it('decode parameters and accept ARNs with colons and slashes', () => {
     const arn = 'arn:aws:lambda:us-east-1:123456789012:function:f:$LATEST';
     const encoded = `/2015-03-31/functions/${encodeURIComponent(arn)}/invocations`;
     expect(matchOperation('POST', encoded, NO_QUERY)?.pathParameters).toEqual({ FunctionName: arn });
@@ -23,11 +23,11 @@ describe('operation routes', () => {
     ).toMatchObject({ operation: 'GetDurableExecutionState', pathParameters: { DurableExecutionArn: execution } });
   });
 
-  it('do not mind a slash at the end, as old clients write it', () => {
+  it('ignore a trailing slash, which old clients send', () => {
     expect(matchOperation('GET', '/2015-03-31/functions/', NO_QUERY)?.operation).toBe('ListFunctions');
   });
 
-  it('tell operations on one path apart by their query', () => {
+  it('distinguish operations on the same path by their query', () => {
     expect(matchOperation('GET', '/2018-10-31/layers', new URLSearchParams('find=LayerVersion&Arn=a'))?.operation).toBe(
       'GetLayerVersionByArn',
     );
@@ -45,7 +45,7 @@ describe('operation routes', () => {
     expect(matchOperation(method, path, NO_QUERY)).toBeUndefined();
   });
 
-  it('keep a parameter whose percent-encoding is broken as it is', () => {
+  it('leave a parameter with invalid percent-encoding as is', () => {
     expect(matchOperation('GET', '/2015-03-31/functions/%E0%A4%A', NO_QUERY)?.pathParameters).toEqual({
       FunctionName: '%E0%A4%A',
     });

@@ -1,4 +1,4 @@
-/** Method and path of a request -> the operation it asks for, by the generated table. Pure. */
+/** Finds the operation for a request's method and path, by the generated table. Pure, except for a cache. */
 import type { OperationName } from '../protocol/operations.ts';
 import { OPERATION_NAMES, operationRow } from '../protocol/operations.ts';
 
@@ -11,7 +11,7 @@ export type RouteMatch = {
 type Node = {
   readonly fixed: Map<string, Node>;
   parameter: Node | undefined;
-  /** The operations that end here, those with a query of their own first. */
+  /** The operations whose path ends here. Those that require a query parameter come first. */
   readonly operations: {
     readonly name: OperationName;
     readonly method: string;
@@ -19,36 +19,36 @@ type Node = {
   }[];
 };
 
-/** What a request line asks for. */
+/** A parsed request target. */
 export type Target = {
   readonly path: string;
   readonly query: URLSearchParams;
-  /** Undefined when Lambda has no operation there. */
+  /** Undefined when Lambda has no such operation. */
   readonly match: RouteMatch | undefined;
 };
 
 export type Targets = {
-  /** The same object for the same method and URL, as long as it is remembered. */
+  /** Returns the same object for the same method and URL as long as it is cached. */
   find(method: string, url: string): Target;
 };
 
-/** Most calls are for one of a few targets. */
-const TARGETS_REMEMBERED = 1000;
+/** Most calls go to a few targets. */
+const MAX_CACHED_TARGETS = 1000;
 
-/** Finds targets and remembers those of late. */
+/** Parses targets, with a cache. */
 export function createTargets(): Targets {
-  const remembered = new Map<string, Target>();
+  const cache = new Map<string, Target>();
   return {
     find(method, url) {
       const key = `${method} ${url}`;
-      const known = remembered.get(key);
-      if (known !== undefined) return known;
+      const cached = cache.get(key);
+      if (cached !== undefined) return cached;
       const queryStart = url.indexOf('?');
       const path = queryStart < 0 ? url : url.slice(0, queryStart);
       const query = new URLSearchParams(queryStart < 0 ? '' : url.slice(queryStart + 1));
       const target = { path, query, match: matchOperation(method, path, query) };
-      if (remembered.size >= TARGETS_REMEMBERED) remembered.clear();
-      remembered.set(key, target);
+      if (cache.size >= MAX_CACHED_TARGETS) cache.clear();
+      cache.set(key, target);
       return target;
     },
   };
@@ -56,7 +56,7 @@ export function createTargets(): Targets {
 
 const ROUTES = buildRoutes();
 
-/** The operation behind a request, or undefined when Lambda has none there. A slash at the end is not counted. */
+/** The operation of a request; undefined when Lambda has no such operation. Ignores a trailing slash. */
 export function matchOperation(method: string, path: string, query: URLSearchParams): RouteMatch | undefined {
   const segments = path.split('/');
   if (segments.at(-1) === '') segments.pop();
@@ -113,7 +113,7 @@ function newNode(): Node {
   return { fixed: new Map(), parameter: undefined, operations: [] };
 }
 
-/** What is no valid percent-encoding stays as it is, and fails by the parameter's pattern. */
+/** Invalid percent-encoding is left as is and then fails the parameter's pattern. */
 function decode(segment: string): string {
   if (!segment.includes('%')) return segment;
   try {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { findJsonComplaint, renderJsonComplaint } from './json-syntax.ts';
+import { findJsonError, renderJsonError } from './json-syntax.ts';
 
-const complaintAbout = (text: string | Buffer) => findJsonComplaint(Buffer.from(text as string));
+const errorIn = (text: string | Buffer) => findJsonError(Buffer.from(text as string));
 
 describe('JSON syntax', () => {
   it.each([
@@ -14,10 +14,10 @@ describe('JSON syntax', () => {
     ['"grüße 😀"'],
     ['[[[[[]]]],{}]'],
   ])('accepts %s', (text) => {
-    expect(complaintAbout(text)).toBeUndefined();
+    expect(errorIn(text)).toBeUndefined();
   });
 
-  it('accepts what JSON.parse accepts and refuses what it refuses, for mutations of real events', () => {
+  it('agrees with JSON.parse about mutations of real events', () => {
     const seed = '{"name":"W\\u00f6rld","n":[1,-2.5e3,0,true,false,null,{"":[]}],"t":"\\"x\\\\"}';
     const alphabet = [
       '"',
@@ -41,33 +41,33 @@ describe('JSON syntax', () => {
       '\u0001',
     ];
     for (let at = 0; at <= seed.length; at++) {
-      for (const piece of alphabet) {
+      for (const inserted of alphabet) {
         for (const text of [
-          seed.slice(0, at) + piece + seed.slice(at),
-          seed.slice(0, at) + piece + seed.slice(at + 1),
+          seed.slice(0, at) + inserted + seed.slice(at),
+          seed.slice(0, at) + inserted + seed.slice(at + 1),
         ]) {
-          expect(complaintAbout(text) === undefined, text).toBe(parses(text));
+          expect(errorIn(text) === undefined, text).toBe(parses(text));
         }
       }
-      expect(complaintAbout(seed.slice(0, at)) === undefined, seed.slice(0, at)).toBe(parses(seed.slice(0, at)));
+      expect(errorIn(seed.slice(0, at)) === undefined, seed.slice(0, at)).toBe(parses(seed.slice(0, at)));
     }
   });
 
-  it('is not stopped by deep nesting', () => {
+  it('handles deep nesting', () => {
     const depth = 100_000;
-    expect(complaintAbout('['.repeat(depth) + ']'.repeat(depth))).toBeUndefined();
-    expect(complaintAbout('['.repeat(depth))).toMatchObject({ column: depth + 1 });
+    expect(errorIn('['.repeat(depth) + ']'.repeat(depth))).toBeUndefined();
+    expect(errorIn('['.repeat(depth))).toMatchObject({ column: depth + 1 });
   });
 
   // Both recorded on AWS (Invoke, 2025-11).
-  it('words complaints as AWS does', () => {
-    const first = complaintAbout(Buffer.from('n\x87r\x9e\xe9\xb5\xd7I\xee\x9bmt', 'latin1'));
-    expect(first && renderJsonComplaint(first)).toBe(
+  it('words errors as AWS does', () => {
+    const first = errorIn(Buffer.from('n\x87r\x9e\xe9\xb5\xd7I\xee\x9bmt', 'latin1'));
+    expect(first && renderJsonError(first)).toBe(
       'Invalid UTF-8 start byte 0x87\n at [Source: REDACTED ' +
         '(`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); line: 1, column: 3]',
     );
-    const second = complaintAbout(Buffer.from('\x99\xeb,j\x07\xa1zYh', 'latin1'));
-    expect(second && renderJsonComplaint(second)).toBe(
+    const second = errorIn(Buffer.from('\x99\xeb,j\x07\xa1zYh', 'latin1'));
+    expect(second && renderJsonError(second)).toBe(
       "Unexpected character ((CTRL-CHAR, code 153)): expected a valid value (JSON String, Number, Array, Object or token 'null', 'true' or 'false')" +
         '\n at [Source: REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); line: 1, column: 1]',
     );
@@ -96,7 +96,7 @@ describe('JSON syntax', () => {
     ['1x', "Unexpected character ('x' (code 120)): Expected space separating root-level values", 1, 2],
     ['"\\x"', "Unrecognized character escape 'x' (code 120)", 1, 4],
   ])('%s: %s', (text, message, line, column) => {
-    expect(complaintAbout(text)).toMatchObject({ message, line, column });
+    expect(errorIn(text)).toMatchObject({ message, line, column });
   });
 
   it('checks 6 MB in less than half a second', () => {
@@ -105,7 +105,7 @@ describe('JSON syntax', () => {
     );
     expect(event.length).toBeGreaterThan(5_500_000);
     const from = process.hrtime.bigint();
-    expect(findJsonComplaint(event)).toBeUndefined();
+    expect(findJsonError(event)).toBeUndefined();
     expect(Number(process.hrtime.bigint() - from) / 1e6).toBeLessThan(500);
   });
 });

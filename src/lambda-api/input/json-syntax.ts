@@ -1,25 +1,25 @@
 /**
- * Whether bytes are one JSON value in valid UTF-8, without building that value: what AWS checks of an event. Complaints
- * are worded as Jackson's, which AWS passes on. Tokens after the value are refused too. A single pass over the bytes
- * that allocates nothing but one array for the nesting.
+ * Checks that bytes are one JSON value in valid UTF-8, as AWS checks an event. Error messages are worded as Jackson's,
+ * which AWS passes on to clients. Trailing tokens are an error too. One pass over the bytes, without building the
+ * value: the only allocation is an array for the nesting.
  */
 
-/** Why bytes are not JSON, in the words that AWS's parser uses, with the place. */
-export type JsonComplaint = { readonly message: string; readonly line: number; readonly column: number };
+/** A syntax error in the wording of AWS's parser, with its position. */
+export type JsonError = { readonly message: string; readonly line: number; readonly column: number };
 
-/** The first complaint about `bytes`, or undefined when they are one JSON value. */
-export function findJsonComplaint(bytes: Buffer): JsonComplaint | undefined {
+/** The first syntax error in `bytes`; undefined when they are one JSON value. */
+export function findJsonError(bytes: Buffer): JsonError | undefined {
   try {
     new Scanner(bytes).scanDocument();
     return undefined;
   } catch (failure) {
-    if (failure instanceof Complaint) return failure;
+    if (failure instanceof SyntaxFailure) return failure;
     throw failure;
   }
 }
 
 /** `<message>\n at [Source: REDACTED (...); line: 1, column: 3]` */
-export function renderJsonComplaint({ message, line, column }: JsonComplaint): string {
+export function renderJsonError({ message, line, column }: JsonError): string {
   return `${message}\n at ${renderSource(line, column)}`;
 }
 
@@ -46,12 +46,12 @@ const LITERALS: ReadonlyMap<number, readonly number[]> = new Map(
   ['true', 'false', 'null'].map((word) => [word.charCodeAt(0), [...Buffer.from(word)]]),
 );
 
-/** 1 for bytes that may stand in a string without a closer look: no quote, backslash, control or non-ASCII. */
+/** 1 for bytes that a string may contain as they are: no quote, backslash, control or non-ASCII byte. */
 const PLAIN = Uint8Array.from({ length: 256 }, (_, byte) =>
   byte >= 0x20 && byte < 0x80 && byte !== QUOTE && byte !== BACKSLASH ? 1 : 0,
 );
 
-class Complaint extends Error implements JsonComplaint {
+class SyntaxFailure extends Error implements JsonError {
   readonly line: number;
   readonly column: number;
 
@@ -70,9 +70,9 @@ class Scanner {
   #at = 0;
   #line = 1;
   #lineStart = 0;
-  /** For each open array or object: its opening byte and where that stands. */
+  /** The open arrays and objects, outermost first, with the position of their opening byte. */
   readonly #open: OpenMarker[] = [];
-  /** Nothing has followed the last opening bracket yet. */
+  /** True directly after an opening bracket. */
   #isFresh = false;
 
   constructor(bytes: Buffer) {
@@ -82,48 +82,48 @@ class Scanner {
 
   scanDocument(): void {
     const first = this.#nextToken();
-    if (first === -1) throw new Complaint('No content to map due to end-of-input', this.#line, 0);
+    if (first === -1) throw new SyntaxFailure('No content to map due to end-of-input', this.#line, 0);
     this.#scanValue(first);
     while (this.#open.length > 0) this.#scanInside();
     const next = this.#nextToken();
-    if (next !== -1) this.#complainOfTrailing(next);
+    if (next !== -1) this.#failAtTrailingToken(next);
   }
 
-  /** The next step inside the innermost array or object: another item, or its end. */
+  /** Scans the next item of the innermost array or object, or its end. */
   #scanInside(): void {
     const { kind } = this.#innermost();
     let byte = this.#nextToken();
     if (byte === CLOSE_OBJECT || byte === CLOSE_ARRAY) {
-      if (byte !== (kind === OPEN_OBJECT ? CLOSE_OBJECT : CLOSE_ARRAY)) this.#complainOfMarker(byte);
+      if (byte !== (kind === OPEN_OBJECT ? CLOSE_OBJECT : CLOSE_ARRAY)) this.#failAtCloseMarker(byte);
       this.#open.pop();
       this.#isFresh = false;
       return;
     }
-    if (byte === -1) this.#complainOfOpen();
+    if (byte === -1) this.#failAtMissingCloseMarker();
     if (!this.#isFresh) {
       if (byte !== COMMA) {
         const entries = kind === OPEN_OBJECT ? 'Object' : 'Array';
-        this.#complainOfByte(byte, `was expecting comma to separate ${entries} entries`);
+        this.#failAtByte(byte, `was expecting comma to separate ${entries} entries`);
       }
       byte = this.#nextToken();
-      if (byte === -1) this.#complainOfEndBetween(kind);
+      if (byte === -1) this.#failAtEndWithin(kind);
     }
     this.#scanValue(kind === OPEN_OBJECT ? this.#scanName(byte) : byte);
   }
 
-  /** A name and its colon; answers the first byte of the value. */
+  /** Scans a name and its colon. Returns the first byte of the value. */
   #scanName(byte: number): number {
-    if (byte !== QUOTE) this.#complainOfByte(byte, 'was expecting double-quote to start field name');
+    if (byte !== QUOTE) this.#failAtByte(byte, 'was expecting double-quote to start field name');
     this.#scanString('name');
     const colon = this.#nextToken();
-    if (colon === -1) this.#complainOfEndBetween(OPEN_OBJECT);
-    if (colon !== COLON) this.#complainOfByte(colon, 'was expecting a colon to separate field name and value');
+    if (colon === -1) this.#failAtEndWithin(OPEN_OBJECT);
+    if (colon !== COLON) this.#failAtByte(colon, 'was expecting a colon to separate field name and value');
     const value = this.#nextToken();
-    if (value === -1) this.#complainOfEndBetween(OPEN_OBJECT);
+    if (value === -1) this.#failAtEndWithin(OPEN_OBJECT);
     return value;
   }
 
-  /** A value that begins with `byte`, which has been read; arrays and objects are only entered. */
+  /** Scans the rest of a value whose first byte has been read. Only enters arrays and objects. */
   #scanValue(byte: number): void {
     if (byte === OPEN_OBJECT || byte === OPEN_ARRAY) {
       this.#isFresh = true;
@@ -134,7 +134,7 @@ class Scanner {
     else if (byte === MINUS || isDigit(byte)) this.#scanNumber(byte);
     else {
       const word = LITERALS.get(byte);
-      if (word === undefined) this.#complainOfValue(byte);
+      if (word === undefined) this.#failAtValue(byte);
       else this.#scanLiteral(word);
     }
     this.#isFresh = false;
@@ -143,11 +143,11 @@ class Scanner {
   #scanLiteral(word: readonly number[]): void {
     const from = this.#at - 1;
     for (let index = 1; index < word.length; index++) {
-      if (this.#bytes[this.#at] !== word[index]) this.#complainOfToken(from);
+      if (this.#bytes[this.#at] !== word[index]) this.#failAtToken(from);
       this.#at++;
     }
     const next = this.#bytes[this.#at];
-    if (next !== undefined && (isWordByte(next) || next >= 0x80)) this.#complainOfToken(from);
+    if (next !== undefined && (isWordByte(next) || next >= 0x80)) this.#failAtToken(from);
   }
 
   #scanNumber(first: number): void {
@@ -155,34 +155,34 @@ class Scanner {
     if (byte === MINUS) {
       byte = this.#readByte();
       if (!isDigit(byte)) {
-        this.#complainOfNumber(byte, 'expected digit (0-9) to follow minus sign, for valid numeric value');
+        this.#failAtNumber(byte, 'expected digit (0-9) to follow minus sign, for valid numeric value');
       }
     }
     const leading = byte;
     byte = this.#readByte();
     if (leading === 0x30 && isDigit(byte)) {
-      throw this.#complaint('Invalid numeric value: Leading zeroes not allowed');
+      throw this.#failure('Invalid numeric value: Leading zeroes not allowed');
     }
     while (isDigit(byte)) byte = this.#readByte();
     if (byte === 0x2e) {
       byte = this.#readByte();
-      if (!isDigit(byte)) this.#complainOfNumber(byte, 'Decimal point not followed by a digit');
+      if (!isDigit(byte)) this.#failAtNumber(byte, 'Decimal point not followed by a digit');
       while (isDigit(byte)) byte = this.#readByte();
     }
     if (byte === 0x65 || byte === 0x45) {
       byte = this.#readByte();
       if (byte === 0x2b || byte === MINUS) byte = this.#readByte();
-      if (!isDigit(byte)) this.#complainOfNumber(byte, 'Exponent indicator not followed by a digit');
+      if (!isDigit(byte)) this.#failAtNumber(byte, 'Exponent indicator not followed by a digit');
       while (isDigit(byte)) byte = this.#readByte();
     }
     if (byte === -1) return;
     if (this.#open.length === 0 && !isSpace(byte)) {
-      this.#complainOfByte(byte, 'Expected space separating root-level values');
+      this.#failAtByte(byte, 'Expected space separating root-level values');
     }
     this.#at--;
   }
 
-  /** A string whose opening quote has been read. */
+  /** Scans a string whose opening quote has been read. */
   #scanString(what: 'name' | 'value'): void {
     const bytes = this.#bytes;
     const end = this.#end;
@@ -192,10 +192,10 @@ class Scanner {
       this.#at = at;
       const byte = this.#readByte();
       if (byte === QUOTE) return;
-      if (byte === -1) throw this.#complaint(END_OF_STRING[what]);
+      if (byte === -1) throw this.#failure(END_OF_STRING[what]);
       if (byte === BACKSLASH) this.#scanEscape(what);
       else if (byte < 0x20) {
-        throw this.#complaint(
+        throw this.#failure(
           `Illegal unquoted character ((CTRL-CHAR, code ${byte})): ` +
             `has to be escaped using backslash to be included in ${what === 'name' ? 'name' : 'string value'}`,
         );
@@ -205,17 +205,17 @@ class Scanner {
 
   #scanEscape(what: 'name' | 'value'): void {
     const byte = this.#readByte();
-    if (byte === -1) throw this.#complaint(END_OF_STRING[what]);
+    if (byte === -1) throw this.#failure(END_OF_STRING[what]);
     if (byte === 0x75) {
       for (let digits = 0; digits < 4; digits++) {
         const digit = this.#readByte();
-        if (digit === -1) throw this.#complaint(END_OF_STRING[what]);
-        if (!isHexDigit(digit)) this.#complainOfByte(digit, 'expected a hex-digit for character escape sequence');
+        if (digit === -1) throw this.#failure(END_OF_STRING[what]);
+        if (!isHexDigit(digit)) this.#failAtByte(digit, 'expected a hex-digit for character escape sequence');
       }
     } else if (!ESCAPES.has(byte)) {
       this.#at--;
       const described = describe(this.#decode());
-      throw this.#complaint(`Unrecognized character escape ${described}`);
+      throw this.#failure(`Unrecognized character escape ${described}`);
     }
   }
 
@@ -224,15 +224,15 @@ class Scanner {
     if ((first & 0xe0) === 0xc0) following = 1;
     else if ((first & 0xf0) === 0xe0) following = 2;
     else if ((first & 0xf8) === 0xf0) following = 3;
-    else throw this.#complaint(`Invalid UTF-8 start byte 0x${first.toString(16)}`);
+    else throw this.#failure(`Invalid UTF-8 start byte 0x${first.toString(16)}`);
     while (following-- > 0) {
       const byte = this.#readByte();
-      if (byte === -1) throw this.#complaint('Unexpected end-of-input in the middle of a UTF-8 character');
-      if ((byte & 0xc0) !== 0x80) throw this.#complaint(`Invalid UTF-8 middle byte 0x${byte.toString(16)}`);
+      if (byte === -1) throw this.#failure('Unexpected end-of-input in the middle of a UTF-8 character');
+      if ((byte & 0xc0) !== 0x80) throw this.#failure(`Invalid UTF-8 middle byte 0x${byte.toString(16)}`);
     }
   }
 
-  /** The next byte that is no white space; -1 at the end. */
+  /** Reads the next byte that is not white space; -1 at the end. */
   #nextToken(): number {
     for (;;) {
       const byte = this.#readByte();
@@ -241,7 +241,7 @@ class Scanner {
         this.#line++;
         this.#lineStart = this.#at;
       } else if (!isSpace(byte)) {
-        throw this.#complaint(
+        throw this.#failure(
           `Illegal character ((CTRL-CHAR, code ${byte})): ` +
             'only regular white space (\\r, \\n, \\t) is allowed between tokens',
         );
@@ -256,46 +256,46 @@ class Scanner {
 
   #innermost(): OpenMarker {
     const innermost = this.#open.at(-1);
-    if (innermost === undefined) throw new Error('the scanner is inside no array and no object');
+    if (innermost === undefined) throw new Error('no array or object is open');
     return innermost;
   }
 
-  // --- complaints -------------------------------------------------------------------------------------------------
+  // --- failures ---------------------------------------------------------------------------------------------------
 
-  /** At the place after the byte that was read last. */
-  #complaint(message: string): Complaint {
-    return new Complaint(message, this.#line, this.#at - this.#lineStart + 1);
+  /** A failure at the position after the last byte read. */
+  #failure(message: string): SyntaxFailure {
+    return new SyntaxFailure(message, this.#line, this.#at - this.#lineStart + 1);
   }
 
-  /** About the byte that was read last, at its own place. */
-  #complainOfByte(byte: number, expectation: string): never {
+  /** Fails at the position of the last byte read. */
+  #failAtByte(byte: number, expectation: string): never {
     this.#at--;
     const column = this.#at - this.#lineStart + 1;
     const character = byte < 0x80 ? byte : this.#decodeLoosely();
-    throw new Complaint(`Unexpected character (${describe(character)}): ${expectation}`, this.#line, column);
+    throw new SyntaxFailure(`Unexpected character (${describe(character)}): ${expectation}`, this.#line, column);
   }
 
-  #complainOfNumber(byte: number, expectation: string): never {
-    if (byte === -1) throw this.#complaint(`Unexpected end-of-input in numeric value: ${expectation}`);
+  #failAtNumber(byte: number, expectation: string): never {
+    if (byte === -1) throw this.#failure(`Unexpected end-of-input in numeric value: ${expectation}`);
     this.#at--;
     const column = this.#at - this.#lineStart + 1;
     const character = byte < 0x80 ? byte : this.#decodeLoosely();
     const message = `Unexpected character (${describe(character)}) in numeric value: ${expectation}`;
-    throw new Complaint(message, this.#line, column);
+    throw new SyntaxFailure(message, this.#line, column);
   }
 
-  #complainOfValue(byte: number): never {
+  #failAtValue(byte: number): never {
     if (byte === CLOSE_ARRAY || byte === CLOSE_OBJECT) {
-      if (this.#open.length === 0) this.#complainOfMarker(byte);
-      this.#complainOfByte(byte, 'expected a value');
+      if (this.#open.length === 0) this.#failAtCloseMarker(byte);
+      this.#failAtByte(byte, 'expected a value');
     }
-    if (byte === COMMA) this.#complainOfByte(byte, 'expected a value');
-    if (isWordByte(byte) && !isDigit(byte)) this.#complainOfToken(this.#at - 1);
-    return this.#complainOfByte(byte, `expected a valid value ${VALID_TOKENS}`);
+    if (byte === COMMA) this.#failAtByte(byte, 'expected a value');
+    if (isWordByte(byte) && !isDigit(byte)) this.#failAtToken(this.#at - 1);
+    return this.#failAtByte(byte, `expected a valid value ${VALID_TOKENS}`);
   }
 
-  /** A word that is no value, from `from` on, as far as Jackson reads on. */
-  #complainOfToken(from: number): never {
+  /** Fails at an invalid word that starts at `from`. Quotes as much of it as Jackson does. */
+  #failAtToken(from: number): never {
     let token = this.#bytes.toString('latin1', from, this.#at);
     while (this.#at < this.#end) {
       const character = this.#decode();
@@ -306,41 +306,41 @@ class Scanner {
         break;
       }
     }
-    throw this.#complaint(`Unrecognized token '${token}': was expecting ${VALID_TOKENS}`);
+    throw this.#failure(`Unrecognized token '${token}': was expecting ${VALID_TOKENS}`);
   }
 
-  #complainOfMarker(byte: number): never {
+  #failAtCloseMarker(byte: number): never {
     const innermost = this.#open.at(-1);
     const expected = innermost === undefined || innermost.kind === OPEN_ARRAY ? ']' : '}';
     const what = innermost === undefined ? 'root' : innermost.kind === OPEN_ARRAY ? 'Array' : 'Object';
     const start = renderSource(innermost?.line ?? 1, innermost?.column ?? 0);
-    throw this.#complaint(
+    throw this.#failure(
       `Unexpected close marker '${String.fromCharCode(byte)}': expected '${expected}' (for ${what} starting at ${start})`,
     );
   }
 
-  #complainOfOpen(): never {
+  #failAtMissingCloseMarker(): never {
     const { kind, line, column } = this.#innermost();
     const what = kind === OPEN_OBJECT ? 'Object' : 'Array';
-    throw this.#complaint(
+    throw this.#failure(
       `Unexpected end-of-input: expected close marker for ${what} (start marker at ${renderSource(line, column)})`,
     );
   }
 
-  #complainOfEndBetween(kind: number): never {
+  #failAtEndWithin(kind: number): never {
     const what = kind === OPEN_OBJECT ? 'Object' : 'Array';
-    throw this.#complaint(`Unexpected end-of-input within/between ${what} entries`);
+    throw this.#failure(`Unexpected end-of-input within/between ${what} entries`);
   }
 
-  #complainOfTrailing(byte: number): never {
-    if (byte === CLOSE_ARRAY || byte === CLOSE_OBJECT) this.#complainOfMarker(byte);
+  #failAtTrailingToken(byte: number): never {
+    if (byte === CLOSE_ARRAY || byte === CLOSE_OBJECT) this.#failAtCloseMarker(byte);
     this.#scanValue(byte);
-    throw this.#complaint(
+    throw this.#failure(
       'Trailing token found after value: not allowed as per `DeserializationFeature.FAIL_ON_TRAILING_TOKENS`',
     );
   }
 
-  /** The character that begins at the place reached, or a complaint about its bytes. */
+  /** Reads one character. Throws for invalid UTF-8. */
   #decode(): number {
     const first = this.#readByte();
     if (first < 0x80) return first;
@@ -349,7 +349,7 @@ class Scanner {
     return this.#bytes.toString('utf8', from, this.#at).codePointAt(0) ?? 0xfffd;
   }
 
-  /** The same for messages that show a byte even where it is no character. */
+  /** Like `#decode`, but returns the byte itself when it does not begin a valid character. */
   #decodeLoosely(): number {
     const from = this.#at;
     const first = this.#bytes[from] ?? 0;
@@ -379,7 +379,7 @@ function isSpace(byte: number): boolean {
   return byte === 0x20 || byte === 0x09 || byte === 0x0a || byte === 0x0d;
 }
 
-/** What Java allows in an identifier, of ASCII. */
+/** The ASCII characters that Java allows in an identifier. */
 function isWordByte(byte: number): boolean {
   return (
     isDigit(byte) || (byte >= 0x41 && byte <= 0x5a) || (byte >= 0x61 && byte <= 0x7a) || byte === 0x5f || byte === 0x24

@@ -21,7 +21,7 @@ function refusal(operation: OperationName, parts: Parameters<typeof raw>[0]): { 
 }
 
 describe('parsing an input', () => {
-  it('gathers members from path, query, headers and body, in the types of the model', () => {
+  it("collects members from path, query, headers and body, in the model's types", () => {
     expect(
       parseInput(
         'GetLayerVersion',
@@ -50,13 +50,13 @@ describe('parsing an input', () => {
     expect(parseInput('CreateFunction', raw({ body: CREATE })).Code.ZipFile).toEqual(Buffer.from('hi'));
   });
 
-  it('ignores members that the model does not have, and takes null for absent', () => {
+  it('ignores unknown members and treats null as absent', () => {
     expect(parseInput('CreateFunction', raw({ body: { ...CREATE, Nonsense: 1, Timeout: null } }))).not.toHaveProperty(
       'Timeout',
     );
   });
 
-  it('keeps a key named __proto__ a key', () => {
+  it('treats __proto__ as an ordinary key', () => {
     const body = Buffer.from(`{"Tags":{"__proto__":"x"}}`);
     const input = parseInput(
       'TagResource',
@@ -80,7 +80,7 @@ describe('parsing an input', () => {
     expect(refusal('CreateFunction', { body })).toEqual({ code: 'SerializationException', message });
   });
 
-  it('refuses a body that is not JSON, with the place', () => {
+  it('refuses a body that is not JSON and names the position', () => {
     const { code, message } = refusal('CreateFunction', { body: Buffer.from('{"FunctionName": f}') });
     expect(code).toBe('SerializationException');
     expect(message).toContain("Could not parse request body into json: Unrecognized token 'f'");
@@ -88,7 +88,7 @@ describe('parsing an input', () => {
   });
 });
 
-// The messages of this block are AWS's own, recorded in 2025-11.
+// The messages in this block were recorded on AWS (2025-11).
 describe('constraint violations', () => {
   const violation = (operation: OperationName, parts: Parameters<typeof raw>[0]) => {
     const { code, message } = refusal(operation, parts);
@@ -161,13 +161,13 @@ describe('constraint violations', () => {
     );
   });
 
-  it('keep values to themselves that are secret', () => {
+  it('omit secret values', () => {
     expect(violation('CreateFunction', { body: { ...CREATE, Environment: { Variables: { _A: 'secret' } } } })).toBe(
       "1 validation error detected: Value at 'environment.variables' failed to satisfy constraint: Map keys must satisfy constraint: [Member must satisfy regular expression pattern: [a-zA-Z]([a-zA-Z0-9_])+]",
     );
   });
 
-  it('name what is missing', () => {
+  it('name a missing member', () => {
     expect(
       violation('UntagResource', { pathParameters: { Resource: 'arn:aws:lambda:us-east-1:123456789012:function:f' } }),
     ).toBe(
@@ -175,7 +175,7 @@ describe('constraint violations', () => {
     );
   });
 
-  it('are collected', () => {
+  it('are reported together', () => {
     const body = {
       Content: { ZipFile: '' },
       CompatibleRuntimes: ['invalidruntime'],
@@ -187,7 +187,7 @@ describe('constraint violations', () => {
     );
   });
 
-  it('are found in no time in values that are far too long', () => {
+  it('are found quickly in values that are far too long', () => {
     const body = {
       FunctionName: 'f',
       SelfManagedEventSource: { Endpoints: { KAFKA_BOOTSTRAP_SERVERS: ['a'.repeat(900_000)] } },

@@ -1,31 +1,31 @@
 /**
- * A request to a known operation -> its input, by the generated tables: members are gathered from path, query,
- * headers and body, converted to the model's types, and checked against its constraints. All violations are collected
- * into one message, in AWS's words. Rules that the model does not know are the operations' own. Unknown members are
- * ignored, as on AWS.
+ * Parses the input of an operation with the generated tables of AWS's model: collects members from path, query, headers
+ * and body, converts them to the model's types, and checks the model's constraints. All violations are reported in one
+ * message, in AWS's wording. Rules beyond the model are checked by the operations. Unknown members are ignored, as on
+ * AWS.
  */
 import type { HttpRequest } from '../../http/exchange.ts';
 import type { MemberRow, OperationInput, OperationName, ShapeRow } from '../../protocol/operations.ts';
 import { operationRow, shapeRow } from '../../protocol/operations.ts';
 import { renderAcceptedRuntimes, standingOf } from '../../protocol/runtimes.ts';
 import { ServiceError } from '../../protocol/service-errors.ts';
-import { findJsonComplaint, renderJsonComplaint } from './json-syntax.ts';
+import { findJsonError, renderJsonError } from './json-syntax.ts';
 
 export type RawInput = {
-  /** Percent-decoded, by the name in the path's template. */
+  /** By the name in the path template, percent-decoded. */
   readonly pathParameters: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
   readonly headers: HttpRequest['headers'];
   readonly body: Buffer;
 };
 
-/** Whether an operation takes a JSON body, or a blob as its body. */
+/** Whether an operation has a request body: JSON or a blob. */
 export function takesBody(operation: OperationName): boolean {
   const { input } = operationRow(operation);
   return input !== undefined && Object.values(shapeRow(input).members ?? {}).some((member) => member.in === undefined);
 }
 
-/** The input of an operation. Throws `SerializationException` for wrong types, `ValidationException` for violations. */
+/** Parses the input. @throws ServiceError SerializationException for wrong types, ValidationException for violations */
 export function parseInput<Name extends OperationName>(operation: Name, raw: RawInput): OperationInput<Name> {
   const { input } = operationRow(operation);
   if (input === undefined) return {} as OperationInput<Name>;
@@ -57,7 +57,7 @@ export function renderViolation(path: string, value: unknown, constraint: string
   return `Value${shown} at '${path}' failed to satisfy constraint: ${constraint}`;
 }
 
-// --- gathering and converting ---------------------------------------------------------------------------------------
+// --- members --------------------------------------------------------------------------------------------------------
 
 function bodyOf(structure: ShapeRow, body: Buffer): Readonly<Record<string, unknown>> {
   const isJson = Object.entries(structure.members ?? {}).some(
@@ -68,8 +68,8 @@ function bodyOf(structure: ShapeRow, body: Buffer): Readonly<Record<string, unkn
   try {
     parsed = JSON.parse(body.toString('utf8'));
   } catch {
-    const complaint = findJsonComplaint(body);
-    const why = complaint ? renderJsonComplaint(complaint) : 'it is not JSON';
+    const error = findJsonError(body);
+    const why = error ? renderJsonError(error) : 'not JSON';
     throw new ServiceError('SerializationException', `Could not parse request body into json: ${why}`);
   }
   if (parsed === null) return {};
@@ -156,7 +156,7 @@ function scalarFromJson(shape: ShapeRow, json: unknown): unknown {
     case 'integer':
     case 'long':
       if (typeof json !== 'number') throw unconvertible(json, shape.type === 'long' ? 'Long' : 'Integer');
-      // AWS's parser cuts a fraction off.
+      // AWS's parser truncates fractions.
       return Math.trunc(json);
     case 'double':
       if (typeof json !== 'number') throw unconvertible(json, 'Double');
@@ -172,7 +172,7 @@ function scalarFromJson(shape: ShapeRow, json: unknown): unknown {
     default: {
       if (typeof json !== 'string') throw unconvertible(json, 'Blob');
       const bytes = Buffer.from(json, 'base64');
-      // Node skips what is no base64; then fewer bytes come out than the text announces.
+      // Node skips characters that are not base64: the result is shorter than the text implies then.
       if (bytes.length !== Math.floor((json.replace(/={1,2}$/, '').length * 3) / 4)) {
         throw new ServiceError('SerializationException', 'A blob of the request is not valid base64');
       }
@@ -302,19 +302,19 @@ type Constraint = { readonly text: string; readonly holds: (value: unknown) => b
 
 const NOT_NULL = 'Member must not be null';
 
-const KNOWN_CONSTRAINTS = new Map<string, readonly Constraint[]>();
+const CONSTRAINTS_BY_SHAPE = new Map<string, readonly Constraint[]>();
 
-/** What a scalar of this shape must satisfy, in the order in which AWS lists it. */
+/** The constraints of a scalar, in the order in which AWS lists them. Cached by shape. */
 function constraintsOf(shapeName: string): readonly Constraint[] {
-  const known = KNOWN_CONSTRAINTS.get(shapeName);
+  const known = CONSTRAINTS_BY_SHAPE.get(shapeName);
   if (known) return known;
   const shape = shapeRow(shapeName);
   const constraints = [...lengthConstraints(shape), ...patternConstraint(shape), ...enumConstraint(shape)];
-  KNOWN_CONSTRAINTS.set(shapeName, constraints);
+  CONSTRAINTS_BY_SHAPE.set(shapeName, constraints);
   return constraints;
 }
 
-/** The same for an item of a list or a value of a map, which may be null or a list in turn. */
+/** The constraints of a list's item or a map's value, which can be null or another list. */
 function itemConstraints(shapeName: string, isNullable: boolean): readonly Constraint[] {
   const shape = shapeRow(shapeName);
   const own =
@@ -350,13 +350,16 @@ function lengthConstraints({ type, min, max }: ShapeRow): readonly Constraint[] 
   return constraints;
 }
 
-/** A text so far beyond its length fails by that alone: some patterns take quadratic time. */
-const PATTERN_PATIENCE = 4096;
+/**
+ * The pattern is not tested on text that exceeds its maximum length by more than this: the length constraint fails
+ * anyway, and some patterns take quadratic time.
+ */
+const PATTERN_SLACK = 4096;
 
 function patternConstraint({ pattern, max }: ShapeRow): readonly Constraint[] {
   if (pattern === undefined) return [];
   const expression = new RegExp(`^(?:${pattern})$`);
-  const longest = max === undefined ? Number.POSITIVE_INFINITY : max + PATTERN_PATIENCE;
+  const longest = max === undefined ? Number.POSITIVE_INFINITY : max + PATTERN_SLACK;
   return [
     {
       text: `Member must satisfy regular expression pattern: ${pattern}`,
@@ -377,12 +380,12 @@ function lengthOf(value: unknown): number {
     : Object.keys(value as object).length;
 }
 
-/** As Java prints it: `[a, b]`, `{2=0.5}`. */
+/** Renders a value as Java prints it: `[a, b]`, `{2=0.5}`. */
 function renderValue(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(renderValue).join(', ')}]`;
   if (Buffer.isBuffer(value)) return `java.nio.HeapByteBuffer[pos=0 lim=${value.length} cap=${value.length}]`;
   if (typeof value === 'object' && value !== null) {
-    // The only maps whose values AWS shows have numbers in them, and those are doubles.
+    // The only maps whose values AWS shows contain numbers, and those are doubles.
     const entries = Object.entries(value).map(
       ([key, item]) => `${key}=${typeof item === 'number' ? renderDouble(item) : renderValue(item)}`,
     );

@@ -18,7 +18,7 @@ import { QUOTAS, REQUEST_BYTES } from '../../protocol/quotas.ts';
 import { ServiceError } from '../../protocol/service-errors.ts';
 import type { ApiCall } from '../../wire/api-call.ts';
 import { encodeEvent } from '../../wire/event-stream.ts';
-import { findJsonComplaint, renderJsonComplaint } from '../input/json-syntax.ts';
+import { findJsonError, renderJsonError } from '../input/json-syntax.ts';
 import { parseInput, type RawInput } from '../input/parse-input.ts';
 import type { LambdaApiDependencies } from './dependencies.ts';
 import { resolveFunctionReference } from './references.ts';
@@ -244,11 +244,11 @@ function checkEventSize(payload: Buffer): void {
 }
 
 function checkJson(payload: Buffer): void {
-  const complaint = findJsonComplaint(payload);
+  const complaint = findJsonError(payload);
   if (complaint === undefined) return;
   throw new ServiceError(
     'InvalidRequestContentException',
-    `Could not parse request body into json: Could not parse payload into json: ${renderJsonComplaint(complaint)}`,
+    `Could not parse request body into json: Could not parse payload into json: ${renderJsonError(complaint)}`,
   );
 }
 
@@ -261,7 +261,7 @@ function decodeClientContext(header: string | undefined): string | undefined {
     );
   }
   const json = Buffer.from(header, 'base64');
-  if (findJsonComplaint(json) !== undefined) {
+  if (findJsonError(json) !== undefined) {
     throw new ServiceError(
       'InvalidRequestContentException',
       'Client context must be a valid Base64-encoded JSON object.',
