@@ -6,10 +6,10 @@ import { chmod, copyFile, lstat, mkdir, readdir, readlink, symlink, writeFile } 
 import { dirname, join } from 'node:path';
 import type { ZipEntry } from './zip-writer.ts';
 
-/** Lays `entries` out below `folder`, which is made if need be: what unpacking their zip there would give. */
-export async function writeDirectory(folder: string, entries: Iterable<ZipEntry>): Promise<void> {
+/** Writes `entries` below `directory`, as unpacking their zip would. Creates missing directories. */
+export async function writeDirectory(directory: string, entries: Iterable<ZipEntry>): Promise<void> {
   for (const { path, mode, content } of entries) {
-    const target = join(folder, path);
+    const target = join(directory, path);
     await mkdir(content.kind === 'directory' ? target : dirname(target), { recursive: true });
     if (content.kind === 'link') await symlink(content.target, target);
     else if (content.kind === 'file') await copyFile(content.source, target);
@@ -19,25 +19,25 @@ export async function writeDirectory(folder: string, entries: Iterable<ZipEntry>
 }
 
 /**
- * The entries for everything below `folder`, named from there with `prefix` (`vendor/`) in front. Links stay links;
- * empty folders are kept; sockets and devices are left out. `admits` may refuse a file or a whole folder by its name
- * from `folder`.
+ * Returns entries for everything below `directory`, with names relative to it after `prefix` (`vendor/`). Links stay
+ * links, empty directories are kept, sockets and devices are left out. `admits` is called with relative paths, and can
+ * exclude files and whole directories.
  */
 export async function entriesOfDirectory(
-  folder: string,
-  options: { readonly prefix?: string; readonly admits?: (path: string, isFolder: boolean) => boolean } = {},
+  directory: string,
+  options: { readonly prefix?: string; readonly admits?: (path: string, isDirectory: boolean) => boolean } = {},
 ): Promise<ZipEntry[]> {
   const { prefix = '', admits = () => true } = options;
   const entries: ZipEntry[] = [];
   const visit = async (relative: string): Promise<void> => {
-    const children = await readdir(join(folder, relative), { withFileTypes: true });
+    const children = await readdir(join(directory, relative), { withFileTypes: true });
     if (children.length === 0 && relative !== '') {
       entries.push({ path: `${prefix}${relative}/`, mode: 0o755, content: { kind: 'directory' } });
     }
     for (const child of children) {
       const path = relative === '' ? child.name : `${relative}/${child.name}`;
       if (!admits(path, child.isDirectory())) continue;
-      const source = join(folder, path);
+      const source = join(directory, path);
       if (child.isDirectory()) await visit(path);
       else if (child.isSymbolicLink()) {
         entries.push({ path: prefix + path, mode: 0o777, content: { kind: 'link', target: await readlink(source) } });

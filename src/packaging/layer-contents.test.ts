@@ -9,12 +9,12 @@ import { buildPhpLayer, planPhpLayer } from './php/php-layer.ts';
 import type { ZipEntry } from './zip-writer.ts';
 import { writeZip } from './zip-writer.ts';
 
-const folder = temporaryFolder();
-afterAll(folder.remove);
+const workspace = temporaryFolder();
+afterAll(workspace.remove);
 
 describe('inspectLayer', () => {
-  const lean = join(folder.path, 'lean.zip');
-  const lent = join(folder.path, 'lent.zip');
+  const lean = join(workspace.path, 'lean.zip');
+  const lent = join(workspace.path, 'lent.zip');
   let entries: readonly ZipEntry[];
   beforeAll(async () => {
     entries = (await planPhpLayer({ version: '8.4', cacheDir: CACHE_DIR })).entries;
@@ -22,7 +22,7 @@ describe('inspectLayer', () => {
     await buildPhpLayer({ version: '8.4', base: 'al2023', output: lent, cacheDir: CACHE_DIR });
   }, 300_000);
 
-  it('says what a PHP layer is, and that it lacks nothing', async () => {
+  it('describes a PHP layer in which nothing is missing', async () => {
     const zip = readFileSync(lean);
     const layer = await inspectLayer(lean);
     expect(layer).toMatchObject({
@@ -37,19 +37,19 @@ describe('inspectLayer', () => {
     });
     expect(layer.phpVersion).toMatch(/^8\.4\.\d+$/);
     expect(layer.extensions).toEqual(
-      ['ctype', 'curl', 'iconv', 'tokenizer'].map((name) => ({ name, isSwitchedOn: true })),
+      ['ctype', 'curl', 'iconv', 'tokenizer'].map((name) => ({ name, isEnabled: true })),
     );
     const listed = execFileSync('unzip', ['-Zt', lean], { encoding: 'utf8' });
     expect(listed).toContain(`${layer.unzippedBytes} bytes uncompressed`);
     expect(layer.files[0]).toMatchObject({ path: 'bin/php', mode: '755' });
   });
 
-  it('tells what is left to Amazon Linux 2023 from what is missing', async () => {
+  it('distinguishes libraries of Amazon Linux 2023 from missing ones', async () => {
     const left = await inspectLayer(lent);
     expect(left).toMatchObject({ missing: [], runsOnAmazonLinux2023: true });
     expect(left.fromAmazonLinux2023).toContain('libcurl.so.4');
 
-    const broken = join(folder.path, 'broken.zip');
+    const broken = join(workspace.path, 'broken.zip');
     await writeZip(
       broken,
       entries.filter(({ path }) => !path.endsWith('libcrypt.so.2')),
@@ -59,18 +59,18 @@ describe('inspectLayer', () => {
     expect(runsOnAmazonLinux2023).toBe(false);
   });
 
-  it('names modules that no ini file switches on', async () => {
-    const idle = join(folder.path, 'idle.zip');
+  it('lists modules that no ini file enables', async () => {
+    const idle = join(workspace.path, 'idle.zip');
     await writeZip(
       idle,
       entries.filter(({ path }) => !path.endsWith('.ini')),
     );
     const { extensions } = await inspectLayer(idle);
-    expect(extensions).toContainEqual({ name: 'curl', isSwitchedOn: false });
+    expect(extensions).toContainEqual({ name: 'curl', isEnabled: false });
   });
 
-  it('names programs that are cut off, and reads the rest', async () => {
-    const cut = join(folder.path, 'cut.zip');
+  it('lists truncated programs, and reads the others', async () => {
+    const cut = join(workspace.path, 'cut.zip');
     const file = (path: string, bytes: Buffer): ZipEntry => ({ path, mode: 0o755, content: { kind: 'bytes', bytes } });
     const program = readFileSync('/bin/sh');
     const header = program.subarray(0, 16);
@@ -84,8 +84,8 @@ describe('inspectLayer', () => {
     expect([layer.architectures.length, layer.runsOnAmazonLinux2023]).toEqual([1, false]);
   });
 
-  it('reads a layer without any program in it', async () => {
-    const plain = join(folder.path, 'plain.zip');
+  it('describes a layer without programs', async () => {
+    const plain = join(workspace.path, 'plain.zip');
     await writeZip(plain, [
       { path: 'vendor/a.php', mode: 0o644, content: { kind: 'bytes', bytes: Buffer.from('<?php') } },
     ]);
@@ -98,22 +98,22 @@ describe('inspectLayer', () => {
     });
   });
 
-  it('refuses what is no archive, and what is not there', async () => {
-    writeFileSync(join(folder.path, 'text.zip'), 'hello');
+  it('refuses a file that is not an archive or does not exist', async () => {
+    writeFileSync(join(workspace.path, 'text.zip'), 'hello');
     for (const name of ['text.zip', 'none.zip']) {
-      await expect(inspectLayer(join(folder.path, name))).rejects.toMatchObject({ code: 'file-unreadable' });
+      await expect(inspectLayer(join(workspace.path, name))).rejects.toMatchObject({ code: 'file-unreadable' });
     }
   });
 
-  it('finds what differs: added, removed, changed, of another mode', async () => {
+  it('finds files that were added or removed, or have other contents or modes', async () => {
     const file = (path: string, text: string, mode = 0o644): ZipEntry => ({
       path,
       mode,
       content: { kind: 'bytes', bytes: Buffer.from(text) },
     });
     const write = async (name: string, files: ZipEntry[]) => {
-      await writeZip(join(folder.path, name), files);
-      return inspectLayer(join(folder.path, name));
+      await writeZip(join(workspace.path, name), files);
+      return inspectLayer(join(workspace.path, name));
     };
     const before = await write('a.zip', [file('same', '1'), file('old', '1'), file('text', '1'), file('run', '1')]);
     const after = await write('b.zip', [

@@ -1,7 +1,7 @@
 /**
- * Looks into the archive of a layer (ours or anybody's) without running anything of it: how large everything is, which
- * PHP and extensions it brings, which libraries it would not find and how new a glibc it needs. Also what differs between
- * two. The archive is read by the same rules as one that is published (`storage/archive.ts`).
+ * Inspects the archive of a layer, ours or another's, without running anything in it: the sizes of its files, its PHP and
+ * extensions, the libraries that it misses and the glibc that it needs. Also compares two layers. The archive is unpacked
+ * by the rules that apply to a published one (`unpack-layer.ts`).
  */
 import { createHash } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -17,41 +17,41 @@ import { unpackLayer } from './unpack-layer.ts';
 
 export type LayerFile = {
   readonly path: string;
-  /** Three octal digits; a link has none of its own. */
+  /** Three octal digits; `-` for a link. */
   readonly mode: string;
   readonly bytes: number;
-  /** SHA-256 of the content (of a link: of where it leads) as hex. */
+  /** SHA-256 of the content, or of a link's target, in hex. */
   readonly digest: string;
 };
 
 export type LayerContents = {
   readonly path: string;
   readonly zippedBytes: number;
-  /** As Lambda reports it: SHA-256 of the archive in base64. */
+  /** SHA-256 of the archive in Base64, as Lambda returns it. */
   readonly codeSha256: string;
   readonly unzippedBytes: number;
-  /** What code and all layers of a function may have together, unpacked. */
+  /** Lambda's quota for the code and all layers of a function together, unpacked. */
   readonly limitBytes: number;
-  /** The largest first. */
+  /** Sorted by size, largest first. */
   readonly files: readonly LayerFile[];
   readonly hasBootstrap: boolean;
-  /** Of programs and libraries; more than one is a mistake. */
+  /** The architectures of its programs and libraries. More than one is a mistake. */
   readonly architectures: readonly string[];
   readonly phpVersion: string | undefined;
-  /** Modules that are in it, and those of them that its ini files switch on. */
-  readonly extensions: readonly { readonly name: string; readonly isSwitchedOn: boolean }[];
-  /** The oldest glibc on which everything in it starts; undefined if nothing in it asks for one. */
+  /** PHP extension modules, and whether the layer's ini files enable them. */
+  readonly extensions: readonly { readonly name: string; readonly isEnabled: boolean }[];
+  /** The oldest glibc with which everything in it starts; undefined if nothing in it needs glibc. */
   readonly glibc: string | undefined;
   readonly runsOnAmazonLinux2023: boolean;
-  /** Programs and libraries that are cut off or damaged: nothing starts them. */
+  /** Programs and libraries that are truncated or damaged, and so cannot start. */
   readonly damaged: readonly string[];
-  /** What it leaves to Amazon Linux 2023, which has it. */
+  /** Libraries that it expects from Amazon Linux 2023, which has them. */
   readonly fromAmazonLinux2023: readonly string[];
-  /** What neither the layer nor Amazon Linux 2023 has. */
+  /** Libraries that neither the layer nor Amazon Linux 2023 has. */
   readonly missing: readonly {
     readonly file: string;
     readonly library: string;
-    /** Of the library; none if all of it is missing. */
+    /** The missing versions of the library; empty if the library itself is missing. */
     readonly versions: readonly string[];
   }[];
 };
@@ -63,7 +63,7 @@ export type LayerDifference = {
   readonly after: LayerFile | undefined;
 };
 
-/** Reads the archive at `file`. Throws `OperatorError` `file-unreadable` if there is none, or none that Lambda takes. */
+/** Inspects the archive at `file`. Throws `OperatorError` `file-unreadable` if it is not a zip that Lambda accepts. */
 export async function inspectLayer(file: string): Promise<LayerContents> {
   const workspace = await mkdtemp(join(tmpdir(), 'lamella-inspect-'));
   try {
@@ -77,7 +77,7 @@ export async function inspectLayer(file: string): Promise<LayerContents> {
   }
 }
 
-/** What changes from `before` to `after`, by path. */
+/** Returns the differences from `before` to `after`, sorted by path. */
 export function compareLayers(before: LayerContents, after: LayerContents): LayerDifference[] {
   const old = new Map(before.files.map((file) => [file.path, file]));
   const now = new Map(after.files.map((file) => [file.path, file]));
@@ -99,7 +99,7 @@ function measure(zip: Buffer) {
   };
 }
 
-/** Nothing for what only begins like a program. */
+/** Undefined for a damaged file. */
 function readElf(bytes: Buffer): ElfFile | undefined {
   try {
     return parseElf(bytes);
@@ -149,20 +149,20 @@ async function describe(
     damaged,
     runsOnAmazonLinux2023:
       missing.length + damaged.length === 0 && compareVersions(glibc ?? '0', AMAZON_LINUX_2023_GLIBC) <= 0,
-    fromAmazonLinux2023: leftToAmazonLinux(elves),
+    fromAmazonLinux2023: expectedFromAmazonLinux(elves),
     missing,
   };
 }
 
-/** Every module of PHP offers `get_module`, and nothing else does. */
+/** PHP loads a module through `get_module` or `zend_extension_entry`, which no other library defines. */
 function extensionsIn(elves: readonly NamedElf[], inis: readonly string[]): LayerContents['extensions'] {
-  const loaded = inis.flatMap((ini) =>
+  const enabled = inis.flatMap((ini) =>
     [...ini.matchAll(/^\s*(?:zend_)?extension\s*=\s*"?([^"\s;]+)/gm)].map((match) => moduleName(match[1] ?? '')),
   );
   return elves
     .filter(({ elf }) => elf.defines.has('get_module') || elf.defines.has('zend_extension_entry'))
     .filter(({ elf }) => elf.interpreter === undefined)
-    .map(({ name }) => ({ name: moduleName(name), isSwitchedOn: loaded.includes(moduleName(name)) }))
+    .map(({ name }) => ({ name: moduleName(name), isEnabled: enabled.includes(moduleName(name)) }))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
@@ -170,20 +170,20 @@ function moduleName(path: string): string {
   return (path.split('/').at(-1) ?? path).replace(/\.so$/, '');
 }
 
-function leftToAmazonLinux(elves: readonly NamedElf[]): string[] {
-  const carried = new Set(elves.flatMap(({ name, elf }) => [name.split('/').at(-1) ?? name, elf.soname ?? name]));
-  const asked = new Set(elves.flatMap(({ elf }) => elf.needed));
-  return [...asked].filter((library) => !carried.has(library) && isInAmazonLinux2023(library, [])).sort();
+function expectedFromAmazonLinux(elves: readonly NamedElf[]): string[] {
+  const packed = new Set(elves.flatMap(({ name, elf }) => [name.split('/').at(-1) ?? name, elf.soname ?? name]));
+  const needed = new Set(elves.flatMap(({ elf }) => elf.needed));
+  return [...needed].filter((library) => !packed.has(library) && isInAmazonLinux2023(library, [])).sort();
 }
 
 function missingIn(elves: readonly NamedElf[]): LayerContents['missing'] {
-  const left = new Set(leftToAmazonLinux(elves));
-  const unresolved = unresolvedLinks(elves, { isOnSystem: (library) => left.has(library) });
+  const onSystem = new Set(expectedFromAmazonLinux(elves));
+  const unresolved = unresolvedLinks(elves, { isOnSystem: (library) => onSystem.has(library) });
   const tooOld = elves.flatMap(({ name, elf }) =>
     [...elf.versionNeeds].flatMap(([library, versions]) => {
-      if (!left.has(library) || isGlibcLibrary(library)) return [];
-      const lacking = versions.filter((version) => !isInAmazonLinux2023(library, [version]));
-      return lacking.length > 0 ? [{ file: name, library, versions: lacking }] : [];
+      if (!onSystem.has(library) || isGlibcLibrary(library)) return [];
+      const newer = versions.filter((version) => !isInAmazonLinux2023(library, [version]));
+      return newer.length > 0 ? [{ file: name, library, versions: newer }] : [];
     }),
   );
   const absent = unresolved.map(({ file, library, missing }) => ({

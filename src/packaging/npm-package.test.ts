@@ -1,4 +1,4 @@
-/** With npm itself, against a registry of our own. */
+/** Runs npm against a local registry. */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -10,15 +10,15 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { fetchNpmPackage } from './npm-package.ts';
 
-let folder: string;
+let workspace: string;
 let registry: Server;
 let integrity: string;
 const NAME = '@acme/tiny';
 const LONG_PATH = `${'deep/'.repeat(24)}file.txt`;
 
 beforeEach(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'lamella-npm-'));
-  const source = join(folder, 'source');
+  workspace = mkdtempSync(join(tmpdir(), 'lamella-npm-'));
+  const source = join(workspace, 'source');
   execFileSync('mkdir', ['-p', join(source, LONG_PATH, '..')]);
   writeFileSync(join(source, 'package.json'), JSON.stringify({ name: NAME, version: '1.2.3' }));
   writeFileSync(join(source, 'run'), '#!/bin/sh\n', { mode: 0o755 });
@@ -37,44 +37,44 @@ beforeEach(async () => {
   });
   await new Promise<void>((resolve) => registry.listen(0, '127.0.0.1', resolve));
   process.env.npm_config_registry = url();
-  process.env.npm_config_cache = join(folder, 'npm-cache');
+  process.env.npm_config_cache = join(workspace, 'npm-cache');
 });
 afterEach(() => {
   registry.close();
   delete process.env.npm_config_registry;
   delete process.env.npm_config_cache;
-  rmSync(folder, { recursive: true, force: true });
+  rmSync(workspace, { recursive: true, force: true });
 });
 
 describe('fetchNpmPackage', () => {
-  it('unpacks the package once, with its modes and long names, and needs no network after that', async () => {
-    const said: string[] = [];
-    const unpacked = await fetch({}, (message) => said.push(message));
+  it('unpacks the package once, with modes and long names, and then needs no network', async () => {
+    const messages: string[] = [];
+    const unpacked = await fetch({}, (message) => messages.push(message));
     expect(readFileSync(join(unpacked, LONG_PATH), 'utf8')).toBe('deep');
     expect(statSync(join(unpacked, 'run')).mode & 0o111).not.toBe(0);
-    expect(said).toEqual([`Fetching ${NAME}@1.2.3`, `Unpacking ${NAME}@1.2.3`]);
+    expect(messages).toEqual([`Fetching ${NAME}@1.2.3`, `Unpacking ${NAME}@1.2.3`]);
     registry.close();
-    expect(await fetch({}, (message) => said.push(message))).toBe(unpacked);
-    expect(said).toHaveLength(2);
+    expect(await fetch({}, (message) => messages.push(message))).toBe(unpacked);
+    expect(messages).toHaveLength(2);
   });
 
-  it('unpacks nothing when the integrity is not the pinned one', async () => {
+  it('unpacks nothing if the integrity is not the pinned one', async () => {
     const pinned = `sha512-${Buffer.alloc(64).toString('base64')}`;
     await expect(fetch({ integrity: pinned })).rejects.toMatchObject({ code: 'package-damaged' });
-    expect(readdirSync(join(folder, 'cache/npm'))).toEqual([]);
+    expect(readdirSync(join(workspace, 'cache/npm'))).toEqual([]);
   });
 
-  it('says so when there is no such version', async () => {
+  it('reports a version that does not exist', async () => {
     const failure = { code: 'package-unavailable', message: expect.stringContaining(`${NAME}@9.9.9`) };
     await expect(fetch({ version: '9.9.9' })).rejects.toMatchObject(failure);
   });
 
-  it('says so, soon, when the registry cannot be reached', async () => {
+  it('reports within seconds that the registry is unreachable', async () => {
     await new Promise((resolve) => registry.close(resolve));
     const before = performance.now();
     await expect(fetch({})).rejects.toMatchObject({ code: 'package-unavailable', message: /ECONNREFUSED/ });
     expect(performance.now() - before).toBeLessThan(15_000);
-    expect(readdirSync(join(folder, 'cache/npm'))).toEqual([]);
+    expect(readdirSync(join(workspace, 'cache/npm'))).toEqual([]);
   });
 });
 
@@ -86,5 +86,5 @@ function fetch(
   change: { version?: string; integrity?: string },
   onProgress?: (message: string) => void,
 ): Promise<string> {
-  return fetchNpmPackage({ name: NAME, version: '1.2.3', integrity, ...change }, join(folder, 'cache'), onProgress);
+  return fetchNpmPackage({ name: NAME, version: '1.2.3', integrity, ...change }, join(workspace, 'cache'), onProgress);
 }

@@ -1,6 +1,6 @@
 /**
- * Fetches a pinned npm package through npm itself (so its registry, proxy and credentials settings hold), checks its
- * integrity and unpacks it once into a cache. A folder in the cache is whole: it appears by rename.
+ * Fetches a pinned npm package with npm, which applies the user's registry, proxy and credentials, checks its integrity and
+ * unpacks it into a cache. A directory in the cache appears by a rename, so an existing one is complete.
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -14,15 +14,15 @@ import { untarNpmPackage } from './untar.ts';
 export type PinnedPackage = {
   readonly name: string;
   readonly version: string;
-  /** As npm writes it: `sha512-` and base64. */
+  /** `sha512-` and Base64, as in package-lock.json. */
   readonly integrity: string;
 };
 
-/** Told in words what is being done; a slow step announces itself before it starts. */
+/** Receives a line of text before each slow step, for the terminal. */
 export type Progress = (message: string) => void;
 
 /**
- * The folder that holds `pinned`, unpacked; fetched if `cacheDir` does not have it yet. Throws `OperatorError`
+ * Returns the directory with the unpacked package, which is fetched if it is not in `cacheDir`. Throws `OperatorError`
  * `package-unavailable` or `package-damaged`.
  */
 export async function fetchNpmPackage(pinned: PinnedPackage, cacheDir: string, onProgress?: Progress): Promise<string> {
@@ -36,7 +36,7 @@ export async function fetchNpmPackage(pinned: PinnedPackage, cacheDir: string, o
     onProgress?.(`Unpacking ${pinned.name}@${pinned.version}`);
     await untarNpmPackage(tgz, join(staging, 'package'));
     await rename(join(staging, 'package'), unpacked).catch(async (failure: NodeJS.ErrnoException) => {
-      // Another build was faster; what it unpacked has the same integrity.
+      // Another build has unpacked the same package in the meantime.
       if (failure.code !== 'ENOTEMPTY' && failure.code !== 'EEXIST') throw failure;
     });
     return unpacked;
@@ -47,31 +47,31 @@ export async function fetchNpmPackage(pinned: PinnedPackage, cacheDir: string, o
 
 async function download(
   { name, version, integrity }: PinnedPackage,
-  folder: string,
+  directory: string,
   cacheDir: string,
 ): Promise<Buffer> {
-  // npm's own patience with a network that is down is minutes.
-  const patience = ['--fetch-retries=1', '--fetch-retry-mintimeout=500', '--fetch-retry-maxtimeout=2000'];
+  // By default npm retries for minutes when the network is down.
+  const retries = ['--fetch-retries=1', '--fetch-retry-mintimeout=500', '--fetch-retry-maxtimeout=2000'];
   const npm = await runTool({
     command: 'npm',
-    arguments: ['pack', `${name}@${version}`, '--json', '--prefer-offline', '--ignore-scripts', ...patience],
-    directory: folder,
+    arguments: ['pack', `${name}@${version}`, '--json', '--prefer-offline', '--ignore-scripts', ...retries],
+    directory,
   });
   if (npm.code !== 0) {
     throw new OperatorError('package-unavailable', { name, version, cacheDir, reason: reasonIn(npm.stderr) });
   }
   const [packed] = JSON.parse(npm.stdout) as [{ filename: string }];
-  const tgz = await readFile(join(folder, packed.filename.replace('@', '').replace('/', '-')));
+  const tgz = await readFile(join(directory, packed.filename.replace('@', '').replace('/', '-')));
   const actual = `sha512-${createHash('sha512').update(tgz).digest('base64')}`;
   if (actual !== integrity) throw new OperatorError('package-damaged', { name, version, expected: integrity, actual });
   return tgz;
 }
 
-/** npm's own words, without its prefixes and without where its log lies. */
+/** The first line of npm's error, without its prefix, its code and the path of its log. */
 function reasonIn(stderr: string): string {
   const lines = stderr
     .split('\n')
     .map((line) => /^npm (?:error|ERR!) (.+)$/.exec(line)?.[1] ?? '')
     .filter((line) => line !== '' && !/complete log|^code |^errno |^syscall /i.test(line));
-  return (lines[0] ?? 'npm failed').replace(/\.$/, '');
+  return (lines[0] ?? 'npm failed without a message').replace(/\.$/, '');
 }

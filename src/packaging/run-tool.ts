@@ -1,7 +1,6 @@
 /**
- * The one door to other programs for building packages: npm, Composer, PHP, a compiler. It runs one to its end and
- * hands back what it printed; functions never run here (that is `sandbox/`). An exit code other than 0 is a value: the
- * caller knows what it means.
+ * Runs the programs that packages are built with: npm, Composer, PHP, a compiler. Waits for the program's end and returns
+ * its output. An exit code other than 0 is not an error here: the caller interprets it. Functions run in `sandbox/`.
  */
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
@@ -14,46 +13,46 @@ export type ToolRun = {
   readonly directory?: string;
   /** Variables set on top of this process's own. */
   readonly variables?: Readonly<Record<string, string>>;
-  /** Sees every line of either stream as it comes. */
+  /** Called with each line of stdout and stderr as it is printed. */
   readonly onLine?: ((line: string) => void) | undefined;
-  /** Ends it. */
+  /** Kills the program and its children. */
   readonly signal?: AbortSignal | undefined;
 };
 
 export type ToolResult = {
-  /** 128 + n when signal n ended it. */
+  /** The exit code, or 128 + n if signal n killed it. */
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
 };
 
-/** What `env` exits with when it does not find the program. */
+/** The exit code of `env` if it does not find the program. */
 const NOT_FOUND = 127;
 
 /**
- * Runs a program to its end. Throws `OperatorError` `tool-missing` if there is no such program, and the reason of the
- * signal that ended it.
+ * Runs a program and waits for its end. Throws `OperatorError` `tool-missing` if the program is not installed, and the
+ * reason of `signal` if it aborted the run.
  */
 export async function runTool(run: ToolRun): Promise<ToolResult> {
-  // `env` adds the variables, so that nothing here needs to read this process's environment.
+  // `env` sets the variables, because only options.ts reads the environment of this process.
   const assignments = Object.entries(run.variables ?? {}).map(([name, value]) => `${name}=${value}`);
   const child = spawn('env', [...assignments, run.command, ...run.arguments], {
     cwd: run.directory,
     stdio: ['ignore', 'pipe', 'pipe'],
-    // A group of its own, so that with make its compilers end too: they would work on for minutes.
+    // A process group, so that the compilers that make started are killed with it.
     detached: run.signal !== undefined,
   });
-  const end = () => endGroup(child.pid);
-  run.signal?.addEventListener('abort', end);
-  if (run.signal?.aborted) end();
+  const kill = () => killGroup(child.pid);
+  run.signal?.addEventListener('abort', kill);
+  if (run.signal?.aborted) kill();
   const stdout = collect(child.stdout, run.onLine);
   const stderr = collect(child.stderr, run.onLine);
   const code = await new Promise<number>((resolve, reject) => {
     child.once('error', reject);
-    // After that nothing of it writes any more.
+    // Not 'exit': at 'close' all of its output has been read.
     child.once('close', (exitCode, signal) => resolve(exitCode ?? 128 + (signal === 'SIGKILL' ? 9 : 15)));
   });
-  run.signal?.removeEventListener('abort', end);
+  run.signal?.removeEventListener('abort', kill);
   run.signal?.throwIfAborted();
   const result = { code, stdout: await stdout, stderr: await stderr };
   if (code === NOT_FOUND && result.stderr.startsWith('env:')) {
@@ -62,12 +61,12 @@ export async function runTool(run: ToolRun): Promise<ToolResult> {
   return result;
 }
 
-function endGroup(pid: number | undefined): void {
+function killGroup(pid: number | undefined): void {
   if (pid === undefined) return;
   try {
     process.kill(-pid, 'SIGKILL');
   } catch (failure) {
-    // It has ended by itself in the meantime.
+    // It has already ended.
     if ((failure as NodeJS.ErrnoException).code !== 'ESRCH') throw failure;
   }
 }

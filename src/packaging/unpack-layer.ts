@@ -1,10 +1,10 @@
-/** Unpacks the archive of a layer, ours or another's, by the rules of a published one (`storage/archive.ts`). */
+/** Unpacks the archive of a layer, ours or another's, by the rules for a published one (`storage/archive.ts`). */
 import { readFile } from 'node:fs/promises';
 import { OperatorError } from '../operator-error.ts';
 import { ArchiveError, unpackArchive } from '../storage/archive.ts';
 
 export type LayerTarget = {
-  /** The directory to create, which will hold what a function sees below /opt. */
+  /** The directory to create: what a function would see as /opt. */
   readonly directory: string;
   /** A directory that does not exist yet, on the same file system. */
   readonly staging: string;

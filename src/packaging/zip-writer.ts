@@ -1,7 +1,7 @@
 /**
- * Writes zip archives whose bytes depend on their content alone: entries sorted by name, one fixed time, modes and
- * symbolic links kept. The archive appears under its name only when it is whole (written beside it, then renamed).
- * Reading archives is `storage/archive.ts`, entries for a directory come from `directory-entries.ts`.
+ * Writes reproducible zip archives: entries are sorted by name and have a fixed time, and modes and symbolic links are
+ * kept. The archive is written to a temporary file and renamed, so it is never incomplete. `directory-entries.ts` lists a
+ * directory as entries; `storage/archive.ts` reads archives.
  */
 import { createWriteStream } from 'node:fs';
 import { lstat, rename, rm, stat } from 'node:fs/promises';
@@ -13,7 +13,7 @@ import { OperatorError } from '../operator-error.ts';
 import { makeDirectory } from '../storage/make-directory.ts';
 
 export type ZipEntry = {
-  /** Relative, with `/`, without `..`. */
+  /** Relative, with `/` between its parts and without `..`. */
   readonly path: string;
   /** Permission bits, for example 0o755. */
   readonly mode: number;
@@ -26,16 +26,20 @@ export type ZipEntry = {
 
 export type WrittenZip = { readonly path: string; readonly bytes: number; readonly entries: number };
 
-/** The first moment that a zip can name. Local time on purpose: zip stores local time, so the bytes are the same. */
+/** The earliest time in a zip. Zip stores local time, so a local Date gives the same bytes in every time zone. */
 const FIXED_TIME = new Date(1980, 0, 1);
 const SYMBOLIC_LINK = 0o120000;
 const REGULAR_FILE = 0o100000;
 
-/** Writes `entries` to `output`, replacing it. Throws if two entries have one name. Source files must not change. */
+/**
+ * Writes `entries` to `output`, replacing it. Throws if two entries have the same name. Source files must not change
+ * while it runs.
+ */
 export async function writeZip(output: string, entries: Iterable<ZipEntry>): Promise<WrittenZip> {
   const sorted = [...entries].sort(byPath);
   sorted.forEach((entry, index) => {
-    if (entry.path === sorted[index - 1]?.path) throw new Error(`two files for ${entry.path} in ${output}`);
+    if (entry.path === sorted[index - 1]?.path)
+      throw new Error(`Two entries with the name ${entry.path} for ${output}`);
   });
   makeDirectory(dirname(output));
   const unfinished = `${output}.${process.pid}.part`;
@@ -78,7 +82,7 @@ function addEntry(zip: ZipFile, { path, mode, content }: ZipEntry): void {
   else zip.addBuffer(Buffer.from(content.target), path, { ...fixed, compress: false, mode: SYMBOLIC_LINK | mode });
 }
 
-/** By bytes, not by the language of the machine. */
+/** Compares bytes, so that the order does not depend on the locale. */
 function byPath(a: ZipEntry, b: ZipEntry): number {
   return Buffer.compare(Buffer.from(a.path), Buffer.from(b.path));
 }

@@ -31,8 +31,8 @@ export const run: Run = async ({ args, given }) => {
 
 function facts(layer: LayerContents): string[] {
   const share = ((layer.unzippedBytes / layer.limitBytes) * 100).toFixed(1);
-  const names = (isSwitchedOn: boolean) =>
-    layer.extensions.filter((each) => each.isSwitchedOn === isSwitchedOn).map(({ name }) => name);
+  const names = (isEnabled: boolean) =>
+    layer.extensions.filter((each) => each.isEnabled === isEnabled).map(({ name }) => name);
   const [on, off] = [names(true), names(false)];
   const system = layer.fromAmazonLinux2023;
   return [

@@ -11,8 +11,8 @@ import {
 } from '../../../test/support/php-sandbox.ts';
 import { buildComposerLayer } from './composer-layer.ts';
 
-const folder = temporaryFolder();
-afterAll(folder.remove);
+const workspace = temporaryFolder();
+afterAll(workspace.remove);
 
 const GREETER = {
   'libs/greeter/composer.json': JSON.stringify({
@@ -48,15 +48,15 @@ const PROJECT = {
 
 describe('a Composer layer', () => {
   let opt: string;
-  const app = () => join(folder.path, 'project/app');
+  const app = () => join(workspace.path, 'project/app');
   beforeAll(async () => {
-    writePackage(join(folder.path, 'project'), { ...GREETER, ...PROJECT });
-    opt = await laidOutPhpLayer(folder.path);
+    writePackage(join(workspace.path, 'project'), { ...GREETER, ...PROJECT });
+    opt = await laidOutPhpLayer(workspace.path);
     await build('vendor.zip');
-    execFileSync('unzip', ['-q', join(folder.path, 'vendor.zip'), '-d', opt]);
+    execFileSync('unzip', ['-q', join(workspace.path, 'vendor.zip'), '-d', opt]);
   }, 300_000);
 
-  it('holds vendor/ with the packages of path repositories copied, without those for development', async () => {
+  it('contains vendor/ with copies of the packages of path repositories, without development packages', async () => {
     const links = execFileSync('find', [join(opt, 'vendor'), '-type', 'l'], { encoding: 'utf8' });
     expect(links).toBe('');
     expect(readdirSync(join(opt, 'vendor/acme')).sort()).toEqual(['greeter', 'words']);
@@ -65,29 +65,29 @@ describe('a Composer layer', () => {
   it("loads packages from /opt and the project's own classes, class maps and files from /var/task", () => {
     const script = `require '/opt/vendor/autoload.php';
       echo json_encode([Acme\\Greeter\\Greeter::greet('you'), App\\Hello::say(), Old_Style::WHAT, helper()]);`;
-    const said = runInside({
+    const output = runInside({
       opt,
       task: app(),
       argv: ['/opt/bin/php', '-r', script],
       environment: { LAMBDA_TASK_ROOT: '/var/task' },
     });
-    expect(JSON.parse(said)).toEqual(['Hi you', 'from the project', 'old', 'helped']);
+    expect(JSON.parse(output)).toEqual(['Hi you', 'from the project', 'old', 'helped']);
   });
 
-  it('has the same bytes each time, wherever it is built and whatever the code of the project', async () => {
+  it('has the same bytes each time, although the code of the project changed', async () => {
     writePackage(app(), { 'src/Another.php': '<?php namespace App; final class Another {}' });
     await build('again.zip');
-    expect(readFileSync(join(folder.path, 'again.zip')).equals(readFileSync(join(folder.path, 'vendor.zip')))).toBe(
-      true,
-    );
+    expect(
+      readFileSync(join(workspace.path, 'again.zip')).equals(readFileSync(join(workspace.path, 'vendor.zip'))),
+    ).toBe(true);
   });
 
-  it('leaves the project as it was', () => {
+  it('does not modify the project', () => {
     expect(existsSync(join(app(), 'vendor'))).toBe(false);
     expect(existsSync(join(app(), 'composer.lock'))).toBe(false);
   });
 
-  it('says what is installed', async () => {
+  it('lists the installed packages', async () => {
     const { packages } = await build('packages.zip');
     expect(packages).toEqual([
       { name: 'acme/greeter', version: '1.2.3' },
@@ -98,7 +98,7 @@ describe('a Composer layer', () => {
   function build(name: string) {
     return buildComposerLayer({
       directory: app(),
-      output: join(folder.path, name),
+      output: join(workspace.path, name),
       version: '8.4',
       cacheDir: CACHE_DIR,
     });
@@ -107,10 +107,10 @@ describe('a Composer layer', () => {
 
 describe('a project that Composer cannot install', () => {
   const build = (name: string, json: unknown, extensions?: string[]) => {
-    const directory = writePackage(join(folder.path, name), {
+    const directory = writePackage(join(workspace.path, name), {
       'composer.json': typeof json === 'string' ? json : JSON.stringify(json),
     });
-    const output = join(folder.path, `${name}.zip`);
+    const output = join(workspace.path, `${name}.zip`);
     return buildComposerLayer({
       directory,
       output,
@@ -120,18 +120,18 @@ describe('a project that Composer cannot install', () => {
     });
   };
 
-  it('because it needs an extension that the layer has not, is told which', async () => {
+  it('because an extension is missing in the layer, fails with its name', async () => {
     const json = { require: { 'ext-phar': '*' }, repositories: [{ 'packagist.org': false }] };
     await expect(build('phar', json)).rejects.toMatchObject({ code: 'composer-failed', message: /ext-phar/ });
     await expect(build('phar', json, ['phar'])).resolves.toMatchObject({ packages: [] });
   });
 
-  it('because a package is nowhere to be found, is told which', async () => {
+  it('because a package is not found, fails with its name', async () => {
     const json = { require: { 'acme/nowhere': '^1.0' }, repositories: [{ 'packagist.org': false }] };
     await expect(build('nowhere', json)).rejects.toMatchObject({ code: 'composer-failed', message: /acme\/nowhere/ });
   });
 
-  it('because its repository cannot be reached, is told so', async () => {
+  it('because its repository is unreachable, fails as offline', async () => {
     const json = {
       require: { 'acme/far': '^1.0' },
       repositories: [{ type: 'composer', url: 'https://127.0.0.1:1/' }, { 'packagist.org': false }],
@@ -139,7 +139,7 @@ describe('a project that Composer cannot install', () => {
     await expect(build('far', json)).rejects.toMatchObject({ code: 'composer-offline' });
   });
 
-  it('because composer.json is missing or broken, is told where', async () => {
+  it('because composer.json is missing or invalid, fails with its path', async () => {
     await expect(build('broken', '{"require": ')).rejects.toMatchObject({ code: 'composer-project-unreadable' });
     const missing = buildComposerLayer({
       directory: '/nonexistent',

@@ -1,8 +1,8 @@
 /**
- * Builds a layer of a project's dependencies: `vendor/` as Composer installs it for production with the very PHP, and
- * only the extensions, that the runtime layer has. Works on a copy; the project's own classes stay in the function's
- * package (`project-autoload.ts`). Composer comes with PHP's npm package. Without a network it works as long as every
- * package is in Composer's cache or in a path repository.
+ * Builds a layer with a project's dependencies: `vendor/` as Composer installs it for production, for the PHP version and
+ * extensions of the runtime layer. Works on a copy of the project, whose own classes stay in the function's package
+ * (`project-autoload.ts`). Composer comes with PHP's npm package. Works offline if every package is in Composer's cache
+ * or in a path repository.
  */
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -23,11 +23,11 @@ import { copyProject, readComposerJson, writeComposerJson } from './composer-pro
 import { addProjectAutoload } from './project-autoload.ts';
 
 export type ComposerLayerRequest = {
-  /** The folder of composer.json. It is only read. */
+  /** The directory of composer.json. It is not modified. */
   readonly directory: string;
   /** The zip to write. */
   readonly output: string;
-  /** PHP and extensions of the runtime layer that this one goes with: packages are chosen to fit them. */
+  /** The PHP version of the runtime layer. Composer selects packages for it, and for the extensions below. */
   readonly version: string;
   readonly variant?: PhpVariant;
   readonly extensions?: readonly string[];
@@ -37,17 +37,17 @@ export type ComposerLayerRequest = {
 
 export type ComposerLayer = {
   readonly zip: WrittenZip;
-  /** What was installed, sorted by name. */
+  /** The installed packages, sorted by name. */
   readonly packages: readonly { readonly name: string; readonly version: string }[];
 };
 
-/** What Composer itself runs on, beside what every build has inside. */
+/** The extensions that Composer itself needs, in addition to those built into every PHP. */
 const COMPOSER_EXTENSIONS = ['ctype', 'curl', 'iconv', 'mbstring', 'phar', 'zip'];
 const UNREACHABLE =
   /(curl error \d+ while downloading|could not be downloaded|Could not resolve host|Connection (?:timed out|refused)|network (?:is unreachable|was disabled)).*/i;
 
 /**
- * Installs and packs. Throws `OperatorError`: `composer-project-unreadable`, `composer-offline`, `composer-failed`, and
+ * Installs the dependencies and writes the layer. Throws `OperatorError`: `composer-project-unreadable`, `composer-offline`, `composer-failed`, and
  * those of building a PHP layer.
  */
 export async function buildComposerLayer(request: ComposerLayerRequest): Promise<ComposerLayer> {
@@ -77,7 +77,7 @@ export async function buildComposerLayer(request: ComposerLayerRequest): Promise
       isAuthoritative: json.config?.['classmap-authoritative'] === true,
     });
     request.onProgress?.(`Writing ${request.output}`);
-    const entries = (await entriesOfDirectory(vendor, { prefix: 'vendor/' })).map(withPlainMode);
+    const entries = (await entriesOfDirectory(vendor, { prefix: 'vendor/' })).map(withNormalMode);
     return { zip: await writeZip(request.output, entries), packages: await installedPackages(vendor) };
   } finally {
     await rm(workspace, { recursive: true, force: true });
@@ -86,7 +86,7 @@ export async function buildComposerLayer(request: ComposerLayerRequest): Promise
 
 type Composer = (directory: string, command: readonly string[]) => Promise<ToolResult>;
 
-/** Lays out PHP with what Composer needs, and a home for Composer that tells it what the layer's PHP has. */
+/** Writes a PHP with the extensions that Composer needs, and a Composer home that hides those that the layer lacks. */
 async function installComposer(request: ComposerLayerRequest, workspace: string): Promise<Composer> {
   const { version, cacheDir, onProgress } = request;
   const root = join(workspace, 'php');
@@ -104,7 +104,7 @@ async function installComposer(request: ComposerLayerRequest, workspace: string)
   const json = version.startsWith('7') && !layer.extensions.includes('json') ? ['json'] : [];
   const php = await preparePhp({ version, extensions: [...layer.extensions, ...own, ...json], cacheDir, root });
   await writeDirectory(root, php.entries);
-  const lacking = php.extensions.filter((name) => !layer.extensions.includes(name));
+  const onlyComposers = php.extensions.filter((name) => !layer.extensions.includes(name));
 
   const binary = join(root, 'bin/php');
   const phar = join(php.packageDirectory, 'native/php/composer');
@@ -113,7 +113,7 @@ async function installComposer(request: ComposerLayerRequest, workspace: string)
       command: binary,
       arguments: [phar, ...command, '--no-interaction', '--no-ansi'],
       directory,
-      // A narrow terminal would break the lines of its messages.
+      // COLUMNS: Composer wraps messages at the terminal's width.
       variables: { COMPOSER_ALLOW_SUPERUSER: '1', COMPOSER_MIRROR_PATH_REPOS: '1', COLUMNS: '999', ...variables },
       onLine: (line) => {
         if (line.startsWith('  - ')) onProgress?.(line.slice(4));
@@ -121,26 +121,30 @@ async function installComposer(request: ComposerLayerRequest, workspace: string)
     });
   const home = join(workspace, 'home');
   await mkdir(home);
-  await copyPersonalSettings((await run(workspace, ['config', '--global', 'home'], {})).stdout.trim(), home, lacking);
+  await copyPersonalSettings(
+    (await run(workspace, ['config', '--global', 'home'], {})).stdout.trim(),
+    home,
+    onlyComposers,
+  );
   const variables = { COMPOSER_HOME: home, COMPOSER_CACHE_DIR: join(cacheDir, 'composer') };
   return (directory, command) => run(directory, command, variables);
 }
 
 /**
- * The person's own mirrors and credentials hold here too. What only Composer's own PHP has is declared absent: in the
- * home and not in composer.json, where it would count as a change that the lock file does not know of.
+ * Copies the user's mirrors and credentials. Declares extensions that only Composer's own PHP has as absent: here and not
+ * in composer.json, because a change of composer.json would make the lock file outdated.
  */
-async function copyPersonalSettings(from: string, home: string, lacking: readonly string[]): Promise<void> {
+async function copyPersonalSettings(from: string, home: string, absent: readonly string[]): Promise<void> {
   const auth = await readFile(join(from, 'auth.json')).catch(() => undefined);
   if (auth !== undefined) await writeFile(join(home, 'auth.json'), auth, { mode: 0o600 });
   const settings = await readFile(join(from, 'config.json'), 'utf8').catch(() => '{}');
   const parsed = JSON.parse(settings) as { config?: Record<string, unknown> };
-  const platform = Object.fromEntries(lacking.map((name) => [`ext-${name}`, false]));
-  const config = { ...parsed.config, ...(lacking.length > 0 && { platform }) };
+  const platform = Object.fromEntries(absent.map((name) => [`ext-${name}`, false]));
+  const config = { ...parsed.config, ...(absent.length > 0 && { platform }) };
   await writeFile(join(home, 'config.json'), JSON.stringify({ ...parsed, config }));
 }
 
-/** composer.json without what belongs to the project itself: its classes and its scripts. Returns what it wrote. */
+/** Writes and returns composer.json without the project's own classes and scripts. */
 async function writeProductionJson(directory: string, copy: string, json: ComposerJson): Promise<ComposerJson> {
   const { autoload: _, 'autoload-dev': __, scripts: ___, 'require-dev': development, ...rest } = json;
   const { 'vendor-dir': ____, 'bin-dir': _____, ...config } = json.config ?? {};
@@ -149,18 +153,18 @@ async function writeProductionJson(directory: string, copy: string, json: Compos
     .update(JSON.stringify(rest))
     .update(lock ?? '')
     .digest('hex');
-  // Otherwise Composer takes a random one where there is no lock file.
   const production = {
     ...rest,
-    // A lock file was made with them in view; without one Composer would look for packages that it will not install.
+    // Part of the lock file's hash. Without a lock file, Composer would resolve them although it does not install them.
     ...(lock !== undefined && development !== undefined && { 'require-dev': development }),
+    // Without a lock file Composer would choose a random suffix.
     config: { 'autoloader-suffix': digest.slice(0, 32), ...config },
   };
   await writeComposerJson(copy, production);
   return production;
 }
 
-/** What is in the `classmap` folders of the project, found by Composer itself in a second, separate dump. */
+/** The classes in the project's `classmap` directories, which Composer finds in a separate dump. */
 async function projectClasses(
   json: ComposerJson,
   copy: string,
@@ -197,11 +201,11 @@ async function installedPackages(vendor: string): Promise<ComposerLayer['package
 }
 
 function failureOf({ stdout, stderr }: ToolResult, file: string): OperatorError {
-  const said = `${stdout}\n${stderr}`;
-  const unreachable = UNREACHABLE.exec(said)?.[0];
+  const output = `${stdout}\n${stderr}`;
+  const unreachable = UNREACHABLE.exec(output)?.[0];
   if (unreachable !== undefined)
     return new OperatorError('composer-offline', { reason: unreachable.replace(/\.$/, '') });
-  const lines = said.split('\n').map((line) => line.trim());
+  const lines = output.split('\n').map((line) => line.trim());
   const problem = lines.findIndex((line) =>
     /^(Problem \d|\[.*Exception\]|In .*line \d+:|Your requirements)/.test(line),
   );
@@ -213,8 +217,8 @@ function failureOf({ stdout, stderr }: ToolResult, file: string): OperatorError 
   return new OperatorError('composer-failed', { file, reason });
 }
 
-/** Modes as on any machine: the person's umask is not part of the layer. */
-function withPlainMode(entry: ZipEntry): ZipEntry {
+/** Normalizes modes, which depend on the user's umask. */
+function withNormalMode(entry: ZipEntry): ZipEntry {
   if (entry.content.kind === 'link') return entry;
   return { ...entry, mode: entry.mode & 0o111 ? 0o755 : 0o644 };
 }

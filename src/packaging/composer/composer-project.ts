@@ -1,14 +1,14 @@
 /**
- * A copy of a Composer project to install from, so that the person's own folder is never touched. It lies below a
- * temporary root at the same path as the original, and so do links to what its repositories name outside of it: relative
- * paths mean the same there, and what Composer writes about them does not depend on where the copy was.
+ * Copies a Composer project, so that Composer never modifies the user's directory. The copy is below a temporary root at
+ * the path of the original, with links to the path repositories outside of the project. So relative paths stay valid, and
+ * the paths that Composer writes do not depend on the temporary root.
  */
 import { existsSync } from 'node:fs';
 import { cp, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, normalize, relative, resolve, sep } from 'node:path';
 import { OperatorError } from '../../operator-error.ts';
 
-/** The parts of composer.json that matter here; everything else is carried along. */
+/** composer.json; only the properties that are used here are typed. */
 export type ComposerJson = {
   readonly autoload?: Autoload;
   readonly repositories?: readonly unknown[] | Readonly<Record<string, unknown>>;
@@ -26,13 +26,13 @@ export type Autoload = {
 
 const NOT_COPIED = new Set(['.git', 'node_modules']);
 
-/** Reads `composer.json` of a project. Throws `OperatorError` `composer-project-unreadable`. */
+/** Reads a project's composer.json. Throws `OperatorError` `composer-project-unreadable`. */
 export async function readComposerJson(directory: string): Promise<ComposerJson> {
   const file = join(directory, 'composer.json');
   const fail = (reason: string, cause?: unknown) =>
     new OperatorError('composer-project-unreadable', { file, reason }, cause);
   const text = await readFile(file, 'utf8').catch((failure: NodeJS.ErrnoException) => {
-    throw fail(failure.code === 'ENOENT' ? 'there is no such file' : failure.message, failure);
+    throw fail(failure.code === 'ENOENT' ? 'no such file' : failure.message, failure);
   });
   try {
     const json: unknown = JSON.parse(text);
@@ -40,10 +40,10 @@ export async function readComposerJson(directory: string): Promise<ComposerJson>
   } catch (failure) {
     throw fail((failure as Error).message, failure);
   }
-  throw fail('it is not a JSON object');
+  throw fail('not a JSON object');
 }
 
-/** Copies the project at `directory` below `root` and links what it refers to; returns the copy's folder. */
+/** Copies the project at `directory` below `root`, links its path repositories, and returns the copy's directory. */
 export async function copyProject(directory: string, json: ComposerJson, root: string): Promise<string> {
   const original = resolve(directory);
   const copy = join(root, original);
@@ -63,7 +63,7 @@ export async function writeComposerJson(copy: string, json: ComposerJson): Promi
   await writeFile(join(copy, 'composer.json'), `${JSON.stringify(json, null, 4)}\n`);
 }
 
-/** Folders outside the project that its repositories name by a relative path, up to the first wildcard. */
+/** Paths outside the project that its repositories refer to relatively, up to the first wildcard. */
 function outsidePaths(original: string, json: ComposerJson): string[] {
   const repositories: unknown[] = Object.values(json.repositories ?? []);
   const urls = repositories.map((repository) => (repository as { url?: unknown } | null)?.url);
@@ -73,14 +73,14 @@ function outsidePaths(original: string, json: ComposerJson): string[] {
     .filter((path) => path !== original && !path.startsWith(original + sep));
 }
 
-/** Links `outside` below `root`; where the copy itself must lie inside it, its other members one by one. */
+/** Links `outside` below `root`. If it contains the project, links its other members instead. */
 async function linkOutside(outside: string, original: string, root: string): Promise<void> {
   if (!existsSync(outside)) return;
   if (!original.startsWith(outside + sep)) {
-    const place = join(root, outside);
-    if (existsSync(place)) return;
-    await mkdir(dirname(place), { recursive: true });
-    await symlink(outside, place);
+    const link = join(root, outside);
+    if (existsSync(link)) return;
+    await mkdir(dirname(link), { recursive: true });
+    await symlink(outside, link);
     return;
   }
   const ownBranch = relative(outside, original).split(sep)[0];

@@ -1,8 +1,8 @@
 /**
- * Lets the autoloader of a vendor layer load the project's own classes from `/var/task`. Composer writes the root
- * package's paths relative to `vendor/`, which in a layer would be `/opt/src`; so the layer's autoloader is made without
- * them, and this file registers them at run time against LAMBDA_TASK_ROOT. Thus the layer changes only with the
- * dependencies, never with the project's code.
+ * Makes the autoloader of a vendor layer load the project's own classes from `/var/task`. Composer writes the root
+ * package's paths relative to `vendor/`, which in a layer would be `/opt/src`. So the layer's autoloader is dumped without
+ * them, and a generated file registers them at run time below LAMBDA_TASK_ROOT. The layer changes only with the
+ * dependencies, not with the project's code.
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -10,15 +10,15 @@ import type { Autoload } from './composer-project.ts';
 
 export type ProjectAutoload = {
   readonly autoload: Autoload;
-  /** Class -> file, relative to the project: what the `classmap` folders hold. */
+  /** Class -> file relative to the project, for the classes in `classmap` directories. */
   readonly classes: Readonly<Record<string, string>>;
-  /** Whether composer.json asks for an authoritative class map, which would hide the project's classes. */
+  /** Whether composer.json sets `classmap-authoritative`, which would hide the project's classes. */
   readonly isAuthoritative: boolean;
 };
 
 const FILE = 'lamella-project.php';
 
-/** Adds the project's autoload rules to the finished `vendor` folder. Does nothing if it has none. */
+/** Adds the project's autoload rules to an installed `vendor` directory. Does nothing if the project has none. */
 export async function addProjectAutoload(vendor: string, project: ProjectAutoload): Promise<void> {
   const { 'psr-4': psr4 = {}, 'psr-0': psr0 = {}, files = [] } = project.autoload;
   const lines = [
@@ -36,7 +36,7 @@ export async function addProjectAutoload(vendor: string, project: ProjectAutoloa
   if (lines.length === 0) return;
   const source = `<?php
 
-// The project's own classes lie in the function's package, not beside this layer.
+// The project's own classes are in the function's package, not in this layer.
 
 return static function (\\Composer\\Autoload\\ClassLoader $loader): void {
     $root = getenv('LAMBDA_TASK_ROOT') ?: dirname(__DIR__);
@@ -49,7 +49,7 @@ return static function (\\Composer\\Autoload\\ClassLoader $loader): void {
     /^return (ComposerAutoloaderInit\w+::getLoader\(\));$/m,
     `$loader = $1;\n(require __DIR__ . '/${FILE}')($loader);\nreturn $loader;`,
   );
-  if (extended === autoload) throw new Error('vendor/autoload.php does not look as Composer writes it');
+  if (extended === autoload) throw new Error('vendor/autoload.php does not have the form that Composer writes');
   await writeFile(join(vendor, 'autoload.php'), extended);
 }
 

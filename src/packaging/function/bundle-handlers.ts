@@ -1,7 +1,7 @@
 /**
- * Handlers -> one JavaScript file each, by esbuild: what they import is in it, what they do not use is not. In the
- * package the bundle takes the place of its sources and of node_modules; every other file stays, because a function may
- * read it. Packages named as external are packed whole, with those that they need.
+ * Bundles each handler into one JavaScript file with esbuild. In the package, bundles replace their sources and
+ * node_modules; every other file stays, because the function may read it. External packages are packed unbundled, with
+ * their dependencies (`external-packages.ts`).
  */
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -12,20 +12,20 @@ import { externalPackages } from './external-packages.ts';
 import type { IgnoreRules } from './lamella-ignore.ts';
 
 export type BundleOptions = {
-  /** Packages to leave as they are, in node_modules. */
+  /** Packages to pack unbundled, in node_modules. */
   readonly external?: readonly string[];
   readonly minify?: boolean;
-  /** A map beside each file, so that traces show the source; true unless said otherwise. */
+  /** Whether to write source maps, so that stack traces show the source. Defaults to true. */
   readonly sourceMap?: boolean;
-  /** As the source's package says (`"type": "module"`, .mts) unless said otherwise. */
+  /** Defaults to the format that Node derives from the source's name and package.json. */
   readonly format?: 'esm' | 'cjs';
-  /** The oldest Node that is to run it; `node20` unless said otherwise. */
+  /** The oldest Node version that runs the code. Defaults to `DEFAULT_TARGET`. */
   readonly target?: string;
 };
 
 export const DEFAULT_TARGET = 'node20';
 
-/** In ES modules there is no `require`, and CommonJS packages inside a bundle ask for one. */
+/** Defines `require`, which ES modules lack and bundled CommonJS packages call. */
 const REQUIRE_BANNER =
   "import { createRequire as lamellaCreateRequire } from 'node:module';\n" +
   'const require = lamellaCreateRequire(import.meta.url);\n';
@@ -33,15 +33,18 @@ const REQUIRE_BANNER =
 const TYPESCRIPT = /(?<!\.d)\.(ts|mts|cts|tsx)$/;
 const SOURCE_ENDINGS = ['.ts', '.mts', '.cts', '.tsx', '.mjs', '.js', '.cjs', '.jsx'];
 const COMMON_NAMES = ['index', 'src/index', 'handler', 'src/handler', 'app', 'src/app', 'main', 'src/main', 'lambda'];
-/** Of no use once everything is bundled. */
+/** Left out when the code is bundled. */
 const BUILD_FILES = /^(package-lock\.json|npm-shrinkwrap\.json|yarn\.lock|pnpm-lock\.yaml|tsconfig(\.\w+)*\.json)$/;
 
-/** Whether a file is TypeScript that becomes JavaScript (declarations do not). */
+/** Whether a file is TypeScript, but not a declaration file. */
 export function isTypeScript(path: string): boolean {
   return TYPESCRIPT.test(path);
 }
 
-/** The files of `paths` that hold the handlers. Throws `OperatorError` `handler-source-missing`. */
+/**
+ * Finds the source file of each handler (`src/hello.handler`) among `paths`; without handlers, a TypeScript file with a
+ * common name. Throws `OperatorError` `handler-source-missing`.
+ */
 export function findHandlerSource(paths: readonly string[], handlers: readonly string[] | undefined): string[] {
   const known = new Set(paths);
   const sourceOf = (stem: string) => SOURCE_ENDINGS.map((ending) => stem + ending).find((path) => known.has(path));
@@ -54,18 +57,18 @@ export function findHandlerSource(paths: readonly string[], handlers: readonly s
     });
   }
   return handlers.map((handler) => {
-    const folder = handler.slice(0, handler.lastIndexOf('/') + 1);
-    const [name = ''] = handler.slice(folder.length).split('.', 1);
-    const source = known.has(handler) ? handler : sourceOf(folder + name);
+    const parent = handler.slice(0, handler.lastIndexOf('/') + 1);
+    const [name = ''] = handler.slice(parent.length).split('.', 1);
+    const source = known.has(handler) ? handler : sourceOf(parent + name);
     if (source === undefined) {
       const what = `the file of the handler ${handler}`;
-      throw new OperatorError('handler-source-missing', { what, tried: `${folder}${name}${SOURCE_ENDINGS.join('|')}` });
+      throw new OperatorError('handler-source-missing', { what, tried: `${parent}${name}${SOURCE_ENDINGS.join('|')}` });
     }
     return source;
   });
 }
 
-/** The package's entries with the bundles in it. Throws `OperatorError` `bundle-failed`. */
+/** Returns the package's entries, with bundles in place of their sources. Throws `OperatorError` `bundle-failed`. */
 export async function bundleHandlers(
   directory: string,
   sources: readonly string[],
@@ -88,7 +91,7 @@ export async function bundleHandlers(
       ...commonOptions(directory, format, options),
       entryPoints,
       minify,
-      // Names stand in traces and in handlers' own logs.
+      // Function and class names appear in stack traces and logs.
       keepNames: minify,
       bundle: true,
       treeShaking: true,
@@ -115,7 +118,7 @@ export async function bundleHandlers(
   return { entries, bundles: bundles.sort(), missing: packed.missing };
 }
 
-/** What every use of esbuild here has in common. Output is named from `directory`, so that maps say nothing else. */
+/** esbuild options of bundling and of type stripping. Paths in source maps are relative to `directory`. */
 export function commonOptions(directory: string, format: 'esm' | 'cjs', options: BundleOptions): BuildOptions {
   const { sourceMap = true, target = DEFAULT_TARGET } = options;
   return {
@@ -132,7 +135,7 @@ export function commonOptions(directory: string, format: 'esm' | 'cjs', options:
   };
 }
 
-/** Runs esbuild; what it finds wrong is an `OperatorError` `bundle-failed` with its places. */
+/** Runs esbuild. Throws `OperatorError` `bundle-failed` with esbuild's messages and positions. */
 export async function runEsbuild(directory: string, options: BuildOptions) {
   const esbuild = await import('esbuild');
   try {
@@ -145,21 +148,21 @@ export async function runEsbuild(directory: string, options: BuildOptions) {
   }
 }
 
-/** Of which kind the JavaScript of a source is, by Node's own rules. */
+/** The module format of a source, by Node's rules: its extension, then the nearest package.json. */
 export async function formatOf(directory: string, source: string): Promise<'esm' | 'cjs'> {
   if (/\.(mts|mjs)$/.test(source)) return 'esm';
   if (/\.(cts|cjs)$/.test(source)) return 'cjs';
-  for (let folder = dirname(source); ; folder = dirname(folder)) {
-    const text = await readFile(join(directory, folder, 'package.json'), 'utf8').catch(() => undefined);
+  for (let parent = dirname(source); ; parent = dirname(parent)) {
+    const text = await readFile(join(directory, parent, 'package.json'), 'utf8').catch(() => undefined);
     if (text !== undefined) return /"type"\s*:\s*"module"/.test(text) ? 'esm' : 'cjs';
-    if (folder === '.') return 'cjs';
+    if (parent === '.') return 'cjs';
   }
 }
 
 function isKept(path: string, inputs: ReadonlySet<string>, sources: readonly string[]): boolean {
   if (/(^|\/)node_modules(\/|$)/.test(path) || inputs.has(path) || BUILD_FILES.test(path)) return false;
   if (isTypeScript(path) || path.endsWith('.d.ts')) return false;
-  // What a compiler left beside the source would be found before the bundle.
+  // Node would load a compiler's output beside the source in place of the bundle.
   const compiled = /^(.*)\.(js|mjs|cjs)(\.map)?$/.exec(path)?.[1];
   return compiled === undefined || !sources.some((source) => stem(source) === compiled);
 }

@@ -26,25 +26,25 @@ const FILES = [
   'a_b.txt',
 ];
 
-/** Which files git leaves out, asked of git itself. */
+/** The files that git ignores. */
 function gitIgnored(text: string): string[] {
-  const folder = mkdtempSync(join(tmpdir(), 'lamella-ignore-'));
+  const workspace = mkdtempSync(join(tmpdir(), 'lamella-ignore-'));
   try {
     for (const file of FILES) {
-      mkdirSync(dirname(join(folder, file)), { recursive: true });
-      writeFileSync(join(folder, file), '');
+      mkdirSync(dirname(join(workspace, file)), { recursive: true });
+      writeFileSync(join(workspace, file), '');
     }
-    writeFileSync(join(folder, '.gitignore'), text);
-    const git = (...args: string[]) => execFileSync('git', args, { cwd: folder, encoding: 'utf8' });
+    writeFileSync(join(workspace, '.gitignore'), text);
+    const git = (...args: string[]) => execFileSync('git', args, { cwd: workspace, encoding: 'utf8' });
     git('init', '-q');
     const kept = git('ls-files', '-z', '--others', '--exclude-standard').split('\0');
     return FILES.filter((file) => !kept.includes(file));
   } finally {
-    rmSync(folder, { recursive: true });
+    rmSync(workspace, { recursive: true });
   }
 }
 
-/** The files that our rules ignore. */
+/** The files that `parseIgnore` ignores. */
 function ignored(text: string): string[] {
   const rules = parseIgnore(text);
   return FILES.filter((file) => rules.ignores(file, false));
@@ -53,25 +53,25 @@ function ignored(text: string): string[] {
 describe('.lamellaignore', () => {
   it.each([
     ['a name anywhere', '*.log'],
-    ['a name taken back', '*.log\n!keep.log'],
+    ['a name included again', '*.log\n!keep.log'],
     ['a name at the root', '/a.log'],
-    ['folders anywhere', 'build/'],
-    ['a folder at the root', '/build/'],
+    ['directories anywhere', 'build/'],
+    ['a directory at the root', '/build/'],
     ['a path', 'docs/readme.md'],
-    ['any depth before', '**/er/index.ts'],
-    ['any depth between', 'src/**/index.ts'],
+    ['any depth at the beginning', '**/er/index.ts'],
+    ['any depth in the middle', 'src/**/index.ts'],
     ['everything below', 'src/**'],
     ['one character', 'file?.txt'],
     ['a set', 'file[0-9].txt'],
-    ['a set of others', 'a[!-]b.txt'],
+    ['a negated set', 'a[!-]b.txt'],
     ['a set with a hyphen', 'a[-_]b.txt'],
     ['an escaped bracket', 'file\\[1\\].txt'],
-    ['an escaped sign', '\\#comment\n\\!bang'],
-    ['a space at the end that is meant', 'with space\\ '],
+    ['escaped # and !', '\\#comment\n\\!bang'],
+    ['an escaped space at the end', 'with space\\ '],
     ['comments and empty lines', '# *.ts\n\n   \n*.json'],
-    ['a star within a path', 'x/*/z'],
-    ['what cannot be taken back', 'src/\n!src/index.ts'],
-    ['everything but one', '/*\n!/src/'],
+    ['a star in a path', 'x/*/z'],
+    ['a file below an ignored directory', 'src/\n!src/index.ts'],
+    ['everything but one directory', '/*\n!/src/'],
     ['characters of regular expressions', 'a.log\n(a+b)'],
     ['a character class', 'file[[:digit:]].txt'],
     ['upper and lower case as different', 'SRC/\n*.LOG'],
@@ -79,7 +79,7 @@ describe('.lamellaignore', () => {
     expect(ignored(text)).toEqual(gitIgnored(text));
   });
 
-  it('leaves out the traces of version control and itself, unless told otherwise', () => {
+  it('ignores version control directories and itself by default', () => {
     const { ignores } = parseIgnore('');
     expect([ignores('.git', true), ignores('.lamellaignore', false), ignores('src', true)]).toEqual([
       true,
@@ -89,7 +89,7 @@ describe('.lamellaignore', () => {
     expect(parseIgnore('!.git/').ignores('.git', true)).toBe(false);
   });
 
-  it('can be made to include a directory, and still ignores files in it', () => {
+  it('can include a directory, and still ignores files in it', () => {
     const rules = parseIgnore('node_modules/\n*.map').including(['node_modules/@acme/tiny', 'node_modules/a[b]']);
     expect(rules.ignores('node_modules/@acme/tiny/index.js', false)).toBe(false);
     expect(rules.ignores('node_modules/a[b]/index.js', false)).toBe(false);

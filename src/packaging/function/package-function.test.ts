@@ -5,15 +5,15 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type FunctionPackage, packageFunction } from './package-function.ts';
 
-let folder: string;
+let workspace: string;
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'lamella-package-function-'));
+  workspace = mkdtempSync(join(tmpdir(), 'lamella-package-function-'));
 });
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
+afterEach(() => rmSync(workspace, { recursive: true, force: true }));
 
 type Options = Partial<Parameters<typeof packageFunction>[0]>;
 
-function write(files: Readonly<Record<string, string>>, root = join(folder, 'project')): string {
+function write(files: Readonly<Record<string, string>>, root = join(workspace, 'project')): string {
   for (const [path, content] of Object.entries(files)) {
     mkdirSync(dirname(join(root, path)), { recursive: true });
     writeFileSync(join(root, path), content);
@@ -26,7 +26,7 @@ async function pack(
   directory: string,
   options: Options = {},
 ): Promise<FunctionPackage & { unpacked: string; names: string[] }> {
-  const output = join(folder, `${count++}.zip`);
+  const output = join(workspace, `${count++}.zip`);
   const made = await packageFunction({ directory, output, bundle: true, ...options });
   const unpacked = `${output}-unpacked`;
   execFileSync('unzip', ['-q', output, '-d', unpacked]);
@@ -34,7 +34,7 @@ async function pack(
   return { ...made, unpacked, names };
 }
 
-/** What a handler in the unpacked package answers, run by Node as it is. */
+/** Returns the result of a handler in the unpacked package, run by Node. */
 function run(unpacked: string, file: string, event: unknown): unknown {
   const program = `const m = await import(${JSON.stringify(join(unpacked, file))});
     process.stdout.write(JSON.stringify(await (m.handler ?? m.default.handler)(${JSON.stringify(event)})));`;
@@ -69,7 +69,7 @@ const GREETING = {
 };
 
 describe('a package without TypeScript', () => {
-  it('holds every file with its mode, and links', async () => {
+  it('contains every file with its mode, and links', async () => {
     const root = write({ bootstrap: '#!/bin/sh\n', 'src/hello.php': '<?php', 'vendor/autoload.php': '<?php' });
     chmodSync(join(root, 'bootstrap'), 0o755);
     chmodSync(join(root, 'src/hello.php'), 0o640);
@@ -84,15 +84,15 @@ describe('a package without TypeScript', () => {
     expect(warnings).toEqual([]);
   });
 
-  it('has the same bytes wherever and whenever it is made', async () => {
+  it('has the same bytes wherever and whenever it is packaged', async () => {
     const root = write({ 'b.php': '1', 'a/c.php': '2' });
-    const copy = join(folder, 'elsewhere/copy');
+    const copy = join(workspace, 'elsewhere/copy');
     cpSync(root, copy, { recursive: true });
     const [one, two] = [await pack(root), await pack(copy)];
     expect(readFileSync(one.zip.path).equals(readFileSync(two.zip.path))).toBe(true);
   });
 
-  it('leaves out what .lamellaignore says, and the archive itself', async () => {
+  it('leaves out files that .lamellaignore names, and the archive itself', async () => {
     const root = write({
       '.lamellaignore': '*.log\n/tests/\n!keep.log\n',
       'a.log': '',
@@ -121,17 +121,17 @@ describe('a package without TypeScript', () => {
     const root = write({ 'src/a.php': '', 'x/y/z.php': '', '.lamellaignore': '/tests/\n', 'tests/b.php': '' });
     symlinkSync('tests/b.php', join(root, 'ignored'));
     symlinkSync('nowhere', join(root, 'dangling'));
-    symlinkSync('src', join(root, 'folder'));
+    symlinkSync('src', join(root, 'directory'));
     symlinkSync('./x/', join(root, 'above'));
     symlinkSync('.', join(root, 'self'));
     expect((await pack(root)).warnings).toEqual([
       expect.stringMatching(/^dangling is a link to nowhere, which is not in the package/),
       expect.stringMatching(/^ignored is a link to tests\/b\.php, which is not in the package/),
     ]);
-    mkdirSync(join(folder, 'empty'));
+    mkdirSync(join(workspace, 'empty'));
     const empty = await packageFunction({
-      directory: join(folder, 'empty'),
-      output: join(folder, 'e.zip'),
+      directory: join(workspace, 'empty'),
+      output: join(workspace, 'e.zip'),
       bundle: true,
     });
     expect(empty.warnings).toEqual([expect.stringContaining('The package is empty')]);
@@ -150,14 +150,14 @@ describe('a package without TypeScript', () => {
     await expect(pack(root)).rejects.toMatchObject({ code: 'file-unreadable' });
   });
 
-  it('beyond the limit is refused before it is written', async () => {
+  it('above the quota is refused before it is written', async () => {
     const root = write({ 'small.txt': '' });
     execFileSync('truncate', ['-s', '262144001', join(root, 'large.bin')]);
     await expect(pack(root)).rejects.toMatchObject({ code: 'package-too-large' });
   });
 
-  it('of a folder that is not there is an error', async () => {
-    await expect(pack(join(folder, 'nowhere'))).rejects.toMatchObject({ code: 'file-unreadable' });
+  it('of a directory that does not exist is an error', async () => {
+    await expect(pack(join(workspace, 'nowhere'))).rejects.toMatchObject({ code: 'file-unreadable' });
   });
 });
 
@@ -170,13 +170,13 @@ describe('a TypeScript handler', () => {
     expect(readFileSync(join(unpacked, 'index.mjs'), 'utf8')).not.toContain('never used');
   });
 
-  it('is bundled to the same bytes wherever it lies', async () => {
+  it('is bundled to the same bytes in any directory', async () => {
     const one = await pack(write(GREETING));
-    const two = await pack(write(GREETING, join(folder, 'some/where/else')));
+    const two = await pack(write(GREETING, join(workspace, 'some/where/else')));
     expect(readFileSync(one.zip.path).equals(readFileSync(two.zip.path))).toBe(true);
   });
 
-  it('becomes CommonJS where its package does not say that it is a module', async () => {
+  it('becomes CommonJS unless its package.json has the type module', async () => {
     const root = write({
       'app.ts': "import { basename } from 'node:path'; export const handler = async (path: string) => basename(path);",
       'app.js': 'stale',
@@ -186,7 +186,7 @@ describe('a TypeScript handler', () => {
     expect(run(unpacked, 'app.cjs', '/a/b')).toBe('b');
   });
 
-  it('may be named, together with others', async () => {
+  it('can be selected by name, together with others', async () => {
     const root = write({
       'api/get.ts': 'export const handler = async () => "get";',
       'api/put.mts': 'export const handler = async () => "put";',
@@ -201,7 +201,7 @@ describe('a TypeScript handler', () => {
     expect(bundles.map((file) => run(unpacked, file, {}))).toEqual(['get', 'put', 'clean']);
   });
 
-  it('finds external packages in node_modules, with those that they need', async () => {
+  it('finds external packages in node_modules, with their dependencies', async () => {
     const { names, unpacked } = await pack(write(GREETING), { external: ['shouting'], sourceMap: false });
     expect(names).toEqual([
       'data/words.json',
@@ -215,7 +215,7 @@ describe('a TypeScript handler', () => {
     expect(run(unpacked, 'index.mjs', { name: 'you' })).toEqual({ text: 'YOU!' });
   });
 
-  it('packs external packages although .lamellaignore names node_modules, without the files that it ignores', async () => {
+  it('packs external packages although .lamellaignore names node_modules, but without other ignored files', async () => {
     const root = write({ ...GREETING, '.lamellaignore': 'node_modules/\npackage.json\n' });
     const { names } = await pack(root, { external: ['shouting'], sourceMap: false });
     expect(names.filter((name) => name.includes('node_modules'))).toEqual([
@@ -224,7 +224,7 @@ describe('a TypeScript handler', () => {
     ]);
   });
 
-  it('finds external packages as Node does: above the folder, through links, in several versions', async () => {
+  it('finds external packages as Node does: in parent directories, through links, in several versions', async () => {
     const store = 'node_modules/.pnpm';
     const root = write({
       'packages/shared/package.json': '{"name":"@acme/shared"}',
@@ -250,7 +250,7 @@ describe('a TypeScript handler', () => {
     expect(warnings).toEqual([expect.stringMatching(/^not-here is not installed, so it is not in the package/)]);
   });
 
-  it('is smaller when that is asked for, and keeps its names', async () => {
+  it('is smaller with minify, and keeps names', async () => {
     const root = write({
       ...GREETING,
       'index.ts':
@@ -264,7 +264,7 @@ describe('a TypeScript handler', () => {
     );
   });
 
-  it('shows its own lines in traces', async () => {
+  it('has stack traces with the lines of its source', async () => {
     const root = write({
       'package.json': '{"type":"module"}',
       'index.ts': 'type A = string;\n\n\nexport const handler = async (_a: A) => new Error("x").stack;\n',
@@ -273,7 +273,7 @@ describe('a TypeScript handler', () => {
     expect(run(unpacked, 'index.mjs', '')).toMatch(/index\.ts:4:/);
   });
 
-  it('that cannot be compiled is an error with its place', async () => {
+  it('that cannot be compiled is an error with its position', async () => {
     const failing = pack(write({ 'index.ts': 'export const handler = (\n' }));
     await expect(failing).rejects.toMatchObject({
       code: 'bundle-failed',
@@ -281,7 +281,7 @@ describe('a TypeScript handler', () => {
     });
   });
 
-  it('that is not found is an error that says how to name it', async () => {
+  it('that is not found is an error that names --handler', async () => {
     const failing = pack(write({ 'strange.ts': '' }));
     await expect(failing).rejects.toMatchObject({
       code: 'handler-source-missing',
@@ -291,7 +291,7 @@ describe('a TypeScript handler', () => {
 });
 
 describe('without a bundle', () => {
-  it('every TypeScript file becomes JavaScript in its place, and packages stay', async () => {
+  it('every TypeScript file becomes JavaScript at the same path, and packages stay', async () => {
     const root = write({
       ...GREETING,
       'src/greet.ts': `${GREETING['src/greet.ts']}\nexport const later = () => import('./other.mts');`,

@@ -1,7 +1,7 @@
 /**
- * A folder -> a function's zip. Files go in as they are; TypeScript handlers are bundled by esbuild into one file each
- * (`bundle-handlers.ts`) or, unbundled, every TypeScript file becomes the JavaScript beside which it lay
- * (`strip-types.ts`). What stays out is said by `.lamellaignore`. The same folder gives the same bytes.
+ * Packages a directory as a function's zip. TypeScript handlers are bundled into one file each (`bundle-handlers.ts`) or,
+ * without bundling, every TypeScript file becomes JavaScript (`strip-types.ts`). Other files are packed unchanged, except
+ * those that `.lamellaignore` excludes. The same directory gives the same bytes.
  */
 import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
@@ -15,35 +15,35 @@ import { IGNORE_FILE, type IgnoreRules, parseIgnore } from './lamella-ignore.ts'
 import { stripTypes } from './strip-types.ts';
 
 export type FunctionPackageRequest = BundleOptions & {
-  /** The folder with the function's code. */
+  /** The directory with the function's code. */
   readonly directory: string;
   /** The zip to write. */
   readonly output: string;
-  /** `src/hello.handler`; without it the handler's file is looked for under the names that are common. */
+  /** `src/hello.handler`, for example. By default, a TypeScript file with a common name is bundled. */
   readonly handlers?: readonly string[];
-  /** False: no bundle; TypeScript files lose their types one by one. */
+  /** Whether to bundle. Otherwise types are stripped from each file. */
   readonly bundle: boolean;
   readonly onProgress?: Progress;
 };
 
 export type FunctionPackage = {
   readonly zip: WrittenZip;
-  /** Bytes of all files together, as AWS counts them against its limit. */
+  /** Size of all files together, in bytes, as AWS counts it against its quota. */
   readonly unzippedBytes: number;
-  /** Bundles in the package, by their path in it. */
+  /** Paths of the bundles in the package. */
   readonly bundles: readonly string[];
-  /** What is allowed and will hardly be meant. */
+  /** Probable mistakes, in sentences for the user. */
   readonly warnings: readonly string[];
 };
 
 /**
- * Writes the package. Throws `OperatorError`: `file-unreadable`, `file-unwritable`, `handler-source-missing`,
+ * Writes the package to `output`. Throws `OperatorError`: `file-unreadable`, `file-unwritable`, `handler-source-missing`,
  * `bundle-failed`, `package-too-large`.
  */
 export async function packageFunction(request: FunctionPackageRequest): Promise<FunctionPackage> {
   const directory = resolve(request.directory);
   const rules = parseIgnore(await readFile(join(directory, IGNORE_FILE), 'utf8').catch(() => ''));
-  const found = await readFolder(directory, resolve(request.output), rules);
+  const found = await readDirectory(directory, resolve(request.output), rules);
   const { entries, bundles, missing = [] } = await build(request, directory, found, rules);
   const unzippedBytes = await sizeOfEntries(entries);
   if (unzippedBytes > QUOTAS.unzippedBytes) {
@@ -62,13 +62,13 @@ export async function packageFunction(request: FunctionPackageRequest): Promise<
   };
 }
 
-async function readFolder(directory: string, output: string, rules: IgnoreRules): Promise<ZipEntry[]> {
+async function readDirectory(directory: string, output: string, rules: IgnoreRules): Promise<ZipEntry[]> {
   const stats = await stat(directory).catch((failure: Error) => {
     throw new OperatorError('file-unreadable', { file: directory, reason: failure.message }, failure);
   });
-  if (!stats.isDirectory()) throw new OperatorError('file-unreadable', { file: directory, reason: 'it is no folder' });
-  const own = relative(directory, output).split(sep).join('/');
-  const admits = (path: string, isDirectory: boolean) => path !== own && !rules.ignores(path, isDirectory);
+  if (!stats.isDirectory()) throw new OperatorError('file-unreadable', { file: directory, reason: 'not a directory' });
+  const archive = relative(directory, output).split(sep).join('/');
+  const admits = (path: string, isDirectory: boolean) => path !== archive && !rules.ignores(path, isDirectory);
   return entriesOfDirectory(directory, { admits }).catch((failure: NodeJS.ErrnoException) => {
     throw new OperatorError('file-unreadable', { file: failure.path ?? directory, reason: failure.message }, failure);
   });
@@ -95,7 +95,7 @@ async function build(
   return bundleHandlers(directory, sources, found, rules, request);
 }
 
-/** What kept an archive from being written: a file that cannot be read, or the archive itself. */
+/** Maps a failure of writing the archive to the file that caused it: a source file or the archive. */
 function throwUnusable(failure: NodeJS.ErrnoException, output: string, entries: readonly ZipEntry[]): never {
   if (failure.code === undefined) throw failure;
   const isRead = failure.syscall !== 'mkdir';
@@ -106,20 +106,21 @@ function throwUnusable(failure: NodeJS.ErrnoException, output: string, entries: 
 
 function warningsFor(entries: readonly ZipEntry[]): string[] {
   const warnings: string[] = [];
-  if (entries.length === 0) warnings.push('The package is empty: Lambda refuses it. Is everything ignored?');
+  if (entries.length === 0)
+    warnings.push(`The package is empty, and Lambda would reject it. Check the patterns in ${IGNORE_FILE}.`);
   const present = pathsOf(entries);
   for (const { path, mode, content } of entries) {
     if (path === 'bootstrap' && content.kind !== 'directory' && (mode & 0o111) === 0) {
-      warnings.push('bootstrap is not executable: Lambda will refuse to start it. Mend it with chmod +x bootstrap.');
+      warnings.push('bootstrap is not executable, so Lambda cannot start it. Run chmod +x bootstrap.');
     }
     if (content.kind === 'link' && leadsOut(path, content.target, present)) {
-      warnings.push(`${path} is a link to ${content.target}, which is not in the package: it will lead nowhere.`);
+      warnings.push(`${path} is a link to ${content.target}, which is not in the package.`);
     }
   }
   return warnings;
 }
 
-/** Of all entries, and of the folders that they lie in. */
+/** The paths of all entries and of the directories above them. */
 function pathsOf(entries: readonly ZipEntry[]): ReadonlySet<string> {
   const paths = new Set<string>();
   for (const { path } of entries) {
@@ -128,7 +129,7 @@ function pathsOf(entries: readonly ZipEntry[]): ReadonlySet<string> {
   return paths;
 }
 
-/** Absolute targets are left alone when they lie where Lambda has something. */
+/** Absolute targets are accepted below directories that exist in Lambda's environment. */
 function leadsOut(path: string, target: string, present: ReadonlySet<string>): boolean {
   if (target.startsWith('/')) return !/^\/(opt|var\/task|tmp|usr|bin|lib|lib64|etc|dev|proc)(\/|$)/.test(target);
   const inside = relative('/task', join('/task', dirname(path), target));
@@ -136,5 +137,5 @@ function leadsOut(path: string, target: string, present: ReadonlySet<string>): b
 }
 
 function missingWarning(name: string): string {
-  return `${name} is not installed, so it is not in the package: a layer must bring it, or the managed runtime.`;
+  return `${name} is not installed, so it is not in the package. A layer or the managed runtime must provide it.`;
 }

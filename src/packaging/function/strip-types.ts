@@ -1,6 +1,6 @@
 /**
- * Every TypeScript file of a folder -> the JavaScript that Node would find in its place: `.ts` becomes `.js`, `.mts`
- * `.mjs`, `.cts` `.cjs`, and imports of such files follow. Nothing is bundled and no type is checked.
+ * Compiles every TypeScript file of a package to JavaScript at the same path: `.ts` becomes `.js`, `.mts` `.mjs` and `.cts`
+ * `.cjs`, and imports are renamed accordingly. Nothing is bundled, and types are not checked.
  */
 import { join } from 'node:path';
 import type { Plugin } from 'esbuild';
@@ -10,7 +10,7 @@ import { type BundleOptions, commonOptions, formatOf, isTypeScript, runEsbuild }
 const ENDINGS = { '.ts': '.js', '.tsx': '.js', '.mts': '.mjs', '.cts': '.cjs' } as const;
 type Ending = keyof typeof ENDINGS;
 
-/** The entries with JavaScript for TypeScript; the rest as it was. Throws `OperatorError` `bundle-failed`. */
+/** Returns the entries with JavaScript in place of TypeScript. Throws `OperatorError` `bundle-failed`. */
 export async function stripTypes(
   directory: string,
   found: readonly ZipEntry[],
@@ -36,7 +36,7 @@ export async function stripTypes(
       ...commonOptions(directory, format, options),
       entryPoints: paths.map((path) => ({ in: join(directory, path), out: path.slice(0, -ending.length) })),
       minify: options.minify ?? false,
-      // A "bundle" of one file each, because only so are the names of imports seen and changed.
+      // esbuild calls plugins for imports only when it bundles. All imports are external, so each bundle is one file.
       bundle: true,
       plugins: [keepImports],
       outExtension: { '.js': ENDINGS[ending] },
@@ -50,7 +50,7 @@ export async function stripTypes(
   return [...rest.filter(({ path }) => !paths.has(path)), ...made];
 }
 
-/** Leaves every import where it is, under the name that its file will have. */
+/** Keeps every import external, and renames imports of TypeScript files. */
 const keepImports: Plugin = {
   name: 'keep-imports',
   setup(build) {

@@ -1,16 +1,16 @@
 /**
- * The Node binaries that layers are built from: the npm packages in which Node's own releases are published, pinned by
- * version and integrity: a new release is a change of this table. Fetching is `npm-package.ts`.
+ * The Node binaries that layers are built from: npm packages with Node's official releases, pinned by version and
+ * integrity. To offer a new release, change this table. `npm-package.ts` fetches the packages.
  */
 import { OperatorError } from '../../operator-error.ts';
 import type { PinnedPackage } from '../npm-package.ts';
 
 export type NodeBuild = {
-  /** `22`: what a person asks for. */
+  /** The major version: `22`. */
   readonly version: string;
   readonly fullVersion: string;
   readonly architecture: NodeArchitecture;
-  /** Holds `bin/node`. */
+  /** Contains `bin/node`. */
   readonly package: PinnedPackage;
 };
 
@@ -42,13 +42,13 @@ const NODE_RELEASES: Readonly<Record<string, Row>> = {
   },
 };
 
-/** What npm calls the architectures that Lambda names. */
+/** Lambda's name of an architecture -> npm's. */
 const NPM_ARCHITECTURES: Readonly<Record<NodeArchitecture, string>> = { x86_64: 'x64', arm64: 'arm64' };
 
-/** The versions that a layer can be built from. */
+/** The major versions that a layer can be built from. */
 export const NODE_VERSIONS: readonly string[] = Object.keys(NODE_RELEASES);
 
-/** The build for `22` or `22.23.3`. Throws `OperatorError` `node-version-unknown`. */
+/** Finds the build for `22` or `22.23.3`. Throws `OperatorError` `node-version-unknown`. */
 export function findNodeBuild(version: string, architecture = 'x86_64'): NodeBuild {
   const major = version.split('.', 1)[0] ?? '';
   const row = Object.hasOwn(NODE_RELEASES, major) ? NODE_RELEASES[major] : undefined;

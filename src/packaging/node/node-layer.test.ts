@@ -8,34 +8,34 @@ import { QUOTAS } from '../../protocol/quotas.ts';
 import { packageFunction } from '../function/package-function.ts';
 import { buildNodeLayer, type NodeLayer } from './node-layer.ts';
 
-/** Fetched packages are kept here between test runs, as for a person who builds layers. */
+/** The user's cache, so that packages are fetched only once. */
 const CACHE_DIR = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'lamella');
 
-let folder: string;
+let workspace: string;
 let layer: NodeLayer;
 let opt: string;
 let running: RuntimeUnderTest | undefined;
 
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'lamella-node-layer-'));
-  opt = join(folder, 'opt');
-  layer = await buildNodeLayer({ version: '22', output: join(folder, 'node.zip'), cacheDir: CACHE_DIR });
+  workspace = mkdtempSync(join(tmpdir(), 'lamella-node-layer-'));
+  opt = join(workspace, 'opt');
+  layer = await buildNodeLayer({ version: '22', output: join(workspace, 'node.zip'), cacheDir: CACHE_DIR });
   execFileSync('unzip', ['-q', layer.zip.path, '-d', opt]);
 }, 240_000);
 afterEach(async () => {
   await running?.close();
   running = undefined;
 });
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+afterAll(() => rmSync(workspace, { recursive: true, force: true }));
 
 let count = 0;
-/** Starts the layer's bootstrap with nothing of the host but /usr: what it needs must be in it. */
+/** Starts the layer's bootstrap in a sandbox that contains only /usr of the host. */
 async function start(
   files: Readonly<Record<string, string>>,
   variables: Readonly<Record<string, string>> = {},
   handler = 'index.handler',
 ): Promise<RuntimeUnderTest> {
-  const task = join(folder, `task-${count++}`);
+  const task = join(workspace, `task-${count++}`);
   for (const [path, content] of Object.entries(files)) {
     mkdirSync(dirname(join(task, path)), { recursive: true });
     writeFileSync(join(task, path), content, { mode: 0o755 });
@@ -58,7 +58,7 @@ async function start(
 /** The package of test/flows/node-libraries.test.ts, unpacked. */
 async function libraries(): Promise<Readonly<Record<string, string>>> {
   const directory = resolve(import.meta.dirname, '../../../test/fixtures/functions/node-libraries');
-  const output = join(folder, `libraries-${count}.zip`);
+  const output = join(workspace, `libraries-${count}.zip`);
   const { bundles } = await packageFunction({
     directory,
     output,
@@ -72,19 +72,19 @@ async function libraries(): Promise<Readonly<Record<string, string>>> {
 }
 
 async function returned(started: RuntimeUnderTest, event: unknown = {}): Promise<unknown> {
-  const answer = await started.invoke(event);
-  expect(answer, started.output()).toMatchObject({ kind: 'response' });
-  return answer.kind === 'response' ? JSON.parse(answer.payload.toString()) : undefined;
+  const response = await started.invoke(event);
+  expect(response, started.output()).toMatchObject({ kind: 'response' });
+  return response.kind === 'response' ? JSON.parse(response.payload.toString()) : undefined;
 }
 
 describe('a Node layer', () => {
-  it('fits into a request and beside a function', () => {
+  it('fits into a request, and leaves half of the quota to the function', () => {
     expect(layer).toMatchObject({ nodeVersion: '22.23.3', architecture: 'x86_64', glibc: '2.28' });
     expect(layer.zip.bytes).toBeLessThan(QUOTAS.zippedBytes);
     expect(layer.unzippedBytes).toBeLessThan(QUOTAS.unzippedBytes / 2);
   });
 
-  it('runs TypeScript handlers as they are', async () => {
+  it('runs TypeScript handlers without a build step', async () => {
     const started = await start({
       'package.json': '{"type":"module"}',
       'index.ts': `import { shout } from './shout.ts';
@@ -95,7 +95,7 @@ describe('a Node layer', () => {
     expect(await returned(started, { name: 'you' })).toBe('YOUv22.23.3');
   });
 
-  it('gives Node nine tenths of the memory', async () => {
+  it('limits the heap of Node to 90 % of the memory', async () => {
     const started = await start({
       'index.cjs':
         "exports.handler = async () => require('node:v8').getHeapStatistics().heap_size_limit / 1024 / 1024;",
@@ -103,7 +103,7 @@ describe('a Node layer', () => {
     expect(await returned(started)).toBeLessThan(140);
   });
 
-  it('finds packages of other layers, by import too', async () => {
+  it('finds packages of other layers, also with import', async () => {
     const shared = {
       'layer/node_modules/modern/package.json': '{"type":"module","exports":{".":"./main.js","./sub":"./sub.js"}}',
       'layer/node_modules/modern/main.js': 'export const name = "modern";',
@@ -119,7 +119,7 @@ describe('a Node layer', () => {
     expect(await returned(started)).toEqual(['modern', 'sub', 'classic', 'classic', 'ERR_MODULE_NOT_FOUND']);
   });
 
-  it('runs Powertools, and streams what Hono answers', async () => {
+  it('runs Powertools, and streams a response of Hono', async () => {
     const request = {
       version: '2.0',
       rawPath: '/events',
@@ -132,9 +132,9 @@ describe('a Node layer', () => {
     expect(powertools.output()).toMatch(/"message":"ordering".*"_aws":/s);
     await powertools.close();
     const hono = await start(await libraries(), {}, 'hono.streamed');
-    const answer = await hono.invoke(request);
-    expect(answer, hono.output()).toMatchObject({ kind: 'response' });
-    expect(answer.kind === 'response' && answer.payload.toString()).toMatch(
+    const response = await hono.invoke(request);
+    expect(response, hono.output()).toMatchObject({ kind: 'response' });
+    expect(response.kind === 'response' && response.payload.toString()).toMatch(
       /^\{"statusCode":200,.*\}\0{8}data: one\n\ndata: two\n\ndata: three\n\n$/,
     );
   });
@@ -150,13 +150,13 @@ describe('a Node layer', () => {
     expect(await returned(started)).toBe('4');
   });
 
-  it('says so when there is no such wrapper script, and ends as AWS does', async () => {
+  it('reports a wrapper script that does not exist, and exits as AWS does', async () => {
     const started = await start({ 'index.mjs': '' }, { AWS_LAMBDA_EXEC_WRAPPER: '/opt/nothing' });
     expect(await started.ended).toMatchObject({ code: 127 });
     expect(started.output()).toBe('/opt/nothing: does not exist\n');
   });
 
-  it('lets a handler end in peace on SIGTERM', async () => {
+  it('lets a handler shut down on SIGTERM', async () => {
     const started = await start({
       'index.mjs': `process.on('SIGTERM', () => { console.log('bye'); process.exit(0); });
         export const handler = async () => process.ppid > 0 && process.pid;`,
@@ -164,7 +164,7 @@ describe('a Node layer', () => {
     const pid = await returned(started);
     await started.ready();
     expect(pid).toEqual(expect.any(Number));
-    // The only node below this test's bwrap.
+    // The only node process below the bwrap of this test.
     const pids = execFileSync('pgrep', ['-f', `^/opt/bin/node .*main.cjs$`], { encoding: 'utf8' }).trim().split('\n');
     const own = pids.filter((each) => isBelow(Number(each), started.process.pid ?? -1));
     process.kill(Number(own[0]), 'SIGTERM');
@@ -183,21 +183,21 @@ function isBelow(pid: number, ancestor: number): boolean {
 }
 
 describe('building a Node layer', () => {
-  it('takes a bootstrap of your own', async () => {
-    const bootstrap = join(folder, 'mine');
+  it('packs a custom bootstrap', async () => {
+    const bootstrap = join(workspace, 'mine');
     writeFileSync(bootstrap, '#!/bin/sh\n');
     const { zip } = await buildNodeLayer({
       version: '22.23.3',
       bootstrap,
-      output: join(folder, 'own.zip'),
+      output: join(workspace, 'own.zip'),
       cacheDir: CACHE_DIR,
     });
     const names = execFileSync('unzip', ['-Z1', zip.path], { encoding: 'utf8' }).trim().split('\n');
     expect(names).toEqual(['bin/node', 'bootstrap', 'lamella/LICENSE-node']);
   });
 
-  it.each(['19', '22.0.0', 'latest'])('knows no Node %s, and says which there are', async (version) => {
-    const building = buildNodeLayer({ version, output: join(folder, 'no.zip'), cacheDir: CACHE_DIR });
+  it.each(['19', '22.0.0', 'latest'])('refuses Node %s, and lists the known versions', async (version) => {
+    const building = buildNodeLayer({ version, output: join(workspace, 'no.zip'), cacheDir: CACHE_DIR });
     await expect(building).rejects.toMatchObject({
       code: 'node-version-unknown',
       remedy: expect.stringMatching(/22, 24, .*22\.23\.3/),

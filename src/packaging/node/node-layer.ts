@@ -1,7 +1,7 @@
 /**
- * Builds a runtime layer for TypeScript and JavaScript: a Node binary and our runtime (`runtimes/typescript`, one file)
- * or the user's own bootstrap. Node's own binary needs nothing that Amazon Linux 2023 does not have. Nothing is run, so
- * the same input gives the same bytes, for either architecture.
+ * Builds a runtime layer for TypeScript and JavaScript: a Node binary, and Lamella's runtime (`runtimes/typescript`, one
+ * file) or the user's bootstrap. Amazon Linux 2023 has all libraries that the binary needs. Nothing is run, so the same
+ * input gives the same bytes, for both architectures.
  *
  *     /opt/bootstrap  /opt/bin/node  /opt/lamella/runtime/main.cjs
  */
@@ -14,40 +14,40 @@ import { findNodeBuild } from './node-builds.ts';
 import { TYPESCRIPT_RUNTIME_DIRECTORY } from './typescript-runtime.ts';
 
 export type NodeLayerRequest = {
-  /** `22`, or a full version that we know. */
+  /** `22`, or a full version of `node-builds.ts`. */
   readonly version: string;
-  /** `x86_64` unless said otherwise. */
+  /** Defaults to `x86_64`. */
   readonly architecture?: string;
-  /** The file to pack as `/opt/bootstrap` in place of our runtime. It is made executable. */
+  /** The file to pack as `/opt/bootstrap` in place of Lamella's runtime, with mode 0755. */
   readonly bootstrap?: string;
   /** The zip to write. */
   readonly output: string;
-  /** Where fetched packages are kept between builds. */
+  /** The cache of fetched packages. */
   readonly cacheDir: string;
   readonly onProgress?: Progress;
 };
 
 export type NodeLayer = {
   readonly zip: WrittenZip;
-  /** Bytes of all files together, as AWS counts them against its limit. */
+  /** Size of all files together, in bytes, as AWS counts it against its quota. */
   readonly unzippedBytes: number;
   readonly nodeVersion: string;
   readonly architecture: string;
-  /** The oldest glibc on which it starts. */
+  /** The oldest glibc with which it starts. */
   readonly glibc: string;
 };
 
 /**
- * Builds the layer into `output`. Throws `OperatorError`: `node-version-unknown`, `package-unavailable`,
+ * Writes the layer to `output`. Throws `OperatorError`: `node-version-unknown`, `package-unavailable`,
  * `package-damaged`, `file-unreadable`.
  */
 export async function buildNodeLayer(request: NodeLayerRequest): Promise<NodeLayer> {
   const build = findNodeBuild(request.version, request.architecture);
-  const folder = await fetchNpmPackage(build.package, request.cacheDir, request.onProgress);
-  const node = join(folder, 'bin/node');
+  const directory = await fetchNpmPackage(build.package, request.cacheDir, request.onProgress);
+  const node = join(directory, 'bin/node');
   const entries = [
     file('bin/node', 0o755, node),
-    file('lamella/LICENSE-node', 0o644, join(folder, 'LICENSE')),
+    file('lamella/LICENSE-node', 0o644, join(directory, 'LICENSE')),
     ...runtimeEntries(request.bootstrap),
   ];
   const unzippedBytes = await sizeOfEntries(entries);
@@ -61,8 +61,8 @@ export async function buildNodeLayer(request: NodeLayerRequest): Promise<NodeLay
   };
 }
 
-function runtimeEntries(own: string | undefined): ZipEntry[] {
-  if (own !== undefined) return [file('bootstrap', 0o755, own)];
+function runtimeEntries(bootstrap: string | undefined): ZipEntry[] {
+  if (bootstrap !== undefined) return [file('bootstrap', 0o755, bootstrap)];
   return [
     file('bootstrap', 0o755, join(TYPESCRIPT_RUNTIME_DIRECTORY, 'bootstrap')),
     file('lamella/runtime/main.cjs', 0o644, join(TYPESCRIPT_RUNTIME_DIRECTORY, 'main.cjs')),

@@ -1,5 +1,5 @@
-/** Where the build puts the TypeScript runtime; a file of its own, so that the service loads no part of a layer's build. */
+/** The directory of the built TypeScript runtime. A separate file, so that the service does not load the layer builder. */
 import { resolve } from 'node:path';
 
-/** Holds the runtime's bundle and its bootstrap; the same from src/ and from dist/. */
+/** Contains the runtime's bundle and bootstrap. The path is the same from src/ and from dist/. */
 export const TYPESCRIPT_RUNTIME_DIRECTORY = resolve(import.meta.dirname, '../../../dist/runtimes/typescript');

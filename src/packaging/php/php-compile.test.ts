@@ -12,12 +12,12 @@ import { until } from '../../../test/support/until.ts';
 import { OperatorError } from '../../operator-error.ts';
 import { compilePhp, type PhpCompilation } from './php-compile.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'lamella-compile-'));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const workspace = mkdtempSync(join(tmpdir(), 'lamella-compile-'));
+afterAll(() => rmSync(workspace, { recursive: true, force: true }));
 
 let cacheDir: string;
 beforeEach(() => {
-  cacheDir = mkdtempSync(join(folder, 'cache-'));
+  cacheDir = mkdtempSync(join(workspace, 'cache-'));
 });
 
 const COMPILES = `all: one two
@@ -30,7 +30,7 @@ linked:
 `;
 
 function sourceOf(files: Readonly<Record<string, string>>): string {
-  const tree = mkdtempSync(join(folder, 'source-'));
+  const tree = mkdtempSync(join(workspace, 'source-'));
   const all = { 'main/php_version.h': '#define PHP_VERSION "8.9.1"\n', Makefile: COMPILES, ...files };
   for (const [name, content] of Object.entries(all)) {
     mkdirSync(dirname(join(tree, 'php', name)), { recursive: true });
@@ -141,7 +141,7 @@ describe('compiling PHP', () => {
   });
 
   it.each([
-    ['no archive', () => join(folder, 'absent.tar.xz'), /ENOENT/],
+    ['no archive', () => join(workspace, 'absent.tar.xz'), /ENOENT/],
     ['another archive', () => sourceOf({ 'main/php_version.h': '' }).replace(/[^/]+$/, 'other.tar'), /it holds no PHP/],
   ])('wants PHP: %s', async (_what, file, reason) => {
     const source = file();

@@ -7,16 +7,16 @@ import { inspectLayer } from '../layer-contents.ts';
 import { buildPhpExtensionLayer } from './php-extension-layer.ts';
 import { buildPhpLayer } from './php-layer.ts';
 
-const folder = temporaryFolder();
-afterAll(folder.remove);
+const workspace = temporaryFolder();
+afterAll(workspace.remove);
 
 describe('a layer of extensions', () => {
-  const path = (name: string) => join(folder.path, `${name}.zip`);
+  const path = (name: string) => join(workspace.path, `${name}.zip`);
   const build = (name: string, extensions: readonly string[], variant: 'lean' | 'http' = 'lean') =>
     buildPhpExtensionLayer({ version: '8.4', extensions, variant, output: path(name), cacheDir: CACHE_DIR });
   /** The layers merged as under /opt, and what PHP says of its modules there. */
   const modulesWith = (...layers: string[]): string[] => {
-    const opt = join(folder.path, layers.join('+'));
+    const opt = join(workspace.path, layers.join('+'));
     for (const layer of layers) execFileSync('unzip', ['-q', '-o', path(layer), '-d', opt]);
     const environment = { PHP_INI_SCAN_DIR: '/opt/lamella/ini' };
     return runInside({ opt, argv: ['/opt/bin/php', '-m'], environment })

@@ -25,20 +25,20 @@ import type { PhpLayer } from './php-layer.ts';
 import { buildPhpLayer, planPhpLayer } from './php-layer.ts';
 import { PHP_VARIANTS } from './php-variants.ts';
 
-const folder = temporaryFolder();
-afterAll(folder.remove);
+const workspace = temporaryFolder();
+afterAll(workspace.remove);
 
 describe('a PHP layer', () => {
   let opt: string;
   let layer: PhpLayer;
   beforeAll(async () => {
-    opt = await unpackedPhpLayer(folder.path);
-    layer = await buildPhpLayer({ version: '8.4', output: join(folder.path, 'again.zip'), cacheDir: CACHE_DIR });
+    opt = await unpackedPhpLayer(workspace.path);
+    layer = await buildPhpLayer({ version: '8.4', output: join(workspace.path, 'again.zip'), cacheDir: CACHE_DIR });
   }, 300_000);
 
   it('has the same bytes each time it is built', () => {
     expect(
-      readFileSync(join(folder.path, 'again.zip')).equals(readFileSync(join(folder.path, 'php-8.4-lean.zip'))),
+      readFileSync(join(workspace.path, 'again.zip')).equals(readFileSync(join(workspace.path, 'php-8.4-lean.zip'))),
     ).toBe(true);
   });
 
@@ -62,7 +62,7 @@ describe('a PHP layer', () => {
     ["AWS's LD_LIBRARY_PATH", { LD_LIBRARY_PATH: AWS_LD_LIBRARY_PATH }],
     ["the host's libraries first", { LD_LIBRARY_PATH: '/usr/lib/x86_64-linux-gnu' }],
   ])('starts as the interpreter of a script, with its own libraries, in %s', (_name, environment) => {
-    const task = writePackage(join(folder.path, 'shebang'), {
+    const task = writePackage(join(workspace.path, 'shebang'), {
       'script.php':
         '#!/opt/bin/php\n<?php curl_version(); echo PHP_VERSION, "\\n", file_get_contents("/proc/self/maps");',
     });
@@ -91,7 +91,7 @@ describe('a PHP layer', () => {
   });
 
   it('carries php-cgi when it is to serve web applications, and opcache for that alone', async () => {
-    const web = await laidOutPhpLayer(folder.path, { webServer: true });
+    const web = await laidOutPhpLayer(workspace.path, { webServer: true });
     expect(runInside({ opt: web, argv: ['/opt/bin/php-cgi', '-v'] })).toContain(`PHP ${layer.phpVersion} (cgi-fcgi)`);
     expect(runInside({ opt: web, argv: ['/opt/bin/php', '-m'] })).not.toContain('OPcache');
     const withOpcache = ['/opt/bin/php-cgi', '-d', 'zend_extension=opcache', '-v'];
@@ -105,7 +105,7 @@ describe('a PHP layer', () => {
     // Its binary has opcache with its JIT and a parser of HTML inside, which makes it 5 MB larger.
     ['8.5', 23, 8.2],
   ])('is small: for PHP %s at most %s MB, %s MB as an archive', async (version, unzippedMb, zippedMb) => {
-    const output = join(folder.path, `small-${version}.zip`);
+    const output = join(workspace.path, `small-${version}.zip`);
     const { unzippedBytes, zip } = await buildPhpLayer({ version, output, cacheDir: CACHE_DIR });
     expect([unzippedBytes <= unzippedMb * 1e6, zip.bytes <= zippedMb * 1e6], `${unzippedBytes}, ${zip.bytes}`).toEqual([
       true,
@@ -138,7 +138,7 @@ describe('a PHP layer', () => {
   it.each(['8.2', '8.5'])(
     'has nobody to read a line from: readline of PHP %s finds the end of its input',
     async (version) => {
-      const other = await laidOutPhpLayer(folder.path, { version, extensions: [] });
+      const other = await laidOutPhpLayer(workspace.path, { version, extensions: [] });
       const script = `readline_add_history('a'); readline_completion_function(fn () => []); readline_redisplay();
       var_dump(readline('? '), readline_info('line_buffer')); echo PHP_VERSION;`;
       const said = runInside({ opt: other, argv: ['/opt/bin/php', '-r', script] });
@@ -155,8 +155,8 @@ describe('a PHP layer', () => {
   });
 
   it('takes its own bootstrap from the user, and then leaves our runtime out', async () => {
-    const task = writePackage(join(folder.path, 'own'), { bootstrap: '#!/opt/bin/php\n<?php echo "mine";' });
-    const own = await laidOutPhpLayer(folder.path, {
+    const task = writePackage(join(workspace.path, 'own'), { bootstrap: '#!/opt/bin/php\n<?php echo "mine";' });
+    const own = await laidOutPhpLayer(workspace.path, {
       version: '8.4',
       extensions: [],
       bootstrap: join(task, 'bootstrap'),
@@ -173,7 +173,7 @@ describe('extensions', () => {
   it.each(PHP_VERSIONS)(
     'all load in PHP %s, with those that they need',
     async (version) => {
-      const opt = await laidOutPhpLayer(folder.path, { version, extensions: MANY });
+      const opt = await laidOutPhpLayer(workspace.path, { version, extensions: MANY });
       const script = 'echo PHP_VERSION, " ", strtolower(implode(" ", get_loaded_extensions()));';
       const [said, ...loaded] = runInside({ opt, argv: ['/opt/bin/php', '-r', script] }).split(' ');
       expect(said?.startsWith(`${version}.`)).toBe(true);
@@ -187,7 +187,7 @@ describe('extensions', () => {
     const build = buildPhpLayer({
       version: '8.4',
       extensions: ['nope'],
-      output: join(folder.path, 'x.zip'),
+      output: join(workspace.path, 'x.zip'),
       cacheDir: CACHE_DIR,
     });
     await expect(build).rejects.toMatchObject({
@@ -197,7 +197,7 @@ describe('extensions', () => {
   });
 
   it('may be written as Composer writes them, and those inside the binary need no file', async () => {
-    const request = { version: '8.4', output: join(folder.path, 'y.zip'), cacheDir: CACHE_DIR };
+    const request = { version: '8.4', output: join(workspace.path, 'y.zip'), cacheDir: CACHE_DIR };
     const layer = await buildPhpLayer({ ...request, extensions: ['ext-ctype', 'ext-json', 'OpenSSL', 'Zend OPcache'] });
     expect(layer.extensions).toEqual(['ctype', 'opcache']);
   });
@@ -206,9 +206,9 @@ describe('extensions', () => {
 describe('a PHP layer for Amazon Linux 2023', () => {
   let layer: PhpLayer;
   beforeAll(async () => {
-    const output = join(folder.path, 'al2023.zip');
+    const output = join(workspace.path, 'al2023.zip');
     layer = await buildPhpLayer({ version: '8.4', base: 'al2023', output, cacheDir: CACHE_DIR });
-    execFileSync('unzip', ['-q', output, '-d', join(folder.path, 'al2023')]);
+    execFileSync('unzip', ['-q', output, '-d', join(workspace.path, 'al2023')]);
   }, 300_000);
 
   it('is at most 13 MB, 4.5 MB as an archive', () => {
@@ -217,7 +217,7 @@ describe('a PHP layer for Amazon Linux 2023', () => {
   });
 
   it('says which libraries it leaves to the system, and needs no other', () => {
-    const files = elvesBelow(join(folder.path, 'al2023'));
+    const files = elvesBelow(join(workspace.path, 'al2023'));
     expect(layer.expectedFromSystem).toEqual(
       expect.arrayContaining(['libcrypto.so.3', 'libcurl.so.4', 'libxml2.so.2']),
     );
@@ -226,9 +226,18 @@ describe('a PHP layer for Amazon Linux 2023', () => {
   });
 
   it('starts where there is nothing but those libraries and glibc', async () => {
-    const root = systemOf(layer.expectedFromSystem, join(folder.path, 'system'), dirname(await libphpFolder()));
+    const root = systemOf(layer.expectedFromSystem, join(workspace.path, 'system'), dirname(await libphpFolder()));
     const script = 'echo PHP_VERSION, " ", curl_version()["ssl_version"], " ", strlen(openssl_random_pseudo_bytes(4));';
-    const options = ['--ro-bind', root, '/lib64', '--ro-bind', join(folder.path, 'al2023'), '/opt', '--proc', '/proc'];
+    const options = [
+      '--ro-bind',
+      root,
+      '/lib64',
+      '--ro-bind',
+      join(workspace.path, 'al2023'),
+      '/opt',
+      '--proc',
+      '/proc',
+    ];
     const environment = ['--clearenv', '--setenv', 'LD_LIBRARY_PATH', AWS_LD_LIBRARY_PATH];
     const said = execFileSync('bwrap', [...options, ...environment, '/opt/bin/php', '-r', script], {
       encoding: 'utf8',
@@ -243,7 +252,7 @@ describe('variants', () => {
     async (version) => {
       const request = { version, cacheDir: CACHE_DIR };
       const [lean, http, full] = await Promise.all(
-        PHP_VARIANTS.map((variant) => laidOutPhpLayer(folder.path, { ...request, variant })),
+        PHP_VARIANTS.map((variant) => laidOutPhpLayer(workspace.path, { ...request, variant })),
       );
       const cgi = (opt = '') => existsSync(join(opt, 'bin/php-cgi'));
       expect([cgi(lean), cgi(http), cgi(full)]).toEqual([false, true, true]);
@@ -262,7 +271,7 @@ describe('variants', () => {
 
 describe('versions', () => {
   it.each(['8.2', '8.3'])('made on Amazon Linux 2 have a SQLite of this decade: PHP %s', async (version) => {
-    const opt = await laidOutPhpLayer(folder.path, { version, extensions: ['pdo_sqlite', 'sqlite3'] });
+    const opt = await laidOutPhpLayer(workspace.path, { version, extensions: ['pdo_sqlite', 'sqlite3'] });
     const script = `$pdo = new PDO('sqlite::memory:'); $pdo->exec('CREATE TABLE t (a, b GENERATED ALWAYS AS (a * 2))');
       $pdo->exec('INSERT INTO t VALUES (21) RETURNING b');
       echo $pdo->query('SELECT b FROM t')->fetchColumn(), ' ', SQLite3::version()['versionString'];`;
@@ -271,15 +280,20 @@ describe('versions', () => {
 
   it('that are too old for our runtime are packed without one, and that is said', async () => {
     const said: string[] = [];
-    const opt = await laidOutPhpLayer(folder.path, { version: '7.4', extensions: ['json'] });
+    const opt = await laidOutPhpLayer(workspace.path, { version: '7.4', extensions: ['json'] });
     expect(execFileSync('ls', [opt], { encoding: 'utf8' })).toBe('bin\nlamella\n');
-    const request = { version: '7.4', extensions: ['json'], cacheDir: CACHE_DIR, output: join(folder.path, 'old.zip') };
+    const request = {
+      version: '7.4',
+      extensions: ['json'],
+      cacheDir: CACHE_DIR,
+      output: join(workspace.path, 'old.zip'),
+    };
     await buildPhpLayer({ ...request, onProgress: (message) => said.push(message) });
     expect(said.join()).toContain('the layer holds PHP alone');
   });
 
   it('that are not to be had are refused with the list of those that are', async () => {
-    const build = buildPhpLayer({ version: '5.6', output: join(folder.path, 'x.zip'), cacheDir: CACHE_DIR });
+    const build = buildPhpLayer({ version: '5.6', output: join(workspace.path, 'x.zip'), cacheDir: CACHE_DIR });
     await expect(build).rejects.toMatchObject({ code: 'php-version-unknown', remedy: expect.stringContaining('8.4') });
   });
 });

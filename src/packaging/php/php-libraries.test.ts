@@ -10,11 +10,11 @@ import { collectLibraries } from './php-libraries.ts';
 const ARCHITECTURE = process.arch === 'arm64' ? 'arm64' : 'x86_64';
 
 describe('collectLibraries', () => {
-  let folder: string;
+  let workspace: string;
   beforeAll(() => {
-    folder = mkdtempSync(join(tmpdir(), 'lamella-libraries-'));
-    mkdirSync(join(folder, 'own'));
-    mkdirSync(join(folder, 'system/lib'), { recursive: true });
+    workspace = mkdtempSync(join(tmpdir(), 'lamella-libraries-'));
+    mkdirSync(join(workspace, 'own'));
+    mkdirSync(join(workspace, 'system/lib'), { recursive: true });
     library('own/libz.so.1', 'int old(void) { return 1; } int new(void) { return 2; }', {
       versions: 'ZLIB_1.2.9 { global: old; };\nZLIB_99.1 { global: new; } ZLIB_1.2.9;',
     });
@@ -24,7 +24,7 @@ describe('collectLibraries', () => {
     program('uses-new', 'new', ['own/libz.so.1']);
     program('uses-future', 'future', ['system/lib/libfuture.so.1']);
   });
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  afterAll(() => rmSync(workspace, { recursive: true, force: true }));
 
   it('leaves to Amazon Linux 2023 what it has', async () => {
     expect(await collect('uses-old', { base: 'al2023' })).toMatchObject({ carried: [], leftToSystem: ['libz.so.1'] });
@@ -36,12 +36,12 @@ describe('collectLibraries', () => {
   });
 
   it('leaves out what a program asks for and does not use', async () => {
-    expect(parseElf(execFileSync('cat', [join(folder, 'uses-old')])).needed).toContain('libidle.so.1');
+    expect(parseElf(execFileSync('cat', [join(workspace, 'uses-old')])).needed).toContain('libidle.so.1');
     expect(await collect('uses-old', { base: 'glibc' })).toMatchObject({ unused: ['libidle.so.1'] });
   });
 
   it('refuses what needs a newer glibc than AWS has, unless that is asked for', async () => {
-    const future = { base: 'glibc', systemRoot: join(folder, 'system') } as const;
+    const future = { base: 'glibc', systemRoot: join(workspace, 'system') } as const;
     await expect(collect('uses-future', future)).rejects.toMatchObject({
       code: 'library-too-new',
       message: expect.stringMatching(/^uses-future needs libfuture\.so\.1, .* glibc 2\.36/),
@@ -58,7 +58,7 @@ describe('collectLibraries', () => {
   });
 
   it('refuses what needs a library that is nowhere', async () => {
-    rmSync(join(folder, 'system/lib/libfuture.so.1'));
+    rmSync(join(workspace, 'system/lib/libfuture.so.1'));
     await expect(collect('uses-future', { base: 'glibc' })).rejects.toMatchObject({
       code: 'library-missing',
       message: expect.stringContaining('libfuture.so.1'),
@@ -67,9 +67,9 @@ describe('collectLibraries', () => {
 
   async function collect(name: string, request: Pick<LibraryRequest, 'base' | 'systemRoot' | 'anyGlibc'>) {
     const { libraries, unused, leftToSystem } = await collectLibraries({
-      programs: [join(folder, name)],
+      programs: [join(workspace, name)],
       architecture: ARCHITECTURE,
-      directories: [async () => join(folder, 'own')],
+      directories: [async () => join(workspace, 'own')],
       ...request,
     });
     return { carried: libraries.map(({ soname }) => soname), unused: [...unused], leftToSystem };
@@ -77,7 +77,7 @@ describe('collectLibraries', () => {
 
   function library(path: string, source: string, { versions }: { versions?: string } = {}): void {
     const script = versions === undefined ? [] : ['-Wl,--version-script=versions'];
-    writeFileSync(join(folder, 'versions'), versions ?? '');
+    writeFileSync(join(workspace, 'versions'), versions ?? '');
     compile(source, ['-shared', '-fPIC', `-Wl,-soname,${path.split('/').at(-1)}`, ...script, '-o', path]);
   }
 
@@ -91,7 +91,7 @@ describe('collectLibraries', () => {
   }
 
   function compile(source: string, options: readonly string[]): void {
-    writeFileSync(join(folder, 'source.c'), source);
-    execFileSync('gcc', ['source.c', ...options], { cwd: folder, stdio: 'pipe' });
+    writeFileSync(join(workspace, 'source.c'), source);
+    execFileSync('gcc', ['source.c', ...options], { cwd: workspace, stdio: 'pipe' });
   }
 });

@@ -8,12 +8,12 @@ import { buildPhpLayer } from './php-layer.ts';
 import type { OpcacheLayer } from './php-opcache-layer.ts';
 import { buildOpcacheLayer } from './php-opcache-layer.ts';
 
-const folder = temporaryFolder();
-afterAll(folder.remove);
+const workspace = temporaryFolder();
+afterAll(workspace.remove);
 
 describe('an opcache layer', () => {
-  const opt = join(folder.path, 'opt');
-  const task = join(folder.path, 'task');
+  const opt = join(workspace.path, 'opt');
+  const task = join(workspace.path, 'task');
   let layer: OpcacheLayer;
   beforeAll(async () => {
     writePackage(task, {
@@ -26,7 +26,7 @@ describe('an opcache layer', () => {
       kind: 'bytes',
       bytes: Buffer.from('<?php function lib() { return "vendor as compiled"; }'),
     } as const;
-    const at = (name: string) => join(folder.path, name);
+    const at = (name: string) => join(workspace.path, name);
     await writeZip(at('vendor.zip'), [{ path: 'vendor/lib.php', mode: 0o644, content }]);
     await buildPhpLayer({ version: '8.5', output: at('php.zip'), cacheDir: CACHE_DIR });
     const request = { version: '8.5', layers: [at('vendor.zip')], output: at('opcache.zip'), cacheDir: CACHE_DIR };
@@ -50,19 +50,19 @@ describe('an opcache layer', () => {
   });
 
   it('has the same bytes each time it is built, with checksums that PHP accepts', async () => {
-    const code = writePackage(join(folder.path, 'same'), {
+    const code = writePackage(join(workspace.path, 'same'), {
       // Enough for instructions with operands that nothing sets.
       'index.php': `<?php namespace A; abstract class B { private ?array $x = [1, 'a' => null]; static function f(int ...$n): \\Generator
         { foreach ($n as $k => $v) { if ($v > 1 && isset($k)) yield $k => match (true) { $v < 3 => 'small', default => "large {$v}" }; } return; } }
         try { foreach (B::f(1, 2, 3) as $k => $v) { echo $k, $v; } unset($k); } finally { echo '!'; }`,
     });
     const build = async (name: string) => {
-      const output = join(folder.path, name);
+      const output = join(workspace.path, name);
       await buildOpcacheLayer({ directory: code, version: '8.5', layers: [], output, cacheDir: CACHE_DIR });
       return readFileSync(output);
     };
     expect((await build('same-1.zip')).equals(await build('same-2.zip'))).toBe(true);
-    execFileSync('unzip', ['-q', '-o', join(folder.path, 'same-1.zip'), '-d', opt]);
+    execFileSync('unzip', ['-q', '-o', join(workspace.path, 'same-1.zip'), '-d', opt]);
     writeFileSync(join(code, 'index.php'), '<?php echo "read again";');
     const checked = ['/opt/bin/php', '-d', 'opcache.file_cache_consistency_checks=1', '/var/task/index.php'];
     const environment = { PHP_INI_SCAN_DIR: '/opt/lamella/ini' };
@@ -83,7 +83,7 @@ describe('an opcache layer', () => {
       version: '8.4',
       directory: task,
       layers: [],
-      output: join(folder.path, 'x.zip'),
+      output: join(workspace.path, 'x.zip'),
       cacheDir: CACHE_DIR,
     };
     await expect(buildOpcacheLayer(request)).rejects.toMatchObject({
@@ -93,8 +93,8 @@ describe('an opcache layer', () => {
   });
 
   it('is refused for code that is not there', async () => {
-    const request = { version: '8.5', layers: [], output: join(folder.path, 'x.zip'), cacheDir: CACHE_DIR };
-    await expect(buildOpcacheLayer({ ...request, directory: join(folder.path, 'none') })).rejects.toMatchObject({
+    const request = { version: '8.5', layers: [], output: join(workspace.path, 'x.zip'), cacheDir: CACHE_DIR };
+    await expect(buildOpcacheLayer({ ...request, directory: join(workspace.path, 'none') })).rejects.toMatchObject({
       code: 'file-unreadable',
     });
   });

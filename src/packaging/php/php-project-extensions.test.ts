@@ -3,12 +3,12 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { temporaryFolder, writePackage } from '../../../test/support/php-sandbox.ts';
 import { projectExtensions } from './php-project-extensions.ts';
 
-const folder = temporaryFolder();
-afterAll(folder.remove);
+const workspace = temporaryFolder();
+afterAll(workspace.remove);
 
 describe('projectExtensions', () => {
   it('finds what the project and its locked packages ask for, without those for development', async () => {
-    const project = writePackage(join(folder.path, 'locked'), {
+    const project = writePackage(join(workspace.path, 'locked'), {
       'composer.json': '{"require":{"php":">=8.2","ext-intl":"*","a/b":"1"},"require-dev":{"ext-xdebug":"*"}}',
       'composer.lock': JSON.stringify({
         packages: [{ name: 'a/b', require: { 'ext-mbstring': '*', 'EXT-Intl': '*', 'lib-icu': '*' } }],
@@ -19,13 +19,13 @@ describe('projectExtensions', () => {
   });
 
   it('says that without a lock file the packages were not asked', async () => {
-    const project = writePackage(join(folder.path, 'unlocked'), { 'composer.json': '{"require":{"ext-gd":"*"}}' });
+    const project = writePackage(join(workspace.path, 'unlocked'), { 'composer.json': '{"require":{"ext-gd":"*"}}' });
     expect(await projectExtensions(project)).toEqual({ extensions: ['gd'], isLocked: false });
   });
 
   it('refuses a project whose files cannot be read', async () => {
-    const project = writePackage(join(folder.path, 'bad'), { 'composer.json': '{}', 'composer.lock': '{' });
-    for (const directory of [project, join(folder.path, 'none')]) {
+    const project = writePackage(join(workspace.path, 'bad'), { 'composer.json': '{}', 'composer.lock': '{' });
+    for (const directory of [project, join(workspace.path, 'none')]) {
       await expect(projectExtensions(directory)).rejects.toMatchObject({ code: 'composer-project-unreadable' });
     }
   });

@@ -1,0 +1,38 @@
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { entriesOfDirectory, writeDirectory } from './directory-entries.ts';
+
+let workspace: string;
+beforeEach(() => {
+  workspace = mkdtempSync(join(tmpdir(), 'lamella-entries-'));
+  mkdirSync(join(workspace, 'source/bin'), { recursive: true });
+  mkdirSync(join(workspace, 'source/empty'));
+  writeFileSync(join(workspace, 'source/bin/run'), '#!/bin/sh\n', { mode: 0o755 });
+  writeFileSync(join(workspace, 'source/data.txt'), 'data', { mode: 0o640 });
+  symlinkSync('bin/run', join(workspace, 'source/link'));
+});
+afterEach(() => rmSync(workspace, { recursive: true, force: true }));
+
+describe('entriesOfDirectory', () => {
+  it('prepends the prefix and leaves out files and directories that are not admitted', async () => {
+    const entries = await entriesOfDirectory(join(workspace, 'source'), {
+      prefix: 'vendor/',
+      admits: (path) => path !== 'bin',
+    });
+    expect(entries.map(({ path }) => path).sort()).toEqual(['vendor/data.txt', 'vendor/empty/', 'vendor/link']);
+  });
+});
+
+describe('writeDirectory', () => {
+  it('writes a directory that lists the same entries', async () => {
+    const entries = await entriesOfDirectory(join(workspace, 'source'));
+    await writeDirectory(join(workspace, 'copy'), entries);
+    const summary = (list: typeof entries) =>
+      list
+        .map(({ path, mode, content }) => ({ path, mode, kind: content.kind }))
+        .sort((a, b) => (a.path < b.path ? -1 : 1));
+    expect(summary(await entriesOfDirectory(join(workspace, 'copy')))).toEqual(summary(entries));
+  });
+});
