@@ -81,9 +81,9 @@ function testNamed({ file, title }: TestPlace): string {
 function remarkOn(support: Support): string {
   switch (support.kind) {
     case 'supported':
-      return support.remark ?? '';
+      return support.note ?? '';
     case 'stored':
-      return support.lacking;
+      return support.note;
     case 'refused':
       return support.reason;
   }

@@ -49,7 +49,6 @@ export function openApiPort(given: ApiPortOptions): Promise<Listener> {
     findSourceProblem: (arn, timeoutSeconds) =>
       options.sqsEndpoint === undefined ? findQueueProblem(services.sqsQueues, arn, timeoutSeconds) : undefined,
     clock,
-    log,
   });
   const admin = createAdminApi([
     ...clockRoutes(given.backgroundClock),

@@ -1,9 +1,9 @@
 /**
- * A `ServiceError` -> AWS's answer: status, `x-amzn-ErrorType`, and a body whose message key and `Type` are spelled as
- * AWS spells them for that exception.
+ * Renders a `ServiceError` as AWS does: status, `x-amzn-ErrorType`, and a body whose message key and `Type` are spelled
+ * as for that exception.
  */
 import type { HttpHeaders } from '../http/exchange.ts';
-import { ANSWER_HEADERS } from '../protocol/headers.ts';
+import { RESPONSE_HEADERS } from '../protocol/headers.ts';
 import type { ServiceError } from '../protocol/service-errors.ts';
 import { SERVICE_ERRORS } from '../protocol/service-errors.ts';
 
@@ -16,12 +16,12 @@ type Row = {
   readonly type?: string;
 };
 
-/** The members of the error go before `Type` and the message, as `Reason` does on AWS. */
+/** The error's members come before `Type` and the message, as `Reason` does on AWS. */
 export function renderError(error: ServiceError): RenderedError {
   const row: Row = SERVICE_ERRORS[error.code];
   return {
     status: row.status,
-    headers: { [ANSWER_HEADERS.errorType]: row.wireName ?? error.code },
+    headers: { [RESPONSE_HEADERS.errorType]: row.wireName ?? error.code },
     body: JSON.stringify({
       ...error.members,
       ...(row.type && { Type: row.type }),

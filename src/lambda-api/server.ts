@@ -1,12 +1,17 @@
 /**
- * The Lambda API: finds the operation, reads its body to the quota, parses its input, has it answered and renders what
- * comes back, errors included. What an operation does is said in the `*-operations.ts` files, who may call in
- * `http/guard.ts`. Catches `ServiceError`s and nothing else: any other failure is a bug, and the listener's.
+ * The Lambda API: finds the operation, reads the body up to its quota, parses the input, calls the handler and renders
+ * its response or error. The `*-operations.ts` files implement the operations; `api-port.ts` admits callers. Any
+ * failure other than the expected ones is a bug and is left to the listener.
  */
-
+import type { EventSourceMappings } from '../event-sources/event-source-mappings.ts';
+import type { Functions } from '../functions/functions.ts';
+import type { FunctionSettings } from '../functions/settings/open-settings.ts';
 import { BodyFailure, readBody } from '../http/body.ts';
+import type { Provisioner } from '../invocation/provisioner.ts';
+import type { LayerPolicies } from '../layers/layer-policies.ts';
+import type { Layers } from '../layers/layers.ts';
 import { OperatorError } from '../operator-error.ts';
-import { ANSWER_HEADERS } from '../protocol/headers.ts';
+import { RESPONSE_HEADERS } from '../protocol/headers.ts';
 import type { OperationName } from '../protocol/operations.ts';
 import { operationRow } from '../protocol/operations.ts';
 import { REQUEST_BYTES, REQUEST_BYTES_DEFAULT, REQUEST_BYTES_NAMES } from '../protocol/quotas.ts';
@@ -16,68 +21,88 @@ import { parseInput, takesBody } from './input/parse-input.ts';
 import { createTargets, type Targets } from './operation-routes.ts';
 import { aliasOperations } from './operations/alias-operations.ts';
 import { codeSigningOperations } from './operations/code-signing-operations.ts';
+import type { ReadObject } from './operations/code-source.ts';
 import { concurrencyOperations } from './operations/concurrency-operations.ts';
 import { CONTENT_PREFIX, createContentDownloads } from './operations/content.ts';
-import type { LambdaApiDependencies, OperationAnswer, OperationHandlers } from './operations/dependencies.ts';
 import { eventInvokeOperations } from './operations/event-invoke-operations.ts';
-import { eventSourceOperations } from './operations/event-source-operations.ts';
+import { eventSourceOperations, type FindSourceProblem } from './operations/event-source-operations.ts';
 import { functionOperations } from './operations/function-operations.ts';
 import {
   createInvokeAsyncHandler,
   createInvokeHandler,
   createStreamingInvokeHandler,
+  type InvokeDependencies,
 } from './operations/invoke-operation.ts';
 import { layerOperations } from './operations/layer-operations.ts';
+import type { OperationHandlers, OperationResponse } from './operations/operation-handler.ts';
 import { OPERATION_SUPPORT } from './operations/operation-support.ts';
 import { policyOperations } from './operations/policy-operations.ts';
 import { accessDenied, ForeignResource } from './operations/references.ts';
+import { createRequireRunnable } from './operations/runnable.ts';
 import { runtimeOperations } from './operations/runtime-operations.ts';
 import { tagOperations } from './operations/tag-operations.ts';
-import { urlOperations } from './operations/url-operations.ts';
+import { type RenderFunctionUrl, urlOperations } from './operations/url-operations.ts';
 import { renderError } from './render-error.ts';
 
-/** Answers everything that is addressed to Lambda on the API port. */
+export type LambdaApiDependencies = Pick<InvokeDependencies, 'invoke' | 'acceptEvent' | 'clock'> & {
+  readonly layers: Layers;
+  readonly layerPolicies: LayerPolicies;
+  readonly functions: Functions;
+  readonly settings: FunctionSettings;
+  readonly eventSourceMappings: EventSourceMappings;
+  readonly provisioner: Provisioner;
+  readonly readObject: ReadObject;
+  readonly findSourceProblem?: FindSourceProblem | undefined;
+  readonly renderFunctionUrl?: RenderFunctionUrl | undefined;
+};
+
+/** Handles every request to Lambda on the API port. */
 export function createLambdaApi(dependencies: LambdaApiDependencies): ServiceHandler {
-  const downloads = createContentDownloads(dependencies.layers.contentPath);
+  const { layers, layerPolicies, functions, settings, eventSourceMappings: mappings, provisioner } = dependencies;
+  const { invoke, acceptEvent, readObject, findSourceProblem, renderFunctionUrl, clock } = dependencies;
+  const { policies, codeSigning, urls, aliases, directory, eventInvoke } = settings;
+  const downloads = createContentDownloads(layers.contentPath);
   const handlers: OperationHandlers = {
-    ...layerOperations(dependencies, downloads),
-    ...functionOperations(dependencies, downloads),
-    ...aliasOperations(dependencies),
-    ...policyOperations(dependencies),
-    ...concurrencyOperations(dependencies),
-    ...eventInvokeOperations(dependencies),
-    ...urlOperations(dependencies),
-    ...eventSourceOperations(dependencies),
-    ...codeSigningOperations(dependencies),
-    ...runtimeOperations(dependencies),
-    ...tagOperations(dependencies),
+    ...layerOperations({ layers, readObject, downloads }),
+    ...functionOperations({ functions, settings, readObject, downloads }),
+    ...aliasOperations({ aliases, directory, provisioner }),
+    ...policyOperations({ policies, layerPolicies }),
+    ...concurrencyOperations({ settings, provisioner }),
+    ...eventInvokeOperations(eventInvoke),
+    ...urlOperations({ urls, renderFunctionUrl }),
+    ...eventSourceOperations({ mappings, settings, findSourceProblem }),
+    ...codeSigningOperations(codeSigning),
+    ...runtimeOperations(settings),
+    ...tagOperations({ functions, codeSigning, mappings }),
   };
   const targets = createTargets();
-  const invoke = createInvokeHandler(dependencies);
-  const invokeStreaming = createStreamingInvokeHandler(dependencies);
-  const invokeAsync = createInvokeAsyncHandler(dependencies);
+  const requireRunnable = createRequireRunnable({ functions, layers });
+  const invokeDependencies = { settings, requireRunnable, invoke, acceptEvent, clock };
+  const handleInvoke = createInvokeHandler(invokeDependencies);
+  const handleStreamingInvoke = createStreamingInvokeHandler(invokeDependencies);
+  const handleInvokeAsync = createInvokeAsyncHandler(invokeDependencies);
 
-  async function answer(call: ApiCall): Promise<void> {
+  async function handle(call: ApiCall): Promise<void> {
     const { request } = call;
     const { method = 'GET', url = '/' } = request;
     const { path, query, match } = targets.find(method, url);
-    if (path.startsWith(CONTENT_PREFIX)) return downloads.answer(call, path, query);
+    if (path.startsWith(CONTENT_PREFIX)) return downloads.serve(call, path, query);
     if (match === undefined) throw unknownOperation(method, path);
     const { operation, pathParameters } = match;
     const raw = { pathParameters, query, headers: request.headers };
-    if (operation === 'Invoke') return invoke(call, raw);
-    if (operation === 'InvokeWithResponseStream') return invokeStreaming(call, raw);
-    if (operation === 'InvokeAsync') return invokeAsync(call, raw);
+    if (operation === 'Invoke') return handleInvoke(call, raw);
+    if (operation === 'InvokeWithResponseStream') return handleStreamingInvoke(call, raw);
+    if (operation === 'InvokeAsync') return handleInvokeAsync(call, raw);
 
     const handler = handlers[operation] as AnyHandler | undefined;
     if (handler === undefined) throw unsupported(operation);
     const body = takesBody(operation) ? await readBody(request, limitOf(operation)) : NO_BODY;
-    sendAnswer(call, operation, await handler(parseInput(operation, { ...raw, body }), call));
+    sendResponse(call, operation, await handler(parseInput(operation, { ...raw, body }), call));
   }
 
   return async (call) => {
     try {
-      await answer(call);
+      await handle(call);
     } catch (failure) {
       if (failure instanceof BodyFailure && failure.reason === 'aborted') return;
       sendError(call, asServiceError(failure, call, targets));
@@ -85,8 +110,8 @@ export function createLambdaApi(dependencies: LambdaApiDependencies): ServiceHan
   };
 }
 
-/** A handler whose input has been parsed by the row of its own operation. */
-type AnyHandler = (input: unknown, call: ApiCall) => OperationAnswer | Promise<OperationAnswer>;
+/** A handler whose input was parsed for its own operation. */
+type AnyHandler = (input: unknown, call: ApiCall) => OperationResponse | Promise<OperationResponse>;
 
 const NO_BODY = Buffer.alloc(0);
 
@@ -94,22 +119,22 @@ function limitOf(operation: OperationName): number {
   return (REQUEST_BYTES as Readonly<Record<string, number>>)[operation] ?? REQUEST_BYTES_DEFAULT;
 }
 
-function sendAnswer(
+function sendResponse(
   { response, requestId }: ApiCall,
   operation: OperationName,
-  { body, status }: OperationAnswer,
+  { body, status }: OperationResponse,
 ): void {
   const code = status ?? operationRow(operation).status;
   if (body === undefined) {
     response
-      .writeHead(code, { [ANSWER_HEADERS.requestId]: requestId, ...(code !== 204 && { 'Content-Length': 0 }) })
+      .writeHead(code, { [RESPONSE_HEADERS.requestId]: requestId, ...(code !== 204 && { 'Content-Length': 0 }) })
       .end();
     return;
   }
   const json = JSON.stringify(body);
   response
     .writeHead(code, {
-      [ANSWER_HEADERS.requestId]: requestId,
+      [RESPONSE_HEADERS.requestId]: requestId,
       'Content-Type': 'application/json',
       'Content-Length': Buffer.byteLength(json),
     })
@@ -120,7 +145,7 @@ function sendError({ response, requestId }: ApiCall, error: ServiceError): void 
   const { status, headers, body } = renderError(error);
   response
     .writeHead(status, {
-      [ANSWER_HEADERS.requestId]: requestId,
+      [RESPONSE_HEADERS.requestId]: requestId,
       ...headers,
       'Content-Type': 'application/json',
       'Content-Length': Buffer.byteLength(body),
@@ -130,17 +155,16 @@ function sendError({ response, requestId }: ApiCall, error: ServiceError): void 
 
 function asServiceError(failure: unknown, { request, scope }: ApiCall, targets: Targets): ServiceError {
   if (failure instanceof ServiceError) return failure;
-  const asked = targets.find(request.method ?? 'GET', request.url ?? '/').match?.operation;
-  if (failure instanceof ForeignResource && asked !== undefined) return accessDenied(scope, asked, failure.arn);
+  const operation = targets.find(request.method ?? 'GET', request.url ?? '/').match?.operation;
+  if (failure instanceof ForeignResource && operation !== undefined) return accessDenied(scope, operation, failure.arn);
   if (failure instanceof BodyFailure) {
-    const operation = asked ?? 'requested';
+    const name = operation === undefined ? 'requested' : (REQUEST_BYTES_NAMES[operation] ?? operation);
     return new ServiceError(
       'RequestTooLargeException',
-      `Request must be smaller than ${failure.limitBytes} bytes for the ` +
-        `${REQUEST_BYTES_NAMES[operation] ?? operation} operation`,
+      `Request must be smaller than ${failure.limitBytes} bytes for the ` + `${name} operation`,
     );
   }
-  // The host is not fit: not the client's mistake, and the person who can mend it may well be the one who calls.
+  // This machine cannot do it. Send the remedy, because the user of the client is probably the one who can fix it.
   if (failure instanceof OperatorError) {
     return new ServiceError('ServiceException', `${failure.message} ${failure.remedy}`);
   }
@@ -156,6 +180,6 @@ function unknownOperation(method: string, path: string): ServiceError {
 
 function unsupported(operation: OperationName): ServiceError {
   const support = OPERATION_SUPPORT[operation];
-  const why = support.kind === 'refused' ? support.reason : 'This is a defect.';
-  return new ServiceError('NotImplementedException', `Lamella does not support the operation ${operation}. ${why}`);
+  const reason = support.kind === 'refused' ? support.reason : 'This is a bug in Lamella.';
+  return new ServiceError('NotImplementedException', `Lamella does not support the operation ${operation}. ${reason}`);
 }

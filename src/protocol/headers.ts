@@ -9,7 +9,7 @@ export const REQUEST_HEADERS = {
   tenantId: 'x-amz-tenant-id',
 } as const;
 
-export const ANSWER_HEADERS = {
+export const RESPONSE_HEADERS = {
   requestId: 'x-amzn-RequestId',
   errorType: 'x-amzn-ErrorType',
   traceId: 'X-Amzn-Trace-Id',

@@ -16,7 +16,7 @@ import type { FunctionSettings } from '../../src/functions/settings/open-setting
 import { listen } from '../../src/http/listener.ts';
 import { keyOf } from '../../src/invocation/pool.ts';
 import { createProvisioner, provisionTargets } from '../../src/invocation/provisioner.ts';
-import type { LambdaApiDependencies } from '../../src/lambda-api/operations/dependencies.ts';
+import type { LambdaApiDependencies } from '../../src/lambda-api/server.ts';
 import { createLambdaApi } from '../../src/lambda-api/server.ts';
 import { Lifetime } from '../../src/lifetime.ts';
 import { silentLog } from '../../src/log.ts';
@@ -98,7 +98,6 @@ export async function startLambdaApi(options: RunningLambdaApiOptions = {}): Pro
     acceptEvent: options.acceptEvent ?? (async () => undefined),
     readObject: options.readObject ?? (async () => NO_BUCKET),
     clock,
-    log: silentLog,
   });
   const failures: unknown[] = [];
   const listener = lifetime.own(

@@ -1,16 +1,23 @@
-/** CreateAlias and its kin: input -> `functions/aliases.ts`, and back to AWS's JSON. */
-import type { Alias, AliasDraft } from '../../functions/aliases.ts';
+/** Operations of aliases. The rules are in `functions/aliases.ts`. */
+import type { Alias, AliasDraft, Aliases } from '../../functions/aliases.ts';
+import type { FunctionDirectory } from '../../functions/function-directory.ts';
+import type { Provisioner } from '../../invocation/provisioner.ts';
 import { renderFunctionArn } from '../../protocol/names.ts';
 import type { OperationInput } from '../../protocol/operations.ts';
 import { ServiceError } from '../../protocol/service-errors.ts';
-import type { LambdaApiDependencies, OperationHandlers } from './dependencies.ts';
-import { pageOf } from './dependencies.ts';
+import type { OperationHandlers } from './operation-handler.ts';
+import { pageRequestOf } from './operation-handler.ts';
 import { functionNotFound, resolveFunctionReference } from './references.ts';
 
 export function aliasOperations({
-  settings: { aliases, directory },
+  aliases,
+  directory,
   provisioner,
-}: LambdaApiDependencies): OperationHandlers {
+}: {
+  aliases: Aliases;
+  directory: FunctionDirectory;
+  provisioner: Pick<Provisioner, 'reconcile'>;
+}): OperationHandlers {
   return {
     CreateAlias(input, { scope }) {
       const { name } = resolveFunctionReference(scope, input.FunctionName);
@@ -21,7 +28,7 @@ export function aliasOperations({
     UpdateAlias(input, { scope }) {
       const { name } = resolveFunctionReference(scope, input.FunctionName);
       const updated = aliases.update(scope, name, input.Name, draftOf(input), input.RevisionId);
-      // What was prepared for the version it pointed to is to be prepared for the new one.
+      // Provisioned environments follow the alias to its new version.
       provisioner.reconcile();
       return { body: renderAlias(updated) };
     },
@@ -41,7 +48,10 @@ export function aliasOperations({
     ListAliases(input, { scope }) {
       const { name } = resolveFunctionReference(scope, input.FunctionName);
       if (!directory.hasFunction(scope, name)) throw functionNotFound(scope, name);
-      const { items, nextMarker } = aliases.list(scope, name, { ...pageOf(input), version: input.FunctionVersion });
+      const { items, nextMarker } = aliases.list(scope, name, {
+        ...pageRequestOf(input),
+        version: input.FunctionVersion,
+      });
       return { body: { NextMarker: nextMarker, Aliases: items.map(renderAlias) } };
     },
 
@@ -58,7 +68,7 @@ function draftOf(input: OperationInput<'CreateAlias'> | OperationInput<'UpdateAl
   return {
     version: input.FunctionVersion,
     description: input.Description,
-    // A routing without weights takes the weights away.
+    // A RoutingConfig without weights removes them.
     weights: input.RoutingConfig && (input.RoutingConfig.AdditionalVersionWeights ?? {}),
   };
 }

@@ -1,10 +1,10 @@
-/** Code signing configurations: input -> `functions/settings/code-signing.ts`, and back to AWS's JSON. */
-import { type CodeSigningConfig, renderSigningDate } from '../../functions/settings/code-signing.ts';
-import type { LambdaApiDependencies, OperationHandlers } from './dependencies.ts';
-import { pageOf } from './dependencies.ts';
+/** Operations of code signing configurations. The rules are in `functions/settings/code-signing.ts`. */
+import { type CodeSigning, type CodeSigningConfig, renderSigningDate } from '../../functions/settings/code-signing.ts';
+import type { OperationHandlers } from './operation-handler.ts';
+import { pageRequestOf } from './operation-handler.ts';
 import { resolveFunctionReference } from './references.ts';
 
-export function codeSigningOperations({ settings: { codeSigning } }: LambdaApiDependencies): OperationHandlers {
+export function codeSigningOperations(codeSigning: CodeSigning): OperationHandlers {
   return {
     CreateCodeSigningConfig(input, { scope }) {
       const config = codeSigning.create(
@@ -38,7 +38,7 @@ export function codeSigningOperations({ settings: { codeSigning } }: LambdaApiDe
     },
 
     ListCodeSigningConfigs(input, { scope }) {
-      const { items, nextMarker } = codeSigning.list(scope, pageOf(input));
+      const { items, nextMarker } = codeSigning.list(scope, pageRequestOf(input));
       return { body: { NextMarker: nextMarker, CodeSigningConfigs: items.map(renderConfig) } };
     },
 

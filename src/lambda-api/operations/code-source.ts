@@ -1,6 +1,10 @@
-/** Where a request's code or layer content comes from: the request itself, or an object in a bucket. */
+/** Reads the code or layer content of a request: from the request itself, or from an object in a bucket. */
 import { ServiceError } from '../../protocol/service-errors.ts';
-import type { LambdaApiDependencies } from './dependencies.ts';
+
+/** Reads an object: its bytes, or S3's error. */
+export type ReadObject = (bucket: string, key: string, versionId?: string) => Promise<ObjectContent>;
+
+export type ObjectContent = { readonly bytes: Buffer } | { readonly errorCode: string; readonly errorMessage: string };
 
 /** Members of the API's model. */
 export type CodeSource = {
@@ -12,9 +16,9 @@ export type CodeSource = {
 
 export type ReadZip = { readonly zip: Buffer; readonly isFromBucket: boolean };
 
-/** The zip that a request means; `absent` is what to say when it means none. */
+/** Reads the zip that a request contains or names. `absent` is the error message when it does neither. */
 export async function readZip(
-  { readObject }: Pick<LambdaApiDependencies, 'readObject'>,
+  readObject: ReadObject,
   { ZipFile, S3Bucket, S3Key, S3ObjectVersion }: CodeSource,
   absent: string,
 ): Promise<ReadZip> {

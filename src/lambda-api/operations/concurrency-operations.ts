@@ -1,18 +1,29 @@
-/** Reserved and provisioned concurrency, and the account's settings: input -> `functions/`, and back to AWS's JSON. */
+/**
+ * Operations of reserved and provisioned concurrency, and of the account's settings. The rules are in
+ * `functions/settings/concurrency-settings.ts`.
+ */
 import {
   type ConcurrencySettings,
   type ProvisionedConcurrency,
   renderProvisionedArn,
 } from '../../functions/settings/concurrency-settings.ts';
+import type { FunctionSettings } from '../../functions/settings/open-settings.ts';
 import type { ProvisionedStatus } from '../../invocation/pool.ts';
+import type { Provisioner } from '../../invocation/provisioner.ts';
 import type { FunctionName, Scope } from '../../protocol/names.ts';
 import { QUOTAS } from '../../protocol/quotas.ts';
 import { ServiceError } from '../../protocol/service-errors.ts';
-import type { LambdaApiDependencies, OperationHandlers } from './dependencies.ts';
-import { pageOf } from './dependencies.ts';
-import { functionNotFound, resolveFunctionReference } from './references.ts';
+import type { OperationHandlers } from './operation-handler.ts';
+import { pageRequestOf } from './operation-handler.ts';
+import { functionNotFound, resolveFunctionReference, resolveUnqualifiedName } from './references.ts';
 
-export function concurrencyOperations({ settings, provisioner }: LambdaApiDependencies): OperationHandlers {
+export function concurrencyOperations({
+  settings,
+  provisioner,
+}: {
+  settings: Pick<FunctionSettings, 'concurrency' | 'directory' | 'resolve'>;
+  provisioner: Provisioner;
+}): OperationHandlers {
   const { concurrency, directory } = settings;
   const statusOf = (scope: Scope, name: string, { qualifier }: ProvisionedConcurrency): ProvisionedStatus =>
     provisioner.statusOf(
@@ -20,19 +31,19 @@ export function concurrencyOperations({ settings, provisioner }: LambdaApiDepend
     );
   return {
     PutFunctionConcurrency(input, { scope }) {
-      const name = unqualified(scope, input.FunctionName);
+      const name = resolveUnqualifiedName(scope, input.FunctionName);
       concurrency.reserve(scope, name, input.ReservedConcurrentExecutions);
       return { body: { ReservedConcurrentExecutions: input.ReservedConcurrentExecutions } };
     },
 
     GetFunctionConcurrency(input, { scope }) {
-      const name = unqualified(scope, input.FunctionName);
+      const name = resolveUnqualifiedName(scope, input.FunctionName);
       if (!directory.hasFunction(scope, name)) throw functionNotFound(scope, name);
       return { body: { ReservedConcurrentExecutions: concurrency.reserved(scope, name) } };
     },
 
     DeleteFunctionConcurrency(input, { scope }) {
-      concurrency.release(scope, unqualified(scope, input.FunctionName));
+      concurrency.release(scope, resolveUnqualifiedName(scope, input.FunctionName));
       return {};
     },
 
@@ -41,7 +52,7 @@ export function concurrencyOperations({ settings, provisioner }: LambdaApiDepend
       const count = input.ProvisionedConcurrentExecutions;
       const { lastModified } = concurrency.provision(scope, name, qualifier ?? input.Qualifier, count);
       provisioner.reconcile();
-      // Recorded on AWS: the first answer comes before anything is allocated.
+      // Recorded on AWS: the response is sent before anything is allocated.
       return {
         body: {
           RequestedProvisionedConcurrentExecutions: count,
@@ -68,7 +79,7 @@ export function concurrencyOperations({ settings, provisioner }: LambdaApiDepend
 
     ListProvisionedConcurrencyConfigs(input, { scope }) {
       const { name } = resolveFunctionReference(scope, input.FunctionName);
-      const { items, nextMarker } = concurrency.listProvisioned(scope, name, pageOf(input));
+      const { items, nextMarker } = concurrency.listProvisioned(scope, name, pageRequestOf(input));
       return {
         body: {
           ProvisionedConcurrencyConfigs: items.map((item) => ({
@@ -99,19 +110,6 @@ export function concurrencyOperations({ settings, provisioner }: LambdaApiDepend
   };
 }
 
-/** The name, where AWS knows only whole functions. */
-export function unqualified(scope: Scope, text: string): string {
-  const { name, qualifier } = resolveFunctionReference(scope, text);
-  if (qualifier !== undefined) {
-    throw new ServiceError(
-      'InvalidParameterValueException',
-      'This operation is permitted on Lambda functions only. Aliases and versions do not support this operation. ' +
-        'Please specify either a function name or an unqualified function ARN.',
-    );
-  }
-  return name;
-}
-
 function requireProvisioned(
   concurrency: ConcurrencySettings,
   scope: Scope,
@@ -126,7 +124,7 @@ function requireProvisioned(
   );
 }
 
-/** A reason only for a failure: AWS has one for a function that does not initialize. */
+/** StatusReason is only set for a failure: the function did not initialize. */
 function renderProvisioned(
   { requested, lastModified }: ProvisionedConcurrency,
   { allocated, status }: ProvisionedStatus,

@@ -1,11 +1,15 @@
-/** What becomes of asynchronous invocations: input -> `functions/settings/event-invoke-settings.ts`, and back to AWS's JSON. */
-import type { EventInvokeDraft, EventInvokeSetting } from '../../functions/settings/event-invoke-settings.ts';
+/** Operations of event invoke configurations. The rules are in `functions/settings/event-invoke-settings.ts`. */
+import type {
+  EventInvokeDraft,
+  EventInvokeSetting,
+  EventInvokeSettings,
+} from '../../functions/settings/event-invoke-settings.ts';
 import type { OperationInput } from '../../protocol/operations.ts';
-import type { LambdaApiDependencies, OperationHandlers } from './dependencies.ts';
-import { pageOf } from './dependencies.ts';
+import type { OperationHandlers } from './operation-handler.ts';
+import { pageRequestOf } from './operation-handler.ts';
 import { resolveFunctionReference } from './references.ts';
 
-export function eventInvokeOperations({ settings: { eventInvoke } }: LambdaApiDependencies): OperationHandlers {
+export function eventInvokeOperations(eventInvoke: EventInvokeSettings): OperationHandlers {
   return {
     PutFunctionEventInvokeConfig(input, { scope }) {
       const { name, qualifier = '$LATEST' } = resolveFunctionReference(scope, input.FunctionName, input.Qualifier);
@@ -30,7 +34,7 @@ export function eventInvokeOperations({ settings: { eventInvoke } }: LambdaApiDe
 
     ListFunctionEventInvokeConfigs(input, { scope }) {
       const { name } = resolveFunctionReference(scope, input.FunctionName);
-      const { items, nextMarker } = eventInvoke.list(scope, name, pageOf(input));
+      const { items, nextMarker } = eventInvoke.list(scope, name, pageRequestOf(input));
       return { body: { FunctionEventInvokeConfigs: items.map(renderSetting), NextMarker: nextMarker } };
     },
   };

@@ -1,17 +1,29 @@
-/** Event source mappings: input -> `event-sources/event-source-mappings.ts`, and back to AWS's JSON. */
-import type { EventSourceMapping, MappingMembers } from '../../event-sources/event-source-mappings.ts';
+/** Operations of event source mappings. The rules are in `event-sources/event-source-mappings.ts`. */
+import type {
+  EventSourceMapping,
+  EventSourceMappings,
+  MappingMembers,
+} from '../../event-sources/event-source-mappings.ts';
+import type { FunctionSettings } from '../../functions/settings/open-settings.ts';
 import type { FunctionName, Scope } from '../../protocol/names.ts';
 import type { OperationInput } from '../../protocol/operations.ts';
 import { ServiceError } from '../../protocol/service-errors.ts';
-import type { LambdaApiDependencies, OperationHandlers } from './dependencies.ts';
-import { pageOf } from './dependencies.ts';
+import type { OperationHandlers } from './operation-handler.ts';
+import { pageRequestOf } from './operation-handler.ts';
 import { resolveFunctionReference } from './references.ts';
 
+/** Why a queue cannot feed a function with this timeout, in AWS's wording; undefined when it can. */
+export type FindSourceProblem = (queueArn: string, timeoutSeconds: number) => string | undefined;
+
 export function eventSourceOperations({
+  mappings,
   settings,
-  eventSourceMappings: mappings,
   findSourceProblem,
-}: LambdaApiDependencies): OperationHandlers {
+}: {
+  mappings: EventSourceMappings;
+  settings: Pick<FunctionSettings, 'directory' | 'get'>;
+  findSourceProblem?: FindSourceProblem | undefined;
+}): OperationHandlers {
   const checkSource = (scope: Scope, arn: string | undefined, name: FunctionName, qualifier: string | undefined) => {
     if (!arn?.startsWith('arn:') || arn.split(':')[2] !== 'sqs' || !settings.directory.has(scope, name, qualifier))
       return;
@@ -46,8 +58,8 @@ export function eventSourceOperations({
         enabled: input.Enabled,
         members: membersOf(input),
       });
-      const turned = mapping.state === 'Enabled' ? 'Enabling' : 'Disabling';
-      return { body: renderMapping(mapping, mapping.state === before ? 'Updating' : turned) };
+      const transition = mapping.state === 'Enabled' ? 'Enabling' : 'Disabling';
+      return { body: renderMapping(mapping, mapping.state === before ? 'Updating' : transition) };
     },
 
     GetEventSourceMapping: (input, { scope }) => ({ body: renderMapping(mappings.get(scope, input.UUID)) }),
@@ -59,7 +71,7 @@ export function eventSourceOperations({
     ListEventSourceMappings(input, { scope }) {
       const target = input.FunctionName && resolveFunctionReference(scope, input.FunctionName);
       const { items, nextMarker } = mappings.list(scope, {
-        ...pageOf(input),
+        ...pageRequestOf(input),
         eventSourceArn: input.EventSourceArn,
         functionName: target ? target.name : undefined,
       });
@@ -68,7 +80,7 @@ export function eventSourceOperations({
   };
 }
 
-/** Members that are no member of the mapping's own. */
+/** Input members that are not stored among the mapping's members. */
 const HANDLED: ReadonlySet<string> = new Set(['FunctionName', 'EventSourceArn', 'Enabled', 'Tags', 'UUID']);
 
 function membersOf(
@@ -77,7 +89,7 @@ function membersOf(
   return Object.fromEntries(Object.entries(input).filter(([name]) => !HANDLED.has(name)));
 }
 
-/** `state` is what AWS calls a change that it has only begun; ours are done. */
+/** `state` names a transition. AWS's responses show transitions that it has just begun; here they are complete. */
 function renderMapping(mapping: EventSourceMapping, state?: string): Record<string, unknown> {
   const isStream = mapping.source === 'kinesis' || mapping.source === 'dynamodb';
   const { FilterCriteria, ...members } = mapping.members;
@@ -88,7 +100,7 @@ function renderMapping(mapping: EventSourceMapping, state?: string): Record<stri
     EventSourceMappingArn: mapping.source === 'self-managed-kafka' ? undefined : mapping.arn,
     FunctionArn: mapping.functionArn,
     ...members,
-    // Recorded on AWS: criteria without filters are none.
+    // Recorded on AWS: criteria without filters are omitted.
     FilterCriteria: filters?.Filters?.length ? filters : undefined,
     LastModified: mapping.lastModifiedMs / 1000,
     LastProcessingResult: mapping.source === 'sqs' ? undefined : 'No records processed',

@@ -1,22 +1,30 @@
-/** Create, read, update, publish and delete functions: input -> `functions/`, and back to AWS's JSON. */
+/** Operations of functions and their versions. The rules are in `functions/functions.ts`. */
 import type { CodeDraft, ConfigurationDraft, FunctionVersion } from '../../functions/function.ts';
+import type { Functions } from '../../functions/functions.ts';
+import type { FunctionSettings } from '../../functions/settings/open-settings.ts';
 import type { OperationInput } from '../../protocol/operations.ts';
 import { QUOTAS } from '../../protocol/quotas.ts';
 import { ServiceError } from '../../protocol/service-errors.ts';
 import type { ApiCall } from '../../wire/api-call.ts';
 import { renderViolation } from '../input/parse-input.ts';
-import { readZip } from './code-source.ts';
+import { type ReadObject, readZip } from './code-source.ts';
 import type { ContentDownloads } from './content.ts';
-import type { LambdaApiDependencies, OperationHandlers } from './dependencies.ts';
-import { pageOf } from './dependencies.ts';
+import type { OperationHandlers } from './operation-handler.ts';
+import { pageRequestOf } from './operation-handler.ts';
 import { resolveFunctionReference } from './references.ts';
 import { renderCode, renderConfiguration, renderListedConfiguration } from './shapes.ts';
 
-export function functionOperations(
-  dependencies: LambdaApiDependencies,
-  downloads: ContentDownloads,
-): OperationHandlers {
-  const { functions, settings } = dependencies;
+export function functionOperations({
+  functions,
+  settings,
+  readObject,
+  downloads,
+}: {
+  functions: Functions;
+  settings: Pick<FunctionSettings, 'get' | 'aliases' | 'concurrency' | 'codeSigning' | 'removeVersion'>;
+  readObject: ReadObject;
+  downloads: ContentDownloads;
+}): OperationHandlers {
   const locate = ({ baseUrl }: ApiCall, { code }: FunctionVersion) =>
     code.digest && downloads.locate(baseUrl, code.digest);
 
@@ -29,7 +37,7 @@ export function functionOperations(
         packageType: input.PackageType ?? 'Zip',
         architecture: input.Architectures?.[0] ?? 'x86_64',
         configuration: configurationOf(input),
-        code: await codeOf(dependencies, input.Code),
+        code: await codeOf(readObject, input.Code),
         publish: input.Publish ?? false,
         tags: input.Tags ?? {},
       });
@@ -60,7 +68,7 @@ export function functionOperations(
 
     ListFunctions(input, { scope }) {
       const all = input.FunctionVersion === 'ALL';
-      const { items, nextMarker } = functions.list(scope, { ...pageOf(input), all });
+      const { items, nextMarker } = functions.list(scope, { ...pageRequestOf(input), all });
       return {
         body: { NextMarker: nextMarker, Functions: items.map((version) => renderListedConfiguration(version, all)) },
       };
@@ -69,7 +77,7 @@ export function functionOperations(
     async UpdateFunctionCode(input, { scope }) {
       const { name } = resolveFunctionReference(scope, input.FunctionName);
       const version = await functions.updateCode(scope, name, {
-        code: await codeOf(dependencies, input),
+        code: await codeOf(readObject, input),
         architecture: input.Architectures?.[0],
         publish: input.Publish,
         dryRun: input.DryRun,
@@ -112,7 +120,7 @@ export function functionOperations(
 
     ListVersionsByFunction(input, { scope }) {
       const { name } = resolveFunctionReference(scope, input.FunctionName);
-      const { items, nextMarker } = functions.listVersions(scope, name, pageOf(input));
+      const { items, nextMarker } = functions.listVersions(scope, name, pageRequestOf(input));
       return {
         body: { NextMarker: nextMarker, Versions: items.map((version) => renderListedConfiguration(version, true)) },
       };
@@ -120,7 +128,7 @@ export function functionOperations(
   };
 }
 
-/** The model allows the length of an ARN; the service measures the name in it, and says so as if it were the model. */
+/** The model allows the length of an ARN. The service checks the name in it and words the error like the model's. */
 function checkNameLength(name: string): void {
   const max = QUOTAS.functionNameLength;
   if (name.length > max) {
@@ -130,11 +138,11 @@ function checkNameLength(name: string): void {
 }
 
 async function codeOf(
-  dependencies: LambdaApiDependencies,
+  readObject: ReadObject,
   code: OperationInput<'CreateFunction'>['Code'] | OperationInput<'UpdateFunctionCode'>,
 ): Promise<CodeDraft> {
   if (code.ZipFile === undefined && code.ImageUri !== undefined) return { kind: 'image', imageUri: code.ImageUri };
-  return { kind: 'zip', ...(await readZip(dependencies, code, 'Please provide a source for function code.')) };
+  return { kind: 'zip', ...(await readZip(readObject, code, 'Please provide a source for function code.')) };
 }
 
 function configurationOf(
@@ -162,16 +170,16 @@ function configurationOf(
     stored: Object.fromEntries(
       STORED_MEMBERS.flatMap((name) => {
         const value = (input as Readonly<Record<string, unknown>>)[name];
-        // Recorded on AWS: an empty DeadLetterConfig changes nothing; an empty TargetArn ends it.
-        const isNothing =
+        // Recorded on AWS: an empty DeadLetterConfig changes nothing; an empty TargetArn removes it.
+        const isUnset =
           value === undefined || (name === 'DeadLetterConfig' && Object.keys(value as object).length === 0);
-        return isNothing ? [] : [[name, value]];
+        return isUnset ? [] : [[name, value]];
       }),
     ),
   };
 }
 
-/** Kept and given back as they came. */
+/** Members that are stored and returned unchanged. */
 const STORED_MEMBERS = [
   'VpcConfig',
   'DeadLetterConfig',
@@ -184,7 +192,7 @@ const STORED_MEMBERS = [
   'CapacityProviderConfig',
 ] as const;
 
-/** The model allows more, which is for functions on instances of the account's own. */
+/** The model allows more memory, for functions on capacity providers. */
 function checkMemory(memoryMib: number | undefined): number | undefined {
   const { max } = QUOTAS.memoryMib;
   if (memoryMib !== undefined && memoryMib > max) {

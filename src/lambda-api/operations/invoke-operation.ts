@@ -1,16 +1,20 @@
 /**
- * Invoke: request headers -> `Invocation`, `Outcome` -> status, headers and payload. The road that every call takes: no
- * disk, no copy of the payload, and its JSON is checked without being built. A function's failure is an answer of 200.
+ * Invoke: request headers -> `Invocation`, and `Outcome` -> status, headers and payload. The hot path: it reads no
+ * disk, copies no payload and checks JSON without building values. A failed function is a response with status 200.
  * https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
  */
+
+import type { Clock } from '../../clock.ts';
 import type { Invocation, Outcome, ResponseSink, ThrottleReason } from '../../environment/invocation.ts';
 import type { FunctionVersion } from '../../functions/function.ts';
+import type { FunctionSettings } from '../../functions/settings/open-settings.ts';
 import { readBody } from '../../http/body.ts';
 import type { HttpRequest, HttpResponse } from '../../http/exchange.ts';
-import type { AsyncRequest } from '../../invocation/async/async-invocations.ts';
+import type { AsyncInvocations, AsyncRequest } from '../../invocation/async/async-invocations.ts';
+import type { Dispatcher } from '../../invocation/dispatcher.ts';
 import { isRecursive, RECURSION_MESSAGE } from '../../invocation/recursion.ts';
 import { createTraces } from '../../invocation/trace-header.ts';
-import { ANSWER_HEADERS, REQUEST_HEADERS } from '../../protocol/headers.ts';
+import { REQUEST_HEADERS, RESPONSE_HEADERS } from '../../protocol/headers.ts';
 import { renderFunctionArn } from '../../protocol/names.ts';
 import type { OperationInput } from '../../protocol/operations.ts';
 import { shapeRow } from '../../protocol/operations.ts';
@@ -20,46 +24,54 @@ import type { ApiCall } from '../../wire/api-call.ts';
 import { encodeEvent } from '../../wire/event-stream.ts';
 import { findJsonError, renderJsonError } from '../input/json-syntax.ts';
 import { parseInput, type RawInput } from '../input/parse-input.ts';
-import type { LambdaApiDependencies } from './dependencies.ts';
 import { resolveFunctionReference } from './references.ts';
-import { createRequireRunnable } from './runnable.ts';
+import type { RequireRunnable } from './runnable.ts';
 
 const EMPTY_EVENT = Buffer.from('{}');
 const NO_BODY = Buffer.alloc(0);
 
 export type InvokeHandler = (call: ApiCall, raw: Omit<RawInput, 'body'>) => Promise<void>;
 
-/** A call that may be run: everything that AWS checks before a function is started. */
+export type InvokeDependencies = {
+  readonly settings: Pick<FunctionSettings, 'resolve' | 'recursion'>;
+  readonly requireRunnable: RequireRunnable;
+  readonly invoke: Dispatcher['invoke'];
+  /** Queues an event for a function; resolves once it is durable. */
+  readonly acceptEvent: AsyncInvocations['accept'];
+  readonly clock: Clock;
+};
+
+/** A call that passed every check that AWS makes before it starts a function. */
 type Accepted = {
   readonly version: FunctionVersion;
   readonly type: 'RequestResponse' | 'Event' | 'DryRun';
   readonly invocation: Invocation;
-  /** For the answer's header. */
+  /** For the response header. */
   readonly trace: string;
-  /** As an event of its function. */
+  /** For an asynchronous invocation. */
   readonly event: Pick<AsyncRequest, 'scope' | 'name' | 'qualifier' | 'isRecursive'>;
 };
 
-/** Answers Invoke, from the reading of the body to the last byte. */
-export function createInvokeHandler(dependencies: LambdaApiDependencies): InvokeHandler {
+/** Handles Invoke, including the request body. */
+export function createInvokeHandler(dependencies: InvokeDependencies): InvokeHandler {
   const accept = createAcceptance(dependencies, 'Invoke');
   return async (call, raw) => {
     const { response, requestId } = call;
     const { version, type, invocation, trace, event } = await accept(call, raw);
     if (type === 'DryRun') {
-      response.writeHead(204, { [ANSWER_HEADERS.requestId]: requestId }).end();
+      response.writeHead(204, { [RESPONSE_HEADERS.requestId]: requestId }).end();
       return;
     }
     if (type === 'Event') return acceptEvent(dependencies, call, invocation, event, trace);
     refuseRecursion(event);
     const { headers, payload } = renderOutcome(await dependencies.invoke(version, invocation));
-    headers.push(ANSWER_HEADERS.requestId, requestId, ANSWER_HEADERS.traceId, trace);
+    headers.push(RESPONSE_HEADERS.requestId, requestId, RESPONSE_HEADERS.traceId, trace);
     response.writeHead(200, headers).end(payload);
   };
 }
 
-/** Answers the deprecated InvokeAsync: an event, without a qualifier and without more to say. */
-export function createInvokeAsyncHandler(dependencies: LambdaApiDependencies): InvokeHandler {
+/** Handles the deprecated InvokeAsync, which accepts an event and has no qualifier or other options. */
+export function createInvokeAsyncHandler(dependencies: InvokeDependencies): InvokeHandler {
   const accept = createAcceptance(dependencies, 'InvokeAsync');
   return async (call, raw) => {
     const { invocation, event, trace } = await accept(call, raw);
@@ -68,44 +80,44 @@ export function createInvokeAsyncHandler(dependencies: LambdaApiDependencies): I
 }
 
 async function acceptEvent(
-  { acceptEvent: take }: LambdaApiDependencies,
+  { acceptEvent: accept }: InvokeDependencies,
   { response, requestId }: ApiCall,
   { payload, traceId }: Invocation,
   event: Accepted['event'],
   trace: string,
 ): Promise<void> {
-  await take({ ...event, requestId, payload, traceId });
+  await accept({ ...event, requestId, payload, traceId });
   response
     .writeHead(202, {
-      [ANSWER_HEADERS.requestId]: requestId,
-      [ANSWER_HEADERS.remappedContentLength]: 0,
-      [ANSWER_HEADERS.traceId]: trace,
+      [RESPONSE_HEADERS.requestId]: requestId,
+      [RESPONSE_HEADERS.remappedContentLength]: 0,
+      [RESPONSE_HEADERS.traceId]: trace,
       'Content-Length': 0,
     })
     .end();
 }
 
 /**
- * Answers InvokeWithResponseStream: what the function writes comes as it is written, one frame for each chunk; how it
- * ended comes last. Once a frame is out, a failure can only be told in the last one.
+ * Handles InvokeWithResponseStream: sends each chunk of the function's response as one frame when it is written, then
+ * the outcome in the last frame. After the first frame, an error can only be reported in the last one.
  */
-export function createStreamingInvokeHandler(dependencies: LambdaApiDependencies): InvokeHandler {
+export function createStreamingInvokeHandler(dependencies: InvokeDependencies): InvokeHandler {
   const accept = createAcceptance(dependencies, 'InvokeWithResponseStream');
   return async (call, raw) => {
     const { response, requestId } = call;
     const { version, type, invocation, trace, event } = await accept(call, raw);
     if (type === 'DryRun') {
-      response.writeHead(204, { [ANSWER_HEADERS.requestId]: requestId }).end();
+      response.writeHead(204, { [RESPONSE_HEADERS.requestId]: requestId }).end();
       return;
     }
     refuseRecursion(event);
     const begin = () => {
       if (response.headersSent) return;
       response.writeHead(200, {
-        [ANSWER_HEADERS.requestId]: requestId,
+        [RESPONSE_HEADERS.requestId]: requestId,
         'Content-Type': EVENT_STREAM,
-        [ANSWER_HEADERS.executedVersion]: version.version,
-        [ANSWER_HEADERS.traceId]: trace,
+        [RESPONSE_HEADERS.executedVersion]: version.version,
+        [RESPONSE_HEADERS.traceId]: trace,
       });
       response.flushHeaders();
     };
@@ -123,22 +135,21 @@ const EVENT_STREAM = 'application/vnd.amazon.eventstream';
 const OCTETS = 'application/octet-stream';
 
 type InvocationOperation = 'Invoke' | 'InvokeWithResponseStream' | 'InvokeAsync';
-/** Of InvokeAsync only the name. */
+/** InvokeAsync has only the name. */
 type InvocationInput = OperationInput<'Invoke' | 'InvokeWithResponseStream'>;
 
 function createAcceptance(
-  dependencies: LambdaApiDependencies,
+  dependencies: InvokeDependencies,
   operation: InvocationOperation,
 ): (call: ApiCall, raw: Omit<RawInput, 'body'>) => Promise<Accepted> {
-  const { settings, clock } = dependencies;
-  const requireRunnable = createRequireRunnable(dependencies);
+  const { settings, requireRunnable, clock } = dependencies;
   const traces = createTraces(clock);
-  // Callers repeat themselves: a target that has passed the model's patterns is known from then on, by the router's
-  // own object, and without headers to check nothing is left to parse.
+  // A cache of parsed targets by the router's cached object: when a request has none of the model's headers, its input
+  // depends on the target alone.
   const checked = new WeakMap<object, InvocationInput>();
   const parse = (raw: Omit<RawInput, 'body'>): InvocationInput => {
-    const known = checked.get(raw.pathParameters);
-    if (known !== undefined && CHECKED_HEADERS.every((name) => raw.headers[name] === undefined)) return known;
+    const cached = checked.get(raw.pathParameters);
+    if (cached !== undefined && CHECKED_HEADERS.every((name) => raw.headers[name] === undefined)) return cached;
     const input: InvocationInput = parseInput(operation, { ...raw, body: NO_BODY });
     checked.set(raw.pathParameters, { FunctionName: input.FunctionName, Qualifier: input.Qualifier });
     return input;
@@ -172,12 +183,12 @@ function createAcceptance(
   };
 }
 
-/** Headers of which the model has something to say, in lower case. */
+/** Headers of the model, in lower case. */
 const CHECKED_HEADERS = Object.values(shapeRow('InvocationRequest').members ?? {}).flatMap((member) =>
   member.in === 'header' && member.name ? [member.name.toLowerCase()] : [],
 );
 
-/** Resolves when the caller can take more, or is gone: the function goes on either way. */
+/** Resolves when the client can receive more, or has disconnected: the function continues either way. */
 function sendFrame(response: HttpResponse, frame: Buffer): Promise<void> | undefined {
   if (response.destroyed || response.write(frame)) return undefined;
   return new Promise((resolve) => {
@@ -210,12 +221,12 @@ function refuseRecursion(event: Accepted['event']): void {
   if (event.isRecursive) throw new ServiceError('RecursiveInvocationException', RECURSION_MESSAGE);
 }
 
-/** The model has a Retry-After as well, which AWS's recorded answers do not. */
+/** Recorded on AWS: no Retry-After, although the model has one. */
 function throttled(reason: ThrottleReason): ServiceError {
   return new ServiceError('TooManyRequestsException', 'Rate Exceeded.', { Reason: reason });
 }
 
-/** What the caller gets of an outcome, headers as names and values in turn. Throws AWS's refusal for a throttled one. */
+/** Renders headers, as alternating names and values, and payload. @throws ServiceError for a throttled outcome */
 function renderOutcome(outcome: Outcome): { readonly headers: string[]; readonly payload: Buffer } {
   switch (outcome.kind) {
     case 'throttled':
@@ -224,10 +235,10 @@ function renderOutcome(outcome: Outcome): { readonly headers: string[]; readonly
     case 'failed': {
       const { payload, executedVersion, logTail } = outcome;
       const headers = ['Content-Type', 'application/json', 'Content-Length', String(payload.length)];
-      headers.push(ANSWER_HEADERS.remappedContentLength, '0', ANSWER_HEADERS.executedVersion, executedVersion);
-      // Errors of every kind are called that on AWS today.
-      if (outcome.kind === 'failed') headers.push(ANSWER_HEADERS.functionError, 'Unhandled');
-      if (logTail !== undefined) headers.push(ANSWER_HEADERS.logResult, logTail.toString('base64'));
+      headers.push(RESPONSE_HEADERS.remappedContentLength, '0', RESPONSE_HEADERS.executedVersion, executedVersion);
+      // AWS uses this value for errors of every kind.
+      if (outcome.kind === 'failed') headers.push(RESPONSE_HEADERS.functionError, 'Unhandled');
+      if (logTail !== undefined) headers.push(RESPONSE_HEADERS.logResult, logTail.toString('base64'));
       return { headers, payload };
     }
   }
@@ -244,11 +255,11 @@ function checkEventSize(payload: Buffer): void {
 }
 
 function checkJson(payload: Buffer): void {
-  const complaint = findJsonError(payload);
-  if (complaint === undefined) return;
+  const error = findJsonError(payload);
+  if (error === undefined) return;
   throw new ServiceError(
     'InvalidRequestContentException',
-    `Could not parse request body into json: Could not parse payload into json: ${renderJsonError(complaint)}`,
+    `Could not parse request body into json: Could not parse payload into json: ${renderJsonError(error)}`,
   );
 }
 

@@ -1,15 +1,22 @@
-/** PublishLayerVersion and its kin: input -> `layers/`, and back to AWS's JSON. */
-import type { LayerListRequest } from '../../layers/layers.ts';
+/** Operations of layers. The rules are in `layers/layers.ts`. */
+import type { LayerListRequest, Layers } from '../../layers/layers.ts';
 import { parseLayerVersionArn } from '../../protocol/names.ts';
 import type { OperationInput } from '../../protocol/operations.ts';
-import { readZip } from './code-source.ts';
+import { type ReadObject, readZip } from './code-source.ts';
 import type { ContentDownloads } from './content.ts';
-import type { LambdaApiDependencies, OperationHandlers } from './dependencies.ts';
+import type { OperationHandlers } from './operation-handler.ts';
 import { resolveLayerName, resourceNotFound } from './references.ts';
 import { renderLayerVersion, renderListedLayer, renderListedLayerVersion } from './shapes.ts';
 
-export function layerOperations(dependencies: LambdaApiDependencies, downloads: ContentDownloads): OperationHandlers {
-  const { layers } = dependencies;
+export function layerOperations({
+  layers,
+  readObject,
+  downloads,
+}: {
+  layers: Layers;
+  readObject: ReadObject;
+  downloads: ContentDownloads;
+}): OperationHandlers {
   return {
     async PublishLayerVersion(input, { scope, baseUrl }) {
       const { name } = resolveLayerName(scope, input.LayerName);
@@ -19,7 +26,7 @@ export function layerOperations(dependencies: LambdaApiDependencies, downloads: 
         compatibleRuntimes: input.CompatibleRuntimes,
         compatibleArchitectures: input.CompatibleArchitectures,
         licenseInfo: input.LicenseInfo,
-        ...(await readZip(dependencies, input.Content, 'Please provide a source for layer content.')),
+        ...(await readZip(readObject, input.Content, 'Please provide a source for layer content.')),
       });
       return { body: renderLayerVersion(layer, downloads.locate(baseUrl, layer.digest)) };
     },
@@ -49,7 +56,7 @@ export function layerOperations(dependencies: LambdaApiDependencies, downloads: 
       return { body: { NextMarker: nextMarker, LayerVersions: items.map(renderListedLayerVersion) } };
     },
 
-    /** Succeeds also when there is nothing to delete. */
+    /** Succeeds even when the version does not exist. */
     DeleteLayerVersion(input, { scope }) {
       const { name } = resolveLayerName(scope, input.LayerName);
       layers.delete(scope, name, input.VersionNumber);

@@ -1,32 +1,32 @@
 /**
- * What Lamella does with each operation of Lambda's API. Refusals and docs/fidelity.md are written from this table; a
- * test holds it to the handlers.
+ * How Lamella supports each operation of Lambda's API. Error messages and docs/fidelity.md are generated from this
+ * table. A test compares it with the handlers.
  */
 import type { OperationName } from '../../protocol/operations.ts';
 
 export type Support =
-  /** Answered as AWS does. */
-  | { readonly kind: 'supported'; readonly remark?: string }
-  /** Stored and given back, but nothing acts on it; `lacking` says what. */
-  | { readonly kind: 'stored'; readonly lacking: string }
-  /** Refused, because Lamella has nothing to run it with. */
+  /** Works as on AWS, except for the note. */
+  | { readonly kind: 'supported'; readonly note?: string }
+  /** Stored and returned, but without effect, as the note explains. */
+  | { readonly kind: 'stored'; readonly note: string }
+  /** Not implemented. */
   | { readonly kind: 'refused'; readonly reason: string };
 
 const SUPPORTED: Support = { kind: 'supported' };
-const DURABLE: Support = { kind: 'refused', reason: 'Durable executions need AWS: Lamella keeps no checkpoints.' };
+const DURABLE: Support = { kind: 'refused', reason: 'Durable executions are available only on AWS.' };
 const CAPACITY: Support = {
   kind: 'refused',
-  reason: 'Capacity providers manage EC2 instances, of which this machine has none.',
+  reason: 'Capacity providers manage EC2 instances, which do not exist here.',
 };
 
-const POLICY = stored('Callers are not judged by policies.');
+const POLICY = stored('Resource policies are stored but not evaluated.');
 const EVENT_SOURCE: Support = {
   kind: 'supported',
-  remark: 'Of queues; streams and brokers are stored, and nothing polls them.',
+  note: 'Lamella polls SQS queues. Mappings of streams and brokers are stored but not polled.',
 };
-const SIGNING = stored('Signatures of code are not checked.');
-const RUNTIME_MANAGEMENT = stored('Lamella updates no runtimes.');
-const SCALING = stored('There are no instances to scale.');
+const SIGNING = stored('Signatures of code are not verified.');
+const RUNTIME_MANAGEMENT = stored('Lamella does not update runtimes.');
+const SCALING = stored('Lamella has no instances to scale.');
 
 export const OPERATION_SUPPORT: Readonly<Record<OperationName, Support>> = {
   AddLayerVersionPermission: POLICY,
@@ -116,6 +116,6 @@ export const OPERATION_SUPPORT: Readonly<Record<OperationName, Support>> = {
   UpdateFunctionUrlConfig: SUPPORTED,
 };
 
-function stored(lacking: string): Support {
-  return { kind: 'stored', lacking };
+function stored(note: string): Support {
+  return { kind: 'stored', note };
 }

@@ -1,11 +1,19 @@
-/** Permissions of functions and of layer versions: input -> their policies, and back as AWS writes documents: as text. */
+/** Operations of the resource policies of functions and layer versions. Policy documents are JSON text in responses. */
+import type { FunctionPolicies } from '../../functions/settings/function-policies.ts';
+import type { LayerPolicies } from '../../layers/layer-policies.ts';
 import { renderPolicy } from '../../layers/resource-policy.ts';
 import { partitionOf, renderLayerVersionArn } from '../../protocol/names.ts';
 import { ServiceError } from '../../protocol/service-errors.ts';
-import type { LambdaApiDependencies, OperationHandlers } from './dependencies.ts';
+import type { OperationHandlers } from './operation-handler.ts';
 import { resolveFunctionReference, resolveLayerName } from './references.ts';
 
-export function policyOperations({ settings: { policies }, layerPolicies }: LambdaApiDependencies): OperationHandlers {
+export function policyOperations({
+  policies,
+  layerPolicies,
+}: {
+  policies: FunctionPolicies;
+  layerPolicies: LayerPolicies;
+}): OperationHandlers {
   return {
     AddPermission(input, { scope }) {
       const { name, qualifier } = resolveFunctionReference(scope, input.FunctionName, input.Qualifier);

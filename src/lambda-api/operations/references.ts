@@ -1,6 +1,6 @@
 /**
- * What clients write where the API says FunctionName or LayerName: a name, a partial ARN or an ARN, for functions maybe
- * qualified. Answers the name within the caller's scope, or refuses what points elsewhere, in AWS's words.
+ * Resolves the FunctionName and LayerName of a request: a name, a partial ARN or an ARN, for functions with an optional
+ * qualifier. References to other accounts and regions are refused in AWS's wording.
  */
 import type { FunctionName, LayerName, Qualifier, Scope } from '../../protocol/names.ts';
 import { parseFunctionReference, parseLayerName, partitionOf, renderFunctionArn } from '../../protocol/names.ts';
@@ -9,7 +9,7 @@ import { ServiceError } from '../../protocol/service-errors.ts';
 
 export type FunctionTarget = { readonly name: FunctionName; readonly qualifier: Qualifier | undefined };
 
-/** The function that a request means. `text` and `qualifier` have passed the model's patterns. */
+/** Resolves a function reference. `text` and `qualifier` match the model's patterns. @throws ServiceError */
 export function resolveFunctionReference(scope: Scope, text: string, qualifier?: string): FunctionTarget {
   const reference = parseFunctionReference(text);
   if (reference === undefined) throw functionNotFound(scope, text, qualifier);
@@ -39,7 +39,20 @@ export function functionNotFound(scope: Scope, name: string, qualifier?: string)
   );
 }
 
-/** The layer that a request means. `text` has passed the model's pattern. */
+/** Resolves a reference where AWS accepts only whole functions. @throws ServiceError */
+export function resolveUnqualifiedName(scope: Scope, text: string): FunctionName {
+  const { name, qualifier } = resolveFunctionReference(scope, text);
+  if (qualifier !== undefined) {
+    throw new ServiceError(
+      'InvalidParameterValueException',
+      'This operation is permitted on Lambda functions only. Aliases and versions do not support this operation. ' +
+        'Please specify either a function name or an unqualified function ARN.',
+    );
+  }
+  return name;
+}
+
+/** Resolves a layer reference. `text` matches the model's pattern. @throws ServiceError */
 export function resolveLayerName(scope: Scope, text: string): { readonly scope: Scope; readonly name: LayerName } {
   const layer = parseLayerName(text);
   if (layer === undefined) throw resourceNotFound();
@@ -49,12 +62,12 @@ export function resolveLayerName(scope: Scope, text: string): { readonly scope: 
   return { scope, name: layer.name };
 }
 
-/** AWS's plainest refusal. */
+/** AWS's generic ResourceNotFoundException. */
 export function resourceNotFound(): ServiceError {
   return new ServiceError('ResourceNotFoundException', 'The resource you requested does not exist.');
 }
 
-/** A request names a resource of another account or region, whose policies nobody here knows. */
+/** A request names a resource of another account or region. */
 export class ForeignResource extends Error {
   readonly arn: string;
 
@@ -65,9 +78,9 @@ export class ForeignResource extends Error {
   }
 }
 
-/** AWS's refusal of an operation on a resource that is not the caller's. */
+/** AWS's error for an operation on a resource of another account. */
 export function accessDenied(scope: Scope, operation: OperationName, resource: string): ServiceError {
-  // Recorded on AWS: CreateFunction says nothing at all.
+  // Recorded on AWS: the error of CreateFunction has no message.
   if (operation === 'CreateFunction') return new ServiceError('AccessDeniedException', null);
   const caller = `arn:${partitionOf(scope.region)}:iam::${scope.account}:root`;
   const action = `lambda:${ACTIONS[operation] ?? operation}`;
@@ -78,7 +91,7 @@ export function accessDenied(scope: Scope, operation: OperationName, resource: s
   );
 }
 
-/** The actions of policies that are not named as their operation is. */
+/** IAM actions whose name differs from the operation's. */
 const ACTIONS: Partial<Record<OperationName, string>> = {
   Invoke: 'InvokeFunction',
   InvokeWithResponseStream: 'InvokeFunction',

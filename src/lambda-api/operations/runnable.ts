@@ -1,20 +1,25 @@
 /**
- * Whether this machine has something to run a version with. Functions of every runtime can be created, as on AWS; to
- * run here one needs a `bootstrap`, its own or a layer's, or a managed runtime that Lamella has a stand-in for. Answers are remembered: code of a version never changes.
+ * Checks that this machine can run a version. As on AWS, functions can be created for every runtime. To run here, a
+ * function needs a `bootstrap` in its code or a layer, or a managed runtime that Lamella can replace.
  */
 import { managedRuntimePlan, needsManagedRuntime } from '../../environment/launch/managed-runtime.ts';
 import type { FunctionVersion } from '../../functions/function.ts';
+import type { Functions } from '../../functions/functions.ts';
+import type { Layers } from '../../layers/layers.ts';
 import { isCustomRuntime } from '../../protocol/runtimes.ts';
 import { ServiceError } from '../../protocol/service-errors.ts';
-import type { LambdaApiDependencies } from './dependencies.ts';
 
-/** Throws, with what can be done, for a version that cannot run here. */
+/** @throws ServiceError that tells the user what to do when a version cannot run here */
 export type RequireRunnable = (version: FunctionVersion) => Promise<void> | undefined;
 
 export function createRequireRunnable({
   functions,
   layers,
-}: Pick<LambdaApiDependencies, 'functions' | 'layers'>): RequireRunnable {
+}: {
+  functions: Pick<Functions, 'codeDirectory'>;
+  layers: Pick<Layers, 'optTree'>;
+}): RequireRunnable {
+  // A cache: the code of a version never changes.
   const runnable = new WeakSet<FunctionVersion>();
 
   async function check(version: FunctionVersion): Promise<void> {
@@ -23,8 +28,8 @@ export function createRequireRunnable({
     if (code === undefined || runtime === undefined) {
       throw new ServiceError(
         'NotImplementedException',
-        `Lamella does not run container images, and ${version.name} is one. ` +
-          'Deploy it as a zip archive with the runtime provided.al2023 to run it here.',
+        `Lamella cannot run container images, and the function ${version.name} is one. ` +
+          'Deploy it as a zip archive with the runtime provided.al2023 instead.',
       );
     }
     const opt = await layers.optTree(version.configuration.layers.map(({ digest }) => digest));
@@ -37,7 +42,7 @@ export function createRequireRunnable({
 
   return (version) => {
     const { runtime } = version.configuration;
-    // A custom runtime without a bootstrap is an error that AWS has words for.
+    // Without a bootstrap, a custom runtime fails as on AWS: during its initialization.
     if ((runtime !== undefined && isCustomRuntime(runtime)) || runnable.has(version)) return undefined;
     return check(version);
   };

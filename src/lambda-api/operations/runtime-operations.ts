@@ -1,11 +1,13 @@
-/** Three small settings of functions: runtime updates, recursion and scaling. Stored and given back. */
+/** Operations of three small settings of functions: runtime management, recursion and scaling. */
+import type { FunctionSettings } from '../../functions/settings/open-settings.ts';
 import { renderFunctionArn } from '../../protocol/names.ts';
 import { ServiceError } from '../../protocol/service-errors.ts';
-import { unqualified } from './concurrency-operations.ts';
-import type { LambdaApiDependencies, OperationHandlers } from './dependencies.ts';
-import { functionNotFound, resolveFunctionReference } from './references.ts';
+import type { OperationHandlers } from './operation-handler.ts';
+import { functionNotFound, resolveFunctionReference, resolveUnqualifiedName } from './references.ts';
 
-export function runtimeOperations({ settings }: LambdaApiDependencies): OperationHandlers {
+export function runtimeOperations(
+  settings: Pick<FunctionSettings, 'directory' | 'runtimeManagement' | 'recursion' | 'scaling' | 'get'>,
+): OperationHandlers {
   const { directory, runtimeManagement, recursion, scaling } = settings;
   return {
     PutRuntimeManagementConfig(input, { scope }) {
@@ -44,14 +46,14 @@ export function runtimeOperations({ settings }: LambdaApiDependencies): Operatio
     },
 
     PutFunctionRecursionConfig(input, { scope }) {
-      const name = unqualified(scope, input.FunctionName);
+      const name = resolveUnqualifiedName(scope, input.FunctionName);
       if (!directory.hasFunction(scope, name)) throw functionNotFound(scope, name);
       recursion.put(scope, name, '', input.RecursiveLoop);
       return { body: { RecursiveLoop: input.RecursiveLoop } };
     },
 
     GetFunctionRecursionConfig(input, { scope }) {
-      const name = unqualified(scope, input.FunctionName);
+      const name = resolveUnqualifiedName(scope, input.FunctionName);
       if (!directory.hasFunction(scope, name)) throw functionNotFound(scope, name);
       return { body: { RecursiveLoop: recursion.get(scope, name, '') ?? 'Terminate' } };
     },

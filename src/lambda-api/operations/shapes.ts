@@ -1,6 +1,6 @@
 /**
- * Domain -> AWS's JSON, with the members that AWS sends and none that it leaves out: `Environment` and `Layers` only
- * when set, no states in lists. Recorded on AWS (2025-11). Undefined members vanish when the answer is written.
+ * Renders functions and layers as AWS's JSON, with exactly the members that AWS sends: `Environment` and `Layers` only
+ * when set, no states in lists. Recorded on AWS (2025-11). JSON.stringify omits undefined members.
  */
 import { createHash } from 'node:crypto';
 import type { FunctionVersion } from '../../functions/function.ts';
@@ -9,13 +9,12 @@ import { partitionOf, renderFunctionArn, renderLayerArn, type Scope } from '../.
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** How a function's configuration is asked for. */
 export type ConfigurationView = {
-  /** The qualifier that the client used; AWS repeats it in the ARN. */
+  /** The qualifier of the request, which AWS repeats in the ARN. */
   readonly qualifier?: string | undefined;
 };
 
-/** A whole configuration, as Create, Get, Update and Publish answer. */
+/** A complete configuration, as Create, Get, Update and Publish return it. */
 export function renderConfiguration(version: FunctionVersion, { qualifier }: ConfigurationView = {}): Json {
   const { configuration } = version;
   return {
@@ -33,7 +32,7 @@ export function renderConfiguration(version: FunctionVersion, { qualifier }: Con
   };
 }
 
-/** A configuration in a list. `withVersion` writes `$LATEST` into the ARN too, as the lists of versions do. */
+/** A configuration in a list. With `withVersion`, the ARN includes even `$LATEST`, as in lists of versions. */
 export function renderListedConfiguration(version: FunctionVersion, withVersion = false): Json {
   const { configuration, code } = version;
   const { stored, logging } = configuration;
@@ -77,7 +76,7 @@ export function renderListedConfiguration(version: FunctionVersion, withVersion 
   };
 }
 
-/** What GetFunction tells about the code; `location` is a URL of this service for a zip. */
+/** The Code of GetFunction. `location` is the download URL of a zip. */
 export function renderCode(version: FunctionVersion, location: string | undefined): Json {
   const { code } = version;
   if (code.packageType === 'Zip') return { RepositoryType: 'S3', Location: location };
@@ -89,7 +88,7 @@ export function renderCode(version: FunctionVersion, location: string | undefine
   };
 }
 
-/** A layer version as Publish and Get answer. */
+/** A layer version, as Publish and Get return it. */
 export function renderLayerVersion(layer: LayerVersion, location: string): Json {
   const { Description, CreatedDate, Version, CompatibleRuntimes, LicenseInfo, CompatibleArchitectures } =
     renderListedLayerVersion(layer);
@@ -118,7 +117,7 @@ export function renderListedLayerVersion(layer: LayerVersion): Json {
   };
 }
 
-/** A layer in ListLayers, by its newest matching version. */
+/** A layer in ListLayers, with its newest matching version. */
 export function renderListedLayer(layer: LayerVersion): Json {
   return {
     LayerName: layer.name,
@@ -131,7 +130,7 @@ function renderUsedLayer(layer: FunctionVersion['configuration']['layers'][numbe
   return { Arn: layer.arn, CodeSize: layer.codeSize };
 }
 
-/** What a client took away again by setting it to nothing: an empty text, list or structure of such. */
+/** Undefined for a member that a client removed by setting it to an empty string, list or structure. */
 function unlessEmpty(stored: unknown): unknown {
   const isEmpty = (value: unknown): boolean =>
     value === undefined ||
@@ -144,7 +143,7 @@ function renderVpcConfig(stored: unknown): Json | undefined {
   if (stored === undefined) return undefined;
   const { SubnetIds = [], SecurityGroupIds = [], Ipv6AllowedForDualStack = false } = stored as Json;
   const isAttached = (SubnetIds as readonly string[]).length > 0;
-  // Every function of an account without networks of its own shares one, as far as anyone can tell.
+  // There are no VPCs here: all functions share one id.
   return { SubnetIds, SecurityGroupIds, VpcId: isAttached ? 'vpc-00000000000000000' : '', Ipv6AllowedForDualStack };
 }
 

@@ -1,22 +1,31 @@
-/** Tags of functions, event source mappings and code signing configurations, told apart by their ARN. */
+/** Operations of tags. The ARN tells functions, event source mappings and code signing configurations apart. */
+import type { EventSourceMappings } from '../../event-sources/event-source-mappings.ts';
+import type { Functions } from '../../functions/functions.ts';
+import type { CodeSigning } from '../../functions/settings/code-signing.ts';
 import type { Scope } from '../../protocol/names.ts';
 import { QUOTAS } from '../../protocol/quotas.ts';
 import { ServiceError } from '../../protocol/service-errors.ts';
-import type { LambdaApiDependencies, OperationHandlers } from './dependencies.ts';
+import type { OperationHandlers } from './operation-handler.ts';
 import { ForeignResource, resolveFunctionReference } from './references.ts';
 
 type Tags = Readonly<Record<string, string>>;
 
-/** One tagged thing. */
+/** A resource with tags. */
 type Taggable = {
   readonly get: () => Tags;
   readonly add: (tags: Tags) => void;
   readonly remove: (keys: string[]) => void;
 };
 
-export function tagOperations(dependencies: LambdaApiDependencies): OperationHandlers {
-  const { functions, settings, eventSourceMappings } = dependencies;
-
+export function tagOperations({
+  functions,
+  codeSigning,
+  mappings,
+}: {
+  functions: Pick<Functions, 'tags' | 'addTags' | 'removeTags'>;
+  codeSigning: CodeSigning;
+  mappings: EventSourceMappings;
+}): OperationHandlers {
   function find(scope: Scope, arn: string): Taggable {
     const [, , , region, account, kind, id = ''] = arn.split(':');
     if (kind === 'function') {
@@ -35,15 +44,15 @@ export function tagOperations(dependencies: LambdaApiDependencies): OperationHan
     }
     if (region !== scope.region || account !== scope.account) throw new ForeignResource(arn);
     if (kind === 'event-source-mapping') {
-      return plainly(
-        () => mappingTags(dependencies, scope, id, arn),
-        (tags) => eventSourceMappings.setTags(scope, id, tags),
+      return taggable(
+        () => mappingTags(mappings, scope, id, arn),
+        (tags) => mappings.setTags(scope, id, tags),
       );
     }
     if (kind === 'code-signing-config') {
-      return plainly(
-        () => settings.codeSigning.get(scope, arn).tags,
-        (tags) => settings.codeSigning.setTags(scope, arn, tags),
+      return taggable(
+        () => codeSigning.get(scope, arn).tags,
+        (tags) => codeSigning.setTags(scope, arn, tags),
       );
     }
     const what = kind === 'capacity-provider' ? 'Capacity provider' : 'Layer';
@@ -65,8 +74,8 @@ export function tagOperations(dependencies: LambdaApiDependencies): OperationHan
   };
 }
 
-/** A thing whose tags are set as a whole. */
-function plainly(get: () => Tags, set: (tags: Tags) => void): Taggable {
+/** A resource whose tags can only be replaced as a whole. */
+function taggable(get: () => Tags, set: (tags: Tags) => void): Taggable {
   return {
     get,
     add(tags) {
@@ -81,9 +90,9 @@ function plainly(get: () => Tags, set: (tags: Tags) => void): Taggable {
   };
 }
 
-function mappingTags({ eventSourceMappings }: LambdaApiDependencies, scope: Scope, uuid: string, arn: string): Tags {
+function mappingTags(mappings: EventSourceMappings, scope: Scope, uuid: string, arn: string): Tags {
   try {
-    return eventSourceMappings.get(scope, uuid).tags;
+    return mappings.get(scope, uuid).tags;
   } catch (failure) {
     if (!(failure instanceof ServiceError)) throw failure;
     throw new ServiceError('ResourceNotFoundException', `Event source mapping not found: ${arn}`);

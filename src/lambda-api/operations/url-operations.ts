@@ -1,15 +1,22 @@
-/** Function URLs: input -> `functions/settings/url-settings.ts`, and back to AWS's JSON. */
-import type { FunctionUrl } from '../../functions/settings/url-settings.ts';
+/** Operations of function URLs. The rules are in `functions/settings/url-settings.ts`. */
+import type { FunctionUrl, UrlSettings } from '../../functions/settings/url-settings.ts';
 import type { Scope } from '../../protocol/names.ts';
 import { ServiceError } from '../../protocol/service-errors.ts';
-import type { LambdaApiDependencies, OperationHandlers } from './dependencies.ts';
-import { pageOf } from './dependencies.ts';
+import type { OperationHandlers } from './operation-handler.ts';
+import { pageRequestOf } from './operation-handler.ts';
 import { resolveFunctionReference } from './references.ts';
 
+/** Renders the URL of a function by its id. */
+export type RenderFunctionUrl = (id: string, scope: Scope) => string;
+
 export function urlOperations({
-  settings: { urls },
+  urls,
   renderFunctionUrl = (id, { region }) => `https://${id}.lambda-url.${region}.on.aws/`,
-}: LambdaApiDependencies): OperationHandlers {
+}: {
+  urls: UrlSettings;
+  /** Defaults to the URL on AWS. */
+  renderFunctionUrl?: RenderFunctionUrl | undefined;
+}): OperationHandlers {
   const render = (scope: Scope, url: FunctionUrl) => ({
     FunctionUrl: renderFunctionUrl(url.id, scope),
     FunctionArn: url.functionArn,
@@ -17,8 +24,8 @@ export function urlOperations({
     Cors: url.cors,
     CreationTime: renderTime(url.createdMs),
   });
-  const target = (scope: Scope, text: string, asked: string | undefined) => {
-    const { name, qualifier } = resolveFunctionReference(scope, text, asked);
+  const target = (scope: Scope, text: string, given: string | undefined) => {
+    const { name, qualifier } = resolveFunctionReference(scope, text, given);
     return { name, qualifier: qualifier ?? '' };
   };
 
@@ -30,7 +37,7 @@ export function urlOperations({
         cors: input.Cors,
         invokeMode: input.InvokeMode,
       });
-      // Recorded on AWS: no LastModifiedTime yet, and a mode only if one was ever sent.
+      // Recorded on AWS: no LastModifiedTime, and InvokeMode only if the client sent one.
       return { body: { ...render(scope, url), InvokeMode: url.invokeMode } };
     },
 
@@ -41,13 +48,13 @@ export function urlOperations({
         cors: input.Cors,
         invokeMode: input.InvokeMode,
       });
-      return { body: { ...render(scope, url), ...renderStanding(url), InvokeMode: url.invokeMode } };
+      return { body: { ...render(scope, url), ...renderCurrent(url), InvokeMode: url.invokeMode } };
     },
 
     GetFunctionUrlConfig(input, { scope }) {
       const { name, qualifier } = target(scope, input.FunctionName, input.Qualifier);
       const url = urls.get(scope, name, qualifier);
-      return { body: { ...render(scope, url), ...renderStanding(url) } };
+      return { body: { ...render(scope, url), ...renderCurrent(url) } };
     },
 
     DeleteFunctionUrlConfig(input, { scope }) {
@@ -59,10 +66,10 @@ export function urlOperations({
     ListFunctionUrlConfigs(input, { scope }) {
       const { name, qualifier } = resolveFunctionReference(scope, input.FunctionName);
       if (qualifier !== undefined) throw new ServiceError('ResourceNotFoundException', 'Function does not exist');
-      const { items, nextMarker } = urls.list(scope, name, pageOf(input));
+      const { items, nextMarker } = urls.list(scope, name, pageRequestOf(input));
       return {
         body: {
-          FunctionUrlConfigs: items.map((url) => ({ ...render(scope, url), ...renderStanding(url) })),
+          FunctionUrlConfigs: items.map((url) => ({ ...render(scope, url), ...renderCurrent(url) })),
           NextMarker: nextMarker,
         },
       };
@@ -70,7 +77,7 @@ export function urlOperations({
   };
 }
 
-function renderStanding(url: FunctionUrl): Record<string, unknown> {
+function renderCurrent(url: FunctionUrl): Record<string, unknown> {
   return { LastModifiedTime: renderTime(url.lastModifiedMs), InvokeMode: url.invokeMode ?? 'BUFFERED' };
 }
 
