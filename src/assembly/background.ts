@@ -7,8 +7,10 @@ import { sleep } from '../clock.ts';
 import type { EventSourceMappings } from '../event-sources/event-source-mappings.ts';
 import { createEventSources } from '../event-sources/event-sources.ts';
 import type { FunctionSettings } from '../functions/settings/open-settings.ts';
-import { createDelivery, createEventSender, type OutgoingMessage } from '../invocation/async/async-delivery.ts';
 import { type AsyncInvocations, createAsyncInvocations } from '../invocation/async/async-invocations.ts';
+import { createEventSender } from '../invocation/async/event-sender.ts';
+import type { OutgoingMessage } from '../invocation/async/invocation-record.ts';
+import { createSendToDestination } from '../invocation/async/send-to-destination.ts';
 import type { Dispatcher } from '../invocation/dispatcher.ts';
 import type { Closeable } from '../lifetime.ts';
 import type { Log } from '../log.ts';
@@ -57,14 +59,14 @@ export function openBackground({
     queues,
     settings,
     invoke,
-    deliver: (message) => deliver(message),
+    sendToDestination: (record) => sendToDestination(record),
     clock: backgroundClock,
     log,
     retrySeconds: options.asyncRetrySeconds,
     concurrency: options.asyncConcurrency,
   });
   const sendEvent = createEventSender({ accept: asyncInvocations.accept, settings, clock: backgroundClock });
-  const deliver = createDelivery({
+  const sendToDestination = createSendToDestination({
     sendEvent,
     sendToQueue: ({ arn, body, attributes, traceId }) =>
       queueGateway.send(arn, { body, attributes: renderAttributes(attributes), traceId }),

@@ -53,7 +53,7 @@ beforeEach(() => {
       if (payload.toString() === '"ends while closing"') await new Promise<void>((resolve) => (goOn = resolve));
       return { kind: 'returned', payload: Buffer.from('null'), executedVersion: '$LATEST' } as never;
     },
-    deliver: async () => {},
+    sendToDestination: async () => {},
     clock,
     log: silentLog,
     retrySeconds: [60, 120],

@@ -18,8 +18,8 @@ import { ServiceError } from '../../protocol/service-errors.ts';
 import type { Queues } from '../../queues/queue.ts';
 import type { Counts, Message, QueueStore } from '../../queues/queue-store.ts';
 import { RECURSION_MESSAGE } from '../recursion.ts';
-import type { Condition, Delivery, EndedEvent } from './async-destinations.ts';
-import { deadLetterAttributes, renderRecord } from './async-destinations.ts';
+import type { Condition, EndedEvent, SendToDestination } from './invocation-record.ts';
+import { deadLetterAttributes, renderInvocationRecord } from './invocation-record.ts';
 
 /** An event that was accepted for a function. */
 export type AsyncRequest = {
@@ -47,7 +47,7 @@ export type AsyncInvocationsOptions = {
   readonly queues: Queues;
   readonly settings: Pick<FunctionSettings, 'resolve' | 'eventInvoke' | 'concurrency'>;
   readonly invoke: (version: FunctionVersion, invocation: Invocation) => Promise<Outcome>;
-  readonly deliver: Delivery;
+  readonly sendToDestination: SendToDestination;
   readonly clock: Clock;
   readonly log: Log;
   /** Seconds before the second attempt, before the third, and so on; the last one holds for all further. */
@@ -282,15 +282,15 @@ export function createAsyncInvocations(options: AsyncInvocationsOptions): AsyncI
     const destination = isSuccess ? destinations?.onSuccess : destinations?.onFailure;
     const deadLetter = isSuccess ? undefined : deadLetterTarget(version);
     const { traceId } = details;
-    const parcels = [
-      destination && { arn: destination, body: renderRecord(event), attributes: {} },
+    const records = [
+      destination && { arn: destination, body: renderInvocationRecord(event), attributes: {} },
       deadLetter && { arn: deadLetter, body: event.payload.toString('utf8'), attributes: deadLetterAttributes(event) },
     ];
-    for (const parcel of parcels) {
-      if (!parcel) continue;
-      await options.deliver({ ...parcel, traceId, event }).catch((failure: unknown) => {
+    for (const record of records) {
+      if (!record) continue;
+      await options.sendToDestination({ ...record, traceId, event }).catch((failure: unknown) => {
         log.warn(
-          { err: failure, requestId: event.requestId, target: parcel.arn },
+          { err: failure, requestId: event.requestId, target: record.arn },
           'the end of an event could not be reported to its target',
         );
       });

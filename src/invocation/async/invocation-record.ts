@@ -1,6 +1,6 @@
 /**
- * What Lambda says of an asynchronous invocation that has come to its end: the record for its destination, the message
- * for its dead-letter queue. Pure, but for the addresses, to which `Delivery` carries it.
+ * What Lambda reports when an asynchronous invocation has ended: the invocation record for a destination, and the
+ * attributes of the message for a dead-letter queue. Pure; `send-to-destination.ts` sends them.
  * https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
  */
 import type { Outcome } from '../../environment/invocation.ts';
@@ -11,41 +11,43 @@ export type Condition =
   | 'RetriesExhausted'
   | 'EventAgeExceeded'
   | 'ZeroReservedConcurrency'
-  /** AWS does not publish what it calls this one. */
+  /** AWS does not document its name for this condition. */
   | 'RecursiveInvocation';
 
-/** An event whose road has ended. */
+/** An event that will not be tried again. */
 export type EndedEvent = {
   readonly requestId: string;
-  /** With the qualifier that was asked for, or `$LATEST`. */
+  /** With the requested qualifier, or `$LATEST`. */
   readonly functionArn: string;
   readonly condition: Condition;
   readonly attempts: number;
   readonly payload: Buffer;
-  /** How the last attempt ended; undefined when it did not get to run. */
+  /** The outcome of the last attempt; undefined when the function did not run. */
   readonly outcome: Extract<Outcome, { kind: 'returned' | 'failed' }> | undefined;
-  /** HTTP status of why it did not run. */
+  /** Why the function did not run; `status` is an HTTP status. */
   readonly refusal: { readonly status: number; readonly message: string } | undefined;
   readonly atMs: number;
 };
 
 export type MessageAttribute = { readonly type: 'String' | 'Number'; readonly value: string };
 
-/** What goes to one address. */
-export type Parcel = {
+/** A message to a queue or topic. */
+export type OutgoingMessage = {
   readonly arn: string;
   readonly body: string;
   readonly attributes: Readonly<Record<string, MessageAttribute>>;
-  /** For the trace and the lineage of what it sets off. */
+  /** Continues the trace and the lineage in the invocations that the message causes. */
   readonly traceId: string;
-  readonly event: EndedEvent;
 };
 
-/** Carries a parcel to the service that its ARN names. Rejects with the reason when it cannot. */
-export type Delivery = (parcel: Parcel) => Promise<void>;
+/** What one destination or dead-letter queue receives. */
+export type DestinationRecord = OutgoingMessage & { readonly event: EndedEvent };
 
-/** The record that a destination receives, as JSON text. Payloads stand in it as they were, digit by digit. */
-export function renderRecord(event: EndedEvent): string {
+/** Sends a record to the service that its ARN names. Rejects with the reason when it cannot. */
+export type SendToDestination = (record: DestinationRecord) => Promise<void>;
+
+/** The record that a destination receives, as JSON text. Payloads are copied as text, so numbers keep their digits. */
+export function renderInvocationRecord(event: EndedEvent): string {
   const { requestId, functionArn, condition, attempts, payload, outcome } = event;
   const members = [
     ['version', '"1.0"'],
@@ -64,7 +66,7 @@ export function renderRecord(event: EndedEvent): string {
   return `{${members.map(([name, json]) => `"${name}":${json}`).join(',')}}`;
 }
 
-/** What a dead-letter queue or topic receives beside the event itself. */
+/** The message attributes that a dead-letter queue or topic receives with the event. */
 export function deadLetterAttributes({
   requestId,
   outcome,
@@ -79,9 +81,9 @@ export function deadLetterAttributes({
   };
 }
 
-/** EventBridge's event of it. */
+/** The event that EventBridge receives. */
 export function renderBusEvent(
-  { body, arn, event }: Parcel,
+  { body, arn, event }: DestinationRecord,
   { id, account, region }: { readonly id: string; readonly account: string; readonly region: string },
 ): string {
   const result = event.condition === 'Success' ? 'Success' : 'Failure';
@@ -105,7 +107,7 @@ export function renderObjectKey({ functionArn, atMs }: EndedEvent, uuid: string)
   return `aws/lambda/async/${name}/${time.slice(0, 10).replaceAll('-', '/')}/${time.slice(0, 19).replaceAll(':', '.')}-${uuid}`;
 }
 
-/** Runtimes of people's own may answer with what is no JSON; the record stays one. */
+/** A custom runtime may respond with something other than JSON; it becomes a string, so that the record is valid JSON. */
 function jsonOf(payload: Buffer): string {
   const text = payload.toString('utf8');
   try {
@@ -128,7 +130,7 @@ function errorMessageOf(payload: Buffer): string | undefined {
 function firstBytes(text: string, count: number): string {
   const bytes = Buffer.from(text);
   if (bytes.length <= count) return text;
-  // Half a character at the cut becomes U+FFFD, which is dropped.
+  // A character that is cut in half becomes U+FFFD, which is removed.
   return bytes
     .subarray(0, count)
     .toString('utf8')
