@@ -1,35 +1,35 @@
 /**
- * Whether another invocation may run now, and out of whose share: pure arithmetic on counts. Concurrency is the number
- * of invocations that hold an environment. What is provisioned for a version is set aside for that version alone: it
- * is taken from what the function reserved, or else from what the account has. Source: lambda-behaviour.md 9;
+ * Decides whether another invocation may run now, and which share of the concurrency it uses. Pure arithmetic on counts.
+ * Concurrency is the number of invocations that hold an environment. Provisioned concurrency is available to its version
+ * only: it is taken from the function's reserved concurrency or else from the account's.
  * https://docs.aws.amazon.com/lambda/latest/dg/lambda-concurrency.html
  */
 import type { ThrottleReason } from '../environment/invocation.ts';
 
 export type ConcurrencyCounts = {
-  /** Invocations in flight in the account and region that run out of what nobody reserved. */
+  /** Invocations in flight in the account and region that use unreserved concurrency. */
   readonly account: number;
-  /** Invocations in flight of this function, all versions together, without those that run as provisioned. */
+  /** Invocations in flight of all versions of this function, except those that use provisioned concurrency. */
   readonly function: number;
-  /** Invocations in flight of this version that run as provisioned. */
+  /** Invocations in flight of this version that use provisioned concurrency. */
   readonly version: number;
 };
 
 export type ConcurrencyLimits = {
-  /** What is neither reserved by functions nor provisioned for versions of functions that reserved nothing. */
+  /** What is neither reserved for functions nor provisioned for versions of functions without a reserve. */
   readonly account: number;
-  /** What this function has reserved, its floor and its cap, without what is provisioned for its versions. */
+  /** Reserved for this function, as both minimum and maximum, less what is provisioned for its versions. */
   readonly reserved: number | undefined;
-  /** What is provisioned for this version. */
+  /** Provisioned for this version. */
   readonly provisioned: number;
 };
 
-/** Out of which share an invocation runs. */
+/** The share of the concurrency that an invocation uses. */
 export type ConcurrencyShare = 'provisioned' | 'reserved' | 'unreserved';
 
 export type Admission = { readonly share: ConcurrencyShare } | { readonly refusal: ThrottleReason };
 
-/** What is provisioned is used first; what goes beyond spills over into the function's or the account's. */
+/** Uses provisioned concurrency first, then the function's reserve or, without one, the account's share. */
 export function admit(counts: ConcurrencyCounts, limits: ConcurrencyLimits): Admission {
   if (counts.version < limits.provisioned) return { share: 'provisioned' };
   if (limits.reserved !== undefined) {

@@ -12,7 +12,7 @@ function version(name: string, number = '$LATEST'): FunctionVersion {
   return { scope: SCOPE, name, version: number, revisionId: 'a' } as unknown as FunctionVersion;
 }
 
-/** A pool whose environments answer at once and stay in use until `release`. */
+/** A pool whose environments respond immediately and stay in use until `release`. */
 function createWorld(limits: { account?: number; reserved?: Record<string, number>; provisioned?: string } = {}) {
   const inUse: ((state: 'reusable' | 'gone') => void)[] = [];
   const fate: Environment[][] = [[], []];
@@ -35,7 +35,7 @@ function createWorld(limits: { account?: number; reserved?: Record<string, numbe
         return environment as unknown as Environment;
       },
       acquireSettling: () => world.acquireSettling(),
-      giveBack: (environment) => fate[0]?.push(environment),
+      release: (environment) => fate[0]?.push(environment),
       discard: (environment) => fate[1]?.push(environment),
     },
     limitsOf: ({ name, version: number }) => ({
@@ -52,42 +52,42 @@ function createWorld(limits: { account?: number; reserved?: Record<string, numbe
     for (const end of inUse.splice(0)) end(state);
     await Promise.resolve();
   };
-  return { world, invoke, release, givenBack: fate[0] ?? [], discarded: fate[1] ?? [] };
+  return { world, invoke, release, released: fate[0] ?? [], discarded: fate[1] ?? [] };
 }
 
 describe('the dispatcher', () => {
-  it('counts an invocation until its environment is free, and gives that back', async () => {
-    const { invoke, release, givenBack } = createWorld({ account: 1 });
+  it('counts an invocation until its environment is free, then releases the environment', async () => {
+    const { invoke, release, released } = createWorld({ account: 1 });
     expect(await invoke('f')).toBe('returned');
     expect(await invoke('g')).toBe('ConcurrentInvocationLimitExceeded');
     await release();
-    expect(givenBack).toHaveLength(1);
+    expect(released).toHaveLength(1);
     expect(await invoke('g')).toBe('returned');
   });
 
-  it('refuses nobody for the sake of a call that has been answered, whose environment is free in a moment', async () => {
-    const { world, invoke, release, givenBack } = createWorld({ account: 1 });
+  it('waits for an environment that has responded and is about to be free before it throttles', async () => {
+    const { world, invoke, release, released } = createWorld({ account: 1 });
     world.acquireSettling = async () => {
       await release();
-      return givenBack[0];
+      return released[0];
     };
     expect([await invoke('f'), await invoke('f')]).toEqual(['returned', 'returned']);
   });
 
-  it('gives an environment back that came free too late for a caller', async () => {
-    const { world, invoke, release, givenBack } = createWorld({ account: 1 });
+  it('releases an environment that became free too late for its caller', async () => {
+    const { world, invoke, release, released } = createWorld({ account: 1 });
     await invoke('f');
     world.acquireSettling = async () => {
       await release();
       world.acquireSettling = async () => undefined;
       await invoke('g');
-      return givenBack[0];
+      return released[0];
     };
     expect(await invoke('f')).toBe('ConcurrentInvocationLimitExceeded');
-    expect(givenBack).toHaveLength(2);
+    expect(released).toHaveLength(2);
   });
 
-  it('counts nothing of what could not be opened', async () => {
+  it('does not count an invocation whose environment could not be opened', async () => {
     const { world, invoke, discarded } = createWorld({ account: 1 });
     world.acquire = () => {
       throw new Error('no room');
@@ -98,7 +98,7 @@ describe('the dispatcher', () => {
     expect(discarded).toEqual([]);
   });
 
-  it('counts nothing of what could not be begun, and ends its environment', async () => {
+  it('does not count an invocation that could not start, and closes its environment', async () => {
     const { world, invoke, discarded } = createWorld({ account: 1 });
     world.run = () => {
       throw new Error('not free');
@@ -109,7 +109,7 @@ describe('the dispatcher', () => {
     expect(await invoke('f')).toBe('returned');
   });
 
-  it('does not count against all others what runs out of a reserve or as provisioned', async () => {
+  it('does not count reserved or provisioned invocations against the account', async () => {
     const { invoke } = createWorld({ account: 1, reserved: { kept: 1 }, provisioned: 'ready:1' });
     expect(await invoke('kept')).toBe('returned');
     expect(await invoke('ready', '1')).toBe('returned');
@@ -117,7 +117,7 @@ describe('the dispatcher', () => {
     expect(await invoke('kept')).toBe('ReservedFunctionConcurrentInvocationLimitExceeded');
   });
 
-  it('keeps what is provisioned for its version, and lets the version spill over', async () => {
+  it('keeps provisioned concurrency for its version, and lets the version exceed it', async () => {
     const { invoke, release } = createWorld({ account: 1, provisioned: 'f:1' });
     expect(await invoke('f')).toBe('returned');
     expect(await invoke('f')).toBe('ConcurrentInvocationLimitExceeded');

@@ -1,6 +1,7 @@
 /**
- * Runs an invocation of a version: admission, an environment, the outcome. Every gateway calls this and nothing else. It
- * knows no protocol of the gateways', and no environment's inside.
+ * Runs an invocation of a version: admits it, acquires an environment, returns the outcome. The Lambda API, the gateways
+ * and the event sources all invoke functions through it. It depends neither on their protocols nor on how an environment
+ * works.
  */
 import type { Environment } from '../environment/environment.ts';
 import type { Invocation, Outcome } from '../environment/invocation.ts';
@@ -9,12 +10,12 @@ import { admit, type ConcurrencyLimits } from './concurrency.ts';
 import type { EnvironmentPool } from './pool.ts';
 
 export interface Dispatcher {
-  /** Resolves with how the invocation ended. Rejects only when this machine could not run it. */
+  /** Resolves with the outcome of the invocation. Rejects only when this machine could not run it. */
   invoke(version: FunctionVersion, invocation: Invocation): Promise<Outcome>;
 }
 
 export type DispatcherOptions = {
-  readonly pool: Pick<EnvironmentPool, 'acquire' | 'acquireSettling' | 'giveBack' | 'discard'>;
+  readonly pool: Pick<EnvironmentPool, 'acquire' | 'acquireSettling' | 'release' | 'discard'>;
   readonly limitsOf: (version: FunctionVersion) => ConcurrencyLimits;
 };
 
@@ -27,21 +28,21 @@ export function createDispatcher({ pool, limitsOf }: DispatcherOptions): Dispatc
       const account = `${version.scope.account}:${version.scope.region}`;
       const ofFunction = `${account}:${version.name}`;
       const ofVersion = limits.provisioned > 0 ? `${ofFunction}:${version.version}` : '';
-      const ask = () =>
+      const tryAdmit = () =>
         admit(
           { account: inFlight.of(account), function: inFlight.of(ofFunction), version: inFlight.of(ofVersion) },
           limits,
         );
-      let admission = ask();
+      let admission = tryAdmit();
       let environment: Environment | undefined;
       if ('refusal' in admission) {
-        // A caller that calls again at once would otherwise be refused for the sake of its own call before, whose
-        // environment has answered and is free in a moment.
+        // A client that calls again immediately would be throttled by its own previous call: that environment has
+        // responded but is not free yet. Wait for it briefly.
         environment = await pool.acquireSettling(version);
-        if (environment) admission = ask();
+        if (environment) admission = tryAdmit();
       }
       if ('refusal' in admission) {
-        if (environment) pool.giveBack(environment);
+        if (environment) pool.release(environment);
         return { kind: 'throttled', reason: admission.refusal };
       }
       const { share } = admission;
@@ -54,7 +55,7 @@ export function createDispatcher({ pool, limitsOf }: DispatcherOptions): Dispatc
         environment ??= await pool.acquire(version);
         return start(environment);
       } catch (failure) {
-        // It has not even begun, so that nobody else gives back what it holds.
+        // The invocation has not started, so nothing else releases its share and its environment.
         count(-1);
         if (environment) pool.discard(environment);
         throw failure;
@@ -64,7 +65,7 @@ export function createDispatcher({ pool, limitsOf }: DispatcherOptions): Dispatc
         const { outcome, released } = used.run(invocation);
         void released.then((state) => {
           count(-1);
-          if (state === 'reusable') pool.giveBack(used);
+          if (state === 'reusable') pool.release(used);
           else pool.discard(used);
         });
         return outcome;
@@ -73,7 +74,7 @@ export function createDispatcher({ pool, limitsOf }: DispatcherOptions): Dispatc
   };
 }
 
-/** Counts by name; forgets what is zero. */
+/** Counts by name, and removes names whose count is zero. */
 class Counter {
   readonly #counts = new Map<string, number>();
 

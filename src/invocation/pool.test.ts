@@ -5,7 +5,7 @@ import type { FunctionVersion } from '../functions/function.ts';
 import { silentLog } from '../log.ts';
 import { EnvironmentPool } from './pool.ts';
 
-/** An environment as the pool sees it; the test moves it. */
+/** An environment whose state the test sets. */
 class ScriptedEnvironment implements Environment {
   readonly version: FunctionVersion;
   isFree = true;
@@ -55,12 +55,12 @@ function createPool(prepare: (environment: ScriptedEnvironment) => void = () => 
 }
 
 describe('the pool', () => {
-  it('uses a warm environment again, the last used one first', async () => {
+  it('reuses the warm environment that was used last', async () => {
     const { pool, opened } = createPool();
     const first = await pool.acquire(version('a'));
     const second = await pool.acquire(version('a'));
-    pool.giveBack(first);
-    pool.giveBack(second);
+    pool.release(first);
+    pool.release(second);
     expect(await pool.acquire(version('a'))).toBe(second);
     expect(opened).toHaveLength(2);
   });
@@ -71,28 +71,28 @@ describe('the pool', () => {
     expect(new Set(taken).size).toBe(50);
   });
 
-  it('passes over an idle environment whose processes ended, until it is free again', async () => {
+  it('skips an idle environment whose processes have ended until it is free again', async () => {
     const { pool } = createPool();
     const ended = (await pool.acquire(version('a'))) as ScriptedEnvironment;
-    pool.giveBack(ended);
+    pool.release(ended);
     ended.isFree = false;
     expect(await pool.acquire(version('a'))).not.toBe(ended);
     ended.isFree = true;
     expect(await pool.acquire(version('a'))).toBe(ended);
   });
 
-  it('waits for an environment that has answered already, rather than opening another', async () => {
+  it('waits for an environment that has responded instead of opening another one', async () => {
     const { pool, opened } = createPool();
     const first = (await pool.acquire(version('a'))) as ScriptedEnvironment;
     first.isSettling = true;
     const second = pool.acquire(version('a'));
     first.isSettling = false;
-    pool.giveBack(first);
+    pool.release(first);
     expect(await second).toBe(first);
     expect(opened).toHaveLength(1);
   });
 
-  it('waits only some milliseconds for it', async () => {
+  it('opens another environment after waiting 10 ms', async () => {
     const { pool, opened, clock } = createPool();
     const first = (await pool.acquire(version('a'))) as ScriptedEnvironment;
     first.isSettling = true;
@@ -106,22 +106,22 @@ describe('the pool', () => {
     const { pool, current } = createPool();
     const idle = (await pool.acquire(version('a'))) as ScriptedEnvironment;
     const busy = (await pool.acquire(version('a'))) as ScriptedEnvironment;
-    pool.giveBack(idle);
+    pool.release(idle);
     current.revisionId = 'b';
     pool.retireOutdated();
     expect([idle.isClosed, busy.isClosed]).toEqual([true, false]);
-    pool.giveBack(busy);
+    pool.release(busy);
     expect(busy.isClosed).toBe(true);
     expect(await pool.acquire(version('b'))).not.toBe(busy);
   });
 
-  it('ends what has been idle for the configured time, and nothing else', async () => {
+  it('closes environments that have been idle for the configured time, and no others', async () => {
     const { pool, clock } = createPool();
     const first = (await pool.acquire(version('a'))) as ScriptedEnvironment;
     const second = (await pool.acquire(version('a'))) as ScriptedEnvironment;
-    pool.giveBack(first);
+    pool.release(first);
     clock.advance(400_000);
-    pool.giveBack(second);
+    pool.release(second);
     clock.advance(250_000);
     expect([first.isClosed, second.isClosed]).toEqual([true, false]);
     clock.advance(600_000);
@@ -129,7 +129,7 @@ describe('the pool', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('keeps nothing of a revision whose environment could not be opened', async () => {
+  it('forgets a revision whose environment could not be opened', async () => {
     const { pool } = createPool(() => {
       throw new Error('no room');
     });
@@ -137,19 +137,19 @@ describe('the pool', () => {
     expect(pool.revisionCount).toBe(0);
   });
 
-  it('ends idle environments when it drains, and busy ones as they are given back', async () => {
+  it('closes idle environments when it drains, and busy ones when they are released', async () => {
     const { pool, opened } = createPool();
     const busy = await pool.acquire(version('a'));
-    pool.giveBack(await pool.acquire(version('a')));
+    pool.release(await pool.acquire(version('a')));
     pool.drain();
     expect(opened.map(({ isClosed }) => isClosed)).toEqual([false, true]);
-    pool.giveBack(busy);
+    pool.release(busy);
     expect(opened.map(({ isClosed }) => isClosed)).toEqual([true, true]);
   });
 
-  it('ends every environment when it closes, busy ones too, and opens no more', async () => {
+  it('closes all environments when it closes, including busy ones, and opens no more', async () => {
     const { pool, opened } = createPool();
-    pool.giveBack(await pool.acquire(version('a')));
+    pool.release(await pool.acquire(version('a')));
     await pool.acquire(version('a'));
     await pool.acquire(version('a'));
     await pool.close();
@@ -159,7 +159,7 @@ describe('the pool', () => {
 });
 
 describe('provisioned concurrency', () => {
-  it('keeps so many environments initialized, used first and never idle for too long', async () => {
+  it('keeps the configured number of environments initialized, uses them first and never closes them as idle', async () => {
     const { pool, opened, clock } = createPool();
     pool.provision(version('a'), 2);
     expect(pool.provisionedStatus(version('a')).status).toBe('IN_PROGRESS');
@@ -167,13 +167,13 @@ describe('provisioned concurrency', () => {
     expect(opened).toHaveLength(2);
     const taken = await Promise.all([1, 2, 3].map(() => pool.acquire(version('a'))));
     expect(opened).toHaveLength(3);
-    for (const environment of taken) pool.giveBack(environment);
+    for (const environment of taken) pool.release(environment);
     clock.advance(2_000_000);
     expect(opened.map((environment) => environment.isClosed)).toEqual([false, false, true]);
     await pool.close();
   });
 
-  it('replaces one that was lost', async () => {
+  it('replaces an environment that was discarded', async () => {
     const { pool, opened } = createPool();
     pool.provision(version('a'), 1);
     await expect.poll(() => pool.provisionedStatus(version('a')).status).toBe('READY');
@@ -183,7 +183,7 @@ describe('provisioned concurrency', () => {
     await pool.close();
   });
 
-  it('fails when the function does not initialize, and does not try for ever', async () => {
+  it('fails when the function does not initialize, and does not keep trying', async () => {
     const { pool, opened } = createPool((environment) => {
       environment.initializesWell = false;
     });
@@ -194,7 +194,7 @@ describe('provisioned concurrency', () => {
     await pool.close();
   });
 
-  it('lets go of what is not wanted any more', async () => {
+  it('releases environments that are no longer provisioned', async () => {
     const { pool, opened, clock } = createPool();
     pool.provision(version('a'), 2);
     await expect.poll(() => pool.provisionedStatus(version('a')).status).toBe('READY');
@@ -204,7 +204,7 @@ describe('provisioned concurrency', () => {
     expect(pool.revisionCount).toBe(0);
   });
 
-  it('keeps nothing of what was never prepared, or failed to be', async () => {
+  it('forgets a revision that was never prepared or whose preparation failed', async () => {
     const { pool } = createPool((environment) => {
       environment.initializesWell = false;
     });

@@ -1,6 +1,7 @@
 /**
- * Environments by version revision: hands out the warm one that was used last, or opens a new one; ends those that stay
- * idle, whose revision is past, or whose function is gone. It never looks into an environment's life.
+ * The pool of environments, by version revision. It hands out the warm environment that was used last or opens a new
+ * one, and closes environments that stay idle, have an outdated revision or belong to a deleted function. It does not
+ * take part in an environment's lifecycle.
  */
 import type { Cancel, Clock } from '../clock.ts';
 import type { Environment } from '../environment/environment.ts';
@@ -12,23 +13,23 @@ export type PoolOptions = {
   readonly open: (version: FunctionVersion, initializationType: InitializationType) => Promise<Environment>;
   readonly clock: Clock;
   readonly log: Log;
-  /** Milliseconds after which an unused environment is ended. */
+  /** Milliseconds after which an idle environment is closed. */
   readonly idleMs: number;
-  /** Whether this is still what the function is; an environment of a past revision is not used again. */
+  /** Whether this is the version's current revision. Environments of an outdated revision are not used again. */
   readonly isCurrent: (version: FunctionVersion) => boolean;
 };
 
 /**
- * How long a call waits for an environment that has answered and is about to be free, before it opens another one, in
- * milliseconds. A client that calls again at once would otherwise be faster than the runtime's next poll.
+ * Milliseconds for which a call waits for an environment that has responded and is about to be free, before it opens
+ * another one. A client that calls again immediately would otherwise be faster than the runtime's next poll.
  */
-const SETTLING_PATIENCE_MS = 10;
-/** The same for a call that must not open another one, and would be refused. */
-const REFUSAL_PATIENCE_MS = 100;
+const SETTLING_TIMEOUT_MS = 10;
+/** The same for a call that would otherwise be throttled because it must not open another environment. */
+const THROTTLE_TIMEOUT_MS = 100;
 
 type Waiter = { readonly take: (environment: Environment) => void };
 
-/** The environments of one revision. `idle` is used from its end, so that the last used one is first. */
+/** The environments of one revision. `idle` is a stack: the environment that was used last is used first. */
 type Group = {
   readonly idle: { readonly environment: Environment; readonly since: number }[];
   readonly busy: Set<Environment>;
@@ -36,14 +37,14 @@ type Group = {
   readonly provisioned: Provisioned;
 };
 
-/** Environments of a revision that are kept initialized ahead of calls. */
+/** Environments of a revision that are kept initialized for provisioned concurrency. */
 type Provisioned = {
-  /** How many there shall be. */
+  /** How many are configured. */
   target: number;
-  /** Opening or initializing. */
+  /** How many are being opened or initialized. */
   preparing: number;
   readonly environments: Set<Environment>;
-  /** The function failed to initialize; nothing more is tried until the target is set again. */
+  /** The function failed to initialize. No more are prepared until the target is set again. */
   hasFailed: boolean;
 };
 
@@ -64,7 +65,7 @@ export class EnvironmentPool {
     this.#options = options;
   }
 
-  /** An environment that nobody else uses until it is given back. Rejects when this machine cannot open one. */
+  /** Returns an environment for exclusive use until it is released. Rejects when this machine cannot open one. */
   async acquire(version: FunctionVersion): Promise<Environment> {
     const group = this.#groupOf(version);
     const warm = takeWarm(group);
@@ -72,30 +73,30 @@ export class EnvironmentPool {
       group.busy.add(warm);
       return warm;
     }
-    const settling = await this.#waitForSettling(group, SETTLING_PATIENCE_MS);
+    const settling = await this.#waitForSettling(group, SETTLING_TIMEOUT_MS);
     if (settling) return settling;
-    if (this.#isClosed) throw new Error('the service is shutting down');
+    if (this.#isClosed) throw new Error('The service is shutting down');
     const environment = await this.#options.open(version, 'on-demand').catch((failure: unknown) => {
       this.#forgetIfEmpty(version);
       throw failure;
     });
-    // The service may have begun to close meanwhile, or the group have been emptied and dropped.
+    // Meanwhile the group may have become empty and been removed, or the service may have started to close.
     this.#groupOf(version).busy.add(environment);
     if (this.#isClosed) {
       this.discard(environment);
-      throw new Error('the service is shutting down');
+      throw new Error('The service is shutting down');
     }
     return environment;
   }
 
-  /** One that has answered already, once it is free; undefined when there is none, or it takes long. */
+  /** Waits for an environment that has already responded. Undefined when there is none or it takes more than 100 ms. */
   async acquireSettling(version: FunctionVersion): Promise<Environment | undefined> {
     const group = this.#groups.get(keyOf(version));
-    return group && this.#waitForSettling(group, REFUSAL_PATIENCE_MS);
+    return group && this.#waitForSettling(group, THROTTLE_TIMEOUT_MS);
   }
 
-  /** Gives an environment back for the next call. */
-  giveBack(environment: Environment): void {
+  /** Makes an environment available for the next call. */
+  release(environment: Environment): void {
     const group = this.#groupOf(environment.version);
     if (this.#isClosed || !environment.isFree || !this.#options.isCurrent(environment.version)) {
       this.discard(environment);
@@ -115,7 +116,7 @@ export class EnvironmentPool {
     this.#scheduleSweep();
   }
 
-  /** Ends an environment; it is not used again. */
+  /** Closes an environment. It is not used again. */
   discard(environment: Environment): void {
     const group = this.#groups.get(keyOf(environment.version));
     group?.busy.delete(environment);
@@ -123,18 +124,18 @@ export class EnvironmentPool {
     this.#forgetIfEmpty(environment.version);
     const closing = environment
       .close()
-      .catch((failure: unknown) => this.#options.log.error({ err: failure }, 'an environment did not end cleanly'))
+      .catch((failure: unknown) => this.#options.log.error({ err: failure }, 'could not close an environment cleanly'))
       .finally(() => this.#closings.delete(closing));
     this.#closings.add(closing);
   }
 
-  /** Keeps `count` environments of a version initialized ahead of calls; 0 lets go of them. */
+  /** Keeps `count` environments of a version initialized for provisioned concurrency; 0 stops that. */
   provision(version: FunctionVersion, count: number): void {
     const group = this.#groupOf(version);
     const { provisioned } = group;
     provisioned.target = count;
     provisioned.hasFailed = false;
-    // What is too many stays as an ordinary environment, until it has been idle for long.
+    // Excess environments stay as on-demand ones until they have been idle for long enough.
     for (const environment of provisioned.environments) {
       if (provisioned.environments.size <= count) break;
       provisioned.environments.delete(environment);
@@ -144,12 +145,12 @@ export class EnvironmentPool {
     this.#forgetIfEmpty(version);
   }
 
-  /** How many revisions it keeps anything of: environments, callers that wait, a number to prepare. */
+  /** How many revisions have environments, waiting callers or provisioned concurrency. */
   get revisionCount(): number {
     return this.#groups.size;
   }
 
-  /** How far the preparation of a version's environments has come. */
+  /** The state of a version's provisioned concurrency. */
   provisionedStatus(version: FunctionVersion): ProvisionedStatus {
     const provisioned = this.#groups.get(keyOf(version))?.provisioned;
     const allocated = provisioned?.environments.size ?? 0;
@@ -157,12 +158,12 @@ export class EnvironmentPool {
     return { allocated, status: provisioned && allocated >= provisioned.target ? 'READY' : 'IN_PROGRESS' };
   }
 
-  /** Ends the idle environments that are not current any more; busy ones end when they are given back. */
+  /** Closes idle environments whose revision is outdated; busy ones are closed when they are released. */
   retireOutdated(): void {
     this.#discardIdle((environment) => !this.#options.isCurrent(environment.version));
   }
 
-  /** The versions that some environment uses right now. */
+  /** The versions that have environments. */
   *versionsInUse(): Iterable<FunctionVersion> {
     for (const group of this.#groups.values()) {
       for (const { environment } of group.idle) yield environment.version;
@@ -171,8 +172,8 @@ export class EnvironmentPool {
   }
 
   /**
-   * Ends what nobody uses, and from now on each environment as soon as it is free. For the time in which calls under
-   * way may end: what is gone by then does not delay the end of the service.
+   * Closes idle environments now, and busy ones as soon as they are free. Call it while the calls in progress finish:
+   * what is closed by then does not delay the shutdown.
    */
   drain(): void {
     this.#isDraining = true;
@@ -180,7 +181,7 @@ export class EnvironmentPool {
     this.#discardIdle(() => true);
   }
 
-  /** Ends all environments, in parallel, those in use too. */
+  /** Closes all environments in parallel, including busy ones. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#cancelSweep?.();
@@ -220,7 +221,7 @@ export class EnvironmentPool {
       const prepared = this.#prepare(version, group)
         .catch((failure: unknown) => {
           provisioned.hasFailed = true;
-          this.#options.log.error({ err: failure }, 'an environment could not be prepared ahead');
+          this.#options.log.error({ err: failure }, 'could not prepare an environment for provisioned concurrency');
         })
         .finally(() => {
           provisioned.preparing -= 1;
@@ -239,11 +240,11 @@ export class EnvironmentPool {
       group.provisioned.environments.add(environment);
     }
     if (!isReady && !this.#isClosed) group.provisioned.hasFailed = true;
-    if (isReady) this.giveBack(environment);
+    if (isReady) this.release(environment);
     else this.discard(environment);
   }
 
-  #waitForSettling(group: Group, patienceMs: number): Promise<Environment | undefined> | undefined {
+  #waitForSettling(group: Group, timeoutMs: number): Promise<Environment | undefined> | undefined {
     let settling = 0;
     for (const environment of group.busy) if (environment.isSettling) settling += 1;
     if (settling <= group.waiters.length) return undefined;
@@ -254,7 +255,7 @@ export class EnvironmentPool {
           resolve(environment);
         },
       };
-      const cancel = this.#options.clock.after(patienceMs, () => {
+      const cancel = this.#options.clock.after(timeoutMs, () => {
         const at = group.waiters.indexOf(waiter);
         if (at !== -1) group.waiters.splice(at, 1);
         resolve(undefined);
@@ -281,18 +282,18 @@ export class EnvironmentPool {
     });
   }
 
-  #discardIdle(isPast: (environment: Environment, since: number) => boolean): void {
+  #discardIdle(isExpired: (environment: Environment, since: number) => boolean): void {
     for (const group of [...this.#groups.values()]) {
-      const past = group.idle.filter(({ environment, since }) => isPast(environment, since));
-      for (const entry of past) group.idle.splice(group.idle.indexOf(entry), 1);
-      for (const { environment } of past) this.discard(environment);
+      const expired = group.idle.filter(({ environment, since }) => isExpired(environment, since));
+      for (const entry of expired) group.idle.splice(group.idle.indexOf(entry), 1);
+      for (const { environment } of expired) this.discard(environment);
     }
   }
 }
 
 /**
- * The last used one, provisioned ones first: they are there to be used. One whose processes ended while it was idle
- * is passed over until what is left of them has been cleared away.
+ * Takes the environment that was used last, provisioned ones first. An environment whose processes ended while it was
+ * idle is skipped until they have been cleaned up.
  */
 function takeWarm({ idle, provisioned }: Group): Environment | undefined {
   let at = -1;
@@ -313,7 +314,7 @@ function isEmpty(group: Group): boolean {
   );
 }
 
-/** A revision of one version of one function: no environment ever serves another. */
+/** Identifies a revision of one version of one function. An environment never serves another one. */
 export function keyOf({ scope, name, version, revisionId }: FunctionVersion): string {
   return `${scope.account}:${scope.region}:${name}:${version}:${revisionId}`;
 }

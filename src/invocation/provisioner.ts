@@ -1,6 +1,6 @@
 /**
- * Keeps environments prepared ahead where provisioned concurrency is configured: compares what is configured, version
- * by version, with what the pool was told, and tells it the difference. The pool does the preparing.
+ * Applies provisioned concurrency: compares what is configured for each version with what was last requested of the
+ * pool, and requests the difference. The pool prepares the environments.
  */
 import type { FunctionVersion } from '../functions/function.ts';
 import type { FunctionSettings } from '../functions/settings/open-settings.ts';
@@ -11,7 +11,7 @@ import { type EnvironmentPool, keyOf, type ProvisionedStatus } from './pool.ts';
 export type ProvisionTarget = { readonly version: FunctionVersion; readonly count: number };
 
 export interface Provisioner {
-  /** Brings the pool in line with what is configured now; call it after every change of configuration or alias. */
+  /** Applies the current configuration to the pool. Call it after every change of a configuration or an alias. */
   reconcile(): void;
   statusOf(version: FunctionVersion): ProvisionedStatus;
 }
@@ -21,24 +21,24 @@ export function createProvisioner({
   targets,
 }: {
   pool: Pick<EnvironmentPool, 'provision' | 'provisionedStatus'>;
-  /** What is configured, aliases resolved. */
+  /** The configured targets, with aliases resolved. */
   targets: () => readonly ProvisionTarget[];
 }): Provisioner {
-  let told = new Map<string, ProvisionTarget>();
+  let requested = new Map<string, ProvisionTarget>();
   return {
     reconcile() {
       const wanted = new Map(targets().map((target) => [keyOf(target.version), target]));
-      for (const [key, { version }] of told) if (!wanted.has(key)) pool.provision(version, 0);
+      for (const [key, { version }] of requested) if (!wanted.has(key)) pool.provision(version, 0);
       for (const [key, { version, count }] of wanted) {
-        if (told.get(key)?.count !== count) pool.provision(version, count);
+        if (requested.get(key)?.count !== count) pool.provision(version, count);
       }
-      told = wanted;
+      requested = wanted;
     },
     statusOf: (version) => pool.provisionedStatus(version),
   };
 }
 
-/** What is to be prepared ahead; a qualifier that is gone, or not active yet, has nothing prepared. */
+/** The configured targets. A qualifier that was deleted or is not active yet has none. */
 export function provisionTargets({ concurrency, resolve }: FunctionSettings): ProvisionTarget[] {
   return concurrency.everyProvision().flatMap(({ scope, name, qualifier, count }) => {
     try {

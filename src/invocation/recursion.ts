@@ -1,5 +1,5 @@
 /**
- * When Lambda stops a chain of calls that goes round in a circle, and what it says then.
+ * When Lambda stops a chain of calls that has become a loop, and the error message it then returns.
  * https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
  */
 import type { FunctionSettings } from '../functions/settings/open-settings.ts';
@@ -11,7 +11,7 @@ export const RECURSION_MESSAGE =
   'Lambda has detected your function being invoked in a recursive loop with other AWS resources and stopped ' +
   "your function's invocation.";
 
-/** Whether an invocation with this trace is one too many of its function. */
+/** Whether an invocation with this trace exceeds the limit of a recursive loop. */
 export function isRecursive(
   { recursion }: Pick<FunctionSettings, 'recursion'>,
   scope: Scope,

@@ -1,17 +1,17 @@
 /**
- * X-Ray's trace header: made when the caller sent none, continued when it did. Nothing is sampled or sent anywhere. Its
- * `Lineage` counts how often a chain of calls has come through a function, by which Lambda knows a function that calls
- * itself in a circle. https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
+ * X-Ray's trace header: continues the caller's, or starts a new one. Nothing is sampled or sent anywhere. Its `Lineage`
+ * counts how often a chain of calls has come through a function, which is how Lambda detects recursive loops.
+ * https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
  */
 import { createHash, randomBytes } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 
 export type Trace = {
-  /** As the function receives it: `Root=...;Parent=...;Sampled=0|1;Lineage=...` */
+  /** The header for the function: `Root=...;Parent=...;Sampled=0|1;Lineage=...` */
   readonly forFunction: string;
-  /** As the caller is told: `root=...;parent=...;sampled=0|1` */
+  /** The header of the response: `root=...;parent=...;sampled=0|1` */
   readonly forCaller: string;
-  /** How often the chain that led to this invocation has come through this function before. */
+  /** How often the chain of calls that led to this invocation has come through this function before. */
   readonly earlierRuns: number;
 };
 
@@ -21,14 +21,14 @@ const SAMPLED = /(?:^|;)\s*sampled=1\s*(?:;|$)/i;
 const LINEAGE = /(?:^|;)\s*lineage=([0-9a-f:|]{1,512})\s*(?:;|$)/i;
 
 export type Traces = {
-  /** The trace of an invocation that begins now, of the function with this (unqualified) ARN. */
+  /** Starts the trace of a new invocation. `functionArn` is unqualified. */
   start(header: string | undefined, functionArn: string): Trace;
 };
 
-/** Random identifiers are drawn from the system a page at a time: this is on the road of every invocation. */
+/** Random bytes are read from the system in pages, because every invocation needs some. */
 const PAGE_BYTES = 4096;
-/** Functions whose hash is held in memory. */
-const REMEMBERED = 10_000;
+/** Maximum number of functions whose hash is cached. */
+const MAX_CACHED_HASHES = 10_000;
 
 export function createTraces(clock: Clock): Traces {
   let page = '';
@@ -49,7 +49,7 @@ export function createTraces(clock: Clock): Traces {
   const hashOf = (arn: string): string => {
     const known = hashes.get(arn);
     if (known !== undefined) return known;
-    if (hashes.size >= REMEMBERED) hashes.clear();
+    if (hashes.size >= MAX_CACHED_HASHES) hashes.clear();
     const hash = createHash('sha256').update(arn).digest('hex').slice(0, 8);
     hashes.set(arn, hash);
     return hash;
@@ -70,11 +70,11 @@ export function createTraces(clock: Clock): Traces {
   };
 }
 
-/** `1:037bed70:2|1:68fd508a:0`: version, function, count of the function's runs before the last one. */
+/** Such as `1:037bed70:2|1:68fd508a:0`. Each entry is a version, a function, and how often it ran before its last run. */
 function continueLineage(header: string | undefined, hash: string): { readonly runs: number; readonly text: string } {
   const given = header === undefined ? undefined : LINEAGE.exec(header)?.[1];
   if (given === undefined) return { runs: 0, text: `1:${hash}:0` };
-  // Older SDKs and services write entries without the version.
+  // Older SDKs and services omit the version.
   const entries = given.split('|').flatMap((entry) => {
     const [, function_, count] = /^(?:\d+:)?([0-9a-f]{8}):(\d{1,4})$/i.exec(entry) ?? [];
     return function_ === undefined ? [] : [{ function_, count: Number(count) }];

@@ -1,4 +1,4 @@
-/** The queue of events by itself, where the whole service cannot be brought to what is to be shown. */
+/** The event queue alone, in situations that are hard to produce with the whole service. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,22 +14,22 @@ import { type Database, openDatabase } from '../../storage/database.ts';
 import { type AsyncInvocations, createAsyncInvocations } from './async-invocations.ts';
 
 const SCOPE = { region: 'us-east-1', account: '123456789012' };
-const NOTHING = { visible: 0, leased: 0, delayed: 0 };
+const EMPTY = { visible: 0, leased: 0, delayed: 0 };
 
-let folder: string;
+let directory: string;
 let database: Database;
 let clock: ReturnType<typeof createAdjustableClock>;
 let queues: Queues;
 let events: AsyncInvocations;
 let runs: string[];
-/** The disk has no room while this is true. */
+/** While true, the disk is full. */
 let isFull: boolean;
-/** Lets an invocation end. */
-let goOn: (() => void) | undefined;
+/** Ends the invocation in progress. */
+let finish: (() => void) | undefined;
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'lamella-events-'));
-  database = openDatabase(join(folder, 'test.db'));
+  directory = mkdtempSync(join(tmpdir(), 'lamella-events-'));
+  database = openDatabase(join(directory, 'test.db'));
   clock = createAdjustableClock(new FakeClock());
   isFull = false;
   runs = [];
@@ -50,7 +50,7 @@ beforeEach(() => {
     async invoke(_version, { requestId, payload }) {
       runs.push(requestId);
       if (payload.toString() === '"fills the disk"') isFull = true;
-      if (payload.toString() === '"ends while closing"') await new Promise<void>((resolve) => (goOn = resolve));
+      if (payload.toString() === '"ends while closing"') await new Promise<void>((resolve) => (finish = resolve));
       return { kind: 'returned', payload: Buffer.from('null'), executedVersion: '$LATEST' } as never;
     },
     sendToDestination: async () => {},
@@ -66,7 +66,7 @@ afterEach(async () => {
   await closed;
   queues.close();
   database.close();
-  rmSync(folder, { recursive: true });
+  rmSync(directory, { recursive: true });
 });
 
 const accept = (requestId: string, event: unknown = {}) =>
@@ -80,27 +80,27 @@ const accept = (requestId: string, event: unknown = {}) =>
     isRecursive: false,
   });
 
-it('a disk that was full for a while holds up no event for good', async () => {
+it('a disk that was full for a while blocks no event permanently', async () => {
   await Promise.all([accept('first', 'fills the disk'), accept('second')]);
   await eventually(() => expect(isFull).toBe(true));
   await expect(accept('third')).rejects.toThrow('full');
   isFull = false;
   await eventually(() => {
     clock.advance(1000);
-    expect([events.pending(SCOPE, 'f'), runs]).toEqual([NOTHING, ['first', 'second']]);
+    expect([events.pending(SCOPE, 'f'), runs]).toEqual([EMPTY, ['first', 'second']]);
   });
 });
 
 it('an event that ends while the service closes is not run again', async () => {
   await accept('first', 'ends while closing');
-  await eventually(() => expect(goOn).toBeDefined());
+  await eventually(() => expect(finish).toBeDefined());
   const closed = events.close();
-  goOn?.();
+  finish?.();
   await closed;
-  expect(events.pending(SCOPE, 'f')).toEqual(NOTHING);
+  expect(events.pending(SCOPE, 'f')).toEqual(EMPTY);
 });
 
-it('an event that is sent while the clock is moved on is as young as the clock is then', async () => {
+it('the age of an event that is sent while the clock is being advanced starts when it is sent', async () => {
   clock.after(1000, () => void accept('on the way'));
   clock.advance(24 * 3600 * 1000);
   await eventually(() => expect(runs).toEqual(['on the way']));

@@ -1,9 +1,10 @@
 /**
- * Asynchronous invocations: an event is stored before it is acknowledged, run later, tried again when it fails, and
- * reported where the function's settings say. One queue for each function, so that a throttled one holds up nobody.
+ * Asynchronous invocations: an event is stored before it is acknowledged, run later, retried when it fails, and reported
+ * to the destinations in the function's settings. Each function has its own queue, so that a throttled function does not
+ * delay others.
  *
- * No event is lost to a crash: it is removed only after its end was reported. One that was running when the service
- * died runs again; that is why Lambda asks functions to be idempotent, here as there.
+ * A crash loses no event: it is removed only after its result was reported. An event that was running when the service
+ * crashed runs again, so functions have to be idempotent, as on AWS.
  * https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
  */
 import { type Cancel, type Clock, sleep } from '../../clock.ts';
@@ -21,7 +22,7 @@ import { RECURSION_MESSAGE } from '../recursion.ts';
 import type { Condition, EndedEvent, SendToDestination } from './invocation-record.ts';
 import { deadLetterAttributes, renderInvocationRecord } from './invocation-record.ts';
 
-/** An event that was accepted for a function. */
+/** An event to accept for a function. */
 export type AsyncRequest = {
   readonly scope: Scope;
   readonly name: FunctionName;
@@ -30,16 +31,16 @@ export type AsyncRequest = {
   readonly requestId: RequestId;
   readonly payload: Buffer;
   readonly traceId: string;
-  /** The chain of calls has come through the function too often: it is reported, and not run. */
+  /** The chain of calls has come through the function too often: the event is reported as failed and not run. */
   readonly isRecursive: boolean;
 };
 
 export type AsyncInvocations = {
-  /** Resolves once the event is durable; it runs soon after. */
+  /** Resolves once the event is durable; it runs soon afterwards. */
   accept(request: AsyncRequest): Promise<void>;
-  /** How many events wait, run, or are held back until their next attempt. */
+  /** Counts the events that are waiting, running, or delayed until their next attempt. */
   pending(scope: Scope, name: string): Counts;
-  /** Starts no more, and waits for what runs. What is cut off runs again at the next start. */
+  /** Starts no more events and waits for the running ones. Those that are cut off run again at the next start. */
   close(): Promise<void>;
 };
 
@@ -50,17 +51,17 @@ export type AsyncInvocationsOptions = {
   readonly sendToDestination: SendToDestination;
   readonly clock: Clock;
   readonly log: Log;
-  /** Seconds before the second attempt, before the third, and so on; the last one holds for all further. */
+  /** Seconds before the second attempt, the third, and so on. The last value applies to all later attempts. */
   readonly retrySeconds: readonly number[];
-  /** Events of one function that run at the same time, at most. */
+  /** Maximum number of events of one function that run at the same time. */
   readonly concurrency: number;
 };
 
-/** What a queued event is beside its payload. */
+/** A queued event without its payload. */
 type Details = Omit<AsyncRequest, 'scope' | 'payload'> & {
-  /** Times the function ran and failed. */
+  /** How often the function ran and failed. */
   readonly attempts: number;
-  /** Times it could not be run, since the last attempt. */
+  /** How often the event could not be run since the last attempt. */
   readonly throttles: number;
 };
 
@@ -68,21 +69,21 @@ type Worker = {
   readonly queue: string;
   readonly scope: Scope;
   inFlight: number;
-  /** Grows with each success and halves with each throttle. */
+  /** How many events may run at once: grows with each success and halves with each throttle. */
   limit: number;
   isPumping: boolean;
-  /** Something came while it was pumping. */
-  hasNews: boolean;
+  /** Set by `pump`, also while the worker is pumping: look for events again. */
+  isRequested: boolean;
   cancelTimer: Cancel;
 };
 
 const PREFIX = 'async/';
-/** Leases end with the service, not by time: beyond the year 9999, to which the clock can be moved. */
-const FOR_EVER_MS = 20_000 * 365 * 24 * 3600 * 1000;
-/** After a throttle or a failure of ours. https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html */
-const BACKOFF_MS = { first: 1000, most: 5 * 60_000 };
+/** Leases end with the service, not after a time: longer than the clock can be advanced, which is to the year 9999. */
+const FOREVER_MS = 20_000 * 365 * 24 * 3600 * 1000;
+/** After a throttle or an internal error. https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html */
+const BACKOFF_MS = { first: 1000, max: 5 * 60_000 };
 
-/** Resumes what an earlier service left, at once. */
+/** Creates the queues and immediately resumes the events that an earlier service left. */
 export function createAsyncInvocations(options: AsyncInvocationsOptions): AsyncInvocations {
   const { queues, clock, log } = options;
   const workers = new Map<string, Worker>();
@@ -98,21 +99,21 @@ export function createAsyncInvocations(options: AsyncInvocationsOptions): AsyncI
       inFlight: 0,
       limit: options.concurrency,
       isPumping: false,
-      hasNews: false,
+      isRequested: false,
       cancelTimer: () => undefined,
     };
     workers.set(queue, worker);
     return worker;
   };
 
-  /** Starts what may start. Called whenever that may have become more. */
+  /** Starts events up to the worker's limit. Called when events or capacity may have been added. */
   function pump(worker: Worker): void {
-    worker.hasNews = true;
+    worker.isRequested = true;
     if (worker.isPumping || isClosing) return;
     worker.isPumping = true;
     const pumping = pumpUntilDone(worker)
       .catch((failure: unknown) => {
-        log.error({ err: failure, queue: worker.queue }, 'events could not be taken, which is tried again');
+        log.error({ err: failure, queue: worker.queue }, 'could not receive asynchronous events; retrying');
         worker.cancelTimer = clock.after(BACKOFF_MS.first, () => pump(worker));
       })
       .finally(() => {
@@ -124,19 +125,19 @@ export function createAsyncInvocations(options: AsyncInvocationsOptions): AsyncI
 
   async function pumpUntilDone(worker: Worker): Promise<void> {
     worker.cancelTimer();
-    let lookedMs = 0;
-    while (worker.hasNews && !isClosing) {
-      worker.hasNews = false;
+    let receivedMs = 0;
+    while (worker.isRequested && !isClosing) {
+      worker.isRequested = false;
       const count = Math.floor(worker.limit) - worker.inFlight;
       if (count <= 0) return;
-      lookedMs = clock.epochMs();
-      const messages = await queues.receive(worker.queue, { count, visibilityMs: FOR_EVER_MS, waitMs: 0 });
+      receivedMs = clock.epochMs();
+      const messages = await queues.receive(worker.queue, { count, visibilityMs: FOREVER_MS, waitMs: 0 });
       for (const message of messages) {
         worker.inFlight += 1;
         const run = runMessage(worker, message)
           .catch((failure: unknown) => {
-            // What ends after the service has is run again by the next one.
-            if (!isClosing) log.error({ err: failure, queue: worker.queue }, 'an event failed here');
+            // An event that ends after the service has closed is run again at the next start.
+            if (!isClosing) log.error({ err: failure, queue: worker.queue }, 'could not process an asynchronous event');
           })
           .finally(() => {
             worker.inFlight -= 1;
@@ -147,60 +148,65 @@ export function createAsyncInvocations(options: AsyncInvocationsOptions): AsyncI
       }
     }
     if (isClosing) return;
-    const nextMs = queues.store.nextVisibleMs(worker.queue, lookedMs);
-    // Leased ones are not waited for: their time never comes, and who runs them pumps again.
-    const inMs = (nextMs ?? Number.POSITIVE_INFINITY) - clock.epochMs();
-    if (inMs > FOR_EVER_MS / 2) {
+    const nextMs = queues.store.nextVisibleMs(worker.queue, receivedMs);
+    // Leased events need no timer: their lease never expires, and the worker is pumped again when they end.
+    const delayMs = (nextMs ?? Number.POSITIVE_INFINITY) - clock.epochMs();
+    if (delayMs > FOREVER_MS / 2) {
       if (worker.inFlight === 0) workers.delete(worker.queue);
-    } else worker.cancelTimer = clock.after(Math.max(1, inMs), () => pump(worker));
+    } else worker.cancelTimer = clock.after(Math.max(1, delayMs), () => pump(worker));
   }
 
   async function runMessage(worker: Worker, message: Message): Promise<void> {
     const details = JSON.parse(message.details) as Details;
     const event = { ...details, scope: worker.scope, payload: message.body };
-    const verdict = await judge(worker, event, message.sentMs);
-    // What ended because the service ends has not failed; its lease ends at the next start.
-    if (verdict === undefined || (isClosing && verdict.kind !== 'succeeded')) return;
-    if (verdict.kind === 'again') {
-      const visibleMs = clock.epochMs() + verdict.inMs;
-      const changed: Details = { ...details, attempts: verdict.attempts, throttles: verdict.throttles };
-      await conclude((store) => store.giveBack(worker.queue, message.id, visibleMs, JSON.stringify(changed)));
+    const result = await attempt(worker, event, message.sentMs);
+    // An event that ended because the service is closing has not failed. Its lease ends at the next start.
+    if (result === undefined || (isClosing && result.kind !== 'succeeded')) return;
+    if (result.kind === 'retry') {
+      const visibleMs = clock.epochMs() + result.delayMs;
+      const changed: Details = { ...details, attempts: result.attempts, throttles: result.throttles };
+      await write((store) => store.giveBack(worker.queue, message.id, visibleMs, JSON.stringify(changed)));
       return;
     }
-    if (verdict.kind !== 'dropped') await report(verdict.event, verdict.version, details, worker.scope);
-    await conclude((store) => store.remove(worker.queue, message.id));
+    if (result.kind !== 'dropped') await report(result.event, result.version, details, worker.scope);
+    await write((store) => store.remove(worker.queue, message.id));
   }
 
-  /** Writes how it went on with an event, until that is written: a disk may be full for a while. Once at the end. */
-  async function conclude(change: (store: QueueStore) => unknown): Promise<void> {
+  /** Stores an event's new state. Retries until it is written, because a disk may be full for a while; once when closing. */
+  async function write(change: (store: QueueStore) => unknown): Promise<void> {
     for (;;) {
       try {
         await queues.write(change);
         return;
       } catch (failure) {
         if (isClosing) throw failure;
-        log.error({ err: failure }, 'what became of an event could not be written, which is tried again');
+        log.error({ err: failure }, 'could not store the state of an asynchronous event; retrying');
         await sleep(clock, BACKOFF_MS.first);
       }
     }
   }
 
-  type Verdict =
-    | { readonly kind: 'again'; readonly inMs: number; readonly attempts: number; readonly throttles: number }
+  type AttemptResult =
+    | { readonly kind: 'retry'; readonly delayMs: number; readonly attempts: number; readonly throttles: number }
     | { readonly kind: 'succeeded' | 'failed'; readonly event: EndedEvent; readonly version: FunctionVersion }
     | { readonly kind: 'dropped' };
 
-  async function judge(worker: Worker, event: Details & AsyncRequest, sentMs: number): Promise<Verdict | undefined> {
+  /** Runs an event unless it must not or cannot run. Undefined when the service is closing. */
+  async function attempt(
+    worker: Worker,
+    event: Details & AsyncRequest,
+    sentMs: number,
+  ): Promise<AttemptResult | undefined> {
     const { scope, name, qualifier, attempts, throttles } = event;
     const setting = options.settings.eventInvoke.find(scope, name, qualifier ?? '$LATEST');
-    const mostAgeMs = (setting?.maximumEventAgeSeconds ?? QUOTAS.asyncEventAgeSeconds.default) * 1000;
-    const isTooOld = (waitMs: number) => clock.epochMs() - sentMs + waitMs > mostAgeMs;
+    const maxAgeMs = (setting?.maximumEventAgeSeconds ?? QUOTAS.asyncEventAgeSeconds.default) * 1000;
+    const isTooOld = (waitMs: number) => clock.epochMs() - sentMs + waitMs > maxAgeMs;
 
     const version = resolveVersion(event);
     if (version === 'gone') {
       log.warn(
         { requestId: event.requestId, function: name },
-        'the function of an event is gone: the event is dropped',
+        'dropped an asynchronous event: its function has been deleted',
       );
       return { kind: 'dropped' };
     }
@@ -208,7 +214,7 @@ export function createAsyncInvocations(options: AsyncInvocationsOptions): AsyncI
       condition: Condition,
       ran: number,
       rest: Partial<Pick<EndedEvent, 'outcome' | 'refusal'>>,
-    ): Verdict => {
+    ): AttemptResult => {
       if (version === 'busy') return { kind: 'dropped' };
       const ended: EndedEvent = {
         requestId: event.requestId,
@@ -223,10 +229,10 @@ export function createAsyncInvocations(options: AsyncInvocationsOptions): AsyncI
       };
       return { kind: condition === 'Success' ? 'succeeded' : 'failed', event: ended, version };
     };
-    const later = (refusal: EndedEvent['refusal']): Verdict => {
-      const waitMs = Math.min(BACKOFF_MS.first * 2 ** throttles, BACKOFF_MS.most);
+    const retryLater = (refusal: EndedEvent['refusal']): AttemptResult => {
+      const waitMs = Math.min(BACKOFF_MS.first * 2 ** throttles, BACKOFF_MS.max);
       if (isTooOld(waitMs)) return end('EventAgeExceeded', Math.max(attempts, 1), { refusal });
-      return { kind: 'again', inMs: waitMs, attempts, throttles: throttles + 1 };
+      return { kind: 'retry', delayMs: waitMs, attempts, throttles: throttles + 1 };
     };
 
     if (event.isRecursive) return end('RecursiveInvocation', attempts, { refusal: RECURSIVE });
@@ -234,20 +240,23 @@ export function createAsyncInvocations(options: AsyncInvocationsOptions): AsyncI
       return end('ZeroReservedConcurrency', attempts, { refusal: THROTTLED });
     }
     if (isTooOld(0)) return end('EventAgeExceeded', Math.max(attempts, 1), { refusal: THROTTLED });
-    if (version === 'busy') return later(undefined);
+    if (version === 'busy') return retryLater(undefined);
 
     let outcome: Outcome;
     try {
       outcome = await options.invoke(version, invocationOf(event));
     } catch (failure) {
       if (isClosing) return undefined;
-      log.warn({ err: failure, requestId: event.requestId, function: name }, 'an event could not be run, and waits');
-      return later({ status: 500, message: failure instanceof Error ? failure.message : String(failure) });
+      log.warn(
+        { err: failure, requestId: event.requestId, function: name },
+        'could not run an asynchronous event; it will be retried',
+      );
+      return retryLater({ status: 500, message: failure instanceof Error ? failure.message : String(failure) });
     }
     switch (outcome.kind) {
       case 'throttled':
         worker.limit = Math.max(1, worker.limit / 2);
-        return later(THROTTLED);
+        return retryLater(THROTTLED);
       case 'returned':
         worker.limit = Math.min(options.concurrency, worker.limit + 1);
         return end('Success', attempts + 1, { outcome });
@@ -257,14 +266,14 @@ export function createAsyncInvocations(options: AsyncInvocationsOptions): AsyncI
           return end('RetriesExhausted', ran, { outcome });
         }
         const waitMs = (options.retrySeconds[ran - 1] ?? options.retrySeconds.at(-1) ?? 0) * 1000;
-        // Lambda looks ahead: an event that would be too old for its next attempt is given up now.
+        // Like Lambda, give up now if the event would be too old for its next attempt.
         if (isTooOld(waitMs)) return end('EventAgeExceeded', ran, { outcome });
-        return { kind: 'again', inMs: waitMs, attempts: ran, throttles: 0 };
+        return { kind: 'retry', delayMs: waitMs, attempts: ran, throttles: 0 };
       }
     }
   }
 
-  /** `busy` while it is being created. */
+  /** `busy` while the function is being created (state Pending). */
   function resolveVersion({ scope, name, qualifier }: AsyncRequest): FunctionVersion | 'gone' | 'busy' {
     try {
       return options.settings.resolve(scope, name, qualifier);
@@ -274,7 +283,7 @@ export function createAsyncInvocations(options: AsyncInvocationsOptions): AsyncI
     }
   }
 
-  /** Tells destination and dead-letter queue. What cannot be told is lost, as on AWS, where a metric counts it. */
+  /** Reports to destination and dead-letter queue. A report that cannot be sent is lost; AWS counts it in a metric. */
   async function report(event: EndedEvent, version: FunctionVersion, details: Details, scope: Scope): Promise<void> {
     const { destinations } =
       options.settings.eventInvoke.find(scope, details.name, details.qualifier ?? '$LATEST') ?? {};
@@ -291,7 +300,7 @@ export function createAsyncInvocations(options: AsyncInvocationsOptions): AsyncI
       await options.sendToDestination({ ...record, traceId, event }).catch((failure: unknown) => {
         log.warn(
           { err: failure, requestId: event.requestId, target: record.arn },
-          'the end of an event could not be reported to its target',
+          'could not send the result of an asynchronous event to its destination',
         );
       });
     }
@@ -305,7 +314,8 @@ export function createAsyncInvocations(options: AsyncInvocationsOptions): AsyncI
       const queue = queueOf(scope, rest.name);
       const details = JSON.stringify({ ...rest, attempts: 0, throttles: 0 } satisfies Details);
       await queues.write((store) => {
-        // The time at which it can run: what a schedule sends while the clock is moved on does not age on the way.
+        // The event's age starts here, not in the caller: while the clock is being advanced, a schedule's event must not
+        // age on the way.
         const nowMs = clock.epochMs();
         return store.insert(queue, { body: payload, details, sentMs: nowMs, visibleMs: nowMs });
       });
