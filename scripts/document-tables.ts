@@ -124,7 +124,7 @@ function options(heading: string, table: Readonly<Record<string, OptionRow>>): D
   const rows = Object.values(table).map((row) => [
     row.flag === undefined ? 'none' : literal(row.flag),
     row.variables.map(literal).join(', '),
-    row.defaultInWords ?? (typeof row.default === 'string' ? literal(row.default) : 'none'),
+    row.defaultText ?? (typeof row.default === 'string' ? literal(row.default) : 'none'),
     row.help,
   ]);
   return { file: 'docs/options.md', heading, rows };

@@ -43,7 +43,7 @@ export type OptionRow = {
   /** As text, the way a person would type it; undefined for none. */
   readonly default: string | undefined | ((environment: Environment) => string);
   /** The default in words, where it depends on the machine. */
-  readonly defaultInWords?: string;
+  readonly defaultText?: string;
   /** One sentence, without the default. */
   readonly help: string;
 };
@@ -77,7 +77,7 @@ export const OPTIONS = {
     flag: '--http-port <port>',
     variables: ['LAMELLA_HTTP_PORT'],
     default: undefined,
-    defaultInWords: '3000 if it is free and --port is not 0, else any free one',
+    defaultText: '3000 if it is free and --port is not 0, else any free one',
     help: 'Port of function URLs, HTTP and REST APIs and load balancers; 0 takes any free one.',
   },
   routes: {
@@ -106,7 +106,7 @@ export const OPTIONS = {
     flag: '--data-dir <folder>',
     variables: ['LAMELLA_DATA_DIR'],
     default: (environment) => join(dataHome(environment), 'lamella'),
-    defaultInWords: '$XDG_DATA_HOME/lamella, else ~/.local/share/lamella',
+    defaultText: '$XDG_DATA_HOME/lamella, else ~/.local/share/lamella',
     help: 'Folder that holds functions, layers and logs. One service at a time may use it.',
   },
   ephemeral: {
@@ -219,7 +219,7 @@ export const OPTIONS = {
     flag: '--sqs-endpoint <url>',
     variables: ['LAMELLA_SQS_ENDPOINT'],
     default: undefined,
-    defaultInWords: 'the queues of this service',
+    defaultText: 'the queues of this service',
     help: 'SQS elsewhere, for event source mappings, dead-letter queues, destinations and topics.',
   },
   awsAccessKeyId: {
@@ -291,7 +291,7 @@ export const BUILD_OPTIONS = {
     flag: '--cache-dir <folder>',
     variables: ['LAMELLA_CACHE_DIR'],
     default: (environment) => join(cacheHome(environment), 'lamella'),
-    defaultInWords: '$XDG_CACHE_HOME/lamella, else ~/.cache/lamella',
+    defaultText: '$XDG_CACHE_HOME/lamella, else ~/.cache/lamella',
     help: 'Folder that keeps what was downloaded.',
   },
 } as const satisfies Record<string, OptionRow>;

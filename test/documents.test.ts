@@ -43,7 +43,7 @@ describe('the documents', () => {
   });
 
   it('mention only commands of the CLI that exist', () => {
-    const known = COMMANDS.map((command) => command.words);
+    const known = COMMANDS.map((command) => command.name);
     const unknown = documents.flatMap((document) =>
       [...read(document).matchAll(/(?:`|\$ |^ {0,4}(?:npx )?)lamella ([a-z]+(?: [a-z]+)*)/gm)]
         .map((match) => match[1] ?? '')

@@ -1,37 +1,51 @@
 /**
- * What a command is: a row of text and options, and a module that is loaded only when the command runs, so that
- * `lamella --help` answers at once. Builds commander's commands from it; knows none of them by name.
+ * A command is a row of texts and options, and a module that is loaded only when the command runs, so that
+ * `lamella --help` is fast. Builds commander's commands from such rows; knows no single command.
  */
-import { type Command, Option } from 'commander';
+import { type Command, type Help, Option } from 'commander';
 import type { Given, OptionRow } from '../options.ts';
 
-/** What was typed: arguments in order, options by their name in the table. */
-export type Typed = { readonly args: readonly string[]; readonly given: Given };
+/** A parsed command line: arguments in order, options by their name in the table. */
+export type ParsedCommandLine = { readonly args: readonly string[]; readonly given: Given };
 
-/** Does the command's work and says with which code the process ends. */
-export type Run = (typed: Typed) => Promise<number>;
+/** Runs the command and resolves to the exit code. */
+export type Run = (commandLine: ParsedCommandLine) => Promise<number>;
 
-/** An option that belongs to one command and has no variable; `options.ts` holds the others. */
-type OwnOption = { readonly flag: string; readonly help: string; readonly choices?: readonly string[] };
+/** An option of a single command, without an environment variable. All others are in `options.ts`. */
+type OwnOption = {
+  readonly flag: string;
+  readonly help: string;
+  readonly choices?: readonly string[];
+  /** Shown in the help. The command itself applies it. */
+  readonly default?: string;
+};
+
+/** Headings of `lamella --help`, in their order. */
+export const HELP_GROUPS = ['Run functions', 'Build packages and layers', 'Check this machine'] as const;
 
 export type CommandRow = {
-  /** Words that call it: `layer build php`. */
-  readonly words: string;
+  /** As typed after `lamella`: `layer build php`. */
+  readonly name: string;
+  readonly group: (typeof HELP_GROUPS)[number];
   readonly summary: string;
   /** `<name>` or `[name]`, with its help. */
   readonly args?: Readonly<Record<string, string>>;
   readonly options: readonly (Readonly<Record<string, OptionRow>> | readonly OwnOption[])[];
-  /** Command line and what it does. */
-  readonly examples: readonly (readonly [commandLine: string, effect: string])[];
+  readonly examples: readonly (readonly [effect: string, commandLine: string])[];
   readonly load: () => Promise<{ readonly run: Run }>;
 };
 
-/** Words that only group commands, with their summary. */
-export type Groups = Readonly<Record<string, string>>;
+/** The commands that only have subcommands (`layer`, `layer build`), with their summaries. */
+export type ParentCommands = Readonly<Record<string, string>>;
 
-/** Adds a command to `program`; `done` receives the exit code. */
-export function addCommand(program: Command, row: CommandRow, groups: Groups, done: (exitCode: number) => void): void {
-  const words = row.words.split(' ');
+/** Adds a command to `program`. Calls `done` with the exit code when the command has run. */
+export function addCommand(
+  program: Command,
+  row: CommandRow,
+  parents: ParentCommands,
+  done: (exitCode: number) => void,
+): void {
+  const words = row.name.split(' ');
   const parent = words.slice(0, -1).reduce((above, word, depth) => {
     const known = above.commands.find((command) => command.name() === word);
     return (
@@ -39,12 +53,16 @@ export function addCommand(program: Command, row: CommandRow, groups: Groups, do
       above
         .command(word)
         .helpCommand(false)
-        .description(groups[words.slice(0, depth + 1).join(' ')] ?? '')
+        .usage('<command> [options]')
+        .description(parents[words.slice(0, depth + 1).join(' ')] ?? '')
     );
   }, program);
-  const command = parent.command(words.at(-1) ?? '').description(row.summary);
+  const command = parent
+    .command(words.at(-1) ?? '')
+    .description(row.summary)
+    .helpGroup(`${row.group}:`);
   for (const [name, help] of Object.entries(row.args ?? {})) command.argument(name, help);
-  /** commander's own attribute names back to the names of the option tables. */
+  /** commander's attribute names -> names in the option tables. */
   const names = new Map<string, string>();
   for (const group of row.options) {
     const entries: [string | undefined, OptionRow | OwnOption][] = Array.isArray(group)
@@ -57,16 +75,39 @@ export function addCommand(program: Command, row: CommandRow, groups: Groups, do
       command.addOption(made);
     }
   }
-  command.addHelpText('after', `\nExamples:\n${examples(row)}`);
+  command.addHelpText('after', `\nExamples:\n${renderExamples(row.examples)}`);
   command.action(async () => {
-    const typed = Object.entries(command.opts()).map(([name, value]) => [names.get(name) ?? name, value]);
+    const given = Object.entries(command.opts()).map(([name, value]) => [names.get(name) ?? name, value]);
     const { run } = await row.load();
-    done(await run({ args: command.args, given: Object.fromEntries(typed) }));
+    done(await run({ args: command.args, given: Object.fromEntries(given) }));
   });
 }
 
+/** The help of a parent command lists every command below it by its full name, at any depth. */
+export const HELP_CONFIGURATION: Partial<Help> = {
+  visibleCommands: leavesOf,
+  subcommandTerm: nameOf,
+  // `describe` has added choices and default.
+  optionDescription: (option) => option.description,
+};
+
+/** Renders examples, each below the comment that explains it. */
+export function renderExamples(examples: CommandRow['examples']): string {
+  return examples.map(([effect, line]) => `  # ${effect}\n  $ ${line}`).join('\n\n');
+}
+
+function leavesOf(command: Command): Command[] {
+  return command.commands.flatMap((child) => (child.commands.length === 0 ? [child] : leavesOf(child)));
+}
+
+/** The name as typed after `lamella`. */
+function nameOf(command: Command): string {
+  const { parent } = command;
+  return parent === null || parent.parent === null ? command.name() : `${nameOf(parent)} ${command.name()}`;
+}
+
 function toOption(flag: string, row: OptionRow | OwnOption): Option {
-  const option = new Option(flag, 'type' in row ? describe(row) : row.help);
+  const option = new Option(flag, describe(row));
   if ('choices' in row && row.choices) option.choices(row.choices);
   if ('type' in row && (row.type === 'names' || row.type === 'lines' || row.type === 'strictness')) {
     option.argParser((value, previous) => [...(Array.isArray(previous) ? previous : []), value]);
@@ -74,17 +115,16 @@ function toOption(flag: string, row: OptionRow | OwnOption): Option {
   return option;
 }
 
-/** The help of a row with its default and variables, which commander does not know. */
-function describe(row: OptionRow): string {
-  const fallback = row.defaultInWords ?? (typeof row.default === 'string' ? row.default : undefined);
+/** The help of an option with its choices, default and variables. */
+function describe(row: OptionRow | OwnOption): string {
+  const ownDefault = typeof row.default === 'string' ? row.default : undefined;
+  const fallback = ('type' in row ? row.defaultText : undefined) ?? ownDefault;
+  const choices = 'choices' in row ? (row.choices ?? []) : [];
+  const variables = 'type' in row ? row.variables : [];
   const facts = [
+    ...(choices.length > 0 ? [`choices: ${choices.join(', ')}`] : []),
     ...(fallback !== undefined && fallback !== 'false' ? [`default: ${fallback}`] : []),
-    ...(row.variables.length > 0 ? [`variable: ${row.variables.join(', ')}`] : []),
+    ...(variables.length > 0 ? [`variable: ${variables.join(', ')}`] : []),
   ];
   return facts.length > 0 ? `${row.help} (${facts.join('; ')})` : row.help;
-}
-
-function examples(row: CommandRow): string {
-  const width = Math.max(...row.examples.map(([line]) => line.length));
-  return row.examples.map(([line, effect]) => `  $ ${line.padEnd(width)}   ${effect}`).join('\n');
 }

@@ -1,21 +1,44 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { buildIfStale, lamella } from '../../test/support/built-cli.ts';
+import { buildIfStale, LAMELLA, lamella } from '../../test/support/built-cli.ts';
+import { HELP_GROUPS } from './command.ts';
 import { COMMANDS } from './main.ts';
 
 beforeAll(() => buildIfStale(), 120_000);
 
 describe('the command line', () => {
-  it.each(COMMANDS)('prints help with examples for: $words', async ({ words, examples }) => {
-    const { code, stdout, stderr } = await lamella([...words.split(' '), '--help']);
+  it.each(COMMANDS)('prints help with examples for: $name', async ({ name, examples }) => {
+    const { code, stdout, stderr } = await lamella([...name.split(' '), '--help']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    expect(stdout.toString()).toMatch(new RegExp(`^Usage: lamella ${words} `));
-    for (const [example] of examples) expect(stdout.toString()).toContain(`$ ${example}`);
+    expect(stdout.toString()).toMatch(new RegExp(`^Usage: lamella ${name} `));
+    for (const [effect, commandLine] of examples) {
+      expect(stdout.toString()).toContain(`  # ${effect}\n  $ ${commandLine}\n`);
+    }
   });
 
-  it('names every command in its help', async () => {
+  it('lists every command in its help, in groups', async () => {
     const { stdout } = await lamella(['--help']);
-    for (const { words } of COMMANDS) expect(stdout.toString()).toContain(`  ${words.split(' ')[0]} `);
+    const help = stdout.toString();
+    for (const { name, summary } of COMMANDS) expect(help.replace(/\s+/g, ' ')).toContain(` ${name} ${summary}`);
+    expect(help.match(/^\S[^:\n]*:$/gm)).toEqual(['Options:', ...HELP_GROUPS.map((group) => `${group}:`), 'Examples:']);
+  });
+
+  it('lists the commands below a command without work of its own', async () => {
+    const { code, stdout } = await lamella(['layer', 'build', '--help']);
+    expect(stdout.toString()).toContain('  layer build php-extension  ');
+    expect(stdout.toString()).not.toContain('layer inspect');
+    expect(code).toBe(0);
+  });
+
+  it('ends quietly when the reader of its output has closed the pipe', async () => {
+    const child = spawn(LAMELLA, ['--help'], { stdio: ['ignore', 'pipe', 'pipe'] });
+    child.stdout.destroy();
+    let stderr = '';
+    for await (const chunk of child.stderr) stderr += chunk;
+    const [code] = child.exitCode === null ? await once(child, 'exit') : [child.exitCode];
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   });
 
   it.each([

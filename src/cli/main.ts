@@ -1,287 +1,320 @@
 /**
- * The command line: argv -> command -> exit code. Lists the commands and turns errors into text; each command's work
- * is in `commands/`, loaded only when it runs. Exit codes: 0 done, 1 failed (a function's error included), 2 usage,
- * 4 this machine is not fit, 5 no answer of the service, or an error.
+ * The command line: argv -> command -> exit code. Lists the commands and prints errors. The work of each command is in
+ * `commands/`, loaded only when it runs. Exit codes: 0 success, 1 failure (also of a function), 2 usage, 4 this machine
+ * does not meet a requirement, 5 the service did not respond or responded with an error.
  */
 import { Command, CommanderError } from 'commander';
 import { OperatorError } from '../operator-error.ts';
 import { BUILD_OPTIONS, CLIENT_OPTIONS, OPTIONS } from '../options.ts';
-import type { CommandRow, Groups } from './command.ts';
-import { addCommand } from './command.ts';
+import type { CommandRow, ParentCommands } from './command.ts';
+import { addCommand, HELP_CONFIGURATION, renderExamples } from './command.ts';
 import { Interrupted } from './interruption.ts';
-import { say, sayProblem } from './output.ts';
+import { ignoreClosedPipes, printError, printStatus } from './output.ts';
 import { packageVersion } from './package-version.ts';
 
-export const GROUPS: Groups = {
-  layer: 'Make layers and look into them',
-  'layer build': 'Build a layer archive',
+const PARENT_COMMANDS: ParentCommands = {
+  layer: 'Build, inspect and compare layers',
+  'layer build': 'Build a layer',
 };
 
 /** How the libraries of a PHP layer are chosen. */
-const PHP_LAYER_FLAGS = [
+const PHP_LIBRARY_FLAGS = [
   {
     flag: '--base <base>',
     choices: ['glibc', 'al2023'],
-    help: "al2023: leave out the libraries that AWS's Amazon Linux 2023 has. glibc: for any Linux. glibc otherwise.",
+    help: 'glibc: for any Linux. al2023: smaller, without the libraries that Amazon Linux 2023 on AWS has.',
+    default: 'glibc',
   },
-  { flag: '--kerberos', help: "Pack Kerberos's libraries, for curl and others to log in with." },
+  { flag: '--kerberos', help: 'Include the Kerberos libraries, which curl and others can use to log in.' },
 ] as const;
 
+/** The variant of the runtime layer that another layer is built for. */
+const RUNTIME_VARIANT = {
+  flag: '--variant <variant>',
+  choices: ['lean', 'http', 'full'],
+  help: 'Variant of the runtime layer.',
+  default: 'lean',
+} as const;
+
+const JSON_FLAG = { flag: '--json', help: 'Print the result as JSON.' } as const;
+
+/** The commands, in the order of the help. */
 export const COMMANDS: readonly CommandRow[] = [
   {
-    words: 'start',
+    name: 'start',
+    group: 'Run functions',
     summary: 'Start the Lambda service on this machine',
     options: [OPTIONS],
     examples: [
-      ['lamella start', 'the API on http://127.0.0.1:3001, everything kept'],
-      ['lamella start --port 0 --ephemeral --ready-file ready.json', 'a service for a test'],
-      ['lamella start --strict', 'refuse everything that AWS would refuse'],
-      ['lamella start --route "GET /users/{id} -> users"', 'an HTTP API on port 3000 in front of a function'],
-      ['lamella start --route "rest ANY /{proxy+} -> app" --route "alb /old/* -> old"', 'a REST API, a load balancer'],
+      ['Start the API at http://127.0.0.1:3001 and keep all data', 'lamella start'],
+      [
+        'Start a service for a test, on a free port, with temporary data',
+        'lamella start --port 0 --ephemeral --ready-file ready.json',
+      ],
+      ['Reject everything that AWS would reject', 'lamella start --strict'],
+      ['Put an HTTP API on port 3000 in front of a function', 'lamella start --route "GET /users/{id} -> users"'],
+      [
+        'Put a REST API and a load balancer in front of two functions',
+        'lamella start --route "rest ANY /{proxy+} -> app" --route "alb /old/* -> old"',
+      ],
     ],
     load: () => import('./commands/start.ts'),
   },
   {
-    words: 'invoke',
-    summary: 'Invoke a function and print what it returns',
+    name: 'invoke',
+    group: 'Run functions',
+    summary: 'Invoke a function and print its response',
     args: { '<function>': 'Name or ARN of the function, with or without :QUALIFIER.' },
     options: [
       [
         { flag: '-d, --data <json>', help: 'The event.' },
-        { flag: '-e, --event <file>', help: 'File that holds the event; - reads standard input.' },
+        { flag: '-e, --event <file>', help: 'File that contains the event. Use - for standard input.' },
         { flag: '--qualifier <qualifier>', help: 'Version or alias.' },
         {
           flag: '--log-type <type>',
           choices: ['Tail', 'None'],
-          help: "Whether the last 4 KB of the invocation's log appear on standard error; Tail unless said otherwise.",
+          help: 'Tail: print the last 4 KB of the log to standard error. None: print no log.',
+          default: 'Tail',
         },
       ],
       { endpointUrl: CLIENT_OPTIONS.endpointUrl, region: CLIENT_OPTIONS.region },
     ],
     examples: [
-      [`lamella invoke hello -d '{"name":"World"}'`, 'the answer on standard output, the log on standard error'],
-      ['lamella invoke hello -e event.json --log-type None', 'the answer alone'],
-      ['echo {} | lamella invoke hello -e - > answer.json', 'in a pipe'],
+      [
+        'Print the response to standard output and the log to standard error',
+        `lamella invoke hello -d '{"name":"World"}'`,
+      ],
+      ['Read the event from a file and print only the response', 'lamella invoke hello -e event.json --log-type None'],
+      ['Use it in a pipe', 'echo {} | lamella invoke hello -e - > response.json'],
     ],
     load: () => import('./commands/invoke.ts'),
   },
   {
-    words: 'doctor',
-    summary: 'Say what this machine can isolate and limit, and what is missing',
-    options: [[{ flag: '--json', help: 'Print the findings as JSON.' }]],
-    examples: [
-      ['lamella doctor', 'findings, and the command that mends each'],
-      ['lamella doctor --json', 'for programs'],
-    ],
-    load: () => import('./commands/doctor.ts'),
-  },
-  {
-    words: 'layer build php',
-    summary: 'Build a runtime layer: PHP for Amazon Linux with the extensions asked for',
+    name: 'package',
+    group: 'Build packages and layers',
+    summary: 'Build the zip file of a function, and bundle TypeScript into JavaScript',
+    args: { '[directory]': 'Directory of the function. (default: the current directory)' },
     options: [
       [
-        { flag: '--version <version>', help: 'PHP version; 8.4 unless said otherwise.' },
-        {
-          flag: '--variant <variant>',
-          choices: ['lean', 'http', 'full'],
-          help: 'lean: for functions. http: adds what web applications need. full: also what Bref has. lean otherwise.',
-        },
-        ...PHP_LAYER_FLAGS,
-        {
-          flag: '--extensions <list>',
-          help: "Extensions, separated by commas, in place of the variant's; auto: those that composer.json asks for.",
-        },
-        { flag: '--project <folder>', help: 'Folder of that composer.json; the current one unless said otherwise.' },
-        { flag: '--source <archive>', help: 'Compile this php-X.Y.Z.tar.xz in place of fetching a PHP.' },
-        {
-          flag: '--configure <options>',
-          help: "Options for PHP's configure, in one argument: --with-curl --with-zlib",
-        },
-        { flag: '--in <rootfs>', help: 'Compile inside this root folder of another system, with its compiler.' },
-        { flag: '--bootstrap <file>', help: "A bootstrap of your own to pack in place of Lamella's runtime." },
-        { flag: '-o, --output <file>', help: 'The archive to write; php.zip unless said otherwise.' },
-        { flag: '--json', help: 'Print what was built as JSON.' },
-      ],
-      BUILD_OPTIONS,
-    ],
-    examples: [
-      ['lamella layer build php --version 8.4 -o php.zip', 'a small layer that starts on any Linux'],
-      ['lamella layer build php --base al2023 -o php.zip', 'the smallest, for AWS alone'],
-      ['lamella layer build php --extensions curl,mbstring -o php.zip', 'with two extensions'],
-      ['lamella layer build php --extensions auto,redis -o php.zip', "with the project's extensions and one more"],
-      ['lamella layer build php --variant http -o php.zip', 'for WordPress and other web applications'],
-      ['lamella layer build php --source php-8.4.14.tar.xz --configure "--with-openssl --with-curl"', 'compiled here'],
-      ['lamella layer build php --bootstrap ./bootstrap -o runtime.zip', 'with a runtime of your own'],
-    ],
-    load: () => import('./commands/layer-build-php.ts'),
-  },
-  {
-    words: 'layer build php-extension',
-    summary: 'Build a layer of PHP extensions, to go with a PHP layer',
-    args: { '<extensions>': 'Names, separated by commas.' },
-    options: [
-      [
-        { flag: '--version <version>', help: 'PHP version; 8.4 unless said otherwise.' },
-        {
-          flag: '--variant <variant>',
-          choices: ['lean', 'http', 'full'],
-          help: 'The PHP layer that it goes with; what that one has is left out. lean unless said otherwise.',
-        },
-        ...PHP_LAYER_FLAGS,
-        { flag: '-o, --output <file>', help: 'The archive to write; php-NAMES.zip unless said otherwise.' },
-        { flag: '--json', help: 'Print what was built as JSON.' },
-      ],
-      BUILD_OPTIONS,
-    ],
-    examples: [
-      ['lamella layer build php-extension intl -o intl.zip', 'intl with its 30 MB of data'],
-      ['lamella layer build php-extension redis,apcu --version 8.3', 'two, in php-redis-apcu.zip'],
-    ],
-    load: () => import('./commands/layer-build-php-extension.ts'),
-  },
-  {
-    words: 'layer build opcache',
-    summary: "Build a layer of a function's PHP code, compiled ahead of time (PHP 8.5)",
-    args: { '[folder]': "The function's code; the current folder unless said otherwise." },
-    options: [
-      [
-        { flag: '--version <version>', help: 'PHP version of the runtime layer; 8.5 unless said otherwise.' },
-        {
-          flag: '--variant <variant>',
-          choices: ['lean', 'http', 'full'],
-          help: 'Variant of the runtime layer; lean unless said otherwise.',
-        },
-        { flag: '--extensions <list>', help: 'Extensions of the runtime layer; auto as for that one.' },
-        { flag: '--layers <list>', help: 'Archives of layers whose vendor/ is compiled too, separated by commas.' },
-        { flag: '-o, --output <file>', help: 'The archive to write; opcache.zip unless said otherwise.' },
-        { flag: '--json', help: 'Print what was built as JSON.' },
-      ],
-      BUILD_OPTIONS,
-    ],
-    examples: [
-      ['lamella layer build opcache . -o opcache.zip', 'the code of this folder'],
-      ['lamella layer build opcache . --layers vendor.zip', 'and of its vendor layer'],
-    ],
-    load: () => import('./commands/layer-build-opcache.ts'),
-  },
-  {
-    words: 'layer inspect',
-    summary: "Say what is in a layer's archive, and what it lacks",
-    args: { '<zip>': 'The archive.' },
-    options: [
-      [
-        { flag: '--all', help: 'Show every file.' },
-        { flag: '--json', help: 'Print everything as JSON.' },
-      ],
-    ],
-    examples: [
-      ['lamella layer inspect php.zip', 'sizes, extensions, missing libraries'],
-      ['lamella layer inspect php.zip --json', 'for programs'],
-    ],
-    load: () => import('./commands/layer-inspect.ts'),
-  },
-  {
-    words: 'layer diff',
-    summary: "Say what differs between two layers' archives",
-    args: { '<before>': 'An archive.', '<after>': 'Another archive.' },
-    options: [[{ flag: '--json', help: 'Print the differences as JSON.' }]],
-    examples: [['lamella layer diff php-old.zip php.zip', 'files, sizes, extensions']],
-    load: () => import('./commands/layer-diff.ts'),
-  },
-  {
-    words: 'layer build node',
-    summary: 'Build a runtime layer: Node with a runtime for TypeScript and JavaScript handlers',
-    options: [
-      [
-        { flag: '--version <version>', help: 'Node version: 20, 22 or 24; 22 unless said otherwise.' },
-        {
-          flag: '--architecture <architecture>',
-          choices: ['x86_64', 'arm64'],
-          help: 'Processor of the functions; x86_64 unless said otherwise.',
-        },
-        { flag: '--bootstrap <file>', help: "A bootstrap of your own to pack in place of Lamella's runtime." },
-        { flag: '-o, --output <file>', help: 'The archive to write; node.zip unless said otherwise.' },
-        { flag: '--json', help: 'Print what was built as JSON.' },
-      ],
-      BUILD_OPTIONS,
-    ],
-    examples: [
-      ['lamella layer build node -o node.zip', 'Node 22, which runs TypeScript as it is'],
-      ['lamella layer build node --version 24 --architecture arm64 -o node.zip', 'for Graviton'],
-    ],
-    load: () => import('./commands/layer-build-node.ts'),
-  },
-  {
-    words: 'package',
-    summary: "Make a function's archive from its folder; TypeScript becomes JavaScript",
-    args: { '[folder]': 'Folder with the code; the current one unless said otherwise.' },
-    options: [
-      [
-        { flag: '-o, --output <file>', help: 'The archive to write; function.zip unless said otherwise.' },
+        { flag: '-o, --output <file>', help: 'Zip file to write.', default: 'function.zip' },
         {
           flag: '--handler <list>',
-          help: 'Handlers to bundle, separated by commas: src/hello.handler. Looked for unless said.',
+          help: 'Handlers to bundle, separated by commas, for example src/hello.handler.',
+          default: 'the first file with a common name, such as index.ts',
         },
-        { flag: '--no-bundle', help: 'Keep files and packages apart; only types are removed.' },
-        { flag: '--external <list>', help: 'Packages to keep out of the bundle, separated by commas.' },
-        { flag: '--minify', help: 'Make the code small.' },
-        { flag: '--no-source-map', help: 'No source maps; traces then show the code that was made.' },
-        { flag: '--format <format>', choices: ['esm', 'cjs'], help: "As the project's package.json says, otherwise." },
-        { flag: '--target <target>', help: 'Oldest Node that runs it; node20 unless said otherwise.' },
-        { flag: '--json', help: 'Print what was packed as JSON.' },
+        { flag: '--no-bundle', help: 'Keep files and packages separate. Only types are removed.' },
+        { flag: '--external <list>', help: 'Packages to exclude from the bundle, separated by commas.' },
+        { flag: '--minify', help: 'Minify the code.' },
+        { flag: '--no-source-map', help: 'Do not write source maps. Stack traces then refer to the generated code.' },
+        {
+          flag: '--format <format>',
+          choices: ['esm', 'cjs'],
+          help: 'Module format of the bundle.',
+          default: 'as package.json says',
+        },
+        { flag: '--target <target>', help: 'Oldest version of Node.js that must run the code.', default: 'node20' },
+        JSON_FLAG,
       ],
     ],
     examples: [
-      ['lamella package . -o function.zip', 'files as they are; a TypeScript handler in one bundle'],
-      ['lamella package . --handler src/hello.handler --minify', 'one handler, small'],
-      ['lamella package . --no-bundle', 'file by file'],
+      ['Package this directory, with a TypeScript handler as one bundle', 'lamella package . -o function.zip'],
+      ['Bundle and minify one handler', 'lamella package . --handler src/hello.handler --minify'],
+      ['Keep all files separate', 'lamella package . --no-bundle'],
     ],
     load: () => import('./commands/package.ts'),
   },
   {
-    words: 'layer build composer',
-    summary: "Build a vendor layer: a project's Composer packages under vendor/",
-    args: { '<project>': 'Folder that holds composer.json.' },
+    name: 'layer build php',
+    group: 'Build packages and layers',
+    summary: 'Build a runtime layer with PHP and extensions',
     options: [
       [
-        { flag: '--version <version>', help: 'PHP version of the runtime layer; 8.4 unless said otherwise.' },
+        { flag: '--version <version>', help: 'PHP version.', default: '8.4' },
         {
           flag: '--variant <variant>',
           choices: ['lean', 'http', 'full'],
-          help: 'Variant of the runtime layer; lean unless said otherwise.',
+          help: 'lean: for functions. http: adds what web applications need. full: adds what Bref has.',
+          default: 'lean',
         },
+        ...PHP_LIBRARY_FLAGS,
         {
           flag: '--extensions <list>',
-          help: 'Extensions of the runtime layer; packages are chosen to fit them. auto: those that the project asks for.',
+          help: "Extensions, separated by commas, instead of the variant's. auto: those that composer.json requires.",
         },
-        { flag: '-o, --output <file>', help: 'The archive to write; vendor.zip unless said otherwise.' },
-        { flag: '--json', help: 'Print what was built as JSON.' },
+        { flag: '--project <directory>', help: 'Directory of that composer.json.', default: 'the current directory' },
+        { flag: '--source <archive>', help: 'Compile this php-X.Y.Z.tar.xz instead of downloading PHP.' },
+        {
+          flag: '--configure <options>',
+          help: 'Options for PHP\'s configure script, as one argument: "--with-curl --with-zlib".',
+        },
+        { flag: '--in <rootfs>', help: 'Compile in the root file system of another Linux, with its compiler.' },
+        { flag: '--bootstrap <file>', help: "Your own bootstrap, instead of Lamella's PHP runtime." },
+        { flag: '-o, --output <file>', help: 'Zip file to write.', default: 'php.zip' },
+        JSON_FLAG,
       ],
       BUILD_OPTIONS,
     ],
-    examples: [['lamella layer build composer . -o vendor.zip', 'the packages of this project']],
+    examples: [
+      ['Build a small layer that starts on any Linux', 'lamella layer build php --version 8.4 -o php.zip'],
+      ['Build the smallest layer, for AWS only', 'lamella layer build php --base al2023 -o php.zip'],
+      ['Add two extensions', 'lamella layer build php --extensions curl,mbstring -o php.zip'],
+      ['Add the extensions of your project and redis', 'lamella layer build php --extensions auto,redis -o php.zip'],
+      ['Build for WordPress and other web applications', 'lamella layer build php --variant http -o php.zip'],
+      [
+        'Compile PHP from source',
+        'lamella layer build php --source php-8.4.14.tar.xz --configure "--with-openssl --with-curl"',
+      ],
+      ['Use your own runtime', 'lamella layer build php --bootstrap ./bootstrap -o runtime.zip'],
+    ],
+    load: () => import('./commands/layer-build-php.ts'),
+  },
+  {
+    name: 'layer build php-extension',
+    group: 'Build packages and layers',
+    summary: 'Build a layer with PHP extensions, to add to a PHP layer',
+    args: { '<extensions>': 'Names of extensions, separated by commas.' },
+    options: [
+      [
+        { flag: '--version <version>', help: 'PHP version of the runtime layer.', default: '8.4' },
+        { ...RUNTIME_VARIANT, help: 'Variant of the runtime layer. Files that it contains are left out.' },
+        ...PHP_LIBRARY_FLAGS,
+        { flag: '-o, --output <file>', help: 'Zip file to write.', default: 'php-NAMES.zip' },
+        JSON_FLAG,
+      ],
+      BUILD_OPTIONS,
+    ],
+    examples: [
+      ['Build a layer with intl and its 30 MB of data', 'lamella layer build php-extension intl -o intl.zip'],
+      ['Build php-redis-apcu.zip with two extensions', 'lamella layer build php-extension redis,apcu --version 8.3'],
+    ],
+    load: () => import('./commands/layer-build-php-extension.ts'),
+  },
+  {
+    name: 'layer build composer',
+    group: 'Build packages and layers',
+    summary: 'Build a vendor layer with the Composer packages of a project',
+    args: { '<project>': 'Directory that contains composer.json.' },
+    options: [
+      [
+        { flag: '--version <version>', help: 'PHP version of the runtime layer.', default: '8.4' },
+        RUNTIME_VARIANT,
+        {
+          flag: '--extensions <list>',
+          help: 'Extensions of the runtime layer. Composer chooses matching packages. auto: those that the project requires.',
+        },
+        { flag: '-o, --output <file>', help: 'Zip file to write.', default: 'vendor.zip' },
+        JSON_FLAG,
+      ],
+      BUILD_OPTIONS,
+    ],
+    examples: [['Package the vendor directory of this project', 'lamella layer build composer . -o vendor.zip']],
     load: () => import('./commands/layer-build-composer.ts'),
+  },
+  {
+    name: 'layer build opcache',
+    group: 'Build packages and layers',
+    summary: "Build a layer with a function's PHP code, compiled in advance (PHP 8.5)",
+    args: { '[directory]': 'Directory of the function. (default: the current directory)' },
+    options: [
+      [
+        { flag: '--version <version>', help: 'PHP version of the runtime layer.', default: '8.5' },
+        RUNTIME_VARIANT,
+        { flag: '--extensions <list>', help: 'Extensions of the runtime layer. auto: as for that layer.' },
+        { flag: '--layers <list>', help: 'Zip files of layers whose vendor/ is compiled too, separated by commas.' },
+        { flag: '-o, --output <file>', help: 'Zip file to write.', default: 'opcache.zip' },
+        JSON_FLAG,
+      ],
+      BUILD_OPTIONS,
+    ],
+    examples: [
+      ['Compile the code of this directory', 'lamella layer build opcache . -o opcache.zip'],
+      ['Compile its vendor layer too', 'lamella layer build opcache . --layers vendor.zip'],
+    ],
+    load: () => import('./commands/layer-build-opcache.ts'),
+  },
+  {
+    name: 'layer build node',
+    group: 'Build packages and layers',
+    summary: 'Build a runtime layer with Node.js, for TypeScript and JavaScript handlers',
+    options: [
+      [
+        { flag: '--version <version>', help: 'Node.js version: 20, 22 or 24.', default: '22' },
+        {
+          flag: '--architecture <architecture>',
+          choices: ['x86_64', 'arm64'],
+          help: 'Architecture of the functions.',
+          default: 'x86_64',
+        },
+        { flag: '--bootstrap <file>', help: "Your own bootstrap, instead of Lamella's Node.js runtime." },
+        { flag: '-o, --output <file>', help: 'Zip file to write.', default: 'node.zip' },
+        JSON_FLAG,
+      ],
+      BUILD_OPTIONS,
+    ],
+    examples: [
+      ['Build a layer with Node.js 22, which runs TypeScript directly', 'lamella layer build node -o node.zip'],
+      ['Build for Graviton', 'lamella layer build node --version 24 --architecture arm64 -o node.zip'],
+    ],
+    load: () => import('./commands/layer-build-node.ts'),
+  },
+  {
+    name: 'layer inspect',
+    group: 'Build packages and layers',
+    summary: 'Show the contents of a layer, and missing libraries',
+    args: { '<zip>': 'Zip file of the layer.' },
+    options: [[{ flag: '--all', help: 'List every file, not only the largest.' }, JSON_FLAG]],
+    examples: [
+      ['Show sizes, extensions and missing libraries', 'lamella layer inspect php.zip'],
+      ['Print everything as JSON', 'lamella layer inspect php.zip --json'],
+    ],
+    load: () => import('./commands/layer-inspect.ts'),
+  },
+  {
+    name: 'layer diff',
+    group: 'Build packages and layers',
+    summary: 'Show the differences between two layers',
+    args: { '<before>': 'Zip file of a layer.', '<after>': 'Zip file of another layer.' },
+    options: [[JSON_FLAG]],
+    examples: [['Compare files, sizes and extensions', 'lamella layer diff php-old.zip php.zip']],
+    load: () => import('./commands/layer-diff.ts'),
+  },
+  {
+    name: 'doctor',
+    group: 'Check this machine',
+    summary: 'Check whether this machine can run functions, and show how to install what is missing',
+    options: [[JSON_FLAG]],
+    examples: [
+      ['Show each check and, if it fails, the command that fixes it', 'lamella doctor'],
+      ['Print the checks as JSON', 'lamella doctor --json'],
+    ],
+    load: () => import('./commands/doctor.ts'),
   },
 ];
 
-/** Runs one command line (without node and script) and gives the exit code. Never throws for a user's mistake. */
+/** Runs a command line (without node and script) and resolves to the exit code. Rejects only for bugs. */
 export async function main(argv: readonly string[]): Promise<number> {
+  ignoreClosedPipes();
   let exitCode = 0;
   const program = new Command('lamella')
-    .description('AWS Lambda custom runtimes and layers on this machine, without Docker')
+    .description('Run AWS Lambda functions, custom runtimes and layers on this machine, without Docker')
+    .usage('<command> [options]')
     .version(packageVersion(), '--version', 'Print the version')
     .helpOption('-h, --help', 'Print this help')
     .helpCommand(false)
-    // `--version` means this program's only before the command; `layer build php` has its own.
+    .configureHelp(HELP_CONFIGURATION)
+    // Before a command, `--version` prints Lamella's version. `layer build php` has its own option of this name.
     .enablePositionalOptions()
     .exitOverride()
-    .configureOutput({ writeErr: (text) => process.stderr.write(text) })
     .addHelpText(
       'after',
-      '\nExamples:\n  $ lamella doctor\n  $ lamella start\n  $ lamella invoke hello -d \'{"name":"World"}\'',
+      `\nExamples:\n${renderExamples([
+        ['Check this machine', 'lamella doctor'],
+        ['Start the service', 'lamella start'],
+        ['Invoke a function', `lamella invoke hello -d '{"name":"World"}'`],
+      ])}\n\nRun \`lamella <command> --help\` for the options and examples of a command.`,
     );
   for (const row of COMMANDS) {
-    addCommand(program, row, GROUPS, (code) => {
+    addCommand(program, row, PARENT_COMMANDS, (code) => {
       exitCode = code;
     });
   }
@@ -289,19 +322,20 @@ export async function main(argv: readonly string[]): Promise<number> {
     await program.parseAsync(argv, { from: 'user' });
     return exitCode;
   } catch (failure) {
-    return explain(failure);
+    return report(failure);
   }
 }
 
-function explain(failure: unknown): number {
-  // commander has printed its own text already.
+/** Prints an error and returns its exit code. Throws it again if it is a bug. */
+function report(failure: unknown): number {
+  // commander has already printed its own message.
   if (failure instanceof CommanderError) return failure.exitCode === 0 ? 0 : 2;
   if (failure instanceof OperatorError) {
-    sayProblem(failure.message, failure.remedy);
+    printError(failure.message, failure.remedy);
     return failure.exitCode;
   }
   if (failure instanceof Interrupted) {
-    say(`Interrupted: ${failure.message}.`);
+    printStatus(`Interrupted: ${failure.message}.`);
     return failure.exitCode;
   }
   throw failure;

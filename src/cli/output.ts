@@ -1,30 +1,50 @@
-/** What the commands write: results on standard output, everything else on standard error. Colors follow NO_COLOR. */
+/** Output of commands: results on standard output, everything else on standard error. Colors follow NO_COLOR. */
 import colors from 'picocolors';
 
-/** Writes to standard output and resolves once it is out of our hands. */
+/** Writes to standard output. Resolves when the data was passed on, or when the reader has closed the pipe. */
 export function writeResult(content: string | Buffer): Promise<void> {
   return new Promise((resolve, reject) => {
-    process.stdout.write(content, (failure) => (failure ? reject(failure) : resolve()));
+    process.stdout.write(content, (failure) => {
+      if (failure && !isClosedPipe(failure)) reject(failure);
+      else resolve();
+    });
   });
 }
 
+/** Writes a value as indented JSON to standard output. */
 export function writeJson(value: unknown): Promise<void> {
   return writeResult(`${JSON.stringify(value, undefined, 2)}\n`);
 }
 
-/** A line of progress or a remark for the person at the terminal. */
-export function say(line: string): void {
+/** Prints a line about progress or a warning to standard error. */
+export function printStatus(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
-/** `error: ...`, and below it what to do about it. */
-export function sayProblem(message: string, remedy?: string): void {
+/** Prints `error: MESSAGE` to standard error, and the remedy below it. */
+export function printError(message: string, remedy?: string): void {
   const paint = process.stderr.isTTY ? colors.red : String;
-  say(`${paint('error:')} ${message}`);
-  if (remedy) say(remedy);
+  printStatus(`${paint('error:')} ${message}`);
+  if (remedy) printStatus(remedy);
 }
 
-/** A size for people. */
+/** Renders a size for people, in decimal units. */
 export function megabytes(bytes: number): string {
   return bytes >= 1_000_000 ? `${(bytes / 1_000_000).toFixed(1)} MB` : `${Math.ceil(bytes / 1000)} kB`;
+}
+
+/**
+ * Drops output that nobody reads any more, as in `lamella --help | head -1`. Without this, the write fails with EPIPE and
+ * ends the process with a stack trace. The command itself goes on: `lamella start` must not stop because of it.
+ */
+export function ignoreClosedPipes(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (failure) => {
+      if (!isClosedPipe(failure)) throw failure;
+    });
+  }
+}
+
+function isClosedPipe(failure: NodeJS.ErrnoException): boolean {
+  return failure.code === 'EPIPE';
 }

@@ -4,7 +4,7 @@ import { OperatorError } from '../../operator-error.ts';
 import { resolveClientOptions } from '../../options.ts';
 import { invoke } from '../api-client.ts';
 import type { Run } from '../command.ts';
-import { say, writeResult } from '../output.ts';
+import { printStatus, writeResult } from '../output.ts';
 
 export const run: Run = async ({ args, given }) => {
   const options = resolveClientOptions(given, 'invoke');
@@ -19,7 +19,7 @@ export const run: Run = async ({ args, given }) => {
   // A prompt on the same line as the answer helps nobody; a pipe gets the bytes and nothing else.
   if (process.stdout.isTTY) await writeResult('\n');
   if (answer.functionError === undefined) return 0;
-  say(`The function failed (${answer.functionError}).`);
+  printStatus(`The function failed (${answer.functionError}).`);
   return 1;
 };
 

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { resolveBuildOptions } from '../../options.ts';
 import { buildComposerLayer } from '../../packaging/composer/composer-layer.ts';
 import type { Run } from '../command.ts';
-import { megabytes, say, writeJson, writeResult } from '../output.ts';
+import { megabytes, printStatus, writeJson, writeResult } from '../output.ts';
 import { DEFAULT_PHP_VERSION, extensionsOf } from './layer-build-php.ts';
 
 export const run: Run = async ({ args, given }) => {
@@ -14,7 +14,7 @@ export const run: Run = async ({ args, given }) => {
     ...(await extensionsOf(given, args[0] ?? '.')),
     output: resolve(String(given.output ?? 'vendor.zip')),
     cacheDir,
-    onProgress: say,
+    onProgress: printStatus,
   });
   if (given.json) {
     await writeJson(layer);

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { resolveBuildOptions } from '../../options.ts';
 import { buildNodeLayer } from '../../packaging/node/node-layer.ts';
 import type { Run } from '../command.ts';
-import { megabytes, say, writeJson, writeResult } from '../output.ts';
+import { megabytes, printStatus, writeJson, writeResult } from '../output.ts';
 
 const DEFAULT_VERSION = '22';
 
@@ -15,7 +15,7 @@ export const run: Run = async ({ given }) => {
     ...(given.bootstrap !== undefined && { bootstrap: resolve(String(given.bootstrap)) }),
     output: resolve(String(given.output ?? 'node.zip')),
     cacheDir,
-    onProgress: say,
+    onProgress: printStatus,
   });
   if (given.json) {
     await writeJson(layer);

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { resolveBuildOptions } from '../../options.ts';
 import { buildOpcacheLayer } from '../../packaging/php/php-opcache-layer.ts';
 import type { Run } from '../command.ts';
-import { megabytes, say, writeJson, writeResult } from '../output.ts';
+import { megabytes, printStatus, writeJson, writeResult } from '../output.ts';
 import { extensionsOf, listOf } from './layer-build-php.ts';
 
 const DEFAULT_VERSION = '8.5';
@@ -18,9 +18,9 @@ export const run: Run = async ({ args, given }) => {
     layers: listOf(given.layers ?? ''),
     output: resolve(String(given.output ?? 'opcache.zip')),
     cacheDir,
-    onProgress: say,
+    onProgress: printStatus,
   });
-  for (const file of layer.skipped) say(`Not compiled, PHP refuses it: ${file}`);
+  for (const file of layer.skipped) printStatus(`Not compiled, PHP refuses it: ${file}`);
   if (given.json) {
     await writeJson(layer);
     return 0;

@@ -4,7 +4,7 @@ import { resolveBuildOptions } from '../../options.ts';
 import { buildPhpExtensionLayer } from '../../packaging/php/php-extension-layer.ts';
 import type { PhpVariant } from '../../packaging/php/php-variants.ts';
 import type { Run } from '../command.ts';
-import { megabytes, say, writeJson, writeResult } from '../output.ts';
+import { megabytes, printStatus, writeJson, writeResult } from '../output.ts';
 import { DEFAULT_PHP_VERSION, libraryOptionsOf, listOf } from './layer-build-php.ts';
 
 export const run: Run = async ({ args, given }) => {
@@ -17,7 +17,7 @@ export const run: Run = async ({ args, given }) => {
     ...libraryOptionsOf(given),
     output: resolve(String(given.output ?? `php-${asked.join('-')}.zip`)),
     cacheDir,
-    onProgress: say,
+    onProgress: printStatus,
   });
   if (given.json) {
     await writeJson(layer);

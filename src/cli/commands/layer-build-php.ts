@@ -12,7 +12,7 @@ import { buildPhpLayerFromSource } from '../../packaging/php/php-source.ts';
 import type { PhpVariant } from '../../packaging/php/php-variants.ts';
 import type { Run } from '../command.ts';
 import { interruptible } from '../interruption.ts';
-import { megabytes, say, writeJson, writeResult } from '../output.ts';
+import { megabytes, printStatus, writeJson, writeResult } from '../output.ts';
 
 export const DEFAULT_PHP_VERSION = '8.4';
 
@@ -25,7 +25,7 @@ export const run: Run = async ({ given }) => {
     ...(given.bootstrap !== undefined && { bootstrap: resolve(String(given.bootstrap)) }),
     output: resolve(String(given.output ?? 'php.zip')),
     cacheDir,
-    onProgress: say,
+    onProgress: printStatus,
   };
   const layer =
     given.source === undefined
@@ -80,8 +80,8 @@ export async function extensionsOf(
   const names = listOf(given.extensions);
   if (!names.includes('auto')) return { ...variant, extensions: names };
   const { extensions, isLocked } = await projectExtensions(resolve(directory));
-  if (!isLocked) say('There is no composer.lock: what the packages themselves need is not known.');
-  say(`composer.json asks for ${extensions.join(', ') || 'no extension'}`);
+  if (!isLocked) printStatus('There is no composer.lock: what the packages themselves need is not known.');
+  printStatus(`composer.json asks for ${extensions.join(', ') || 'no extension'}`);
   return { ...variant, extensions: [...extensions, ...names.filter((name) => name !== 'auto')] };
 }
 

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { packageFunction } from '../../packaging/function/package-function.ts';
 import { QUOTAS } from '../../protocol/quotas.ts';
 import type { Run } from '../command.ts';
-import { megabytes, say, writeJson, writeResult } from '../output.ts';
+import { megabytes, printStatus, writeJson, writeResult } from '../output.ts';
 
 export const run: Run = async ({ args, given }) => {
   const made = await packageFunction({
@@ -16,9 +16,9 @@ export const run: Run = async ({ args, given }) => {
     ...(given.target !== undefined && { target: String(given.target) }),
     minify: given.minify === true,
     sourceMap: given.sourceMap !== false,
-    onProgress: say,
+    onProgress: printStatus,
   });
-  for (const warning of made.warnings) say(warning);
+  for (const warning of made.warnings) printStatus(warning);
   if (given.json) {
     await writeJson(made);
     return 0;

@@ -9,7 +9,7 @@ import { OperatorError } from '../../operator-error.ts';
 import type { Options } from '../../options.ts';
 import { resolveOptions } from '../../options.ts';
 import type { Run } from '../command.ts';
-import { say, writeResult } from '../output.ts';
+import { printStatus, writeResult } from '../output.ts';
 import { packageVersion } from '../package-version.ts';
 
 const DRAIN_MS = 5_000;
@@ -36,7 +36,7 @@ export const run: Run = async ({ given }) => {
     const drained = service.close().then(() => 'drained' as const);
     const outcome = await Promise.race([drained, sleepAwake(DRAIN_MS, done.signal)]).finally(() => done.abort());
     if (outcome !== 'drained') {
-      say(`The service did not end within ${DRAIN_MS / 1000} seconds; ending it now.`);
+      printStatus(`The service did not end within ${DRAIN_MS / 1000} seconds; ending it now.`);
       exitCode = 1;
     }
   }
