@@ -66,17 +66,17 @@ function create(name: string, more: object = {}) {
   );
 }
 
-/** What the SDK makes of a refusal. */
+/** The error that the SDK makes of an error response. */
 async function refused(
-  answer: Promise<unknown>,
+  response: Promise<unknown>,
 ): Promise<{ name: string; message: string; status: number; body: object }> {
   try {
-    await answer;
+    await response;
   } catch (failure) {
     const error = failure as Error & { $metadata: { httpStatusCode: number }; Type?: string };
     return { name: error.name, message: error.message, status: error.$metadata.httpStatusCode, body: { ...error } };
   }
-  throw new Error('it was answered');
+  throw new Error('the operation succeeded');
 }
 
 async function raw(method: string, path: string, body?: string | Buffer, headers: Record<string, string> = {}) {
@@ -84,7 +84,7 @@ async function raw(method: string, path: string, body?: string | Buffer, headers
   return { status: response.status, headers: response.headers, text: await response.text() };
 }
 
-describe('every answer', () => {
+describe('every response', () => {
   it('carries a request id, a date and its content type', async () => {
     for (const path of ['/2015-03-31/functions', '/2015-03-31/functions/missing', '/nonsense']) {
       const { headers } = await raw('GET', path);
@@ -111,7 +111,7 @@ describe('every answer', () => {
     });
   });
 
-  it('names the operation that is not supported, and the path that is none', async () => {
+  it('names an unsupported operation, and an unknown path', async () => {
     const durable = await raw('GET', '/2025-12-01/durable-executions/x');
     expect([durable.status, durable.headers.get('x-amzn-errortype')]).toEqual([501, 'NotImplementedException']);
     expect(durable.text).toContain('does not support the operation GetDurableExecution');
@@ -178,7 +178,7 @@ describe('layers', () => {
     expect(nothing.LayerVersions).toEqual([]);
   });
 
-  it('have versions from 1', async () => {
+  it('have version numbers from 1', async () => {
     expect(
       await refused(api.client.send(new GetLayerVersionCommand({ LayerName: 'tools', VersionNumber: 0 }))),
     ).toMatchObject({
@@ -187,7 +187,7 @@ describe('layers', () => {
     });
   });
 
-  it('are refused when they are no zip, or lie in a bucket that does not exist', async () => {
+  it('are refused when they are not a zip, or in a bucket that does not exist', async () => {
     const publish = (Content: object) =>
       refused(api.client.send(new PublishLayerVersionCommand({ LayerName: 'bad', Content })));
     expect(await publish({ ZipFile: Buffer.from('no zip') })).toMatchObject({
@@ -197,7 +197,7 @@ describe('layers', () => {
     expect((await publish({ S3Bucket: 'my-bucket', S3Key: 'k' })).message).toContain('NoSuchBucket');
   });
 
-  it('are not downloaded without the signature of this service', async () => {
+  it('cannot be downloaded without the signature of this service', async () => {
     const digest = createHash('sha256').update(zip).digest('hex');
     expect((await raw('GET', `/_content/${digest}`)).status).toBe(403);
     expect((await raw('GET', `/_content/${digest}?signature=${'0'.repeat(64)}`)).status).toBe(403);
@@ -206,7 +206,7 @@ describe('layers', () => {
 });
 
 describe('functions', () => {
-  it('are answered with the members that AWS sends, and no others', async () => {
+  it('are returned with exactly the members that AWS sends', async () => {
     const { $metadata, ...created } = await create('whole');
     expect($metadata.httpStatusCode).toBe(201);
     const configuration = {
@@ -255,7 +255,7 @@ describe('functions', () => {
     expect(Functions?.find(({ FunctionName }) => FunctionName === 'whole')).toEqual(listed);
   });
 
-  it('give back everything that was configured', async () => {
+  it('return everything that was configured', async () => {
     const layer = await api.client.send(
       new PublishLayerVersionCommand({ LayerName: 'base', Content: { ZipFile: zip } }),
     );
@@ -298,7 +298,7 @@ describe('functions', () => {
     expect(got.Tags).toEqual({ team: 'a' });
   });
 
-  it('keep their dead-letter queue through an empty setting, and lose it by an empty ARN', async () => {
+  it('keep their dead-letter queue with an empty setting, and lose it with an empty ARN', async () => {
     const DeadLetterConfig = { TargetArn: 'arn:aws:sqs:us-east-1:123456789012:q' };
     await create('has-letters', { DeadLetterConfig });
     const update = (TargetArn?: string) =>
@@ -312,7 +312,7 @@ describe('functions', () => {
     expect((await update('')).DeadLetterConfig).toBeUndefined();
   });
 
-  it('are named by name, partial ARN and ARN, each with a qualifier', async () => {
+  it('can be named by name, partial ARN and ARN, each with a qualifier', async () => {
     await create('called');
     await api.client.send(new PublishVersionCommand({ FunctionName: 'called' }));
     for (const name of ['called', 'function:called', '123456789012:function:called', `${FUNCTION_ARN}:called`]) {
@@ -353,7 +353,7 @@ describe('functions', () => {
     });
   });
 
-  it('are not created in another account, about which AWS says nothing', async () => {
+  it("are not created in another account, with AWS's error without a message", async () => {
     const response = await fetch(`${api.url}/2015-03-31/functions`, {
       method: 'POST',
       body: JSON.stringify({
@@ -412,14 +412,14 @@ describe('functions', () => {
   });
 
   // Recorded on AWS.
-  it('may have names of 64 characters, not more', async () => {
+  it('have names of at most 64 characters', async () => {
     expect(await refused(create('a'.repeat(65)))).toMatchObject({
       name: 'InvalidParameterValueException',
       message: `1 validation error detected: Value '${'a'.repeat(65)}' at 'functionName' failed to satisfy constraint: Member must have length less than or equal to 64`,
     });
   });
 
-  it('keep only code that AWS would take', async () => {
+  it('accept only code that AWS accepts', async () => {
     const before = JSON.stringify(
       await api.client.send(new ListFunctionsCommand({})).then(({ Functions }) => Functions),
     );
@@ -438,7 +438,7 @@ describe('functions', () => {
     expect(after).toBe(before);
   });
 
-  it('are refused in requests that are too large, before those are read', async () => {
+  it('are refused in requests that are too large, before the request is read', async () => {
     const body = Buffer.alloc(70_167_212, 0x20);
     const { status, headers, text } = await raw('POST', '/2015-03-31/functions', body);
     expect([status, headers.get('x-amzn-errortype')]).toEqual([413, 'RequestEntityTooLargeException']);
@@ -452,7 +452,7 @@ describe('Invoke', () => {
   beforeAll(() => create('f'));
   const invoke = (more: object = {}) => api.client.send(new InvokeCommand({ FunctionName: 'f', ...more }));
 
-  it('hands the event on, byte for byte, and answers what the function answered', async () => {
+  it("passes the event on byte for byte and returns the function's response", async () => {
     const payload = '{"name": "Wörld",\n "n": 1.0}';
     const { status, headers, text } = await raw('POST', '/2015-03-31/functions/f/invocations', payload);
     expect(status).toBe(200);
@@ -466,23 +466,23 @@ describe('Invoke', () => {
     expect(headers.get('x-amzn-requestid')).toBe(invoked.at(-1)?.requestId);
   });
 
-  it('gives an empty event to who sent none', async () => {
+  it('passes an empty event when the client sends none', async () => {
     await invoke();
     expect(invoked.at(-1)?.payload.toString()).toBe('{}');
   });
 
-  it('tells the function how it was called', async () => {
+  it('passes the ARN by which the function was invoked', async () => {
     await api.client.send(new PublishVersionCommand({ FunctionName: 'f' }));
     await invoke();
     expect(invoked.at(-1)?.invokedFunctionArn).toBe(`${FUNCTION_ARN}:f`);
     await invoke({ Qualifier: '$LATEST' });
     expect(invoked.at(-1)?.invokedFunctionArn).toBe(`${FUNCTION_ARN}:f:$LATEST`);
-    const answer = await invoke({ FunctionName: `${FUNCTION_ARN}:f:1` });
+    const response = await invoke({ FunctionName: `${FUNCTION_ARN}:f:1` });
     expect(invoked.at(-1)?.invokedFunctionArn).toBe(`${FUNCTION_ARN}:f:1`);
-    expect(answer.ExecutedVersion).toBe('1');
+    expect(response.ExecutedVersion).toBe('1');
   });
 
-  it('continues a trace, or begins one', async () => {
+  it('continues a trace or starts one', async () => {
     const root = '1-5759e988-bd862e3fe1be46a994272793';
     const continued = await raw('POST', '/2015-03-31/functions/f/invocations', '{}', {
       'x-amzn-trace-id': `Root=${root};Parent=53995c3f42cd8ad8;Sampled=1`,
@@ -497,7 +497,7 @@ describe('Invoke', () => {
     );
   });
 
-  it('passes the client context on as JSON, and refuses one that is none', async () => {
+  it('passes the client context as JSON and refuses one that is not JSON', async () => {
     const context = (text: string) => Buffer.from(text).toString('base64');
     await invoke({ ClientContext: context('{"custom": {"a": "ü"}}') });
     expect(invoked.at(-1)?.clientContext).toBe('{"custom": {"a": "ü"}}');
@@ -510,21 +510,21 @@ describe('Invoke', () => {
     });
   });
 
-  it('answers 200 and Unhandled when the function failed, with the tail of its log', async () => {
+  it('returns 200 and Unhandled when the function failed, with the tail of its log', async () => {
     outcome = async () => ({
       kind: 'failed',
       payload: Buffer.from('{"errorMessage":"m"}'),
       executedVersion: '$LATEST',
       logTail: Buffer.from('tail'),
     });
-    const answer = await invoke({ LogType: 'Tail' });
+    const response = await invoke({ LogType: 'Tail' });
     outcome = echo;
-    expect(answer).toMatchObject({ StatusCode: 200, FunctionError: 'Unhandled', LogResult: 'dGFpbA==' });
+    expect(response).toMatchObject({ StatusCode: 200, FunctionError: 'Unhandled', LogResult: 'dGFpbA==' });
     expect(invoked.at(-1)?.wantsLogTail).toBe(true);
-    expect(Buffer.from(answer.Payload ?? []).toString()).toBe('{"errorMessage":"m"}');
+    expect(Buffer.from(response.Payload ?? []).toString()).toBe('{"errorMessage":"m"}');
   });
 
-  it('answers 429 with the reason when there is no room', async () => {
+  it('returns 429 with the reason when throttled', async () => {
     outcome = async () => ({ kind: 'throttled', reason: 'ReservedFunctionConcurrentInvocationLimitExceeded' });
     const { status, text, headers } = await raw('POST', '/2015-03-31/functions/f/invocations', '{}');
     outcome = echo;
@@ -536,12 +536,12 @@ describe('Invoke', () => {
   });
 
   // Functions of every runtime can be created.
-  it('says what to do about a runtime that is not there, unless a bootstrap is', async () => {
+  it('suggests a solution for an unsupported runtime, unless there is a bootstrap', async () => {
     const Code = { ZipFile: await zipOf({ 'Main.class': '' }) };
     await create('in-java', { Runtime: 'java21', Code });
-    const answer = await refused(invoke({ FunctionName: 'in-java' }));
-    expect([answer.status, answer.name]).toEqual([501, 'NotImplementedException']);
-    expect(answer.message).toMatch(/java21 cannot be run .* layer that holds one/);
+    const refusal = await refused(invoke({ FunctionName: 'in-java' }));
+    expect([refusal.status, refusal.name]).toEqual([501, 'NotImplementedException']);
+    expect(refusal.message).toMatch(/java21 cannot be run .* layer that holds one/);
     await create('in-node', { Runtime: 'nodejs22.x' });
     expect((await invoke({ FunctionName: 'in-node' })).StatusCode).toBe(200);
     await create('an-image', {
@@ -553,14 +553,14 @@ describe('Invoke', () => {
     expect((await refused(invoke({ FunctionName: 'an-image' }))).message).toContain('container images');
   });
 
-  it('only checks for DryRun', async () => {
+  it('does not run the function for DryRun', async () => {
     const before = invoked.length;
     const dry = await raw('POST', '/2015-03-31/functions/f/invocations', '{}', { 'x-amz-invocation-type': 'DryRun' });
     expect([dry.status, dry.text]).toEqual([204, '']);
     expect(invoked.length).toBe(before);
   });
 
-  it('names a missing function with its qualifier, $LATEST if none was given', async () => {
+  it('names a missing function with its qualifier, $LATEST by default', async () => {
     expect((await refused(invoke({ FunctionName: 'doesnotexist' }))).message).toBe(
       `Function not found: ${FUNCTION_ARN}:doesnotexist:$LATEST`,
     );
@@ -568,7 +568,7 @@ describe('Invoke', () => {
     expect((await refused(invoke({ Qualifier: 'live' }))).message).toBe(`Function not found: ${FUNCTION_ARN}:f:live`);
   });
 
-  it('refuses an event that is no JSON, in the words of the parser', async () => {
+  it("refuses an event that is not JSON, in the parser's wording", async () => {
     const { status, headers, text } = await raw('POST', '/2015-03-31/functions/f/invocations', '{"a": b}');
     expect([status, headers.get('x-amzn-errortype')]).toEqual([400, 'InvalidRequestContentException']);
     expect(JSON.parse(text)).toMatchObject({
@@ -579,7 +579,7 @@ describe('Invoke', () => {
     });
   });
 
-  it('takes 6 MiB, and not a byte more', async () => {
+  it('accepts at most 6 MiB', async () => {
     const event = (length: number) => Buffer.from(`"${'x'.repeat(length - 2)}"`);
     const most = await raw('POST', '/2015-03-31/functions/f/invocations', event(6_291_456));
     expect([most.status, most.text.length]).toEqual([200, 6_291_456]);
@@ -590,8 +590,8 @@ describe('Invoke', () => {
     ]);
   });
 
-  it('survives a caller who goes away', async () => {
-    const gone = new Promise<void>((resolve) => {
+  it('survives a client that disconnects', async () => {
+    const disconnected = new Promise<void>((resolve) => {
       const request = httpRequest(`${api.url}/2015-03-31/functions/f/invocations`, {
         method: 'POST',
         headers: { 'content-length': '100' },
@@ -601,7 +601,7 @@ describe('Invoke', () => {
       request.write('{"a":');
       request.on('socket', (socket) => socket.on('connect', () => setTimeout(() => request.destroy(), 20)));
     });
-    await gone;
+    await disconnected;
     expect((await raw('POST', '/2015-03-31/functions/f/invocations', '{}')).status).toBe(200);
   });
 });

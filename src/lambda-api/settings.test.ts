@@ -1,4 +1,4 @@
-/** What hangs on functions: aliases, permissions, concurrency, URLs ... Messages are AWS's own, recorded in 2025-11. */
+/** The settings of functions: aliases, permissions, concurrency, URLs ... Messages were recorded on AWS (2025-11). */
 import * as sdk from '@aws-sdk/client-lambda';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
@@ -21,7 +21,7 @@ afterAll(async () => {
   await api.close();
 });
 
-/** A function with so many published versions. */
+/** Creates a function and publishes `versions` versions. */
 async function create(FunctionName: string, versions = 0, more: Partial<sdk.CreateFunctionCommandInput> = {}) {
   await api.client.send(
     new sdk.CreateFunctionCommand({
@@ -39,14 +39,14 @@ async function create(FunctionName: string, versions = 0, more: Partial<sdk.Crea
   }
 }
 
-async function refusal(answer: Promise<unknown>): Promise<string> {
+async function refusal(response: Promise<unknown>): Promise<string> {
   try {
-    await answer;
+    await response;
   } catch (failure) {
     const { name, message } = failure as Error;
     return `${name}: ${message}`;
   }
-  return 'it was answered';
+  return 'the operation succeeded';
 }
 
 describe('aliases', () => {
@@ -133,7 +133,7 @@ describe('aliases', () => {
     );
   });
 
-  it('lead invocations to their versions, by weight', async () => {
+  it('route invocations to their versions by weight', async () => {
     await send({ Name: 'split', RoutingConfig: { AdditionalVersionWeights: { 2: 0.25 } } });
     const runs = async (given: number) => {
       chance = given;
@@ -155,7 +155,7 @@ describe('aliases', () => {
     ).toBe('ResourceConflictException: Unable to delete version because the following aliases reference it: [split]');
   });
 
-  it('go with their function', async () => {
+  it('are deleted with their function', async () => {
     await create('short-lived', 1);
     await send({ FunctionName: 'short-lived' });
     await api.client.send(new sdk.DeleteFunctionCommand({ FunctionName: 'short-lived' }));
@@ -183,7 +183,7 @@ describe('permissions', () => {
   };
   beforeAll(() => create('permitted', 1));
 
-  it('are statements as AWS writes them', async () => {
+  it('are rendered as AWS renders statements', async () => {
     const { Statement } = await add({ SourceArn: 'arn:aws:s3:::bucket' });
     expect(Statement).toBe(
       `{"Sid":"s3","Effect":"Allow","Principal":{"Service":"s3.amazonaws.com"},"Action":"lambda:InvokeFunction","Resource":"${FUNCTION_ARN}:permitted","Condition":{"ArnLike":{"AWS:SourceArn":"arn:aws:s3:::bucket"}}}`,
@@ -212,7 +212,7 @@ describe('permissions', () => {
     });
   });
 
-  it('may be bound to a revision: of what they hang on, or of the policy', async () => {
+  it('accept the revision of the function or alias, or of the policy', async () => {
     await create('bound', 1);
     const name = { FunctionName: 'bound' };
     const { RevisionId } = await api.client.send(
@@ -228,7 +228,7 @@ describe('permissions', () => {
     expect((await policy(of)).Statement).toHaveLength(2);
   });
 
-  it('are of the function, or of one version', async () => {
+  it('belong to the function or to one version', async () => {
     await add({ Qualifier: '1' });
     expect((await policy({ Qualifier: '1' })).Statement[0].Resource).toBe(`${FUNCTION_ARN}:permitted:1`);
     await api.client.send(
@@ -265,7 +265,7 @@ describe('permissions', () => {
     );
   });
 
-  it('of layer versions are kept with them', async () => {
+  it('of layer versions belong to the version', async () => {
     await api.client.send(
       new sdk.PublishLayerVersionCommand({ LayerName: 'shared', Content: { ZipFile: await someCode() } }),
     );
@@ -308,7 +308,7 @@ describe('concurrency', () => {
     );
   });
 
-  it('is reserved, read and released, and the account says what is left', async () => {
+  it("is reserved, read and released, and changes the account's unreserved concurrency", async () => {
     await reserve(7);
     const got = await api.client.send(new sdk.GetFunctionConcurrencyCommand({ FunctionName: 'concurrent' }));
     expect(got.ReservedConcurrentExecutions).toBe(7);
@@ -326,7 +326,7 @@ describe('concurrency', () => {
     expect(after.ReservedConcurrentExecutions).toBeUndefined();
   });
 
-  it('leaves the others 100', async () => {
+  it('must leave 100 unreserved', async () => {
     expect(await refusal(reserve(901))).toBe(
       "InvalidParameterValueException: Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [100].",
     );
@@ -338,7 +338,7 @@ describe('concurrency', () => {
     );
   });
 
-  it('is reserved with 0 in an account that has nothing to spare', async () => {
+  it('can be reserved with 0 when nothing is left', async () => {
     await create('takes-all');
     await create('is-off');
     await reserve(900, 'takes-all');
@@ -349,7 +349,7 @@ describe('concurrency', () => {
     }
   });
 
-  it('is provisioned out of what is reserved, or out of what the account has left', async () => {
+  it('is provisioned from what is reserved, or from what the account has left', async () => {
     expect(await refusal(provision('1', 1001))).toBe(
       "InvalidParameterValueException: Specified ConcurrentExecutions for function is greater than account's unreserved concurrency [1000].",
     );
@@ -361,7 +361,7 @@ describe('concurrency', () => {
       'InvalidParameterValueException: Requested Provisioned Concurrency should not be greater than the reservedConcurrentExecution for function',
     );
     await api.client.send(new sdk.DeleteFunctionConcurrencyCommand({ FunctionName: 'concurrent' }));
-    // What one function has provisioned is gone for the others.
+    // What one function has provisioned is not available to others.
     await create('greedy', 1);
     await provision('1', 900, 'greedy');
     expect(await refusal(provision('1', 1))).toContain('below its minimum value of [100].');
@@ -473,7 +473,7 @@ describe('function URLs', () => {
   beforeAll(() => create('with-url'));
   const url = { FunctionName: 'with-url' };
 
-  it('are made, shown, changed and deleted', async () => {
+  it('are created, shown, changed and deleted', async () => {
     const created = await api.client.send(
       new sdk.CreateFunctionUrlConfigCommand({ ...url, AuthType: 'NONE', Cors: { AllowOrigins: ['*'], MaxAge: 5 } }),
     );
@@ -489,7 +489,7 @@ describe('function URLs', () => {
     expect(got.InvokeMode).toBe('BUFFERED');
     const updated = await api.client.send(new sdk.UpdateFunctionUrlConfigCommand({ ...url, AuthType: 'AWS_IAM' }));
     expect([updated.AuthType, updated.FunctionUrl]).toEqual(['AWS_IAM', created.FunctionUrl]);
-    // Once a mode was said, each answer has it.
+    // Once the client has sent a mode, every response has it.
     expect(updated.InvokeMode).toBeUndefined();
     await api.client.send(new sdk.UpdateFunctionUrlConfigCommand({ ...url, InvokeMode: 'RESPONSE_STREAM' }));
     const kept = await api.client.send(new sdk.UpdateFunctionUrlConfigCommand(url));
@@ -505,7 +505,7 @@ describe('function URLs', () => {
     );
   });
 
-  it('are for functions that exist', async () => {
+  it('require an existing function', async () => {
     expect(
       await refusal(
         api.client.send(new sdk.CreateFunctionUrlConfigCommand({ FunctionName: 'doesnotexist', AuthType: 'NONE' })),
@@ -663,7 +663,7 @@ describe('code signing', () => {
   });
 });
 
-it('runtime updates, recursion and scaling are given back as they were set', async () => {
+it('runtime management, recursion and scaling settings are returned as they were set', async () => {
   await create('set', 1);
   const target = { FunctionName: 'set' };
   expect(await api.client.send(new sdk.GetRuntimeManagementConfigCommand(target))).toMatchObject({
