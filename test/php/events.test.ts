@@ -306,7 +306,7 @@ describe('the methods of the events', () => {
       {
         thrown: 'Lamella\\Event\\UnexpectedEvent',
         message:
-          'The handler asks for SqsEvent, but the event is from aws:s3 (Records). A parameter of type array takes any event.',
+          'The handler expects SqsEvent, but the event is from aws:s3 (Records). Declare the parameter as array to accept any event.',
       },
     ],
   ];
