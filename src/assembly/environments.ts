@@ -131,6 +131,6 @@ function planManagedRuntime(
   if (runtime === undefined || !needsManagedRuntime(runtime, directories)) return undefined;
   const plan = managedRuntimePlan(runtime, { cacheDir: resolveBuildOptions({}, 'start').cacheDir });
   if ('reason' in plan) throw new Error(plan.reason);
-  if (plan.remark) log.warn({ function: name }, plan.remark);
+  if (plan.warning) log.warn({ function: name }, plan.warning);
   return plan;
 }

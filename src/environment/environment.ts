@@ -31,20 +31,20 @@ import { EnvironmentTelemetry } from './telemetry/telemetry.ts';
 export type EnvironmentOptions = {
   readonly version: FunctionVersion;
   readonly initializationType: InitializationType;
-  /** What stands in for a managed runtime; undefined for a function that brings its bootstrap. */
+  /** The replacement for a managed runtime; undefined for a function with its own bootstrap. */
   readonly managedRuntime?: ManagedRuntimePlan | undefined;
   readonly codeDirectory: string;
   readonly optDirectory: string | undefined;
   readonly credentials: Credentials;
 };
 
-/** What all environments of a service share. */
+/** Shared by all environments of a service. */
 export type EnvironmentHost = {
   readonly openSandbox: OpenSandbox;
   readonly slots: Slots;
-  /** Isolated: `openSandbox` brings a network with each sandbox, in which the Runtime API's port is listened on. */
+  /** Isolated: `openSandbox` creates a network with each sandbox, and the Runtime API listens in it. */
   readonly network: 'shared' | 'isolated';
-  /** Give each function CPU time in proportion to its memory. */
+  /** Limits each function's CPU time in proportion to its memory. */
   readonly hasCpuLimit: boolean;
   readonly clock: Clock;
   readonly emit: Emit;
@@ -55,13 +55,13 @@ export interface Environment {
   readonly version: FunctionVersion;
   /** Runs one invocation; only one at a time. */
   run(invocation: Invocation): Run;
-  /** Initializes ahead of any call; answers whether it succeeded. Call it once, before the first `run`. */
+  /** Initializes ahead of any call; resolves with whether that succeeded. Call it once, before the first `run`. */
   initialize(): Promise<boolean>;
   /** Whether `run` may be called. */
   readonly isFree: boolean;
-  /** Answered, but not yet free: it soon will be. */
+  /** The invocation has its response, and the environment will be free soon. */
   readonly isSettling: boolean;
-  /** Ends every process and removes every trace. Idempotent. */
+  /** Ends all processes and removes the sandbox. Idempotent. */
   close(): Promise<void>;
 }
 
@@ -70,7 +70,7 @@ export async function openEnvironment(host: EnvironmentHost, options: Environmen
   const { version } = options;
   const id = randomUUID();
   const logStream = renderLogStream(version, host.clock.epochMs(), id.replaceAll('-', ''));
-  // The session speaks to the driver, which exists only once the sandbox does; nothing speaks before that.
+  // The session reports to the driver, which is created after the sandbox. No process can cause an event before that.
   let driver: Driver | undefined;
   const stream = new TelemetryStream({ clock: host.clock });
   const session = new RuntimeSession((event) => driver?.onSessionEvent(event), stream);
@@ -88,7 +88,7 @@ export async function openEnvironment(host: EnvironmentHost, options: Environmen
           functionVersion: version.version,
           handler: version.configuration.handler ?? '',
         },
-        onFailure: (failure) => host.log.error({ err: failure }, 'the Runtime API failed to answer'),
+        onFailure: (failure) => host.log.error({ err: failure }, 'the Runtime API could not handle a request'),
         isInhabited: () => driver?.isInhabited ?? false,
       }),
     contextAt: (slot, address, port) => ({
@@ -107,7 +107,7 @@ export async function openEnvironment(host: EnvironmentHost, options: Environmen
   return driver;
 }
 
-/** The files directly in /opt/extensions, in the order of their names: each is an external extension. */
+/** The names of the files directly in /opt/extensions, sorted: each is an external extension. */
 async function listExtensions(optDirectory: string | undefined): Promise<readonly string[]> {
   if (optDirectory === undefined) return [];
   try {
@@ -383,7 +383,7 @@ class Driver implements Environment {
     }
   }
 
-  /** Idempotent, and free of cost when nothing changes. */
+  /** Idempotent; costs nothing when nothing changes. */
   #setCpuLimit(isLimited: boolean): void {
     if (!this.#host.hasCpuLimit || this.#isCpuLimited === isLimited) return;
     this.#isCpuLimited = isLimited;

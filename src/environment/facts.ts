@@ -1,11 +1,11 @@
 /**
- * What an environment has to tell the rest of the service, as data. Observers (log store, history, metrics, console)
- * are handed an `emit`; an environment never calls them by name.
+ * What environments report to the rest of the service, as data. An environment receives an `emit` function and does not
+ * know the observers behind it.
  */
 import type { Scope } from '../protocol/names.ts';
 
 export type Fact =
-  /** One event of a function's log stream; `message` keeps its own line end. */
+  /** One event of a function's log stream; `message` includes its line end. */
   {
     readonly kind: 'log-event';
     readonly scope: Scope;

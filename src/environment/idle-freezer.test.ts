@@ -23,7 +23,7 @@ beforeEach(() => {
 });
 
 describe('freezing between invocations', () => {
-  it('sets in after the delay, and thaws before the next invocation', async () => {
+  it('starts after the delay, and ends before the next invocation', async () => {
     freezer.idle();
     clock.advance(4);
     expect(calls).toEqual([]);
@@ -33,7 +33,7 @@ describe('freezing between invocations', () => {
     expect(calls).toEqual(['freeze', 'thaw']);
   });
 
-  it('costs back-to-back invocations nothing: no thaw to wait for, one timer at most', () => {
+  it('costs back-to-back invocations nothing: no thaw to wait for, and at most one timer', () => {
     for (let call = 0; call < 100; call++) {
       freezer.idle();
       clock.advance(1);
@@ -63,7 +63,7 @@ describe('freezing between invocations', () => {
     expect(freezer.wake()).toBeUndefined();
   });
 
-  it('leaves a busy environment alone', () => {
+  it('does not freeze a busy environment', () => {
     freezer.idle();
     void freezer.wake();
     clock.advance(1000);

@@ -1,7 +1,7 @@
 /**
- * Freezes an environment's processes between invocations, as Lambda does: whatever runs in the background stands still
- * until the next call. It sets in after some idle milliseconds, so that back-to-back invocations never pay for it, and
- * costs them no timer of their own: one that is pending is left to look again.
+ * Freezes an environment's processes between invocations, as Lambda does: background work stops until the next call.
+ * Freezing starts after a few idle milliseconds, so that back-to-back invocations do not pay for it. Nor do they need a
+ * timer each: a pending timer keeps running and checks the idle time again when it fires.
  */
 import type { Cancel, Clock } from '../clock.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
@@ -9,7 +9,7 @@ import type { Sandbox } from '../sandbox/sandbox.ts';
 export type IdleFreezerOptions = {
   readonly sandbox: Pick<Sandbox, 'freeze' | 'thaw'>;
   readonly clock: Clock;
-  /** Idle milliseconds before the processes are stopped. */
+  /** Idle milliseconds before the processes are frozen. */
   readonly delayMs: number;
   readonly onFailure: (failure: unknown) => void;
 };
@@ -25,13 +25,13 @@ export class IdleFreezer {
     this.#options = options;
   }
 
-  /** The environment has nothing to do from now on. */
+  /** Call it when the environment becomes idle. */
   idle(): void {
     this.#idleSince = this.#options.clock.monotonicMs();
-    if (!this.#pending) this.#lookAgainIn(this.#options.delayMs);
+    if (!this.#pending) this.#checkIn(this.#options.delayMs);
   }
 
-  /** The environment is needed. Undefined when its processes run; else settles when they do again. Never rejects. */
+  /** Call it when the environment is needed. Undefined when its processes run; else resolves once they do. Never rejects. */
   wake(): Promise<void> | undefined {
     this.#idleSince = undefined;
     const freezing = this.#freezing;
@@ -46,19 +46,19 @@ export class IdleFreezer {
     return this.#thawing;
   }
 
-  /** Stops looking. */
+  /** Cancels the timer. */
   stop(): void {
     this.#idleSince = undefined;
     this.#pending?.();
     this.#pending = undefined;
   }
 
-  #lookAgainIn(ms: number): void {
+  #checkIn(ms: number): void {
     this.#pending = this.#options.clock.after(ms, () => {
       this.#pending = undefined;
       if (this.#idleSince === undefined) return;
-      const restMs = this.#idleSince + this.#options.delayMs - this.#options.clock.monotonicMs();
-      if (restMs > 0) this.#lookAgainIn(restMs);
+      const remainingMs = this.#idleSince + this.#options.delayMs - this.#options.clock.monotonicMs();
+      if (remainingMs > 0) this.#checkIn(remainingMs);
       else this.#freezing ??= this.#options.sandbox.freeze().catch(this.#options.onFailure);
     });
   }

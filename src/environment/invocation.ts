@@ -1,7 +1,7 @@
 /**
- * The contract between the gateways and the environments: what is asked of a function, and how it ended. Adapters turn
- * an `Outcome` into their own protocol by a total switch; nobody above `environment/` catches a function's failure.
- * It lies here and not in `invocation/` because environments speak it and may not import upwards.
+ * The contract between the callers of functions and the environments: an invocation and its outcome. Adapters render an
+ * `Outcome` in their own protocol with a total switch; a function's failure is never an exception above `environment/`.
+ * The types are here and not in `invocation/` because environments use them and may not import upwards.
  */
 import type { RequestId, Version } from '../protocol/names.ts';
 import type { ResponseSink } from '../runtime-api/session.ts';
@@ -10,9 +10,9 @@ export type { ResponseSink };
 
 export type Invocation = {
   readonly requestId: RequestId;
-  /** The event, as the function receives it: bytes that AWS has checked to be JSON. Never empty. */
+  /** The event, as the function receives it: bytes that have been checked to be JSON. Never empty. */
   readonly payload: Buffer;
-  /** As the caller gave it, with `:qualifier` only when the caller did. */
+  /** With `:qualifier` only when the caller gave one. */
   readonly invokedFunctionArn: string;
   /** `Root=...;Parent=...;Sampled=0|1` */
   readonly traceId: string;
@@ -23,28 +23,28 @@ export type Invocation = {
   /** Whether the caller wants the last 4 KB of the invocation's log. */
   readonly wantsLogTail: boolean;
   /**
-   * Where the response goes while the function writes it; the outcome's payload is then empty. Without one the
-   * response is collected. An outcome that failed may follow chunks that were passed on already.
+   * Receives the response while the function writes it; the outcome's payload is then empty. Without a sink the response
+   * is collected. A failed outcome may follow chunks that were already passed on.
    */
   readonly responseSink?: ResponseSink | undefined;
 };
 
 type Ended = {
   readonly executedVersion: Version;
-  /** The last 4096 bytes of this invocation's log, when asked for. */
+  /** The last 4096 bytes of this invocation's log, if requested. */
   readonly logTail: Buffer | undefined;
 };
 
-/** How an invocation ended. `payload` is what the caller receives, byte for byte. */
+/** How an invocation ended. The caller receives `payload` byte for byte. */
 export type Outcome =
-  /** The handler answered. */
+  /** The handler returned. */
   | ({ readonly kind: 'returned'; readonly payload: Buffer; readonly contentType: string } & Ended)
   /**
    * The function failed: its handler reported an error, or the platform saw it fail (timed out, exited, could not
    * start, response too large). AWS does not tell them apart: 200 and `X-Amz-Function-Error: Unhandled`.
    */
   | ({ readonly kind: 'failed'; readonly payload: Buffer } & Ended)
-  /** No environment could be had: concurrency is used up. */
+  /** The available concurrency is used up. */
   | { readonly kind: 'throttled'; readonly reason: ThrottleReason };
 
 export type ThrottleReason = 'ConcurrentInvocationLimitExceeded' | 'ReservedFunctionConcurrentInvocationLimitExceeded';

@@ -31,7 +31,7 @@ const states = {
   invoking: { phase: 'invoking', held, startedAt: 0, initMs: 80 },
   settling: { phase: 'settling', held, startedAt: 0, initMs: 80 },
   resetting: { phase: 'resetting', afterwards: { kind: 'nothing' } },
-  'resetting, to try again': { phase: 'resetting', afterwards: { kind: 'initialize-inside', held } },
+  'resetting, to retry': { phase: 'resetting', afterwards: { kind: 'initialize-inside', held } },
   'resetting, to conclude': {
     phase: 'resetting',
     afterwards: {
@@ -56,7 +56,7 @@ const states = {
       hasStarted: false,
     },
   },
-  'resetting, responded before': {
+  'resetting, has responded': {
     phase: 'resetting',
     afterwards: {
       kind: 'conclude',
@@ -187,12 +187,12 @@ const TABLE: readonly [keyof typeof states, keyof typeof events, string, string]
   ['resetting', 'deadline', '=', ''],
   ['resetting', 'invoke', '-', ''],
   ['resetting', 'initialize', '-', ''],
-  ['resetting, to try again', 'ended', 'initializing', 'log-init-start arm-deadline start-extensions'],
-  ['resetting, to try again', 'invoke', '-', ''],
+  ['resetting, to retry', 'ended', 'initializing', 'log-init-start arm-deadline start-extensions'],
+  ['resetting, to retry', 'invoke', '-', ''],
   ['resetting, to conclude', 'invoke', '-', ''],
   ['resetting, to conclude', 'ended', 'cold', 'log-report fail release'],
   ['resetting, to conclude an initialization', 'ended', 'cold', 'log-start log-runtime-done log-report fail release'],
-  ['resetting, responded before', 'ended', 'cold', 'log-report release'],
+  ['resetting, has responded', 'ended', 'cold', 'log-report release'],
   ['stopping', 'ended', 'gone', ''],
   ['stopping, holding', 'ended', 'gone', 'abandon'],
   ['stopping', 'stop', '=', ''],
@@ -222,7 +222,7 @@ const TABLE: readonly [keyof typeof states, keyof typeof events, string, string]
   ['gone', 'stop', '=', ''],
 ];
 
-describe("an environment's life", () => {
+describe("an environment's lifecycle", () => {
   it.each(TABLE)('%s, %s: %s, %s', (from, event, to, effects) => {
     const result = step(states[from], events[event]);
     if (to === '-') {
@@ -246,7 +246,7 @@ describe("an environment's life", () => {
     expect(missing).toEqual([]);
   });
 
-  it('is drawn in the header with the transitions that the table has', () => {
+  it("has the same transitions in the table and in the header's diagram", () => {
     const header = readFileSync(new URL('./lifecycle.ts', import.meta.url), 'utf8');
     const drawn = [...header.matchAll(/^ \* {3}(\S+) --> (\S+):/gm)].map((match) => `${match[1]} -> ${match[2]}`);
     const real = TABLE.filter(([from, , to]) => to !== '=' && to !== '-' && to !== states[from].phase).map(
@@ -255,13 +255,13 @@ describe("an environment's life", () => {
     expect([...new Set(drawn)].sort()).toEqual([...new Set(real)].sort());
   });
 
-  it('gives initialization 10 s ahead of the invocation and the function timeout inside it', () => {
+  it('gives initialization 10 s before the invocation and the function timeout inside it', () => {
     expect(effect('arm-deadline', states.cold, events.invoke)).toEqual({ kind: 'arm-deadline', at: 10_100 });
     expect(effect('arm-deadline', states['cold again'], events.invoke)).toEqual({ kind: 'arm-deadline', at: 3100 });
     expect(effect('arm-deadline', states.cold, events.initialize)).toEqual({ kind: 'arm-deadline', at: 130_100 });
   });
 
-  it('gives initialization ahead of any call 130 s, or the function timeout where that is longer', () => {
+  it('gives initialization ahead of any call 130 s, or the function timeout if that is longer', () => {
     for (const [timeoutMs, at] of [
       [3000, 130_100],
       [600_000, 600_100],
@@ -271,12 +271,12 @@ describe("an environment's life", () => {
     }
   });
 
-  it('starts the invocation clock after an initialization ahead, and at the start of one inside', () => {
+  it('starts the invocation clock after an initialization before it, and at the start of one inside it', () => {
     expect(effect('offer', states.initializing, events.ready)).toEqual({ kind: 'offer', deadlineAt: 3100 });
     expect(effect('offer', states['initializing inside'], events.ready)).toEqual({ kind: 'offer', deadlineAt: 3000 });
   });
 
-  it('reports Init Duration only when initialization ran ahead of the invocation', () => {
+  it('reports Init Duration only when initialization ran before the invocation', () => {
     const ahead = step(states.initializing, events.ready);
     const inside = step(states['initializing inside'], events.ready);
     expect(ahead).toMatchObject({ to: { initMs: 100 } });
@@ -288,7 +288,7 @@ describe("an environment's life", () => {
     expect(timedOut).toMatchObject({ to: { afterwards: { kind: 'conclude', durationMs: 3000 } } });
   });
 
-  it('answers with what init/error said rather than with the exit that follows', () => {
+  it('reports the error of init/error rather than the exit that follows', () => {
     const reported = step(states.initializing, events['init-error']);
     if ('refused' in reported) throw new Error(reported.refused);
     const exited = step(reported.to, events.exited);
@@ -312,7 +312,7 @@ describe("an environment's life", () => {
     expect(step(states.thawing, events.stop)).toMatchObject({ to: { phase: 'stopping', held } });
   });
 
-  it('keeps the answer of a runtime that exits after it', () => {
+  it('keeps the response of a runtime that exits afterwards', () => {
     const exited = step(states.settling, events.exited);
     expect(exited).toMatchObject({ to: { afterwards: { kind: 'conclude', hasResponded: true } } });
   });

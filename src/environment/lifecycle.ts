@@ -1,10 +1,12 @@
 /**
- * The life of one execution environment as a pure machine: `step(state, event)` says what comes next and what is to be
- * done; `environment.ts` does it. No I/O and no clock here: events carry the monotonic time in milliseconds.
+ * The lifecycle of one execution environment as a pure state machine: `step(state, event)` returns the next state and
+ * the effects, which `environment.ts` carries out. It does no I/O and reads no clock: events carry the monotonic time in
+ * milliseconds.
  *
- * The rules (lambda-behaviour.md 5): initialization has 10 s of its own. When it fails or takes longer, the processes
- * are ended and it is run once more inside the invocation, then within the function's timeout. An environment whose
- * processes ended or were killed stays (with its /tmp and log stream) and initializes inside its next invocation.
+ * The rules: initialization has 10 s. When it fails or takes longer, the processes are ended, and it runs once more
+ * inside the invocation, within the function's timeout. An environment whose processes exited or were killed is kept,
+ * with its /tmp and log stream, and initializes inside its next invocation.
+ * https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
  *
  * ```mermaid
  * stateDiagram-v2
@@ -23,7 +25,7 @@
  *   invoking --> resetting: exited, deadline
  *   settling --> idle: ready
  *   settling --> resetting: exited, deadline
- *   resetting --> initializing: ended, to try again
+ *   resetting --> initializing: ended, to retry
  *   resetting --> cold: ended
  *   initializing --> stopping: stop
  *   idle --> stopping: stop
@@ -38,27 +40,27 @@ import type { Fault } from '../protocol/faults.ts';
 import { initializationReported, timedOut } from '../protocol/faults.ts';
 import { QUOTAS } from '../protocol/quotas.ts';
 
-/** The invocation that an environment holds. */
+/** The invocation that an environment runs or prepares for. */
 export type Held = { readonly requestId: string; readonly timeoutMs: number };
 
-/** Where an initialization happens: ahead of the invocation, or inside it because the one ahead failed or is past. */
+/** When an initialization runs: before the invocation, or inside it because an earlier one failed or was undone. */
 export type Stage = 'init' | 'invoke';
 
 export type EnvironmentState =
-  /** No process runs: before the first initialization, or after a reset. */
+  /** There are no processes: before the first initialization, or after a reset. */
   | { readonly phase: 'cold'; readonly since: 'creation' | 'reset' }
   | {
       readonly phase: 'initializing';
       readonly stage: Stage;
       readonly startedAt: number;
-      /** How long it may take. */
+      /** Maximum duration. */
       readonly limitMs: number;
-      /** Undefined when nobody waits: initialized ahead of any call. */
+      /** Undefined when the environment is initialized ahead of any call. */
       readonly held: Held | undefined;
-      /** What the runtime said with init/error; the platform then waits for its exit. */
+      /** The error that the runtime reported with init/error. The platform then waits for its exit. */
       readonly reported: Fault | undefined;
     }
-  /** `unreportedInitMs`: of an initialization ahead of any call; the first REPORT tells it. */
+  /** `unreportedInitMs`: duration of an initialization ahead of any call, for the first REPORT. */
   | { readonly phase: 'idle'; readonly unreportedInitMs: number | undefined }
   /** The processes were frozen and are being thawed for an invocation, whose clock has not started yet. */
   | { readonly phase: 'thawing'; readonly held: Held; readonly unreportedInitMs: number | undefined }
@@ -68,7 +70,7 @@ export type EnvironmentState =
       readonly startedAt: number;
       readonly initMs: number | undefined;
     }
-  /** Answered; the runtime has yet to ask for the next. */
+  /** The response is complete; the runtime has not asked for the next invocation yet. */
   | {
       readonly phase: 'settling';
       readonly held: Held;
@@ -102,28 +104,28 @@ export type EnvironmentEvent =
   | { readonly kind: 'thawed'; readonly at: number }
   /** Initialize ahead of any call. */
   | { readonly kind: 'initialize'; readonly at: number; readonly timeoutMs: number }
-  /** Every external extension has registered, or there is none. */
+  /** All external extensions have registered, or there are none. */
   | { readonly kind: 'registered'; readonly at: number }
-  /** Every participant has called next: initialized, or done with the invocation. */
+  /** The runtime and all extensions concerned have called next: they have initialized or finished the invocation. */
   | { readonly kind: 'ready'; readonly at: number }
   | { readonly kind: 'init-error'; readonly at: number; readonly errorType: string; readonly body: string }
-  /** The answer to the invocation has been taken whole. */
+  /** The complete response to the invocation has been received. */
   | { readonly kind: 'responded'; readonly at: number }
-  /** A process ended although nobody asked it to. */
+  /** A process exited that was not being ended. */
   | { readonly kind: 'exited'; readonly at: number; readonly fault: Fault }
-  /** The bootstrap cannot be started. */
+  /** The bootstrap or an extension cannot be started. */
   | { readonly kind: 'unstartable'; readonly at: number; readonly fault: Fault }
   | { readonly kind: 'deadline'; readonly at: number }
-  /** All processes are gone and their output has been read. */
+  /** All processes have ended, and their output has been read. */
   | { readonly kind: 'ended'; readonly at: number }
   | { readonly kind: 'stop'; readonly at: number };
 
 export type EndReason = 'failure' | 'timeout' | 'spindown';
 
 export type Effect =
-  /** INIT_START; from here on extensions may subscribe to telemetry. */
+  /** INIT_START; from now on extensions may subscribe to telemetry. */
   | { readonly kind: 'log-init-start'; readonly stage: Stage }
-  /** Initialization is over: EXTENSION lines, one per extension, and INIT_REPORT when it failed. */
+  /** End of initialization: one EXTENSION line per extension, and INIT_REPORT when it failed. */
   | {
       readonly kind: 'log-init-report';
       readonly stage: Stage;
@@ -131,36 +133,37 @@ export type Effect =
       readonly fault: Fault | undefined;
     }
   | { readonly kind: 'log-start' }
-  /** The runtime failed in its invocation; telemetry tells it before the processes are ended. */
+  /** The runtime failed during the invocation; telemetry reports it before the processes are ended. */
   | { readonly kind: 'log-runtime-done'; readonly at: number; readonly fault: Fault }
-  /** END and REPORT; the caller's log tail is complete with them. */
+  /** END and REPORT, which complete the caller's log tail. */
   | {
       readonly kind: 'log-report';
       readonly durationMs: number;
       readonly initMs: number | undefined;
       readonly fault: Fault | undefined;
     }
-  /** Starts what lies in /opt/extensions; `registered` follows. */
+  /** Starts the files in /opt/extensions; `registered` follows. */
   | { readonly kind: 'start-extensions' }
   | { readonly kind: 'start-runtime' }
   | { readonly kind: 'end-processes'; readonly reason: EndReason }
   | { readonly kind: 'arm-deadline'; readonly at: number }
   | { readonly kind: 'disarm-deadline' }
   | { readonly kind: 'offer'; readonly deadlineAt: number }
-  /** The caller may have its answer now, unless it wants the log tail. */
+  /** Returns the response to the caller now, unless it wants the log tail. */
   | { readonly kind: 'deliver' }
-  /** The invocation failed; tell the caller. */
+  /** Returns the platform's error to the caller. */
   | { readonly kind: 'fail'; readonly fault: Fault }
-  /** The environment was taken away while it held an invocation. */
+  /** The environment was closed while it held an invocation. */
   | { readonly kind: 'abandon' }
   /** The environment can take another invocation. */
   | { readonly kind: 'release' };
 
 export type Step = { readonly to: EnvironmentState; readonly effects: readonly Effect[] };
 
-/** A pair of phase and event that cannot happen; the driver treats it as a bug. */
+/** An event that cannot happen in this phase; the driver treats it as a bug. */
 export type Refusal = { readonly refused: `${EnvironmentEvent['kind']} while ${EnvironmentState['phase']}` };
 
+/** Computes the state and the effects that follow from an event. Pure. */
 export function step(state: EnvironmentState, event: EnvironmentEvent): Step | Refusal {
   switch (state.phase) {
     case 'cold':
@@ -223,13 +226,13 @@ function stepInitializing(
         const to = { phase: 'idle', unreportedInitMs: durationMs } as const;
         return { to, effects: [{ kind: 'disarm-deadline' }, report, { kind: 'release' }] };
       }
-      // Inside an invocation the clock has been running since its start, and REPORT tells no Init Duration.
+      // Inside an invocation its clock started with the initialization, and REPORT has no Init Duration.
       if (state.stage === 'init') return invoke(state.held, event.at, durationMs, true, [report]);
       return invoke(state.held, state.startedAt, undefined, false, [report]);
     }
     case 'init-error': {
       const reported = initializationReported(event.errorType, event.body);
-      // Ahead of the invocation the process is given the time to exit; inside it, its word answers the caller.
+      // Before an invocation the process gets time to exit. Inside one, its report is returned to the caller at once.
       if (state.stage === 'invoke') return failInitialization(state, event.at, reported, 'failure');
       return { to: { ...state, reported }, effects: [] };
     }
@@ -261,7 +264,7 @@ function stepIdle(state: EnvironmentState & { phase: 'idle' }, event: Environmen
       return reset({ kind: 'nothing' }, 'failure', []);
     case 'stop':
       return stop(undefined);
-    // A runtime may poll twice; a deadline may have fired while its invocation was settling.
+    // A runtime may poll twice, and a deadline may have fired while its invocation was settling.
     case 'ready':
     case 'deadline':
       return stay(state);
@@ -284,7 +287,7 @@ function stepThawing(state: EnvironmentState & { phase: 'thawing' }, event: Envi
       return reset({ kind: 'initialize-inside', held: state.held }, 'failure', []);
     case 'stop':
       return stop(state.held);
-    // As while idle.
+    // As in `idle`.
     case 'ready':
     case 'deadline':
       return stay(state);
@@ -375,8 +378,8 @@ function stepResetting(state: EnvironmentState & { phase: 'resetting' }, event: 
         to: { phase: 'stopping', held: afterwards.kind === 'nothing' ? undefined : afterwards.held },
         effects: [],
       };
-    // Late events of the old processes: killed ones exit, a timer may have fired before it was canceled. They may also
-    // have ended while they were being thawed.
+    // Late events of the old processes: killed ones exit, a timer may have fired before it was canceled, and a thaw may
+    // have completed after they exited.
     case 'thawed':
     case 'registered':
     case 'ready':

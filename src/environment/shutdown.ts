@@ -1,7 +1,8 @@
 /**
- * How the processes of an environment are ended. Without extensions: killed at once. With extensions: SIGTERM to the
- * runtime, a share of the time for it, SHUTDOWN to the extensions that listen to it, SIGKILL for who is left at the
- * deadline. Source: lambda-behaviour.md 3.7.
+ * Ends the processes of an environment. Without extensions they are killed immediately. With extensions, the runtime
+ * gets SIGTERM and a share of the time to exit, extensions that subscribed to SHUTDOWN get that event, and the processes
+ * that are left at the deadline get SIGKILL.
+ * https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html
  */
 import type { Clock } from '../clock.ts';
 import { QUOTAS } from '../protocol/quotas.ts';
@@ -15,7 +16,7 @@ export type RunningProcesses = {
   readonly extensions: ReadonlyMap<string, SandboxProcess>;
 };
 
-/** Ends everything; resolves when no process is left. */
+/** Ends all processes; resolves when none is left. */
 export async function endProcesses(
   { runtime, extensions }: RunningProcesses,
   reason: EndReason,
@@ -36,9 +37,9 @@ export async function endProcesses(
     const listening = new Set(
       session.extensions.all.filter(({ events }) => events.has('SHUTDOWN')).map(({ name }) => name),
     );
-    const leaving = [...extensions].filter(([name]) => listening.has(name)).map(([, process]) => process.exited);
+    const exiting = [...extensions].filter(([name]) => listening.has(name)).map(([, process]) => process.exited);
     for (const [name, process] of extensions) if (!listening.has(name)) process.signal('SIGKILL');
-    await within(clock, deadlineAt - clock.monotonicMs(), Promise.all(leaving));
+    await within(clock, deadlineAt - clock.monotonicMs(), Promise.all(exiting));
   }
   await sandbox.killAll();
 }

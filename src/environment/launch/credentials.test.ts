@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createCredentialIssuer } from './credentials.ts';
 
 describe('credentials of functions', () => {
-  it('look like a role’s, differ each time, and are known again', () => {
+  it('look like a role’s, differ each time, and are recognized', () => {
     const issuer = createCredentialIssuer();
     const first = issuer.issue();
     const second = issuer.issue();
@@ -12,7 +12,7 @@ describe('credentials of functions', () => {
     expect(issuer.secretOf(first.accessKeyId)).toBe(first.secretAccessKey);
   });
 
-  it('of another run, or made up, are not known', () => {
+  it('are not recognized when they are made up or from another run', () => {
     const issuer = createCredentialIssuer();
     expect(issuer.secretOf(createCredentialIssuer().issue().accessKeyId)).toBeUndefined();
     expect(issuer.secretOf('ASIAAAAAAAAAAAAAAAAA')).toBeUndefined();

@@ -1,18 +1,18 @@
 /**
- * The credentials that functions sign their own calls with. They look like a role's and open nothing on AWS. Nothing is
- * remembered: an access key's secret follows from the key and a secret of this service's run.
+ * The credentials with which functions sign their own requests. They look like a role's and give no access on AWS. None
+ * are stored: the secret of an access key is derived from the key and a secret that this run of the service generates.
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Credentials } from './launch-plan.ts';
 
 export interface CredentialIssuer {
   issue(): Credentials;
-  /** The secret of an access key that was issued in this run; undefined for any other. */
+  /** The secret access key for an access key ID that was issued in this run; undefined for any other. */
   secretOf(accessKeyId: string): string | undefined;
 }
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
-/** `ASIA`, nine random characters, seven that prove that we made them. */
+/** `ASIA`, nine random characters, and seven that prove that this service issued them. */
 const KEY_PATTERN = /^ASIA([A-Z2-7]{9})([A-Z2-7]{7})$/;
 
 export function createCredentialIssuer(): CredentialIssuer {

@@ -5,21 +5,21 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { checkEntrypoint, checkExecutable, parseShebang } from './entrypoint-check.ts';
 
 describe('checkEntrypoint', () => {
-  let folder: string;
+  let directory: string;
   let taskRoot: string;
   let optRoot: string;
 
   beforeEach(() => {
-    folder = mkdtempSync(join(tmpdir(), 'lamella-entrypoint-'));
-    chmodSync(folder, 0o755);
-    taskRoot = join(folder, 'task');
-    optRoot = join(folder, 'opt');
+    directory = mkdtempSync(join(tmpdir(), 'lamella-entrypoint-'));
+    chmodSync(directory, 0o755);
+    taskRoot = join(directory, 'task');
+    optRoot = join(directory, 'opt');
     for (const root of [taskRoot, optRoot]) mkdirSync(root, { mode: 0o755 });
   });
-  afterEach(() => rmSync(folder, { recursive: true }));
+  afterEach(() => rmSync(directory, { recursive: true }));
 
   const put = (path: string, content: string | Buffer, mode = 0o755): void => {
-    const file = join(folder, path);
+    const file = join(directory, path);
     writeFileSync(file, content);
     chmodSync(file, mode);
   };
@@ -33,7 +33,7 @@ describe('checkEntrypoint', () => {
     return found.kind === 'unstartable' ? found.detail : '';
   };
 
-  it('finds nothing where there is nothing', () => {
+  it('reports a missing bootstrap', () => {
     expect(verdict()).toEqual({ kind: 'missing' });
     expect(checkEntrypoint({ taskRoot: undefined, optRoot: undefined })).toEqual({ kind: 'missing' });
   });
@@ -45,7 +45,7 @@ describe('checkEntrypoint', () => {
     expect(verdict()).toEqual({ kind: 'ok', path: '/var/task/bootstrap' });
   });
 
-  it('passes over a folder and over a link that leads nowhere', () => {
+  it('skips a directory and a dangling link', () => {
     mkdirSync(join(taskRoot, 'bootstrap'));
     put('opt/bootstrap', '#!/bin/sh\n');
     expect(verdict()).toEqual({ kind: 'ok', path: '/opt/bootstrap' });
@@ -54,21 +54,21 @@ describe('checkEntrypoint', () => {
     expect(verdict()).toEqual({ kind: 'ok', path: '/opt/bootstrap' });
   });
 
-  it('takes the first that exists even if it cannot be started', () => {
+  it('uses the first that exists even if it cannot be started', () => {
     put('task/bootstrap', '#!/bin/sh\n', 0o644);
     put('opt/bootstrap', '#!/bin/sh\n');
     expect(verdict()).toMatchObject({ kind: 'unstartable', path: '/var/task/bootstrap', reason: 'permission denied' });
     expect(detail()).toContain('mode 644');
   });
 
-  it('judges permissions for the function’s user, to whom root’s own files are strange', () => {
+  it('checks permissions for the function’s user, who does not own root’s files', () => {
     put('task/bootstrap', '#!/bin/sh\n', 0o744);
     expect(reason()).toBe(process.getuid?.() === 0 ? 'permission denied' : 'ok');
     put('task/bootstrap', '#!/bin/sh\n', 0o711);
     expect(reason()).toBe('ok');
   });
 
-  it('needs every folder on the way to be searchable', () => {
+  it('requires every directory on the path to be searchable', () => {
     mkdirSync(join(taskRoot, 'bin'));
     put('task/bin/run', '#!/bin/sh\n');
     symlinkSync('bin/run', join(taskRoot, 'bootstrap'));
@@ -80,31 +80,31 @@ describe('checkEntrypoint', () => {
   it.each([
     ['text without a shebang', 'echo hello\n'],
     ['an empty file', ''],
-    ['a shebang that names nothing', '#!\necho\n'],
+    ['a shebang without an interpreter', '#!\necho\n'],
     ['a shebang of blanks', '#!   \t\necho\n'],
     ['a blank before the shebang', ' #!/bin/sh\n'],
     ['a byte order mark before the shebang', '\ufeff#!/bin/sh\n'],
-    ['a text in UTF-16', Buffer.from('#!/bin/sh\n', 'utf16le')],
+    ['UTF-16 text', Buffer.from('#!/bin/sh\n', 'utf16le')],
     ['a zip', 'PK\u0003\u0004'],
-    ['ELF’s mark and nothing else', '\u007fELF'],
+    ['an ELF magic number alone', '\u007fELF'],
     ['an interpreter longer than the kernel reads', `#!/${'x'.repeat(300)}\n`],
-  ])('%s is no program', (_, content) => {
+  ])('%s is not a program', (_, content) => {
     put('task/bootstrap', content);
     expect(reason()).toBe('exec format error');
   });
 
   it.each([
-    ['an interpreter that is not there', '#!/opt/bin/php\n'],
+    ['an interpreter that does not exist', '#!/opt/bin/php\n'],
     ['Windows line ends', '#!/bin/sh\r\necho hello\r\n'],
-    ['an interpreter of the host that functions do not see', '#!/etc/init.d/cron\n'],
-    ['an interpreter in a file', '#!/bin/sh/x\n'],
+    ['an interpreter of the host that functions cannot see', '#!/etc/init.d/cron\n'],
+    ['an interpreter below a file', '#!/bin/sh/x\n'],
     ['an interpreter in the user’s home', '#!/root/bin/php\n'],
   ])('%s is missing', (_, content) => {
     put('task/bootstrap', content);
     expect(reason()).toBe('no such file or directory');
   });
 
-  it('says that a carriage return is the trouble', () => {
+  it('names a carriage return as the problem', () => {
     put('task/bootstrap', '#!/bin/sh\r\n');
     expect(detail()).toContain('/bin/sh\\r does not exist');
     expect(detail()).toContain('CR LF');
@@ -117,12 +117,12 @@ describe('checkEntrypoint', () => {
     '#!/usr/bin/env php\n',
     '#!/bin/sh\0rest',
     `#!/bin/sh ${'x'.repeat(400)}\n`,
-  ])('starts %j', (content) => {
+  ])('accepts %j', (content) => {
     put('task/bootstrap', content);
     expect(reason()).toBe('ok');
   });
 
-  it('follows interpreters in layers, links out of one tree into the other, and interpreters that are scripts', () => {
+  it('follows interpreters in layers, links between the trees, and interpreters that are scripts', () => {
     mkdirSync(join(optRoot, 'bin'));
     put('opt/bin/real', '#!/bin/sh\n');
     symlinkSync('/opt/bin/real', join(optRoot, 'bin', 'php'));
@@ -136,7 +136,7 @@ describe('checkEntrypoint', () => {
     expect(reason()).toBe('exec format error');
   });
 
-  it('looks for a relative interpreter from the working directory', () => {
+  it('resolves a relative interpreter from the working directory', () => {
     put('task/bootstrap', '#!bin/run\n');
     expect(reason()).toBe('no such file or directory');
     mkdirSync(join(taskRoot, 'bin'));
@@ -144,7 +144,7 @@ describe('checkEntrypoint', () => {
     expect(reason()).toBe('ok');
   });
 
-  it('gives up on scripts that interpret themselves and links that go round', () => {
+  it('rejects scripts that interpret themselves and circular links', () => {
     put('task/bootstrap', '#!/var/task/bootstrap\n');
     expect(reason()).toBe('too many levels of symbolic links');
     rmSync(join(taskRoot, 'bootstrap'));
@@ -152,24 +152,24 @@ describe('checkEntrypoint', () => {
     expect(reason()).toBe('missing');
   });
 
-  it('starts a program of this machine', () => {
+  it('accepts a program of this machine', () => {
     copyFileSync('/bin/sh', join(taskRoot, 'bootstrap'));
     chmodSync(join(taskRoot, 'bootstrap'), 0o755);
     expect(reason()).toBe('ok');
   });
 
-  it('does not start a program of another machine', () => {
+  it('rejects a program of another machine', () => {
     put('task/bootstrap', elf({ machine: process.arch === 'arm64' ? 62 : 183 }));
     expect(reason()).toBe('exec format error');
-    expect(detail()).toContain('another processor');
+    expect(detail()).toContain('was not built for this processor');
   });
 
-  it('does not start an object file', () => {
+  it('rejects an object file', () => {
     put('task/bootstrap', elf({ type: 1 }));
     expect(reason()).toBe('exec format error');
   });
 
-  it('starts a static program, and one whose loader is in a layer, but not one whose loader is missing', () => {
+  it('accepts a static program and one whose loader is in a layer, but not one whose loader is missing', () => {
     put('task/bootstrap', elf({}));
     expect(reason()).toBe('ok');
     put('task/bootstrap', elf({ loader: '/opt/lib/ld.so' }));
@@ -180,7 +180,7 @@ describe('checkEntrypoint', () => {
     expect(reason()).toBe('ok');
   });
 
-  it('checks any program of a layer, an extension for example', () => {
+  it('checks any program of a layer, such as an extension', () => {
     mkdirSync(join(optRoot, 'extensions'));
     put('opt/extensions/watcher', '#!/bin/sh\n', 0o600);
     expect(checkExecutable('/opt/extensions/watcher', { taskRoot, optRoot })).toMatchObject({
@@ -202,7 +202,7 @@ describe('parseShebang', () => {
   });
 });
 
-/** A 64-bit ELF file that is nothing but its headers. */
+/** A 64-bit ELF file that consists of its headers only. */
 function elf({ machine = process.arch === 'arm64' ? 183 : 62, type = 2, loader = '' }): Buffer {
   const file = Buffer.alloc(64 + 56 + 64);
   file.write('\x7fELF\x02\x01\x01', 'latin1');

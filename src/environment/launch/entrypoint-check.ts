@@ -1,7 +1,7 @@
 /**
- * Looks at a function's bootstrap before it is started and says what the kernel will: bubblewrap and nsenter only say
- * that it did not work. Follows execve(2): permission, then format, then interpreter, and the interpreter's in turn.
- * The reasons are the kernel's, in Go's words, because those are in Lambda's payloads (spec: bootstrap lookup).
+ * Checks before the start whether the kernel would execute a function's bootstrap, because bubblewrap and nsenter report
+ * only that it failed. Follows execve(2): permission, then format, then the interpreter, which is checked the same way.
+ * The reasons are the kernel's errors in the wording of Go, which Lambda's payloads contain.
  */
 import { closeSync, openSync, readSync } from 'node:fs';
 import type { ElfHeader } from '../../elf/elf-header.ts';
@@ -17,7 +17,7 @@ export type EntrypointVerdict =
       readonly kind: 'unstartable';
       readonly path: string;
       readonly reason: ExecFailure;
-      /** What exactly is wrong, for a person to mend; not part of Lambda's message. */
+      /** What exactly is wrong, so that a user can fix it. Not part of Lambda's message. */
       readonly detail: string;
     };
 
@@ -29,14 +29,15 @@ export type ExecFailure =
 
 /** Where Lambda looks for a custom runtime, in this order. */
 const BOOTSTRAPS = ['/var/task/bootstrap', '/opt/bootstrap'];
-/** The kernel reads so much of a script to find its interpreter, and so many interpreters of interpreters. */
+/** How many bytes of a script the kernel reads to find its interpreter. */
 const SHEBANG_BYTES = 256;
+/** How many nested interpreter scripts the kernel follows. */
 const MAX_INTERPRETERS = 5;
 const HEADER_BYTES = 4096;
-/** Relative interpreters are looked for from where the process starts. */
+/** Relative interpreters are resolved from the working directory of the process. */
 const WORKING_DIRECTORY = '/var/task';
 
-/** Finds the function's bootstrap and says whether the kernel would start it. A folder of that name is passed over. */
+/** Finds the function's bootstrap and checks whether the kernel would start it. A directory of that name is skipped. */
 export function checkEntrypoint(trees: FunctionTrees): EntrypointVerdict {
   for (const path of BOOTSTRAPS) {
     const found = lookUpInside(path, trees);
@@ -46,7 +47,7 @@ export function checkEntrypoint(trees: FunctionTrees): EntrypointVerdict {
   return { kind: 'missing' };
 }
 
-/** The same for one program by its absolute path inside, an extension for example. */
+/** Checks one program, such as an extension, by its absolute path in the sandbox. */
 export function checkExecutable(path: string, trees: FunctionTrees): EntrypointVerdict {
   const problem = findProblem(path, trees, 0);
   return problem === undefined ? { kind: 'ok', path } : { kind: 'unstartable', path, ...problem };
@@ -59,16 +60,16 @@ function findProblem(path: string, trees: FunctionTrees, depth: number): Problem
   if (found.kind === 'absent')
     return { reason: 'no such file or directory', detail: `${printable(path)} does not exist` };
   if (found.kind === 'forbidden') {
-    return { reason: 'permission denied', detail: `a folder above ${path} may not be searched by the function's user` };
+    return { reason: 'permission denied', detail: `the function's user may not search a directory above ${path}` };
   }
   const { stats, hostPath } = found;
   if (!stats.isFile()) return { reason: 'permission denied', detail: `${path} is not a regular file` };
   if (!mayExecute(stats)) {
     const mode = (stats.mode & 0o777).toString(8);
-    return { reason: 'permission denied', detail: `${path} is not executable for the function's user (mode ${mode})` };
+    return { reason: 'permission denied', detail: `${path} is not executable by the function's user (mode ${mode})` };
   }
   const start = readPart(hostPath, 0, HEADER_BYTES);
-  // As an ordinary user we may not be allowed to read what we may run.
+  // An unprivileged user may be allowed to execute a file without being allowed to read it.
   if (start === undefined) return undefined;
   if (isElf(start)) return findElfProblem(path, hostPath, start, trees);
   return findScriptProblem(path, start.subarray(0, SHEBANG_BYTES), trees, depth);
@@ -77,26 +78,29 @@ function findProblem(path: string, trees: FunctionTrees, depth: number): Problem
 function findScriptProblem(path: string, start: Buffer, trees: FunctionTrees, depth: number): Problem | undefined {
   const interpreter = parseShebang(start);
   if (interpreter === undefined) {
-    return { reason: 'exec format error', detail: `${path} is neither a program nor a script that begins with #!` };
+    return { reason: 'exec format error', detail: `${path} is neither a program nor a script that starts with #!` };
   }
   if (depth >= MAX_INTERPRETERS) {
-    return { reason: 'too many levels of symbolic links', detail: `${path} is a script of scripts of scripts ...` };
+    return {
+      reason: 'too many levels of symbolic links',
+      detail: `${path} has more than ${MAX_INTERPRETERS} nested script interpreters`,
+    };
   }
   const absolute = interpreter.startsWith('/') ? interpreter : `${WORKING_DIRECTORY}/${interpreter}`;
   const problem = findProblem(absolute, trees, depth + 1);
   if (problem === undefined) return undefined;
-  const hint = interpreter.endsWith('\r') ? ' (the line ends in CR LF; it must end in LF alone)' : '';
+  const hint = interpreter.endsWith('\r') ? ' (the line ends with CR LF; it must end with LF)' : '';
   return { ...problem, detail: `the interpreter of ${path}: ${problem.detail}${hint}` };
 }
 
-/** The program that a script names on its first line, as the kernel reads it; undefined if it names none. */
+/** The interpreter in a script's first line, as the kernel reads it; undefined if there is none. */
 export function parseShebang(start: Buffer): string | undefined {
   if (start.toString('latin1', 0, 2) !== '#!') return undefined;
   const text = start.toString('utf8');
   const end = text.search(/[\n\0]/);
   const name = /^[ \t]*([^ \t]*)/.exec(end < 0 ? text.slice(2) : text.slice(2, end))?.[1] ?? '';
   if (name === '') return undefined;
-  // A first line longer than the kernel reads: fine as long as the name itself is whole.
+  // The first line may be longer than the kernel reads, as long as the interpreter's name is complete.
   const isCut = end < 0 && start.length >= SHEBANG_BYTES && !/[ \t]/.test(text.slice(2).trimStart());
   return isCut ? undefined : name;
 }
@@ -104,10 +108,10 @@ export function parseShebang(start: Buffer): string | undefined {
 function findElfProblem(path: string, hostPath: string, start: Buffer, trees: FunctionTrees): Problem | undefined {
   const header = parseElfHeader(start);
   if (header === undefined || !header.isProgram) {
-    return { reason: 'exec format error', detail: `${path} is a damaged or unlinked program` };
+    return { reason: 'exec format error', detail: `${path} is damaged or not a linked program` };
   }
   if (!runsHere(header)) {
-    return { reason: 'exec format error', detail: `${path} was built for another processor than ${process.arch}` };
+    return { reason: 'exec format error', detail: `${path} was not built for this processor (${process.arch})` };
   }
   if (header.loader === undefined) return undefined;
   const { offset, length } = header.loader;
@@ -117,7 +121,7 @@ function findElfProblem(path: string, hostPath: string, start: Buffer, trees: Fu
   if (found.kind === 'found') return undefined;
   return {
     reason: found.kind === 'absent' ? 'no such file or directory' : 'permission denied',
-    detail: `${path} needs the loader ${printable(loader)}, which is not there (built for another C library?)`,
+    detail: `${path} needs the loader ${printable(loader)}, which does not exist (was it built for another C library?)`,
   };
 }
 
@@ -139,7 +143,7 @@ function readPart(hostPath: string, offset: number, length: number): Buffer | un
   }
 }
 
-/** Shows what would not be seen, such as the carriage return of a Windows line. */
+/** Escapes invisible characters, such as the carriage return of a Windows line. */
 function printable(path: string): string {
   return JSON.stringify(path).slice(1, -1);
 }

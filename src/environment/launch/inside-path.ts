@@ -1,24 +1,24 @@
 /**
- * Paths as a function sees them -> files of the host, before any sandbox exists: links are followed inside the
- * function's root, not the host's, and permissions are judged for the function's user, not for ours.
+ * Resolves paths as a function sees them to files of the host, before any sandbox exists. Links are followed inside the
+ * function's root, not the host's, and permissions are checked for the function's user, not for the current one.
  */
 import type { Stats } from 'node:fs';
 import { lstatSync, readlinkSync } from 'node:fs';
 
-/** Host folders that a function sees at /var/task and /opt; undefined where there is nothing. */
+/** Host directories that a function sees at /var/task and /opt; undefined where there is none. */
 export type FunctionTrees = { readonly taskRoot: string | undefined; readonly optRoot: string | undefined };
 
 export type Lookup =
   | { readonly kind: 'found'; readonly hostPath: string; readonly stats: Stats }
   | { readonly kind: 'absent' }
-  /** A folder on the way may not be searched. */
+  /** A directory on the path may not be searched. */
   | { readonly kind: 'forbidden' };
 
-/** As the kernel counts them: more and it gives up. */
+/** The kernel's limit of symbolic links in one path. */
 const MAX_LINKS = 40;
-const HOST_FOLDERS = new Set(['usr', 'bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32']);
+const HOST_DIRECTORIES = new Set(['usr', 'bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32']);
 
-/** Finds the file, following every link, the last one too. `path` is absolute. */
+/** Finds the file and follows all links, including the last one. `path` is absolute. */
 export function lookUpInside(path: string, trees: FunctionTrees): Lookup {
   let rest = path.split('/').filter(isName);
   let done: string[] = [];
@@ -36,7 +36,7 @@ export function lookUpInside(path: string, trees: FunctionTrees): Lookup {
     }
     const next = rest.shift();
     if (next === undefined) {
-      // The root, /var and the like are ours: nothing to run.
+      // The root, /var and similar directories come from the sandbox and contain nothing to run.
       return hostPath === undefined || stats === undefined ? { kind: 'absent' } : { kind: 'found', hostPath, stats };
     }
     if (stats !== undefined && !stats.isDirectory()) return { kind: 'absent' };
@@ -45,10 +45,10 @@ export function lookUpInside(path: string, trees: FunctionTrees): Lookup {
   }
 }
 
-/** Whether the function's user may run a file, or search a folder, of this mode and owner. */
+/** Whether the function's user may execute a file, or search a directory, of this mode and owner. */
 export function mayExecute({ mode, uid, gid }: Pick<Stats, 'mode' | 'uid' | 'gid'>): boolean {
   const ourUid = process.geteuid?.() ?? 0;
-  // As root, functions are strangers to every file. Otherwise they are who we are.
+  // Started as root, Lamella runs functions as users that own no file of the host. Otherwise they run as this user.
   if (ourUid === 0) return (mode & 0o001) !== 0;
   if (uid === ourUid) return (mode & 0o100) !== 0;
   return (mode & (gid === process.getegid?.() ? 0o010 : 0o001)) !== 0;
@@ -59,7 +59,7 @@ function hostPathOf(names: readonly string[], { taskRoot, optRoot }: FunctionTre
   if (first === undefined) return undefined;
   if (first === 'opt') return under(optRoot, names.slice(1));
   if (first === 'var' && second === 'task') return under(taskRoot, names.slice(2));
-  if (HOST_FOLDERS.has(first)) return `/${names.join('/')}`;
+  if (HOST_DIRECTORIES.has(first)) return `/${names.join('/')}`;
   return undefined;
 }
 

@@ -32,7 +32,7 @@ function versionOf(environment = {}, runtime = 'provided.al2023', logging: objec
 }
 
 describe('the variables of a runtime', () => {
-  it('are those recorded on AWS, and no other', () => {
+  it('are exactly those recorded on AWS', () => {
     expect(planRuntimeVariables(versionOf({ OWN: 'x' }), context, credentials)).toEqual({
       _HANDLER: 'h',
       LAMBDA_TASK_ROOT: '/var/task',
@@ -67,7 +67,7 @@ describe('the variables of a runtime', () => {
     expect(LD_LIBRARY_PATH).toBe('/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib');
   });
 
-  it('tell the log format and level only where the format is JSON', () => {
+  it('include the log format and level only when the format is JSON', () => {
     const json = planRuntimeVariables(
       versionOf({}, undefined, { format: 'JSON', applicationLogLevel: 'WARN' }),
       context,
@@ -76,7 +76,7 @@ describe('the variables of a runtime', () => {
     expect(json).toMatchObject({ AWS_LAMBDA_LOG_FORMAT: 'JSON', AWS_LAMBDA_LOG_LEVEL: 'WARN' });
   });
 
-  it('can be replaced by the function’s own where Lambda does not reserve them', () => {
+  it('can be replaced by the function’s own unless Lambda reserves them', () => {
     const own = {
       LANG: 'C',
       PATH: '/opt/mine',
@@ -92,7 +92,7 @@ describe('the variables of a runtime', () => {
     expect(planRuntimeVariables(version, context, credentials)).toMatchObject(own);
   });
 
-  it('cannot be replaced where it does, and no variable of the function begins with an underscore', () => {
+  it('cannot be replaced when reserved, and function variables that start with an underscore are dropped', () => {
     const version = versionOf({ AWS_REGION: 'x', LAMBDA_TASK_ROOT: '/x', _HANDLER: 'x', _OWN: 'x' });
     const variables = planRuntimeVariables(version, context, credentials);
     expect(variables).toMatchObject({ AWS_REGION: 'us-east-1', LAMBDA_TASK_ROOT: '/var/task', _HANDLER: 'h' });
@@ -101,7 +101,7 @@ describe('the variables of a runtime', () => {
 });
 
 describe('the variables of an external extension', () => {
-  it('are the function’s own, credentials and the platform’s, and nothing about the runtime', () => {
+  it('are the function’s own, the credentials and the platform’s, without those of the runtime', () => {
     const variables = planExtensionVariables(versionOf({ OWN: 'x', AWS_EXECUTION_ENV: 'x' }), context, credentials);
     expect(Object.keys(variables).sort()).toEqual([
       'AWS_ACCESS_KEY_ID',

@@ -1,17 +1,18 @@
 /**
- * From a function version to what is to be started: the sandbox's mounts and limits, the runtime's variables. Pure:
- * the same input gives the same plan. Source: lambda-behaviour.md 1.1, 1.2, 1.5.
+ * Plans what is started for a function version: the sandbox's mounts and limits, and the environment variables of the
+ * runtime and the extensions. Pure: the same input gives the same plan.
+ * https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
  */
 import type { FunctionVersion } from '../../functions/function.ts';
 import type { InitializationType } from '../../protocol/payloads.ts';
 import { QUOTAS } from '../../protocol/quotas.ts';
 import type { Mount, SandboxSpec } from '../../sandbox/sandbox.ts';
 
-/** What makes one environment differ from the next of the same version. */
+/** What distinguishes the environments of one version. */
 export type EnvironmentContext = {
   /** Unique on this machine; names the sandbox. */
   readonly id: string;
-  /** The number that its loopback address and host uid come from. */
+  /** Determines its loopback address and host uid. */
   readonly slot: number;
   /** Its loopback address; `sandbox.localdomain` inside. */
   readonly host: string;
@@ -25,7 +26,7 @@ export type EnvironmentContext = {
   readonly optDirectory: string | undefined;
 };
 
-/** What the function signs its own calls with; belongs to its role, never to the user. */
+/** The credentials of the function's role, with which it signs its own requests. Never the user's. */
 export type Credentials = {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
@@ -34,7 +35,7 @@ export type Credentials = {
 
 const MIB = 1024 * 1024;
 
-/** `further` mounts bring what stands in for a managed runtime. */
+/** Plans the sandbox. `further` mounts provide the replacement for a managed runtime. */
 export function planSandbox(
   version: FunctionVersion,
   context: EnvironmentContext,
@@ -63,7 +64,7 @@ export function planSandbox(
   };
 }
 
-/** Every variable of the runtime process; nothing else is in its environment. */
+/** All environment variables of the runtime process. */
 export function planRuntimeVariables(
   version: FunctionVersion,
   context: EnvironmentContext,
@@ -94,7 +95,7 @@ export function planRuntimeVariables(
   };
 }
 
-/** What an external extension gets: the customer's, credentials and the platform's; nothing about the runtime. */
+/** The variables of an external extension: the function's own, the credentials and the platform's, without the runtime's. */
 export function planExtensionVariables(
   version: FunctionVersion,
   context: EnvironmentContext,
@@ -106,7 +107,7 @@ export function planExtensionVariables(
   );
 }
 
-/** Source: lambda-behaviour.md 1.3. */
+/** The variables that extensions do not get, from AWS's documentation of the Extensions API. */
 const NOT_FOR_EXTENSIONS: ReadonlySet<string> = new Set([
   'AWS_EXECUTION_ENV',
   'AWS_LAMBDA_LOG_GROUP_NAME',
@@ -117,7 +118,7 @@ const NOT_FOR_EXTENSIONS: ReadonlySet<string> = new Set([
   'LAMBDA_TASK_ROOT',
 ]);
 
-/** What a customer's variable of the same name replaces. */
+/** Variables that the function's configuration can replace. */
 function overridable(runtime: string): Record<string, string> {
   const isAl2023 = runtime !== 'provided' && runtime !== 'provided.al2';
   return {
@@ -141,8 +142,8 @@ function logging({ configuration }: FunctionVersion): Record<string, string> {
 }
 
 /**
- * `2026/11/22/[$LATEST]0123...`, or with a custom group the function's name before the bracket. One per environment.
- * `hex` is 32 random hex digits. Source: lambda-behaviour.md 6.7.
+ * The name of an environment's log stream: `2026/11/22/[$LATEST]0123...`, and in a custom log group with the function's
+ * name before the bracket. `hex` is 32 random hex digits.
  */
 export function renderLogStream(version: FunctionVersion, epochMs: number, hex: string): string {
   const day = new Date(epochMs).toISOString().slice(0, 10).replaceAll('-', '/');

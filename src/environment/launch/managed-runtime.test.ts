@@ -6,31 +6,31 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type RuntimeUnderTest, startRuntime } from '../../../test/support/runtime-harness.ts';
 import { managedRuntimePlan } from './managed-runtime.ts';
 
-let folder: string;
+let directory: string;
 let running: RuntimeUnderTest | undefined;
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'lamella-managed-runtime-'));
+  directory = mkdtempSync(join(tmpdir(), 'lamella-managed-runtime-'));
 });
 afterEach(async () => {
   await running?.close();
   running = undefined;
-  rmSync(folder, { recursive: true, force: true });
+  rmSync(directory, { recursive: true, force: true });
 });
 
-/** Starts a function as its plan says, with nothing of the host but /usr. */
+/** Starts a function according to its plan, in a sandbox with only /usr of the host. */
 async function start(runtime: string, files: Readonly<Record<string, string>>, handler = 'index.handler') {
   const plan = managedRuntimePlan(runtime);
   if ('reason' in plan) throw new Error(plan.reason);
-  for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, name), content);
+  for (const [name, content] of Object.entries(files)) writeFileSync(join(directory, name), content);
   const inside = [
     ...['--ro-bind', '/usr', '/usr', '--symlink', 'usr/lib', '/lib', '--symlink', 'usr/lib64', '/lib64'],
     ...['--symlink', 'usr/bin', '/bin', '--proc', '/proc', '--dev', '/dev', '--tmpfs', '/tmp'],
     ...plan.mounts.flatMap(({ source, target }) => ['--ro-bind', source, target]),
-    ...['--ro-bind', folder, '/var/task', '--chdir', '/var/task', '--unshare-pid', '--die-with-parent'],
+    ...['--ro-bind', directory, '/var/task', '--chdir', '/var/task', '--unshare-pid', '--die-with-parent'],
   ];
   running = await startRuntime({
     argv: ['bwrap', ...inside, plan.bootstrapPath],
-    task: folder,
+    task: directory,
     handler,
     variables: {
       PATH: '/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin',
@@ -48,29 +48,32 @@ async function answer(started: RuntimeUnderTest, event: unknown = {}): Promise<{
 }
 
 describe('a managed Node.js runtime', () => {
-  it.each(['nodejs20.x', 'nodejs22.x', 'nodejs24.x'])('%s runs handlers on the Node at hand', async (runtime) => {
-    const source = 'exports.handler = async (event) => ({ event, in: process.env.AWS_EXECUTION_ENV });';
-    const started = await start(runtime, { 'index.js': source });
-    expect(await answer(started, [1])).toEqual({
-      kind: 'response',
-      body: { event: [1], in: `AWS_Lambda_${runtime}` },
-    });
-  });
+  it.each(['nodejs20.x', 'nodejs22.x', 'nodejs24.x'])(
+    '%s runs handlers on the Node.js of this machine',
+    async (runtime) => {
+      const source = 'exports.handler = async (event) => ({ event, in: process.env.AWS_EXECUTION_ENV });';
+      const started = await start(runtime, { 'index.js': source });
+      expect(await answer(started, [1])).toEqual({
+        kind: 'response',
+        body: { event: [1], in: `AWS_Lambda_${runtime}` },
+      });
+    },
+  );
 
-  it('says when another version stands in', () => {
+  it('warns when another version is used', () => {
     const host = { nodeVersion: '20.20.2' };
-    expect(managedRuntimePlan('nodejs20.x', host)).not.toHaveProperty('remark');
+    expect(managedRuntimePlan('nodejs20.x', host)).not.toHaveProperty('warning');
     expect(managedRuntimePlan('nodejs22.x', host)).toMatchObject({
-      remark: 'nodejs22.x runs on Node 20.20.2 here; `lamella layer build node --version 22` fetches its own.',
+      warning: 'nodejs22.x runs on Node.js 20.20.2. To fetch Node.js 22, run: lamella layer build node --version 22',
     });
   });
 
-  it('prefers its own version once that was fetched', () => {
-    const bin = join(folder, `npm/node-linux-${process.arch}@22.23.3/bin`);
+  it('prefers the exact version once it has been fetched', () => {
+    const bin = join(directory, `npm/node-linux-${process.arch}@22.23.3/bin`);
     mkdirSync(bin, { recursive: true });
     writeFileSync(join(bin, 'node'), '');
-    const plan = managedRuntimePlan('nodejs22.x', { nodeVersion: '20.20.2', cacheDir: folder });
-    expect(plan).not.toHaveProperty('remark');
+    const plan = managedRuntimePlan('nodejs22.x', { nodeVersion: '20.20.2', cacheDir: directory });
+    expect(plan).not.toHaveProperty('warning');
     expect(plan).toMatchObject({
       mounts: expect.arrayContaining([
         { source: join(bin, 'node'), target: '/var/lang/bin/node', access: 'read-only' },
@@ -84,7 +87,7 @@ describe('a managed Python runtime', () => {
     encoding: 'utf8',
   }).trim();
 
-  it('runs handlers, and the context is whole', async () => {
+  it('runs handlers with a complete context', async () => {
     const started = await start('python3.12', {
       'index.py': `
 import os
@@ -110,7 +113,7 @@ def handler(event, context):
     });
   });
 
-  it("reports what a handler raises as AWS's runtime does, and goes on", async () => {
+  it("reports a handler's exception as AWS's runtime does, and continues", async () => {
     const started = await start('python3.12', {
       'index.py': 'def handler(event, context):\n    raise ValueError("no " + event)\n',
     });
@@ -151,7 +154,7 @@ def handler(event, context):
     expect(await started.ended).toMatchObject({ code: 1 });
   });
 
-  it('refuses results that have no JSON', async () => {
+  it('rejects results that cannot be written as JSON', async () => {
     const started = await start('python3.12', { 'index.py': 'def handler(event, context):\n    return {1, 2}\n' });
     expect(await answer(started)).toMatchObject({
       kind: 'error',
@@ -162,7 +165,7 @@ def handler(event, context):
     });
   });
 
-  it('logs through the logging module, one event a record', async () => {
+  it('logs through the logging module, one event per record', async () => {
     const started = await start('python3.12', {
       'index.py': 'import logging\ndef handler(event, context):\n    logging.warning("a\\nb")\n    print("c")\n',
     });
@@ -171,20 +174,20 @@ def handler(event, context):
     expect(started.output()).toMatch(/^\[WARNING\]\t\d{4}-\d\d-\d\dT[\d:.]{12}Z\t[0-9a-f-]{36}\ta\rb\nc\n$/);
   });
 
-  it('says which Python stands in', () => {
-    expect(managedRuntimePlan(`python${host}`)).not.toHaveProperty('remark');
-    expect(managedRuntimePlan('python3.99')).toMatchObject({ remark: expect.stringContaining(host) });
+  it('warns when another Python version is used', () => {
+    expect(managedRuntimePlan(`python${host}`)).not.toHaveProperty('warning');
+    expect(managedRuntimePlan('python3.99')).toMatchObject({ warning: expect.stringContaining(host) });
   });
 
-  it('is not to be had where there is no Python', () => {
-    expect(managedRuntimePlan('python3.12', { pythonFolders: [folder] })).toEqual({
+  it('is not available without a Python interpreter', () => {
+    expect(managedRuntimePlan('python3.12', { pythonDirectories: [directory] })).toEqual({
       reason: expect.stringContaining('apt-get install python3'),
     });
   });
 });
 
-it.each(['java21', 'ruby3.4', 'dotnet8'])('%s is refused, and the reason names what would do', (runtime) => {
+it.each(['java21', 'ruby3.4', 'dotnet8'])('%s is rejected with a reason that names the alternatives', (runtime) => {
   expect(managedRuntimePlan(runtime)).toEqual({
-    reason: expect.stringMatching(new RegExp(`^Functions of the runtime ${runtime} cannot be run.*provided\\.al2023`)),
+    reason: expect.stringMatching(new RegExp(`^Lamella does not support the runtime ${runtime}\\..*provided\\.al2023`)),
   });
 });

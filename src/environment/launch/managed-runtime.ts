@@ -1,7 +1,7 @@
 /**
- * Functions of managed runtimes, run locally: what stands in for AWS's runtime in a sandbox. Node.js functions run by
- * Lamella's TypeScript runtime, Python functions by a small client, each on the interpreter at hand. What needs a
- * compiler's or a vendor's own runtime is not imitated; the refusal says so.
+ * Replaces AWS's managed runtimes, so that their functions run locally. Node.js functions run on Lamella's TypeScript
+ * runtime and Python functions on a small client, each with an interpreter of this machine. Other managed runtimes are
+ * not supported; the reason that is returned names the alternatives.
  */
 import { existsSync, readdirSync, realpathSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -11,35 +11,35 @@ import { isCustomRuntime } from '../../protocol/runtimes.ts';
 import type { Mount } from '../../sandbox/sandbox.ts';
 
 export type ManagedRuntimePlan = {
-  /** Takes the place of the look-up of `bootstrap`: managed functions do not bring one. */
+  /** Used instead of looking for `bootstrap`, which functions of managed runtimes do not have. */
   readonly bootstrapPath: '/var/runtime/bootstrap';
   readonly mounts: readonly Mount[];
-  /** Added to the runtime's variables; customers cannot set them. */
+  /** Added to the runtime's variables; the function's configuration cannot set them. */
   readonly variables: Readonly<Record<string, string>>;
-  /** What differs from what the function asks for, in words: another version of the language. */
-  readonly remark?: string;
+  /** A message for the user when the function runs on another version of the language. */
+  readonly warning?: string;
 };
 
-/** The runtime cannot be run here; `reason` says why and what would do. */
+/** The runtime is not supported on this machine; `reason` explains why and what to do. */
 export type NoManagedRuntime = { readonly reason: string };
 
 export type ManagedRuntimeHost = {
-  /** Node's binary; this process's own unless said otherwise. */
+  /** Path of the node binary. Defaults to the one that runs this process. */
   readonly node?: string;
   readonly nodeVersion?: string;
-  /** Where `lamella layer build node` keeps what it fetched: an exact version there is preferred. */
+  /** Cache of `lamella layer build node`. The exact version is preferred if it is there. */
   readonly cacheDir?: string;
-  /** Folders with Python interpreters that a sandbox shows at the same place. */
-  readonly pythonFolders?: readonly string[];
+  /** Directories with Python interpreters that have the same path in a sandbox. */
+  readonly pythonDirectories?: readonly string[];
 };
 
-const PYTHON_RUNTIME_FOLDER = resolve(import.meta.dirname, '../../../runtimes/python');
+const PYTHON_RUNTIME_DIRECTORY = resolve(import.meta.dirname, '../../../runtimes/python');
 const BOOTSTRAP = '/var/runtime/bootstrap';
 
-/** Whether a function of `runtime` has no bootstrap of its own, neither in its code nor in its layers. */
-export function needsManagedRuntime(runtime: string, folders: readonly (string | undefined)[]): boolean {
+/** Whether a function of `runtime` has no bootstrap, neither in its code nor in its layers. */
+export function needsManagedRuntime(runtime: string, directories: readonly (string | undefined)[]): boolean {
   if (isCustomRuntime(runtime)) return false;
-  return !folders.some((folder) => folder !== undefined && existsSync(join(folder, 'bootstrap')));
+  return !directories.some((directory) => directory !== undefined && existsSync(join(directory, 'bootstrap')));
 }
 
 /** Plans how a function of `runtime` (`nodejs22.x`, `python3.12`) starts. Not for custom runtimes. */
@@ -53,8 +53,8 @@ export function managedRuntimePlan(
   if (python !== undefined) return planPython(runtime, python, host);
   return {
     reason:
-      `Functions of the runtime ${runtime} cannot be run on this machine: Lamella runs custom runtimes (provided.*), ` +
-      'nodejs*.x and python3.*. Use provided.al2023 with a bootstrap, or a layer that holds one.',
+      `Lamella does not support the runtime ${runtime}. It runs custom runtimes (provided.*), ` +
+      'nodejs*.x and python3.*. Use provided.al2023 with a bootstrap, or add a layer with a bootstrap.',
   };
 }
 
@@ -62,7 +62,7 @@ function planNode(runtime: string, major: string, host: ManagedRuntimeHost): Man
   const fetched = fetchedNode(major, host.cacheDir);
   const version = host.nodeVersion ?? process.versions.node;
   const source = fetched ?? realpathSync(host.node ?? process.execPath);
-  const isAnother = fetched === undefined && version.split('.', 1)[0] !== major;
+  const isOtherVersion = fetched === undefined && version.split('.', 1)[0] !== major;
   return {
     bootstrapPath: BOOTSTRAP,
     mounts: [
@@ -70,15 +70,17 @@ function planNode(runtime: string, major: string, host: ManagedRuntimeHost): Man
       { source, target: '/var/lang/bin/node', access: 'read-only' },
     ],
     variables: executionEnvironment(runtime),
-    ...(isAnother && {
-      remark:
-        `${runtime} runs on Node ${version} here` +
-        (NODE_VERSIONS.includes(major) ? `; \`lamella layer build node --version ${major}\` fetches its own.` : '.'),
+    ...(isOtherVersion && {
+      warning:
+        `${runtime} runs on Node.js ${version}.` +
+        (NODE_VERSIONS.includes(major)
+          ? ` To fetch Node.js ${major}, run: lamella layer build node --version ${major}`
+          : ''),
     }),
   };
 }
 
-/** Node of the wanted version, if a layer was built from it before. */
+/** Node.js of the requested version, if a layer has been built with it. */
 function fetchedNode(major: string, cacheDir: string | undefined): string | undefined {
   if (cacheDir === undefined || !NODE_VERSIONS.includes(major)) return undefined;
   const { package: pinned } = findNodeBuild(major, process.arch === 'arm64' ? 'arm64' : 'x86_64');
@@ -89,37 +91,37 @@ function fetchedNode(major: string, cacheDir: string | undefined): string | unde
 function planPython(
   runtime: string,
   version: string,
-  { pythonFolders = ['/usr/local/bin', '/usr/bin'] }: ManagedRuntimeHost,
+  { pythonDirectories = ['/usr/local/bin', '/usr/bin'] }: ManagedRuntimeHost,
 ): ManagedRuntimePlan | NoManagedRuntime {
-  const interpreters = pythonFolders.flatMap((folder) =>
-    namesIn(folder).filter((name) => /^python3(\.\d+)?$/.test(name)),
+  const interpreters = pythonDirectories.flatMap((directory) =>
+    namesIn(directory).filter((name) => /^python3(\.\d+)?$/.test(name)),
   );
   if (interpreters.length === 0) {
     return {
       reason:
-        `Functions of the runtime ${runtime} need a Python on this machine, and there is none in ` +
-        `${pythonFolders.join(' or ')}. Install python3 (apt-get install python3).`,
+        `The runtime ${runtime} needs a Python interpreter, and there is none in ${pythonDirectories.join(' or ')}. ` +
+        'Install one: apt-get install python3',
     };
   }
   const others = interpreters.filter((name) => name !== 'python3').map((name) => name.slice('python'.length));
   return {
     bootstrapPath: BOOTSTRAP,
-    mounts: [{ source: PYTHON_RUNTIME_FOLDER, target: '/var/runtime', access: 'read-only' }],
+    mounts: [{ source: PYTHON_RUNTIME_DIRECTORY, target: '/var/runtime', access: 'read-only' }],
     variables: executionEnvironment(runtime),
     ...(!others.includes(version) && {
-      remark: `${runtime} runs on the Python at hand here${others.length > 0 ? ` (${others.join(', ')})` : ''}.`,
+      warning: `${runtime} runs on the Python version of this machine${others.length > 0 ? ` (${others.join(', ')})` : ''}.`,
     }),
   };
 }
 
-/** AWS sets this for managed runtimes only; the runtime takes the manners of its version from it. */
+/** AWS sets this for managed runtimes only; the runtime adopts the behavior of that version. */
 function executionEnvironment(runtime: string): Readonly<Record<string, string>> {
   return { AWS_EXECUTION_ENV: `AWS_Lambda_${runtime}` };
 }
 
-function namesIn(folder: string): readonly string[] {
+function namesIn(directory: string): readonly string[] {
   try {
-    return readdirSync(folder);
+    return readdirSync(directory);
   } catch {
     return [];
   }

@@ -1,7 +1,7 @@
 /**
- * The two kinds of network an environment can have, and what comes first in each. Shared: the Runtime API listens on a
- * loopback address of the environment's own, which the sandbox is told. Isolated: the sandbox brings a network of its
- * own, in which the Runtime API is at 127.0.0.1:9001 and nobody else's can be reached.
+ * Opens an environment in one of the two kinds of network. Shared: the Runtime API first listens on a loopback address
+ * that belongs to this environment, and the sandbox is then created with that address. Isolated: the sandbox is created
+ * first, with a network in which the Runtime API listens on 127.0.0.1:9001 and other environments cannot be reached.
  */
 import assert from 'node:assert/strict';
 import type { Server } from 'node:net';
@@ -14,7 +14,7 @@ import { loopbackAddress, type Slots } from './slots.ts';
 
 const ISOLATED_HOST = '127.0.0.1';
 
-/** Where a Runtime API is to listen, and whom it may trust and call there. */
+/** Where a Runtime API listens, which connections it trusts, and how it reaches subscribers. */
 export type ListenAddress = {
   readonly host: string;
   readonly port: number;
@@ -23,7 +23,7 @@ export type ListenAddress = {
   readonly isTrusted?: (connection: Connection) => Promise<boolean>;
 };
 
-/** How the parts are opened, whatever the network. */
+/** How the parts of an environment are opened in either network. */
 export type NetworkDependencies<Context> = {
   readonly slots: Slots;
   readonly listen: (address: ListenAddress) => Promise<Listener>;
@@ -31,7 +31,7 @@ export type NetworkDependencies<Context> = {
   readonly openSandbox: (context: Context) => Promise<Sandbox>;
 };
 
-/** To be closed by the caller: the listener, the sandbox, then the slot. */
+/** The caller closes the listener, then the sandbox, and then releases the slot. */
 export type Opened<Context> = {
   readonly context: Context;
   readonly slot: number;
@@ -39,7 +39,7 @@ export type Opened<Context> = {
   readonly sandbox: Sandbox;
 };
 
-/** In the network of this machine. */
+/** Opens an environment in the network of this machine. */
 export async function openShared<Context>(dependencies: NetworkDependencies<Context>): Promise<Opened<Context>> {
   const { slots, listen, contextAt, openSandbox } = dependencies;
   let hostUid: number | undefined;
@@ -62,7 +62,7 @@ export async function openShared<Context>(dependencies: NetworkDependencies<Cont
   }
 }
 
-/** In a network of its own. Whoever connects there is of the environment. */
+/** Opens an environment with an isolated network. All connections there come from the environment. */
 export async function openIsolated<Context>(dependencies: NetworkDependencies<Context>): Promise<Opened<Context>> {
   const { slots, listen, contextAt, openSandbox } = dependencies;
   const { slot } = await slots.take(async () => undefined);
@@ -71,7 +71,7 @@ export async function openIsolated<Context>(dependencies: NetworkDependencies<Co
     const context = contextAt(slot, ISOLATED_HOST, RUNTIME_API_PORT);
     sandbox = await openSandbox(context);
     const { network } = sandbox;
-    assert(network !== undefined, 'sandboxes are made with networks of their own');
+    assert(network !== undefined, 'an isolated sandbox has a network');
     const address = { host: ISOLATED_HOST, port: RUNTIME_API_PORT, server: network.server, reach: network.connect };
     return { context, slot, listener: await listen(address), sandbox };
   } catch (failure) {
@@ -82,8 +82,8 @@ export async function openIsolated<Context>(dependencies: NetworkDependencies<Co
 }
 
 /**
- * Whether a connection comes from the environment itself. While it is the only one there is nobody to keep out; else
- * the socket's owner tells, where environments have uids of their own. The service's own user may look in.
+ * Whether a connection comes from the environment itself, by the uid that owns the socket. Every connection is trusted
+ * while there is only one environment or where environments have no separate uids. The service's own user is trusted, too.
  */
 async function isOwnConnection(slots: Slots, hostUid: number | undefined, connection: Connection): Promise<boolean> {
   if (hostUid === undefined || slots.taken <= 1) return true;

@@ -1,20 +1,20 @@
 /**
- * Small numbers for the living environments of this service. A slot stands for a loopback address (127.a.b.c) and a
- * host uid. Slots are exclusive on the whole machine, because an environment listens on its address: a second service
- * that finds an address taken passes on to the next.
+ * Numbers the environments of this service. A slot determines a loopback address (127.a.b.c) and a host uid. Slots are
+ * exclusive on the whole machine, because an environment listens on its address: a second service that finds an address
+ * in use tries the next one.
  */
 import { OperatorError } from '../../operator-error.ts';
 
 export interface Slots {
   /**
-   * Takes the first free slot for which `bind` succeeds. A slot whose address is in use elsewhere is passed over; when
-   * many in a row are, another program holds the port on every address, and `bind` is asked for any port.
+   * Takes the first free slot for which `bind` succeeds. A slot whose address is in use elsewhere is skipped. After 64
+   * failures in a row another program probably holds the port on every address, and `bind` is called with `any` port.
    */
   take<T>(
     bind: (slot: number, port: 'usual' | 'any') => Promise<T>,
   ): Promise<{ readonly slot: number; readonly bound: T }>;
   release(slot: number): void;
-  /** How many slots are taken. */
+  /** Number of slots in use. */
   readonly taken: number;
 }
 
@@ -24,7 +24,7 @@ const ATTEMPTS_AT_USUAL_PORT = 64;
 
 export function createSlots(): Slots {
   const inUse = new Set<number>();
-  /** Where to look first: past slots that other services hold. */
+  /** Where to start, to skip slots that other services hold. */
   let hint = FIRST_SLOT;
   return {
     get taken() {
@@ -43,7 +43,7 @@ export function createSlots(): Slots {
           if (slot === hint && failures < ATTEMPTS_AT_USUAL_PORT) hint = slot + 1;
         }
       }
-      throw new Error('no loopback address is left for another execution environment');
+      throw new Error('No loopback address is left for another execution environment');
     },
     release(slot) {
       inUse.delete(slot);
@@ -52,7 +52,7 @@ export function createSlots(): Slots {
   };
 }
 
-/** `127.64.0.1` for slot 1, and so on: all of 127/8 is this machine, and nobody uses these. */
+/** `127.64.0.1` for slot 1, and so on. All of 127/8 is this machine, and other programs do not use these addresses. */
 export function loopbackAddress(slot: number): string {
   return `127.${64 + (slot >> 16)}.${(slot >> 8) & 255}.${slot & 255}`;
 }

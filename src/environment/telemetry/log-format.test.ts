@@ -77,7 +77,7 @@ describe('lines of the platform in the JSON log format', () => {
     expect(seenAt).toEqual(['DEBUG', 'INFO', 'WARN'].slice(0, ['DEBUG', 'INFO', 'WARN'].indexOf(level) + 1));
   });
 
-  it('have no counterpart of END, and no fault', () => {
+  it('do not include END or a fault', () => {
     expect(renderSystemLine({ type: 'platform.end', record: { requestId: 'r' } }, epochMs, 'DEBUG')).toBeUndefined();
     expect(renderSystemLine({ type: 'platform.fault', record: 'r' }, epochMs, 'DEBUG')).toBeUndefined();
   });
@@ -100,14 +100,14 @@ describe("a function's lines in the JSON log format", () => {
     expect(renderApplicationLine(at(level), 'TRACE', epochMs)).toBe(at(level));
   });
 
-  it('that are no JSON objects count as INFO and stay as they are', () => {
+  it('count as INFO and are unchanged when they are not JSON objects', () => {
     for (const line of ['plain\n', '"text"\n', '[1]\n', '{broken\n', '\n', 'no end']) {
       expect(renderApplicationLine(line, 'INFO', epochMs)).toBe(line);
       expect(renderApplicationLine(line, 'WARN', epochMs)).toBeUndefined();
     }
   });
 
-  it('without a valid timestamp count as INFO and are given one', () => {
+  it('count as INFO and get a timestamp when they do not have a valid one', () => {
     expect(renderApplicationLine('{"level":"ERROR","message":"m"}\n', 'INFO', epochMs)).toBe(
       '{"timestamp":"2026-10-08T07:30:29.470Z","level":"ERROR","message":"m"}\n',
     );
@@ -117,7 +117,7 @@ describe("a function's lines in the JSON log format", () => {
     );
   });
 
-  it('may name their time as the managed runtimes do', () => {
+  it('may use the timestamp keys of the managed runtimes', () => {
     for (const key of ['timestamp', 'time', '@timestamp']) {
       const line = `{"level":"ERROR","${key}":"2026-10-08T07:30:29.123+02:00"}\n`;
       expect(renderApplicationLine(line, 'ERROR', epochMs)).toBe(line);

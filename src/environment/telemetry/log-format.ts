@@ -1,7 +1,8 @@
 /**
- * The JSON log format: which lines of the platform and of the function reach the log, and in what form. A line of the
- * platform is the telemetry event as it is; a line of the function stays what it is. Pure; the text format's lines are
- * in `report.ts`. Sources: lambda-behaviour.md 6.4 and 6.5 (documentation, recordings).
+ * The JSON log format: which lines of the platform and of the function are logged, and in which form. A platform line is
+ * the telemetry event; a function's line is not changed, except that a timestamp may be added. Pure. The lines of the
+ * text format are in `report.ts`.
+ * The rules and their sources are in docs/behavior/logging.md.
  */
 import type { PlatformEvent } from '../../protocol/payloads.ts';
 import { renderWithFractions } from '../../runtime-api/telemetry/telemetry-event.ts';
@@ -10,12 +11,12 @@ import { renderWithFractions } from '../../runtime-api/telemetry/telemetry-event
 const LEVELS = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'] as const;
 export type LogLevel = (typeof LEVELS)[number];
 
-/** The names under which the managed runtimes write a line's time. */
+/** The keys that the managed runtimes use for a line's time. */
 const TIMESTAMP_KEYS = ['timestamp', 'time', '@timestamp'] as const;
 
 const RFC_3339 = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/;
 
-/** The line of a platform event; undefined when it is below the function's SystemLogLevel, or never logged. */
+/** Renders the line of a platform event; undefined when it is below the function's SystemLogLevel or never logged. */
 export function renderSystemLine(
   event: PlatformEvent,
   epochMs: number,
@@ -27,9 +28,9 @@ export function renderSystemLine(
 }
 
 /**
- * The line of a function as it reaches the log; undefined when it is below the function's ApplicationLogLevel. A JSON
- * object tells its own level, in `level`, provided that it has a valid timestamp; every other line counts as INFO, and
- * an object without a timestamp is given one.
+ * Renders a function's line for the log; undefined when it is below the function's ApplicationLogLevel. The level of a
+ * JSON object with a valid timestamp is its `level`. Every other line counts as INFO, and an object without a timestamp
+ * gets one.
  */
 export function renderApplicationLine(line: string, minimum: string | undefined, epochMs: number): string | undefined {
   const object = parseObject(line);
@@ -40,11 +41,11 @@ export function renderApplicationLine(line: string, minimum: string | undefined,
   return `${JSON.stringify({ timestamp: new Date(epochMs).toISOString(), ...object })}${end}`;
 }
 
-/** How important AWS holds an event; undefined for those that only subscribers hear of. */
+/** The log level that AWS gives an event; undefined for events that only telemetry subscribers receive. */
 function levelOf(event: PlatformEvent): LogLevel | undefined {
   switch (event.type) {
     case 'platform.initStart':
-      // INFO because it names the runtime's version, which ours always does.
+      // INFO because it has the runtime's version, which Lamella's events always do.
       return 'INFO';
     case 'platform.initRuntimeDone':
     case 'platform.runtimeDone':

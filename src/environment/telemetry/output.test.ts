@@ -10,7 +10,7 @@ function split(...chunks: (Buffer | string)[]): string[] {
 }
 
 describe("a function's output", () => {
-  it('is one event per line, each with its line end, the last one without', () => {
+  it('is one event per line with its line end, except for an unfinished last line', () => {
     expect(split('a\nb', 'c\n\nd')).toEqual(['a\n', 'bc\n', '\n', 'd']);
   });
 
@@ -18,25 +18,25 @@ describe("a function's output", () => {
     expect(split('a\rb\r\nc')).toEqual(['a\rb\r\n', 'c']);
   });
 
-  it('keeps a character whose bytes come in two pieces', () => {
+  it('keeps a character whose bytes arrive in two chunks', () => {
     const euro = Buffer.from('€\n');
     expect(split(euro.subarray(0, 1), euro.subarray(1))).toEqual(['€\n']);
   });
 
-  it('is cut where a line is longer than an event may be', () => {
+  it('is split where a line exceeds the size of an event', () => {
     expect(split(`${'x'.repeat(262_144 + 10)}\n`).map((line) => line.length)).toEqual([262_144, 11]);
   });
 });
 
 describe('the log tail', () => {
-  it('is the last 4096 bytes, cut at the byte', () => {
+  it('is the last 4096 bytes, cut at a byte', () => {
     const tail = new LogTail();
     for (let line = 0; line < 1000; line++) tail.append(`line ${line}\n`);
     const all = Array.from({ length: 1000 }, (_, line) => `line ${line}\n`).join('');
     expect(tail.bytes().toString()).toBe(all.slice(-4096));
   });
 
-  it('is whole when the log is short', () => {
+  it('is the whole log when that is short', () => {
     const tail = new LogTail();
     tail.append('one\n');
     tail.append('two\n');

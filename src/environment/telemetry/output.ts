@@ -1,11 +1,11 @@
 /**
- * Cuts what a function's processes write into log events, one per line, each with its own line end; and remembers the
- * last 4 KB of an invocation's log for callers that want it. Knows no streams: bytes are pushed in.
+ * Splits the output of a function's processes into log events, one per line and each with its line end, and keeps the
+ * last 4 KB of an invocation's log for callers that request it. Does not read streams: the caller pushes the bytes.
  */
 import { StringDecoder } from 'node:string_decoder';
 import { QUOTAS } from '../../protocol/quotas.ts';
 
-/** Splits a byte stream into lines. A line longer than CloudWatch's limit is cut. */
+/** Splits a byte stream into lines. A line longer than CloudWatch's limit is split, too. */
 export class LineSplitter {
   readonly #onLine: (line: string) => void;
   readonly #decoder = new StringDecoder('utf8');
@@ -28,7 +28,7 @@ export class LineSplitter {
     this.#rest = text;
   }
 
-  /** Emits a last line that has no end: at the end of an invocation or of the process. */
+  /** Emits a last line without a line end, at the end of an invocation or of the process. */
   flush(): void {
     const text = this.#rest;
     this.#rest = '';
@@ -42,31 +42,31 @@ export class LineSplitter {
   }
 }
 
-/** The last bytes of a log, as `X-Amz-Log-Result` gives them: cut at the byte, not at the line. */
+/** The last bytes of a log, for `X-Amz-Log-Result`: cut at a byte, not at a line. */
 export class LogTail {
-  #pieces: Buffer[] = [];
+  #chunks: Buffer[] = [];
   #length = 0;
 
   append(text: string): void {
-    const piece = Buffer.from(text);
-    this.#pieces.push(piece);
-    this.#length += piece.length;
-    let first = this.#pieces[0];
+    const chunk = Buffer.from(text);
+    this.#chunks.push(chunk);
+    this.#length += chunk.length;
+    let first = this.#chunks[0];
     while (first && this.#length - first.length >= QUOTAS.logTailBytes) {
-      this.#pieces.shift();
+      this.#chunks.shift();
       this.#length -= first.length;
-      first = this.#pieces[0];
+      first = this.#chunks[0];
     }
   }
 
   /** At most 4096 bytes. */
   bytes(): Buffer {
-    const all = Buffer.concat(this.#pieces, this.#length);
+    const all = Buffer.concat(this.#chunks, this.#length);
     return all.subarray(Math.max(0, all.length - QUOTAS.logTailBytes));
   }
 
   clear(): void {
-    this.#pieces = [];
+    this.#chunks = [];
     this.#length = 0;
   }
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { invalidEntrypoint, runtimeExited, timedOut } from '../../protocol/faults.ts';
 import { billedMs, renderInitReport, renderInitStart, renderReport, renderStart } from './report.ts';
 
-const facts = {
+const fields = {
   requestId: 'id',
   durationMs: 3.014,
   initMs: undefined,
@@ -14,38 +14,38 @@ const facts = {
 
 describe('log lines of the platform', () => {
   it('ends a successful REPORT with a tab', () => {
-    expect(renderReport(facts)).toBe(
+    expect(renderReport(fields)).toBe(
       'REPORT RequestId: id\tDuration: 3.01 ms\tBilled Duration: 4 ms\tMemory Size: 128 MB\tMax Memory Used: 36 MB\t\n',
     );
   });
 
-  it('names Init Duration after the memory on a cold start, and bills it', () => {
-    expect(renderReport({ ...facts, durationMs: 295.33, initMs: 12.68 })).toBe(
+  it('has Init Duration after the memory on a cold start, and bills it', () => {
+    expect(renderReport({ ...fields, durationMs: 295.33, initMs: 12.68 })).toBe(
       'REPORT RequestId: id\tDuration: 295.33 ms\tBilled Duration: 309 ms\tMemory Size: 128 MB\tMax Memory Used: 36 MB\tInit Duration: 12.68 ms\t\n',
     );
   });
 
-  it('names the status of a failure, without the tab at the end', () => {
-    expect(renderReport({ ...facts, durationMs: 3000, initMs: 402.04, fault: timedOut(3) })).toBe(
+  it('has the status of a failure, without the tab at the end', () => {
+    expect(renderReport({ ...fields, durationMs: 3000, initMs: 402.04, fault: timedOut(3) })).toBe(
       'REPORT RequestId: id\tDuration: 3000.00 ms\tBilled Duration: 3403 ms\tMemory Size: 128 MB\tMax Memory Used: 36 MB\tInit Duration: 402.04 ms\tStatus: timeout\n',
     );
     const fault = runtimeExited({ kind: 'exited', code: 1 }, false);
-    expect(renderReport({ ...facts, fault })).toMatch(/\tStatus: error\tError Type: Runtime\.ExitError\n$/);
+    expect(renderReport({ ...fields, fault })).toMatch(/\tStatus: error\tError Type: Runtime\.ExitError\n$/);
   });
 
-  it('continues REPORT with the trace of a function that is traced', () => {
+  it('has the trace of a traced function after REPORT', () => {
     const trace = 'Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1;Lineage=1:a87bd80c:0';
     const xray = 'XRAY TraceId: 1-5bef4de7-ad49b0e87f6ef6c87fc2e700\tSegmentId: 9a9197af755a6419';
-    expect(renderReport({ ...facts, trace })).toBe(
+    expect(renderReport({ ...fields, trace })).toBe(
       `REPORT RequestId: id\tDuration: 3.01 ms\tBilled Duration: 4 ms\tMemory Size: 128 MB\tMax Memory Used: 36 MB\t\n${xray}\tSampled: true\t\n`,
     );
     const unsampled = trace.replace('Sampled=1', 'Sampled=0');
-    expect(renderReport({ ...facts, trace: unsampled, fault: timedOut(3) })).toMatch(
+    expect(renderReport({ ...fields, trace: unsampled, fault: timedOut(3) })).toMatch(
       new RegExp(`\tStatus: timeout\n${xray}\t\n$`),
     );
   });
 
-  it('bills whole milliseconds, at least one', () => {
+  it('bills whole milliseconds and at least one', () => {
     expect([billedMs(2.46, 413.61), billedMs(600_000, 516.31), billedMs(0, undefined), billedMs(5, undefined)]).toEqual(
       [417, 600_517, 1, 5],
     );
@@ -92,7 +92,7 @@ describe('payloads of the platform', () => {
       invalidEntrypoint({ kind: 'missing' }),
       '{"errorType":"Runtime.InvalidEntrypoint","errorMessage":"RequestId: id Error: Couldn\'t find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]"}',
     ],
-  ])('%#: type first, then the message', (fault, payload) => {
+  ])('%#: have the type before the message', (fault, payload) => {
     expect(fault.payload('id')).toBe(payload);
   });
 });

@@ -1,6 +1,6 @@
 /**
- * The platform's own log lines, byte for byte: INIT_START, START, END, REPORT, INIT_REPORT. Pure.
- * Source: lambda-behaviour.md 6.1; tabs, trailing tabs and line ends are AWS's.
+ * The platform's log lines, byte for byte as on AWS, including tabs, trailing tabs and line ends: INIT_START, START, END,
+ * REPORT, INIT_REPORT. Pure. The rules and their sources are in docs/behavior/logs.md.
  */
 import { createHash } from 'node:crypto';
 import type { Fault } from '../../protocol/faults.ts';
@@ -19,7 +19,7 @@ export function runtimeVersionOf(runtime: string, region: string): { readonly na
   return { name, arn: `arn:aws:lambda:${region}::runtime:${hash}` };
 }
 
-/** Without `fault`, the initialization succeeded; then AWS shows the line only where it was not on demand. */
+/** Without `fault`, the initialization succeeded; AWS then shows the line only for environments that are not on demand. */
 export function renderInitReport(stage: 'init' | 'invoke', durationMs: number, fault: Fault | undefined): string {
   if (!fault) return `INIT_REPORT Init Duration: ${durationMs.toFixed(2)} ms\n`;
   const status = fault.status === 'timeout' ? 'timeout' : `${fault.status}\tError Type: ${fault.errorType}`;
@@ -34,21 +34,21 @@ export function renderEnd(requestId: string): string {
   return `END RequestId: ${requestId}\n`;
 }
 
-export type ReportFacts = {
+export type ReportFields = {
   readonly requestId: string;
   readonly durationMs: number;
-  /** Set on a cold start whose initialization ran ahead of the invocation. */
+  /** Set on a cold start whose initialization ran before the invocation. */
   readonly initMs: number | undefined;
   readonly memorySizeMb: number;
   readonly maxMemoryUsedMb: number;
-  /** Set when the platform saw the invocation fail; an error that the handler reported is none. */
+  /** Set when the platform saw the invocation fail, but not for an error that the handler reported. */
   readonly fault: Fault | undefined;
-  /** The trace header, where the function is traced actively. */
+  /** The trace header, if the function has active tracing. */
   readonly trace: string | undefined;
 };
 
-export function renderReport(facts: ReportFacts): string {
-  const { requestId, durationMs, initMs, memorySizeMb, maxMemoryUsedMb, fault, trace } = facts;
+export function renderReport(report: ReportFields): string {
+  const { requestId, durationMs, initMs, memorySizeMb, maxMemoryUsedMb, fault, trace } = report;
   const fields = [
     `REPORT RequestId: ${requestId}`,
     `Duration: ${durationMs.toFixed(2)} ms`,
@@ -64,7 +64,7 @@ export function renderReport(facts: ReportFacts): string {
   return `${fields.join('\t')}\n${traced}`;
 }
 
-/** What continues the REPORT of a traced function, in the same event: `XRAY TraceId: 1-...\tSegmentId: ...` */
+/** The second line of a traced function's REPORT, in the same log event: `XRAY TraceId: 1-...\tSegmentId: ...` */
 function renderTrace(trace: string): string {
   const field = (name: string) => new RegExp(`(?:^|;)${name}=([^;]*)`).exec(trace)?.[1] ?? '';
   const sampled = field('Sampled') === '1' ? '\tSampled: true' : '';
@@ -81,14 +81,14 @@ export function renderExtension(
   return `EXTENSION\tName: ${extension.name}\tState: ${state}\tEvents: [${[...extension.events].join(', ')}]${error}\n`;
 }
 
-/** `TELEMETRY\tName: x\tState: Subscribed\tTypes: [Platform, Function]`; the Logs API's line has its types as asked. */
+/** `TELEMETRY\tName: x\tState: Subscribed\tTypes: [Platform, Function]`; the Logs API's line has the types as requested. */
 export function renderSubscription(api: TelemetryApi, { name, state, types }: SubscriptionRecord): string {
   const isTelemetry = api === 'Telemetry';
   const shown = isTelemetry ? types.map((type) => type.charAt(0).toUpperCase() + type.slice(1)) : types;
   return `${isTelemetry ? 'TELEMETRY' : 'LOGS'}\tName: ${name}\tState: ${state}\tTypes: [${shown.join(', ')}]\n`;
 }
 
-/** Milliseconds that AWS would bill: initialization ahead of the call included, rounded up, at least 1. */
+/** Milliseconds that AWS would bill: with initialization before the invocation, rounded up, at least 1. */
 export function billedMs(durationMs: number, initMs: number | undefined): number {
   return Math.max(1, Math.ceil(Number((durationMs + (initMs ?? 0)).toFixed(2))));
 }

@@ -8,8 +8,8 @@ import { TelemetryStream } from '../../runtime-api/telemetry/telemetry-stream.ts
 import type { Invocation } from '../invocation.ts';
 import { EnvironmentTelemetry } from './telemetry.ts';
 
-/** A stream that somebody watches, or nobody; it keeps what is published. */
-class KeptStream extends TelemetryStream {
+/** A stream with or without subscribers that records what is published. */
+class RecordingStream extends TelemetryStream {
   readonly events: TelemetryEvent[] = [];
   hasSubscriber = true;
 
@@ -37,13 +37,13 @@ const ready: Extension = {
 };
 
 let clock: FakeClock;
-let stream: KeptStream;
+let stream: RecordingStream;
 let lines: string[];
 let tail: string[];
 
 beforeEach(() => {
   clock = new FakeClock(Date.UTC(2026, 9, 8, 7));
-  stream = new KeptStream({ clock });
+  stream = new RecordingStream({ clock });
   lines = [];
   tail = [];
 });
@@ -72,7 +72,7 @@ function telemetryOf(
   });
 }
 
-/** The usual course of a cold invocation: what the driver reports, with 1.5 ms between one thing and the next. */
+/** Reports a cold invocation as the driver does, with 1.5 ms between the steps. */
 function invokeCold(telemetry: EnvironmentTelemetry, fault?: Fault): void {
   telemetry.initStarted('init');
   telemetry.runtimeStarted();
@@ -98,8 +98,8 @@ function recordOf(type: TelemetryEvent['type']): unknown {
   return stream.events.find((event) => event.type === type)?.record;
 }
 
-describe('what an environment says', () => {
-  it('comes in AWS order', () => {
+describe('the telemetry of an environment', () => {
+  it('has the order of AWS', () => {
     invokeCold(telemetryOf());
     expect(stream.events.map(({ type }) => type)).toEqual([
       'platform.initStart',
@@ -136,7 +136,7 @@ describe('what an environment says', () => {
     expect(recordOf('platform.extension')).toEqual({ name: 'ext', state: 'Ready', events: ['INVOKE', 'SHUTDOWN'] });
   });
 
-  it('divides the time of the runtime into latency, duration of the response, and overhead', () => {
+  it("divides the runtime's time into response latency, response duration and overhead", () => {
     invokeCold(telemetryOf());
     expect(recordOf('platform.runtimeDone')).toEqual({
       requestId: 'r1',
@@ -150,7 +150,7 @@ describe('what an environment says', () => {
     });
   });
 
-  it('reports figures, and the time that extensions took', () => {
+  it('reports the metrics and the time of the extensions', () => {
     invokeCold(telemetryOf());
     expect(recordOf('platform.report')).toEqual({
       requestId: 'r1',
@@ -178,7 +178,7 @@ describe('what an environment says', () => {
       { status: 'error', errorType: 'Extension.Crash' },
       'RequestId: r1\tStatus: error\tErrorType: Extension.Crash\n',
     ],
-  ])('tells a failure by its status: %#', (fault, verdict, text) => {
+  ])('reports a failure by its status: %#', (fault, verdict, text) => {
     invokeCold(telemetryOf(), fault);
     expect(recordOf('platform.runtimeDone')).toEqual({
       requestId: 'r1',
@@ -195,7 +195,7 @@ describe('what an environment says', () => {
     expect(recordOf('platform.runtimeDone')).toMatchObject({ metrics: { durationMs: 1.5 } });
   });
 
-  it('tells once that the runtime is done', () => {
+  it('reports once that the runtime is done', () => {
     const telemetry = telemetryOf();
     telemetry.invocationStarted(invocation);
     telemetry.runtimeDone(1, undefined);
@@ -203,7 +203,7 @@ describe('what an environment says', () => {
     expect(stream.events.filter(({ type }) => type === 'platform.runtimeDone')).toHaveLength(1);
   });
 
-  it('says nothing of the runtime when there was none to start', () => {
+  it('does not report the runtime when there was none to start', () => {
     const telemetry = telemetryOf();
     telemetry.initStarted('init');
     telemetry.initEnded('init', 1, crash, []);
@@ -217,7 +217,7 @@ describe('what an environment says', () => {
     });
   });
 
-  it('is events for nobody when nobody subscribes and the format is text', () => {
+  it('creates no events without subscribers when the format is text', () => {
     stream.hasSubscriber = false;
     invokeCold(telemetryOf());
     expect(stream.events).toEqual([]);
@@ -268,7 +268,7 @@ describe('the text log', () => {
 });
 
 describe('the text log of a provisioned environment', () => {
-  it('shows INIT_REPORT also when all went well', () => {
+  it('shows INIT_REPORT also after a successful initialization', () => {
     const telemetry = telemetryOf({ format: 'Text' }, 'PassThrough', 'provisioned-concurrency');
     telemetry.initStarted('init');
     telemetry.initEnded('init', 80, undefined, [ready]);
@@ -291,7 +291,7 @@ describe('the text log of a traced function', () => {
 describe('the JSON log', () => {
   const json = { format: 'JSON', systemLogLevel: 'DEBUG', applicationLogLevel: 'WARN' };
 
-  it('has the events of the platform as its lines, and no END', () => {
+  it("has the platform's events as lines, without END", () => {
     stream.hasSubscriber = false;
     invokeCold(telemetryOf(json));
     const types = lines.map((line) => (line.startsWith('{') ? (JSON.parse(line) as { type: string }).type : line));
@@ -307,7 +307,7 @@ describe('the JSON log', () => {
     ]);
   });
 
-  it('has lines of the function from its ApplicationLogLevel on; subscribers get all of them', () => {
+  it("has the function's lines from its ApplicationLogLevel upwards; subscribers get all lines", () => {
     const telemetry = telemetryOf(json);
     const warn = '{"level":"WARN","timestamp":"2026-10-08T07:00:00Z"}\n';
     telemetry.output('function', '{"level":"INFO","timestamp":"2026-10-08T07:00:00Z"}\n');

@@ -1,7 +1,7 @@
 /**
- * What the platform has to say about one environment: lines for the log, in the function's format, and events for
- * telemetry. The driver reports what happens; this puts it in AWS's words. Where nobody subscribes and the format is
- * text, an invocation costs its three lines and no event is built.
+ * The platform's output about one environment: lines for the log, in the function's format, and events for telemetry.
+ * The driver reports what happens; this class renders it as AWS does. Without subscribers and in the text format, an
+ * invocation costs its three lines, and no event is built.
  */
 import type { Clock } from '../../clock.ts';
 import type { FunctionVersion } from '../../functions/function.ts';
@@ -37,19 +37,19 @@ export type EnvironmentTelemetryOptions = {
   readonly initializationType: InitializationType;
   readonly clock: Clock;
   readonly stream: TelemetryStream;
-  /** Writes a line to the log stream; `belongsToInvocation` when the caller's log tail shows it too. */
+  /** Writes a line to the log stream; `belongsToInvocation` when it is part of the caller's log tail. */
   readonly log: (line: string, belongsToInvocation: boolean) => void;
 };
 
 export type InvocationReport = {
   readonly durationMs: number;
-  /** Of an initialization ahead of the invocation. */
+  /** Duration of an initialization before the invocation. */
   readonly initMs: number | undefined;
   readonly maxMemoryUsedMb: number;
   readonly fault: Fault | undefined;
 };
 
-/** The invocation at hand; times are the monotonic clock's. */
+/** The invocation in progress; times are those of the monotonic clock. */
 type Current = {
   readonly invocation: Invocation;
   offeredAt: number | undefined;
@@ -62,7 +62,7 @@ type Current = {
 export class EnvironmentTelemetry {
   readonly #options: EnvironmentTelemetryOptions;
   readonly #isJson: boolean;
-  /** Whether the runtime's process was started since the initialization began. */
+  /** Whether the runtime's process was started in the current initialization. */
   #hasRuntime = false;
   readonly #extensionErrors = new Map<string, string>();
   #current: Current | undefined;
@@ -75,7 +75,7 @@ export class EnvironmentTelemetry {
     };
   }
 
-  /** Initialization begins, and with it the time in which extensions may subscribe. */
+  /** Initialization starts; until it ends, extensions may subscribe. */
   initStarted(phase: InitPhase): void {
     const { version, logStream, stream, initializationType, log } = this.#options;
     this.#hasRuntime = false;
@@ -83,10 +83,10 @@ export class EnvironmentTelemetry {
     stream.open();
     stream.resume();
     const runtime = version.configuration.runtime ?? 'provided.al2023';
-    // The text log shows only the initialization ahead; the one inside an invocation shows when it fails.
+    // The text log has INIT_START only for an initialization before the invocation.
     if (!this.#isJson && phase === 'init') log(renderInitStart(runtime, version.scope.region), false);
     const { name, arn } = runtimeVersionOf(runtime, version.scope.region);
-    this.#say({
+    this.#publish({
       type: 'platform.initStart',
       record: {
         initializationType,
@@ -101,17 +101,17 @@ export class EnvironmentTelemetry {
     });
   }
 
-  /** The runtime's process was started, or could not be. */
+  /** The runtime's process was started, or its start failed. */
   runtimeStarted(): void {
     this.#hasRuntime = true;
   }
 
-  /** An extension reported an error of its own. */
+  /** An extension reported an error or could not be started. */
   extensionFailed(name: string, errorType: string): void {
     this.#extensionErrors.set(name, errorType);
   }
 
-  /** An extension subscribed; its own event is in the stream already. */
+  /** An extension subscribed; the telemetry stream has that event already. */
   subscribed(api: TelemetryApi, record: SubscriptionRecord): void {
     if (!this.#isJson) {
       this.#options.log(renderSubscription(api, record), true);
@@ -121,29 +121,29 @@ export class EnvironmentTelemetry {
     this.#logSystem({ type, record });
   }
 
-  /** Initialization is over. */
+  /** Initialization has ended; `fault` when it failed. */
   initEnded(phase: InitPhase, durationMs: number, fault: Fault | undefined, extensions: readonly Extension[]): void {
     const { initializationType, log } = this.#options;
     if (this.#hasRuntime) {
-      this.#say({
+      this.#publish({
         type: 'platform.initRuntimeDone',
-        record: { initializationType, phase, ...verdictOf(fault) },
+        record: { initializationType, phase, ...statusOf(fault) },
       });
     }
     for (const { name, state, events } of extensions) {
       const errorType = this.#extensionErrors.get(name);
       if (!this.#isJson) log(renderExtension({ name, events }, state, errorType), true);
-      this.#say({
+      this.#publish({
         type: 'platform.extension',
         record: { name, state, events: [...events], ...(errorType !== undefined && { errorType }) },
       });
     }
-    // On demand, AWS reports only what failed.
+    // For on-demand environments, AWS reports only failures.
     if (!this.#isJson && (fault || initializationType !== 'on-demand'))
       log(renderInitReport(phase, durationMs, fault), true);
-    this.#say({
+    this.#publish({
       type: 'platform.initReport',
-      record: { initializationType, phase, ...verdictOf(fault), metrics: { durationMs: rounded(durationMs) } },
+      record: { initializationType, phase, ...statusOf(fault), metrics: { durationMs: rounded(durationMs) } },
     });
   }
 
@@ -158,8 +158,8 @@ export class EnvironmentTelemetry {
       runtimeDoneAt: undefined,
     };
     if (!this.#isJson) log(renderStart(invocation.requestId, version.version), true);
-    if (!this.#isHeard) return;
-    this.#say({
+    if (!this.#hasReaders) return;
+    this.#publish({
       type: 'platform.start',
       record: {
         requestId: invocation.requestId,
@@ -170,7 +170,7 @@ export class EnvironmentTelemetry {
     });
   }
 
-  /** The runtime has the invocation. */
+  /** The runtime has been offered the invocation. */
   offered(at: number): void {
     if (this.#current) this.#current.offeredAt = at;
   }
@@ -185,17 +185,17 @@ export class EnvironmentTelemetry {
     this.#current.producedBytes = producedBytes;
   }
 
-  /** Whether it matters when exactly the runtime asks for its next invocation. */
+  /** Whether `runtimeDone` must be called when the runtime asks for its next invocation. */
   get awaitsRuntime(): boolean {
-    return this.#isHeard && this.#current?.respondedAt !== undefined && this.#current.runtimeDoneAt === undefined;
+    return this.#hasReaders && this.#current?.respondedAt !== undefined && this.#current.runtimeDoneAt === undefined;
   }
 
-  /** The runtime is done with the invocation: it asked for the next, or failed. Later calls for the same do nothing. */
+  /** The runtime asked for the next invocation, or failed. Later calls for the same invocation do nothing. */
   runtimeDone(at: number, fault: Fault | undefined): void {
     const current = this.#current;
     if (!current || current.runtimeDoneAt !== undefined) return;
     current.runtimeDoneAt = at;
-    if (!this.#isHeard) return;
+    if (!this.#hasReaders) return;
     const { offeredAt = at, respondedAt, responseStartedAt, producedBytes, invocation } = current;
     const spans =
       respondedAt === undefined || responseStartedAt === undefined
@@ -205,11 +205,11 @@ export class EnvironmentTelemetry {
             this.#span('responseDuration', responseStartedAt, respondedAt),
             this.#span('runtimeOverhead', respondedAt, at),
           ];
-    this.#say({
+    this.#publish({
       type: 'platform.runtimeDone',
       record: {
         requestId: invocation.requestId,
-        ...verdictOf(fault),
+        ...statusOf(fault),
         ...(spans && { spans }),
         metrics: { durationMs: rounded(at - offeredAt), producedBytes },
         ...this.#tracing(invocation),
@@ -217,7 +217,7 @@ export class EnvironmentTelemetry {
     });
   }
 
-  /** The invocation is over: END and REPORT. */
+  /** The invocation has ended: END and REPORT. */
   invocationEnded(at: number, report: InvocationReport, extensionCount: number): void {
     const current = this.#current;
     if (!current) return;
@@ -230,15 +230,15 @@ export class EnvironmentTelemetry {
       const trace = this.#tracing(current.invocation).tracing?.value;
       log(renderReport({ requestId, durationMs, initMs, memorySizeMb, maxMemoryUsedMb, fault, trace }), true);
     }
-    if (this.#isHeard) {
-      if (fault) this.#say({ type: 'platform.fault', record: renderFault(requestId, fault) });
-      this.#say({ type: 'platform.end', record: { requestId } });
+    if (this.#hasReaders) {
+      if (fault) this.#publish({ type: 'platform.fault', record: renderFault(requestId, fault) });
+      this.#publish({ type: 'platform.end', record: { requestId } });
       const runtimeDoneAt = fault ? undefined : current.runtimeDoneAt;
       const spans =
         extensionCount > 0 && runtimeDoneAt !== undefined
           ? { spans: [this.#span('extensionOverhead', runtimeDoneAt, at)] }
           : {};
-      this.#say({
+      this.#publish({
         type: 'platform.report',
         record: {
           requestId,
@@ -251,14 +251,14 @@ export class EnvironmentTelemetry {
           },
           ...spans,
           ...this.#tracing(current.invocation),
-          ...verdictOf(fault),
+          ...statusOf(fault),
         },
       });
     }
     this.#current = undefined;
   }
 
-  /** A line that the runtime's process (`function`) or an external extension's process wrote, with its line end. */
+  /** A line that the process of the runtime (`function`) or an external extension wrote, with its line end. */
   output(source: 'function' | 'extension', line: string): void {
     const { version, clock, stream, log } = this.#options;
     if (stream.isWatched) {
@@ -272,12 +272,12 @@ export class EnvironmentTelemetry {
     if (kept !== undefined) log(kept, true);
   }
 
-  /** Whether an event of the platform reaches anybody. */
-  get #isHeard(): boolean {
+  /** Whether platform events have a reader: a subscriber, or the JSON log. */
+  get #hasReaders(): boolean {
     return this.#isJson || this.#options.stream.isWatched;
   }
 
-  #say(event: PlatformEvent): void {
+  #publish(event: PlatformEvent): void {
     const { stream, clock } = this.#options;
     if (stream.isWatched) stream.publish({ ...event, epochMs: clock.epochMs() });
     if (this.#isJson) this.#logSystem(event);
@@ -301,8 +301,8 @@ export class EnvironmentTelemetry {
   }
 }
 
-/** A timeout needs no type; AWS gives none. */
-function verdictOf(fault: Fault | undefined): { status: Fault['status'] | 'success'; errorType?: string } {
+/** As on AWS, a timeout has no error type. */
+function statusOf(fault: Fault | undefined): { status: Fault['status'] | 'success'; errorType?: string } {
   if (!fault) return { status: 'success' };
   return fault.status === 'timeout' ? { status: 'timeout' } : { status: fault.status, errorType: fault.errorType };
 }
@@ -313,7 +313,7 @@ function renderFault(requestId: string, fault: Fault): string {
   return `RequestId: ${requestId}\tStatus: ${fault.status}${errorType}\n`;
 }
 
-/** Milliseconds with microseconds as their fraction. */
+/** Milliseconds, rounded down to microseconds. */
 function rounded(ms: number): number {
   return Math.trunc(ms * 1000) / 1000;
 }
