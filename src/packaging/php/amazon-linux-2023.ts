@@ -1,15 +1,15 @@
 /**
- * What the image of Amazon Linux 2023 that Lambda runs `provided.al2023` functions on brings along: the libraries in its
- * /lib64, and how far their symbol versions go. A layer made for it leaves these libraries out. glibc's own are not
- * listed: no layer carries those (`elf.ts`). Read from the image's list of files; versions from the libraries themselves
- * or, where only their release is known, from what that release defines.
+ * The libraries in /lib64 of the Amazon Linux 2023 image on which Lambda runs `provided.al2023` functions, and their newest
+ * symbol versions. A layer for that base does not contain them. glibc is not listed, because no layer contains it
+ * (`elf.ts`). Names are from the image's file list. Versions are read from the libraries or, where only a library's
+ * release is known, from the versions that this release defines.
  */
 import { compareVersions } from '../../elf/elf.ts';
 
-/** What asks for a newer glibc does not start on AWS. */
+/** The version of glibc on AWS. Programs and libraries that need a newer one do not start there. */
 export const AMAZON_LINUX_2023_GLIBC = '2.34';
 
-/** Library -> the newest of each kind of version that it defines; most libraries define none. */
+/** Library -> the newest version of each kind that it defines. Most libraries define none. */
 const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
   'libacl.so.1': [],
   'libarchive.so.13': [],
@@ -99,7 +99,7 @@ const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
   'libzstd.so.1': [],
 };
 
-/** Whether Amazon Linux 2023 has `library` with all of `versions` (`OPENSSL_3.0.0`). */
+/** Whether Amazon Linux 2023 has `library` in all of `versions` (`OPENSSL_3.0.0`). */
 export function isInAmazonLinux2023(library: string, versions: readonly string[]): boolean {
   const defined = Object.hasOwn(LIBRARIES, library) ? LIBRARIES[library] : undefined;
   return (
@@ -107,7 +107,7 @@ export function isInAmazonLinux2023(library: string, versions: readonly string[]
   );
 }
 
-/** Versions of one kind build on each other: whoever defines OPENSSL_3.2.0 defines OPENSSL_3.0.0 too. */
+/** A library that defines OPENSSL_3.2.0 also defines OPENSSL_3.0.0. */
 function includes(newest: string, version: string): boolean {
   const [, kind, number = ''] = /^(.*?_?)(\d+(?:\.\d+)+)$/.exec(newest) ?? [];
   const [, otherKind, other = ''] = /^(.*?_?)(\d+(?:\.\d+)+)$/.exec(version) ?? [];

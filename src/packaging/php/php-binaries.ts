@@ -1,8 +1,8 @@
-/** The files of a PHP and what they contain: what `php-builds.ts` fetches or `php-compile.ts` compiles. */
+/** The files of a PHP that was fetched (`php-layer.ts`) or compiled (`php-compile.ts`). `php-installation.ts` packs them. */
 import type { ElfFile } from '../../elf/elf.ts';
 import type { LibraryRequest } from './php-libraries.ts';
 
-/** A PHP as it was fetched or compiled. */
+/** A fetched or compiled PHP, with paths of its files. */
 export type PhpBinaries = {
   /** `8.4` */
   readonly version: string;
@@ -11,8 +11,8 @@ export type PhpBinaries = {
   readonly php: string;
   readonly phpCgi: string;
   readonly modulesDirectory: string;
-  /** Extensions inside the binary, in lower case. */
+  /** Extensions that are compiled into the binary, in lower case. */
   readonly builtIn: readonly string[];
-  /** Where their libraries come from. */
+  /** Where the libraries of the binaries are found. */
   readonly libraries: Pick<LibraryRequest, 'directories' | 'preferred' | 'systemRoot' | 'anyGlibc'>;
 };

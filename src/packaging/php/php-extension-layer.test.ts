@@ -14,7 +14,7 @@ describe('a layer of extensions', () => {
   const path = (name: string) => join(workspace.path, `${name}.zip`);
   const build = (name: string, extensions: readonly string[], variant: 'lean' | 'http' = 'lean') =>
     buildPhpExtensionLayer({ version: '8.4', extensions, variant, output: path(name), cacheDir: CACHE_DIR });
-  /** The layers merged as under /opt, and what PHP says of its modules there. */
+  /** The modules that PHP lists with the merged layers. */
   const modulesWith = (...layers: string[]): string[] => {
     const opt = join(workspace.path, layers.join('+'));
     for (const layer of layers) execFileSync('unzip', ['-q', '-o', path(layer), '-d', opt]);
@@ -27,14 +27,14 @@ describe('a layer of extensions', () => {
     await buildPhpLayer({ version: '8.4', output: path('php'), cacheDir: CACHE_DIR });
   }, 300_000);
 
-  it('adds its extensions, and those that they need, to the PHP layer', async () => {
+  it('adds its extensions, and those that they require, to the PHP layer', async () => {
     const layer = await build('redis', ['redis']);
     expect(layer.extensions).toEqual(['igbinary', 'msgpack', 'redis']);
     expect(modulesWith('php')).not.toContain('redis');
     expect(modulesWith('php', 'redis')).toEqual(expect.arrayContaining(['igbinary', 'msgpack', 'redis', 'curl']));
   });
 
-  it('goes together with another that needs the same extension', async () => {
+  it('can be combined with another that contains the same extension', async () => {
     await build('redis', ['redis']);
     await build('igbinary', ['igbinary', 'intl']);
     const modules = modulesWith('php', 'redis', 'igbinary');
@@ -42,7 +42,7 @@ describe('a layer of extensions', () => {
     expect(modules.join(' ')).not.toContain('warning');
   });
 
-  it('leaves out the libraries that PHP itself brings', async () => {
+  it('does not contain libraries of the PHP layer', async () => {
     const layer = await build('intl', ['intl']);
     expect(layer.libraries).toContain('libicudata.so.67');
     expect(layer.libraries).not.toContain('libcrypto.so.3');
@@ -56,7 +56,7 @@ describe('a layer of extensions', () => {
     expect(readFileSync(path('once')).equals(readFileSync(path('again')))).toBe(true);
   });
 
-  it('is refused when the PHP layer has all of it', async () => {
+  it('is refused if the PHP layer has all of its extensions', async () => {
     await expect(build('none', ['curl'])).rejects.toMatchObject({
       code: 'usage',
       message: expect.stringContaining('curl'),

@@ -1,7 +1,7 @@
 /**
- * Builds a layer of extensions alone, to go with a PHP layer of the same version: the modules, those that they need, the
- * libraries that PHP itself does not bring, and an ini file for each that switches it on. The runtime looks for these
- * files in `/opt/lamella/ini`; two such layers may hold the same module, which is the same file.
+ * Builds a layer with extensions only, for use with a PHP layer of the same version: modules, the modules and libraries
+ * that they need and the PHP layer lacks, and an ini file per module that enables it. The runtime reads ini files in
+ * `/opt/lamella/ini`. Two such layers may contain the same module, as identical files.
  *
  *     /opt/lamella/{ext,lib,ini}/
  */
@@ -21,7 +21,7 @@ export type PhpExtensionLayer = {
   readonly zip: WrittenZip;
   readonly unzippedBytes: number;
   readonly phpVersion: string;
-  /** In the order in which they are loaded. */
+  /** In loading order. */
   readonly extensions: readonly string[];
   readonly libraries: readonly string[];
   readonly expectedFromSystem: readonly string[];
@@ -29,24 +29,25 @@ export type PhpExtensionLayer = {
 };
 
 /**
- * Builds the layer into `output`. What the PHP layer of `variant` holds already is left out. Throws as building a PHP
- * layer does, and `OperatorError` `usage` if nothing is left to pack.
+ * Writes the layer to `output`, without files that the PHP layer of `variant` has. Throws the errors of building a PHP
+ * layer, and `OperatorError` `usage` if the PHP layer has all requested extensions.
  */
 export async function buildPhpExtensionLayer(request: PhpExtensionLayerRequest): Promise<PhpExtensionLayer> {
-  const { extensions: asked, output, ...common } = request;
+  const { extensions: requested, output, ...common } = request;
   const prepared = { ...common, root: '/opt', webServer: false };
   const php = await preparePhp(prepared);
-  const both = await preparePhp({ ...prepared, extensions: [...php.extensions, ...asked] });
+  const both = await preparePhp({ ...prepared, extensions: [...php.extensions, ...requested] });
   const extensions = both.extensions.filter((name) => !php.extensions.includes(name));
   if (extensions.length === 0) {
-    const reason = `Nothing to pack: the PHP layer (${request.variant ?? 'lean'}) has ${asked.join(', ')} already.`;
+    const variant = request.variant ?? 'lean';
+    const reason = `Nothing to pack: the PHP layer of the variant ${variant} already has ${requested.join(', ')}.`;
     throw new OperatorError('usage', { reason, command: 'layer build php-extension' });
   }
 
   const present = new Set(php.entries.map(({ path }) => path));
   const entries: ZipEntry[] = [
     ...both.entries.filter(({ path }) => path.startsWith('lamella/') && !present.has(path)),
-    // A stand-in offers what its PHP layer asks of it: a module that asks for more needs one that has more.
+    // A stand-in defines only the symbols that its PHP layer needs. If a module needs more, it is packed again.
     ...both.entries.filter(
       ({ path }) => both.standIns.includes(basename(path)) && !sameIn(php.entries, both.entries, path),
     ),
@@ -70,7 +71,7 @@ function sameIn(some: readonly ZipEntry[], others: readonly ZipEntry[], path: st
   return one?.kind === 'bytes' && other?.kind === 'bytes' && one.bytes.equals(other.bytes);
 }
 
-/** PHP reads ini files by name, so the number keeps a module behind those that it needs, whatever layer they are in. */
+/** PHP reads ini files in order of name. The number sorts a module after those that it needs, in any layer. */
 function iniFile({ name, depth }: PhpExtension): ZipEntry {
   const directive = name === 'opcache' ? 'zend_extension' : 'extension';
   const bytes = Buffer.from(`${directive} = ${name}\n`);

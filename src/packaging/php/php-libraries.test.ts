@@ -26,30 +26,30 @@ describe('collectLibraries', () => {
   });
   afterAll(() => rmSync(workspace, { recursive: true, force: true }));
 
-  it('leaves to Amazon Linux 2023 what it has', async () => {
-    expect(await collect('uses-old', { base: 'al2023' })).toMatchObject({ carried: [], leftToSystem: ['libz.so.1'] });
-    expect(await collect('uses-old', { base: 'glibc' })).toMatchObject({ carried: ['libz.so.1'], leftToSystem: [] });
+  it('does not pack libraries of Amazon Linux 2023 for that base', async () => {
+    expect(await collect('uses-old', { base: 'al2023' })).toMatchObject({ packed: [], leftToSystem: ['libz.so.1'] });
+    expect(await collect('uses-old', { base: 'glibc' })).toMatchObject({ packed: ['libz.so.1'], leftToSystem: [] });
   });
 
-  it('carries a library that Amazon Linux 2023 has only in an older version than is asked for', async () => {
-    expect(await collect('uses-new', { base: 'al2023' })).toMatchObject({ carried: ['libz.so.1'], leftToSystem: [] });
+  it('packs a library of which Amazon Linux 2023 has too old a version', async () => {
+    expect(await collect('uses-new', { base: 'al2023' })).toMatchObject({ packed: ['libz.so.1'], leftToSystem: [] });
   });
 
-  it('leaves out what a program asks for and does not use', async () => {
+  it('does not pack a library that a program is linked with and does not use', async () => {
     expect(parseElf(execFileSync('cat', [join(workspace, 'uses-old')])).needed).toContain('libidle.so.1');
     expect(await collect('uses-old', { base: 'glibc' })).toMatchObject({ unused: ['libidle.so.1'] });
   });
 
-  it('refuses what needs a newer glibc than AWS has, unless that is asked for', async () => {
+  it('refuses a library that needs a newer glibc than AWS has, unless anyGlibc is set', async () => {
     const future = { base: 'glibc', systemRoot: join(workspace, 'system') } as const;
     await expect(collect('uses-future', future)).rejects.toMatchObject({
       code: 'library-too-new',
       message: expect.stringMatching(/^uses-future needs libfuture\.so\.1, .* glibc 2\.36/),
     });
-    expect(await collect('uses-future', { ...future, anyGlibc: true })).toMatchObject({ carried: ['libfuture.so.1'] });
+    expect(await collect('uses-future', { ...future, anyGlibc: true })).toMatchObject({ packed: ['libfuture.so.1'] });
   });
 
-  it('refuses what would not start: a library that lacks a version', async () => {
+  it('refuses a library without a version that a program needs', async () => {
     library('own/libz.so.1', 'int old(void) { return 1; }', { versions: 'ZLIB_1.2.9 { global: old; };' });
     await expect(collect('uses-new', { base: 'glibc' })).rejects.toMatchObject({
       code: 'library-unsuitable',
@@ -57,7 +57,7 @@ describe('collectLibraries', () => {
     });
   });
 
-  it('refuses what needs a library that is nowhere', async () => {
+  it('refuses a program whose library is not found', async () => {
     rmSync(join(workspace, 'system/lib/libfuture.so.1'));
     await expect(collect('uses-future', { base: 'glibc' })).rejects.toMatchObject({
       code: 'library-missing',
@@ -72,7 +72,7 @@ describe('collectLibraries', () => {
       directories: [async () => join(workspace, 'own')],
       ...request,
     });
-    return { carried: libraries.map(({ soname }) => soname), unused: [...unused], leftToSystem };
+    return { packed: libraries.map(({ soname }) => soname), unused: [...unused], leftToSystem };
   }
 
   function library(path: string, source: string, { versions }: { versions?: string } = {}): void {

@@ -36,8 +36,8 @@ describe('an opcache layer', () => {
     }
   }, 300_000);
 
-  it('is what PHP runs, of the function and of its vendor layer: the files themselves are not read', () => {
-    // The strongest proof that there is: other code at the same place does not show.
+  it('makes PHP run the compiled code of the function and of its vendor layer, without reading the files', () => {
+    // Proof: changes of the files have no effect.
     writeFileSync(join(task, 'index.php'), '<?php echo "task read again";');
     writeFileSync(join(task, 'zlast.php'), '<?php echo "last read again";');
     writeFileSync(join(opt, 'vendor/lib.php'), '<?php function lib() { return "vendor read again"; }');
@@ -51,7 +51,7 @@ describe('an opcache layer', () => {
 
   it('has the same bytes each time it is built, with checksums that PHP accepts', async () => {
     const code = writePackage(join(workspace.path, 'same'), {
-      // Enough for instructions with operands that nothing sets.
+      // Compiles to instructions with unset operands.
       'index.php': `<?php namespace A; abstract class B { private ?array $x = [1, 'a' => null]; static function f(int ...$n): \\Generator
         { foreach ($n as $k => $v) { if ($v > 1 && isset($k)) yield $k => match (true) { $v < 3 => 'small', default => "large {$v}" }; } return; } }
         try { foreach (B::f(1, 2, 3) as $k => $v) { echo $k, $v; } unset($k); } finally { echo '!'; }`,
@@ -69,16 +69,16 @@ describe('an opcache layer', () => {
     expect(runInside({ opt, task: code, argv: checked, environment })).toBe('1small2large 3!');
   });
 
-  it('names the files that PHP refuses, and has all others', () => {
+  it('lists the files that PHP cannot compile, and contains all others', () => {
     expect(layer.skipped).toEqual(['/var/task/broken.php', '/var/task/src/fatal.php']);
     expect(layer.compiled).toBe(3);
   });
 
-  it('leaves the project as it was', () => {
+  it('does not modify the project', () => {
     expect(execFileSync('find', [task, '-name', '*.bin'], { encoding: 'utf8' })).toBe('');
   });
 
-  it('is refused for a PHP that could not read it', async () => {
+  it('is refused for a PHP version that cannot read it', async () => {
     const request = {
       version: '8.4',
       directory: task,
@@ -92,7 +92,7 @@ describe('an opcache layer', () => {
     });
   });
 
-  it('is refused for code that is not there', async () => {
+  it('is refused for a directory that does not exist', async () => {
     const request = { version: '8.5', layers: [], output: join(workspace.path, 'x.zip'), cacheDir: CACHE_DIR };
     await expect(buildOpcacheLayer({ ...request, directory: join(workspace.path, 'none') })).rejects.toMatchObject({
       code: 'file-unreadable',

@@ -1,8 +1,8 @@
 /**
- * Compiles a function's PHP code ahead of time and makes a layer of the result, for PHP 8.5 and later, which can read such
- * a cache from a folder that it may not write to (`opcache.file_cache_read_only`). The code is compiled by the very PHP of
- * the runtime layer at the paths that it has on Lambda, so this runs PHP, in a sandbox (bubblewrap), but none of the
- * code. PHP then no longer looks at the files: a cache belongs to exactly the code that it was made from.
+ * Builds a layer with a function's PHP code compiled ahead of time, for PHP 8.5 and later, which can read an opcache file
+ * cache from a read-only directory (`opcache.file_cache_read_only`). The PHP of the runtime layer compiles the code in a
+ * sandbox (bubblewrap), at the paths that it has on Lambda, without running it. At run time PHP does not check whether
+ * files have changed: a cache is valid only for exactly the code that it was compiled from.
  *
  *     /opt/lamella/opcache/  /opt/lamella/ini/90-opcache.ini
  */
@@ -19,12 +19,12 @@ import type { WrittenZip, ZipEntry } from '../zip-writer.ts';
 import { sizeOfEntries, writeZip } from '../zip-writer.ts';
 import type { PhpLayerRequest } from './php-layer.ts';
 import { preparePhp } from './php-layer.ts';
-import { withoutChance } from './php-opcache-file.ts';
+import { withoutDifferences } from './php-opcache-file.ts';
 
 export type OpcacheLayerRequest = Omit<PhpLayerRequest, 'bootstrap' | 'base' | 'kerberos' | 'webServer'> & {
-  /** The function's code as it will lie in /var/task. */
+  /** The directory with the function's code, as it will be in /var/task. */
   readonly directory: string;
-  /** Archives of layers whose code under /opt/vendor is compiled too, in the function's order. */
+  /** Archives of the function's layers, in order. Their code in /opt/vendor is compiled too. */
   readonly layers: readonly string[];
 };
 
@@ -32,12 +32,13 @@ export type OpcacheLayer = {
   readonly zip: WrittenZip;
   readonly unzippedBytes: number;
   readonly phpVersion: string;
+  /** The number of compiled files. */
   readonly compiled: number;
-  /** Files that PHP refuses to compile, from /var/task or /opt; they are compiled when they are used, as ever. */
+  /** Paths of files that PHP could not compile. PHP compiles them when they are used. */
   readonly skipped: readonly string[];
 };
 
-/** The first version that reads a cache which it cannot write. */
+/** The first version with `opcache.file_cache_read_only`. */
 const OLDEST_PHP = '8.5';
 const SETTINGS: Readonly<Record<string, string>> = {
   'opcache.enable': '1',
@@ -54,7 +55,7 @@ const INI = [
   }).map(([name, value]) => `${name} = ${value}`),
   '',
 ].join('\n');
-/** Compiles the files that it is told on standard input's stead, /build/list, from a position on, and notes how far it is. */
+/** Compiles the files in /build/list from a position on, and records the current position in /build/at. */
 const COMPILER = `<?php
 $files = file('/build/list', FILE_IGNORE_NEW_LINES);
 for ($i = (int) $argv[1]; $i < count($files); $i++) {
@@ -66,16 +67,16 @@ for ($i = (int) $argv[1]; $i < count($files); $i++) {
 file_put_contents('/build/at', 'end');
 `;
 /**
- * What PHP writes holds gaps that it never fills, with what lay there before; its own memory manager keeps random numbers
- * there. With that of glibc, told to overwrite all that it gives and takes back, the gaps are the same each time.
+ * PHP writes uninitialized memory into the cache, and its own memory manager leaves random numbers there. glibc's allocator
+ * can fill all memory that it allocates and frees with a fixed byte, so that the gaps are the same each time.
  */
-const SAME_MEMORY = { USE_ZEND_ALLOC: '0', MALLOC_PERTURB_: '85' };
-/** Time is part of what PHP writes; with one for all files the same code gives the same bytes. */
+const FIXED_MEMORY = { USE_ZEND_ALLOC: '0', MALLOC_PERTURB_: '85' };
+/** PHP writes modification times into the cache. A fixed one gives the same bytes for the same code. */
 const FIXED_TIME = new Date(Date.UTC(1980, 0, 1));
 
 /**
- * Compiles and packs. Throws `OperatorError`: `opcache-unavailable`, `file-unreadable`, `tool-missing`, and those of
- * building a PHP layer.
+ * Compiles the code and writes the layer. Throws `OperatorError`: `opcache-unavailable`, `file-unreadable`,
+ * `tool-missing`, `tool-failed`, and those of building a PHP layer.
  */
 export async function buildOpcacheLayer(request: OpcacheLayerRequest): Promise<OpcacheLayer> {
   if (compareVersions(request.version, OLDEST_PHP) < 0) {
@@ -84,21 +85,22 @@ export async function buildOpcacheLayer(request: OpcacheLayerRequest): Promise<O
   const workspace = await mkdtemp(join(tmpdir(), 'lamella-opcache-'));
   try {
     const php = await preparePhp({ ...request, root: '/opt', webServer: false });
-    const once = await layOut(request, php.entries, join(workspace, 'once'));
+    const first = await prepareDirectories(request, php.entries, join(workspace, 'first'));
     const files = [
-      ...(await phpFilesBelow(once.task)).map((path) => `/var/task/${path}`),
-      ...(await phpFilesBelow(join(once.opt, 'vendor'))).map((path) => `/opt/vendor/${path}`),
+      ...(await phpFilesBelow(first.task)).map((path) => `/var/task/${path}`),
+      ...(await phpFilesBelow(join(first.opt, 'vendor'))).map((path) => `/opt/vendor/${path}`),
     ];
     request.onProgress?.(`Compiling ${files.length} files with PHP ${php.phpVersion}`);
-    await compile(files, once);
-    // Twice, because what differs is not part of the code: with other copies of the files, made in another second, as PHP
-    // leaves their numbers and times in what it writes. Our clock's sleep would keep no process alive.
+    await compile(files, first);
+    // Compile twice: bytes that differ do not come from the code. The second run uses other copies of the files, made in
+    // another second, because PHP leaves inode numbers and times in the cache. The clock's sleep does not keep this
+    // process alive.
     await runTool({ command: 'sleep', arguments: ['1'] });
-    const again = await layOut(request, php.entries, join(workspace, 'again'));
-    await compile(files, again);
-    const skipped = (await readFile(join(once.work, 'skipped'), 'utf8').catch(() => '')).split('\n').filter(Boolean);
+    const second = await prepareDirectories(request, php.entries, join(workspace, 'second'));
+    await compile(files, second);
+    const skipped = (await readFile(join(first.work, 'skipped'), 'utf8').catch(() => '')).split('\n').filter(Boolean);
     const entries: ZipEntry[] = [
-      ...(await compiledFiles(once.cache, again.cache)),
+      ...(await compiledFiles(first.cache, second.cache)),
       { path: 'lamella/ini/90-opcache.ini', mode: 0o644, content: { kind: 'bytes', bytes: Buffer.from(INI) } },
     ];
     request.onProgress?.(`Writing ${basename(request.output)}`);
@@ -114,32 +116,36 @@ export async function buildOpcacheLayer(request: OpcacheLayerRequest): Promise<O
   }
 }
 
-/** The roots of /opt and /var/task, where a process writes its cache, and where it finds its list. */
-type Folders = { readonly opt: string; readonly task: string; readonly cache: string; readonly work: string };
+/** The directories of /opt and /var/task, of the cache that PHP writes (/cache), and of lists and positions (/build). */
+type Directories = { readonly opt: string; readonly task: string; readonly cache: string; readonly work: string };
 
-async function compiledFiles(once: string, again: string): Promise<ZipEntry[]> {
+async function compiledFiles(first: string, second: string): Promise<ZipEntry[]> {
   const prefix = 'lamella/opcache/';
-  const found = (await entriesOfDirectory(once, { prefix })).filter(
+  const found = (await entriesOfDirectory(first, { prefix })).filter(
     ({ path, content }) => content.kind === 'file' && !path.endsWith('/build/compile.php.bin'),
   );
   return Promise.all(
     found.map(async ({ path }): Promise<ZipEntry> => {
       const [one, other] = await Promise.all(
-        [once, again].map((cache) => readFile(join(cache, path.slice(prefix.length)))),
+        [first, second].map((cache) => readFile(join(cache, path.slice(prefix.length)))),
       );
-      const bytes = withoutChance(one ?? Buffer.alloc(0), other ?? Buffer.alloc(0));
+      const bytes = withoutDifferences(one ?? Buffer.alloc(0), other ?? Buffer.alloc(0));
       return { path, mode: 0o644, content: { kind: 'bytes', bytes } };
     }),
   );
 }
 
-async function layOut(request: OpcacheLayerRequest, php: readonly ZipEntry[], workspace: string): Promise<Folders> {
+async function prepareDirectories(
+  request: OpcacheLayerRequest,
+  php: readonly ZipEntry[],
+  workspace: string,
+): Promise<Directories> {
   const at = (name: string) => join(workspace, name);
-  const folders = { opt: at('opt'), task: at('task'), cache: at('cache'), work: at('work') };
-  for (const folder of [folders.cache, folders.work]) await mkdir(folder, { recursive: true });
-  await writeFile(join(folders.work, 'compile.php'), COMPILER);
+  const directories = { opt: at('opt'), task: at('task'), cache: at('cache'), work: at('work') };
+  for (const path of [directories.cache, directories.work]) await mkdir(path, { recursive: true });
+  await writeFile(join(directories.work, 'compile.php'), COMPILER);
   const directory = resolve(request.directory);
-  await cp(directory, folders.task, { recursive: true, verbatimSymlinks: true }).catch(
+  await cp(directory, directories.task, { recursive: true, verbatimSymlinks: true }).catch(
     (failure: NodeJS.ErrnoException) => {
       throw new OperatorError('file-unreadable', { file: directory, reason: failure.message }, failure);
     },
@@ -148,18 +154,18 @@ async function layOut(request: OpcacheLayerRequest, php: readonly ZipEntry[], wo
     const tree = at(`layer-${index}`);
     const unpackedBytes = QUOTAS.unzippedBytes;
     await unpackLayer(resolve(layer), { directory: tree, staging: at('staging'), unpackedBytes });
-    await cp(tree, folders.opt, { recursive: true, verbatimSymlinks: true, force: true });
+    await cp(tree, directories.opt, { recursive: true, verbatimSymlinks: true, force: true });
   }
-  await writeDirectory(folders.opt, php);
-  for (const root of [folders.task, folders.opt]) {
+  await writeDirectory(directories.opt, php);
+  for (const root of [directories.task, directories.opt]) {
     for (const path of await phpFilesBelow(root)) await utimes(join(root, path), FIXED_TIME, FIXED_TIME);
   }
-  return folders;
+  return directories;
 }
 
-/** Some mistakes in a file end PHP: it is started again behind that file. */
-async function compile(files: readonly string[], folders: Folders): Promise<void> {
-  const { work } = folders;
+/** Some errors in a file end PHP. It is then restarted after that file. */
+async function compile(files: readonly string[], directories: Directories): Promise<void> {
+  const { work } = directories;
   await writeFile(join(work, 'list'), files.map((file) => `${file}\n`).join(''));
   const settings = Object.entries({
     ...SETTINGS,
@@ -169,25 +175,25 @@ async function compile(files: readonly string[], folders: Folders): Promise<void
   });
   const arguments_ = settings.flatMap(([name, value]) => ['-d', `${name}=${value}`]);
   for (let start = 0; start < files.length; ) {
-    // What PHP writes holds addresses of its memory: without setarch they would differ from run to run.
-    const inside = ['setarch', '-R', '/opt/bin/php', ...arguments_, '/build/compile.php', String(start)];
+    // The cache contains memory addresses. `setarch -R` switches off their randomization.
+    const command = ['setarch', '-R', '/opt/bin/php', ...arguments_, '/build/compile.php', String(start)];
     await rm(join(work, 'at'), { force: true });
     const { stderr } = await runTool({
       command: 'bwrap',
-      arguments: [...mountsOf(folders), ...inside],
+      arguments: [...mountsOf(directories), ...command],
     });
     const at = await readFile(join(work, 'at'), 'utf8').catch(() => undefined);
-    // Without a note PHP itself did not start.
+    // Without a position, PHP did not start.
     if (at === undefined)
       throw new OperatorError('tool-failed', { tool: 'bwrap', reason: stderr.split('\n').at(-1) ?? '' });
-    // Its exit code says nothing: an error in a file that it could pass over counts as well.
+    // The exit code is no use: it is also set by errors in files that PHP could skip.
     if (at === 'end') return;
     await writeFile(join(work, 'skipped'), `${files[Number(at)]}\n`, { flag: 'a' });
     start = Number(at) + 1;
   }
 }
 
-function mountsOf({ opt, task, cache, work }: Folders): string[] {
+function mountsOf({ opt, task, cache, work }: Directories): string[] {
   return [
     ...['--ro-bind', '/usr', '/usr', '--symlink', 'usr/lib', '/lib', '--symlink', 'usr/lib64', '/lib64'],
     ...['--ro-bind', opt, '/opt', '--ro-bind', task, '/var/task', '--bind', cache, '/cache', '--bind', work, '/build'],
@@ -196,15 +202,15 @@ function mountsOf({ opt, task, cache, work }: Folders): string[] {
       '--clearenv',
       '--chdir',
       '/var/task',
-      ...Object.entries(SAME_MEMORY).flatMap(([name, value]) => ['--setenv', name, value]),
+      ...Object.entries(FIXED_MEMORY).flatMap(([name, value]) => ['--setenv', name, value]),
     ],
   ];
 }
 
-async function phpFilesBelow(folder: string): Promise<string[]> {
-  const files = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
+async function phpFilesBelow(directory: string): Promise<string[]> {
+  const files = await readdir(directory, { recursive: true, withFileTypes: true }).catch(() => []);
   return files
     .filter((entry) => entry.isFile() && entry.name.endsWith('.php'))
-    .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1))
+    .map((entry) => join(entry.parentPath, entry.name).slice(directory.length + 1))
     .sort();
 }

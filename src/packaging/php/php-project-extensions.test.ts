@@ -7,7 +7,7 @@ const workspace = temporaryFolder();
 afterAll(workspace.remove);
 
 describe('projectExtensions', () => {
-  it('finds what the project and its locked packages ask for, without those for development', async () => {
+  it('finds the requirements of the project and its locked packages, without those for development', async () => {
     const project = writePackage(join(workspace.path, 'locked'), {
       'composer.json': '{"require":{"php":">=8.2","ext-intl":"*","a/b":"1"},"require-dev":{"ext-xdebug":"*"}}',
       'composer.lock': JSON.stringify({
@@ -18,7 +18,7 @@ describe('projectExtensions', () => {
     expect(await projectExtensions(project)).toEqual({ extensions: ['intl', 'mbstring'], isLocked: true });
   });
 
-  it('says that without a lock file the packages were not asked', async () => {
+  it('reports that there is no lock file', async () => {
     const project = writePackage(join(workspace.path, 'unlocked'), { 'composer.json': '{"require":{"ext-gd":"*"}}' });
     expect(await projectExtensions(project)).toEqual({ extensions: ['gd'], isLocked: false });
   });

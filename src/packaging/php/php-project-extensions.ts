@@ -1,6 +1,6 @@
 /**
- * The extensions that a Composer project says it needs (`ext-*`): in its own composer.json, and in every package that its
- * composer.lock would install for production. Nothing is guessed from the code.
+ * The PHP extensions that a Composer project requires (`ext-*`): in its composer.json, and in the packages that its
+ * composer.lock installs for production. The code is not analyzed.
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -10,13 +10,13 @@ import { readComposerJson } from '../composer/composer-project.ts';
 export type ProjectExtensions = {
   /** Without `ext-`, sorted. */
   readonly extensions: readonly string[];
-  /** Whether a lock file said what the packages need; without one only the project itself was asked. */
+  /** Whether there is a lock file. Without one, the requirements of packages are not known. */
   readonly isLocked: boolean;
 };
 
 type Requiring = { readonly require?: Readonly<Record<string, unknown>> };
 
-/** Reads the project in `directory`. Throws `OperatorError` `composer-project-unreadable`. */
+/** Reads the extensions that the project in `directory` requires. Throws `OperatorError` `composer-project-unreadable`. */
 export async function projectExtensions(directory: string): Promise<ProjectExtensions> {
   const json = (await readComposerJson(directory)) as Requiring;
   const lock = await readLock(join(directory, 'composer.lock'));

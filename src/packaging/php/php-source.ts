@@ -1,7 +1,7 @@
 /**
- * A layer of a PHP that is compiled for it (`php-compile.ts`), as the published walkthrough makes one: the same kind of
- * layer as from ready binaries. A build runs only where glibc is not older than where it was made: the layer says so,
- * AWS or not.
+ * Builds a PHP layer from source (`php-compile.ts`), as the walkthrough in `examples/` does: the same kind of layer as
+ * from ready binaries (`php-layer.ts`). Compiled binaries need at least the glibc of the system that compiled them, which may be newer
+ * than AWS's. The result reports it.
  */
 import { readdir, readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
@@ -17,22 +17,22 @@ import { writePhpLayer } from './php-layer.ts';
 export type PhpSourceRequest = Omit<PhpLayerRequest, 'version' | 'architecture'> & PhpCompilation;
 
 export type PhpSourceLayer = PhpLayer & {
-  /** Inside the binary, as configure was told. */
+  /** Extensions that configure compiled into the binary. */
   readonly builtIn: readonly string[];
-  /** False if it asks for a newer glibc than Amazon Linux 2023 has. */
+  /** False if the layer needs a newer glibc than Amazon Linux 2023 has. */
   readonly runsOnAmazonLinux2023: boolean;
 };
 
-/** Compiles and packs. Throws `OperatorError`: those of compiling and of a layer, `php-cgi-missing`. */
+/** Compiles PHP and writes the layer. Throws `OperatorError`: `php-cgi-missing`, and those of compiling and of a layer. */
 export async function buildPhpLayerFromSource(request: PhpSourceRequest): Promise<PhpSourceLayer> {
   const compiled = await compilePhp(request);
   const isServer = request.webServer ?? (request.variant !== undefined && request.variant !== 'lean');
   if (isServer && compiled.phpCgi === undefined) throw new OperatorError('php-cgi-missing', {});
   const binaries = await binariesOf(compiled, request);
   const modules = (await readdir(compiled.modulesDirectory)).flatMap((name) => /^(.+)\.so$/.exec(name)?.[1] ?? []);
-  // Somebody who compiles has chosen the extensions with configure's options.
-  const usual = modules.filter((name) => name !== 'opcache');
-  const selection = { ...request, root: '/opt', extensions: request.extensions ?? usual };
+  // By default, all modules: the user has selected them with configure's options.
+  const compiledModules = modules.filter((name) => name !== 'opcache');
+  const selection = { ...request, root: '/opt', extensions: request.extensions ?? compiledModules };
   const layer = await writePhpLayer(await planPhpInstallation(binaries, selection), request);
   return {
     ...layer,

@@ -1,7 +1,7 @@
 /**
- * What a PHP layer holds when nobody lists it. Each extension costs start-up time and memory in every environment, so
- * `lean` has only what Composer's packages take for granted beside what every build has inside (openssl, zlib, json,
- * session and others); the others are for those who would rather not think about it.
+ * The default contents of a PHP layer. Each extension costs startup time and memory in every environment. So `lean` adds
+ * only the extensions that Composer packages usually expect to those in every build (openssl, zlib, json, session and
+ * others). `http` is for web applications, and `full` has everything that Bref enables.
  */
 import type { PhpBinaries } from './php-binaries.ts';
 
@@ -9,10 +9,10 @@ export const PHP_VARIANTS = ['lean', 'http', 'full'] as const;
 export type PhpVariant = (typeof PHP_VARIANTS)[number];
 
 const LEAN = ['ctype', 'curl', 'iconv', 'tokenizer'];
-/** What frameworks and common web applications ask for. */
+/** What frameworks and common web applications require. */
 const WEB = ['dom', 'fileinfo', 'mbstring', 'mysqli', 'pdo_mysql', 'pdo_sqlite', 'posix', 'simplexml', 'xml'];
 const WEB_TOO = ['xmlreader', 'xmlwriter', 'zip'];
-/** What Bref's layers have switched on. */
+/** What Bref's layers enable. */
 const BREF = ['bcmath', 'exif', 'ffi', 'ftp', 'gettext', 'json', 'pdo_pgsql', 'phar', 'soap', 'sockets', 'sodium'];
 const BREF_TOO = ['sqlite3', 'xsl'];
 
@@ -24,8 +24,8 @@ const VARIANTS: Readonly<Record<PhpVariant, { readonly extensions: readonly stri
   };
 
 /**
- * The extensions and programs for a request. Of a variant's own list, what the build lacks is left out without a word: it
- * is a list for all versions.
+ * Returns the extensions and programs for a request. Extensions of a variant that the build lacks are left out, because
+ * the variants are the same for all PHP versions.
  */
 export function variantOf(
   request: { readonly variant?: PhpVariant; readonly extensions?: readonly string[]; readonly webServer?: boolean },
