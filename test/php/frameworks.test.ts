@@ -2,9 +2,11 @@
  * Real frameworks that stay booted, from Debian's packages: Laravel, and Symfony with FrameworkBundle. A request must not see
  * the session, user or scoped services of the previous one.
  */
-import { existsSync } from 'node:fs';
 import { expect, it } from 'vitest';
+import { requirePackages } from '../support/system-packages.ts';
 import { runningFunctions } from './running-functions.ts';
+
+requirePackages('php-laravel-framework', 'php-symfony-dotenv', 'php-symfony-framework-bundle', 'php-symfony-runtime');
 
 // The PHP version of Debian's packages.
 const functions = runningFunctions({
@@ -12,7 +14,6 @@ const functions = runningFunctions({
   extensions: ['ctype', 'mbstring', 'tokenizer', 'iconv', 'xml', 'simplexml', 'dom', 'fileinfo'],
 });
 const LIBRARIES = '/usr/share/php';
-const installed = (path: string) => expect(existsSync(`${LIBRARIES}/${path}`), `${path} must be installed`).toBe(true);
 
 type Answer = { statusCode: number; headers: Record<string, string>; cookies?: string[]; body: string };
 
@@ -100,7 +101,6 @@ const LARAVEL = {
 };
 
 it('Laravel serves pages, forms, files and sessions from one booted application', async () => {
-  installed('Illuminate/Foundation/Application.php');
   const { wrote } = functions.start('bootstrap/app.php', LARAVEL, {
     LAMELLA_MODE: 'worker',
     APP_PACKAGES_CACHE: '/tmp/packages.php',
@@ -195,7 +195,6 @@ const SYMFONY = {
 };
 
 it("Symfony's FrameworkBundle runs from the front controller of its Runtime component", async () => {
-  installed('Symfony/Bundle/FrameworkBundle');
   const { wrote } = functions.start('public/index.php', SYMFONY, { LAMELLA_MODE: 'worker' });
   for (const requests of [1, 2]) {
     const { statusCode, body } = await request('/page/world');

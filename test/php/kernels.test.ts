@@ -1,7 +1,9 @@
 /** Applications that stay booted: PSR-15 handlers with several implementations of PSR-7, and Symfony's kernel. */
-import { existsSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { requirePackages } from '../support/system-packages.ts';
 import { runningFunctions } from './running-functions.ts';
+
+requirePackages('php-guzzlehttp-guzzle', 'php-nyholm-psr7', 'php-slim-psr7', 'php-symfony-http-kernel');
 
 const functions = runningFunctions({ extensions: ['ctype', 'mbstring', 'tokenizer', 'iconv'] });
 const { start } = functions;
@@ -63,13 +65,9 @@ const event = (more: object = {}) =>
     ...more,
   });
 const parsed = (text: string) => JSON.parse(text) as Record<string, unknown> & { body: string };
-const installed = (path: string) => expect(existsSync(`${LIBRARIES}/${path}`), `${path} must be installed`).toBe(true);
 
 describe.each(IMPLEMENTATIONS)('a PSR-15 handler with %s', (implementation) => {
   it('gets the request and stays booted', async () => {
-    installed(
-      `${implementation === 'GuzzleHttp' ? implementation : `${implementation}/`}${implementation === 'GuzzleHttp' ? '' : 'Psr7'}`,
-    );
     const source = `<?php
       return new class implements Psr\\Http\\Server\\RequestHandlerInterface {
         private int $n = 0;
@@ -244,7 +242,6 @@ describe("Symfony's kernel", () => {
   it.each(Object.entries(bootstraps))(
     'is found as %s, responds, and terminates after the response',
     async (_name, source) => {
-      installed('Symfony/Component/HttpKernel');
       const { wrote } = start(
         'public/index.php',
         { 'vendor/autoload.php': autoload('none'), 'public/index.php': source },

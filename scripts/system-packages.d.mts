@@ -1,0 +1,2 @@
+export function missingPackages(names: readonly string[]): string[];
+export function installCommand(names: readonly string[]): string;
