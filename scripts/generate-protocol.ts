@@ -99,7 +99,7 @@ function renderOperations(operations: readonly ModelOperation[], recorded: Recor
     };
     return `  ${name}: ${literal(row)},\n`;
   });
-  return `${HEADER}import type { OperationRow } from '../operations.ts';
+  return `${HEADER}import type { OperationRow } from '../operation-rows.ts';
 
 export const OPERATIONS = {
 ${rows.join('')}} as const satisfies Record<string, OperationRow>;
@@ -108,7 +108,7 @@ ${rows.join('')}} as const satisfies Record<string, OperationRow>;
 
 function renderShapes(model: Model, names: readonly string[], recorded: Recorded): string {
   const rows = names.map((name) => `  ${name}: ${literal(shapeRow(model, name, recorded))},\n`);
-  return `${HEADER}import type { ShapeRow } from '../operations.ts';
+  return `${HEADER}import type { ShapeRow } from '../operation-rows.ts';
 
 export const SHAPES: Readonly<Record<string, ShapeRow>> = {
 ${rows.join('')}};

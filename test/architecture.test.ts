@@ -48,6 +48,13 @@ const DOORS: readonly { readonly what: string; readonly pattern: RegExp; readonl
   { what: 'the process environment', pattern: /\bprocess\.env\b/, files: [/^options\.ts$/] },
 ];
 
+/** Matches code that spells, matches or takes apart an ARN. */
+const ARN_CODE = [
+  /arn:(aws|\$\{|[[(])/,
+  /['"`]arn:['"`]/,
+  /[aA]rn\)?\??\.(split|slice|substring|indexOf|lastIndexOf|startsWith)\(/,
+];
+
 const files = sourceFiles(SRC);
 
 describe('architecture', () => {
@@ -69,6 +76,17 @@ describe('architecture', () => {
   it.each(DOORS)('goes through one door to $what', ({ pattern, files: doors }) => {
     const wrong = files.filter((file) => !doors.some((door) => door.test(file)) && pattern.test(code(file)));
     expect(wrong).toEqual([]);
+  });
+
+  it('has no import circles inside an area, type imports included', () => {
+    const sameArea = (file: string) => importsOf(file).filter((target) => areaOf(target) === areaOf(file));
+    const graph = new Map(files.map((file) => [file, sameArea(file)]));
+    expect(circlesOf(graph)).toEqual([]);
+  });
+
+  it('spells, matches and takes apart ARNs only in protocol/arn.ts', () => {
+    const others = files.filter((file) => file !== 'protocol/arn.ts' && !file.startsWith('protocol/generated/'));
+    expect(others.filter((file) => ARN_CODE.some((pattern) => pattern.test(code(file))))).toEqual([]);
   });
 
   it('has no barrels and no drawers', () => {
@@ -102,6 +120,29 @@ function importsOf(file: string): string[] {
   return targets
     .map((target) => relative(SRC, resolve(SRC, dirname(file), target)))
     .filter((target) => !target.startsWith('..'));
+}
+
+/** Groups of files that all reach each other (Tarjan's strongly connected components), each as one line. */
+function circlesOf(graph: ReadonlyMap<string, readonly string[]>): string[] {
+  const circles: string[] = [];
+  const order = new Map<string, number>();
+  const lowest = new Map<string, number>();
+  const stack: string[] = [];
+  const visit = (file: string): void => {
+    order.set(file, order.size);
+    lowest.set(file, order.size - 1);
+    stack.push(file);
+    for (const target of graph.get(file) ?? []) {
+      if (!order.has(target)) visit(target);
+      if (!stack.includes(target)) continue;
+      lowest.set(file, Math.min(lowest.get(file) ?? 0, lowest.get(target) ?? 0));
+    }
+    if (lowest.get(file) !== order.get(file)) return;
+    const group = stack.splice(stack.indexOf(file));
+    if (group.length > 1) circles.push(group.sort().join(' '));
+  };
+  for (const file of graph.keys()) if (!order.has(file)) visit(file);
+  return circles.sort();
 }
 
 function areaOf(file: string): string {

@@ -1,6 +1,6 @@
 /** Control calls of schedules, and of the events that arrived at an event bus. The library has the same. */
-
-import { parseFunctionReference, renderFunctionArn, type Scope } from '../protocol/names.ts';
+import { parseFunctionReference, renderFunctionArn } from '../protocol/arn.ts';
+import type { Scope } from '../protocol/names.ts';
 import type { EventBus } from '../services/events/event-bus.ts';
 import { InvalidSchedule } from '../services/events/schedule-expression.ts';
 import type { Schedule, Schedules } from '../services/events/schedules.ts';

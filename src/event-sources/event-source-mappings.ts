@@ -5,8 +5,9 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import type { FunctionDirectory } from '../functions/function-directory.ts';
+import { parseArn, renderEventSourceMappingArn, renderFunctionArn } from '../protocol/arn.ts';
 import { InvalidPattern, parseEventPattern } from '../protocol/event-pattern.ts';
-import { partitionOf, renderFunctionArn, type Scope } from '../protocol/names.ts';
+import type { Scope } from '../protocol/names.ts';
 import { ServiceError } from '../protocol/service-errors.ts';
 import type { Database } from '../storage/database.ts';
 import { type Page, pageOf, parseMarker } from '../storage/page.ts';
@@ -178,7 +179,7 @@ export function createEventSourceMappings({
       const uuid = randomUUID();
       const mapping: EventSourceMapping = {
         uuid,
-        arn: `arn:${partitionOf(scope.region)}:lambda:${scope.region}:${scope.account}:event-source-mapping:${uuid}`,
+        arn: renderEventSourceMappingArn(scope, uuid),
         functionArn,
         functionName,
         eventSourceArn,
@@ -252,7 +253,7 @@ function sourceOf(arn: string | undefined, members: MappingMembers): EventSource
     }
     return 'self-managed-kafka';
   }
-  const service = arn.split(':')[2];
+  const service = parseArn(arn)?.service;
   const sources: Readonly<Record<string, EventSource>> = {
     sqs: 'sqs',
     kinesis: 'kinesis',

@@ -3,8 +3,9 @@
  * may point to `$LATEST`, but then to nothing else. AWS's words, which differ by operation, are recorded (2025-11).
  */
 import { randomUUID } from 'node:crypto';
-import type { FunctionArn, Scope, Version } from '../protocol/names.ts';
-import { renderFunctionArn } from '../protocol/names.ts';
+import type { FunctionArn } from '../protocol/arn.ts';
+import { renderFunctionArn } from '../protocol/arn.ts';
+import type { Scope, Version } from '../protocol/names.ts';
 import { ServiceError } from '../protocol/service-errors.ts';
 import { type Page, pageOf, parseMarker } from '../storage/page.ts';
 import type { FunctionDirectory } from './function-directory.ts';

@@ -2,8 +2,8 @@
  * Which functions, versions and aliases exist, for the settings that hang on them, and AWS's words when one does not.
  * Reads only; `functions.ts` and `aliases.ts` write.
  */
+import { renderFunctionArn } from '../protocol/arn.ts';
 import type { Scope } from '../protocol/names.ts';
-import { renderFunctionArn } from '../protocol/names.ts';
 import { ServiceError } from '../protocol/service-errors.ts';
 import type { Database } from '../storage/database.ts';
 

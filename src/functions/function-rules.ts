@@ -4,6 +4,7 @@
  * Sources: recorded answers of CreateFunction and UpdateFunctionConfiguration (2025-11),
  * https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html
  */
+import { ROLE_ARN_PATTERN } from '../protocol/arn.ts';
 import {
   RESERVED_ENVIRONMENT_VARIABLES,
   renderEnvironmentTooLarge,
@@ -22,8 +23,7 @@ import type {
 
 type PackageType = 'Zip' | 'Image';
 
-const ROLE_PATTERN = 'arn:(aws[a-zA-Z-]*)?:iam::\\d{12}:role/?[a-zA-Z_0-9+=,.@\\-_/]+';
-const ROLE = new RegExp(`^${ROLE_PATTERN}$`);
+const ROLE = new RegExp(`^${ROLE_ARN_PATTERN}$`);
 
 /** What a new function has where the client says nothing. */
 export function defaultConfiguration(name: string): FunctionConfiguration {
@@ -133,7 +133,7 @@ function checkRole(role: string): void {
   throw new ServiceError(
     'ValidationException',
     `1 validation error detected: Value '${role}' at 'role' failed to satisfy constraint: ` +
-      `Member must satisfy regular expression pattern: ${ROLE_PATTERN}`,
+      `Member must satisfy regular expression pattern: ${ROLE_ARN_PATTERN}`,
   );
 }
 

@@ -3,8 +3,8 @@
  * memory are in `functions.ts`. `$LATEST` is version 0.
  */
 import type { ContentDigest } from '../layers/layer.ts';
+import { renderFunctionArn } from '../protocol/arn.ts';
 import type { FunctionName, Scope, Version } from '../protocol/names.ts';
-import { renderFunctionArn } from '../protocol/names.ts';
 import type { Database } from '../storage/database.ts';
 import type { FunctionVersion } from './function.ts';
 import { isSettling } from './version-state.ts';

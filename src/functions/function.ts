@@ -3,7 +3,8 @@
  * change. `revisionId` names one exact state of one version; the environment pool is keyed by it.
  */
 import type { ContentDigest, FunctionLayer } from '../layers/layer.ts';
-import type { FunctionArn, FunctionName, Scope, Version } from '../protocol/names.ts';
+import type { FunctionArn } from '../protocol/arn.ts';
+import type { FunctionName, Scope, Version } from '../protocol/names.ts';
 
 export type { FunctionLayer } from '../layers/layer.ts';
 export type { Page } from '../storage/page.ts';

@@ -1,8 +1,8 @@
 /** Ten thousand functions with five versions each cost an invocation, a look-up and a page no more than ten do. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type FunctionShelf, functionDraft, openShelf, SCOPE, shelfFolder } from '../../test/support/function-shelf.ts';
+import { renderFunctionArn } from '../protocol/arn.ts';
 import type { FunctionName, Version } from '../protocol/names.ts';
-import { renderFunctionArn } from '../protocol/names.ts';
 import { createFunctionStore } from './function-store.ts';
 
 type Figures = { resolve: number; first: number; get: number; list: number; heapMb: number };

@@ -24,7 +24,7 @@ import {
   LOAD_BALANCER_HEAD_BYTES,
   renderLoadBalancerRefusal,
 } from './load-balancer/load-balancer.ts';
-import { renderTargetGroupArn } from './load-balancer/target-group.ts';
+import { targetGroupArn } from './load-balancer/target-group.ts';
 import {
   createRestApiIntegration,
   REST_API_BODY_BYTES,
@@ -193,7 +193,7 @@ function chooseRule(
     kind: 'function',
     head,
     integration: createLoadBalancerIntegration({
-      targetGroupArn: renderTargetGroupArn(config.name, rule.target, { accountId, defaultRegion }),
+      targetGroupArn: targetGroupArn(config.name, rule.target, { accountId, defaultRegion }),
       hasMultiValueHeaders: config.hasMultiValueHeaders,
     }),
     target: rule.target,

@@ -3,8 +3,8 @@
  * JSON (control endpoint, library) and on the command line (`--route`). Parses and renders; nothing is kept or answered
  * here. Every complaint says what would have been right.
  */
-import type { FunctionReference } from '../protocol/names.ts';
-import { parseFunctionReference } from '../protocol/names.ts';
+import type { FunctionReference } from '../protocol/arn.ts';
+import { parseFunctionReference } from '../protocol/arn.ts';
 import type { CorsRules } from './exchange/cors.ts';
 import { parseRoute, type Route } from './http-api/routes.ts';
 

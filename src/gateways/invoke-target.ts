@@ -1,8 +1,8 @@
 /** Invokes a gateway's function with an event that no client sent. */
 import { randomUUID } from 'node:crypto';
 import { createTraces } from '../invocation/trace-header.ts';
+import { renderFunctionArn } from '../protocol/arn.ts';
 import type { RequestId } from '../protocol/names.ts';
-import { renderFunctionArn } from '../protocol/names.ts';
 import { ServiceError } from '../protocol/service-errors.ts';
 import type { RouteFunction } from './gateway-config.ts';
 import type { GatewayHandlerOptions } from './gateway-port.ts';

@@ -1,6 +1,7 @@
 /** Who may use a layer version: one resource policy each, gone with the version. The SQL and AWS's words. */
 import { randomUUID } from 'node:crypto';
-import { renderLayerVersionArn, type Scope } from '../protocol/names.ts';
+import { renderLayerVersionArn } from '../protocol/arn.ts';
+import type { Scope } from '../protocol/names.ts';
 import { ServiceError } from '../protocol/service-errors.ts';
 import type { Database } from '../storage/database.ts';
 import {

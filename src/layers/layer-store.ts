@@ -1,6 +1,6 @@
 /** Layer versions as rows: the SQL of layers and nothing else. Rules and AWS's errors are in `layers.ts`. */
+import { renderLayerVersionArn } from '../protocol/arn.ts';
 import type { LayerName, Scope } from '../protocol/names.ts';
-import { renderLayerVersionArn } from '../protocol/names.ts';
 import type { Database } from '../storage/database.ts';
 import type { ContentDigest, LayerVersion } from './layer.ts';
 

@@ -1,5 +1,6 @@
 /** What a published layer version is. Immutable once published; its content is named by digest. */
-import type { LayerName, LayerVersionArn, Scope } from '../protocol/names.ts';
+import type { LayerVersionArn } from '../protocol/arn.ts';
+import type { LayerName, Scope } from '../protocol/names.ts';
 
 /** Lower-case hex SHA-256 of a zip archive: the name of its blob and of its unpacked tree. */
 export type ContentDigest = string & { readonly __brand: 'ContentDigest' };

@@ -5,8 +5,15 @@
  * functions that use it: they keep its content by digest.
  */
 import type { Clock } from '../clock.ts';
-import type { LayerName, LayerVersionArn, Scope } from '../protocol/names.ts';
-import { parseLayerVersionArn, renderLayerArn, renderLayerVersionArn } from '../protocol/names.ts';
+import type { LayerVersionArn } from '../protocol/arn.ts';
+import {
+  LAYER_VERSION_ARN_PATTERN,
+  parseLayerVersionArn,
+  renderLayerArn,
+  renderLayerVersionArn,
+} from '../protocol/arn.ts';
+import { renderDate } from '../protocol/dates.ts';
+import type { LayerName, Scope } from '../protocol/names.ts';
 import { QUOTAS } from '../protocol/quotas.ts';
 import { ServiceError } from '../protocol/service-errors.ts';
 import type { Archives } from '../storage/archives.ts';
@@ -49,11 +56,6 @@ export type Layers = {
   /** Digests that a layer version refers to. */
   digests(): ContentDigest[];
 };
-
-/** AWS's pattern for a member of Layers, for its message. */
-const LAYER_VERSION_ARN_PATTERN =
-  '(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:layer:' +
-  '[a-zA-Z0-9-_]+:[0-9]+)|(arn:[a-zA-Z0-9-]+:lambda:::awslayer:[a-zA-Z0-9-_]+)';
 
 export function createLayers({
   database,
@@ -152,11 +154,6 @@ export function createLayers({
     optTree: (digests) => optTrees.tree(digests),
     digests: () => store.digests(),
   };
-}
-
-/** `2026-11-22T10:00:00.000+0000` */
-export function renderDate(epochMs: number): string {
-  return new Date(epochMs).toISOString().replace('Z', '+0000');
 }
 
 /** Items of a page: AWS gives at most 50 at once, whatever is asked for. */

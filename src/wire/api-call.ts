@@ -2,7 +2,6 @@
  * One request to the API port, after it was let in and its credential scope was read: what every service handler
  * (Lambda, IAM, STS, CloudWatch Logs ...) receives. Who handles it is decided in `api-port/api-port.ts`.
  */
-
 import type { HttpRequest, HttpResponse } from '../http/exchange.ts';
 import type { RequestId, Scope } from '../protocol/names.ts';
 import type { VerifiedSignature } from './sigv4.ts';

@@ -3,7 +3,6 @@
  * wire only; what an action does is given by the service as a table of handlers.
  * https://smithy.io/2.0/aws/protocols/aws-query-protocol.html
  */
-
 import { BodyFailure, readBody } from '../http/body.ts';
 import type { Log } from '../log.ts';
 import type { InputOf, Member, Members } from '../protocol/member-constraints.ts';

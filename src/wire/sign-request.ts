@@ -4,6 +4,7 @@
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
  */
 import { createHash, createHmac } from 'node:crypto';
+import { renderBasicDate } from '../protocol/dates.ts';
 
 export type SigningKey = {
   readonly accessKeyId: string;
@@ -22,7 +23,7 @@ type Signable = {
 
 /** The headers of `request`, with `host`, `x-amz-date` and `authorization` added. Names must be in lower case. */
 export function signRequest(request: Signable, key: SigningKey, epochMs: number): Record<string, string> {
-  const time = new Date(epochMs).toISOString().replace(/[-:]|\.\d{3}/g, '');
+  const time = renderBasicDate(epochMs);
   const headers: Record<string, string> = { ...request.headers, host: request.url.host, 'x-amz-date': time };
   const names = Object.keys(headers).sort();
   const signedHeaders = names.join(';');

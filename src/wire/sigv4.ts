@@ -6,6 +6,7 @@
  */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import type { SignatureFaultKind } from '../protocol/authentication-errors.ts';
+import { renderBasicDate } from '../protocol/dates.ts';
 
 export type CredentialScope = {
   readonly accessKeyId: string;
@@ -217,7 +218,7 @@ function findTimeFault(claim: Claim, nowMs: number): SignatureFault | undefined 
   const signedMs = Date.parse(claim.timestamp.replace(/(....)(..)(..)T(..)(..)(..)Z/, '$1-$2-$3T$4:$5:$6Z'));
   const skewMs = claim.scope.service === 's3' ? SKEW_MS.s3 : SKEW_MS.others;
   const minutes = skewMs / 60_000;
-  const [now, earliest, latest] = [nowMs, nowMs - skewMs, nowMs + skewMs].map(compactDate);
+  const [now, earliest, latest] = [nowMs, nowMs - skewMs, nowMs + skewMs].map(renderBasicDate);
   if (signedMs > nowMs + skewMs) {
     const message = `Signature not yet current: ${claim.timestamp} is still later than ${latest} (${now} + ${minutes} min.)`;
     return { kind: 'skewed', message };
@@ -233,13 +234,9 @@ function findTimeFault(claim: Claim, nowMs: number): SignatureFault | undefined 
   return { kind: 'skewed', message };
 }
 
-function compactDate(epochMs: number): string {
-  return new Date(epochMs).toISOString().replace(/[-:]|\.\d{3}/g, '');
-}
-
 function isoDate(httpDate: string | undefined): string | undefined {
   const epochMs = Date.parse(httpDate ?? '');
-  return Number.isNaN(epochMs) ? undefined : compactDate(epochMs);
+  return Number.isNaN(epochMs) ? undefined : renderBasicDate(epochMs);
 }
 
 /** Lower-case names; values of the same name joined, and their white space reduced, as the canonical request has them. */

@@ -2,7 +2,8 @@
  * Requests made from the API's model: for an operation one that satisfies every constraint, and variants that each
  * break one. Nothing is typed by hand but a list of texts of which each pattern must match one.
  */
-import { type OperationName, operationRow, type ShapeRow, shapeRow } from '../../src/protocol/operations.ts';
+import type { ShapeRow } from '../../src/protocol/operation-rows.ts';
+import { type OperationName, operationRow, shapeRow } from '../../src/protocol/operations.ts';
 
 export type ModelRequest = {
   readonly method: string;

@@ -2,21 +2,14 @@
  * The platform's log lines, byte for byte as on AWS, including tabs, trailing tabs and line ends: INIT_START, START, END,
  * REPORT, INIT_REPORT. Pure. The rules and their sources are in docs/behavior/logs.md.
  */
-import { createHash } from 'node:crypto';
 import type { Fault } from '../../protocol/faults.ts';
 import type { SubscriptionRecord, TelemetryApi } from '../../protocol/payloads.ts';
+import { runtimeVersionOf } from '../../protocol/runtime-version.ts';
 
 /** `INIT_START Runtime Version: provided:al2023.v1 ...`; `runtime` as configured, e.g. `provided.al2023`. */
 export function renderInitStart(runtime: string, region: string): string {
   const { name, arn } = runtimeVersionOf(runtime, region);
   return `INIT_START Runtime Version: ${name}\tRuntime Version ARN: ${arn}\n`;
-}
-
-/** What AWS calls the build of a runtime; `runtime` as configured, e.g. `provided.al2023`. */
-export function runtimeVersionOf(runtime: string, region: string): { readonly name: string; readonly arn: string } {
-  const name = `${runtime.replace('.', ':')}.v1`;
-  const hash = createHash('sha256').update(name).digest('hex');
-  return { name, arn: `arn:aws:lambda:${region}::runtime:${hash}` };
 }
 
 /** Without `fault`, the initialization succeeded; AWS then shows the line only for environments that are not on demand. */

@@ -15,6 +15,7 @@ import type {
   TelemetrySpan,
   TracingContext,
 } from '../../protocol/payloads.ts';
+import { runtimeVersionOf } from '../../protocol/runtime-version.ts';
 import type { Extension } from '../../runtime-api/extensions/extensions.ts';
 import type { TelemetryStream } from '../../runtime-api/telemetry/telemetry-stream.ts';
 import type { Invocation } from '../invocation.ts';
@@ -28,7 +29,6 @@ import {
   renderReport,
   renderStart,
   renderSubscription,
-  runtimeVersionOf,
 } from './report.ts';
 
 export type EnvironmentTelemetryOptions = {

@@ -2,6 +2,7 @@
  * What a function receives of a queue, which messages a mapping lets through, and what the function's answer means for
  * each of them. Pure. https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html
  */
+import { parseArn } from '../../protocol/arn.ts';
 import { createEventPattern } from '../../protocol/event-pattern.ts';
 import { md5Of, md5OfAttributes } from '../../queues/message-attributes.ts';
 import type { SqsMessage } from '../../services/sqs/sqs-messages.ts';
@@ -35,7 +36,7 @@ export function renderRecord(message: SqsMessage, queueArn: string, hasWindow: b
     md5OfBody: md5Of(body),
     eventSource: 'aws:sqs',
     eventSourceARN: queueArn,
-    awsRegion: queueArn.split(':')[3],
+    awsRegion: parseArn(queueArn)?.region,
   };
 }
 

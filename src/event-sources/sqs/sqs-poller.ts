@@ -13,8 +13,8 @@ import type { FunctionSettings } from '../../functions/settings/open-settings.ts
 import { isRecursive } from '../../invocation/recursion.ts';
 import { createTraces, type Trace } from '../../invocation/trace-header.ts';
 import type { Log } from '../../log.ts';
+import { parseFunctionReference, renderFunctionArn } from '../../protocol/arn.ts';
 import type { RequestId, Scope } from '../../protocol/names.ts';
-import { parseFunctionReference, renderFunctionArn } from '../../protocol/names.ts';
 import type { QueueGateway } from '../../services/sqs/queue-access.ts';
 import type { SqsMessage } from '../../services/sqs/sqs-messages.ts';
 import type { EventSourceMapping } from '../event-source-mappings.ts';

@@ -4,7 +4,8 @@
  */
 import { randomInt } from 'node:crypto';
 import type { Clock } from '../../clock.ts';
-import { partitionOf, renderFunctionArn, type Scope } from '../../protocol/names.ts';
+import { parseLambdaArn, renderCodeSigningConfigArn, renderFunctionArn } from '../../protocol/arn.ts';
+import type { Scope } from '../../protocol/names.ts';
 import { ServiceError } from '../../protocol/service-errors.ts';
 import type { Database } from '../../storage/database.ts';
 import { type Page, pageOf, parseMarker } from '../../storage/page.ts';
@@ -67,9 +68,8 @@ export function createCodeSigning({
     `SELECT * FROM code_signing_config WHERE ${ofScope} AND id > :after ORDER BY id LIMIT :count`,
   );
 
-  const idOf = (arn: string) => arn.slice(arn.lastIndexOf(':') + 1);
   const find = ({ region, account }: Scope, arn: string): CodeSigningConfig | undefined => {
-    const row = get.get({ region, account, id: idOf(arn) });
+    const row = get.get({ region, account, id: parseLambdaArn(arn)?.id ?? '' });
     return row && JSON.parse(row.document);
   };
   const found = (scope: Scope, arn: string): CodeSigningConfig => {
@@ -94,7 +94,7 @@ export function createCodeSigning({
       const id = `csc-${Array.from({ length: 17 }, () => randomInt(36).toString(36)).join('')}`;
       return save(scope, {
         id,
-        arn: `arn:${partitionOf(scope.region)}:lambda:${scope.region}:${scope.account}:code-signing-config:${id}`,
+        arn: renderCodeSigningConfigArn(scope, id),
         description: draft.description ?? '',
         allowedPublishers: draft.allowedPublishers ?? [],
         untrustedArtifactOnDeployment: draft.untrustedArtifactOnDeployment ?? 'Warn',

@@ -4,7 +4,9 @@
  * https://docs.aws.amazon.com/lambda/latest/dg/lambda-concurrency.html
  */
 import type { Clock } from '../../clock.ts';
-import { renderFunctionArn, type Scope } from '../../protocol/names.ts';
+import { renderFunctionArn } from '../../protocol/arn.ts';
+import { renderDateInSeconds } from '../../protocol/dates.ts';
+import type { Scope } from '../../protocol/names.ts';
 import { QUOTAS } from '../../protocol/quotas.ts';
 import { ServiceError } from '../../protocol/service-errors.ts';
 import type { Database } from '../../storage/database.ts';
@@ -217,7 +219,7 @@ export function createConcurrencySettings({
       );
       checkOverlap(scope, name, qualifier);
       checkAccount(scope, name, qualifier, count);
-      const document = { requested: count, lastModified: renderSecond(clock.epochMs()) };
+      const document = { requested: count, lastModified: renderDateInSeconds(clock.epochMs()) };
       provisions.put(scope, name, qualifier, document);
       allocations.clear();
       return { qualifier, ...document };
@@ -268,10 +270,6 @@ export function renderProvisionedArn(scope: Scope, name: string, { qualifier }: 
 }
 
 const NOT_PUBLISHED = 'The function resource provided must be an alias or a published version.';
-
-function renderSecond(epochMs: number): string {
-  return new Date(epochMs).toISOString().replace(/\.\d+Z$/, '+0000');
-}
 
 function refusal(message: string): ServiceError {
   return new ServiceError('InvalidParameterValueException', message);

@@ -3,7 +3,8 @@
  * and checked here; `invocation/` obeys them.
  */
 import type { Clock } from '../../clock.ts';
-import { renderFunctionArn, type Scope } from '../../protocol/names.ts';
+import { parseArn, parseLambdaArn, renderFunctionArn } from '../../protocol/arn.ts';
+import type { Scope } from '../../protocol/names.ts';
 import { ServiceError } from '../../protocol/service-errors.ts';
 import type { Database } from '../../storage/database.ts';
 import { type Page, pageOf, parseMarker } from '../../storage/page.ts';
@@ -70,10 +71,11 @@ export function createEventInvokeSettings({
   function checkDestination(scope: Scope, name: string, destinations: Destinations): void {
     for (const arn of [destinations.onSuccess, destinations.onFailure]) {
       if (!arn) continue;
-      const [, , service, , , kind, target] = arn.split(':');
+      const service = parseArn(arn)?.service;
       const isKnown = service !== undefined && DESTINATION_SERVICES.has(service);
       if (!isKnown) throw refusal(`The provided destination config ${renderDestinations(destinations)} is invalid.`);
-      if (service !== 'lambda' || kind !== 'function' || target === undefined) continue;
+      const { kind, id: target } = parseLambdaArn(arn) ?? {};
+      if (kind !== 'function' || target === undefined) continue;
       if (target === name) throw refusal("You can't specify the function as a destination for itself.");
       if (!directory.hasFunction(scope, target)) throw refusal(`The destination ARN ${arn} is invalid.`);
     }

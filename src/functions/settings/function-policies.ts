@@ -10,7 +10,8 @@ import {
   type ResourcePolicy,
   removeStatement,
 } from '../../layers/resource-policy.ts';
-import { partitionOf, renderFunctionArn, type Scope } from '../../protocol/names.ts';
+import { isPrincipalArn, renderAccountArn, renderFunctionArn } from '../../protocol/arn.ts';
+import type { Scope } from '../../protocol/names.ts';
 import { ServiceError } from '../../protocol/service-errors.ts';
 import type { Database } from '../../storage/database.ts';
 import type { FunctionDirectory } from '../function-directory.ts';
@@ -125,10 +126,10 @@ function renderStatement(resource: string, scope: Scope, draft: PermissionDraft)
 }
 
 /** An account is written as its root, a service as such; `*` stays. */
-function renderPrincipal(principal: string, { region }: Scope): unknown {
+function renderPrincipal(principal: string, scope: Scope): unknown {
   if (principal === '*') return '*';
-  if (/^\d{12}$/.test(principal)) return { AWS: `arn:${partitionOf(region)}:iam::${principal}:root` };
-  if (/^arn:aws[a-z-]*:(iam|sts)::\d{12}:.+$/.test(principal)) return { AWS: principal };
+  if (/^\d{12}$/.test(principal)) return { AWS: renderAccountArn({ ...scope, account: principal }) };
+  if (isPrincipalArn(principal)) return { AWS: principal };
   if (/^[a-z0-9.-]+\.(amazonaws\.com(\.cn)?|amazon\.com)$/.test(principal)) return { Service: principal };
   throw refusal('The provided principal was invalid. Please check the principal and try again.');
 }

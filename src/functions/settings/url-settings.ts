@@ -1,7 +1,8 @@
 /** Function URLs: one for the function, one for each alias. Kept here; `gateways/` answers them. */
 import { randomInt } from 'node:crypto';
 import type { Clock } from '../../clock.ts';
-import { renderFunctionArn, type Scope } from '../../protocol/names.ts';
+import { renderFunctionArn } from '../../protocol/arn.ts';
+import type { Scope } from '../../protocol/names.ts';
 import { ServiceError } from '../../protocol/service-errors.ts';
 import type { Database } from '../../storage/database.ts';
 import { type Page, pageOf, parseMarker } from '../../storage/page.ts';

@@ -8,7 +8,7 @@ import type { Closeable } from '../../lifetime.ts';
 import type { GatewayConfig, HealthCheck, LoadBalancerConfig, RouteFunction } from '../gateway-config.ts';
 import type { Gateways } from '../gateways.ts';
 import { parseTargetResponse, renderHealthCheckEvent, type TargetGroup } from './load-balancer.ts';
-import { renderTargetGroupArn } from './target-group.ts';
+import { targetGroupArn } from './target-group.ts';
 
 export type TargetHealth = {
   readonly function: string;
@@ -49,7 +49,7 @@ export function createHealthChecks({ gateways, invoke, clock, ...place }: Health
     await Promise.all(
       watch.targets.map(async (entry) => {
         const group = {
-          targetGroupArn: renderTargetGroupArn(watch.config.name, entry.target, place),
+          targetGroupArn: targetGroupArn(watch.config.name, entry.target, place),
           hasMultiValueHeaders: watch.config.hasMultiValueHeaders,
         };
         const answer = await withTimeout(

@@ -1,10 +1,10 @@
 /** Target groups of load balancers: one for each function, with an ARN that is always the same for the same one. */
 import { createHash } from 'node:crypto';
-import { partitionOf } from '../../protocol/names.ts';
+import { renderTargetGroupArn } from '../../protocol/arn.ts';
 import type { RouteFunction } from '../gateway-config.ts';
 
-/** `arn:aws:elasticloadbalancing:<region>:<account>:targetgroup/<gateway>-<function>/<16 hex digits>` */
-export function renderTargetGroupArn(
+/** Named `<gateway>-<function>`, with 16 hexadecimal digits as its id. */
+export function targetGroupArn(
   gateway: string,
   target: RouteFunction,
   { accountId, defaultRegion }: { readonly accountId: string; readonly defaultRegion: string },
@@ -13,5 +13,5 @@ export function renderTargetGroupArn(
   // Names of target groups have at most 32 letters, digits and hyphens.
   const name = `${gateway}-${target.name}`.replace(/[^A-Za-z0-9-]/g, '-').slice(0, 32);
   const id = createHash('sha256').update(`${gateway} ${target.text}`).digest('hex').slice(0, 16);
-  return `arn:${partitionOf(region)}:elasticloadbalancing:${region}:${target.account ?? accountId}:targetgroup/${name}/${id}`;
+  return renderTargetGroupArn({ region, account: target.account ?? accountId }, name, id);
 }

@@ -5,8 +5,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../clock.ts';
 import type { FunctionSettings } from '../../functions/settings/open-settings.ts';
+import { parseFunctionReference, renderFunctionArn } from '../../protocol/arn.ts';
 import type { RequestId } from '../../protocol/names.ts';
-import { parseFunctionReference, renderFunctionArn } from '../../protocol/names.ts';
 import type { EventSender } from '../../services/events/schedules.ts';
 import { isRecursive } from '../recursion.ts';
 import { createTraces } from '../trace-header.ts';

@@ -4,6 +4,8 @@
  * https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
  */
 import type { Outcome } from '../../environment/invocation.ts';
+import { parseLambdaArn } from '../../protocol/arn.ts';
+import { renderIsoSeconds } from '../../protocol/dates.ts';
 import type { Version } from '../../protocol/names.ts';
 
 export type Condition =
@@ -93,7 +95,7 @@ export function renderBusEvent(
     'detail-type': `Lambda Function Invocation Result - ${result}`,
     source: 'lambda',
     account,
-    time: `${new Date(event.atMs).toISOString().slice(0, 19)}Z`,
+    time: renderIsoSeconds(event.atMs),
     region,
     resources: [arn, event.functionArn],
   };
@@ -103,7 +105,7 @@ export function renderBusEvent(
 /** `aws/lambda/async/<function>/YYYY/MM/DD/YYYY-MM-DDTHH.MM.SS-<uuid>` */
 export function renderObjectKey({ functionArn, atMs }: EndedEvent, uuid: string): string {
   const time = new Date(atMs).toISOString();
-  const name = functionArn.split(':')[6] ?? '';
+  const name = parseLambdaArn(functionArn)?.id ?? '';
   return `aws/lambda/async/${name}/${time.slice(0, 10).replaceAll('-', '/')}/${time.slice(0, 19).replaceAll(':', '.')}-${uuid}`;
 }
 

@@ -2,6 +2,7 @@
  * Sends a destination record to the service that its ARN names. The services are passed in as functions.
  */
 import { randomUUID } from 'node:crypto';
+import { parseArn } from '../../protocol/arn.ts';
 import type { EventSender } from '../../services/events/schedules.ts';
 import type { DestinationRecord, OutgoingMessage, SendToDestination } from './invocation-record.ts';
 import { renderBusEvent, renderObjectKey } from './invocation-record.ts';
@@ -18,7 +19,7 @@ export type DestinationServices = {
 export function createSendToDestination(services: DestinationServices): SendToDestination {
   return async (record: DestinationRecord) => {
     const { arn, body, traceId, event } = record;
-    const [, , service = '', region = '', account = '', resource = ''] = arn.split(':');
+    const { service = '', region = '', account = '', resource = '' } = parseArn(arn) ?? {};
     switch (service) {
       case 'lambda':
         return services.sendEvent(arn, body, traceId);

@@ -5,7 +5,8 @@
  * AWS.
  */
 import type { HttpRequest } from '../../http/exchange.ts';
-import type { MemberRow, OperationInput, OperationName, ShapeRow } from '../../protocol/operations.ts';
+import type { MemberRow, ShapeRow } from '../../protocol/operation-rows.ts';
+import type { OperationInput, OperationName } from '../../protocol/operations.ts';
 import { operationRow, shapeRow } from '../../protocol/operations.ts';
 import { renderAcceptedRuntimes, standingOf } from '../../protocol/runtimes.ts';
 import { ServiceError } from '../../protocol/service-errors.ts';

@@ -2,7 +2,7 @@
 import type { Alias, AliasDraft, Aliases } from '../../functions/aliases.ts';
 import type { FunctionDirectory } from '../../functions/function-directory.ts';
 import type { Provisioner } from '../../invocation/provisioner.ts';
-import { renderFunctionArn } from '../../protocol/names.ts';
+import { renderFunctionArn } from '../../protocol/arn.ts';
 import type { OperationInput } from '../../protocol/operations.ts';
 import { ServiceError } from '../../protocol/service-errors.ts';
 import type { OperationHandlers } from './operation-handler.ts';

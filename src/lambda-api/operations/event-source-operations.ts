@@ -5,6 +5,7 @@ import type {
   MappingMembers,
 } from '../../event-sources/event-source-mappings.ts';
 import type { FunctionSettings } from '../../functions/settings/open-settings.ts';
+import { parseArn } from '../../protocol/arn.ts';
 import type { FunctionName, Scope } from '../../protocol/names.ts';
 import type { OperationInput } from '../../protocol/operations.ts';
 import { ServiceError } from '../../protocol/service-errors.ts';
@@ -25,7 +26,7 @@ export function eventSourceOperations({
   findSourceProblem?: FindSourceProblem | undefined;
 }): OperationHandlers {
   const checkSource = (scope: Scope, arn: string | undefined, name: FunctionName, qualifier: string | undefined) => {
-    if (!arn?.startsWith('arn:') || arn.split(':')[2] !== 'sqs' || !settings.directory.has(scope, name, qualifier))
+    if (arn === undefined || parseArn(arn)?.service !== 'sqs' || !settings.directory.has(scope, name, qualifier))
       return;
     const { timeoutSeconds } = settings.get(scope, name, qualifier).configuration;
     const problem = findSourceProblem?.(arn, timeoutSeconds);

@@ -3,7 +3,6 @@
  * disk, copies no payload and checks JSON without building values. A failed function is a response with status 200.
  * https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
  */
-
 import type { Clock } from '../../clock.ts';
 import type { Invocation, Outcome, ResponseSink, ThrottleReason } from '../../environment/invocation.ts';
 import type { FunctionVersion } from '../../functions/function.ts';
@@ -14,8 +13,8 @@ import type { AsyncInvocations, AsyncRequest } from '../../invocation/async/asyn
 import type { Dispatcher } from '../../invocation/dispatcher.ts';
 import { isRecursive, RECURSION_MESSAGE } from '../../invocation/recursion.ts';
 import { createTraces } from '../../invocation/trace-header.ts';
+import { renderFunctionArn } from '../../protocol/arn.ts';
 import { REQUEST_HEADERS, RESPONSE_HEADERS } from '../../protocol/headers.ts';
-import { renderFunctionArn } from '../../protocol/names.ts';
 import type { OperationInput } from '../../protocol/operations.ts';
 import { shapeRow } from '../../protocol/operations.ts';
 import { QUOTAS, REQUEST_BYTES } from '../../protocol/quotas.ts';

@@ -1,6 +1,6 @@
 /** Operations of layers. The rules are in `layers/layers.ts`. */
 import type { LayerListRequest, Layers } from '../../layers/layers.ts';
-import { parseLayerVersionArn } from '../../protocol/names.ts';
+import { parseLayerVersionArn, renderLayerArn } from '../../protocol/arn.ts';
 import type { OperationInput } from '../../protocol/operations.ts';
 import { type ReadObject, readZip } from './code-source.ts';
 import type { ContentDownloads } from './content.ts';
@@ -40,8 +40,8 @@ export function layerOperations({
     GetLayerVersionByArn(input, { scope, baseUrl }) {
       const reference = parseLayerVersionArn(input.Arn);
       if (reference === undefined) throw resourceNotFound();
-      resolveLayerName(scope, input.Arn.slice(0, input.Arn.lastIndexOf(':')));
-      const layer = layers.get(scope, reference.name, reference.version);
+      const { name } = resolveLayerName(scope, renderLayerArn(reference.scope, reference.name));
+      const layer = layers.get(scope, name, reference.version);
       return { body: renderLayerVersion(layer, downloads.locate(baseUrl, layer.digest)) };
     },
 

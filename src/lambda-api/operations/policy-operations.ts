@@ -2,7 +2,7 @@
 import type { FunctionPolicies } from '../../functions/settings/function-policies.ts';
 import type { LayerPolicies } from '../../layers/layer-policies.ts';
 import { renderPolicy } from '../../layers/resource-policy.ts';
-import { partitionOf, renderLayerVersionArn } from '../../protocol/names.ts';
+import { renderAccountArn, renderLayerVersionArn } from '../../protocol/arn.ts';
 import { ServiceError } from '../../protocol/service-errors.ts';
 import type { OperationHandlers } from './operation-handler.ts';
 import { resolveFunctionReference, resolveLayerName } from './references.ts';
@@ -56,7 +56,7 @@ export function policyOperations({
         Sid: input.StatementId,
         Effect: 'Allow',
         Principal: /^\d{12}$/.test(input.Principal)
-          ? { AWS: `arn:${partitionOf(scope.region)}:iam::${input.Principal}:root` }
+          ? { AWS: renderAccountArn({ ...scope, account: input.Principal }) }
           : input.Principal === '*'
             ? '*'
             : { AWS: input.Principal },

@@ -2,8 +2,8 @@
  * Resolves the FunctionName and LayerName of a request: a name, a partial ARN or an ARN, for functions with an optional
  * qualifier. References to other accounts and regions are refused in AWS's wording.
  */
+import { parseFunctionReference, parseLayerName, renderAccountArn, renderFunctionArn } from '../../protocol/arn.ts';
 import type { FunctionName, LayerName, Qualifier, Scope } from '../../protocol/names.ts';
-import { parseFunctionReference, parseLayerName, partitionOf, renderFunctionArn } from '../../protocol/names.ts';
 import type { OperationName } from '../../protocol/operations.ts';
 import { ServiceError } from '../../protocol/service-errors.ts';
 
@@ -82,7 +82,7 @@ export class ForeignResource extends Error {
 export function accessDenied(scope: Scope, operation: OperationName, resource: string): ServiceError {
   // Recorded on AWS: the error of CreateFunction has no message.
   if (operation === 'CreateFunction') return new ServiceError('AccessDeniedException', null);
-  const caller = `arn:${partitionOf(scope.region)}:iam::${scope.account}:root`;
+  const caller = renderAccountArn(scope);
   const action = `lambda:${ACTIONS[operation] ?? operation}`;
   return new ServiceError(
     'AccessDeniedException',

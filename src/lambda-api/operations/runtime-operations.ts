@@ -1,6 +1,6 @@
 /** Operations of three small settings of functions: runtime management, recursion and scaling. */
 import type { FunctionSettings } from '../../functions/settings/open-settings.ts';
-import { renderFunctionArn } from '../../protocol/names.ts';
+import { renderFunctionArn } from '../../protocol/arn.ts';
 import { ServiceError } from '../../protocol/service-errors.ts';
 import type { OperationHandlers } from './operation-handler.ts';
 import { functionNotFound, resolveFunctionReference, resolveUnqualifiedName } from './references.ts';

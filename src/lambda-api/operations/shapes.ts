@@ -2,10 +2,10 @@
  * Renders functions and layers as AWS's JSON, with exactly the members that AWS sends: `Environment` and `Layers` only
  * when set, no states in lists. Recorded on AWS (2025-11). JSON.stringify omits undefined members.
  */
-import { createHash } from 'node:crypto';
 import type { FunctionVersion } from '../../functions/function.ts';
 import type { LayerVersion } from '../../layers/layer.ts';
-import { partitionOf, renderFunctionArn, renderLayerArn, type Scope } from '../../protocol/names.ts';
+import { renderFunctionArn, renderLayerArn } from '../../protocol/arn.ts';
+import { runtimeVersionOf } from '../../protocol/runtime-version.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -27,7 +27,7 @@ export function renderConfiguration(version: FunctionVersion, { qualifier }: Con
     LastUpdateStatusReason: version.lastUpdateStatusReason,
     LastUpdateStatusReasonCode: version.lastUpdateStatusReasonCode,
     RuntimeVersionConfig: configuration.runtime && {
-      RuntimeVersionArn: renderRuntimeVersionArn(version.scope, configuration.runtime),
+      RuntimeVersionArn: runtimeVersionOf(configuration.runtime, version.scope.region).arn,
     },
   };
 }
@@ -151,9 +151,4 @@ function renderSnapStart(stored: unknown, version: FunctionVersion): Json {
   const applyOn = (stored as Json | undefined)?.ApplyOn ?? 'None';
   const isOptimized = applyOn === 'PublishedVersions' && version.version !== '$LATEST';
   return { ApplyOn: applyOn, OptimizationStatus: isOptimized ? 'On' : 'Off' };
-}
-
-function renderRuntimeVersionArn(scope: Scope, runtime: string): string {
-  const version = createHash('sha256').update(runtime).digest('hex');
-  return `arn:${partitionOf(scope.region)}:lambda:${scope.region}::runtime:${version}`;
 }

@@ -2,6 +2,7 @@
 import type { EventSourceMappings } from '../../event-sources/event-source-mappings.ts';
 import type { Functions } from '../../functions/functions.ts';
 import type { CodeSigning } from '../../functions/settings/code-signing.ts';
+import { parseLambdaArn } from '../../protocol/arn.ts';
 import type { Scope } from '../../protocol/names.ts';
 import { QUOTAS } from '../../protocol/quotas.ts';
 import { ServiceError } from '../../protocol/service-errors.ts';
@@ -27,7 +28,7 @@ export function tagOperations({
   mappings: EventSourceMappings;
 }): OperationHandlers {
   function find(scope: Scope, arn: string): Taggable {
-    const [, , , region, account, kind, id = ''] = arn.split(':');
+    const { scope: owner, kind, id = '' } = parseLambdaArn(arn) ?? {};
     if (kind === 'function') {
       const { name, qualifier } = resolveFunctionReference(scope, arn);
       if (qualifier !== undefined) {
@@ -42,7 +43,7 @@ export function tagOperations({
         remove: (keys) => functions.removeTags(scope, name, keys),
       };
     }
-    if (region !== scope.region || account !== scope.account) throw new ForeignResource(arn);
+    if (owner?.region !== scope.region || owner.account !== scope.account) throw new ForeignResource(arn);
     if (kind === 'event-source-mapping') {
       return taggable(
         () => mappingTags(mappings, scope, id, arn),

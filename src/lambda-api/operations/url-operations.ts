@@ -1,5 +1,6 @@
 /** Operations of function URLs. The rules are in `functions/settings/url-settings.ts`. */
 import type { FunctionUrl, UrlSettings } from '../../functions/settings/url-settings.ts';
+import { renderDateInMicroseconds } from '../../protocol/dates.ts';
 import type { Scope } from '../../protocol/names.ts';
 import { ServiceError } from '../../protocol/service-errors.ts';
 import type { OperationHandlers } from './operation-handler.ts';
@@ -22,7 +23,7 @@ export function urlOperations({
     FunctionArn: url.functionArn,
     AuthType: url.authType,
     Cors: url.cors,
-    CreationTime: renderTime(url.createdMs),
+    CreationTime: renderDateInMicroseconds(url.createdMs),
   });
   const target = (scope: Scope, text: string, given: string | undefined) => {
     const { name, qualifier } = resolveFunctionReference(scope, text, given);
@@ -78,10 +79,5 @@ export function urlOperations({
 }
 
 function renderCurrent(url: FunctionUrl): Record<string, unknown> {
-  return { LastModifiedTime: renderTime(url.lastModifiedMs), InvokeMode: url.invokeMode ?? 'BUFFERED' };
-}
-
-/** `2026-11-22T10:00:00.000000Z`: these have microseconds, which a clock of milliseconds leaves zero. */
-function renderTime(epochMs: number): string {
-  return new Date(epochMs).toISOString().replace('Z', '000Z');
+  return { LastModifiedTime: renderDateInMicroseconds(url.lastModifiedMs), InvokeMode: url.invokeMode ?? 'BUFFERED' };
 }

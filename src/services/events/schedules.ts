@@ -6,7 +6,9 @@
 import { randomUUID } from 'node:crypto';
 import type { AdjustableClock, Cancel } from '../../clock.ts';
 import type { Log } from '../../log.ts';
-import { partitionOf, type Scope } from '../../protocol/names.ts';
+import { renderRuleArn, renderScheduleArn } from '../../protocol/arn.ts';
+import { renderIsoSeconds } from '../../protocol/dates.ts';
+import type { Scope } from '../../protocol/names.ts';
 import type { Database } from '../../storage/database.ts';
 import { parseScheduleExpression, type ScheduleExpression } from './schedule-expression.ts';
 
@@ -172,22 +174,17 @@ function scheduleOf({ region, account, name, document, created_ms, next_ms }: Ro
 }
 
 /** https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-run-lambda-schedule.html */
-function renderEvent({ scope: { region, account }, name, kind }: Schedule, atMs: number): string {
-  const partition = partitionOf(region);
+function renderEvent({ scope, name, kind }: Schedule, atMs: number): string {
   const isRule = kind === 'rule';
   return JSON.stringify({
     version: '0',
     id: randomUUID(),
     'detail-type': 'Scheduled Event',
     source: isRule ? 'aws.events' : 'aws.scheduler',
-    account,
-    time: `${new Date(atMs).toISOString().slice(0, 19)}Z`,
-    region,
-    resources: [
-      isRule
-        ? `arn:${partition}:events:${region}:${account}:rule/${name}`
-        : `arn:${partition}:scheduler:${region}:${account}:schedule/default/${name}`,
-    ],
+    account: scope.account,
+    time: renderIsoSeconds(atMs),
+    region: scope.region,
+    resources: [isRule ? renderRuleArn(scope, name) : renderScheduleArn(scope, name)],
     // EventBridge Scheduler gives it as text.
     detail: isRule ? {} : '{}',
   });

@@ -4,18 +4,17 @@
  */
 import type { Clock } from '../../clock.ts';
 import type { Log } from '../../log.ts';
+import { parseRoleArn, renderAccountArn } from '../../protocol/arn.ts';
+import { renderIsoSeconds } from '../../protocol/dates.ts';
 import { IAM_NAMESPACE, IAM_OPERATIONS, IAM_VERSION } from '../../protocol/iam-operations.ts';
 import type { Scope } from '../../protocol/names.ts';
 import type { Database } from '../../storage/database.ts';
 import type { ApiCall, ServiceHandler } from '../../wire/api-call.ts';
-import type { QueryService } from '../../wire/query-protocol.ts';
 import { createQueryHandler } from '../../wire/query-protocol.ts';
 import { createPolicyHandlers } from './iam-policies.ts';
-import { createRoleHandlers, parseRoleArn } from './iam-roles.ts';
-import { checkName, iamError, renderDate } from './iam-rules.ts';
+import { createRoleHandlers } from './iam-roles.ts';
+import { checkName, iamError } from './iam-rules.ts';
 import { createIamStore } from './iam-store.ts';
-
-export type IamHandlers = QueryService<typeof IAM_OPERATIONS>['handlers'];
 
 export type IamApi = {
   readonly handle: ServiceHandler;
@@ -52,8 +51,8 @@ export function createIamApi({ database, clock, log }: IamApiOptions): IamApi {
           checkName('userName', input.UserName);
           throw iamError('NoSuchEntity', `The user with name ${input.UserName} cannot be found.`);
         }
-        const arn = `arn:aws:iam::${scope.account}:root`;
-        return { User: { UserId: scope.account, Arn: arn, Path: '/', CreateDate: renderDate(startedMs) } };
+        const arn = renderAccountArn(scope);
+        return { User: { UserId: scope.account, Arn: arn, Path: '/', CreateDate: renderIsoSeconds(startedMs) } };
       },
     },
     log,

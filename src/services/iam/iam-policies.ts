@@ -3,12 +3,13 @@
  * Attaching them to roles is `iam-roles.ts`'s.
  */
 import type { Clock } from '../../clock.ts';
+import { renderPolicyArn } from '../../protocol/arn.ts';
 import { AWS_MANAGED_POLICIES } from '../../protocol/aws-managed-policies.ts';
+import { renderIsoSeconds } from '../../protocol/dates.ts';
 import { IAM_QUOTAS } from '../../protocol/iam-operations.ts';
-import { partitionOf } from '../../protocol/names.ts';
 import type { ApiCall } from '../../wire/api-call.ts';
 import type { XmlStructure } from '../../wire/xml.ts';
-import type { IamHandlers } from './iam-api.ts';
+import type { IamHandlers } from './iam-handlers.ts';
 import {
   checkName,
   checkPath,
@@ -19,33 +20,13 @@ import {
   listTags,
   pageOf,
   policySize,
-  renderDate,
   renderDocument,
   renderTags,
+  requirePolicyArn,
   withoutTags,
   withTags,
 } from './iam-rules.ts';
 import type { IamStore, Policy, PolicyVersion } from './iam-store.ts';
-
-export type PolicyArn = {
-  /** `aws` for the policies that AWS manages, else twelve digits. */
-  readonly owner: string;
-  readonly path: string;
-  readonly name: string;
-};
-
-/** Parses a policy's ARN. Throws InvalidInput for anything else. */
-export function parsePolicyArn(arn: string): PolicyArn {
-  const match = /^arn:aws[a-z-]*:iam::(aws|\d{12}):policy(\/(?:[!-~]+\/)?)([\w+=,.@-]+)$/.exec(arn);
-  if (!match?.[1] || !match[2] || !match[3]) throw iamError('InvalidInput', `ARN ${arn} is not valid.`);
-  return { owner: match[1], path: match[2], name: match[3] };
-}
-
-/** Whether the policy can be attached: one of the account's, or any that AWS may manage. */
-export function canAttach(store: IamStore, account: string, arn: string): boolean {
-  const { owner } = parsePolicyArn(arn);
-  return owner === 'aws' || store.policy(account, arn) !== undefined;
-}
 
 type PolicyOperation =
   | 'CreatePolicy'
@@ -66,7 +47,7 @@ export function createPolicyHandlers(store: IamStore, clock: Clock): Pick<IamHan
   const nowMs = () => Math.trunc(clock.epochMs());
 
   const ownPolicy = (arn: string, { scope }: ApiCall): Policy => {
-    const { owner } = parsePolicyArn(arn);
+    const { owner } = requirePolicyArn(arn);
     const policy = store.policy(scope.account, arn);
     if (policy !== undefined) return policy;
     if (owner === 'aws') {
@@ -86,11 +67,11 @@ export function createPolicyHandlers(store: IamStore, clock: Clock): Pick<IamHan
     Path: policy.path,
     DefaultVersionId: `v${policy.defaultVersion}`,
     ...usage(policy.account, policy.arn),
-    CreateDate: renderDate(policy.createdMs),
-    UpdateDate: renderDate(policy.updatedMs),
+    CreateDate: renderIsoSeconds(policy.createdMs),
+    UpdateDate: renderIsoSeconds(policy.updatedMs),
   });
   const describeManaged = (account: string, arn: string): XmlStructure => {
-    const { path, name } = parsePolicyArn(arn);
+    const { path, name } = requirePolicyArn(arn);
     return {
       PolicyName: name,
       PolicyId: createUniqueId('ANPA', arn),
@@ -119,7 +100,7 @@ export function createPolicyHandlers(store: IamStore, clock: Clock): Pick<IamHan
         account: scope.account,
         name: input.PolicyName,
         path,
-        arn: `arn:${partitionOf(scope.region)}:iam::${scope.account}:policy${path}${input.PolicyName}`,
+        arn: renderPolicyArn(scope, path, input.PolicyName),
         policyId: createUniqueId('ANPA'),
         description: input.Description,
         defaultVersion: 1,
@@ -142,7 +123,7 @@ export function createPolicyHandlers(store: IamStore, clock: Clock): Pick<IamHan
     },
 
     GetPolicy(input, call) {
-      const { owner } = parsePolicyArn(input.PolicyArn);
+      const { owner } = requirePolicyArn(input.PolicyArn);
       if (owner === 'aws') return { Policy: describeManaged(call.scope.account, input.PolicyArn) };
       const policy = ownPolicy(input.PolicyArn, call);
       return {
@@ -151,10 +132,10 @@ export function createPolicyHandlers(store: IamStore, clock: Clock): Pick<IamHan
     },
 
     ListPolicies(input, { scope }) {
-      const partition = partitionOf(scope.region);
+      const aws = { ...scope, account: 'aws' };
       const own = input.Scope === 'AWS' ? [] : store.policies(scope.account).map(describe);
-      const attached = store.attachedArns(scope.account).filter((arn) => parsePolicyArn(arn).owner === 'aws');
-      const known = Object.keys(AWS_MANAGED_POLICIES).map((name) => `arn:${partition}:iam::aws:policy/${name}`);
+      const attached = store.attachedArns(scope.account).filter((arn) => requirePolicyArn(arn).owner === 'aws');
+      const known = Object.keys(AWS_MANAGED_POLICIES).map((name) => renderPolicyArn(aws, '/', name));
       const managed =
         input.Scope === 'Local'
           ? []
@@ -212,13 +193,17 @@ export function createPolicyHandlers(store: IamStore, clock: Clock): Pick<IamHan
         });
         store.saveVersion(policy, { version, document: input.PolicyDocument, createdMs: nowMs() });
         return {
-          PolicyVersion: { VersionId: `v${version}`, IsDefaultVersion: isDefault, CreateDate: renderDate(nowMs()) },
+          PolicyVersion: {
+            VersionId: `v${version}`,
+            IsDefaultVersion: isDefault,
+            CreateDate: renderIsoSeconds(nowMs()),
+          },
         };
       });
     },
 
     GetPolicyVersion(input, call) {
-      const { owner, path, name } = parsePolicyArn(input.PolicyArn);
+      const { owner, path, name } = requirePolicyArn(input.PolicyArn);
       if (owner === 'aws') {
         const statements = AWS_MANAGED_POLICIES[`${path}${name}`.slice(1)];
         if (statements === undefined || input.VersionId !== 'v1')
@@ -239,7 +224,7 @@ export function createPolicyHandlers(store: IamStore, clock: Clock): Pick<IamHan
     },
 
     ListPolicyVersions(input, call) {
-      const { owner } = parsePolicyArn(input.PolicyArn);
+      const { owner } = requirePolicyArn(input.PolicyArn);
       if (owner === 'aws') {
         const version = { VersionId: 'v1', IsDefaultVersion: true, CreateDate: MANAGED_POLICIES_DATE };
         return { IsTruncated: false, Versions: [version] };
@@ -290,7 +275,7 @@ export function createPolicyHandlers(store: IamStore, clock: Clock): Pick<IamHan
 
     ListEntitiesForPolicy(input, call) {
       const { account } = call.scope;
-      if (parsePolicyArn(input.PolicyArn).owner !== 'aws') ownPolicy(input.PolicyArn, call);
+      if (requirePolicyArn(input.PolicyArn).owner !== 'aws') ownPolicy(input.PolicyArn, call);
       const isAskedFor = input.EntityFilter === undefined || input.EntityFilter === 'Role';
       const attached =
         input.PolicyUsageFilter === 'PermissionsBoundary' ? [] : store.attachedRoles(account, input.PolicyArn);
@@ -317,7 +302,7 @@ function describeVersion(policy: Policy, { version, createdMs }: PolicyVersion):
   return {
     VersionId: `v${version}`,
     IsDefaultVersion: version === policy.defaultVersion,
-    CreateDate: renderDate(createdMs),
+    CreateDate: renderIsoSeconds(createdMs),
   };
 }
 

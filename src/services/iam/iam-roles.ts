@@ -3,14 +3,15 @@
  * permissions boundaries. A role here is a record: nobody evaluates what it allows.
  */
 import type { Clock } from '../../clock.ts';
+import { renderRoleArn } from '../../protocol/arn.ts';
+import { renderIsoSeconds } from '../../protocol/dates.ts';
 import { IAM_QUOTAS } from '../../protocol/iam-operations.ts';
 import type { Scope } from '../../protocol/names.ts';
-import { partitionOf } from '../../protocol/names.ts';
 import type { ApiCall } from '../../wire/api-call.ts';
 import type { XmlStructure } from '../../wire/xml.ts';
-import type { IamHandlers } from './iam-api.ts';
-import { canAttach, parsePolicyArn } from './iam-policies.ts';
+import type { IamHandlers } from './iam-handlers.ts';
 import {
+  canAttach,
   checkName,
   checkPath,
   checkPolicyDocument,
@@ -20,10 +21,10 @@ import {
   pageOf,
   parseMarker,
   policySize,
-  renderDate,
   renderDocument,
   renderMarker,
   renderTags,
+  requirePolicyArn,
   withoutTags,
   withTags,
 } from './iam-rules.ts';
@@ -52,18 +53,6 @@ type RoleOperation =
   | 'ListInstanceProfilesForRole';
 
 const DEFAULT_SESSION_SECONDS = 3600;
-
-/** `arn:aws:iam::<account>:role<path><name>` */
-export function renderRoleArn(scope: Scope, path: string, name: string): string {
-  return `arn:${partitionOf(scope.region)}:iam::${scope.account}:role${path}${name}`;
-}
-
-export type RoleArn = { readonly account: string; readonly path: string; readonly name: string };
-
-export function parseRoleArn(arn: string): RoleArn | undefined {
-  const match = /^arn:aws[a-z-]*:iam::(\d{12}):role(\/(?:[!-~]+\/)?)([\w+=,.@-]+)$/.exec(arn);
-  return match?.[1] && match[2] && match[3] ? { account: match[1], path: match[2], name: match[3] } : undefined;
-}
 
 export function createRoleHandlers(store: IamStore, clock: Clock): Pick<IamHandlers, RoleOperation> {
   const roleNamed = (name: string, { scope }: ApiCall): Role => {
@@ -254,7 +243,7 @@ export function createRoleHandlers(store: IamStore, clock: Clock): Pick<IamHandl
 
     DetachRolePolicy(input, call) {
       const role = roleNamed(input.RoleName, call);
-      parsePolicyArn(input.PolicyArn);
+      requirePolicyArn(input.PolicyArn);
       if (!store.detach(role, input.PolicyArn)) {
         throw iamError('NoSuchEntity', `Policy ${input.PolicyArn} was not found.`);
       }
@@ -264,7 +253,7 @@ export function createRoleHandlers(store: IamStore, clock: Clock): Pick<IamHandl
     ListAttachedRolePolicies(input, call) {
       const policies = store
         .attachments(roleNamed(input.RoleName, call))
-        .map((arn) => ({ arn, ...parsePolicyArn(arn) }))
+        .map((arn) => ({ arn, ...requirePolicyArn(arn) }))
         .filter(({ path }) => path.startsWith(input.PathPrefix ?? '/'));
       const page = pageOf(policies, input, ({ arn }) => arn);
       return {
@@ -296,7 +285,7 @@ function describeRole(role: Role, scope: Scope): XmlStructure {
     RoleName: role.name,
     RoleId: role.roleId,
     Arn: renderRoleArn(scope, role.path, role.name),
-    CreateDate: renderDate(role.createdMs),
+    CreateDate: renderIsoSeconds(role.createdMs),
     AssumeRolePolicyDocument: renderDocument(role.trustPolicy),
   };
 }

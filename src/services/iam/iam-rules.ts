@@ -3,11 +3,12 @@
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
  */
 import { createHash, randomBytes } from 'node:crypto';
+import { type PolicyArn, parsePolicyArn } from '../../protocol/arn.ts';
 import type { IamErrorCode } from '../../protocol/iam-operations.ts';
 import { IAM_ERRORS, IAM_NAME, IAM_PATH, IAM_QUOTAS } from '../../protocol/iam-operations.ts';
 import { QueryError } from '../../wire/query-protocol.ts';
 import type { XmlStructure } from '../../wire/xml.ts';
-import type { Tags } from './iam-store.ts';
+import type { IamStore, Tags } from './iam-store.ts';
 import type { PolicyKind } from './policy-document.ts';
 import { findPolicyFault } from './policy-document.ts';
 
@@ -45,6 +46,19 @@ export function policySize(document: string): number {
   return document.replace(/\s/g, '').length;
 }
 
+/** Parses a policy's ARN. @throws QueryError InvalidInput */
+export function requirePolicyArn(arn: string): PolicyArn {
+  const parsed = parsePolicyArn(arn);
+  if (parsed === undefined) throw iamError('InvalidInput', `ARN ${arn} is not valid.`);
+  return parsed;
+}
+
+/** Whether a policy can be attached: one that the account has, or any that AWS may manage. */
+export function canAttach(store: IamStore, account: string, arn: string): boolean {
+  const { owner } = requirePolicyArn(arn);
+  return owner === 'aws' || store.policy(account, arn) !== undefined;
+}
+
 const ID_ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
 const ID_CHARACTERS = 17;
 
@@ -53,11 +67,6 @@ export function createUniqueId(prefix: 'AROA' | 'ANPA' | 'ASIA', seed?: string):
   const bytes = seed === undefined ? randomBytes(ID_CHARACTERS) : createHash('sha256').update(seed).digest();
   const length = prefix === 'ASIA' ? 16 : ID_CHARACTERS;
   return prefix + Array.from(bytes.subarray(0, length), (byte) => ID_ALPHABET[byte % 32]).join('');
-}
-
-/** `2026-11-22T10:00:00Z`: IAM and STS know no fractions of seconds. */
-export function renderDate(epochMs: number): string {
-  return new Date(epochMs).toISOString().replace(/\.\d{3}Z$/, 'Z');
 }
 
 /** A policy document as IAM returns it: percent-encoded by RFC 3986. */

@@ -3,6 +3,7 @@
  * trust policies (who may assume) and permission policies (what is allowed). Nobody here evaluates them.
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
  */
+import { arnElements, isPrincipalArn } from '../../protocol/arn.ts';
 
 export type PolicyKind = 'trust' | 'permissions';
 
@@ -101,7 +102,7 @@ function findResourceFault(statement: Json): string | undefined {
   for (const resource of resources) {
     if (resource === '*') continue;
     if (!resource.includes(':')) return `Resource ${resource} must be in ARN format or "*".`;
-    const [arn, partition, service, ...rest] = resource.split(':');
+    const [arn, partition, service, ...rest] = arnElements(resource);
     if (arn !== 'arn' || !partition || !service || rest.length < 3) {
       return arn === 'arn' && partition !== undefined && service !== undefined && rest.length > 0
         ? 'The policy failed legacy parsing'
@@ -134,7 +135,7 @@ function isPrincipalName(kind: string, name: string): boolean {
     case 'Service':
       return /^[a-z0-9_-]+(\.[a-z0-9_-]+)*\.(amazonaws\.com(\.cn)?|aws\.internal|amazon\.com|aws\.com)$/i.test(name);
     case 'AWS':
-      return /^(\d{12}|arn:aws[a-z-]*:(iam|sts)::\d{12}:.+|A[A-Z0-9]{15,127})$/.test(name);
+      return isPrincipalArn(name) || /^(\d{12}|A[A-Z0-9]{15,127})$/.test(name);
     default:
       return name.length > 0;
   }

@@ -5,16 +5,16 @@
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../../clock.ts';
 import type { Log } from '../../log.ts';
+import { parseRoleArn, renderAccountArn, renderAssumedRoleArn } from '../../protocol/arn.ts';
+import { renderIsoSeconds } from '../../protocol/dates.ts';
 import type { Scope } from '../../protocol/names.ts';
-import { partitionOf } from '../../protocol/names.ts';
 import { STS_NAMESPACE, STS_OPERATIONS, STS_VERSION } from '../../protocol/sts-operations.ts';
 import type { Database } from '../../storage/database.ts';
 import type { ServiceHandler } from '../../wire/api-call.ts';
 import { createQueryHandler, QueryError } from '../../wire/query-protocol.ts';
 import type { XmlStructure } from '../../wire/xml.ts';
 import type { IamApi } from './iam-api.ts';
-import { parseRoleArn } from './iam-roles.ts';
-import { createUniqueId, renderDate } from './iam-rules.ts';
+import { createUniqueId } from './iam-rules.ts';
 
 export type StsApi = {
   readonly handle: ServiceHandler;
@@ -59,7 +59,7 @@ export function createStsApi({ database, clock, log, iam }: StsApiOptions): StsA
     if (session !== undefined) return { account: session.account, arn: session.arn, userId: session.user_id };
     return {
       account: scope.account,
-      arn: `arn:${partitionOf(scope.region)}:iam::${scope.account}:root`,
+      arn: renderAccountArn(scope),
       userId: scope.account,
     };
   };
@@ -77,7 +77,7 @@ export function createStsApi({ database, clock, log, iam }: StsApiOptions): StsA
       AccessKeyId: accessKeyId,
       SecretAccessKey: secret,
       SessionToken: randomBytes(120).toString('base64'),
-      Expiration: renderDate(expiresMs),
+      Expiration: renderIsoSeconds(expiresMs),
     };
   };
 
@@ -98,7 +98,7 @@ export function createStsApi({ database, clock, log, iam }: StsApiOptions): StsA
           iam.roleId({ ...scope, account: role.account }, input.RoleArn) ?? createUniqueId('AROA', input.RoleArn);
         const identity = {
           account: role.account,
-          arn: renderSessionArn(scope, role, input.RoleSessionName),
+          arn: renderAssumedRoleArn({ ...scope, account: role.account }, role.name, input.RoleSessionName),
           userId: `${roleId}:${input.RoleSessionName}`,
         };
         return {
@@ -115,13 +115,4 @@ export function createStsApi({ database, clock, log, iam }: StsApiOptions): StsA
     log,
   });
   return { handle, secretOf: (accessKeyId) => sessionOf(accessKeyId)?.secret_access_key, identityOf };
-}
-
-/** A role's path is not part of its sessions' ARN. */
-function renderSessionArn(
-  scope: Scope,
-  role: { readonly account: string; readonly name: string },
-  session: string,
-): string {
-  return `arn:${partitionOf(scope.region)}:sts::${role.account}:assumed-role/${role.name}/${session}`;
 }

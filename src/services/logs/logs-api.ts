@@ -6,6 +6,7 @@
 import type { Clock } from '../../clock.ts';
 import { BodyFailure, readBody } from '../../http/body.ts';
 import type { Log } from '../../log.ts';
+import { parseLogGroupArn, renderLogGroupArn, renderLogStreamArn } from '../../protocol/arn.ts';
 import {
   LOGS_ERRORS,
   LOGS_OPERATIONS,
@@ -15,7 +16,6 @@ import {
 } from '../../protocol/logs-operations.ts';
 import type { InputOf } from '../../protocol/member-constraints.ts';
 import type { Scope } from '../../protocol/names.ts';
-import { partitionOf } from '../../protocol/names.ts';
 import type { ApiCall, ServiceHandler } from '../../wire/api-call.ts';
 import { ConstraintViolations, parseInput, WrongType } from '../../wire/structure.ts';
 import { InvalidFilterPattern, parseFilterPattern } from './filter-pattern.ts';
@@ -32,7 +32,7 @@ import type { LogGroup, LogStream } from './log-groups.ts';
 import type { LogPosition } from './log-reader.ts';
 import type { LogStore } from './log-store.ts';
 import type { GroupReference } from './logs-errors.ts';
-import { groupNameOf, invalid, LogsError, parseGroupArn } from './logs-errors.ts';
+import { groupNameOf, invalid, LogsError } from './logs-errors.ts';
 
 export type LogsApiOptions = {
   readonly logStore: LogStore;
@@ -129,7 +129,7 @@ function createHandlers({ logStore, clock }: LogsApiOptions): Handlers {
   const groupOf = (input: GroupReference, scope: Scope): LogGroup => groupNamed(scope, groupNameOf(input));
   /** Tagging operations name a group by its ARN. */
   const groupOfArn = (arn: string, scope: Scope): LogGroup => {
-    const name = parseGroupArn(arn);
+    const name = parseLogGroupArn(arn);
     if (name === undefined) throw invalid(`The specified resource ARN '${arn}' is not that of a log group.`);
     return groupNamed(scope, name);
   };
@@ -406,21 +406,17 @@ function checkBatch(events: readonly { readonly timestamp: number; readonly mess
   }
 }
 
-function groupArn({ scope, name }: LogGroup): string {
-  return `arn:${partitionOf(scope.region)}:logs:${scope.region}:${scope.account}:log-group:${name}`;
-}
-
 function renderGroup(group: LogGroup): object {
   return {
     logGroupName: group.name,
     creationTime: group.createdMs,
     retentionInDays: group.retentionDays,
     metricFilterCount: 0,
-    arn: `${groupArn(group)}:*`,
+    arn: `${renderLogGroupArn(group.scope, group.name)}:*`,
     storedBytes: group.storedBytes,
     kmsKeyId: group.kmsKeyId,
     logGroupClass: group.class,
-    logGroupArn: groupArn(group),
+    logGroupArn: renderLogGroupArn(group.scope, group.name),
     deletionProtectionEnabled: group.isProtected,
   };
 }
@@ -433,7 +429,7 @@ function renderStream(group: LogGroup, stream: LogStream): object {
     lastEventTimestamp: stream.lastEventMs,
     lastIngestionTime: stream.lastIngestionMs,
     uploadSequenceToken: renderEventId({ epochMs: stream.lastIngestionMs ?? 0, sequence: stream.id }),
-    arn: `${groupArn(group)}:log-stream:${stream.name}`,
+    arn: renderLogStreamArn(group.scope, group.name, stream.name),
     storedBytes: 0,
   };
 }

@@ -1,6 +1,7 @@
 /**
  * What CloudWatch Logs' operations share: errors as the caller receives them, and how groups are named.
  */
+import { isArn, parseLogGroupArn } from '../../protocol/arn.ts';
 import type { LogsErrorCode } from '../../protocol/logs-operations.ts';
 
 /** An error that the caller receives. */
@@ -30,13 +31,8 @@ export function groupNameOf({ logGroupName, logGroupIdentifier }: GroupReference
   }
   if (logGroupName !== undefined) return logGroupName;
   if (logGroupIdentifier === undefined) throw invalid('LogGroup name or LogGroup ARN must be provided.');
-  if (!logGroupIdentifier.startsWith('arn:')) return logGroupIdentifier;
-  const name = parseGroupArn(logGroupIdentifier);
+  if (!isArn(logGroupIdentifier)) return logGroupIdentifier;
+  const name = parseLogGroupArn(logGroupIdentifier);
   if (name === undefined) throw invalid(`The specified log group ARN '${logGroupIdentifier}' is invalid.`);
   return name;
-}
-
-/** The name in the ARN of a group, with or without `:*` behind it. */
-export function parseGroupArn(arn: string): string | undefined {
-  return /^arn:aws[a-z-]*:logs:[a-z0-9-]+:\d{12}:log-group:([.\-_/#A-Za-z0-9]+)(?::\*)?$/.exec(arn)?.[1];
 }

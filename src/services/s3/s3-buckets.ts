@@ -1,5 +1,4 @@
 /** S3's operations on buckets: create, list what is in them, delete many objects, versioning and stored settings. */
-
 import { readBody } from '../../http/body.ts';
 import { S3_QUOTAS } from '../../protocol/s3-errors.ts';
 import type { S3OperationName } from '../../protocol/s3-operations.ts';

@@ -2,7 +2,6 @@
  * S3's REST protocol: which bucket and key a request names, errors and answers in S3's XML, dates and ETags.
  * https://docs.aws.amazon.com/AmazonS3/latest/API/
  */
-
 import type { HttpHeaders } from '../../http/exchange.ts';
 import type { S3ErrorCode } from '../../protocol/s3-errors.ts';
 import { S3_ERRORS } from '../../protocol/s3-errors.ts';

@@ -2,9 +2,11 @@
  * SNS's API over the topics: query protocol in, XML out, AWS's words for what is refused. What is published goes where
  * `services/sns/sns-topics.ts` says. https://docs.aws.amazon.com/sns/latest/api/
  */
-
+import assert from 'node:assert/strict';
 import type { Log } from '../../log.ts';
+import { parseTopicArn, renderAccountArn, renderTopicArn } from '../../protocol/arn.ts';
 import type { InputOf } from '../../protocol/member-constraints.ts';
+import type { Scope } from '../../protocol/names.ts';
 import {
   SNS_NAMESPACE,
   SNS_OPERATIONS,
@@ -26,7 +28,8 @@ import {
   invalid,
   requireKnown,
 } from './sns-checks.ts';
-import { type Publication, renderTopicArn, type SnsTopics, type Subscription, type Topic } from './sns-topics.ts';
+import type { SnsTopics } from './sns-topics.ts';
+import type { Publication, Subscription, Topic } from './topic.ts';
 
 type Inputs = { readonly [Name in keyof typeof SNS_OPERATIONS]: InputOf<(typeof SNS_OPERATIONS)[Name]> };
 type Texts = Readonly<Record<string, string>>;
@@ -290,15 +293,15 @@ function settled(attributes: Texts): Texts {
 
 function subscriptionAttributes(subscription: Subscription): Texts {
   const { arn, topicArn, protocol, endpoint, attributes } = subscription;
-  const account = topicArn.split(':')[4] ?? '';
+  const owner = ownerOf(topicArn);
   const { FilterPolicyScope = 'MessageAttributes', ...rest } = attributes;
   return {
     SubscriptionArn: arn,
     TopicArn: topicArn,
     Protocol: protocol,
     Endpoint: endpoint,
-    Owner: account,
-    SubscriptionPrincipal: `arn:${topicArn.split(':')[1]}:iam::${account}:root`,
+    Owner: owner.account,
+    SubscriptionPrincipal: renderAccountArn(owner),
     ConfirmationWasAuthenticated: 'true',
     PendingConfirmation: 'false',
     RawMessageDelivery: 'false',
@@ -308,10 +311,16 @@ function subscriptionAttributes(subscription: Subscription): Texts {
   };
 }
 
+function ownerOf(topicArn: string): Scope {
+  const topic = parseTopicArn(topicArn);
+  assert(topic !== undefined, `a topic is stored under ${topicArn}`);
+  return topic.scope;
+}
+
 function renderSubscription({ arn, topicArn, protocol, endpoint }: Subscription): XmlStructure {
   return {
     SubscriptionArn: arn,
-    Owner: topicArn.split(':')[4],
+    Owner: ownerOf(topicArn).account,
     Protocol: protocol,
     Endpoint: endpoint,
     TopicArn: topicArn,

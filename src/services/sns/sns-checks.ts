@@ -2,9 +2,7 @@
  * What SNS refuses, and in which words. Pure. Recorded on AWS by LocalStack's test suite (2025-10) where the words are not
  * documented.
  */
-
-import { parseQueueArn } from '../../protocol/arn.ts';
-import { parseFunctionReference } from '../../protocol/names.ts';
+import { arnElements, isArn, parseFunctionReference, parseQueueArn, parseTopicArn } from '../../protocol/arn.ts';
 import { SNS_QUOTAS, SNS_SUBSCRIPTION_ATTRIBUTES } from '../../protocol/sns-operations.ts';
 import type { MessageAttributes, MessageAttributeValue } from '../../queues/message-attributes.ts';
 import { QueryError } from '../../wire/query-protocol.ts';
@@ -19,12 +17,12 @@ export function invalid(what: string): QueryError {
 /** @throws QueryError for what is no ARN of a topic, or of a subscription */
 export function checkArn(name: 'TopicArn' | 'TargetArn' | 'SubscriptionArn', arn: string): void {
   if (name === 'SubscriptionArn' && arn === '') throw invalid(`${name} Reason: no value for required parameter`);
-  const elements = arn.split(':').length;
+  const elements = arnElements(arn).length;
   if (elements < 6) throw invalid(`${name} Reason: An ARN must have at least 6 elements, not ${elements}`);
-  const isOfTopic = /^arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_.-]+(:.*)?$/.test(arn);
+  const topic = parseTopicArn(arn);
   if (name === 'SubscriptionArn') {
-    if (!isOfTopic || elements < 7) throw invalid('SubscriptionId');
-  } else if (!isOfTopic) throw invalid(`${name} Reason: ${arn} is not the ARN of a topic`);
+    if (topic?.subscriptionId === undefined) throw invalid('SubscriptionId');
+  } else if (topic === undefined) throw invalid(`${name} Reason: ${arn} is not the ARN of a topic`);
 }
 
 /** @throws QueryError for a batch that is not even looked into */
@@ -105,7 +103,7 @@ function badAttribute(message: string): QueryError {
 /** @throws QueryError */
 export function checkEndpoint(protocol: string, endpoint: string): 'lambda' | 'sqs' {
   if (protocol === 'lambda') {
-    if (endpoint.startsWith('arn:') && parseFunctionReference(endpoint) !== undefined) return protocol;
+    if (isArn(endpoint) && parseFunctionReference(endpoint) !== undefined) return protocol;
     throw invalid('Endpoint Reason: FunctionArn or Alias Arn must be valid');
   }
   if (protocol === 'sqs') {

@@ -1,7 +1,7 @@
 /** Filter policies of subscriptions: by the attributes of a message, or by its body. Pure. */
 import { createEventPattern, InvalidPattern } from '../../protocol/event-pattern.ts';
 import type { MessageAttributes } from '../../queues/message-attributes.ts';
-import type { Publication, Subscription } from './sns-topics.ts';
+import type { Publication, Subscription } from './topic.ts';
 
 /** https://docs.aws.amazon.com/sns/latest/dg/subscription-filter-policy-constraints.html */
 const MOST_KEYS = 5;

@@ -4,7 +4,7 @@
  * https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html
  */
 import type { MessageAttributes } from '../../queues/message-attributes.ts';
-import type { Subscription, Topic } from './sns-topics.ts';
+import type { Subscription, Topic } from './topic.ts';
 
 export type Notification = {
   readonly messageId: string;

@@ -6,39 +6,14 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../clock.ts';
 import type { Log } from '../../log.ts';
-import { partitionOf, type Scope } from '../../protocol/names.ts';
+import { renderSubscriptionArn, renderTopicArn } from '../../protocol/arn.ts';
+import type { Scope } from '../../protocol/names.ts';
 import type { MessageAttributes } from '../../queues/message-attributes.ts';
 import { deadLetterArnOf } from '../../queues/redrive-policy.ts';
 import type { Database } from '../../storage/database.ts';
 import { isWanted } from './sns-filter.ts';
 import { notificationEvent, notificationText } from './sns-notification.ts';
-
-export type Topic = {
-  readonly scope: Scope;
-  readonly name: string;
-  readonly arn: string;
-  readonly attributes: Readonly<Record<string, string>>;
-  readonly tags: Readonly<Record<string, string>>;
-};
-
-export type Subscription = {
-  readonly arn: string;
-  readonly topicArn: string;
-  readonly protocol: 'lambda' | 'sqs';
-  /** ARN of the function or queue. */
-  readonly endpoint: string;
-  /** RawMessageDelivery, FilterPolicy, FilterPolicyScope ... */
-  readonly attributes: Readonly<Record<string, string>>;
-};
-
-export type Publication = {
-  readonly message: string;
-  /** What each protocol gets instead, for a message structure of JSON. */
-  readonly messageFor?: Readonly<Record<string, string>> | undefined;
-  readonly subject: string | undefined;
-  readonly attributes: MessageAttributes;
-  readonly traceId: string | undefined;
-};
+import type { Publication, Subscription, Topic } from './topic.ts';
 
 /** Where notifications go. Both reject when there is no such target. */
 export type NotificationSenders = {
@@ -143,7 +118,7 @@ export function createSnsTopics({
     subscribe(topic, protocol, endpoint, attributes) {
       const known = sql.sameSubscription.get(topic.arn, protocol, endpoint);
       if (known !== undefined) return subscriptionOf(known);
-      const arn = `${topic.arn}:${randomUUID()}`;
+      const arn = renderSubscriptionArn(topic.arn, randomUUID());
       const row = { arn, topic: topic.arn, protocol, endpoint, attributes: JSON.stringify(attributes) };
       sql.subscribe.run(row);
       return subscriptionOf(row);
@@ -195,11 +170,6 @@ export function createSnsTopics({
     },
   };
   return topics;
-}
-
-/** `arn:aws:sns:<region>:<account>:<name>` */
-export function renderTopicArn({ region, account }: Scope, name: string): string {
-  return `arn:${partitionOf(region)}:sns:${region}:${account}:${name}`;
 }
 
 function topicOf({ arn, region, account, name, attributes, tags }: TopicRow): Topic {

@@ -2,7 +2,6 @@
  * Queues by their ARN, for those of Lamella's parts that use SQS as Lambda does: event source mappings, dead-letter
  * queues, destinations, topics. Here the queues of this service; `remote-queues.ts` offers the same of another one.
  */
-
 import { parseQueueArn } from '../../protocol/arn.ts';
 import type { MessageAttributes } from '../../queues/message-attributes.ts';
 import { deadLetterArnOf } from '../../queues/redrive-policy.ts';

@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import type { Clock } from '../../clock.ts';
 import type { Log } from '../../log.ts';
-import { parseQueueArn } from '../../protocol/arn.ts';
+import { parseQueueArn, renderAccountArn } from '../../protocol/arn.ts';
 import { SQS_ATTRIBUTES, SQS_QUOTAS, type SqsOperationName } from '../../protocol/sqs-operations.ts';
 import type { MessageAttributes } from '../../queues/message-attributes.ts';
 import { md5Of, md5OfAttributes, selectAttributes } from '../../queues/message-attributes.ts';
@@ -268,7 +268,11 @@ export function createSqsApi({ sqsQueues, sqsMessages, clock, log, closing }: Sq
       const statement = {
         Sid: label,
         Effect: 'Allow',
-        Principal: { AWS: oneOrMany(listOf(input, 'AWSAccountIds').map((account) => `arn:aws:iam::${account}:root`)) },
+        Principal: {
+          AWS: oneOrMany(
+            listOf(input, 'AWSAccountIds').map((account) => renderAccountArn({ ...queue.scope, account })),
+          ),
+        },
         Action: oneOrMany(listOf(input, 'Actions').map((action) => `SQS:${action}`)),
         Resource: queue.arn,
       };

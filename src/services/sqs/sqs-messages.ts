@@ -5,6 +5,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../clock.ts';
+import { renderQueueArn } from '../../protocol/arn.ts';
 import { SQS_QUOTAS } from '../../protocol/sqs-operations.ts';
 import type { MessageAttributes } from '../../queues/message-attributes.ts';
 import { checkAttributes, checkBody, md5Of, md5OfAttributes, sizeOf } from '../../queues/message-attributes.ts';
@@ -243,14 +244,14 @@ function renderMessage(
       SenderId: sender,
       ApproximateFirstReceiveTimestamp: String(firstReceivedMs),
       ...(group !== undefined && { MessageGroupId: group }),
-      ...(source !== undefined && { DeadLetterQueueSourceArn: arnOfKey(source, queue) }),
+      ...(source !== undefined && { DeadLetterQueueSourceArn: arnOfKey(source) }),
     },
   };
 }
 
-function arnOfKey(key: string, { arn }: SqsQueue): string {
+function arnOfKey(key: string): string {
   const [, account = '', region = '', name = ''] = key.split('/');
-  return [...arn.split(':', 3), region, account, name].join(':');
+  return renderQueueArn({ region, account }, name);
 }
 
 function renderReceiptHandle({ arn }: SqsQueue, id: number, receives: number): string {

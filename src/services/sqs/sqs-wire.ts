@@ -3,7 +3,6 @@
  * older ones do. Both become the same tree by the tables of `protocol/sqs-operations.ts`, and back. It knows no operation.
  * https://smithy.io/2.0/aws/protocols/aws-query-protocol.html
  */
-
 import { BodyFailure, readBody } from '../../http/body.ts';
 import type { Log } from '../../log.ts';
 import {

@@ -1,0 +1,30 @@
+/** What SNS's topics, subscriptions and published messages are made of. */
+import type { Scope } from '../../protocol/names.ts';
+import type { MessageAttributes } from '../../queues/message-attributes.ts';
+
+export type Topic = {
+  readonly scope: Scope;
+  readonly name: string;
+  readonly arn: string;
+  readonly attributes: Readonly<Record<string, string>>;
+  readonly tags: Readonly<Record<string, string>>;
+};
+
+export type Subscription = {
+  readonly arn: string;
+  readonly topicArn: string;
+  readonly protocol: 'lambda' | 'sqs';
+  /** ARN of the function or queue. */
+  readonly endpoint: string;
+  /** RawMessageDelivery, FilterPolicy, FilterPolicyScope ... */
+  readonly attributes: Readonly<Record<string, string>>;
+};
+
+export type Publication = {
+  readonly message: string;
+  /** What each protocol gets instead, for a message structure of JSON. */
+  readonly messageFor?: Readonly<Record<string, string>> | undefined;
+  readonly subject: string | undefined;
+  readonly attributes: MessageAttributes;
+  readonly traceId: string | undefined;
+};
