@@ -26,21 +26,22 @@ export type DocumentTable = {
 
 export const DOCUMENT_TABLES: readonly DocumentTable[] = [
   options('`lamella start`', OPTIONS),
-  options('Commands that talk to a service', CLIENT_OPTIONS),
+  options('Commands that call a service', CLIENT_OPTIONS),
   options('Commands that build layers', BUILD_OPTIONS),
   {
     file: 'docs/errors.md',
-    heading: 'Errors of this machine and of the command line',
+    heading: 'Codes',
     rows: Object.entries(OPERATOR_ERRORS).map(([code, row]) => [
       literal(code),
       String(row.exitCode),
       row.message,
+      row.meaning,
       row.remedy,
     ]),
   },
   {
     file: 'docs/errors.md',
-    heading: 'Errors of the API',
+    heading: 'All errors of the Lambda API',
     rows: Object.entries(SERVICE_ERRORS).map(([code, row]) => [
       literal(code),
       String(row.status),

@@ -3,7 +3,7 @@ import { FakeClock } from '../test/support/fake-clock.ts';
 import { createAdjustableClock } from './clock.ts';
 
 describe('an adjustable clock', () => {
-  it('runs as its base does', () => {
+  it('follows its base', () => {
     const base = new FakeClock();
     const clock = createAdjustableClock(base);
     const fired: number[] = [];
@@ -15,7 +15,7 @@ describe('an adjustable clock', () => {
     expect(clock.epochMs()).toBe(base.epochMs());
   });
 
-  it('fires what falls due on the way, in order and at its time, also what was started on the way', () => {
+  it('fires timers that become due in order and at their time, including those started on the way', () => {
     const base = new FakeClock();
     const clock = createAdjustableClock(base);
     const fired: [string, number][] = [];
@@ -39,7 +39,7 @@ describe('an adjustable clock', () => {
     expect(fired.at(-1)).toEqual(['beyond', 5000]);
   });
 
-  it('is not moved back, nor beyond the year 9999', () => {
+  it('cannot be moved back, or beyond the year 9999', () => {
     const clock = createAdjustableClock(new FakeClock());
     for (const ms of [-1, Number.NaN, Number.POSITIVE_INFINITY, 8e15]) {
       expect(() => clock.advance(ms)).toThrow(RangeError);
@@ -47,7 +47,7 @@ describe('an adjustable clock', () => {
     expect(clock.aheadMs).toBe(0);
   });
 
-  it('never fires what was canceled', () => {
+  it('does not fire canceled timers', () => {
     const base = new FakeClock();
     const clock = createAdjustableClock(base);
     const cancel = clock.after(100, () => expect.unreachable());

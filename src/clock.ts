@@ -1,15 +1,16 @@
 /**
- * Time as Lamella sees it. Every timer and every reading of the time goes through a `Clock`, so that tests can hold
- * time still. It schedules nothing by itself; whoever starts a timer cancels it.
+ * Time in Lamella. All timers and all readings of the time go through a `Clock`, so that tests can control time.
+ * The caller that starts a timer cancels it.
  */
 
-/** Stops a timer that `Clock.after` started; calling it again, or after the timer fired, does nothing. */
+/** Cancels a timer that was started with `Clock.after`. Does nothing if the timer has fired or was canceled. */
 export type Cancel = () => void;
 
+/** A source of time and timers. */
 export interface Clock {
-  /** The wall clock, in milliseconds since 1970 (UTC). It may jump. */
+  /** Wall-clock time in milliseconds since 1970 (UTC). It can jump. */
   epochMs(): number;
-  /** A clock that never goes back, in milliseconds with a fraction. Only differences of it mean something. */
+  /** Milliseconds with a fraction that never go back. Only differences are meaningful. */
   monotonicMs(): number;
   /** Calls `action` once, `ms` milliseconds from now. The timer does not keep the process alive. */
   after(ms: number, action: () => void): Cancel;
@@ -20,31 +21,31 @@ export const systemClock: Clock = {
   epochMs: () => Date.now(),
   monotonicMs: () => performance.now(),
   after(ms, action) {
-    // Node turns a delay beyond 2^31-1 into 1 ms; nobody waits 24 days on purpose.
+    // Node turns a delay beyond 2^31-1 ms (24 days) into 1 ms.
     const timer = setTimeout(action, Math.min(ms, 2_147_483_647));
     timer.unref();
     return () => clearTimeout(timer);
   },
 };
 
-/** A clock that runs with another one and can be moved ahead of it; it never goes back. */
+/** A clock that follows another one and can be moved ahead of it. It never goes back. */
 export interface AdjustableClock extends Clock {
   /**
-   * Moves on by `ms` at once. Timers that fall due on the way fire in their order, each at its own time; what they
-   * start and wait for goes on after this returned. Throws `RangeError` for what is no time from 0 on, or would go beyond
-   * the year 9999.
+   * Moves the clock ahead by `ms`. Timers that become due fire in order, each at its own time. Asynchronous work that
+   * they start continues after this has returned. Throws `RangeError` if `ms` is negative or not a number, or leads
+   * beyond the year 9999.
    */
   advance(ms: number): void;
-  /** By how many milliseconds it is ahead. */
+  /** Milliseconds by which it is ahead. */
   readonly aheadMs: number;
-  /** While timers fire on the way: the time, in milliseconds since 1970, at which the clock will be then. */
+  /** During `advance`: the time that the clock will have at its end, in milliseconds since 1970. */
   readonly movingToMs: number | undefined;
 }
 
-/** Times are written with four digits for the year. */
+/** AWS's formats have four digits for the year. */
 const LATEST_MS = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 
-/** A clock that runs as `base` does until it is advanced. */
+/** Creates a clock that equals `base` until it is advanced. */
 export function createAdjustableClock(base: Clock): AdjustableClock {
   type Timer = { readonly dueMs: number; readonly action: () => void; cancel: Cancel };
   const timers = new Set<Timer>();
@@ -53,7 +54,7 @@ export function createAdjustableClock(base: Clock): AdjustableClock {
   const nowMs = () => base.monotonicMs() + aheadMs;
   const arm = (timer: Timer) => {
     timer.cancel = base.after(Math.max(0, timer.dueMs - nowMs()), () => {
-      // A timer may fire a little early, and never before its time for whoever looks at the clock then.
+      // Node's timers can fire a little early. Wait again, so that no action sees a time before it is due.
       if (timer.dueMs > nowMs()) return arm(timer);
       timers.delete(timer);
       timer.action();
@@ -73,7 +74,7 @@ export function createAdjustableClock(base: Clock): AdjustableClock {
     },
     advance(ms) {
       if (!(ms >= 0) || base.epochMs() + aheadMs + ms > LATEST_MS) {
-        throw new RangeError('The clock can be moved on by milliseconds from 0, to the year 9999 at most.');
+        throw new RangeError('The clock can be advanced by a number of milliseconds, at most to the year 9999.');
       }
       const endMs = nowMs() + ms;
       const finalAheadMs = aheadMs + ms;
@@ -102,7 +103,7 @@ export function createAdjustableClock(base: Clock): AdjustableClock {
   };
 }
 
-/** Resolves after `ms` milliseconds, or at once when `signal` aborts; never rejects. */
+/** Resolves after `ms` milliseconds, or as soon as `signal` is aborted. Never rejects. */
 export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal?.aborted) return resolve();

@@ -1,13 +1,14 @@
 /**
- * Ownership: whoever starts a thing hands it to a `Lifetime`, and closing that closes everything it owns, last first.
- * A failing close never stops the rest; what failed is thrown together at the end.
+ * Ownership: code that opens a resource gives it to a `Lifetime`. Closing the lifetime closes its resources in reverse
+ * order. If one fails to close, the others are still closed, and all failures are thrown together at the end.
  */
 
+/** A resource with an end. */
 export interface Closeable {
   close(): void | Promise<void>;
 }
 
-/** Owns resources and closes them in reverse order of their start. */
+/** Owns resources and closes them in reverse order. */
 export class Lifetime implements Closeable {
   readonly #owned: Closeable[] = [];
   #closing: Promise<void> | undefined;
@@ -18,12 +19,12 @@ export class Lifetime implements Closeable {
     return resource;
   }
 
-  /** Registers an action for the end of this lifetime. */
+  /** Registers an action to run when this lifetime is closed. */
   onClose(close: () => void | Promise<void>): void {
     this.#owned.push({ close });
   }
 
-  /** Closes everything owned, always to the end. A second call waits for the first. Throws `AggregateError`. */
+  /** Closes all resources. A second call waits for the first. Rejects with `AggregateError` if any failed to close. */
   close(): Promise<void> {
     this.#closing ??= this.#closeAll();
     return this.#closing;
@@ -38,6 +39,6 @@ export class Lifetime implements Closeable {
         failures.push(failure);
       }
     }
-    if (failures.length > 0) throw new AggregateError(failures, 'some resources did not close cleanly');
+    if (failures.length > 0) throw new AggregateError(failures, 'Some resources failed to close.');
   }
 }

@@ -1,201 +1,240 @@
 /**
- * The host or the command line is not fit for what was asked: no bubblewrap, port taken, data folder in use.
- * Not for a function's failures (those are `Outcome`s) nor for a client's mistakes (`ServiceError`).
- * Each code is documented in docs/errors.md; a test holds the two together.
+ * Errors that the operator of this machine can fix: a missing program, a port in use, a wrong option.
+ * Not for failures of functions (those are `Outcome`s) or invalid requests of clients (`ServiceError`).
+ * docs/errors.md has a table of these rows; a test compares the two.
  */
 
 type OperatorErrorRow = {
-  /** What is wrong; `{name}` is filled in from the details. */
+  /** What failed, and where. `{name}` is replaced by the detail of this name. */
   readonly message: string;
-  /** What the person can do about it. */
+  /** What the error means. Only for docs/errors.md. */
+  readonly meaning: string;
+  /** What to do. Printed below the message. Refers to no document: the npm package does not contain all of them. */
   readonly remedy: string;
-  /** The CLI's exit code: 1 failed, 2 usage, 4 this machine is not fit, 5 no answer of the service, or an error. */
+  /** Exit code of the CLI: 1 failure, 2 usage, 4 a requirement of this machine, 5 no response of the service, or an error. */
   readonly exitCode: 1 | 2 | 4 | 5;
 };
 
 export const OPERATOR_ERRORS = {
   'port-in-use': {
     message: 'Cannot listen on {host}:{port}: the port is in use.',
-    remedy: 'Stop the other program, or choose another port with --port (0 takes any free one).',
+    meaning: 'Another program listens on this port.',
+    remedy: 'Stop the other program, or choose another port with --port or --http-port. Port 0 picks a free one.',
     exitCode: 4,
   },
   'cannot-listen': {
     message: 'Cannot listen on {host}:{port}: {reason}.',
-    remedy: 'Choose an address of this machine with --host and a port you may use with --port.',
+    meaning: 'This machine does not have the address, or you may not use the port.',
+    remedy: 'Set --host to an address of this machine, and --port and --http-port to ports that you may use.',
     exitCode: 4,
   },
   'data-dir-in-use': {
-    message: 'The data folder {directory} is in use by another Lamella service (pid {pid}).',
-    remedy: 'Stop that service, or give this one a folder of its own with --data-dir, or use --ephemeral.',
+    message: 'The data directory {directory} is in use by another Lamella service (pid {pid}).',
+    meaning: 'Only one service at a time can use a data directory.',
+    remedy: 'Stop the other service, choose another directory with --data-dir, or use --ephemeral.',
     exitCode: 4,
   },
   'data-dir-unusable': {
-    message: 'The data folder {directory} cannot be used: {reason}.',
-    remedy: 'Give a folder that you may write to with --data-dir.',
+    message: 'Cannot use the data directory {directory}: {reason}.',
+    meaning: 'The directory, or a file in it, cannot be created, read or written.',
+    remedy: 'Choose a directory that you can write to with --data-dir.',
     exitCode: 4,
   },
   'database-corrupt': {
     message: 'The database {file} is damaged: {reason}.',
-    remedy: 'Restore it from a backup, or move the data folder away and start with an empty one.',
+    meaning: 'SQLite found errors in the file, for example after a disk failure.',
+    remedy: 'Restore the file from a backup, or move the data directory away and start with an empty one.',
     exitCode: 4,
   },
   'database-too-new': {
-    message: 'The database {file} was written by a newer Lamella (schema {found}, this one knows {known}).',
-    remedy: 'Upgrade Lamella, or use another data folder with --data-dir.',
+    message:
+      'The database {file} was written by a newer version of Lamella (schema {found}, this version supports {known}).',
+    meaning: 'An older version of Lamella was started with the data of a newer one.',
+    remedy: 'Upgrade Lamella, or choose another data directory with --data-dir.',
     exitCode: 4,
   },
   'disk-full': {
-    message: 'There is no room left on the disk of {path}.',
-    remedy: 'Free some room there, or use a data folder on another disk with --data-dir.',
+    message: 'No space left on the disk of {path}.',
+    meaning: 'Lamella could not write its data.',
+    remedy: 'Free some space on this disk, or choose a data directory on another disk with --data-dir.',
     exitCode: 4,
   },
   'no-sandbox': {
-    message: 'This machine cannot isolate functions: {reason}.',
+    message: 'Cannot run functions on this machine: {reason}.',
+    meaning:
+      'The sandboxes in which functions run need something that this machine lacks. `lamella doctor` lists everything that is missing.',
     remedy: '{remedy}',
     exitCode: 4,
   },
   'no-isolated-network': {
-    message: 'This machine cannot give each execution environment a network of its own: {reason}.',
+    message: 'Cannot give each execution environment its own network: {reason}.',
+    meaning: '`--network isolated` needs network namespaces, which this machine does not allow.',
     remedy: '{remedy} Or leave out `--network isolated`: environments then share the network of this machine.',
     exitCode: 4,
   },
   'file-unreadable': {
     message: 'Cannot read {file}: {reason}.',
-    remedy: 'Check the name and that you may read it.',
+    meaning: 'The file or directory does not exist, has the wrong format, or you may not read it.',
+    remedy: 'Check the path and its permissions.',
     exitCode: 2,
   },
   'file-unwritable': {
     message: 'Cannot write {file}: {reason}.',
-    remedy: 'Choose a place that exists and that you may write to.',
+    meaning: 'The directory does not exist, or you may not write to it.',
+    remedy: 'Choose a path in an existing directory that you can write to.',
     exitCode: 4,
   },
   'service-unreachable': {
-    message: 'No Lambda service answers at {url}: {reason}.',
-    remedy: 'Start one with `lamella start`, or say where it listens with --endpoint-url.',
+    message: 'Cannot reach a Lambda service at {url}: {reason}.',
+    meaning: 'No service accepts connections at this URL.',
+    remedy: 'Start one with `lamella start`, or set --endpoint-url to the URL of a running service.',
     exitCode: 5,
   },
   'service-refused': {
     message: 'An error occurred ({code}) when calling the {operation} operation: {message}',
-    remedy: 'docs/errors.md says what the errors of the API mean.',
+    meaning: 'The service responded with an AWS error. The message is that of AWS; the remedy depends on the code.',
+    remedy: '{remedy}',
     exitCode: 5,
   },
   'tool-missing': {
     message: 'The program {tool} is not installed.',
-    remedy: 'Install it and see that it is on the PATH.',
+    meaning: 'Lamella runs this program to build a layer, and did not find it in your PATH.',
+    remedy: 'Install {tool} and make sure that it is in your PATH.',
     exitCode: 4,
   },
   'package-unavailable': {
-    message: 'Cannot fetch the npm package {name}@{version}: {reason}.',
-    remedy: 'See that npm can reach its registry (npm ping), then try again; once fetched it is kept in {cacheDir}.',
+    message: 'Cannot download the npm package {name}@{version}: {reason}.',
+    meaning: 'Lamella builds layers from this package, and npm could not download it.',
+    remedy: 'Check that npm can reach its registry (`npm ping`), then try again. Downloads are kept in {cacheDir}.',
     exitCode: 4,
   },
   'package-damaged': {
-    message: 'The npm package {name}@{version} is not the one that was pinned: expected {expected}, got {actual}.',
+    message: 'The npm package {name}@{version} has an unexpected checksum: expected {expected}, got {actual}.',
+    meaning: 'The download is not the package that this version of Lamella was tested with. Nothing was unpacked.',
     remedy:
-      "Nothing was unpacked. Clear npm's cache (npm cache clean --force) and try again; if it stays, do not use it.",
+      "Clear npm's cache (`npm cache clean --force`) and try again. If the error persists, do not use the package.",
     exitCode: 4,
   },
   'php-version-unknown': {
-    message: 'There is no PHP {version} for {architecture} to build a layer from.',
+    message: 'No PHP {version} for {architecture} is available.',
+    meaning: 'Lamella has no prebuilt PHP of this version.',
     remedy: 'Choose one of {known}.',
     exitCode: 2,
   },
   'php-source-unusable': {
-    message: '{file} is no source archive of PHP: {reason}.',
-    remedy: "Give an archive as PHP's site has it, php-X.Y.Z.tar.xz; unpacking it needs tar and xz.",
+    message: '{file} is not a source archive of PHP: {reason}.',
+    meaning: "The file cannot be unpacked, or does not contain PHP's source code.",
+    remedy: "Use an archive from PHP's site, named php-X.Y.Z.tar.xz. Unpacking it needs the programs tar and xz.",
     exitCode: 2,
   },
   'php-configure-failed': {
     message: 'PHP {version} could not be configured: {reason}.',
+    meaning: "PHP's configure script failed. Usually a library or its headers are missing.",
     remedy:
-      'All that configure said is in {log}. A library comes with its headers in a package that ends in -dev (Debian) or -devel (Amazon Linux).',
+      'Install what is missing. Headers are in packages that end in -dev (Debian) or -devel (Amazon Linux). The full output is in {log}.',
     exitCode: 1,
   },
   'php-compile-failed': {
     message: 'PHP {version} was configured, but could not be compiled (make ended with {code}):{lines}',
-    remedy: 'All that make said is in {log}.',
+    meaning: 'make failed.',
+    remedy: 'Fix the errors above. The full output is in {log}.',
     exitCode: 1,
   },
   'php-cgi-missing': {
-    message: 'The PHP that was compiled has no php-cgi, which a layer for web applications needs.',
-    remedy: 'Leave --disable-cgi out of --configure, or build with --variant lean.',
+    message: 'The compiled PHP has no php-cgi, which a layer for web applications needs.',
+    meaning: 'The variants http and full run web applications with php-cgi.',
+    remedy: 'Remove --disable-cgi from --configure, or build with --variant lean.',
     exitCode: 2,
   },
   'opcache-unavailable': {
-    message: 'PHP {version} cannot read compiled code from a layer.',
-    remedy: 'That needs PHP {oldest}: choose it for this layer and for the runtime layer.',
+    message: 'PHP {version} cannot load compiled code from a layer.',
+    meaning: 'Layers are read-only, and older versions of PHP load compiled code only from a writable directory.',
+    remedy: 'Use PHP {oldest} for this layer and for the runtime layer.',
     exitCode: 2,
   },
   'tool-failed': {
     message: 'The program {tool} failed: {reason}.',
-    remedy: '`lamella doctor` says what this machine can do.',
+    meaning: 'A program that Lamella runs exited with an error.',
+    remedy: 'Run `lamella doctor` to see what this machine lacks.',
     exitCode: 4,
   },
   'node-version-unknown': {
-    message: 'There is no Node {version} for {architecture} to build a layer from.',
+    message: 'No Node.js {version} for {architecture} is available.',
+    meaning: 'Lamella has no prebuilt Node.js of this version.',
     remedy: 'Choose one of {known}.',
     exitCode: 2,
   },
   'handler-source-missing': {
     message: 'Cannot find {what} (looked for {tried}).',
-    remedy: 'Name it with --handler, for example --handler src/hello.handler, or pack without a bundle: --no-bundle.',
+    meaning: 'No source file has the name that the handler implies.',
+    remedy: 'Name the handler with --handler, for example --handler src/hello.handler, or use --no-bundle.',
     exitCode: 2,
   },
   'bundle-failed': {
-    message: 'The handlers in {directory} cannot be turned into JavaScript: {reason}',
-    remedy: 'Mend the source; a package that cannot be bundled can be left as it is with --external.',
+    message: 'Cannot bundle the handlers in {directory}: {reason}',
+    meaning: 'The source code has errors, or imports a package that cannot be bundled.',
+    remedy: 'Fix the source code. To leave a package out of the bundle, use --external.',
     exitCode: 1,
   },
   'package-too-large': {
-    message: 'The package of {directory} has {bytes} bytes unpacked, and Lambda takes {limit}.',
-    remedy: 'Leave out what the function does not need with .lamellaignore, or move packages into a layer.',
+    message: 'The package of {directory} is too large: {bytes} bytes unzipped, and Lambda accepts {limit}.',
+    meaning: 'AWS would reject this package.',
+    remedy: 'Exclude files that the function does not need in .lamellaignore, or move packages into a layer.',
     exitCode: 1,
   },
   'php-extension-unknown': {
-    message: 'PHP {version} has no extension {extension} to pack.',
-    remedy: 'It has {known}; always in: {builtIn}.',
+    message: 'PHP {version} has no extension named {extension}.',
+    meaning: 'The name is wrong, or Lamella has no such extension for this version of PHP.',
+    remedy: 'Available: {known}. Always included: {builtIn}.',
     exitCode: 2,
   },
   'library-missing': {
-    message: '{file} needs {library}, and it was not found with PHP nor on this machine.',
-    remedy: 'Install the package of this machine that holds {library}, or leave that extension out.',
+    message: '{file} needs {library}, which was found neither with PHP nor on this machine.',
+    meaning: 'A shared library that the extension needs is not installed.',
+    remedy: 'Install the package that contains {library}, or leave this extension out.',
     exitCode: 4,
   },
   'library-too-new': {
-    message: '{file} needs {library}, and the one of this machine needs glibc {glibc}, newer than AWS has.',
-    remedy: 'Build on a machine with an older system (Amazon Linux 2023, Debian 12), or leave that extension out.',
+    message: '{file} needs {library}, and the one on this machine needs glibc {glibc}, which is newer than on AWS.',
+    meaning: 'With the library of this machine, the layer would not start on AWS.',
+    remedy: 'Build on an older system (Amazon Linux 2023, Debian 12), or leave this extension out.',
     exitCode: 4,
   },
   'library-unsuitable': {
-    message: '{file} would not start: nothing that is packed has {library}.',
-    remedy: 'Leave that extension out, or build on another machine: libraries of PHP that it lends do not fit.',
+    message: '{file} would not start: no packaged library provides {library}.',
+    meaning: 'The libraries of this machine do not match those that PHP was built with.',
+    remedy: 'Leave this extension out, or build on another machine.',
     exitCode: 4,
   },
   'composer-project-unreadable': {
-    message: '{file} cannot be read: {reason}.',
-    remedy: 'Give the folder of a Composer project, one with a composer.json that is valid JSON.',
+    message: 'Cannot read {file}: {reason}.',
+    meaning: 'The directory is not a Composer project, or its composer.json or composer.lock is not valid JSON.',
+    remedy: 'Give the directory of a Composer project with a valid composer.json.',
     exitCode: 2,
   },
   'composer-offline': {
-    message: 'Composer cannot reach the repository of its packages: {reason}.',
-    remedy: 'See that this machine reaches it, or list every package as a path repository in composer.json.',
+    message: 'Composer cannot reach its package repository: {reason}.',
+    meaning: 'Composer could not download package data.',
+    remedy: 'Check the network connection, or list every package as a path repository in composer.json.',
     exitCode: 4,
   },
   'composer-failed': {
-    message: 'Composer could not install what {file} asks for: {reason}',
-    remedy: 'Run composer install there to see more; the PHP version and extensions are those of the layer.',
+    message: 'Composer cannot install the packages of {file}: {reason}',
+    meaning: 'The requirements in composer.json cannot be met with the PHP version and the extensions of the layer.',
+    remedy: 'Run `composer install` in the project to see more. Check --version and --extensions.',
     exitCode: 1,
   },
   usage: {
     message: '{reason}',
-    remedy: 'See `lamella {command} --help`.',
+    meaning: 'The command line or an environment variable is wrong.',
+    remedy: 'Run `lamella {command} --help` to see how to use it.',
     exitCode: 2,
   },
 } as const satisfies Record<string, OperatorErrorRow>;
 
 export type OperatorErrorCode = keyof typeof OPERATOR_ERRORS;
 
-/** A failure that the operator of this machine can mend; carries the remedy and the exit code. */
+/** An error that the operator of this machine can fix. Has the remedy and the exit code of its row. */
 export class OperatorError extends Error {
   readonly code: OperatorErrorCode;
   readonly remedy: string;

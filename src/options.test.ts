@@ -4,7 +4,7 @@ import { OperatorError } from './operator-error.ts';
 import { resolveBuildOptions, resolveClientOptions, resolveOptions } from './options.ts';
 
 describe('options', () => {
-  it('take the default where nothing is said', () => {
+  it('have defaults', () => {
     expect(resolveOptions({}, { HOME: '/home/u' })).toEqual({
       port: 3001,
       httpPort: undefined,
@@ -35,7 +35,7 @@ describe('options', () => {
     });
   });
 
-  it('prefer a flag to a variable, and a variable to the default', () => {
+  it('prefer a flag over a variable, and a variable over the default', () => {
     expect(resolveOptions({ port: '4000' }, { LAMELLA_PORT: '5000' }).port).toBe(4000);
     expect(resolveOptions({}, { LAMELLA_PORT: '5000' }).port).toBe(5000);
     expect(resolveOptions({}, { AWS_DEFAULT_REGION: 'eu-west-1', AWS_REGION: 'eu-central-1' }).region).toBe(
@@ -43,19 +43,21 @@ describe('options', () => {
     );
   });
 
-  it('know two kinds of network', () => {
+  it('accept two kinds of network', () => {
     expect(resolveOptions({ network: 'isolated' }, {}).network).toBe('isolated');
     expect(() => resolveOptions({ network: 'host' }, {})).toThrow('--network must be shared or isolated, not "host".');
   });
 
-  it('take a list of seconds', () => {
+  it('accept a list of seconds', () => {
     expect(resolveOptions({ asyncRetrySeconds: '0, 1.5' }, {}).asyncRetrySeconds).toEqual([0, 1.5]);
     for (const asyncRetrySeconds of ['', 'soon', '1,-2']) {
-      expect(() => resolveOptions({ asyncRetrySeconds }, {})).toThrow('must be seconds, separated by commas');
+      expect(() => resolveOptions({ asyncRetrySeconds }, {})).toThrow(
+        'must be numbers of seconds, separated by commas',
+      );
     }
   });
 
-  it('take values of the right type from a caller of the library', () => {
+  it('accept typed values from a caller of the library', () => {
     expect(resolveOptions({ port: 0, ephemeral: true, allowHost: ['a', 'b'] }, {})).toMatchObject({
       port: 0,
       ephemeral: true,
@@ -63,14 +65,14 @@ describe('options', () => {
     });
   });
 
-  it('treat an empty variable as one that is not set', () => {
+  it('ignore empty variables', () => {
     expect(resolveOptions({}, { LAMELLA_PORT: '', AWS_REGION: '', AWS_DEFAULT_REGION: 'eu-west-1' })).toMatchObject({
       port: 3001,
       region: 'eu-west-1',
     });
   });
 
-  it('read lists from repeated flags and from commas', () => {
+  it('accept lists as repeated flags and separated by commas', () => {
     expect(resolveOptions({ allowHost: ['a.test', 'b.test,c.test'] }, {}).allowHost).toEqual([
       'a.test',
       'b.test',
@@ -92,7 +94,7 @@ describe('options', () => {
     expect(resolveOptions({ strict: given }, {}).strict).toEqual(strict);
   });
 
-  it('follow the XDG base directories, ignoring relative ones', () => {
+  it('use the XDG base directories, and ignore relative ones', () => {
     expect(resolveOptions({}, { XDG_DATA_HOME: '/data', HOME: '/home/u' }).dataDir).toBe('/data/lamella');
     expect(resolveOptions({}, { XDG_DATA_HOME: 'data', HOME: '/home/u' }).dataDir).toBe('/home/u/.local/share/lamella');
     expect(resolveOptions({}, {}).dataDir).toBe(`${homedir()}/.local/share/lamella`);
@@ -106,19 +108,19 @@ describe('options', () => {
     [{}, { LAMELLA_PORT: 'x' }, 'The environment variable LAMELLA_PORT must be a port number'],
     [{ accountId: '12' }, {}, '--account-id must be twelve digits, not "12".'],
     [{ region: 'Frankfurt' }, {}, '--region must be a region such as eu-central-1, not "Frankfurt".'],
-    [{ strict: 'rolls' }, {}, '--strict knows roles and runtimes, not "rolls".'],
-    [{ idleSeconds: '0' }, {}, '--idle-seconds must be a whole number from 1, not "0".'],
-    [{ accessKeys: 'AKIDwithoutsecret' }, {}, '--access-key must be an access key, a colon and its secret.'],
+    [{ strict: 'rolls' }, {}, '--strict must be roles or runtimes, not "rolls".'],
+    [{ idleSeconds: '0' }, {}, '--idle-seconds must be a whole number of at least 1, not "0".'],
+    [{ accessKeys: 'AKIDwithoutsecret' }, {}, '--access-key must be ACCESS_KEY_ID:SECRET.'],
     [{ logLevel: 'loud' }, {}, '--log-level must be one of debug, info, warn, error, silent, not "loud".'],
     [{}, { LAMELLA_EPHEMERAL: 'maybe' }, 'The environment variable LAMELLA_EPHEMERAL must be true or false'],
     [{ host: '' }, {}, '--host must not be empty.'],
-  ])('refuse %j with %j, naming where it came from', (given, environment, text) => {
+  ])('reject %j with %j, and name the flag or variable', (given, environment, text) => {
     const attempt = () => resolveOptions(given, environment);
     expect(attempt).toThrow(OperatorError);
     expect(attempt).toThrow(text);
   });
 
-  it('refuse an endpoint that is no URL, and drop the slash at its end', () => {
+  it('reject an endpoint that is not a URL, and remove the slash at its end', () => {
     expect(resolveClientOptions({ endpointUrl: 'http://a:1/' }, 'invoke', {}).endpointUrl).toBe('http://a:1');
     expect(() => resolveClientOptions({ endpointUrl: 'a:1' }, 'invoke', {})).toThrow('--endpoint-url must be a URL');
   });
@@ -127,7 +129,7 @@ describe('options', () => {
     expect(Object.isFrozen(resolveOptions({}, {}))).toBe(true);
   });
 
-  it('take routes one by one, or one to a line of the variable', () => {
+  it('accept routes as repeated flags, and one per line in the variable', () => {
     expect(resolveOptions({ routes: ['GET /a,b -> one', ' $default -> two '] }, {}).routes).toEqual([
       'GET /a,b -> one',
       '$default -> two',
@@ -138,7 +140,7 @@ describe('options', () => {
     ]);
   });
 
-  it('know whether a port for the gateways was asked for', () => {
+  it('leave the port of the HTTP gateways undefined unless it is given', () => {
     expect(resolveOptions({}, {}).httpPort).toBeUndefined();
     expect(resolveOptions({ httpPort: '0' }, {}).httpPort).toBe(0);
     expect(() => resolveOptions({ httpPort: '70000' }, {})).toThrow(/--http-port must be a port number/);

@@ -1,15 +1,16 @@
 /**
- * Every setting of Lamella as one table: type, default, flag, environment variable, help. The only reader of
- * `process.env`. A flag wins over its variable, a variable over the default; the result is frozen. Help texts and
- * docs/options.md come from the table, and a test holds the two together.
+ * All options of Lamella as tables: type, default, flag, environment variables, help. The only file that reads
+ * `process.env`. A flag overrides its variable, a variable the default. The result is frozen. Help texts and
+ * docs/options.md are generated from the tables; a test compares them.
  */
 import { homedir } from 'node:os';
 import { isAbsolute, join, resolve as resolvePath } from 'node:path';
 import { OperatorError } from './operator-error.ts';
 
+/** Environment variables by name. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** What a value may be, by the name the table gives its type. */
+/** The value of each type of option. */
 type ValueTypes = {
   readonly text: string;
   readonly 'optional-text': string | undefined;
@@ -34,185 +35,186 @@ type ValueTypes = {
   readonly network: NetworkKind;
 };
 
+/** One option. */
 export type OptionRow = {
   readonly type: keyof ValueTypes;
-  /** As commander writes it; `<value>` in angle brackets unless the option is a switch. Undefined: variable only. */
+  /** In commander's notation, with `<value>` unless the option is a switch. Undefined if there is only a variable. */
   readonly flag: string | undefined;
-  /** Environment variables, the first one that is set and not empty wins. */
+  /** Environment variables. The first one that is set and not empty is used. */
   readonly variables: readonly string[];
-  /** As text, the way a person would type it; undefined for none. */
+  /** As typed on the command line; undefined for no default. */
   readonly default: string | undefined | ((environment: Environment) => string);
-  /** The default in words, where it depends on the machine. */
+  /** Describes a default that depends on the machine. */
   readonly defaultText?: string;
-  /** One sentence, without the default. */
+  /** For the help and docs/options.md, without the default. */
   readonly help: string;
 };
 
 const STRICTNESS = ['roles', 'runtimes'] as const;
-/** A leniency of Lamella that can be switched off, to be refused what AWS refuses. */
+/** Something that AWS rejects and Lamella accepts by default. */
 export type Strictness = (typeof STRICTNESS)[number];
 
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 const CPU_LIMITS = ['limited', 'unlimited'] as const;
-/** Whether a function has a share of a CPU in proportion to its memory, or what there is. */
+/** Whether the CPU time of a function is limited in proportion to its memory. */
 export type CpuLimit = (typeof CPU_LIMITS)[number];
 
 const NETWORKS = ['shared', 'isolated'] as const;
-/** Whether an execution environment has this machine's network, or one of its own without a way out. */
+/** Whether execution environments share this machine's network, or each has its own, without a route to others. */
 export type NetworkKind = (typeof NETWORKS)[number];
 
-/** The options of `lamella start`, and of `start()` of the library. */
+/** The options of `lamella start` and of the library's `start()`. */
 export const OPTIONS = {
   port: {
     type: 'port',
     flag: '--port <port>',
     variables: ['LAMELLA_PORT'],
     default: '3001',
-    help: 'Port of the API; 0 takes any free one.',
+    help: 'Port of the API. 0 picks a free port.',
   },
   httpPort: {
     type: 'optional-port',
     flag: '--http-port <port>',
     variables: ['LAMELLA_HTTP_PORT'],
     default: undefined,
-    defaultText: '3000 if it is free and --port is not 0, else any free one',
-    help: 'Port of function URLs, HTTP and REST APIs and load balancers; 0 takes any free one.',
+    defaultText: '3000 if it is free and --port is not 0, otherwise a free port',
+    help: 'Port of function URLs, HTTP and REST APIs and load balancers. 0 picks a free port.',
   },
   routes: {
     type: 'lines',
     flag: '--route <route>',
     variables: ['LAMELLA_ROUTES'],
     default: undefined,
-    help: 'A route to a function, as in "GET /users/{id} -> NAME", with rest, alb or http-1.0 in front for another kind of event than an HTTP API\'s; may be repeated.',
+    help: 'Send HTTP requests to a function: "GET /users/{id} -> NAME". Prefix it with rest, alb or http-1.0 for events of a REST API, a load balancer or an HTTP API with payload format 1.0. Can be repeated.',
   },
   host: {
     type: 'text',
     flag: '--host <address>',
     variables: ['LAMELLA_HOST'],
     default: '127.0.0.1',
-    help: 'Address to listen on. Anything but a loopback address lets others on the network run code here.',
+    help: 'Address to listen on. With any address other than a loopback address, others on the network can run code here.',
   },
   allowHost: {
     type: 'names',
     flag: '--allow-host <name>',
     variables: ['LAMELLA_ALLOW_HOST'],
     default: undefined,
-    help: 'A host name, beside localhost and the address itself, under which requests are accepted; may be repeated.',
+    help: 'Accept requests for this host name, in addition to localhost and the address. Can be repeated.',
   },
   dataDir: {
     type: 'path',
-    flag: '--data-dir <folder>',
+    flag: '--data-dir <directory>',
     variables: ['LAMELLA_DATA_DIR'],
     default: (environment) => join(dataHome(environment), 'lamella'),
-    defaultText: '$XDG_DATA_HOME/lamella, else ~/.local/share/lamella',
-    help: 'Folder that holds functions, layers and logs. One service at a time may use it.',
+    defaultText: '$XDG_DATA_HOME/lamella, otherwise ~/.local/share/lamella',
+    help: 'Directory for functions, layers, logs and all other data. Only one service at a time can use it.',
   },
   ephemeral: {
     type: 'switch',
     flag: '--ephemeral',
     variables: ['LAMELLA_EPHEMERAL'],
     default: 'false',
-    help: 'Keep everything in a temporary folder that is removed at the end.',
+    help: 'Keep all data in a temporary directory, which is removed when the service stops.',
   },
   region: {
     type: 'region',
     flag: '--region <region>',
     variables: ['LAMELLA_REGION', 'AWS_REGION', 'AWS_DEFAULT_REGION'],
     default: 'us-east-1',
-    help: 'Region of requests that name none.',
+    help: 'Region of requests that do not name one.',
   },
   accountId: {
     type: 'account',
     flag: '--account-id <id>',
     variables: ['LAMELLA_ACCOUNT_ID'],
     default: '123456789012',
-    help: 'Account that everything belongs to: twelve digits.',
+    help: 'Account ID of all resources: twelve digits.',
   },
   readyFile: {
     type: 'optional-path',
     flag: '--ready-file <file>',
     variables: ['LAMELLA_READY_FILE'],
     default: undefined,
-    help: 'File that appears once the service accepts connections: JSON with its URLs (lambda, http) and its pid.',
+    help: 'Write this file when the service accepts connections: JSON with its URLs (lambda, http) and its pid.',
   },
   json: {
     type: 'switch',
     flag: '--json',
     variables: ['LAMELLA_JSON'],
     default: 'false',
-    help: 'Print what the ready file holds on standard output instead of text for people.',
+    help: 'Print the contents of the ready file to standard output instead of text.',
   },
   strict: {
     type: 'strictness',
     flag: '--strict [what]',
     variables: ['LAMELLA_STRICT'],
     default: undefined,
-    help: 'Refuse what AWS refuses and Lamella would accept: roles that do not exist (roles), retired runtimes (runtimes); alone: all of it.',
+    help: 'Reject what AWS rejects and Lamella otherwise accepts: roles that do not exist (roles), retired runtimes (runtimes). Without a value: both.',
   },
   enforceAuth: {
     type: 'switch',
     flag: '--enforce-auth',
     variables: ['LAMELLA_ENFORCE_AUTH'],
     default: 'false',
-    help: 'Verify the signature of every request against the keys given with --access-key, and refuse the rest.',
+    help: 'Verify the signature of every request with the keys of --access-key, and reject all other requests.',
   },
   accessKeys: {
     type: 'key-pairs',
     flag: '--access-key <id:secret>',
     variables: ['LAMELLA_ACCESS_KEYS'],
     default: undefined,
-    help: 'An access key and its secret for --enforce-auth; may be repeated. The variable keeps secrets off the command line.',
+    help: 'Access key ID and secret for --enforce-auth. Can be repeated. The variable keeps secrets off the command line.',
   },
   idleSeconds: {
     type: 'count',
     flag: '--idle-seconds <seconds>',
     variables: ['LAMELLA_IDLE_SECONDS'],
     default: '600',
-    help: 'How long an execution environment waits for its next invocation before it is ended.',
+    help: 'Shut down an execution environment that has been idle for this number of seconds.',
   },
   accountConcurrency: {
     type: 'count',
     flag: '--account-concurrency <count>',
     variables: ['LAMELLA_ACCOUNT_CONCURRENCY'],
     default: '1000',
-    help: 'How many invocations may run at the same time; more are throttled.',
+    help: 'Maximum number of concurrent invocations. More are throttled.',
   },
   cpu: {
     type: 'cpu-limit',
     flag: '--cpu <limit>',
     variables: ['LAMELLA_CPU'],
     default: 'limited',
-    help: 'limited gives a function CPU time in proportion to its memory, as on AWS (1769 MB are one CPU); unlimited what there is.',
+    help: 'limited: CPU time in proportion to the memory of a function, as on AWS (1769 MB get one CPU). unlimited: no limit.',
   },
   network: {
     type: 'network',
     flag: '--network <kind>',
     variables: ['LAMELLA_NETWORK'],
     default: 'shared',
-    help: 'shared gives every execution environment the network of this machine; isolated one of its own, without a route out: nothing outside can be reached, neither the internet nor this machine nor the service.',
+    help: 'shared: functions use the network of this machine. isolated: each execution environment has its own network and can reach neither the internet nor this machine nor the service.',
   },
   stateDelay: {
     type: 'milliseconds',
     flag: '--state-delay <ms>',
     variables: ['LAMELLA_STATE_DELAY'],
     default: '0',
-    help: 'How long a new function stays Pending and an updated one InProgress, in milliseconds.',
+    help: 'Milliseconds for which a new function stays Pending and an updated one InProgress.',
   },
   asyncRetrySeconds: {
     type: 'seconds',
     flag: '--async-retry-seconds <seconds>',
     variables: ['LAMELLA_ASYNC_RETRY_SECONDS'],
     default: '60,120',
-    help: 'How long a failed asynchronous invocation waits for its second attempt, and for its third.',
+    help: 'Seconds before the second and the third attempt of a failed asynchronous invocation.',
   },
   asyncConcurrency: {
     type: 'count',
     flag: '--async-concurrency <count>',
     variables: ['LAMELLA_ASYNC_CONCURRENCY'],
     default: '10',
-    help: 'How many asynchronous invocations of one function run at the same time, at most; the others wait.',
+    help: 'Maximum number of concurrent asynchronous invocations of a function. More wait in the queue.',
   },
   sqsEndpoint: {
     type: 'optional-url',
@@ -220,46 +222,46 @@ export const OPTIONS = {
     variables: ['LAMELLA_SQS_ENDPOINT'],
     default: undefined,
     defaultText: 'the queues of this service',
-    help: 'SQS elsewhere, for event source mappings, dead-letter queues, destinations and topics.',
+    help: 'URL of another SQS, for event source mappings, dead-letter queues, destinations and topics.',
   },
   awsAccessKeyId: {
     type: 'text',
     flag: undefined,
     variables: ['AWS_ACCESS_KEY_ID'],
     default: 'lamella',
-    help: 'Access key for SQS elsewhere.',
+    help: 'Access key ID for --sqs-endpoint.',
   },
   awsSecretAccessKey: {
     type: 'text',
     flag: undefined,
     variables: ['AWS_SECRET_ACCESS_KEY'],
     default: 'lamella',
-    help: 'Secret key for SQS elsewhere.',
+    help: 'Secret access key for --sqs-endpoint.',
   },
   awsSessionToken: {
     type: 'optional-text',
     flag: undefined,
     variables: ['AWS_SESSION_TOKEN'],
     default: undefined,
-    help: 'Session token for SQS elsewhere.',
+    help: 'Session token for --sqs-endpoint.',
   },
   logLevel: {
     type: 'log-level',
     flag: '--log-level <level>',
     variables: ['LAMELLA_LOG_LEVEL'],
     default: 'warn',
-    help: "What the service says about itself on standard error: debug, info, warn, error or silent. Not the functions' logs.",
+    help: 'Level of the service log on standard error: debug, info, warn, error or silent. It does not contain function logs.',
   },
 } as const satisfies Record<string, OptionRow>;
 
-/** The options of the commands that talk to a running service. */
+/** The options of commands that call a running service. */
 export const CLIENT_OPTIONS = {
   endpointUrl: {
     type: 'url',
     flag: '--endpoint-url <url>',
     variables: ['AWS_ENDPOINT_URL_LAMBDA', 'AWS_ENDPOINT_URL'],
     default: 'http://127.0.0.1:3001',
-    help: 'Where the service listens.',
+    help: 'URL of the service.',
   },
   region: {
     type: 'region',
@@ -273,51 +275,53 @@ export const CLIENT_OPTIONS = {
     flag: undefined,
     variables: ['AWS_ACCESS_KEY_ID'],
     default: 'lamella',
-    help: 'Access key to sign requests with.',
+    help: 'Access key ID that signs requests.',
   },
   secretAccessKey: {
     type: 'text',
     flag: undefined,
     variables: ['AWS_SECRET_ACCESS_KEY'],
     default: 'lamella',
-    help: 'Secret key to sign requests with.',
+    help: 'Secret access key that signs requests.',
   },
 } as const satisfies Record<string, OptionRow>;
 
-/** The options of the commands that build layers. */
+/** The options of commands that build layers. */
 export const BUILD_OPTIONS = {
   cacheDir: {
     type: 'path',
-    flag: '--cache-dir <folder>',
+    flag: '--cache-dir <directory>',
     variables: ['LAMELLA_CACHE_DIR'],
     default: (environment) => join(cacheHome(environment), 'lamella'),
-    defaultText: '$XDG_CACHE_HOME/lamella, else ~/.cache/lamella',
-    help: 'Folder that keeps what was downloaded.',
+    defaultText: '$XDG_CACHE_HOME/lamella, otherwise ~/.cache/lamella',
+    help: 'Directory for downloads.',
   },
 } as const satisfies Record<string, OptionRow>;
 
 type Table = Readonly<Record<string, OptionRow>>;
 type Resolved<T extends Table> = { readonly [Name in keyof T]: ValueTypes[T[Name]['type']] };
 
-/** The settings of a service, complete and frozen. */
+/** The options of a service, complete and frozen. */
 export type Options = Resolved<typeof OPTIONS>;
+/** The options of a command that calls a service. */
 export type ClientOptions = Resolved<typeof CLIENT_OPTIONS>;
+/** The options of a command that builds layers. */
 export type BuildOptions = Resolved<typeof BUILD_OPTIONS>;
 
-/** What was given on the command line or by a library's caller: text as typed, or values of the right type. */
+/** Options given on the command line, as text, or by a caller of the library, as text or as typed values. */
 export type Given = Readonly<Record<string, unknown>>;
 
-/** Resolves the options of `lamella start`. Throws `OperatorError` `usage` for a value that is none. */
+/** Resolves the options of `lamella start`. Throws `OperatorError` `usage` for an invalid value. */
 export function resolveOptions(given: Given = {}, environment: Environment = process.env): Options {
   return resolveTable(OPTIONS, given, environment, 'start');
 }
 
-/** Resolves the options of a command that talks to a service. */
+/** Resolves the options of a command that calls a service. Throws `OperatorError` `usage` for an invalid value. */
 export function resolveClientOptions(given: Given, command: string, environment: Environment = process.env) {
   return resolveTable(CLIENT_OPTIONS, given, environment, command);
 }
 
-/** Resolves the options of a command that builds something. */
+/** Resolves the options of a command that builds layers. Throws `OperatorError` `usage` for an invalid value. */
 export function resolveBuildOptions(given: Given, command: string, environment: Environment = process.env) {
   return resolveTable(BUILD_OPTIONS, given, environment, command);
 }
@@ -362,26 +366,26 @@ function parse(type: keyof ValueTypes, value: unknown): Parsed {
     case 'path':
       return typeof value === 'string' && value !== ''
         ? { value: resolvePath(value) }
-        : { problem: 'must name a folder.' };
+        : { problem: 'must be the path of a directory.' };
     case 'optional-path':
       if (value === undefined) return { value };
       return typeof value === 'string' && value !== ''
         ? { value: resolvePath(value) }
-        : { problem: 'must name a file.' };
+        : { problem: 'must be the path of a file.' };
     case 'url':
       return parseUrl(value);
     case 'optional-port':
       return value === undefined ? { value } : parseInteger(value, 0, 65_535, 'a port number from 0 to 65535');
     case 'lines':
-      return { value: Object.freeze(linesOf(value)) };
+      return { value: Object.freeze(splitLines(value)) };
     case 'port':
       return parseInteger(value, 0, 65_535, 'a port number from 0 to 65535');
     case 'count':
-      return parseInteger(value, 1, 2_147_483_647, 'a whole number from 1');
+      return parseInteger(value, 1, 2_147_483_647, 'a whole number of at least 1');
     case 'switch':
       return parseSwitch(value);
     case 'names':
-      return { value: Object.freeze(words(value)) };
+      return { value: Object.freeze(splitList(value)) };
     case 'strictness':
       return parseStrictness(value);
     case 'region':
@@ -420,10 +424,10 @@ function parseInteger(value: unknown, least: number, most: number, what: string)
 }
 
 function parseSeconds(value: unknown): Parsed {
-  const parts = words(value).map((word) => (/^\d{1,9}(\.\d+)?$/.test(word) ? Number(word) : Number.NaN));
+  const parts = splitList(value).map((word) => (/^\d{1,9}(\.\d+)?$/.test(word) ? Number(word) : Number.NaN));
   return parts.length > 0 && parts.every((part) => !Number.isNaN(part))
     ? { value: Object.freeze(parts) }
-    : { problem: `must be seconds, separated by commas, not ${quote(value)}.` };
+    : { problem: `must be numbers of seconds, separated by commas, not ${quote(value)}.` };
 }
 
 function parsePattern(value: unknown, pattern: RegExp, what: string): Parsed {
@@ -447,38 +451,38 @@ function parseSwitch(value: unknown): Parsed {
   return { problem: `must be true or false, not ${quote(value)}.` };
 }
 
-/** `--strict` alone arrives as `true` and means everything. */
+/** `--strict` without a value is `true`, which means everything. */
 function parseStrictness(value: unknown): Parsed {
   if (value === true || value === '1' || value === 'true') return { value: STRICTNESS };
   if (value === false || value === '0' || value === 'false') return { value: Object.freeze([]) };
-  const wanted = words(value);
+  const wanted = splitList(value);
   if (wanted.includes('true')) return { value: STRICTNESS };
   const unknown = wanted.find((word) => !STRICTNESS.some((known) => known === word));
   return unknown === undefined
     ? { value: Object.freeze(STRICTNESS.filter((known) => wanted.includes(known))) }
-    : { problem: `knows ${STRICTNESS.join(' and ')}, not ${quote(unknown)}.` };
+    : { problem: `must be ${STRICTNESS.join(' or ')}, not ${quote(unknown)}.` };
 }
 
 function parseKeyPairs(value: unknown): Parsed {
   const pairs = new Map<string, string>();
-  for (const word of words(value)) {
+  for (const word of splitList(value)) {
     const [, id, secret] = /^([^:]+):(.+)$/.exec(word) ?? [];
-    // A secret that was mistyped is a secret still: it is not repeated.
-    if (id === undefined || secret === undefined) return { problem: 'must be an access key, a colon and its secret.' };
+    // Never print the value: it can contain a secret.
+    if (id === undefined || secret === undefined) return { problem: 'must be ACCESS_KEY_ID:SECRET.' };
     pairs.set(id, secret);
   }
   return { value: pairs };
 }
 
-/** A list given by repeating, or separated by commas. */
-function words(value: unknown): string[] {
+/** Splits a list that was given by repeating the option, or separated by commas. */
+function splitList(value: unknown): string[] {
   if (value === undefined) return [];
   const parts = Array.isArray(value) ? value : [value];
   return parts.flatMap((part) => String(part).split(',')).flatMap((word) => word.trim() || []);
 }
 
-/** A list given by repeating, or one to a line. */
-function linesOf(value: unknown): string[] {
+/** Splits a list that was given by repeating the option, or one item per line. */
+function splitLines(value: unknown): string[] {
   if (value === undefined) return [];
   const parts = Array.isArray(value) ? value : [value];
   return parts.flatMap((part) => String(part).split('\n')).flatMap((line) => line.trim() || []);
@@ -488,7 +492,7 @@ function quote(value: unknown): string {
   return `"${String(value)}"`;
 }
 
-/** The XDG rule: a relative path in these variables is to be ignored. */
+/** The XDG specification requires relative paths in these variables to be ignored. */
 function dataHome(environment: Environment): string {
   return absolute(environment.XDG_DATA_HOME) ?? join(home(environment), '.local', 'share');
 }

@@ -4,17 +4,17 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { removeTree } from './remove-tree.ts';
 
-let folder: string;
+let directory: string;
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'lamella-remove-'));
+  directory = mkdtempSync(join(tmpdir(), 'lamella-remove-'));
 });
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 describe('removeTree', () => {
-  it('removes folders that were locked, and follows no link out of them', async () => {
-    const outside = join(folder, 'outside');
-    const tree = join(folder, 'tree');
+  it('removes locked directories, and does not follow links', async () => {
+    const outside = join(directory, 'outside');
+    const tree = join(directory, 'tree');
     mkdirSync(outside);
     writeFileSync(join(outside, 'file'), '');
     mkdirSync(join(tree, 'locked/inner'), { recursive: true });
@@ -27,7 +27,7 @@ describe('removeTree', () => {
     expect(existsSync(join(outside, 'file'))).toBe(true);
   });
 
-  it('does nothing where nothing is', async () => {
-    await expect(removeTree(join(folder, 'nowhere'))).resolves.toBeUndefined();
+  it('does nothing if the directory does not exist', async () => {
+    await expect(removeTree(join(directory, 'nowhere'))).resolves.toBeUndefined();
   });
 });

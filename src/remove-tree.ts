@@ -1,28 +1,28 @@
 /**
- * Removes a folder with all that is in it, whatever modes strangers have given to what they left there: a function may
- * lock folders in its /tmp, and as an ordinary user the service could not clear them away.
+ * Removes a directory tree, whatever the modes in it are: a function can lock directories in its /tmp, which the service
+ * could not remove without root.
  */
 import { chmod, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** Does nothing if there is no such folder. Links are removed, never followed. */
-export async function removeTree(folder: string): Promise<void> {
+/** Removes a directory tree. Does nothing if it does not exist. Links are removed, never followed. */
+export async function removeTree(directory: string): Promise<void> {
   try {
-    await rm(folder, { recursive: true, force: true });
+    await rm(directory, { recursive: true, force: true });
   } catch (failure) {
     const { code } = failure as NodeJS.ErrnoException;
     if (code !== 'EACCES' && code !== 'EPERM') throw failure;
-    await unlock(folder);
-    await rm(folder, { recursive: true, force: true });
+    await unlock(directory);
+    await rm(directory, { recursive: true, force: true });
   }
 }
 
-/** Lets the owner into every folder. The removal that failed may still be at work: what vanishes meanwhile is well. */
-async function unlock(folder: string): Promise<void> {
+/** Makes every directory accessible to its owner. The removal that failed may still be running and remove entries. */
+async function unlock(directory: string): Promise<void> {
   try {
-    await chmod(folder, 0o700);
-    for (const entry of await readdir(folder, { withFileTypes: true })) {
-      if (entry.isDirectory()) await unlock(join(folder, entry.name));
+    await chmod(directory, 0o700);
+    for (const entry of await readdir(directory, { withFileTypes: true })) {
+      if (entry.isDirectory()) await unlock(join(directory, entry.name));
     }
   } catch (failure) {
     if ((failure as NodeJS.ErrnoException).code !== 'ENOENT') throw failure;

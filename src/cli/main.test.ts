@@ -25,7 +25,7 @@ describe('the command line', () => {
     expect(help.match(/^\S[^:\n]*:$/gm)).toEqual(['Options:', ...HELP_GROUPS.map((group) => `${group}:`), 'Examples:']);
   });
 
-  it('lists the commands below a command without work of its own', async () => {
+  it('lists the subcommands of a parent command', async () => {
     const { code, stdout } = await lamella(['layer', 'build', '--help']);
     expect(stdout.toString()).toContain('  layer build php-extension  ');
     expect(stdout.toString()).not.toContain('layer inspect');
@@ -47,27 +47,27 @@ describe('the command line', () => {
     [['invoke'], "missing required argument 'function'", ''],
     [['start', '--port'], "option '--port <port>' argument missing", ''],
     [['start', '--port', 'http'], '--port must be a port number from 0 to 65535, not "http".', 'lamella start --help'],
-    [['invoke', 'f', '-d', '1', '-e', 'x'], 'with --data or with --event, not both', 'lamella invoke --help'],
+    [['invoke', 'f', '-d', '1', '-e', 'x'], 'with --data or --event, not with both', 'lamella invoke --help'],
     [['invoke', 'f', '--log-type', 'All'], "argument 'All' is invalid. Allowed choices are Tail, None.", ''],
-    [['invoke', 'f', '-e', '/no/such/file'], 'Cannot read /no/such/file: ENOENT', 'Check the name'],
-  ])('answers %j with what is wrong, on standard error, and exit code 2', async (args, wrong, help) => {
+    [['invoke', 'f', '-e', '/no/such/file'], 'Cannot read /no/such/file: ENOENT', 'Check the path'],
+  ])('rejects %j with a message on standard error and exit code 2', async (args, wrong, help) => {
     const { code, stdout, stderr } = await lamella(args);
     expect(stderr).toContain(wrong);
     expect(stderr).toContain(help);
     expect({ code, stdout: stdout.toString() }).toEqual({ code: 2, stdout: '' });
   });
 
-  it('says where nothing listens, and how to start a service', async () => {
+  it('prints the URL if no service listens there, and how to start one', async () => {
     const port = await closedPort();
     const { code, stderr } = await lamella(['invoke', 'f', '--endpoint-url', `http://127.0.0.1:${port}`]);
     expect(stderr).toBe(
-      `error: No Lambda service answers at http://127.0.0.1:${port}: nothing listens there.\n` +
-        'Start one with `lamella start`, or say where it listens with --endpoint-url.\n',
+      `error: Cannot reach a Lambda service at http://127.0.0.1:${port}: connection refused.\n` +
+        'Start one with `lamella start`, or set --endpoint-url to the URL of a running service.\n',
     );
     expect(code).toBe(5);
   });
 
-  it('takes the endpoint from the variables that the AWS CLI uses', async () => {
+  it('reads the endpoint from the variables of the AWS CLI', async () => {
     const environment = { AWS_ENDPOINT_URL_LAMBDA: 'http://127.0.0.1:1', AWS_ENDPOINT_URL: 'http://127.0.0.1:2' };
     expect((await lamella(['invoke', 'f'], { environment })).stderr).toContain('http://127.0.0.1:1:');
   });

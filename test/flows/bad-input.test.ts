@@ -566,7 +566,7 @@ describe.runIf(process.getuid?.() === 0)('a disk that is full', () => {
       small = await lamella.start(['--data-dir', join(disk, 'data')]);
       const where = clientOf(small.url);
       await createFunction(where, 'before', shellRuntime('respond 1'));
-      const full = { name: 'ServiceException', message: expect.stringContaining('There is no room left on the disk') };
+      const full = { name: 'ServiceException', message: expect.stringContaining('No space left on the disk') };
       const publish = (LayerName: string, zip: Buffer) =>
         where.send(new PublishLayerVersionCommand({ LayerName, Content: { ZipFile: zip } }));
 

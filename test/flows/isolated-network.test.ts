@@ -169,7 +169,7 @@ describe('a machine whose kernel allows no network of its own', () => {
 
   it('is told at the start what it lacks, what mends it, and how to do without', () => {
     const { status, stderr } = lamellaThere('start', '--network', 'isolated', '--ephemeral', '--port', '0');
-    expect(stderr).toContain('This machine cannot give each execution environment a network of its own: bwrap: ');
+    expect(stderr).toContain('Cannot give each execution environment its own network: bwrap: ');
     expect(stderr).toContain('sudo sysctl -w user.max_net_namespaces=');
     expect(stderr).toContain('leave out `--network isolated`');
     expect(status).toBe(4);

@@ -338,7 +338,7 @@ describe('a data folder', () => {
     expect(refused).toHaveLength(3);
     for (const reason of refused) {
       expect(reason).toContain(`ended with 4: `);
-      expect(reason).toContain(`The data folder ${data} is in use by another Lamella service (pid `);
+      expect(reason).toContain(`The data directory ${data} is in use by another Lamella service (pid `);
       expect(reason).toContain('--data-dir');
     }
   });
@@ -353,7 +353,9 @@ describe('a data folder', () => {
     const { code, stderr } = await lamella.run(['start', '--port', '0', '--data-dir', data]);
     expect({ code, stderr }).toEqual({
       code: 4,
-      stderr: expect.stringMatching(/was written by a newer Lamella \(schema 9999, this one knows \d+\)/),
+      stderr: expect.stringMatching(
+        /was written by a newer version of Lamella \(schema 9999, this version supports \d+\)/,
+      ),
     });
     expect(statSync(file).size).toBe(size);
   });
@@ -373,12 +375,12 @@ describe('a data folder', () => {
   it('that is a file, or cannot be written to, is refused in a clear sentence', async () => {
     writeFileSync(join(folder, 'file'), '');
     const onFile = await lamella.run(['start', '--port', '0', '--data-dir', join(folder, 'file')]);
-    expect([onFile.code, onFile.stderr]).toEqual([4, expect.stringMatching(/The data folder .*file cannot be used: /)]);
+    expect([onFile.code, onFile.stderr]).toEqual([4, expect.stringMatching(/Cannot use the data directory .*file: /)]);
     const locked = join(folder, 'locked');
     mkdirSync(locked, { mode: OWN_UID === 0 ? 0o755 : 0o555 });
     const as = OWN_UID === 0 ? { uid: ORDINARY_UID } : {};
     const foreign = await lamella.run(['start', '--port', '0', '--data-dir', join(locked, 'data')], as);
-    expect([foreign.code, foreign.stderr]).toEqual([4, expect.stringMatching(/The data folder .* cannot be used: /)]);
+    expect([foreign.code, foreign.stderr]).toEqual([4, expect.stringMatching(/Cannot use the data directory .*: /)]);
   });
 });
 

@@ -17,12 +17,12 @@ import { writeZip } from '../../packaging/zip-writer.ts';
 const ECHOES = resolve(import.meta.dirname, '../../../test/fixtures/functions/echoes-in-bash');
 const EXITS = '#!/bin/sh\necho about to fail >&2\nexit 3\n';
 
-let folder: string;
+let directory: string;
 let service: StartedService;
 
 beforeAll(async () => {
   buildIfStale();
-  folder = mkdtempSync(join(tmpdir(), 'lamella-invoke-'));
+  directory = mkdtempSync(join(tmpdir(), 'lamella-invoke-'));
   service = await startLamella(['--ephemeral']);
   await createFunction('echoes', await entriesOfDirectory(ECHOES));
   await createFunction('exits', [
@@ -32,11 +32,11 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await service?.stop();
-  rmSync(folder, { recursive: true, force: true });
+  rmSync(directory, { recursive: true, force: true });
 });
 
 describe('lamella invoke', () => {
-  it('puts the payload alone on standard output and the log on standard error', async () => {
+  it('prints only the payload to standard output, and the log to standard error', async () => {
     const { code, stdout, stderr } = await invoke('echoes', '-d', '{"name": "Wörld"}');
     expect(stdout.toString()).toBe('{"name": "Wörld"}');
     expect(stderr).toMatch(
@@ -50,8 +50,8 @@ describe('lamella invoke', () => {
     expect([stdout.toString(), stderr]).toEqual(['[1]', '']);
   });
 
-  it('reads the event from a file or from standard input', async () => {
-    const file = join(folder, 'event.json');
+  it('reads the event from a file or standard input', async () => {
+    const file = join(directory, 'event.json');
     writeFileSync(file, '{"from":"a file"}');
     expect((await invoke('echoes', '-e', file)).stdout.toString()).toBe('{"from":"a file"}');
     const input = `"${'x'.repeat(500_000)}"`;
@@ -59,11 +59,11 @@ describe('lamella invoke', () => {
     expect((await lamella(['invoke', 'echoes', '-e', '-', ...endpoint], { input })).stdout.toString()).toBe(input);
   });
 
-  it('sends no event when none is given, which the function sees as {}', async () => {
+  it('sends an empty payload without an event, and the function receives {}', async () => {
     expect((await invoke('echoes')).stdout.toString()).toBe('{}');
   });
 
-  it('ends with exit code 1 when the function failed, the error on standard output', async () => {
+  it('exits with code 1 if the function fails, with the error on standard output', async () => {
     const { code, stdout, stderr } = await invoke('exits');
     expect(JSON.parse(stdout.toString())).toMatchObject({ errorType: 'Runtime.ExitError' });
     expect(stderr).toContain('about to fail');
@@ -71,17 +71,18 @@ describe('lamella invoke', () => {
     expect(code).toBe(1);
   });
 
-  it('ends with exit code 5 and the error of AWS when the service refuses', async () => {
+  it('exits with code 5 if the service responds with an AWS error, and prints what to do', async () => {
     const { code, stdout, stderr } = await invoke('missing');
     expect(stdout.toString()).toBe('');
     expect(stderr).toContain(
       'error: An error occurred (ResourceNotFoundException) when calling the Invoke operation: ' +
         'Function not found: arn:aws:lambda:us-east-1:123456789012:function:missing:$LATEST\n',
     );
+    expect(stderr).toMatch(/\nCheck the name, .*\n$/);
     expect(code).toBe(5);
   });
 
-  it('passes the complaint about an event that is not JSON on', async () => {
+  it('prints the error for an event that is not JSON', async () => {
     const { code, stderr } = await invoke('echoes', '-d', '{nope');
     expect(stderr).toContain('(InvalidRequestContentException)');
     expect(code).toBe(5);
@@ -100,7 +101,7 @@ describe('lamella invoke', () => {
     }
   });
 
-  it('looks for the function in the region asked for', async () => {
+  it('invokes the function of the given region', async () => {
     const { stderr } = await invoke('echoes', '--region', 'eu-central-1');
     expect(stderr).toContain('Function not found: arn:aws:lambda:eu-central-1:123456789012:function:echoes:$LATEST');
   });
@@ -116,7 +117,7 @@ function client(): LambdaClient {
 }
 
 async function createFunction(name: string, entries: readonly ZipEntry[]): Promise<void> {
-  const zip = join(folder, `${name}.zip`);
+  const zip = join(directory, `${name}.zip`);
   await writeZip(zip, entries);
   await client().send(
     new CreateFunctionCommand({

@@ -7,20 +7,20 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { StartedService } from '../../../test/support/built-cli.ts';
 import { buildIfStale, cleanEnvironment, LAMELLA, lamella, startLamella } from '../../../test/support/built-cli.ts';
 
-/** On a port of its own, which nobody chose. */
+/** A URL with any port. */
 const HTTP = /^http:\/\/127\.0\.0\.1:\d+$/;
 
-let folder: string;
+let directory: string;
 let services: StartedService[];
 
 beforeAll(() => buildIfStale(), 120_000);
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'lamella-start-'));
+  directory = mkdtempSync(join(tmpdir(), 'lamella-start-'));
   services = [];
 });
 afterEach(async () => {
   await Promise.all(services.map((service) => service.stop('SIGKILL')));
-  rmSync(folder, { recursive: true, force: true });
+  rmSync(directory, { recursive: true, force: true });
 });
 
 async function start(...args: string[]): Promise<StartedService> {
@@ -30,8 +30,8 @@ async function start(...args: string[]): Promise<StartedService> {
 }
 
 describe('lamella start', () => {
-  it('says on standard output and in the ready file, in the same words, where it accepts connections', async () => {
-    const file = join(folder, 'ready.json');
+  it('prints to standard output and to the ready file where it accepts connections', async () => {
+    const file = join(directory, 'ready.json');
     const service = await start('--ephemeral', '--ready-file', file);
     expect(service.url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
     expect(readFileSync(file, 'utf8')).toBe(service.stdout());
@@ -44,30 +44,30 @@ describe('lamella start', () => {
     expect(answer.status).toBe(200);
   });
 
-  it('lets the ready file appear whole, and removes it at the end', async () => {
+  it('writes the ready file atomically, and removes it at the end', async () => {
     const appeared = new Promise<string>((settle) => {
-      const watcher = watch(folder, (_, name) => {
+      const watcher = watch(directory, (_, name) => {
         if (name !== 'ready.json') return;
         watcher.close();
-        settle(readFileSync(join(folder, 'ready.json'), 'utf8'));
+        settle(readFileSync(join(directory, 'ready.json'), 'utf8'));
       });
     });
-    const service = await start('--ephemeral', '--ready-file', join(folder, 'ready.json'));
+    const service = await start('--ephemeral', '--ready-file', join(directory, 'ready.json'));
     expect(JSON.parse(await appeared)).toEqual({
       lambda: service.url,
       http: expect.stringMatching(HTTP),
       pid: service.pid,
     });
     await service.stop();
-    expect(readdirSync(folder)).toEqual([]);
+    expect(readdirSync(directory)).toEqual([]);
   });
 
-  it.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)('ends on %s with exit code 0', async (signal) => {
+  it.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)('exits with code 0 on %s', async (signal) => {
     const service = await start('--ephemeral');
     expect(await service.stop(signal)).toBe(0);
   });
 
-  it('prints for people how to point the AWS CLI at it', async () => {
+  it('prints the environment variables for the AWS CLI', async () => {
     const child = spawn(LAMELLA, ['start', '--port', '0', '--ephemeral'], {
       env: cleanEnvironment(),
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -75,50 +75,50 @@ describe('lamella start', () => {
     let text = '';
     for await (const chunk of child.stdout) {
       text += chunk;
-      if (text.includes('Ctrl+C stops it.')) break;
+      if (text.includes('Press Ctrl+C to stop.')) break;
     }
-    const [, url] = /Lambda API {2}(http:\/\/127\.0\.0\.1:\d+)\n/.exec(text) ?? [];
+    const [, url] = /Lambda API {4}(http:\/\/127\.0\.0\.1:\d+)\n/.exec(text) ?? [];
     expect(url).toBeDefined();
     expect(text).toContain(`export AWS_ENDPOINT_URL_LAMBDA=${url}`);
     child.kill('SIGTERM');
     expect(await once(child, 'exit')).toEqual([0, null]);
   });
 
-  it('refuses a data folder that another service uses, naming its process', async () => {
-    const data = join(folder, 'data');
+  it('rejects a data directory that another service uses, and prints its pid', async () => {
+    const data = join(directory, 'data');
     const first = await start('--data-dir', data);
     const { code, stdout, stderr } = await lamella(['start', '--port', '0', '--data-dir', data]);
-    expect(stderr).toContain(`The data folder ${data} is in use by another Lamella service (pid ${first.pid}).`);
+    expect(stderr).toContain(`The data directory ${data} is in use by another Lamella service (pid ${first.pid}).`);
     expect(stderr).toContain('--data-dir');
     expect({ code, stdout: stdout.toString() }).toEqual({ code: 4, stdout: '' });
   });
 
-  it('refuses a port that is in use, and leaves nothing behind', async () => {
+  it('rejects a port that is in use, and releases the data directory', async () => {
     const { url } = await start('--ephemeral');
     const { port } = new URL(url);
-    const data = join(folder, 'data');
+    const data = join(directory, 'data');
     const { code, stderr } = await lamella(['start', '--port', port, '--data-dir', data]);
     expect(stderr).toContain(`Cannot listen on 127.0.0.1:${port}: the port is in use.`);
     expect(code).toBe(4);
-    // The folder is free for the next service.
+    // The data directory is free for the next service.
     await start('--data-dir', data);
   });
 
-  it('says when the ready file cannot be written, and does not stay', async () => {
-    const file = join(folder, 'missing', 'ready.json');
+  it('exits if the ready file cannot be written', async () => {
+    const file = join(directory, 'missing', 'ready.json');
     const { code, stderr } = await lamella(['start', '--port', '0', '--ephemeral', '--ready-file', file]);
     expect(stderr).toContain(`Cannot write ${file}: `);
     expect(code).toBe(4);
   });
 
-  it('keeps its data in the XDG data folder unless told otherwise', async () => {
-    const service = await startLamella([], { environment: { XDG_DATA_HOME: folder } });
+  it('uses the XDG data directory by default', async () => {
+    const service = await startLamella([], { environment: { XDG_DATA_HOME: directory } });
     services.push(service);
-    expect(existsSync(join(folder, 'lamella'))).toBe(true);
+    expect(existsSync(join(directory, 'lamella'))).toBe(true);
   });
 
-  it('starts again on the data folder of a service that was killed', async () => {
-    const data = join(folder, 'data');
+  it('starts with the data directory of a service that was killed', async () => {
+    const data = join(directory, 'data');
     const first = await start('--data-dir', data);
     await first.stop('SIGKILL');
     const second = await start('--data-dir', data);
