@@ -1,11 +1,11 @@
-/** How a command that works for minutes is ended by a signal: it stops what it has started and cleans up first. */
+/** Lets a command that runs for minutes end cleanly on a signal: it stops what it has started and cleans up first. */
 import { constants } from 'node:os';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-/** A signal came while a command was at work. */
+/** A signal interrupted a command. */
 export class Interrupted extends Error {
-  /** What a shell expects. */
+  /** The exit code that a shell expects. */
   readonly exitCode: number;
 
   constructor(signal: (typeof SIGNALS)[number]) {
@@ -16,8 +16,8 @@ export class Interrupted extends Error {
 }
 
 /**
- * Does `work`, whose signal is aborted, with `Interrupted` as its reason, by the first SIGINT, SIGTERM or SIGHUP. A second
- * one ends the process at once.
+ * Runs `work` with a signal that is aborted on the first SIGINT, SIGTERM or SIGHUP, with an `Interrupted` as the reason.
+ * The second one exits immediately.
  */
 export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();

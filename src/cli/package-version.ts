@@ -1,6 +1,7 @@
-/** Which Lamella this is, as package.json says; it lies two folders up from here, in src/ as in dist/. */
+/** The version of Lamella, from package.json, which is two directories above this file in both src/ and dist/. */
 import { readFileSync } from 'node:fs';
 
+/** Returns the version in package.json. */
 export function packageVersion(): string {
   const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
   const version = typeof manifest === 'object' && manifest !== null && 'version' in manifest ? manifest.version : '';

@@ -1,4 +1,7 @@
-/** `lamella invoke`: the payload alone on standard output, the log on standard error, exit code 1 for a function's error. */
+/**
+ * `lamella invoke`: prints only the payload to standard output, and the log to standard error. Exits with code 1 if the
+ * function fails.
+ */
 import { readFile } from 'node:fs/promises';
 import { OperatorError } from '../../operator-error.ts';
 import { resolveClientOptions } from '../../options.ts';
@@ -8,25 +11,25 @@ import { printStatus, writeResult } from '../output.ts';
 
 export const run: Run = async ({ args, given }) => {
   const options = resolveClientOptions(given, 'invoke');
-  const answer = await invoke(options, {
+  const response = await invoke(options, {
     functionName: args[0] ?? '',
     qualifier: given.qualifier === undefined ? undefined : String(given.qualifier),
     logType: given.logType === 'None' ? 'None' : 'Tail',
     payload: await readEvent(given.data, given.event),
   });
-  if (answer.logTail) process.stderr.write(answer.logTail);
-  await writeResult(answer.payload);
-  // A prompt on the same line as the answer helps nobody; a pipe gets the bytes and nothing else.
+  if (response.logTail) process.stderr.write(response.logTail);
+  await writeResult(response.payload);
+  // In a terminal, the prompt must start on a new line. A pipe gets only the payload.
   if (process.stdout.isTTY) await writeResult('\n');
-  if (answer.functionError === undefined) return 0;
-  printStatus(`The function failed (${answer.functionError}).`);
+  if (response.functionError === undefined) return 0;
+  printStatus(`The function failed (${response.functionError}).`);
   return 1;
 };
 
 async function readEvent(data: unknown, file: unknown): Promise<Buffer> {
   if (data !== undefined && file !== undefined) {
     throw new OperatorError('usage', {
-      reason: 'Give the event with --data or with --event, not both.',
+      reason: 'Give the event with --data or --event, not with both.',
       command: 'invoke',
     });
   }

@@ -1,4 +1,4 @@
-/** `lamella layer build composer`: progress on standard error, what was packed on standard output. */
+/** `lamella layer build composer`: prints progress to standard error, and the packages of the layer to standard output. */
 import { resolve } from 'node:path';
 import { resolveBuildOptions } from '../../options.ts';
 import { buildComposerLayer } from '../../packaging/composer/composer-layer.ts';

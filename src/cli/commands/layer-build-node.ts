@@ -1,4 +1,4 @@
-/** `lamella layer build node`: progress on standard error, what was built on standard output. */
+/** `lamella layer build node`: prints progress to standard error, and a summary of the layer to standard output. */
 import { resolve } from 'node:path';
 import { resolveBuildOptions } from '../../options.ts';
 import { buildNodeLayer } from '../../packaging/node/node-layer.ts';
@@ -22,9 +22,9 @@ export const run: Run = async ({ given }) => {
     return 0;
   }
   const facts = [
-    `${layer.zip.path}: ${megabytes(layer.zip.bytes)}, ${megabytes(layer.unzippedBytes)} unpacked`,
-    `Node ${layer.nodeVersion} for ${layer.architecture}`,
-    `Starts wherever glibc is ${layer.glibc} or newer.`,
+    `${layer.zip.path}: ${megabytes(layer.zip.bytes)}, ${megabytes(layer.unzippedBytes)} unzipped`,
+    `Node.js ${layer.nodeVersion} for ${layer.architecture}`,
+    `Starts on any Linux with glibc ${layer.glibc} or newer.`,
   ];
   await writeResult(`${facts.join('\n')}\n`);
   return 0;

@@ -1,4 +1,4 @@
-/** `lamella layer build opcache`: a function's code, compiled ahead of time. */
+/** `lamella layer build opcache`: prints progress to standard error, and a summary of the layer to standard output. */
 import { resolve } from 'node:path';
 import { resolveBuildOptions } from '../../options.ts';
 import { buildOpcacheLayer } from '../../packaging/php/php-opcache-layer.ts';
@@ -20,15 +20,15 @@ export const run: Run = async ({ args, given }) => {
     cacheDir,
     onProgress: printStatus,
   });
-  for (const file of layer.skipped) printStatus(`Not compiled, PHP refuses it: ${file}`);
+  for (const file of layer.skipped) printStatus(`warning: PHP cannot compile ${file}; it is not in the layer`);
   if (given.json) {
     await writeJson(layer);
     return 0;
   }
   const lines = [
-    `${layer.zip.path}: ${megabytes(layer.zip.bytes)}, ${megabytes(layer.unzippedBytes)} unpacked`,
+    `${layer.zip.path}: ${megabytes(layer.zip.bytes)}, ${megabytes(layer.unzippedBytes)} unzipped`,
     `${layer.compiled} files compiled for PHP ${layer.phpVersion}`,
-    'It goes with exactly this code: PHP no longer looks whether a file has changed. Build it anew with every change.',
+    'Rebuild this layer after every change of the code: with it, PHP does not notice that a file has changed.',
   ];
   await writeResult(`${lines.join('\n')}\n`);
   return 0;

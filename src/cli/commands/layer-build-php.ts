@@ -1,4 +1,4 @@
-/** `lamella layer build php`: progress on standard error, what was built on standard output. */
+/** `lamella layer build php`: prints progress to standard error, and a summary of the layer to standard output. */
 import { resolve } from 'node:path';
 import { OperatorError } from '../../operator-error.ts';
 import type { Given } from '../../options.ts';
@@ -14,6 +14,7 @@ import type { Run } from '../command.ts';
 import { interruptible } from '../interruption.ts';
 import { megabytes, printStatus, writeJson, writeResult } from '../output.ts';
 
+/** The PHP version of layers, unless --version is given. */
 export const DEFAULT_PHP_VERSION = '8.4';
 
 export const run: Run = async ({ given }) => {
@@ -44,13 +45,13 @@ export const run: Run = async ({ given }) => {
   return 0;
 };
 
-/** What is compiled has its version and its options from elsewhere than what is fetched. */
+/** Rejects combinations of options for compiling PHP and for downloading it. */
 function refuseMixed(given: Given): void {
   const needsSource = ['configure', 'in'].find((name) => given[name] !== undefined && given.source === undefined);
   const reason =
     given.source !== undefined && given.version !== undefined
-      ? 'Give --version or --source, not both: a source archive has its version.'
-      : needsSource && `--${needsSource} is for compiling: it goes with --source.`;
+      ? 'Remove --version: the source archive determines the version.'
+      : needsSource && `--${needsSource} needs --source: it is for compiling PHP.`;
   if (reason) throw new OperatorError('usage', { reason, command: 'layer build php' });
 }
 
@@ -60,16 +61,18 @@ function facts(layer: PhpLayer | PhpSourceLayer): string[] {
   const builtIn = 'builtIn' in layer ? layer.builtIn : [];
   const extensions = [...new Set([...builtIn, ...layer.extensions])];
   return [
-    `${layer.zip.path}: ${megabytes(layer.zip.bytes)}, ${megabytes(layer.unzippedBytes)} unpacked`,
-    `PHP ${layer.phpVersion} with ${extensions.join(', ') || 'no extension beside the built-in ones'}`,
-    `Starts wherever glibc is ${layer.glibc} or newer${system.length > 0 ? ` and has ${system.join(', ')}` : ''}.`,
-    ...(isForAws ? [] : ['It does not start on AWS, whose Amazon Linux 2023 has glibc 2.34: build with --in there.']),
+    `${layer.zip.path}: ${megabytes(layer.zip.bytes)}, ${megabytes(layer.unzippedBytes)} unzipped`,
+    `PHP ${layer.phpVersion} with ${extensions.join(', ') || 'only the built-in extensions'}`,
+    `Starts on any Linux with glibc ${layer.glibc} or newer${system.length > 0 ? ` and ${system.join(', ')}` : ''}.`,
+    ...(isForAws
+      ? []
+      : ['It does not start on AWS: Amazon Linux 2023 has glibc 2.34. Use --in with its root file system.']),
   ];
 }
 
 /**
- * What to pack: the variant, and `--extensions` in place of its list. `auto` in that list stands for what the Composer
- * project in `directory` asks for; an empty list asks for no extension at all, which is not the same as not asking.
+ * Returns the variant, and the extensions of `--extensions` that replace its list. `auto` in the list stands for the
+ * extensions that the Composer project in `directory` requires. An empty list means no extensions, unlike no list.
  */
 export async function extensionsOf(
   given: Given,
@@ -80,12 +83,12 @@ export async function extensionsOf(
   const names = listOf(given.extensions);
   if (!names.includes('auto')) return { ...variant, extensions: names };
   const { extensions, isLocked } = await projectExtensions(resolve(directory));
-  if (!isLocked) printStatus('There is no composer.lock: what the packages themselves need is not known.');
-  printStatus(`composer.json asks for ${extensions.join(', ') || 'no extension'}`);
+  if (!isLocked) printStatus('warning: without a composer.lock, the extensions that packages require are unknown');
+  printStatus(`composer.json requires ${extensions.join(', ') || 'no extensions'}`);
   return { ...variant, extensions: [...extensions, ...names.filter((name) => name !== 'auto')] };
 }
 
-/** For which system, and with which libraries. */
+/** Returns the options that choose the libraries. */
 export function libraryOptionsOf(given: Given): Pick<PhpLayerRequest, 'base' | 'kerberos'> {
   return {
     ...(given.base !== undefined && { base: given.base as LibraryBase }),
@@ -93,13 +96,13 @@ export function libraryOptionsOf(given: Given): Pick<PhpLayerRequest, 'base' | '
   };
 }
 
-/** The words of a command line, of which quotes may hold spaces: `--with-curl "CFLAGS=-O3 -g"`. */
+/** Splits a command line into words. Quoted words can contain spaces: `--with-curl "CFLAGS=-O3 -g"`. */
 function wordsOf(line: string): string[] {
   const words = line.match(/(?:"[^"]*"|'[^']*'|[^\s"'])+/g) ?? [];
   return words.map((word) => word.replace(/"([^"]*)"|'([^']*)'/g, '$1$2'));
 }
 
-/** Names separated by commas. */
+/** Splits a list separated by commas. */
 export function listOf(text: unknown): string[] {
   return String(text)
     .split(',')

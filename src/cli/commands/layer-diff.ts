@@ -1,4 +1,4 @@
-/** `lamella layer diff`: what changes from one archive to another, file by file. */
+/** `lamella layer diff`: prints the differences between two layers, file by file. */
 import { resolve } from 'node:path';
 import type { LayerContents, LayerDifference } from '../../packaging/layer-contents.ts';
 import { compareLayers, inspectLayer } from '../../packaging/layer-contents.ts';
@@ -14,7 +14,7 @@ export const run: Run = async ({ args, given }) => {
     return 0;
   }
   const lines = [...facts(before, after), ...files.map(describe)];
-  await writeResult(`${(lines.length > 0 ? lines : ['No difference.']).join('\n')}\n`);
+  await writeResult(`${(lines.length > 0 ? lines : ['No differences.']).join('\n')}\n`);
   return 0;
 };
 
@@ -26,10 +26,10 @@ function facts(before: LayerContents, after: LayerContents): string[] {
   const lists = (layer: LayerContents) => [
     ['PHP', layer.phpVersion ?? 'none'],
     ['glibc', layer.glibc ?? 'none'],
-    ['Archive', megabytes(layer.zippedBytes)],
-    ['Unpacked', megabytes(layer.unzippedBytes)],
+    ['Zip file', megabytes(layer.zippedBytes)],
+    ['Unzipped', megabytes(layer.unzippedBytes)],
     ['Extensions', layer.extensions.map(({ name }) => name).join(', ')],
-    ['Left to Amazon Linux 2023', layer.fromAmazonLinux2023.join(', ')],
+    ['Libraries of Amazon Linux 2023', layer.fromAmazonLinux2023.join(', ')],
   ];
   const now = new Map(lists(after).map(([what = '', value = '']) => [what, value]));
   return lists(before).flatMap(([what = '', value]) => {

@@ -1,4 +1,4 @@
-/** `lamella layer inspect`: what an archive holds, the largest first, and whether it would start. */
+/** `lamella layer inspect`: prints the contents of a layer, largest files first, and what keeps it from starting. */
 import { resolve } from 'node:path';
 import type { LayerContents } from '../../packaging/layer-contents.ts';
 import { inspectLayer } from '../../packaging/layer-contents.ts';
@@ -37,14 +37,14 @@ function facts(layer: LayerContents): string[] {
   const system = layer.fromAmazonLinux2023;
   return [
     `${layer.path}: ${megabytes(layer.zippedBytes)}, ${layer.files.length} files`,
-    `${megabytes(layer.unzippedBytes)} unpacked, ${share} % of the 250 MB that code and layers may have together`,
-    ...(layer.unzippedBytes > layer.limitBytes ? ['Too large: Lambda refuses it.'] : []),
+    `${megabytes(layer.unzippedBytes)} unzipped, ${share} % of the 250 MB that Lambda allows for code and layers together`,
+    ...(layer.unzippedBytes > layer.limitBytes ? ['Too large: Lambda rejects it.'] : []),
     ...(layer.phpVersion === undefined ? [] : [`PHP ${layer.phpVersion}`]),
     ...(on.length > 0 ? [`Extensions: ${on.join(', ')}`] : []),
-    ...(off.length > 0 ? [`Extensions that no ini file switches on: ${off.join(', ')}`] : []),
-    ...(layer.hasBootstrap ? ['Has a bootstrap: a runtime'] : []),
+    ...(off.length > 0 ? [`Extensions that no ini file enables: ${off.join(', ')}`] : []),
+    ...(layer.hasBootstrap ? ['Contains a bootstrap: this is a runtime layer'] : []),
     ...(layer.architectures.length > 0 ? [`For ${layer.architectures.join(' and ')}${glibcOf(layer)}`] : []),
-    ...(system.length > 0 ? [`Left to Amazon Linux 2023: ${system.join(', ')}`] : []),
+    ...(system.length > 0 ? [`Libraries of Amazon Linux 2023: ${system.join(', ')}`] : []),
     ...layer.damaged.map((file) => `Damaged: ${file}`),
     ...layer.missing.map(({ file, library, versions }) => {
       return `Missing for ${file}: ${[library, versions.join(', ')].filter(Boolean).join(' ')}`;

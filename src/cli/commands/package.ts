@@ -1,4 +1,4 @@
-/** `lamella package`: progress and warnings on standard error, what was packed on standard output. */
+/** `lamella package`: prints progress and warnings to standard error, and a summary to standard output. */
 import { resolve } from 'node:path';
 import { packageFunction } from '../../packaging/function/package-function.ts';
 import { QUOTAS } from '../../protocol/quotas.ts';
@@ -26,10 +26,10 @@ export const run: Run = async ({ args, given }) => {
   const { zip, unzippedBytes, bundles } = made;
   const facts = [
     `${zip.path}: ${megabytes(zip.bytes)} of ${megabytes(QUOTAS.zippedBytes)}, ` +
-      `${megabytes(unzippedBytes)} of ${megabytes(QUOTAS.unzippedBytes)} unpacked (layers count too), ${zip.entries} files`,
-    ...bundles.map((bundle) => `Handlers in ${bundle}`),
+      `${megabytes(unzippedBytes)} of ${megabytes(QUOTAS.unzippedBytes)} unzipped (including layers), ${zip.entries} files`,
+    ...bundles.map((bundle) => `Bundle: ${bundle}`),
     ...(zip.bytes > QUOTAS.zippedBytes
-      ? ['Too large to be sent in a request: upload it to S3 and name it there.']
+      ? ['Too large for a request. Upload the file to S3 and pass its S3 location.']
       : []),
   ];
   await writeResult(`${facts.join('\n')}\n`);

@@ -1,6 +1,6 @@
 /**
- * `lamella start`: runs the service until a signal ends it. Announces it (text, JSON, ready file) only once it accepts
- * connections. The first SIGINT, SIGTERM or SIGHUP drains for at most five seconds; the second ends at once.
+ * `lamella start`: runs the service until it receives a signal. Prints its URLs and writes the ready file when it accepts
+ * connections. The first SIGINT, SIGTERM or SIGHUP drains for at most five seconds; the second exits immediately.
  */
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
@@ -15,12 +15,12 @@ import { packageVersion } from '../package-version.ts';
 const DRAIN_MS = 5_000;
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-/** What the ready file and `--json` say. */
+/** The contents of the ready file and of `--json`. */
 type Ready = { readonly lambda: string; readonly http: string; readonly pid: number };
 
 export const run: Run = async ({ given }) => {
   const options = resolveOptions(given);
-  // From here on a signal is kept until there is a service to close.
+  // A signal that arrives before the service has started must still close it.
   const stopped = firstSignal();
   const { start } = await import('../../lamella.ts');
   const service = await start(options);
@@ -36,29 +36,29 @@ export const run: Run = async ({ given }) => {
     const drained = service.close().then(() => 'drained' as const);
     const outcome = await Promise.race([drained, sleepAwake(DRAIN_MS, done.signal)]).finally(() => done.abort());
     if (outcome !== 'drained') {
-      printStatus(`The service did not end within ${DRAIN_MS / 1000} seconds; ending it now.`);
+      printStatus(`The service did not stop within ${DRAIN_MS / 1000} seconds. Exiting now.`);
       exitCode = 1;
     }
   }
-  // Whatever is still open must not keep a stopped service alive.
+  // Resources that are still open must not keep the process running.
   process.exit(exitCode);
 };
 
-/** Resolves at the first signal; a second one ends the process with the code that a shell expects. */
+/** Resolves at the first signal. The second exits with the code that a shell expects. */
 function firstSignal(): Promise<void> {
   return new Promise((resolve) => {
-    let asked = false;
+    let isStopping = false;
     for (const signal of SIGNALS) {
       process.on(signal, () => {
-        if (asked) process.exit(128 + constants.signals[signal]);
-        asked = true;
+        if (isStopping) process.exit(128 + constants.signals[signal]);
+        isStopping = true;
         resolve();
       });
     }
   });
 }
 
-/** A sleep that counts even when nothing else keeps the process alive. */
+/** Sleeps, and keeps the process running meanwhile. */
 async function sleepAwake(ms: number, signal: AbortSignal): Promise<void> {
   const awake = new MessageChannel();
   awake.port1.ref();
@@ -66,7 +66,7 @@ async function sleepAwake(ms: number, signal: AbortSignal): Promise<void> {
   awake.port1.close();
 }
 
-/** By rename, so that whoever waits for the file never reads half of it. */
+/** Writes the file with a rename, so that a program that waits for it never reads a part of it. */
 function writeReadyFile(file: string, ready: Ready): void {
   const staging = `${file}.${process.pid}.tmp`;
   try {
@@ -78,34 +78,34 @@ function writeReadyFile(file: string, ready: Ready): void {
   }
 }
 
-/** Removes the file, unless another service has announced itself there meanwhile. */
+/** Removes the file, unless another service has replaced it. */
 function removeReadyFile(file: string): void {
   try {
     const ready: Partial<Ready> = JSON.parse(readFileSync(file, 'utf8'));
     if (ready.pid === process.pid) rmSync(file, { force: true });
   } catch {
-    // Somebody else has removed or replaced it: nothing of ours is left there.
+    // The file was removed or replaced with something else.
   }
 }
 
 function banner(options: Options, { lambda, http }: Ready): string {
-  const kept = options.ephemeral ? 'in a temporary folder, removed at the end' : options.dataDir;
+  const data = options.ephemeral ? 'a temporary directory, which is removed when the service stops' : options.dataDir;
   return [
     `Lamella ${packageVersion()} is ready.`,
     '',
-    `  Lambda API  ${lambda}`,
-    `  HTTP        ${http}   function URLs, HTTP and REST APIs, load balancers`,
-    `  Region      ${options.region}, account ${options.accountId}`,
-    `  Data        ${kept}`,
+    `  Lambda API    ${lambda}`,
+    `  HTTP          ${http}   function URLs, HTTP and REST APIs, load balancers`,
+    `  Region        ${options.region}, account ${options.accountId}`,
+    `  Data          ${data}`,
     '',
-    'For the AWS CLI and SDKs (older versions of the CLI need --endpoint-url instead):',
+    'Set these variables for the AWS CLI and SDKs. Older versions of the AWS CLI need --endpoint-url instead.',
     '',
     `  export AWS_ENDPOINT_URL_LAMBDA=${lambda} AWS_ENDPOINT_URL_IAM=${lambda} \\`,
     `    AWS_ENDPOINT_URL_STS=${lambda} AWS_ENDPOINT_URL_CLOUDWATCH_LOGS=${lambda} \\`,
     `    AWS_REGION=${options.region} AWS_DEFAULT_REGION=${options.region} \\`,
     '    AWS_ACCESS_KEY_ID=lamella AWS_SECRET_ACCESS_KEY=lamella',
     '',
-    'Ctrl+C stops it.',
+    'Press Ctrl+C to stop.',
     '',
   ].join('\n');
 }
