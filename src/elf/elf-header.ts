@@ -1,6 +1,7 @@
 /**
  * Parses the fields of an ELF header that decide whether the kernel can start the file: type, machine and loader
- * (https://refspecs.linuxfoundation.org/elf/gabi4+/contents.html). Reads no files; the rest of the format is in `elf.ts`.
+ * (https://refspecs.linuxfoundation.org/elf/gabi4+/contents.html). Reads no files; the rest of the format is in
+ * `elf.ts`.
  */
 
 export type ElfHeader = {

@@ -25,8 +25,9 @@ export type LinkedSystem = {
 };
 
 /**
- * Returns every reference in `files` that neither another of the files nor the system resolves. A symbol without a version
- * may come from any library that is loaded, so such symbols are checked only if all of those libraries are known.
+ * Returns every reference in `files` that neither another of the files nor the system resolves. A symbol without a
+ * version may come from any library that is loaded, so such symbols are checked only if all of those libraries are
+ * known.
  */
 export function unresolvedLinks(
   files: readonly NamedElf[],

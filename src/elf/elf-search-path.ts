@@ -1,8 +1,8 @@
 /**
  * Rewrites the library search path and the needed libraries of a program. The path becomes a DT_RPATH, not the newer
  * DT_RUNPATH: RPATH is searched *before* LD_LIBRARY_PATH (which AWS sets to /lib64 and others) and also applies to the
- * libraries of libraries and to extension modules loaded later. So a program finds the libraries that it was packed with
- * wherever it runs, and other programs are not affected. See ld.so(8). Parsing is in `elf.ts`.
+ * libraries of libraries and to extension modules loaded later. So a program finds the libraries that it was packed
+ * with wherever it runs, and other programs are not affected. See ld.so(8). Parsing is in `elf.ts`.
  */
 import { isElf, parseElf } from './elf.ts';
 
@@ -20,7 +20,8 @@ const PAGE = 0x1000;
 
 /**
  * Returns a copy of the program or library `original` that searches `path` first, in place of any search path that it
- * had. `$ORIGIN` stands for the file's own directory. Throws if the file has no room for it, which no common linker causes.
+ * had. `$ORIGIN` stands for the file's own directory. Throws if the file has no room for it, which no common linker
+ * causes.
  */
 export function withSearchPath(original: Buffer, path: string): Buffer {
   const { rpath, runpath } = parseElf(original);
@@ -51,8 +52,8 @@ export function withoutNeeded(original: Buffer, unused: ReadonlySet<string>): Bu
 }
 
 /**
- * The string table grows by one string, so a copy of it is appended to the file. A PT_NOTE header, which only tools read,
- * becomes the PT_LOAD that maps it.
+ * The string table grows by one string, so a copy of it is appended to the file. A PT_NOTE header, which only tools
+ * read, becomes the PT_LOAD that maps it.
  */
 function appendSearchPath(bytes: Buffer, path: string): Buffer {
   const headers = programHeaders(bytes);

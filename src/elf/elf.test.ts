@@ -33,7 +33,7 @@ describe('parseElf', () => {
 });
 
 describe('libraryClosure', () => {
-  it('follows libraries of libraries, stops at glibc, and lists missing libraries with the files that need them', async () => {
+  it('follows libraries of libraries up to glibc, and lists missing ones with the files that need them', async () => {
     const where = new Map(
       [...execFileSync('ldd', [SHELL], { encoding: 'utf8' }).matchAll(/(\S+) => (\S+)/g)].map((m) => [m[1], m[2]]),
     );

@@ -1,8 +1,8 @@
 /**
- * Parses what the dynamic loader reads of a 64-bit little-endian ELF file (x86_64 and aarch64): needed libraries, search
- * paths, soname, symbol versions, symbols. Also computes the libraries that a set of programs needs. Runs nothing, so the
- * files may be for another machine. Editing is in `elf-search-path.ts` and `elf-compact.ts`.
- * Layout: the System V ABI, chapter 5, and the LSB's symbol versioning.
+ * Parses what the dynamic loader reads of a 64-bit little-endian ELF file (x86_64 and aarch64): needed libraries,
+ * search paths, soname, symbol versions, symbols. Also computes the libraries that a set of programs needs. Runs
+ * nothing, so the files may be for another machine. Editing is in `elf-search-path.ts` and `elf-compact.ts`. Layout:
+ * the System V ABI, chapter 5, and the LSB's symbol versioning.
  */
 import { readFile } from 'node:fs/promises';
 

@@ -1,7 +1,7 @@
 /**
- * Inspects the archive of a layer, ours or another's, without running anything in it: the sizes of its files, its PHP and
- * extensions, the libraries that it misses and the glibc that it needs. Also compares two layers. The archive is unpacked
- * by the rules that apply to a published one (`unpack-layer.ts`).
+ * Inspects the archive of a layer, ours or another's, without running anything in it: the sizes of its files, its PHP
+ * and extensions, the libraries that it misses and the glibc that it needs. Also compares two layers. The archive is
+ * unpacked by the rules that apply to a published one (`unpack-layer.ts`).
  */
 import { createHash } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';

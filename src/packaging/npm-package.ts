@@ -1,6 +1,6 @@
 /**
- * Fetches a pinned npm package with npm, which applies the user's registry, proxy and credentials, checks its integrity and
- * unpacks it into a cache. A directory in the cache appears by a rename, so an existing one is complete.
+ * Fetches a pinned npm package with npm, which applies the user's registry, proxy and credentials, checks its integrity
+ * and unpacks it into a cache. A directory in the cache appears by a rename, so an existing one is complete.
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';

@@ -1,6 +1,7 @@
 /**
- * Runs the programs that packages are built with: npm, Composer, PHP, a compiler. Waits for the program's end and returns
- * its output. An exit code other than 0 is not an error here: the caller interprets it. Functions run in `sandbox/`.
+ * Runs the programs that packages are built with: npm, Composer, PHP, a compiler. Waits for the program's end and
+ * returns its output. An exit code other than 0 is not an error here: the caller interprets it. Functions run in
+ * `sandbox/`.
  */
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';

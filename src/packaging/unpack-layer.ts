@@ -15,8 +15,8 @@ export type LayerTarget = {
 const MAX_ENTRIES = 1_000_000;
 
 /**
- * Unpacks the archive at `file` and returns its bytes. Throws `OperatorError` `file-unreadable` if it cannot be read, or
- * if Lambda would not accept it.
+ * Unpacks the archive at `file` and returns its bytes. Throws `OperatorError` `file-unreadable` if it cannot be read,
+ * or if Lambda would not accept it.
  */
 export async function unpackLayer(file: string, { directory, staging, unpackedBytes }: LayerTarget): Promise<Buffer> {
   const unreadable = (reason: string, cause: Error) => new OperatorError('file-unreadable', { file, reason }, cause);

@@ -1,6 +1,7 @@
 /**
  * Unpacks the .tgz of an npm package with node-tar. npm packs only files and directories below one root (`package/`).
- * An archive with anything else (links, devices, names that lead out of the root) is refused before anything is written.
+ * An archive with anything else (links, devices, names that lead out of the root) is refused before anything is
+ * written.
  */
 import { mkdir } from 'node:fs/promises';
 import { promisify } from 'node:util';

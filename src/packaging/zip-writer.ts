@@ -1,7 +1,7 @@
 /**
  * Writes reproducible zip archives: entries are sorted by name and have a fixed time, and modes and symbolic links are
- * kept. The archive is written to a temporary file and renamed, so it is never incomplete. `directory-entries.ts` lists a
- * directory as entries; `storage/archive.ts` reads archives.
+ * kept. The archive is written to a temporary file and renamed, so it is never incomplete. `directory-entries.ts` lists
+ * a directory as entries; `storage/archive.ts` reads archives.
  */
 import { createWriteStream } from 'node:fs';
 import { lstat, rename, rm, stat } from 'node:fs/promises';

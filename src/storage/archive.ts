@@ -1,6 +1,6 @@
 /**
- * Unpacks an untrusted zip archive into a directory, completely or not at all. The archive's central directory is checked
- * before the first byte is written, and the unpacked data must match what it claims. Archives are stored by
+ * Unpacks an untrusted zip archive into a directory, completely or not at all. The archive's central directory is
+ * checked before the first byte is written, and the unpacked data must match what it claims. Archives are stored by
  * `archives.ts`; the caller maps an `ArchiveError` to AWS's response.
  *
  * Modes are kept as on Lambda, without set-id bits. The owner can always read and write directories (0700), so that the
@@ -87,8 +87,8 @@ const IN_FLIGHT = 8;
 const inflateAtOnce = promisify(inflateRaw);
 
 /**
- * Unpacks `zip` into the new directory `target`. Files are written to `staging`, which is renamed to `target` at the end:
- * neither may exist yet, and both must be on the same file system.
+ * Unpacks `zip` into the new directory `target`. Files are written to `staging`, which is renamed to `target` at the
+ * end: neither may exist yet, and both must be on the same file system.
  * @throws ArchiveError, OperatorError 'disk-full'; neither leaves anything behind.
  */
 export async function unpackArchive(

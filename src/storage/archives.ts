@@ -1,9 +1,10 @@
 /**
  * Stores uploaded zip archives by digest, in two forms: as uploaded (a blob, for downloads) and unpacked (a tree, to be
- * mounted). Both appear by a rename, so an existing one is complete. Layers and functions with the same archive share it.
+ * mounted). Both appear by a rename, so an existing one is complete. Layers and functions with the same archive share
+ * it.
  *
- * Only `collect` removes archives. It keeps those that its caller lists, and those between their `add` and `release`: an
- * archive that is still being recorded in the database cannot be removed.
+ * Only `collect` removes archives. It keeps those that its caller lists, and those between their `add` and `release`:
+ * an archive that is still being recorded in the database cannot be removed.
  */
 import { randomUUID } from 'node:crypto';
 import { existsSync, renameSync } from 'node:fs';
@@ -33,8 +34,8 @@ export type Archives = {
   /** The directory with its unpacked files. */
   tree(digest: string): string;
   /**
-   * Removes every archive that is neither in `keep` nor between `add` and `release`, and returns their number. `keep` is
-   * called after the archives have been listed.
+   * Removes every archive that is neither in `keep` nor between `add` and `release`, and returns their number. `keep`
+   * is called after the archives have been listed.
    */
   collect(keep: () => ReadonlySet<string>): Promise<number>;
 };

@@ -1,6 +1,6 @@
 /**
- * Content-addressed files: each content is stored once, under its SHA-256. A file appears by a rename when all its bytes
- * are on disk, so an existing file is complete. Callers decide when to remove one.
+ * Content-addressed files: each content is stored once, under its SHA-256. A file appears by a rename when all its
+ * bytes are on disk, so an existing file is complete. Callers decide when to remove one.
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { existsSync, rmSync } from 'node:fs';

@@ -1,7 +1,7 @@
 /**
- * The directory in which a service keeps its data: its layout, and the lock that keeps a second service out. The lock is
- * an operating system lock, held through the database driver. It ends with the process, so it is never stale. Only the
- * service's own user can read the directory.
+ * The directory in which a service keeps its data: its layout, and the lock that keeps a second service out. The lock
+ * is an operating system lock, held through the database driver. It ends with the process, so it is never stale. Only
+ * the service's own user can read the directory.
  *
  *   lock.db  service.pid      the lock, and the process that holds it
  *   lamella.db                everything but the files below

@@ -26,8 +26,8 @@ export type Statement<Row = SqlRow> = {
 export type Database = {
   prepare<Row = SqlRow>(sql: string): Statement<Row>;
   /**
-   * Runs `action`, which must be synchronous, in a transaction that takes the write lock at once. If `action` throws, the
-   * transaction is rolled back and the error is rethrown. Inside another transaction it is a savepoint.
+   * Runs `action`, which must be synchronous, in a transaction that takes the write lock at once. If `action` throws,
+   * the transaction is rolled back and the error is rethrown. Inside another transaction it is a savepoint.
    */
   transaction<Result>(action: () => Result): Result;
   close(): void;

@@ -1,6 +1,6 @@
 /**
- * Creates directories at paths that a user chose. Node's recursive `mkdir` never returns where the kernel does not allow
- * directories, for example below /proc.
+ * Creates directories at paths that a user chose. Node's recursive `mkdir` never returns where the kernel does not
+ * allow directories, for example below /proc.
  */
 import { mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';

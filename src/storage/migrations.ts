@@ -2,8 +2,8 @@
  * The database schema, as ordered steps. Never edit or move a released step: append a new one. `openDatabase` applies
  * missing steps in one transaction.
  *
- * Tables of AWS resources are keyed by region and account first, so functions of different scopes are separate. Lists and
- * maps are JSON text.
+ * Tables of AWS resources are keyed by region and account first, so functions of different scopes are separate. Lists
+ * and maps are JSON text.
  */
 
 export type Migration = {

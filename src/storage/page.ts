@@ -1,6 +1,6 @@
 /**
- * Pagination: the marker of a page contains its last position, so the next page begins right after it, whatever was added
- * or removed in between. Markers are opaque to clients.
+ * Pagination: the marker of a page contains its last position, so the next page begins right after it, whatever was
+ * added or removed in between. Markers are opaque to clients.
  */
 
 /** One page of a list in a stable order. `nextMarker` is undefined on the last page. */
@@ -14,7 +14,9 @@ export function renderMarker(position: PagePosition): string {
   return Buffer.from(JSON.stringify(position)).toString('base64url');
 }
 
-/** Parses a marker of `renderMarker` for a position of the same types as `start`. Returns undefined for any other text. */
+/**
+ * Parses a marker of `renderMarker` for a position of the same types as `start`. Returns undefined for any other text.
+ */
 export function parseMarker<Position extends PagePosition>(marker: string, start: Position): Position | undefined {
   try {
     const position: unknown = JSON.parse(Buffer.from(marker, 'base64url').toString());

@@ -1,6 +1,6 @@
 /**
- * Builds a layer with a project's dependencies: `vendor/` as Composer installs it for production, for the PHP version and
- * extensions of the runtime layer. Works on a copy of the project, whose own classes stay in the function's package
+ * Builds a layer with a project's dependencies: `vendor/` as Composer installs it for production, for the PHP version
+ * and extensions of the runtime layer. Works on a copy of the project, whose own classes stay in the function's package
  * (`project-autoload.ts`). Composer comes with PHP's npm package. Works offline if every package is in Composer's cache
  * or in a path repository.
  */
@@ -47,8 +47,8 @@ const UNREACHABLE =
   /(curl error \d+ while downloading|could not be downloaded|Could not resolve host|Connection (?:timed out|refused)|network (?:is unreachable|was disabled)).*/i;
 
 /**
- * Installs the dependencies and writes the layer. Throws `OperatorError`: `composer-project-unreadable`, `composer-offline`, `composer-failed`, and
- * those of building a PHP layer.
+ * Installs the dependencies and writes the layer. Throws `OperatorError`: `composer-project-unreadable`,
+ * `composer-offline`, `composer-failed`, and those of building a PHP layer.
  */
 export async function buildComposerLayer(request: ComposerLayerRequest): Promise<ComposerLayer> {
   const directory = resolve(request.directory);
@@ -131,8 +131,8 @@ async function installComposer(request: ComposerLayerRequest, workspace: string)
 }
 
 /**
- * Copies the user's mirrors and credentials. Declares extensions that only Composer's own PHP has as absent: here and not
- * in composer.json, because a change of composer.json would make the lock file outdated.
+ * Copies the user's mirrors and credentials. Declares extensions that only Composer's own PHP has as absent: here and
+ * not in composer.json, because a change of composer.json would make the lock file outdated.
  */
 async function copyPersonalSettings(from: string, home: string, absent: readonly string[]): Promise<void> {
   const auth = await readFile(join(from, 'auth.json')).catch(() => undefined);

@@ -1,7 +1,7 @@
 /**
- * Copies a Composer project, so that Composer never modifies the user's directory. The copy is below a temporary root at
- * the path of the original, with links to the path repositories outside of the project. So relative paths stay valid, and
- * the paths that Composer writes do not depend on the temporary root.
+ * Copies a Composer project, so that Composer never modifies the user's directory. The copy is below a temporary root
+ * at the path of the original, with links to the path repositories outside of the project. So relative paths stay
+ * valid, and the paths that Composer writes do not depend on the temporary root.
  */
 import { existsSync } from 'node:fs';
 import { cp, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';

@@ -1,7 +1,7 @@
 /**
  * Makes the autoloader of a vendor layer load the project's own classes from `/var/task`. Composer writes the root
- * package's paths relative to `vendor/`, which in a layer would be `/opt/src`. So the layer's autoloader is dumped without
- * them, and a generated file registers them at run time below LAMBDA_TASK_ROOT. The layer changes only with the
+ * package's paths relative to `vendor/`, which in a layer would be `/opt/src`. So the layer's autoloader is dumped
+ * without them, and a generated file registers them at run time below LAMBDA_TASK_ROOT. The layer changes only with the
  * dependencies, not with the project's code.
  */
 import { readFile, writeFile } from 'node:fs/promises';

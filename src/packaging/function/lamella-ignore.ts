@@ -1,7 +1,7 @@
 /**
- * The files that a function's package leaves out: version control's own, and those that `.lamellaignore` names. The file
- * has the syntax of .gitignore (https://git-scm.com/docs/gitignore#_pattern_format), case-sensitive, read by the npm
- * package `ignore`. As in git, nothing below an ignored directory can be included again.
+ * The files that a function's package leaves out: version control's own, and those that `.lamellaignore` names. The
+ * file has the syntax of .gitignore (https://git-scm.com/docs/gitignore#_pattern_format), case-sensitive, read by the
+ * npm package `ignore`. As in git, nothing below an ignored directory can be included again.
  */
 import ignore from 'ignore';
 

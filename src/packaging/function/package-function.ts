@@ -1,7 +1,7 @@
 /**
- * Packages a directory as a function's zip. TypeScript handlers are bundled into one file each (`bundle-handlers.ts`) or,
- * without bundling, every TypeScript file becomes JavaScript (`strip-types.ts`). Other files are packed unchanged, except
- * those that `.lamellaignore` excludes. The same directory gives the same bytes.
+ * Packages a directory as a function's zip. TypeScript handlers are bundled into one file each (`bundle-handlers.ts`)
+ * or, without bundling, every TypeScript file becomes JavaScript (`strip-types.ts`). Other files are packed unchanged,
+ * except those that `.lamellaignore` excludes. The same directory gives the same bytes.
  */
 import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
@@ -37,8 +37,8 @@ export type FunctionPackage = {
 };
 
 /**
- * Writes the package to `output`. Throws `OperatorError`: `file-unreadable`, `file-unwritable`, `handler-source-missing`,
- * `bundle-failed`, `package-too-large`.
+ * Writes the package to `output`. Throws `OperatorError`: `file-unreadable`, `file-unwritable`,
+ * `handler-source-missing`, `bundle-failed`, `package-too-large`.
  */
 export async function packageFunction(request: FunctionPackageRequest): Promise<FunctionPackage> {
   const directory = resolve(request.directory);

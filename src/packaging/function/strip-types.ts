@@ -1,6 +1,6 @@
 /**
- * Compiles every TypeScript file of a package to JavaScript at the same path: `.ts` becomes `.js`, `.mts` `.mjs` and `.cts`
- * `.cjs`, and imports are renamed accordingly. Nothing is bundled, and types are not checked.
+ * Compiles every TypeScript file of a package to JavaScript at the same path: `.ts` becomes `.js`, `.mts` `.mjs` and
+ * `.cts` `.cjs`, and imports are renamed accordingly. Nothing is bundled, and types are not checked.
  */
 import { join } from 'node:path';
 import type { Plugin } from 'esbuild';

@@ -1,7 +1,7 @@
 /**
- * Builds a runtime layer for TypeScript and JavaScript: a Node binary, and Lamella's runtime (`runtimes/typescript`, one
- * file) or the user's bootstrap. Amazon Linux 2023 has all libraries that the binary needs. Nothing is run, so the same
- * input gives the same bytes, for both architectures.
+ * Builds a runtime layer for TypeScript and JavaScript: a Node binary, and Lamella's runtime (`runtimes/typescript`,
+ * one file) or the user's bootstrap. Amazon Linux 2023 has all libraries that the binary needs. Nothing is run, so the
+ * same input gives the same bytes, for both architectures.
  *
  *     /opt/bootstrap  /opt/bin/node  /opt/lamella/runtime/main.cjs
  */

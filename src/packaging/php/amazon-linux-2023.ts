@@ -1,7 +1,7 @@
 /**
- * The libraries in /lib64 of the Amazon Linux 2023 image on which Lambda runs `provided.al2023` functions, and their newest
- * symbol versions. A layer for that base does not contain them. glibc is not listed, because no layer contains it
- * (`elf.ts`). Names are from the image's file list. Versions are read from the libraries or, where only a library's
+ * The libraries in /lib64 of the Amazon Linux 2023 image on which Lambda runs `provided.al2023` functions, and their
+ * newest symbol versions. A layer for that base does not contain them. glibc is not listed, because no layer contains
+ * it (`elf.ts`). Names are from the image's file list. Versions are read from the libraries or, where only a library's
  * release is known, from the versions that this release defines.
  */
 import { compareVersions } from '../../elf/elf.ts';

@@ -1,4 +1,7 @@
-/** The files of a PHP that was fetched (`php-layer.ts`) or compiled (`php-compile.ts`). `php-installation.ts` packs them. */
+/**
+ * The files of a PHP that was fetched (`php-layer.ts`) or compiled (`php-compile.ts`). `php-installation.ts` packs
+ * them.
+ */
 import type { ElfFile } from '../../elf/elf.ts';
 import type { LibraryRequest } from './php-libraries.ts';
 

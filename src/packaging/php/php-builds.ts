@@ -1,7 +1,7 @@
 /**
  * The PHP binaries that layers are built from: npm packages with PHP built on Amazon Linux (8.5: on AlmaLinux 9), its
- * modules, Composer, and libraries that the Amazon Linux image lacks. They are pinned by version and integrity: to offer
- * a new release, change this table. `npm-package.ts` fetches the packages.
+ * modules, Composer, and libraries that the Amazon Linux image lacks. They are pinned by version and integrity: to
+ * offer a new release, change this table. `npm-package.ts` fetches the packages.
  */
 import { OperatorError } from '../../operator-error.ts';
 import type { PinnedPackage } from '../npm-package.ts';

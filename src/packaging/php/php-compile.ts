@@ -1,8 +1,9 @@
 /**
- * Compiles PHP from its source archive, on this machine or inside the root directory of another system (an unpacked Amazon
- * Linux 2023). There it uses that system's compiler and libraries, without network. Results are cached by source, options
- * and system. The binaries contain nothing of the machine (paths, host name, time), so that every compilation gives the
- * same bytes. The working directory is always removed; after a failure the log stays in the cache.
+ * Compiles PHP from its source archive, on this machine or inside the root directory of another system (an unpacked
+ * Amazon Linux 2023). There it uses that system's compiler and libraries, without network. Results are cached by
+ * source, options and system. The binaries contain nothing of the machine (paths, host name, time), so that every
+ * compilation gives the same bytes. The working directory is always removed; after a failure the log stays in the
+ * cache.
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -137,7 +138,10 @@ async function unpack(tree: string, { source, onProgress, signal }: PhpCompilati
   const into = ['-C', tree, '--strip-components=1', '--no-same-owner'];
   const tar = await runTool({ command: 'tar', arguments: ['-xf', resolve(source), ...into], signal });
   if (tar.code === 0 && existsSync(join(tree, 'main/php_version.h'))) return;
-  const reason = tar.code === 0 ? 'the archive does not contain PHP' : (tar.stderr.split('\n').at(-1) ?? '');
+  const reason =
+    tar.code === 0
+      ? 'the archive does not contain PHP'
+      : tar.stderr.split('\n').at(-1) || 'tar failed without a message';
   throw new OperatorError('php-source-unusable', { file: resolve(source), reason });
 }
 

@@ -1,6 +1,7 @@
 /**
- * Resolves requested extensions to the modules of a PHP build and their loading order. A module that uses another's symbols
- * must be loaded after it (pdo_mysql after pdo and mysqlnd). The order is derived from the files, not from a list.
+ * Resolves requested extensions to the modules of a PHP build and their loading order. A module that uses another's
+ * symbols must be loaded after it (pdo_mysql after pdo and mysqlnd). The order is derived from the files, not from a
+ * list.
  */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';

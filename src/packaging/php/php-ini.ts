@@ -1,7 +1,7 @@
 /**
- * The php.ini beside `/opt/bin/php`, which PHP reads first. So it applies to Lamella's runtime, to a custom bootstrap with
- * `#!/opt/bin/php` and to child processes, without an argument or a variable. The runtime's bootstrap sets what depends on
- * the function (memory_limit, the project's ini files).
+ * The php.ini beside `/opt/bin/php`, which PHP reads first. So it applies to Lamella's runtime, to a custom bootstrap
+ * with `#!/opt/bin/php` and to child processes, without an argument or a variable. The runtime's bootstrap sets what
+ * depends on the function (memory_limit, the project's ini files).
  */
 
 /** Settings for a process that handles invocations one by one and ends with its environment. */

@@ -1,7 +1,7 @@
 /**
  * Plans a self-contained PHP from fetched or compiled binaries: programs with a library search path
- * (`elf-search-path.ts`), the selected modules and those that they need, the libraries that the target system lacks, and
- * the ini file beside the binary. All files are made smaller (`elf-compact.ts`). `php-layer.ts` adds the runtime.
+ * (`elf-search-path.ts`), the selected modules and those that they need, the libraries that the target system lacks,
+ * and the ini file beside the binary. All files are made smaller (`elf-compact.ts`). `php-layer.ts` adds the runtime.
  *
  *     bin/{php,php.ini}  lamella/{ext,lib}/
  */
@@ -47,7 +47,9 @@ export type PhpInstallation = {
   readonly libraries: readonly string[];
   /** Those of `libraries` that are stand-ins: their functions always fail. */
   readonly standIns: readonly string[];
-  /** Libraries to find on the system: those of `base`, and those that this machine has only for a newer glibc than AWS. */
+  /**
+   * Libraries to find on the system: those of `base`, and those that this machine has only for a newer glibc than AWS.
+   */
   readonly expectedFromSystem: readonly string[];
   /** The oldest glibc with which all packed files start. */
   readonly glibc: string;

@@ -1,7 +1,7 @@
 /**
- * Builds a runtime layer for PHP: a PHP for Amazon Linux from its npm package (`php-builds.ts`), which starts on any system
- * with the glibc that the result names (`php-installation.ts`), and Lamella's runtime (`runtimes/php`) or the user's
- * bootstrap. Nothing is run or compiled, so the same input gives the same bytes.
+ * Builds a runtime layer for PHP: a PHP for Amazon Linux from its npm package (`php-builds.ts`), which starts on any
+ * system with the glibc that the result names (`php-installation.ts`), and Lamella's runtime (`runtimes/php`) or the
+ * user's bootstrap. Nothing is run or compiled, so the same input gives the same bytes.
  *
  *     /opt/bootstrap  /opt/bin/{php,php.ini}  /opt/lamella/{ext,lib,runtime}/
  */
@@ -33,7 +33,9 @@ export type PhpLayer = Omit<PhpInstallation, 'entries' | 'modules'> & {
   readonly unzippedBytes: number;
 };
 
-/** As in `runtimes/php/composer.json`. A layer with an older PHP has no runtime unless the user provides a bootstrap. */
+/**
+ * As in `runtimes/php/composer.json`. A layer with an older PHP has no runtime unless the user provides a bootstrap.
+ */
 const OLDEST_RUNTIME_PHP = '8.2';
 const RUNTIME_DIRECTORY = resolve(import.meta.dirname, '../../../runtimes/php');
 
@@ -102,7 +104,7 @@ async function bootstrapEntries(
   }
   if (compareVersions(phpVersion, OLDEST_RUNTIME_PHP) < 0) {
     onProgress?.(
-      `The layer has no runtime: Lamella's needs PHP ${OLDEST_RUNTIME_PHP}, and this is ${phpVersion}. Use --bootstrap for your own.`,
+      `PHP ${phpVersion} is too old for Lamella's runtime (${OLDEST_RUNTIME_PHP}). The layer has no runtime: use --bootstrap.`,
     );
     return [];
   }

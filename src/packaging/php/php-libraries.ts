@@ -1,7 +1,7 @@
 /**
- * Selects the libraries of a PHP layer: all that its programs and modules need, except glibc, those of the target system,
- * and those that stand-ins replace. Every reference is resolved, including symbol versions: if a file needs a newer version
- * than the target system's library has, the layer packs that library.
+ * Selects the libraries of a PHP layer: all that its programs and modules need, except glibc, those of the target
+ * system, and those that stand-ins replace. Every reference is resolved, including symbol versions: if a file needs a
+ * newer version than the target system's library has, the layer packs that library.
  */
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
@@ -58,8 +58,8 @@ type StandInRow = {
 /**
  * Kerberos is an authentication method of curl and others. Outside of a realm its functions fail anyway, here with
  * GSS_S_UNAVAILABLE, and the stand-in saves six libraries. Capstone (10 MB) disassembles the code of PHP's JIT for
- * `opcache.jit_debug`, which prints nothing without it. Libedit and its terminal library read lines from a terminal, which
- * functions do not have: `readline()` returns false, as at the end of its input.
+ * `opcache.jit_debug`, which prints nothing without it. Libedit and its terminal library read lines from a terminal,
+ * which functions do not have: `readline()` returns false, as at the end of its input.
  */
 const STAND_INS: Readonly<Record<string, StandInRow>> = {
   'libgssapi_krb5.so.2': { result: 0x0010_0000, variables: /^GSS_C_|^gss_mech_|_oid$/ },

@@ -1,7 +1,7 @@
 /**
- * Makes files of the opcache file cache of PHP 8.5 reproducible. PHP never sets operands that an instruction does not use,
- * so they contain whatever was on the stack, such as a time or the stack guard of glibc, which is random in each process.
- * Two processes that compile the same file differ in nothing else.
+ * Makes files of the opcache file cache of PHP 8.5 reproducible. PHP never sets operands that an instruction does not
+ * use, so they contain whatever was on the stack, such as a time or the stack guard of glibc, which is random in each
+ * process. Two processes that compile the same file differ in nothing else.
  */
 
 const MAGIC = 'OPCACHE\0';
@@ -15,8 +15,8 @@ const ADLER_MODULUS = 65521;
 const ADLER_BLOCK = 4096;
 
 /**
- * Returns a copy of `one` with zeros where `other` differs, and with the checksum for that. Returns `one` itself if the two
- * are equal, differ in size or are not cache files.
+ * Returns a copy of `one` with zeros where `other` differs, and with the checksum for that. Returns `one` itself if the
+ * two are equal, differ in size or are not cache files.
  */
 export function withoutDifferences(one: Buffer, other: Buffer): Buffer {
   const isCache = (bytes: Buffer) => bytes.subarray(0, MAGIC.length).toString('latin1') === MAGIC;

@@ -1,8 +1,8 @@
 /**
- * Builds a layer with a function's PHP code compiled ahead of time, for PHP 8.5 and later, which can read an opcache file
- * cache from a read-only directory (`opcache.file_cache_read_only`). The PHP of the runtime layer compiles the code in a
- * sandbox (bubblewrap), at the paths that it has on Lambda, without running it. At run time PHP does not check whether
- * files have changed: a cache is valid only for exactly the code that it was compiled from.
+ * Builds a layer with a function's PHP code compiled ahead of time, for PHP 8.5 and later, which can read an opcache
+ * file cache from a read-only directory (`opcache.file_cache_read_only`). The PHP of the runtime layer compiles the
+ * code in a sandbox (bubblewrap), at the paths that it has on Lambda, without running it. At run time PHP does not
+ * check whether files have changed: a cache is valid only for exactly the code that it was compiled from.
  *
  *     /opt/lamella/opcache/  /opt/lamella/ini/90-opcache.ini
  */
@@ -67,8 +67,8 @@ for ($i = (int) $argv[1]; $i < count($files); $i++) {
 file_put_contents('/build/at', 'end');
 `;
 /**
- * PHP writes uninitialized memory into the cache, and its own memory manager leaves random numbers there. glibc's allocator
- * can fill all memory that it allocates and frees with a fixed byte, so that the gaps are the same each time.
+ * PHP writes uninitialized memory into the cache, and its own memory manager leaves random numbers there. glibc's
+ * allocator can fill all memory that it allocates and frees with a fixed byte, so that the gaps are the same each time.
  */
 const FIXED_MEMORY = { USE_ZEND_ALLOC: '0', MALLOC_PERTURB_: '85' };
 /** PHP writes modification times into the cache. A fixed one gives the same bytes for the same code. */
@@ -92,8 +92,8 @@ export async function buildOpcacheLayer(request: OpcacheLayerRequest): Promise<O
     ];
     request.onProgress?.(`Compiling ${files.length} files with PHP ${php.phpVersion}`);
     await compile(files, first);
-    // Compile twice: bytes that differ do not come from the code. The second run uses other copies of the files, made in
-    // another second, because PHP leaves inode numbers and times in the cache. The clock's sleep does not keep this
+    // Compile twice: bytes that differ do not come from the code. The second run uses other copies of the files, made
+    // in another second, because PHP leaves inode numbers and times in the cache. The clock's sleep does not keep this
     // process alive.
     await runTool({ command: 'sleep', arguments: ['1'] });
     const second = await prepareDirectories(request, php.entries, join(workspace, 'second'));
@@ -116,7 +116,9 @@ export async function buildOpcacheLayer(request: OpcacheLayerRequest): Promise<O
   }
 }
 
-/** The directories of /opt and /var/task, of the cache that PHP writes (/cache), and of lists and positions (/build). */
+/**
+ * The directories of /opt and /var/task, of the cache that PHP writes (/cache), and of lists and positions (/build).
+ */
 type Directories = { readonly opt: string; readonly task: string; readonly cache: string; readonly work: string };
 
 async function compiledFiles(first: string, second: string): Promise<ZipEntry[]> {
@@ -184,8 +186,12 @@ async function compile(files: readonly string[], directories: Directories): Prom
     });
     const at = await readFile(join(work, 'at'), 'utf8').catch(() => undefined);
     // Without a position, PHP did not start.
-    if (at === undefined)
-      throw new OperatorError('tool-failed', { tool: 'bwrap', reason: stderr.split('\n').at(-1) ?? '' });
+    if (at === undefined) {
+      throw new OperatorError('tool-failed', {
+        tool: 'bwrap',
+        reason: stderr.split('\n').at(-1) || 'no error message',
+      });
+    }
     // The exit code is no use: it is also set by errors in files that PHP could skip.
     if (at === 'end') return;
     await writeFile(join(work, 'skipped'), `${files[Number(at)]}\n`, { flag: 'a' });

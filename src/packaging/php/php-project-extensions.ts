@@ -16,7 +16,9 @@ export type ProjectExtensions = {
 
 type Requiring = { readonly require?: Readonly<Record<string, unknown>> };
 
-/** Reads the extensions that the project in `directory` requires. Throws `OperatorError` `composer-project-unreadable`. */
+/**
+ * Reads the extensions that the project in `directory` requires. Throws `OperatorError` `composer-project-unreadable`.
+ */
 export async function projectExtensions(directory: string): Promise<ProjectExtensions> {
   const json = (await readComposerJson(directory)) as Requiring;
   const lock = await readLock(join(directory, 'composer.lock'));

@@ -1,7 +1,7 @@
 /**
  * Builds a PHP layer from source (`php-compile.ts`), as the walkthrough in `examples/` does: the same kind of layer as
- * from ready binaries (`php-layer.ts`). Compiled binaries need at least the glibc of the system that compiled them, which may be newer
- * than AWS's. The result reports it.
+ * from ready binaries (`php-layer.ts`). Compiled binaries need at least the glibc of the system that compiled them,
+ * which may be newer than AWS's. The result reports it.
  */
 import { readdir, readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
@@ -23,7 +23,9 @@ export type PhpSourceLayer = PhpLayer & {
   readonly runsOnAmazonLinux2023: boolean;
 };
 
-/** Compiles PHP and writes the layer. Throws `OperatorError`: `php-cgi-missing`, and those of compiling and of a layer. */
+/**
+ * Compiles PHP and writes the layer. Throws `OperatorError`: `php-cgi-missing`, and those of compiling and of a layer.
+ */
 export async function buildPhpLayerFromSource(request: PhpSourceRequest): Promise<PhpSourceLayer> {
   const compiled = await compilePhp(request);
   const isServer = request.webServer ?? (request.variant !== undefined && request.variant !== 'lean');

@@ -1,7 +1,7 @@
 /**
- * The default contents of a PHP layer. Each extension costs startup time and memory in every environment. So `lean` adds
- * only the extensions that Composer packages usually expect to those in every build (openssl, zlib, json, session and
- * others). `http` is for web applications, and `full` has everything that Bref enables.
+ * The default contents of a PHP layer. Each extension costs startup time and memory in every environment. So `lean`
+ * adds only the extensions that Composer packages usually expect to those in every build (openssl, zlib, json, session
+ * and others). `http` is for web applications, and `full` has everything that Bref enables.
  */
 import type { PhpBinaries } from './php-binaries.ts';
 
