@@ -185,10 +185,17 @@ const SYMFONY = {
       protected function configureRoutes(RoutingConfigurator $routes): void {
         $routes->add('page', '/page/{name}')->controller([$this, 'page']);
         $routes->add('fail', '/fail')->controller([$this, 'fail']);
+        $routes->add('visit', '/visit')->controller([$this, 'visit']);
       }
       public function page(Request $request, string $name): JsonResponse {
         return new JsonResponse(['name' => $name, 'query' => $request->query->all(), 'uri' => $request->getUri(), 'requests' => ++$this->requests,
           'counted' => ++$this->getContainer()->get(Counter::class)->n, 'secret' => $this->getContainer()->getParameter('kernel.secret')]);
+      }
+      public function visit(Request $request): JsonResponse {
+        echo "noise in the log\\n";
+        $session = $request->getSession();
+        $session->set('visits', $session->get('visits', 0) + 1);
+        return new JsonResponse($session->get('visits'));
       }
       public function fail(): never { throw new \\RuntimeException('from the controller'); }
     }`,
@@ -213,4 +220,22 @@ it("Symfony's FrameworkBundle runs from the front controller of its Runtime comp
   expect((await request('/nothing')).statusCode).toBe(404);
   expect((await request('/fail')).statusCode).toBe(500);
   await wrote('from the controller');
+});
+
+it("Symfony's sessions belong to one visitor each, also after output", async () => {
+  const { wrote } = functions.start('public/index.php', SYMFONY, { LAMELLA_MODE: 'worker' });
+  const visit = async (cookies: string[] = []) => {
+    const response = await request('/visit', { cookies });
+    expect(response.statusCode, response.body).toBe(200);
+    return [cookieOf(response, 'PHPSESSID'), Number(response.body)] as const;
+  };
+  const [ann, annsVisits] = await visit();
+  const [bob, bobsVisits] = await visit();
+  expect([annsVisits, bobsVisits]).toEqual([1, 1]);
+  expect(ann).toMatch(/^PHPSESSID=\w{20}/);
+  expect(bob).not.toBe(ann);
+  expect((await visit([ann]))[1]).toBe(2);
+  expect((await visit([bob]))[1]).toBe(2);
+  expect((await visit([ann]))[1]).toBe(3);
+  await wrote('noise in the log');
 });

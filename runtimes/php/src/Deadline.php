@@ -23,11 +23,17 @@ final class Deadline
     /** @var resource|null */
     private $lifeline = null;
     private int $deadlineMs = 0;
-    private int $socketTimeout;
+    /** @var array<string, int> settings with timeouts in seconds, and their values after the start of PHP */
+    private array $timeouts = [];
 
     public function __construct(private readonly Settings $settings)
     {
-        $this->socketTimeout = (int) ini_get('default_socket_timeout');
+        foreach (['default_socket_timeout', 'mysqlnd.net_read_timeout'] as $name) {
+            $seconds = ini_get($name);
+            if ($seconds !== false) {
+                $this->timeouts[$name] = (int) $seconds;
+            }
+        }
     }
 
     /** Starts the second process. Call it before loading the project, so that the second process stays small. */
@@ -81,8 +87,12 @@ final class Deadline
         }
         // An unreachable server is the most common cause of timeouts. Let streams time out before the function does.
         $seconds = max(1, (int) ($deadlineMs / 1000 - microtime(true) - 0.5));
-        if ($seconds < $this->socketTimeout || $seconds > $this->socketTimeout) {
-            $this->boundSockets($seconds);
+        foreach ($this->timeouts as $name => $maxSeconds) {
+            $value = (string) min($seconds, $maxSeconds);
+            // A handler may have changed it.
+            if (ini_get($name) !== $value) {
+                ini_set($name, $value);
+            }
         }
     }
 
@@ -147,19 +157,5 @@ final class Deadline
         // Confirms the signal to the second process.
         fwrite($this->shared, "0 0000000000000000000000000000000000000000000000\n");
         throw new TimedOut("The handler was stopped {$left} ms before the function's timeout.");
-    }
-
-    private function boundSockets(int $seconds): void
-    {
-        static $most = null;
-        $most ??= $this->socketTimeout;
-        $seconds = min($seconds, $most);
-        if ($seconds !== $this->socketTimeout) {
-            $this->socketTimeout = $seconds;
-            ini_set('default_socket_timeout', (string) $seconds);
-            if (ini_get('mysqlnd.net_read_timeout') !== false) {
-                ini_set('mysqlnd.net_read_timeout', (string) $seconds);
-            }
-        }
     }
 }

@@ -76,7 +76,7 @@ final class HandlerLocator
             return new Console($file);
         }
         $application = Http\FastCgiApplication::start($file, $this->settings);
-        $this->restart->beforeRestart = $application->stop(...);
+        $this->restart->beforeRestart[] = $application->stop(...);
         return $application;
     }
 

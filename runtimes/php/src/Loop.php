@@ -20,8 +20,8 @@ final class Loop
         private readonly Handler $handler,
         private readonly Settings $settings,
         private readonly ShutdownReporter $shutdownReporter,
-        private readonly Restart $restart,
         private readonly ?Deadline $deadline,
+        private readonly ?RequestState $requestState,
     ) {
     }
 
@@ -33,36 +33,25 @@ final class Loop
             $maxMemory = $limit > 0 ? intdiv($limit * 3, 4) : PHP_INT_MAX;
         }
         $this->shutdownReporter->ready();
-        $bufferLevel = ob_get_level();
         // In `http` mode php-cgi restarts, not this process.
         $maxInvocations = $this->settings->mode === 'http' ? 0 : $this->settings->maxInvocations;
         $pipelines = $this->settings->pipelines;
-        $traceId = '';
+        $mustRestart = false;
         for ($served = 1; true; $served++) {
             $invocation = $this->api->next();
             $this->shutdownReporter->invocation = $invocation;
             // For loggers. Bref sets it too.
             $_SERVER['LAMBDA_REQUEST_ID'] = $invocation->requestId;
             $trace = $invocation->header('Lambda-Runtime-Trace-Id');
-            if ($trace !== $traceId) {
-                $traceId = $trace;
-                $_ENV['_X_AMZN_TRACE_ID'] = $_SERVER['_X_AMZN_TRACE_ID'] = $trace;
-                putenv("_X_AMZN_TRACE_ID={$trace}");
-            }
+            $_ENV['_X_AMZN_TRACE_ID'] = $_SERVER['_X_AMZN_TRACE_ID'] = $trace;
+            putenv("_X_AMZN_TRACE_ID={$trace}");
             $this->deadline?->begin($invocation);
-            $this->serve($invocation, $pipelines && $served !== $maxInvocations ? $maxMemory : 0);
+            $this->serve($invocation, $pipelines && !$mustRestart && $served !== $maxInvocations ? $maxMemory : 0);
             $this->shutdownReporter->invocation = null;
             $this->finish($invocation);
-            while (ob_get_level() > $bufferLevel) {
-                ob_end_flush();
-            }
-            if (
-                ($served === $maxInvocations || memory_get_usage() > $maxMemory)
-                && !$this->api->expectsInvocation()
-            ) {
-                $this->shutdownReporter->silence();
-                $this->api->close();
-                $this->restart->now();
+            $mustRestart = $served === $maxInvocations || memory_get_usage() > $maxMemory || !$this->reset($invocation);
+            if ($mustRestart && !$this->api->expectsInvocation()) {
+                $this->shutdownReporter->restart();
             }
         }
     }
@@ -85,7 +74,20 @@ final class Loop
             $this->shutdownReporter->fail($invocation, Failure::responseTooLarge(strlen($body), self::MAX_RESPONSE_BYTES));
             return;
         }
-        $this->api->respond($invocation->requestId, $body, memory_get_usage() < $pipelinesBelow);
+        // After output that has reached PHP itself this process must restart before the next invocation.
+        $asksForNext = memory_get_usage() < $pipelinesBelow && !headers_sent();
+        $this->api->respond($invocation->requestId, $body, $asksForNext);
+    }
+
+    private function reset(Invocation $invocation): bool
+    {
+        try {
+            return $this->requestState?->reset() ?? true;
+        } catch (\Throwable $thrown) {
+            // Storing the session runs code of the project.
+            $this->shutdownReporter->logLateFailure($invocation, Failure::of($thrown));
+            return false;
+        }
     }
 
     /** Runs the actions that follow the response. Their failures cannot fail the invocation any more. */

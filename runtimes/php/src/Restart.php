@@ -11,8 +11,8 @@ namespace Lamella;
 
 final class Restart
 {
-    /** Called before the restart, to end what would outlive this process image, such as a child process. */
-    public ?\Closure $beforeRestart = null;
+    /** @var list<\Closure(): void> end what would survive this process image, such as a child process */
+    public array $beforeRestart = [];
 
     /**
      * @param list<string> $arguments the script and its arguments
@@ -31,8 +31,12 @@ final class Restart
     {
         while (ob_get_level() > 0 && @ob_end_flush()) {
         }
-        if ($this->beforeRestart !== null) {
-            ($this->beforeRestart)();
+        if (ob_get_level() > 0) {
+            // A buffer that cannot be removed.
+            file_put_contents('php://stdout', (string) ob_get_contents());
+        }
+        foreach ($this->beforeRestart as $action) {
+            $action();
         }
         if (function_exists('pcntl_exec')) {
             pcntl_exec(PHP_BINARY, $this->arguments, $more + $this->environment);

@@ -71,12 +71,18 @@ final readonly class Settings
                 default => rtrim("{$taskRoot}/" . preg_replace('~^(\./?)+~', '', $documentRoot), '/'),
             },
             container: $read('LAMELLA_CONTAINER'),
-            watchesDeadline: ($mode === 'function' || $mode === 'worker') && $read('LAMELLA_DEADLINE') !== '0',
+            watchesDeadline: self::isInProcess($mode) && $read('LAMELLA_DEADLINE') !== '0',
             pipelines: $read('LAMELLA_PIPELINE') === '1' && !$isIsolated,
             streams: $read('LAMELLA_STREAMING') === '1',
             maxInvocations: $isIsolated ? 1 : (int) $read('LAMELLA_MAX_INVOCATIONS', $read('BREF_LOOP_MAX')),
             maxMemory: ini_parse_quantity($read('LAMELLA_MAX_MEMORY', '0')),
         );
+    }
+
+    /** Whether the project's code runs in this process. */
+    public function runsHandler(): bool
+    {
+        return self::isInProcess($this->mode);
     }
 
     /** Throws ConfigurationError. */
@@ -98,5 +104,10 @@ final readonly class Settings
         if ($this->memoryMib > 2 * self::OUTSIDE_THE_HEAP_MIB && ini_get('memory_limit') === '-1') {
             ini_set('memory_limit', ($this->memoryMib - self::OUTSIDE_THE_HEAP_MIB) . 'M');
         }
+    }
+
+    private static function isInProcess(string $mode): bool
+    {
+        return $mode === 'function' || $mode === 'worker';
     }
 }

@@ -18,6 +18,7 @@ final class ShutdownReporter
     public ?Invocation $invocation = null;
     private bool $isReady = false;
     private bool $isSilent = false;
+    private bool $isRestarting = false;
     private readonly int $processId;
     /** Freed at shutdown, so that the report has memory when the limit was reached. */
     private ?string $reserve;
@@ -70,6 +71,13 @@ final class ShutdownReporter
         $this->isReady = true;
     }
 
+    /** Restarts PHP between two invocations, after the shutdown functions of the handler. */
+    public function restart(): never
+    {
+        $this->isRestarting = true;
+        exit(0);
+    }
+
     /** Disables the report. Call it before ending the process on purpose. */
     public function silence(): void
     {
@@ -83,6 +91,10 @@ final class ShutdownReporter
             return;
         }
         $this->isSilent = true;
+        if ($this->isRestarting) {
+            $this->api->close();
+            $this->restart->now();
+        }
         $this->reserve = null;
         ini_set('memory_limit', '-1');
         $error = error_get_last();

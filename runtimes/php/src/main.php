@@ -22,6 +22,11 @@ $restart = new Restart($argv, getenv());
 $settings = Settings::fromEnvironment();
 UserIni::apply($settings, $restart);
 $settings->limitMemory();
+// In the other modes the code of the project runs in another process, which discards its state itself.
+$streamWrappers = $settings->runsHandler() ? RequestState::wrappers() : null;
+$output = new Output();
+$output->start();
+$restart->beforeRestart[] = $output->close(...);
 
 $api = new RuntimeApi($settings->runtimeApi);
 $shutdownReporter = new ShutdownReporter($api, $settings, $restart);
@@ -29,7 +34,7 @@ $shutdownReporter = new ShutdownReporter($api, $settings, $restart);
 $deadline = $settings->watchesDeadline ? new Deadline($settings) : null;
 if ($deadline !== null) {
     $deadline->watch();
-    $restart->beforeRestart = $deadline->stop(...);
+    $restart->beforeRestart[] = $deadline->stop(...);
 }
 try {
     $handler = (new HandlerLocator($settings, $restart))->locate();
@@ -37,8 +42,9 @@ try {
     $shutdownReporter->failInitialization($failure);
 }
 $deadline?->listen();
+$requestState = $streamWrappers !== null ? new RequestState($output, $streamWrappers) : null;
 try {
-    (new Loop($api, $handler, $settings, $shutdownReporter, $restart, $deadline))->run();
+    (new Loop($api, $handler, $settings, $shutdownReporter, $deadline, $requestState))->run();
 } catch (ConnectionLost $lost) {
     // The environment is shutting down. The log is the only place left to report to.
     $shutdownReporter->silence();

@@ -16,6 +16,7 @@ final class Kernel
 {
     private const PSR_15 = 'Psr\\Http\\Server\\RequestHandlerInterface';
     private const SYMFONY = 'Symfony\\Component\\HttpKernel\\HttpKernelInterface';
+    private const SYMFONY_KERNEL = 'Symfony\\Component\\HttpKernel\\KernelInterface';
     private const LARAVEL = 'Illuminate\\Contracts\\Foundation\\Application';
     private const LARAVEL_KERNEL = 'Illuminate\\Contracts\\Http\\Kernel';
 
@@ -51,6 +52,10 @@ final class Kernel
 
     private static function symfony(object $kernel): \Closure
     {
+        if ($kernel instanceof (self::SYMFONY_KERNEL)) {
+            // During initialization, so that the handlers and settings of its bundles are not those of the first request.
+            $kernel->boot();
+        }
         return static function (Request $request, Context $context) use ($kernel): Response {
             $form = FormData::of($request);
             $symfony = self::symfonyRequest($request, $form, $context);
