@@ -55,6 +55,6 @@ describe('a function of a managed runtime', () => {
 
   it('that Lamella has nothing for can be created, and says at its invocation what can be done', async () => {
     await service.createFunction('in-java', { 'Main.class': 'x' }, { Runtime: 'java21', Handler: 'Main::run' });
-    await expect(service.invoke('in-java')).rejects.toThrow(/java21 cannot be run on this machine.*provided\.al2023/);
+    await expect(service.invoke('in-java')).rejects.toThrow(/does not support the runtime java21\..*provided\.al2023/);
   });
 });
