@@ -1,10 +1,10 @@
 /**
- * The answers of the Runtime, Extensions and Telemetry APIs, byte for byte as AWS's server writes them: one JSON line,
- * HTML characters escaped, `errorMessage` before `errorType`.
+ * The responses of the Runtime, Extensions and Telemetry APIs, byte for byte as AWS's server writes them: one line of
+ * JSON with HTML characters escaped and `errorMessage` before `errorType`.
  */
 import type { HttpResponse } from '../http/exchange.ts';
 
-/** Writes one JSON body, in one piece. */
+/** Writes a response with a JSON body. */
 export function writeJson(
   response: HttpResponse,
   status: number,
@@ -35,7 +35,7 @@ export function writeAccepted(response: HttpResponse): void {
   response.end(ACCEPTED);
 }
 
-/** 404, as Go's router says it. */
+/** 404, with the text of Go's router. */
 export function writeNotFound(response: HttpResponse): void {
   const text = '404 page not found\n';
   response.writeHead(404, ['Content-Type', 'text/plain; charset=utf-8', 'Content-Length', String(text.length)]);
@@ -48,7 +48,7 @@ export function writeWrongMethod(response: HttpResponse): void {
   response.end();
 }
 
-/** Go's encoding/json escapes these for the sake of HTML. */
+/** Go's encoding/json escapes these characters so that the JSON is safe in HTML. */
 function escapeAsGo(json: string): string {
   return json.replace(
     /[<>&\u2028\u2029]/g,

@@ -1,7 +1,7 @@
-/** Reads one header of a call to an environment's APIs: where a client sent it twice, the first counts. */
+/** Reads one header of a request to an environment's APIs. If a client sent it twice, the first one counts. */
 import type { HttpRequest } from '../http/exchange.ts';
 
-/** `name` in lower case; undefined when the header is not there. */
+/** Returns the value of a header; undefined when it is missing. `name` is in lower case. */
 export function headerOf(request: HttpRequest, name: string): string | undefined {
   const value = request.headers[name];
   return Array.isArray(value) ? value[0] : value;

@@ -1,6 +1,7 @@
 /**
- * Reads what a runtime posts, as opaque bytes, up to a limit: collected, or passed on as it comes in. A body over the limit is read to its end and dropped, so
- * that the client can finish writing and read its 413; one that never ends is cut off.
+ * Reads the body that a runtime posts, as opaque bytes up to a limit: collected, or passed on as it arrives. A body over
+ * the limit is read to its end and dropped, so that the client can finish writing and read its 413. A body that does not
+ * end is cut off.
  */
 import type { HttpRequest } from '../http/exchange.ts';
 import { QUOTAS } from '../protocol/quotas.ts';
@@ -9,11 +10,11 @@ import type { ResponseSink } from './session.ts';
 export type ReadBody =
   | { readonly kind: 'whole'; readonly bytes: Buffer }
   | { readonly kind: 'too-large' }
-  /** The connection closed before the body's end. */
+  /** The connection closed before the end of the body. */
   | { readonly kind: 'truncated' };
 
-/** How much of a body that is too large is still read before the connection is cut. */
-const PATIENCE_BYTES = 256 * 1024 * 1024;
+/** How much of a body that is too large is read before the connection is closed. */
+const MAX_DISCARDED_BYTES = 256 * 1024 * 1024;
 
 export function readBody(request: HttpRequest, limitBytes: number): Promise<ReadBody> {
   return new Promise((resolve) => {
@@ -22,7 +23,7 @@ export function readBody(request: HttpRequest, limitBytes: number): Promise<Read
     request.on('data', (chunk: Buffer) => {
       length += chunk.length;
       if (length <= limitBytes) chunks.push(chunk);
-      else if (length > PATIENCE_BYTES) request.destroy();
+      else if (length > MAX_DISCARDED_BYTES) request.destroy();
       else chunks.length = 0;
     });
     request.once('end', () => {
@@ -30,17 +31,17 @@ export function readBody(request: HttpRequest, limitBytes: number): Promise<Read
       else
         resolve({ kind: 'whole', bytes: chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, length) });
     });
-    // After 'end' this changes nothing. A client that goes away in the middle causes 'close', maybe after 'error'.
+    // After 'end' this has no effect. A client that disconnects in the middle causes 'close', possibly after 'error'.
     request.once('close', () => resolve({ kind: length > limitBytes ? 'too-large' : 'truncated' }));
     request.once('error', () => undefined);
   });
 }
 
-const NOTHING = Buffer.alloc(0);
+const EMPTY = Buffer.alloc(0);
 
 /**
- * Hands a response to a caller that reads along; what the caller is slow to take waits in the runtime's socket. Ends
- * early, as truncated, once `isWanted` says no.
+ * Passes a response on to a caller that reads it while it arrives. When the caller is slow, the rest waits in the
+ * runtime's socket. Ends early, as truncated, once `isWanted` returns false.
  */
 export async function passOn(request: HttpRequest, sink: ResponseSink, isWanted: () => boolean): Promise<ReadBody> {
   sink.begin(request.headers['content-type']);
@@ -55,5 +56,5 @@ export async function passOn(request: HttpRequest, sink: ResponseSink, isWanted:
   } catch {
     return { kind: 'truncated' };
   }
-  return request.complete ? { kind: 'whole', bytes: NOTHING } : { kind: 'truncated' };
+  return request.complete ? { kind: 'whole', bytes: EMPTY } : { kind: 'truncated' };
 }

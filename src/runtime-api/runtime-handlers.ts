@@ -1,6 +1,6 @@
 /**
- * The runtime's four calls: GET next, POST response, POST error, POST init/error. Checks come in AWS's order: request
- * id (400), state (403), body. Response bodies are bytes and are never parsed here.
+ * The four calls of a runtime: GET next, POST response, POST error, POST init/error. The order of the checks is AWS's:
+ * request ID (400), state (403), body. Response bodies are bytes and are not parsed.
  */
 
 import type { HttpRequest, HttpResponse } from '../http/exchange.ts';
@@ -12,7 +12,7 @@ import { passOn, readBody } from './response-body.ts';
 import type { RuntimeEvent } from './runtime-state.ts';
 import type { Offer, ParkedPoll, RuntimeResponse, RuntimeSession } from './session.ts';
 
-/** GET next: blocks, maybe for hours, until an invocation is offered. */
+/** GET next: blocks, possibly for hours, until an invocation is offered. */
 export function handleNext(session: RuntimeSession, response: HttpResponse): void {
   if (isRefused(session, 'next', response)) return;
   const poll: ParkedPoll = {
@@ -45,11 +45,11 @@ export async function handleResponse(
   const body = sink
     ? await passOn(request, sink, () => session.isCurrent(requestId))
     : await readBody(request, QUOTAS.responsePayloadBytes);
-  // The invocation may have timed out while the body came in: then it is nobody's answer any more.
+  // The invocation may have timed out while the body arrived.
   if (!hasCurrentId(session, requestId, response) || isRefused(session, 'sent', response)) return;
   switch (body.kind) {
     case 'whole':
-      // The runtime hears first: its next poll then travels while the caller's answer is written.
+      // The runtime gets its response first, so that its next poll arrives while the caller's response is written.
       writeAccepted(response);
       session.respond(
         streamedError(request) ?? { kind: 'response', payload: body.bytes, contentType: contentTypeOf(request) },
@@ -68,7 +68,7 @@ export async function handleResponse(
   }
 }
 
-/** POST error: the handler failed; the runtime goes on. */
+/** POST error: the handler failed; the runtime continues. */
 export async function handleError(
   session: RuntimeSession,
   requestId: string,
@@ -97,7 +97,7 @@ export async function handleError(
   session.respond({ kind: 'error', payload: withoutCause(body.bytes, contentTypeOf(request)), errorType });
 }
 
-/** POST init/error: initialization failed; what follows is the process's exit. */
+/** POST init/error: initialization failed; the process is expected to exit. */
 export async function handleInitError(
   session: RuntimeSession,
   request: HttpRequest,
@@ -111,8 +111,8 @@ export async function handleInitError(
   session.reportInitError(errorType, body.kind === 'whole' ? body.bytes : Buffer.alloc(0));
 }
 
-/** What AWS's server, written in Go, buffers; longer events leave in chunks, which runtimes have to understand. */
-const WHOLE_BYTES = 2048;
+/** AWS's server, written in Go, buffers this much. It sends longer events in chunks, which runtimes must support. */
+const MAX_UNCHUNKED_BYTES = 2048;
 
 function writeOffer(response: HttpResponse, offer: Offer): void {
   const head = [
@@ -127,7 +127,7 @@ function writeOffer(response: HttpResponse, offer: Offer): void {
     'Lambda-Runtime-Trace-Id',
     offer.traceId,
   ];
-  if (offer.payload.length <= WHOLE_BYTES) head.push('Content-Length', String(offer.payload.length));
+  if (offer.payload.length <= MAX_UNCHUNKED_BYTES) head.push('Content-Length', String(offer.payload.length));
   if (offer.clientContext) head.push('Lambda-Runtime-Client-Context', headerSafe(offer.clientContext));
   if (offer.cognitoIdentity) head.push('Lambda-Runtime-Cognito-Identity', headerSafe(offer.cognitoIdentity));
   response.writeHead(200, head);
@@ -135,8 +135,8 @@ function writeOffer(response: HttpResponse, offer: Offer): void {
 }
 
 /**
- * JSON in a header, which is bytes: UTF-8 goes out as it is, through Node's latin-1. Line ends cannot, and stand only
- * between JSON's tokens; DEL cannot either, and has an escape of its own in the texts where alone it may stand.
+ * Encodes JSON for a header. Headers are bytes, so the UTF-8 bytes are passed to Node as latin-1. Line ends and DEL are
+ * not allowed: line ends occur only between JSON tokens and become blanks, DEL only in strings and is escaped.
  */
 function headerSafe(json: string): string {
   return Buffer.from(json.replace(/[\r\n]+/g, ' ').replaceAll('\x7f', '\\u007f')).toString('latin1');
@@ -161,7 +161,7 @@ function isRefused(session: RuntimeSession, event: RuntimeEvent, response: HttpR
   return true;
 }
 
-/** The trailers by which a streamed response says that it broke off. */
+/** The error in the trailers of a streamed response that was broken off. */
 function streamedError(request: HttpRequest): RuntimeResponse | undefined {
   const errorType = request.trailers['lambda-runtime-function-error-type'];
   if (errorType === undefined) return undefined;
@@ -169,10 +169,7 @@ function streamedError(request: HttpRequest): RuntimeResponse | undefined {
   return { kind: 'error', payload: body, errorType: filterErrorType(errorType) };
 }
 
-/**
- * With this content type a runtime sends the error together with its cause for X-Ray; the caller gets only the error.
- * Source: lambda-behaviour.md 2.7.
- */
+/** With this content type a runtime sends the error with its cause for X-Ray. The caller gets only the error. */
 function withoutCause(body: Buffer, contentType: string | undefined): Buffer {
   if (contentType !== 'application/vnd.aws.lambda.error.cause+json') return body;
   try {

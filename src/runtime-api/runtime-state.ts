@@ -1,10 +1,10 @@
 /**
- * What the runtime process may say next: a pure machine with RAPID's state names, which stand in the error texts that
- * clients see. It knows no HTTP and no request ids (`runtime-handlers.ts` checks the id before the state, as AWS does).
+ * Which calls the runtime may make: a pure state machine with the state names of RAPID (AWS's server), which appear in
+ * error messages. Does not handle HTTP or request IDs: `runtime-handlers.ts` checks the ID before the state, as AWS does.
  *
  *   Started -next-> Ready -offered-> Running -response-> InvocationResponse -sent-> RuntimeResponseSentState -next-> Ready
  *                                    Running -error-> InvocationErrorResponse -sent-> RuntimeResponseSentState
- *   Started -init-error-> InitError (for good)
+ *   Started -init-error-> InitError (final)
  */
 
 export type RuntimeState =
@@ -16,19 +16,19 @@ export type RuntimeState =
   | 'InvocationErrorResponse'
   | 'RuntimeResponseSentState';
 
-/** What the runtime calls, or what the platform does: it offers an invocation, it has taken a response whole. */
+/** A call of the runtime, or an action of the platform: an invocation is offered, a complete response has been received. */
 export type RuntimeEvent = 'next' | 'offered' | 'response' | 'error' | 'init-error' | 'sent';
 
 export type RuntimeStep =
   | { readonly to: RuntimeState }
-  /** 403; the message names the state that the call would have led to. */
+  /** 403; the message contains the state to which the call would have led. */
   | { readonly refused: { readonly from: RuntimeState; readonly target: RuntimeState } };
 
 const ALLOWED: Readonly<Record<RuntimeState, Readonly<Partial<Record<RuntimeEvent, RuntimeState>>>>> = {
   Started: { next: 'Ready', 'init-error': 'InitError' },
   InitError: {},
   Ready: { next: 'Ready', offered: 'Running' },
-  // A `next` that was cut off may be repeated: the same event is served again.
+  // A runtime may repeat a `next` whose connection was cut off. It gets the same event again.
   Running: { next: 'Running', response: 'InvocationResponse', error: 'InvocationErrorResponse' },
   InvocationResponse: { sent: 'RuntimeResponseSentState' },
   InvocationErrorResponse: { sent: 'RuntimeResponseSentState' },
@@ -44,7 +44,7 @@ const TARGETS: Readonly<Record<RuntimeEvent, RuntimeState>> = {
   sent: 'RuntimeResponseSentState',
 };
 
-/** Says what `event` does in `state`. */
+/** Returns the next state, or a refusal if `event` is not allowed in `state`. */
 export function stepRuntime(state: RuntimeState, event: RuntimeEvent): RuntimeStep {
   const to = ALLOWED[state][event];
   return to === undefined ? { refused: { from: state, target: TARGETS[event] } } : { to };

@@ -67,7 +67,7 @@ function call(
   });
 }
 
-/** Offers as soon as the runtime polls, as an environment does. */
+/** Offers an invocation when the runtime polls, as an environment does. */
 function offerAtPoll(what: Offer = offer): void {
   onEvent = (event) => {
     if (event.kind === 'runtime-ready') {
@@ -83,7 +83,7 @@ async function pollOnce(what: Offer = offer): Promise<Reply> {
 }
 
 describe('the Runtime API', () => {
-  it('GET next waits until an invocation is offered, and gives it with its headers', async () => {
+  it('GET next waits until an invocation is offered, and returns it with its headers', async () => {
     const reply = await pollOnce();
     expect(reply.status).toBe(200);
     expect(reply.body).toBe('{"name": "Wörld"}');
@@ -109,7 +109,7 @@ describe('the Runtime API', () => {
     expect(long.body).toBe(String(longer));
   });
 
-  it('takes the cause of an error in a header of nearly a megabyte', async () => {
+  it('accepts the cause of an error in a header of nearly a megabyte', async () => {
     await pollOnce();
     const headers = { 'Lambda-Runtime-Function-XRay-Error-Cause': 'x'.repeat(1_000_000) };
     const reply = await call('POST', `${API}/invocation/${offer.requestId}/error`, '{}', headers);
@@ -126,13 +126,13 @@ describe('the Runtime API', () => {
     expect(reply.headers['lambda-runtime-cognito-identity']).toBe('{"cognitoIdentityId":"x"}');
   });
 
-  it('passes client context on that cannot stand in a header as it is', async () => {
+  it('passes on client context with characters that headers cannot contain', async () => {
     const reply = await pollOnce({ ...offer, clientContext: '{\r\n\t"custom": {"a": "\x7f\u00e9"}\n}' });
     const text = Buffer.from(String(reply.headers['lambda-runtime-client-context']), 'latin1').toString();
     expect(JSON.parse(text)).toEqual({ custom: { a: '\x7f\u00e9' } });
   });
 
-  it('takes a response as opaque bytes and answers 202', async () => {
+  it('accepts a response as opaque bytes with 202', async () => {
     await pollOnce();
     const bytes = Buffer.from([0, 255, 10, 123]);
     const reply = await call('POST', `${API}/invocation/${offer.requestId}/response`, bytes);
@@ -143,19 +143,19 @@ describe('the Runtime API', () => {
     });
   });
 
-  it('takes an empty and a chunked response', async () => {
+  it('accepts an empty and a chunked response', async () => {
     await pollOnce();
     await call('POST', `${API}/invocation/${offer.requestId}/response`, '', { 'Transfer-Encoding': 'chunked' });
     expect(events.at(-1)).toMatchObject({ response: { kind: 'response', payload: Buffer.alloc(0) } });
   });
 
-  it('gives the same event again to a runtime that polls while it is running', async () => {
+  it('returns the same event again to a runtime that polls during an invocation', async () => {
     const first = await pollOnce();
     const again = await call('GET', `${API}/invocation/next`);
     expect([again.status, again.body]).toEqual([200, first.body]);
   });
 
-  it('checks the request id before the state', async () => {
+  it('checks the request ID before the state', async () => {
     const early = await call('POST', `${API}/invocation/unknown/response`, '{}');
     expect([early.status, early.body]).toEqual([
       400,
@@ -163,7 +163,7 @@ describe('the Runtime API', () => {
     ]);
   });
 
-  it('refuses a second response of the same invocation with the states in the text', async () => {
+  it('rejects a second response to the same invocation with the states in the message', async () => {
     await pollOnce();
     const path = `${API}/invocation/${offer.requestId}/response`;
     await call('POST', path, '{}');
@@ -175,7 +175,7 @@ describe('the Runtime API', () => {
     expect(events.filter((event) => event.kind === 'responded')).toHaveLength(1);
   });
 
-  it('refuses an old id once the next invocation has begun', async () => {
+  it('rejects an old ID once the next invocation has started', async () => {
     await pollOnce();
     await call('POST', `${API}/invocation/${offer.requestId}/response`, '{}');
     await pollOnce({ ...offer, requestId: 'second' });
@@ -183,7 +183,7 @@ describe('the Runtime API', () => {
     expect(late.status).toBe(400);
   });
 
-  it('passes an error on byte for byte, whatever it is', async () => {
+  it('passes on an error byte for byte, whatever it is', async () => {
     await pollOnce();
     const reply = await call('POST', `${API}/invocation/${offer.requestId}/error`, 'not json', {
       'Lambda-Runtime-Function-Error-Type': 'Function.MyError',
@@ -195,7 +195,7 @@ describe('the Runtime API', () => {
     });
   });
 
-  it('keeps the cause of an error from the caller', async () => {
+  it('does not pass the cause of an error to the caller', async () => {
     await pollOnce();
     const body = JSON.stringify({ errorCause: {}, errorMessage: 'm', errorType: 't', stackTrace: ['s'] });
     await call('POST', `${API}/invocation/${offer.requestId}/error`, body, {
@@ -212,12 +212,12 @@ describe('the Runtime API', () => {
     expect(events.at(-1)).toMatchObject({ response: { payload: Buffer.from('"Invalid error body"') } });
   });
 
-  it('takes 6 MiB and 100 bytes, and refuses one byte more with 413', async () => {
+  it('accepts 6 MiB and 100 bytes, and rejects one byte more with 413', async () => {
     await pollOnce();
-    const most = Buffer.alloc(6 * 1024 * 1024 + 100, 'x');
-    expect((await call('POST', `${API}/invocation/${offer.requestId}/response`, most)).status).toBe(202);
+    const max = Buffer.alloc(6 * 1024 * 1024 + 100, 'x');
+    expect((await call('POST', `${API}/invocation/${offer.requestId}/response`, max)).status).toBe(202);
     await pollOnce({ ...offer, requestId: 'second' });
-    const reply = await call('POST', `${API}/invocation/second/response`, Buffer.alloc(most.length + 1, 'x'));
+    const reply = await call('POST', `${API}/invocation/second/response`, Buffer.alloc(max.length + 1, 'x'));
     expect([reply.status, reply.body]).toEqual([
       413,
       '{"errorMessage":"Exceeded maximum allowed payload size (6291556 bytes).","errorType":"RequestEntityTooLarge"}\n',
@@ -227,9 +227,9 @@ describe('the Runtime API', () => {
     expect(error.status).toBe(403);
   });
 
-  it('notices a response whose connection breaks off', async () => {
+  it('detects a response whose connection breaks off', async () => {
     await pollOnce();
-    const answered = new Promise<SessionEvent>((resolve) => {
+    const responded = new Promise<SessionEvent>((resolve) => {
       onEvent = (event) => event.kind === 'responded' && resolve(event);
     });
     const socket = connect(listener.port, '127.0.0.1');
@@ -238,10 +238,10 @@ describe('the Runtime API', () => {
       `POST ${API}/invocation/${offer.requestId}/response HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf`,
       () => socket.end(),
     );
-    expect(await answered).toEqual({ kind: 'responded', response: { kind: 'response-truncated' } });
+    expect(await responded).toEqual({ kind: 'responded', response: { kind: 'response-truncated' } });
   });
 
-  it('takes a response and the next poll that come in one piece one after the other', async () => {
+  it('handles a response and the next poll that arrive together one after the other', async () => {
     await pollOnce();
     offerAtPoll({ ...offer, requestId: 'second' });
     const socket = connect(listener.port, '127.0.0.1').setEncoding('utf8');
@@ -250,15 +250,15 @@ describe('the Runtime API', () => {
         `GET ${API}/invocation/next HTTP/1.1\r\nHost: x\r\n\r\n`,
     );
     let text = '';
-    for await (const piece of socket) {
-      text += piece;
+    for await (const chunk of socket) {
+      text += chunk;
       if (text.endsWith(offer.payload.toString())) break;
     }
     expect(text.match(/HTTP\/1.1 \d+|second/g)).toEqual(['HTTP/1.1 202', 'HTTP/1.1 200', 'second']);
     expect(events.map(({ kind }) => kind)).toEqual(['runtime-ready', 'response-started', 'responded', 'runtime-ready']);
   });
 
-  it('collects a streamed response, and takes its error trailers as an error', async () => {
+  it('collects a streamed response, and treats its error trailers as an error', async () => {
     await pollOnce();
     const streaming = { 'Lambda-Runtime-Function-Response-Mode': 'streaming', 'Transfer-Encoding': 'chunked' };
     await call('POST', `${API}/invocation/${offer.requestId}/response`, 'streamed', streaming);
@@ -267,13 +267,13 @@ describe('the Runtime API', () => {
     await pollOnce({ ...offer, requestId: 'second' });
     const error = Buffer.from('{"errorType":"E"}').toString('base64');
     const socket = connect(listener.port, '127.0.0.1');
-    const answered = new Promise((resolve) => socket.once('data', resolve));
+    const responded = new Promise((resolve) => socket.once('data', resolve));
     socket.write(
       `POST ${API}/invocation/second/response HTTP/1.1\r\nHost: x\r\nLambda-Runtime-Function-Response-Mode: streaming\r\n` +
         'Transfer-Encoding: chunked\r\nTrailer: Lambda-Runtime-Function-Error-Type, Lambda-Runtime-Function-Error-Body\r\n\r\n' +
         `4\r\npart\r\n0\r\nLambda-Runtime-Function-Error-Type: Runtime.StreamError\r\nLambda-Runtime-Function-Error-Body: ${error}\r\n\r\n`,
     );
-    await answered;
+    await responded;
     socket.destroy();
     expect(events.at(-1)).toEqual({
       kind: 'responded',
@@ -281,7 +281,7 @@ describe('the Runtime API', () => {
     });
   });
 
-  it('passes a response on while it comes in, to a caller that reads along', async () => {
+  it('passes on a response while it arrives to a caller that reads it as a stream', async () => {
     const seen: string[] = [];
     let release: () => void = () => undefined;
     const sink = {
@@ -318,7 +318,7 @@ describe('the Runtime API', () => {
     });
   });
 
-  it('refuses an unknown response mode', async () => {
+  it('rejects an unknown response mode', async () => {
     await pollOnce();
     const reply = await call('POST', `${API}/invocation/${offer.requestId}/response`, '{}', {
       'Lambda-Runtime-Function-Response-Mode': 'Streaming',
@@ -335,7 +335,7 @@ describe('the Runtime API', () => {
     ]);
   });
 
-  it('takes init/error once, and only before the first poll', async () => {
+  it('accepts init/error once, and only before the first poll', async () => {
     const type = { 'Lambda-Runtime-Function-Error-Type': 'not a type' };
     const reply = await call('POST', `${API}/init/error`, '{"errorType":"X"}', type);
     expect([reply.status, reply.body]).toEqual([202, '{"status":"OK"}\n']);
@@ -347,7 +347,7 @@ describe('the Runtime API', () => {
     expect(next.body).toContain('State transition from InitError to Ready failed for runtime.');
   });
 
-  it('begins anew after a reset: parked polls end, the old id is unknown', async () => {
+  it('starts over after a reset: parked polls end, and the old ID is unknown', async () => {
     await pollOnce();
     session.reset();
     expect((await call('POST', `${API}/invocation/${offer.requestId}/response`, '{}')).status).toBe(400);
@@ -373,11 +373,11 @@ describe('the Runtime API', () => {
     expect([reply.status, reply.body]).toEqual([status, status === 404 ? '404 page not found\n' : '']);
   });
 
-  it('answers ping, and does not mind a query', async () => {
+  it('responds to ping and ignores a query string', async () => {
     expect((await call('GET', '/2018-06-01/ping?x=1')).body).toBe('pong');
   });
 
-  it('serves nothing to a peer that may not speak for the environment', async () => {
+  it('closes connections that do not come from the environment', async () => {
     const guarded = await startRuntimeApi({
       session,
       metadata,
@@ -396,7 +396,7 @@ describe('the Runtime API', () => {
     await guarded.close();
   });
 
-  it('serves nothing while there is no process that could speak, also to one that asked when there was', async () => {
+  it('closes connections while the environment has no processes, even if the request was made before', async () => {
     let isInhabited = true;
     const guarded = await startRuntimeApi({
       session,

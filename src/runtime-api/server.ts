@@ -1,6 +1,6 @@
 /**
- * The Runtime API of one environment, listening on an address of its own, so that the connection tells which
- * environment speaks. Usable alone: it knows no process, no database, no sandbox.
+ * The Runtime API of one environment. Each environment has its own address, so that a connection identifies the
+ * environment. Can be used alone: it does not depend on processes, a database or a sandbox.
  */
 
 import type { Server } from 'node:net';
@@ -22,29 +22,29 @@ import { type Reach, reachAt } from './telemetry/telemetry-reach.ts';
 
 export type RuntimeApiOptions = {
   readonly session: RuntimeSession;
-  /** What extensions are told when they register. */
+  /** Returned to extensions when they register. */
   readonly metadata: FunctionMetadata;
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
-  /** Listens there already, in a network that this process is not in. Taken over. */
+  /** A server that already listens there, in a network of which this process is not a part. Closed with the listener. */
   readonly server?: Server | undefined;
-  /** How the environment's own ports are reached; without it, at `host`. */
+  /** Connects to the environment's ports. Defaults to connecting to `host`. */
   readonly reach?: Reach | undefined;
   readonly onFailure: (failure: unknown) => void;
   /**
-   * Asked for each connection before a call without a request id is answered: whether the peer may speak for this
-   * environment. Calls that name the invocation's request id prove by it that they may.
+   * Whether the peer of a connection belongs to this environment. Called once per connection, before a request without a
+   * request ID is handled. Requests with the current request ID are always trusted: only the environment knows it.
    */
   readonly isTrusted?: (connection: Connection) => boolean | Promise<boolean>;
   /**
-   * Whether there are processes that could speak. Where they have been killed, what they said last may still come in,
-   * and must not be taken for the word of those that follow.
+   * Whether the environment has processes. Late requests of killed processes may still arrive and must not be taken for
+   * requests of the processes that are started next.
    */
   readonly isInhabited?: () => boolean;
 };
 
-/** Listens. Throws `OperatorError` `port-in-use` or `cannot-listen`. Whoever calls it closes it. */
+/** Starts to listen. The caller closes the listener. Throws `OperatorError` `port-in-use` or `cannot-listen`. */
 export function startRuntimeApi(options: RuntimeApiOptions): Promise<Listener> {
   const { session, metadata, host, port, server, reach = reachAt(host), onFailure } = options;
   const trust = createTrust(options);
@@ -59,20 +59,20 @@ export function startRuntimeApi(options: RuntimeApiOptions): Promise<Listener> {
   });
 }
 
-/** Runtimes send the cause of an error in a header and, after a stream, in a trailer: clients of AWS's up to 1 MiB of it. */
+/** Runtimes send an error's cause in a header or, after a stream, in a trailer; AWS's clients send up to 1 MiB. */
 const HEAD_BYTES = 1024 * 1024 + 16 * 1024;
 
 const INVOCATION_PREFIX = RUNTIME_API.response.path.slice(0, RUNTIME_API.response.path.indexOf('{'));
 
-type Served = {
+type RouteContext = {
   readonly session: RuntimeSession;
   readonly metadata: FunctionMetadata;
   readonly reach: Reach;
   readonly trust: Trust;
 };
 
-function route(served: Served, request: HttpRequest, response: HttpResponse): void | Promise<void> {
-  const { session, trust } = served;
+function route(context: RouteContext, request: HttpRequest, response: HttpResponse): void | Promise<void> {
+  const { session, trust } = context;
   const path = pathOf(request.url ?? '/');
   if (path === RUNTIME_API.next.path) {
     if (request.method !== RUNTIME_API.next.method) return refuseMethod(request, response);
@@ -83,7 +83,8 @@ function route(served: Served, request: HttpRequest, response: HttpResponse): vo
     if (rest.length === 0 && (call === 'response' || call === 'error')) {
       if (request.method !== 'POST') return refuseMethod(request, response);
       const handle = call === 'response' ? handleResponse : handleError;
-      // Who knows the id has it from GET next; to look up the owner of a new connection would cost every answer time.
+      // A caller that knows the ID has it from GET next. Looking up the owner of a new connection would delay every
+      // response.
       if (session.isCurrent(id)) return handle(session, id, request, response);
       return trust(request, () => handle(session, id, request, response));
     }
@@ -92,7 +93,7 @@ function route(served: Served, request: HttpRequest, response: HttpResponse): vo
     if (request.method !== RUNTIME_API.initError.method) return refuseMethod(request, response);
     return trust(request, () => handleInitError(session, request, response));
   }
-  const handle = extensionCall(path, served, request, response);
+  const handle = extensionCall(path, context, request, response);
   if (handle === 'wrong-method') return refuseMethod(request, response);
   if (handle) return trust(request, handle);
   request.resume();
@@ -106,7 +107,7 @@ function route(served: Served, request: HttpRequest, response: HttpResponse): vo
 
 function extensionCall(
   path: string,
-  { session, metadata, reach }: Served,
+  { session, metadata, reach }: RouteContext,
   request: HttpRequest,
   response: HttpResponse,
 ): (() => void | Promise<void>) | 'wrong-method' | undefined {
@@ -149,9 +150,9 @@ function pathOf(url: string): string {
 
 type Trust = (request: HttpRequest, proceed: () => void | Promise<void>) => void | Promise<void>;
 
-/** Remembers the verdict per connection; without a question to ask, everybody is trusted at no cost. */
+/** Caches the result of `isTrusted` for each connection. Without `isTrusted`, every connection is trusted. */
 function createTrust({ isTrusted, isInhabited = () => true }: RuntimeApiOptions): Trust {
-  const verdicts = new WeakMap<object, boolean | Promise<boolean>>();
+  const results = new WeakMap<object, boolean | Promise<boolean>>();
   return (request, proceed) => {
     const { socket } = request;
     const act = (trusted: boolean) => {
@@ -160,17 +161,17 @@ function createTrust({ isTrusted, isInhabited = () => true }: RuntimeApiOptions)
       return undefined;
     };
     if (!isTrusted) return act(true);
-    let verdict = verdicts.get(socket);
-    if (verdict === undefined) {
-      verdict = isTrusted({
+    let result = results.get(socket);
+    if (result === undefined) {
+      result = isTrusted({
         peer: { address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 },
         own: { address: socket.localAddress ?? '', port: socket.localPort ?? 0 },
       });
-      verdicts.set(socket, verdict);
+      results.set(socket, result);
     }
-    if (typeof verdict === 'boolean') return act(verdict);
-    return verdict.then((trusted) => {
-      verdicts.set(socket, trusted);
+    if (typeof result === 'boolean') return act(result);
+    return result.then((trusted) => {
+      results.set(socket, trusted);
       return act(trusted);
     });
   };

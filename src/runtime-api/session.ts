@@ -1,8 +1,7 @@
 /**
- * One environment's conversation with its runtime process and its extensions: parks their polls, hands them
- * invocations, takes the answers. It owns the state and nothing else: no sockets (`server.ts`), no processes, no
- * time-outs, no logs. What happens is reported through `onEvent`, in order; the environment's driver decides what
- * follows.
+ * One environment's session with its runtime process and its extensions: parks their polls, hands out invocations and
+ * receives responses. It owns this state only: sockets are in `server.ts`, and processes, timeouts and logs belong to the
+ * environment. It reports what happens through `onEvent`, in order, and the environment's driver decides what follows.
  */
 
 import type { TelemetryApi, TelemetryCategory } from '../protocol/payloads.ts';
@@ -28,22 +27,22 @@ export type Offer = {
   readonly clientContext: string | undefined;
   readonly cognitoIdentity: string | undefined;
   readonly payload: Buffer;
-  /** Where the response goes while it comes in; without one it is collected. */
+  /** Receives the response while it arrives. Without a sink it is collected. */
   readonly sink?: ResponseSink | undefined;
 };
 
-/** A caller that reads the response as the runtime writes it. */
+/** A caller that reads the response while the runtime writes it. */
 export interface ResponseSink {
-  /** The response begins; called once, before the first chunk. `contentType` as the runtime gave it. */
+  /** Called once, before the first chunk, with the runtime's content type. */
   begin(contentType: string | undefined): void;
-  /** Takes a chunk; the next is read from the runtime once this resolves. */
+  /** Called with each chunk. The next one is read from the runtime when this has resolved. */
   write(chunk: Buffer): void | Promise<void>;
 }
 
-/** What the runtime made of an invocation. Payloads are opaque bytes. */
+/** The runtime's response to an invocation. Payloads are opaque bytes. */
 export type RuntimeResponse =
   | { readonly kind: 'response'; readonly payload: Buffer; readonly contentType: string | undefined }
-  /** POST error, or the trailers of a streamed response that broke off. */
+  /** POST error, or the trailers of a streamed response that was broken off. */
   | { readonly kind: 'error'; readonly payload: Buffer; readonly errorType: string }
   | { readonly kind: 'response-too-large' }
   | { readonly kind: 'response-truncated' }
@@ -52,20 +51,20 @@ export type RuntimeResponse =
 export type SessionEvent =
   /** Every external extension has registered: the runtime may start. */
   | { readonly kind: 'extensions-registered' }
-  /** GET next: the runtime has initialized, or has finished the invocation before. */
+  /** GET next: the runtime has initialized, or has finished the previous invocation. */
   | { readonly kind: 'runtime-ready' }
-  /** The runtime and every extension concerned wait for what comes next. */
+  /** The runtime and all extensions concerned have called next. */
   | { readonly kind: 'all-ready' }
-  /** POST init/error or exit/error of an extension; `errorType` is what it calls the error. It is expected to exit. */
+  /** POST init/error or exit/error of an extension, with its error type. The extension is expected to exit. */
   | {
       readonly kind: 'extension-error-reported';
       readonly extension: Extension;
       readonly call: 'init-error' | 'exit-error';
       readonly errorType: string;
     }
-  /** POST init/error; `errorType` is filtered as AWS does. */
+  /** POST init/error; `errorType` is filtered as on AWS. */
   | { readonly kind: 'init-error-reported'; readonly errorType: string; readonly body: Buffer }
-  /** POST response or POST error: the answer begins to come in. */
+  /** POST response or POST error has started to arrive. */
   | { readonly kind: 'response-started' }
   | { readonly kind: 'responded'; readonly response: RuntimeResponse }
   | {
@@ -76,14 +75,14 @@ export type SessionEvent =
       readonly types: readonly TelemetryCategory[];
     };
 
-/** A poll that waits: `serve` answers it, `drop` ends its connection. */
+/** A waiting poll: `serve` responds to it, `drop` closes its connection. */
 export type ParkedPoll = { serve(offer: Offer): void; drop(): void };
 
 export class RuntimeSession {
   readonly extensions = new Extensions();
-  /** Where telemetry goes; without it, the Telemetry API answers that it is not there. */
+  /** The telemetry of the environment. Without it, the Telemetry API responds that it is not supported. */
   readonly telemetry: TelemetryStream | undefined;
-  /** What the environment has done last: the extensions concerned differ. */
+  /** What the environment did last, which determines the extensions that have to call next. */
   #period: 'initialization' | 'invocation' = 'initialization';
   #isReadyAnnounced = false;
   #state: RuntimeState = 'Started';
@@ -101,12 +100,12 @@ export class RuntimeSession {
     return this.#offer !== undefined && this.#offer.requestId === requestId;
   }
 
-  /** Who reads the response of the invocation in progress as it comes in. */
+  /** Receives the response to the invocation in progress while it arrives. */
   get sink(): ResponseSink | undefined {
     return this.#offer?.sink;
   }
 
-  /** Moves the machine on; answers the refusal when the call is not allowed now. */
+  /** Advances the state machine, or returns a refusal when the call is not allowed now. */
   take(event: RuntimeEvent): RuntimeStep {
     const step = stepRuntime(this.#state, event);
     if ('to' in step) {
@@ -116,7 +115,7 @@ export class RuntimeSession {
     return step;
   }
 
-  /** Serves an invocation to `poll`, now or when there is one. Call it only after `take('next')` allowed it. */
+  /** Serves an invocation to `poll` as soon as there is one. Call it only after `take('next')` has allowed it. */
   park(poll: ParkedPoll): void {
     if (this.#state === 'Running' && this.#offer) {
       poll.serve(this.#offer);
@@ -129,18 +128,18 @@ export class RuntimeSession {
     this.#announceReady();
   }
 
-  /** Forgets a poll whose client went away. */
+  /** Removes a poll whose client has disconnected. */
   unpark(poll: ParkedPoll): void {
     this.#parked.delete(poll);
   }
 
   /**
-   * Hands the runtime its next invocation; the poll that came last gets it. When its connection has gone meanwhile, the
-   * runtime finds the invocation with its next poll.
+   * Hands the runtime its next invocation, through the latest poll. If that poll's connection has closed meanwhile, the
+   * runtime gets the invocation with its next poll.
    */
   offer(offer: Offer): void {
     const step = this.take('offered');
-    if ('refused' in step) throw new Error(`an invocation was offered to a runtime in state ${step.refused.from}`);
+    if ('refused' in step) throw new Error(`Cannot offer an invocation to a runtime in state ${step.refused.from}`);
     this.#offer = offer;
     this.#period = 'invocation';
     this.#isReadyAnnounced = false;
@@ -161,7 +160,7 @@ export class RuntimeSession {
     }
   }
 
-  /** The answer to the invocation in progress has been taken whole. */
+  /** Reports the complete response to the invocation in progress. */
   respond(response: RuntimeResponse): void {
     this.#onEvent({ kind: 'responded', response });
   }
@@ -182,7 +181,7 @@ export class RuntimeSession {
     return registered;
   }
 
-  /** Keeps an extension's poll. Call it only after `extensions.take('next')` allowed it. */
+  /** Parks an extension's poll. Call it only after `extensions.take('next')` has allowed it. */
   parkExtension(identifier: string, poll: ParkedEventPoll): void {
     this.extensions.park(identifier, poll);
     this.#announceReady();
@@ -192,9 +191,9 @@ export class RuntimeSession {
     this.#onEvent({ kind: 'extension-error-reported', extension, call, errorType });
   }
 
-  /** Subscribes an extension to telemetry, while the environment initializes. Call it only where there is telemetry. */
+  /** Subscribes an extension to telemetry while the environment initializes. Call it only if there is `telemetry`. */
   subscribeTelemetry(extension: Extension, subscription: TelemetrySubscription, reach: Reach): SubscribeOutcome {
-    if (!this.telemetry) throw new Error('a subscription was taken where there is no telemetry');
+    if (!this.telemetry) throw new Error('Cannot subscribe without telemetry');
     const outcome = this.telemetry.subscribe(extension.name, subscription, reach);
     if (outcome.kind === 'subscribed') {
       const { api, types } = subscription;
@@ -203,12 +202,12 @@ export class RuntimeSession {
     return outcome;
   }
 
-  /** The invocation in progress is nobody's any more: a late answer to it gets 400. */
+  /** Abandons the invocation in progress. A late response to it gets 400. */
   forgetInvocation(): void {
     this.#offer = undefined;
   }
 
-  /** Begins anew for a new runtime process: whatever the old one still says gets 400 or a closed connection. */
+  /** Resets everything for a new runtime process. Late requests of the old one get 400 or a closed connection. */
   reset(): void {
     this.#state = 'Started';
     this.#offer = undefined;

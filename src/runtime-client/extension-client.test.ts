@@ -42,7 +42,7 @@ afterEach(async () => {
   await listener.close();
 });
 
-/** A runtime's poll: without it nothing is ever ready. */
+/** Polls as a runtime does, because the environment waits for it before each event. */
 function poll(): void {
   const path = '/2018-06-01/runtime/invocation/next';
   const polling = request({ host: '127.0.0.1', port: listener.port, path });
@@ -50,7 +50,7 @@ function poll(): void {
 }
 
 describe('an extension client', () => {
-  it('registers and hears about its function', async () => {
+  it("registers and receives its function's properties", async () => {
     expect(await client.register(['INVOKE'])).toEqual({
       accountId: '123456789012',
       functionName: 'hello',
@@ -59,7 +59,7 @@ describe('an extension client', () => {
     });
   });
 
-  it('gets the events that it asked for', async () => {
+  it('receives the events to which it subscribed', async () => {
     await client.register(['INVOKE']);
     const next = client.nextEvent();
     poll();
@@ -78,7 +78,7 @@ describe('an extension client', () => {
     expect(events).toMatchObject([{ kind: 'extension-error-reported', errorType: expect.any(String) }]);
   });
 
-  it('throws what Lambda refuses, in its words', async () => {
+  it("throws Lambda's errors with their messages", async () => {
     await expect(client.register(['SHUTDOWN'])).rejects.toMatchObject({
       status: 403,
       errorType: 'Extension.InvalidEventType',
@@ -86,7 +86,7 @@ describe('an extension client', () => {
     });
   });
 
-  it('has to register first', async () => {
-    await expect(client.nextEvent()).rejects.toThrow('the extension has not registered yet');
+  it('must register first', async () => {
+    await expect(client.nextEvent()).rejects.toThrow('call register() first');
   });
 });

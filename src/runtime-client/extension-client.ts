@@ -1,6 +1,6 @@
 /**
- * A client of the Lambda Extensions and Telemetry APIs for authors of extensions: register, wait for what happens,
- * subscribe to telemetry. An external extension is a program in `/opt/extensions/`; an internal one is part of the
+ * A client of the Lambda Extensions and Telemetry APIs for authors of extensions: register, wait for events, subscribe to
+ * telemetry. An external extension is a program in `/opt/extensions/`; an internal one is part of the
  * runtime's process. https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html
  */
 import { ConnectionLost, KeepAliveConnection } from '../http/keep-alive-connection.ts';
@@ -11,7 +11,7 @@ import type { SchemaVersion, TelemetryCategory, TracingContext } from '../protoc
 export { LambdaApiError } from '../protocol/api-refusal.ts';
 export type { TelemetryEvent } from '../protocol/payloads.ts';
 
-/** What an extension may listen to. Internal extensions get INVOKE only. */
+/** An event to which an extension may subscribe. Internal extensions get INVOKE only. */
 export type ExtensionEventType = 'INVOKE' | 'SHUTDOWN';
 
 export type ExtensionEvent =
@@ -25,7 +25,7 @@ export type ExtensionEvent =
     }
   | {
       readonly eventType: 'SHUTDOWN';
-      /** Until then an extension may work; afterwards it is killed. */
+      /** The time at which the extension is killed, in milliseconds since 1970. */
       readonly deadlineMs: number;
       readonly shutdownReason: 'spindown' | 'timeout' | 'failure';
     };
@@ -39,7 +39,7 @@ export type Registration = {
 
 export type TelemetrySubscription = {
   readonly types: readonly TelemetryCategory[];
-  /** Where Lambda sends it: a server of this extension, on any port but 9001. */
+  /** A server in this environment to which Lambda sends the events, on any port except 9001. */
   readonly destination:
     | { readonly protocol: 'HTTP'; readonly URI: string }
     | { readonly protocol: 'TCP'; readonly port: number };
@@ -50,18 +50,18 @@ export type TelemetrySubscription = {
 export type ExtensionClientOptions = {
   /** `host:port`: the value of AWS_LAMBDA_RUNTIME_API. */
   readonly address: string;
-  /** For an external extension the name of its file, without the folder. */
+  /** For an external extension, its file name without the directory. */
   readonly name: string;
 };
 
 export type ExtensionClient = {
-  /** Must come before the other calls. Throws `LambdaApiError`, as all of them do. */
+  /** Must be the first call. Like all calls, it throws `LambdaApiError`. */
   register(events: readonly ExtensionEventType[]): Promise<Registration>;
-  /** Waits for the next event; the first call says that the extension has initialized, each that it is done. */
+  /** Waits for the next event. The first call ends initialization; each later one ends the handling of an event. */
   nextEvent(): Promise<ExtensionEvent>;
-  /** While the environment initializes: before the first `nextEvent`. */
+  /** Subscribes to telemetry. Call it before the first `nextEvent`, while the environment initializes. */
   subscribeToTelemetry(subscription: TelemetrySubscription): Promise<void>;
-  /** Reports that initialization failed; the extension must exit afterwards. `errorType`: `Extension.NoConfiguration`. */
+  /** Reports that initialization failed. The extension must exit afterwards. `errorType` is like `Extension.NoConfiguration`. */
   failInitialization(errorType: string, error?: unknown): Promise<void>;
   /** Reports why the extension is about to exit. */
   failExit(errorType: string, error?: unknown): Promise<void>;
@@ -71,7 +71,7 @@ export type ExtensionClient = {
 const DEFAULT_SCHEMA = '2022-12-13';
 
 /**
- * Makes a client; it connects with its first call.
+ * Creates a client, which connects with its first call. The caller closes it.
  *
  * @example
  * const lambda = createExtensionClient({ address: process.env.AWS_LAMBDA_RUNTIME_API, name: 'audit' });
@@ -87,15 +87,15 @@ export function createExtensionClient({ address, name }: ExtensionClientOptions)
   let identifier: string | undefined;
 
   const identified = () => {
-    if (identifier === undefined) throw new Error('the extension has not registered yet');
+    if (identifier === undefined) throw new Error('The extension is not registered: call register() first');
     return `Lambda-Extension-Identifier: ${identifier}\r\n`;
   };
   const call = async (endpoint: { method: string; path: string }, headers: string, body?: unknown) => {
     const json = body === undefined ? undefined : JSON.stringify(body);
     const type = json === undefined ? '' : 'Content-Type: application/json\r\n';
-    const answer = await connection.send(endpoint.method, endpoint.path, headers + type, json);
-    throwIfRefused(answer);
-    return answer;
+    const response = await connection.send(endpoint.method, endpoint.path, headers + type, json);
+    throwIfRefused(response);
+    return response;
   };
   const report = async (endpoint: { method: string; path: string }, errorType: string, error: unknown) => {
     const header = `Lambda-Extension-Function-Error-Type: ${errorType.replace(/[^!-~]/g, '_')}\r\n`;
@@ -109,9 +109,9 @@ export function createExtensionClient({ address, name }: ExtensionClientOptions)
   return {
     async register(events) {
       const headers = `Lambda-Extension-Name: ${name}\r\nLambda-Extension-Accept-Feature: accountId\r\n`;
-      const answer = await call(EXTENSIONS_API.register, headers, { events });
-      identifier = answer.header('lambda-extension-identifier');
-      return JSON.parse(answer.body.toString()) as Registration;
+      const response = await call(EXTENSIONS_API.register, headers, { events });
+      identifier = response.header('lambda-extension-identifier');
+      return JSON.parse(response.body.toString()) as Registration;
     },
     async nextEvent() {
       for (let lost = 0; ; lost++) {
@@ -119,7 +119,7 @@ export function createExtensionClient({ address, name }: ExtensionClientOptions)
           const { body } = await call(EXTENSIONS_API.next, identified());
           return JSON.parse(body.toString()) as ExtensionEvent;
         } catch (failure) {
-          if (failure instanceof ConnectionLost && failure.wasConnected && lost < RECONNECTIONS) continue;
+          if (failure instanceof ConnectionLost && failure.wasConnected && lost < MAX_RECONNECTIONS) continue;
           throw failure;
         }
       }
@@ -134,7 +134,7 @@ export function createExtensionClient({ address, name }: ExtensionClientOptions)
 }
 
 /** How often in a row a waiting call may lose its connection. */
-const RECONNECTIONS = 5;
+const MAX_RECONNECTIONS = 5;
 
 function messageOf(error: unknown): string {
   if (error === undefined) return '';

@@ -1,6 +1,6 @@
 /**
- * An error as a runtime reports it to Lambda: the body that the invoker receives, and the headers beside it. The order
- * and names of the members are those of AWS's runtime for Node.js.
+ * Renders an error as a runtime reports it to Lambda: the body that the caller receives, and the headers. The names and
+ * the order of the members are those of AWS's Node.js runtime.
  */
 import { types } from 'node:util';
 
@@ -10,7 +10,7 @@ export type Failure = {
   readonly trace: readonly string[];
 };
 
-/** Describes anything that was thrown. Never throws itself. */
+/** Describes any thrown value. Never throws. */
 export function failureOf(thrown: unknown): Failure {
   try {
     if (isError(thrown)) {
@@ -32,14 +32,14 @@ export function failureOf(thrown: unknown): Failure {
   }
 }
 
-/** What headers and trailers may hold in all, less than Lambda's 1 MiB. */
+/** Maximum size of headers and trailers: below Lambda's 1 MiB. */
 const MAX_HEAD_BYTES = 1_000_000;
 
-/** A failure as JSON in base64, for a trailer: without its trace, and with as much of its message as fits. */
+/** Renders a failure as JSON in base64 for a trailer. If it is too long, the trace is omitted and the message is cut. */
 export function renderTrailer(failure: Failure): string {
   const whole = toBase64(failure);
   if (whole.length <= MAX_HEAD_BYTES) return whole;
-  // A character takes up to six bytes of JSON, and base64 makes four of three.
+  // A character takes up to six bytes in JSON, and base64 needs four bytes for three.
   return toBase64({ ...failure, errorMessage: failure.errorMessage.slice(0, MAX_HEAD_BYTES / 8 - 200), trace: [] });
 }
 
@@ -47,7 +47,7 @@ function toBase64(value: unknown): string {
   return Buffer.from(JSON.stringify(value)).toString('base64');
 }
 
-/** For X-Ray: where it was thrown. '' if that cannot be told, or not in a header. */
+/** Renders the cause for X-Ray with the stack frames; '' if they cannot be read or do not fit into a header. */
 export function renderCause(thrown: unknown, workingDirectory: string): string {
   try {
     const { name, message, stack } = thrown as Error;
@@ -64,7 +64,7 @@ export function renderCause(thrown: unknown, workingDirectory: string): string {
   }
 }
 
-/** JSON text for a header, which carries ASCII only. */
+/** Escapes JSON for a header, which may contain ASCII only. */
 function toAscii(json: string): string {
   return json.replace(/[^ -~]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
@@ -80,14 +80,14 @@ function parseFrame(line: string): { path: string; line: number; label: string }
   return { path, line: Number.parseInt(number, 10), label: space > 0 ? text.slice(0, space) : 'anonymous' };
 }
 
-/** Errors of another realm (node:vm) are no instances of ours. */
+/** `instanceof` does not work for errors of another realm (node:vm). */
 function isError(thrown: unknown): thrown is Error {
   if (types.isNativeError(thrown)) return true;
   const { name, message, stack } = (thrown ?? {}) as Error;
   return Boolean(name && message && stack) && [name, message, stack].every((each) => typeof each === 'string');
 }
 
-/** The platform refuses the DEL character. */
+/** Lambda rejects the DEL character. */
 function printable(text: string): string {
   return text.replaceAll('\x7f', '%7F');
 }

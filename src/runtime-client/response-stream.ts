@@ -1,39 +1,40 @@
 /**
- * The writable end of a streamed response. Pieces leave as they are written; an error on the way is told in trailers,
- * because what has left cannot be taken back. https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html#runtimes-custom-response-streaming
+ * The writable side of a streamed response. Chunks are sent as they are written. An error is reported in trailers,
+ * because chunks that have been sent cannot be withdrawn.
+ * https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html#runtimes-custom-response-streaming
  */
 import { Writable } from 'node:stream';
 import type { ChunkedRequest } from '../http/keep-alive-connection.ts';
 import { failureOf, renderTrailer } from './failure.ts';
 
 export type ResponseStreamOptions = {
-  /** `application/octet-stream` unless said otherwise. */
+  /** Defaults to `application/octet-stream`. */
   readonly contentType?: string;
-  /** Bytes that may wait before `write` answers false. */
+  /** Buffered bytes from which `write` returns false. */
   readonly highWaterMark?: number;
-  /** Whether what goes before the first piece goes also where nothing was written but by `end`; true unless said otherwise. */
+  /** Whether the prelude of `_onBeforeFirstWrite` is also sent when `write` was never called, only `end`. Defaults to true. */
   readonly beginsAtEnd?: boolean;
 };
 
-/** What goes out before the first piece: given a way to send. */
-type BeforeFirstWrite = (write: (piece: Uint8Array | string) => void) => void;
+/** Sends a prelude before the first chunk. */
+type BeforeFirstWrite = (write: (chunk: Uint8Array | string) => void) => void;
 
-/** The trailers are declared, so that a server keeps them. */
+/** Servers keep only trailers that are declared. */
 const HEADERS =
   'Lambda-Runtime-Function-Response-Mode: streaming\r\n' +
   'Trailer: Lambda-Runtime-Function-Error-Type, Lambda-Runtime-Function-Error-Body\r\n';
 
 export class ResponseStream extends Writable {
-  /** Set by AWS's `HttpResponseStream.from`, also by copies of it in libraries. */
+  /** Set by AWS's `HttpResponseStream.from` and by copies of it in libraries. */
   _onBeforeFirstWrite: BeforeFirstWrite | undefined;
-  /** Settles once Lambda has taken the whole response; rejects when the stream is destroyed before its end. */
+  /** Resolves when Lambda has accepted the complete response. Rejects when the stream is destroyed before its end. */
   readonly accepted: Promise<void>;
   readonly #request: ChunkedRequest;
   #contentType: string;
   readonly #beginsAtEnd: boolean;
-  #hasBegun = false;
-  /** The last chunk has been sent. */
-  #isOut = false;
+  #hasStarted = false;
+  /** Whether the last chunk has been sent. */
+  #isSent = false;
   #trailers = '';
   #breakOff: (failure: Error) => void = () => undefined;
 
@@ -50,13 +51,13 @@ export class ResponseStream extends Writable {
       this.#breakOff = reject;
       this.#request.response.then(() => resolve(), reject);
     });
-    // Whoever does not wait for it need not hear of it.
+    // Without this, a rejection would be unhandled if the caller does not use `accepted`.
     this.accepted.catch(() => undefined);
   }
 
-  /** Throws once something has been written. */
+  /** Throws after the first write. */
   setContentType(contentType: string): void {
-    if (this.#hasBegun) {
+    if (this.#hasStarted) {
       const failure = new Error('Cannot set content-type, too late.');
       failure.name = 'Runtime.InvalidStreamingOperation';
       throw failure;
@@ -64,17 +65,17 @@ export class ResponseStream extends Writable {
     this.#contentType = contentType.replace(/[\r\n]/g, ' ');
   }
 
-  /** As AWS's: what is neither text nor bytes is written as JSON. */
+  /** As in AWS's runtime, values other than text and bytes are written as JSON. */
   override write(chunk: unknown, ...rest: never[]): boolean {
-    // null and undefined are refused by every stream.
+    // Every stream rejects null and undefined.
     const isRaw = typeof chunk === 'string' || chunk instanceof Uint8Array || (chunk ?? null) === null;
-    if (!this.writableEnded && (chunk ?? null) !== null) this.#begin(true);
+    if (!this.writableEnded && (chunk ?? null) !== null) this.#start(true);
     return super.write(isRaw ? chunk : JSON.stringify(chunk), ...rest);
   }
 
   /**
-   * Ends the stream and tells what went wrong; resolves once it is out. A response that has been ended stays what it is:
-   * what fails afterwards does not concern the invoker.
+   * Ends the stream and reports an error in its trailers; resolves when they have been sent. A stream that has already
+   * ended is not changed: the caller does not learn of later errors.
    */
   fail(thrown: unknown): Promise<void> {
     const failure = failureOf(thrown);
@@ -82,7 +83,7 @@ export class ResponseStream extends Writable {
     const errorType = failure.errorType.replace(/[^!-~]/g, '_');
     this.#trailers = `Lambda-Runtime-Function-Error-Type: ${errorType}\r\nLambda-Runtime-Function-Error-Body: ${body}\r\n`;
     if (this.destroyed) this.#end(this.#trailers);
-    // What was written before goes out first.
+    // Chunks that were written before are sent first.
     else if (this.writableEnded) this.#trailers = '';
     else this.end();
     return this.#request.response.then(
@@ -92,33 +93,33 @@ export class ResponseStream extends Writable {
   }
 
   override _write(chunk: Uint8Array | string, encoding: BufferEncoding, done: (failure?: Error | null) => void): void {
-    this.#begin(this.#beginsAtEnd);
+    this.#start(this.#beginsAtEnd);
     const isOther = typeof chunk === 'string' && encoding !== 'utf8' && encoding !== 'utf-8';
     this.#request.write(isOther ? Buffer.from(chunk, encoding) : chunk, done);
   }
 
   override _final(done: (failure?: Error | null) => void): void {
-    // A failure before the first piece is sent without what was to go before that piece.
-    if (this.#trailers === '') this.#begin(this.#beginsAtEnd);
+    // An error before the first chunk is sent without the prelude.
+    if (this.#trailers === '') this.#start(this.#beginsAtEnd);
     this.#end(this.#trailers);
     done();
   }
 
-  /** A stream can be destroyed by a pipeline that fails, or by writing after the end; the request is still open then. */
+  /** A failing pipeline or a write after the end can destroy the stream while the request is still open. */
   override _destroy(failure: Error | null, done: (failure?: Error | null) => void): void {
-    if (!this.#isOut) this.#breakOff(failure ?? new Error('Response stream is not finished.'));
+    if (!this.#isSent) this.#breakOff(failure ?? new Error('Response stream is not finished.'));
     done(failure);
   }
 
   #end(trailers: string): void {
-    if (this.#isOut) return;
-    this.#isOut = true;
+    if (this.#isSent) return;
+    this.#isSent = true;
     this.#request.end(trailers);
   }
 
-  #begin(announces: boolean): void {
-    if (this.#hasBegun) return;
-    this.#hasBegun = true;
-    if (announces) this._onBeforeFirstWrite?.((piece) => this.#request.write(piece, () => undefined));
+  #start(sendsPrelude: boolean): void {
+    if (this.#hasStarted) return;
+    this.#hasStarted = true;
+    if (sendsPrelude) this._onBeforeFirstWrite?.((chunk) => this.#request.write(chunk, () => undefined));
   }
 }

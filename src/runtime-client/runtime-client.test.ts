@@ -42,12 +42,12 @@ afterEach(async () => {
   await listener.close();
 });
 
-function answers() {
+function responses() {
   return events.flatMap((event) => (event.kind === 'responded' ? [event.response] : []));
 }
 
 describe('a runtime client', () => {
-  it('hands over an invocation with everything that Lambda says about it', async () => {
+  it('returns an invocation with all its headers', async () => {
     const { payload, ...invocation } = await client.next();
     expect(payload.toString()).toBe('{"name":"Wörld"}');
     expect(invocation).toEqual({
@@ -62,46 +62,46 @@ describe('a runtime client', () => {
     });
   });
 
-  it('answers with text and with bytes', async () => {
+  it('responds with text and with bytes', async () => {
     const { requestId } = await client.next();
     await client.respond(requestId, 'é');
     await client.next();
     await client.respond(requestId, Buffer.from([0, 255]));
     await client.next();
     await client.respond(requestId, Buffer.alloc(100_000, 'x'));
-    expect(answers().map((answer) => answer.kind === 'response' && answer.payload)).toEqual([
+    expect(responses().map((response) => response.kind === 'response' && response.payload)).toEqual([
       Buffer.from('é'),
       Buffer.from([0, 255]),
       Buffer.alloc(100_000, 'x'),
     ]);
   });
 
-  it('answers in a stream, and says when it has been taken', async () => {
+  it('responds with a stream, and reports when it has been accepted', async () => {
     const { requestId } = await client.next();
     const stream = client.stream(requestId, { contentType: 'text/plain' });
     stream.write('a');
     stream.end('b');
     await stream.accepted;
-    expect(answers()).toMatchObject([{ kind: 'response', payload: Buffer.from('ab'), contentType: 'text/plain' }]);
+    expect(responses()).toMatchObject([{ kind: 'response', payload: Buffer.from('ab'), contentType: 'text/plain' }]);
   });
 
-  it('ends a stream with what went wrong', async () => {
+  it('ends a stream with an error', async () => {
     const { requestId } = await client.next();
     const stream = client.stream(requestId);
     stream.write('half');
     await stream.fail(new TypeError('no'));
-    const [answer] = answers();
-    expect(answer?.kind === 'error' && JSON.parse(answer.payload.toString())).toMatchObject({
+    const [response] = responses();
+    expect(response?.kind === 'error' && JSON.parse(response.payload.toString())).toMatchObject({
       errorType: 'TypeError',
       errorMessage: 'no',
     });
   });
 
-  it('reports failures with type, message and trace', async () => {
+  it('reports errors with type, message and trace', async () => {
     const { requestId } = await client.next();
     await client.fail(requestId, new RangeError('nö'));
-    const [answer] = answers();
-    expect(answer?.kind === 'error' && JSON.parse(answer.payload.toString())).toMatchObject({
+    const [response] = responses();
+    expect(response?.kind === 'error' && JSON.parse(response.payload.toString())).toMatchObject({
       errorType: 'RangeError',
       errorMessage: 'nö',
       trace: expect.arrayContaining(['RangeError: nö']),
@@ -113,7 +113,7 @@ describe('a runtime client', () => {
     expect(events).toMatchObject([{ kind: 'init-error-reported' }]);
   });
 
-  it('throws what Lambda refuses', async () => {
+  it("throws Lambda's errors", async () => {
     const { requestId } = await client.next();
     await expect(client.respond('another', '1')).rejects.toMatchObject({
       status: 400,
@@ -123,7 +123,7 @@ describe('a runtime client', () => {
     await expect(client.respond(requestId, 'x'.repeat(6_291_557))).rejects.toBeInstanceOf(LambdaApiError);
   });
 
-  it('uses one connection for everything', async () => {
+  it('uses one connection for all requests', async () => {
     let connections = 0;
     const counting = createServer((socket) => {
       connections++;
@@ -139,11 +139,11 @@ describe('a runtime client', () => {
   });
 });
 
-describe('against servers that are not kind', () => {
+describe('a runtime client with a faulty server', () => {
   let server: ReturnType<typeof createServer>;
   afterEach(() => new Promise((resolve) => server.close(resolve)));
 
-  /** Plays one script a connection: what is written when something arrives. */
+  /** Plays one script per connection when the first data arrives. */
   async function serve(...scripts: ((socket: Socket) => void)[]): Promise<RuntimeClient> {
     server = createServer((socket) => {
       const script = scripts.shift();
@@ -156,7 +156,7 @@ describe('against servers that are not kind', () => {
 
   const HEAD = 'HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: one\r\nLambda-Runtime-Deadline-Ms: 1\r\n';
 
-  it('asks again when the connection breaks while it waits', async () => {
+  it('repeats the call when the connection breaks while it waits', async () => {
     const other = await serve(
       (socket) => socket.destroy(),
       (socket) => socket.end(),
@@ -165,7 +165,7 @@ describe('against servers that are not kind', () => {
     expect((await other.next()).payload.toString()).toBe('{}');
   });
 
-  it('gives up when nobody listens any more', async () => {
+  it('fails when nothing listens any more', async () => {
     const other = await serve((socket) => {
       server.close();
       socket.destroy();
@@ -174,7 +174,7 @@ describe('against servers that are not kind', () => {
     await new Promise<void>((resolve) => server.listen(0, resolve));
   });
 
-  it('understands an answer that arrives byte by byte', async () => {
+  it('parses a response that arrives byte by byte', async () => {
     const bytes = Buffer.from(`HTTP/1.1 100 Continue\r\n\r\n${HEAD}Content-Length: 5\r\n\r\n"aé"`);
     const other = await serve((socket) => {
       const send = (at: number) => {
@@ -186,20 +186,20 @@ describe('against servers that are not kind', () => {
     expect((await other.next()).payload.toString()).toBe('"aé"');
   });
 
-  it.each([1, 3, 1000])('understands an answer in chunks that is cut every %d bytes', async (size) => {
+  it.each([1, 3, 1000])('parses a chunked response that is split every %d bytes', async (size) => {
     const body = 'x'.repeat(70_000);
     const chunks = [body.slice(0, 10), body.slice(10, 66_000), body.slice(66_000)];
     const text = chunks.map((chunk) => `${chunk.length.toString(16)};a=b\r\n${chunk}\r\n`).join('');
     const whole = Buffer.from(`${HEAD}Transfer-Encoding: chunked\r\n\r\n${text}0\r\nTrailer: a\r\n\r\n`);
-    const pieces: Buffer[] = [];
-    // The beginning and the end are where it may go wrong.
-    for (let at = 0; at < 300; at += size) pieces.push(whole.subarray(at, Math.min(at + size, 300)));
-    pieces.push(whole.subarray(300, whole.length - 60));
-    for (let at = whole.length - 60; at < whole.length; at += size) pieces.push(whole.subarray(at, at + size));
+    const parts: Buffer[] = [];
+    // Errors are likely at the beginning and at the end.
+    for (let at = 0; at < 300; at += size) parts.push(whole.subarray(at, Math.min(at + size, 300)));
+    parts.push(whole.subarray(300, whole.length - 60));
+    for (let at = whole.length - 60; at < whole.length; at += size) parts.push(whole.subarray(at, at + size));
     const other = await serve((socket) => {
       const send = (index: number) => {
-        const piece = pieces[index];
-        if (piece) socket.write(piece, () => setImmediate(send, index + 1));
+        const part = parts[index];
+        if (part) socket.write(part, () => setImmediate(send, index + 1));
       };
       send(0);
     });
@@ -207,7 +207,7 @@ describe('against servers that are not kind', () => {
     other.close();
   });
 
-  it('does not take something else for an answer', async () => {
+  it('rejects a response that is not HTTP', async () => {
     const other = await serve((socket) => socket.write('SSH-2.0-OpenSSH_9.2\r\n\r\n'));
     await expect(other.respond('one', '1')).rejects.toThrow('the response is not HTTP/1.1');
   });

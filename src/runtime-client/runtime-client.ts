@@ -1,7 +1,7 @@
 /**
- * A client of the Lambda Runtime API for authors of runtimes: ask for the next invocation, answer it whole or in a
- * stream, report what failed. It knows no handlers and no console; `runtimes/typescript` is a runtime built on it.
- * One request at a time, as the API wants it. https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+ * A client of the Lambda Runtime API for authors of runtimes: get the next invocation, respond as a whole or as a stream,
+ * report errors. It makes one request at a time, as the API requires. Handlers and logging are up to the runtime;
+ * `runtimes/typescript` is built on this client. https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
  */
 import { ConnectionLost, type ConnectionResponse, KeepAliveConnection } from '../http/keep-alive-connection.ts';
 import { throwIfRefused } from '../protocol/api-refusal.ts';
@@ -13,52 +13,52 @@ export { LambdaApiError } from '../protocol/api-refusal.ts';
 export { type Failure, failureOf } from './failure.ts';
 export { ResponseStream, type ResponseStreamOptions } from './response-stream.ts';
 
-/** One event to be handled. */
+/** An invocation to handle. */
 export type Invocation = {
   readonly requestId: string;
-  /** Milliseconds since 1970 at which Lambda ends the invocation. */
+  /** The time at which Lambda ends the invocation, in milliseconds since 1970. */
   readonly deadlineMs: number;
   readonly invokedFunctionArn: string;
-  /** For `_X_AMZN_TRACE_ID`. */
+  /** The value for `_X_AMZN_TRACE_ID`. */
   readonly traceId: string | undefined;
-  /** JSON text that the caller gave. */
+  /** JSON text from the caller. */
   readonly clientContext: string | undefined;
   /** JSON text. */
   readonly cognitoIdentity: string | undefined;
   readonly tenantId: string | undefined;
   readonly contentType: string | undefined;
-  /** The event as it came, mostly JSON text. */
+  /** The event as it was received, usually JSON text. */
   readonly payload: Buffer;
 };
 
 export type RuntimeClientOptions = {
   /** `host:port`: the value of AWS_LAMBDA_RUNTIME_API. */
   readonly address: string;
-  /** What the runtime calls itself; part of its version in Lambda's records. */
+  /** The name of the runtime, for the User-Agent header. */
   readonly userAgent?: string;
 };
 
 export type RuntimeClient = {
   /**
-   * Waits for the next invocation, however long. The first call says that the runtime has initialized. A connection
-   * that breaks while waiting is made again. Throws when Lambda cannot be reached any more.
+   * Waits for the next invocation, without a timeout. The first call tells Lambda that the runtime has initialized. If
+   * the connection breaks while waiting, the client reconnects. Throws when Lambda cannot be reached.
    */
   next(): Promise<Invocation>;
-  /** Answers with text or bytes, which Lambda hands on as they are. Throws `LambdaApiError`: 413 if it is too large. */
+  /** Responds with text or bytes, which Lambda passes on unchanged. Throws `LambdaApiError`: 413 if it is too large. */
   respond(requestId: string, payload: string | Uint8Array): Promise<void>;
-  /** Answers piece by piece. The invocation is over when the stream's `accepted` settles. */
+  /** Responds with a stream. The invocation has ended when the stream's `accepted` settles. */
   stream(requestId: string, options?: ResponseStreamOptions): ResponseStream;
-  /** Reports that the handler failed. The runtime goes on with `next`. */
+  /** Reports that the handler failed. The runtime continues with `next`. */
   fail(requestId: string, thrown: unknown): Promise<void>;
   /** Reports that the runtime could not initialize. It must exit afterwards. */
   failInitialization(thrown: unknown): Promise<void>;
-  /** Lets the process end while the connection is idle, or a call is in progress. */
+  /** Allows the process to exit although the connection is open, even during a call. */
   unref(): void;
   close(): void;
 };
 
 /**
- * Makes a client; it connects with its first call.
+ * Creates a client, which connects with its first call. The caller closes it.
  *
  * @example
  * const lambda = createRuntimeClient({ address: process.env.AWS_LAMBDA_RUNTIME_API });
@@ -90,12 +90,12 @@ export function createRuntimeClient({
     async next() {
       for (let lost = 0; ; lost++) {
         try {
-          const answer = await connection.send(RUNTIME_API.next.method, RUNTIME_API.next.path, agent);
-          throwIfRefused(answer);
-          return parseInvocation(answer);
+          const response = await connection.send(RUNTIME_API.next.method, RUNTIME_API.next.path, agent);
+          throwIfRefused(response);
+          return parseInvocation(response);
         } catch (failure) {
-          // Asking again is safe: Lambda gives the same invocation again.
-          if (failure instanceof ConnectionLost && failure.wasConnected && lost < RECONNECTIONS) continue;
+          // Repeating the call is safe: Lambda returns the same invocation.
+          if (failure instanceof ConnectionLost && failure.wasConnected && lost < MAX_RECONNECTIONS) continue;
           throw failure;
         }
       }
@@ -122,7 +122,7 @@ export function createRuntimeClient({
 }
 
 /** How often in a row a waiting call may lose its connection. */
-const RECONNECTIONS = 5;
+const MAX_RECONNECTIONS = 5;
 
 const RESPONSE_PATH = RUNTIME_API.response.path.split('{id}');
 const ERROR_PATH = RUNTIME_API.error.path.split('{id}');
@@ -133,7 +133,7 @@ function pathFor([before, after]: readonly string[], requestId: string): string 
 
 function parseInvocation({ header, body }: ConnectionResponse): Invocation {
   const requestId = header('lambda-runtime-aws-request-id');
-  if (!requestId) throw new Error('the invocation has no request id');
+  if (!requestId) throw new Error('The invocation has no request ID');
   return {
     requestId,
     deadlineMs: Number(header('lambda-runtime-deadline-ms')),
@@ -147,7 +147,7 @@ function parseInvocation({ header, body }: ConnectionResponse): Invocation {
   };
 }
 
-/** Headers are bytes; these two hold UTF-8. */
+/** Headers are bytes; these two contain UTF-8. */
 function utf8(latin1: string | undefined): string | undefined {
   return latin1 === undefined ? undefined : Buffer.from(latin1, 'latin1').toString('utf8');
 }

@@ -1,6 +1,6 @@
 /**
- * The calls of extensions: register, GET event/next, init/error, exit/error. Every refusal is a 403; checks come in
- * RAPID's order. Source: lambda-behaviour.md 3.
+ * The calls of extensions: register, GET event/next, init/error, exit/error. Every refusal is a 403. The order of the
+ * checks is that of RAPID, AWS's server. The rules and their sources are in docs/behavior/extensions.md.
  */
 import { randomUUID } from 'node:crypto';
 import type { HttpRequest, HttpResponse } from '../../http/exchange.ts';
@@ -18,7 +18,7 @@ import {
   type ParkedEventPoll,
 } from './extensions.ts';
 
-/** What register tells an extension about its function. */
+/** The function's properties in the response to register. */
 export type FunctionMetadata = {
   readonly accountId: string;
   readonly functionName: string;
@@ -77,7 +77,7 @@ export async function handleRegister(
   );
 }
 
-/** GET event/next: blocks until there is an event the extension listens to. */
+/** GET event/next: blocks until there is an event to which the extension has subscribed. */
 export function handleEventNext(session: RuntimeSession, request: HttpRequest, response: HttpResponse): void {
   request.resume();
   const extension = identify(session, request, response, (id) => `Unknown extension ${id}`);
@@ -95,7 +95,7 @@ export function handleEventNext(session: RuntimeSession, request: HttpRequest, r
   session.parkExtension(extension.identifier, poll);
 }
 
-/** POST init/error and exit/error: what the extension says before it goes. */
+/** POST init/error and exit/error: an extension reports an error before it exits. */
 export async function handleExtensionError(
   session: RuntimeSession,
   call: 'init-error' | 'exit-error',
@@ -116,7 +116,7 @@ export async function handleExtensionError(
   session.reportExtensionError(extension, call, claimed);
 }
 
-/** The extension that the identifier header names; answers the refusal itself when there is none. */
+/** Finds the extension by the identifier header. If there is none, writes the error response and returns undefined. */
 export function identify(
   session: RuntimeSession,
   request: HttpRequest,
@@ -173,6 +173,6 @@ function refuseState(response: HttpResponse, from: string, target: string, ident
   writeError(response, 403, 'Extension.InvalidExtensionState', transitionText(from, target, identifier));
 }
 
-function transitionText(from: string, target: string, who: string): string {
-  return `State transition from ${from} to ${target} failed for extension ${who}. Error: State transition is not allowed`;
+function transitionText(from: string, target: string, extension: string): string {
+  return `State transition from ${from} to ${target} failed for extension ${extension}. Error: State transition is not allowed`;
 }

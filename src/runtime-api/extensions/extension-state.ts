@@ -1,15 +1,15 @@
 /**
- * What one extension may say next: a pure machine with RAPID's state names, which stand in the error texts that
- * clients see. External and internal extensions differ only in how they come to be (`extensions.ts`).
+ * Which calls an extension may make: a pure state machine with the state names of RAPID (AWS's server), which appear in
+ * error messages. External and internal extensions differ only in how they are created (`extensions.ts`).
  *
  *   Started -register-> Registered -next-> Ready -event-> Running -next-> Ready
- *   Registered -init-error-> InitError; Registered, Ready, Running -exit-error-> ExitError (both for good)
- *   Started -launch-error-> LaunchError (for good): its file could not be started
+ *   Registered -init-error-> InitError; Registered, Ready, Running -exit-error-> ExitError (both final)
+ *   Started -launch-error-> LaunchError (final): its file could not be started
  */
 
 export type ExtensionState = 'Started' | 'Registered' | 'Ready' | 'Running' | 'InitError' | 'ExitError' | 'LaunchError';
 
-/** What the extension calls, or what the platform does: it hands over an event, or finds that it cannot start it. */
+/** A call of the extension, or an action of the platform: it delivers an event, or cannot start the extension. */
 export type ExtensionCall = 'register' | 'next' | 'event' | 'init-error' | 'exit-error' | 'launch-error';
 
 export type ExtensionStep =
@@ -19,7 +19,7 @@ export type ExtensionStep =
 const ALLOWED: Readonly<Record<ExtensionState, Readonly<Partial<Record<ExtensionCall, ExtensionState>>>>> = {
   Started: { register: 'Registered', 'launch-error': 'LaunchError' },
   Registered: { next: 'Ready', 'init-error': 'InitError', 'exit-error': 'ExitError' },
-  // A second `next` while one waits is refused, unlike the runtime's.
+  // Unlike the runtime's, a second `next` is refused while one is waiting.
   Ready: { event: 'Running', 'exit-error': 'ExitError' },
   Running: { next: 'Ready', 'exit-error': 'ExitError' },
   InitError: { 'init-error': 'InitError' },
@@ -36,7 +36,7 @@ const TARGETS: Readonly<Record<ExtensionCall, ExtensionState>> = {
   'launch-error': 'LaunchError',
 };
 
-/** Says what `call` does in `state`. */
+/** Returns the next state, or a refusal if `call` is not allowed in `state`. */
 export function stepExtension(state: ExtensionState, call: ExtensionCall): ExtensionStep {
   const to = ALLOWED[state][call];
   return to === undefined ? { refused: { from: state, target: TARGETS[call] } } : { to };

@@ -54,7 +54,7 @@ const refusal = (errorType: string, errorMessage: string) => ({
 });
 
 describe('POST register', () => {
-  it('answers with an identifier and what the function is', async () => {
+  it("returns an identifier and the function's properties", async () => {
     session.extensions.expect(['outside']);
     const { status, headers, body } = await register('outside', '{"events":["INVOKE","SHUTDOWN"]}');
     expect([status, JSON.parse(body)]).toEqual([
@@ -65,9 +65,9 @@ describe('POST register', () => {
     expect(events.map(({ kind }) => kind)).toEqual(['extensions-registered']);
   });
 
-  it('tells the account only to who accepts it, and ignores features that it does not know', async () => {
-    const told = await register('inside', undefined, { 'Lambda-Extension-Accept-Feature': 'future, accountId' });
-    expect(JSON.parse(told.body)).toMatchObject({ accountId: '123456789012' });
+  it('returns the account only to extensions that accept it, and ignores unknown features', async () => {
+    const accepted = await register('inside', undefined, { 'Lambda-Extension-Accept-Feature': 'future, accountId' });
+    expect(JSON.parse(accepted.body)).toMatchObject({ accountId: '123456789012' });
   });
 
   it.each([
@@ -87,11 +87,11 @@ describe('POST register', () => {
       'InvalidRequestFormat',
       'configurationKeys are deprecated; use environment variables instead',
     ],
-  ])('refuses %s', async (_, name, body, errorType, errorMessage) => {
+  ])('rejects %s', async (_, name, body, errorType, errorMessage) => {
     expect(await register(name, body)).toMatchObject(refusal(errorType, errorMessage));
   });
 
-  it('refuses a name that has registered, in the words for its kind', async () => {
+  it('rejects a name that has registered, with the message for its kind', async () => {
     session.extensions.expect(['outside']);
     await register('outside');
     await register('inside');
@@ -106,14 +106,14 @@ describe('POST register', () => {
     );
   });
 
-  it('refuses the eleventh', async () => {
+  it('rejects the eleventh', async () => {
     for (let number = 1; number <= 10; number++) expect((await register(`number-${number}`)).status).toBe(200);
     expect(await register('number-11')).toMatchObject(
       refusal('Extension.TooManyExtensions', 'Extension limit (10) reached'),
     );
   });
 
-  it('is over for internal extensions once the runtime has asked for an invocation', async () => {
+  it('is closed for internal extensions once the runtime has asked for an invocation', async () => {
     const polling = new AbortController();
     const poll = call('/2018-06-01/runtime/invocation/next', { signal: polling.signal }).catch(() => undefined);
     await expect.poll(() => events.map(({ kind }) => kind)).toContain('runtime-ready');
@@ -132,23 +132,23 @@ describe('calls of an extension', () => {
     { ...report('exit/error', '', 'A.B'), unknown: () => 'Unknown Lambda-Extension-Identifier' },
   ];
 
-  it.each(calls)('$path wants an identifier that is one, and known', async ({ path, init, unknown }) => {
+  it.each(calls)('$path requires a valid and known identifier', async ({ path, init, unknown }) => {
     const headers = (init as { headers?: Record<string, string> }).headers ?? {};
     const id = randomUUID();
-    const answers = [undefined, 'me', id].map((identifier) =>
+    const responses = [undefined, 'me', id].map((identifier) =>
       call(path, {
         ...init,
         headers: { ...headers, ...(identifier === undefined ? {} : { 'Lambda-Extension-Identifier': identifier }) },
       }),
     );
-    expect(await Promise.all(answers)).toMatchObject([
+    expect(await Promise.all(responses)).toMatchObject([
       refusal('Extension.MissingExtensionIdentifier', 'Missing Lambda-Extension-Identifier header'),
       refusal('Extension.InvalidExtensionIdentifier', 'Invalid Lambda-Extension-Identifier'),
       refusal('Extension.UnknownExtensionIdentifier', unknown(id)),
     ]);
   });
 
-  it('GET event/next blocks until there is an event, and refuses a second poll meanwhile', async () => {
+  it('GET event/next blocks until there is an event, and rejects a second poll meanwhile', async () => {
     const id = await registered('inside');
     const polling = new AbortController();
     const first = call(`${API}/event/next`, { ...as(id), signal: polling.signal }).catch(() => undefined);
@@ -163,7 +163,7 @@ describe('calls of an extension', () => {
     await first;
   });
 
-  it('gives INVOKE as the documentation shows it, with an identifier of the event', async () => {
+  it('returns INVOKE as documented, with an event identifier', async () => {
     const id = await registered('inside');
     const event = call(`${API}/event/next`, as(id));
     await expect.poll(() => session.extensions.find(id)?.state).toBe('Ready');
@@ -180,7 +180,7 @@ describe('calls of an extension', () => {
     expect(headers.get('lambda-extension-event-identifier')).toMatch(/^[0-9a-f-]{36}$/);
   });
 
-  it('reports errors only with a type, in a state that allows it, and keeps the type as it is', async () => {
+  it('reports errors only with a type and in a state that allows it, and keeps the type unchanged', async () => {
     const id = await registered('inside');
     const untyped = report('init/error', id);
     expect(await call(untyped.path, untyped.init)).toMatchObject(

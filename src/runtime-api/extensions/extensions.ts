@@ -1,7 +1,7 @@
 /**
- * The extensions of one environment: who has registered, what each listens to, whose poll waits. Part of the
- * environment's session; it owns states and nothing else. External extensions are expected by name before they start;
- * any other name that registers in time is an internal one, inside the runtime's process.
+ * The extensions of one environment: their states, the events to which they have subscribed, and their waiting polls.
+ * Part of the environment's session. External extensions are announced by name before they start; any other name that
+ * registers in time belongs to an internal extension, which runs in the runtime's process.
  */
 import { randomUUID } from 'node:crypto';
 import { type ExtensionCall, type ExtensionState, type ExtensionStep, stepExtension } from './extension-state.ts';
@@ -9,10 +9,10 @@ import { type ExtensionCall, type ExtensionState, type ExtensionStep, stepExtens
 export const EXTENSION_EVENTS = ['INVOKE', 'SHUTDOWN'] as const;
 export type ExtensionEventType = (typeof EXTENSION_EVENTS)[number];
 
-/** At most so many, external and internal together. Source: lambda-behaviour.md 3.2. */
+/** Maximum number of extensions, external and internal combined. */
 export const EXTENSION_LIMIT = 10;
 
-/** The JSON body that GET event/next answers with. */
+/** The JSON body of a response to GET event/next. */
 export type ExtensionEvent =
   | {
       readonly eventType: 'INVOKE';
@@ -27,7 +27,7 @@ export type ExtensionEvent =
       readonly shutdownReason: 'spindown' | 'timeout' | 'failure';
     };
 
-/** A poll that waits: `serve` answers it, `drop` ends its connection. */
+/** A waiting poll: `serve` responds to it, `drop` closes its connection. */
 export type ParkedEventPoll = { serve(event: ExtensionEvent): void; drop(): void };
 
 export type Extension = {
@@ -57,26 +57,26 @@ export class Extensions {
   readonly #byName = new Map<string, Entry>();
   readonly #byIdentifier = new Map<string, Entry>();
   #isRegistrationOpen = true;
-  /** Once the environment is being shut down: for those who have yet to poll. */
+  /** Set when the environment shuts down, for extensions that have not called next yet. */
   #shutdown: ExtensionEvent | undefined;
 
-  /** Announces external extensions that are about to be started. */
+  /** Announces external extensions before they are started. */
   expect(names: readonly string[]): void {
     for (const name of names) this.#add({ name, kind: 'external', state: 'Started' });
   }
 
-  /** An extension that was expected cannot be started. */
+  /** Marks an announced extension that cannot be started. */
   failLaunch(name: string): void {
     const entry = this.#byName.get(name);
     if (entry) this.take(entry.identifier, 'launch-error');
   }
 
-  /** Whether `name` is that of an external extension. */
+  /** Whether `name` is an external extension. */
   isExternal(name: string): boolean {
     return this.#byName.get(name)?.kind === 'external';
   }
 
-  /** Registers an extension; an unexpected name is an internal extension's. */
+  /** Registers an extension. A name that was not announced belongs to an internal extension. */
   register(name: string, events: readonly ExtensionEventType[]): Extension | { readonly refused: RegisterRefusal } {
     const known = this.#byName.get(name);
     if (known?.kind === 'internal') return { refused: { kind: 'duplicate' } };
@@ -94,7 +94,7 @@ export class Extensions {
     return this.#byIdentifier.get(identifier);
   }
 
-  /** Moves an extension on; answers the refusal when the call is not allowed now. */
+  /** Advances an extension's state, or returns a refusal when the call is not allowed now. */
   take(identifier: string, call: ExtensionCall): ExtensionStep {
     const entry = this.#entry(identifier);
     const step = stepExtension(entry.state, call);
@@ -102,7 +102,7 @@ export class Extensions {
     return step;
   }
 
-  /** Keeps a poll until there is an event. Call it only after `take('next')` allowed it. */
+  /** Parks a poll until there is an event. Call it only after `take('next')` has allowed it. */
   park(identifier: string, poll: ParkedEventPoll): void {
     const entry = this.#entry(identifier);
     entry.poll = poll;
@@ -114,7 +114,7 @@ export class Extensions {
     if (entry?.poll === poll) entry.poll = undefined;
   }
 
-  /** Hands `event` to everyone who listens to its kind; whoever is late for SHUTDOWN gets it with the next poll. */
+  /** Sends `event` to all extensions that subscribed to it. SHUTDOWN also reaches extensions that call next later. */
   publish(event: ExtensionEvent): void {
     if (event.eventType === 'SHUTDOWN') this.#shutdown = event;
     for (const entry of this.#byName.values()) {
@@ -134,13 +134,13 @@ export class Extensions {
     return [...this.#byName.values()];
   }
 
-  /** Every external extension that was expected has registered. */
+  /** Whether all announced extensions have registered. */
   get haveAllRegistered(): boolean {
     for (const entry of this.#byName.values()) if (entry.state === 'Started') return false;
     return true;
   }
 
-  /** Everyone is waiting for an event; after an invocation only those who listen to invocations must be. */
+  /** Whether all extensions have called next. After an invocation, only those that subscribed to INVOKE have to. */
   areReady(since: 'initialization' | 'invocation'): boolean {
     for (const { state, events } of this.#byName.values()) {
       if (since === 'invocation' && !events.has('INVOKE')) continue;
@@ -149,7 +149,7 @@ export class Extensions {
     return true;
   }
 
-  /** Forgets everyone, for new processes. */
+  /** Removes all extensions, before new processes are started. */
   reset(): void {
     for (const { poll } of this.#byName.values()) poll?.drop();
     this.#byName.clear();
@@ -176,7 +176,7 @@ export class Extensions {
 
   #entry(identifier: string): Entry {
     const entry = this.#byIdentifier.get(identifier);
-    if (!entry) throw new Error('an extension was addressed that does not exist');
+    if (!entry) throw new Error('The extension does not exist');
     return entry;
   }
 }

@@ -14,14 +14,14 @@ beforeEach(() => {
   buffer = bufferWith(limits);
 });
 
-function bufferWith(buffering: typeof limits, isTold = true): TelemetryBuffer {
+function bufferWith(buffering: typeof limits, wantsPlatform = true): TelemetryBuffer {
   return new TelemetryBuffer({
     buffering,
     clock,
     onDue: () => {
       due += 1;
     },
-    renderDropped: ({ records, bytes }) => (isTold ? `lost ${records} of ${bytes}` : undefined),
+    renderDropped: ({ records, bytes }) => (wantsPlatform ? `lost ${records} of ${bytes}` : undefined),
   });
 }
 
@@ -30,14 +30,14 @@ function addAll(...events: string[]): void {
 }
 
 describe('events for a subscriber', () => {
-  it('are due once there are maxItems of them', () => {
+  it('are due when there are maxItems', () => {
     addAll('a', 'b');
     expect([due, buffer.takeDue()]).toEqual([0, undefined]);
     addAll('c');
     expect([due, buffer.takeDue()]).toEqual([1, ['a', 'b', 'c']]);
   });
 
-  it('are due once they have maxBytes, and a batch has no more unless one event does', () => {
+  it('are due when they have maxBytes, and a batch exceeds that only with a single event', () => {
     addAll('x'.repeat(60), 'y'.repeat(60));
     expect(due).toBe(1);
     expect(buffer.takeDue()).toEqual(['x'.repeat(60)]);
@@ -46,7 +46,7 @@ describe('events for a subscriber', () => {
     expect(buffer.takeDue()).toEqual(['z'.repeat(130)]);
   });
 
-  it('are due once the oldest has waited for timeoutMs', () => {
+  it('are due when the oldest has waited for timeoutMs', () => {
     addAll('a');
     clock.advance(999);
     addAll('b');
@@ -55,7 +55,7 @@ describe('events for a subscriber', () => {
     expect([due, buffer.takeDue()]).toEqual([1, ['a', 'b']]);
   });
 
-  it('need a timer only while some wait', () => {
+  it('need a timer only while events are waiting', () => {
     expect(clock.pending).toBe(0);
     addAll('a', 'b', 'c');
     buffer.takeDue();
@@ -66,13 +66,13 @@ describe('events for a subscriber', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('are due at once when they are flushed', () => {
+  it('are due immediately when they are flushed', () => {
     addAll('a');
     buffer.flush();
     expect([due, buffer.takeDue(), buffer.isEmpty]).toEqual([1, ['a'], true]);
   });
 
-  it('are lost beyond twice the limits, and the subscriber is told how many', () => {
+  it('are dropped beyond twice the limits, and the number is reported to the subscriber', () => {
     addAll('a', 'b', 'c', 'd', 'e', 'f', 'lost', 'lost as well');
     expect(buffer.takeDue()).toEqual(['a', 'b', 'c']);
     addAll('g');
@@ -81,7 +81,7 @@ describe('events for a subscriber', () => {
     expect(buffer.takeDue()).toEqual(['lost 2 of 16', 'g']);
   });
 
-  it('are told of as lost with the last batch when nothing comes after', () => {
+  it('are reported as dropped in the last batch when no event follows', () => {
     addAll('a', 'b', 'c', 'd', 'e', 'f', 'lost');
     expect([buffer.takeDue(), buffer.takeDue()]).toEqual([
       ['a', 'b', 'c'],
@@ -90,7 +90,7 @@ describe('events for a subscriber', () => {
     expect(buffer.isEmpty).toBe(true);
   });
 
-  it('of the platform still find room when output fills the rest', () => {
+  it('of the platform still fit when output fills the buffer', () => {
     addAll('a', 'b', 'c', 'd', 'e', 'f', 'lost');
     buffer.add('platform', 'platform');
     buffer.flush();
@@ -101,7 +101,7 @@ describe('events for a subscriber', () => {
     ]);
   });
 
-  it('are lost in silence for a subscriber who does not want events of the platform', () => {
+  it('are dropped without a report for a subscriber without platform events', () => {
     buffer = bufferWith(limits, false);
     addAll('a', 'b', 'c', 'd', 'e', 'f', 'lost');
     expect([buffer.takeDue(), buffer.takeDue(), buffer.takeDue()]).toEqual([
@@ -111,7 +111,7 @@ describe('events for a subscriber', () => {
     ]);
   });
 
-  it('never take more memory than three times the limits', () => {
+  it('never exceed three times the limits', () => {
     for (let count = 0; count < 10_000; count++) buffer.add(`event ${count}`, count % 2 === 0 ? 'platform' : 'output');
     let taken = 0;
     buffer.flush();

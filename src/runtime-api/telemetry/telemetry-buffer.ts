@@ -1,7 +1,7 @@
 /**
- * What waits to be sent to one subscriber: rendered events, cut into batches by number, bytes and age. It holds a
- * bounded amount; what does not fit is counted, and the count goes out as an event of its own. It sends nothing
- * (`telemetry-subscriber.ts`), and has a timer only while something waits.
+ * The buffer of events for one subscriber: rendered events, divided into batches by number, bytes and age. Its size is
+ * limited. Events that do not fit are counted, and the count is sent as an event. It has a timer only while events are
+ * waiting. `telemetry-subscriber.ts` sends the batches.
  */
 import type { Cancel, Clock } from '../../clock.ts';
 import type { TelemetryBuffering } from './telemetry-subscription.ts';
@@ -11,13 +11,13 @@ export type Dropped = { readonly records: number; readonly bytes: number; readon
 export type TelemetryBufferOptions = {
   readonly buffering: TelemetryBuffering;
   readonly clock: Clock;
-  /** A batch is due: `takeDue` gives it. */
+  /** Called when a batch is due, which `takeDue` returns. */
   readonly onDue: () => void;
-  /** Renders the notice of a loss; undefined when this subscriber is not told of such things. */
+  /** Renders the event about dropped events; undefined when the subscriber does not receive platform events. */
   readonly renderDropped: (dropped: Dropped) => string | undefined;
 };
 
-/** Output of processes may wait up to so many times the subscription's own limits; the platform's events up to more. */
+/** The buffer's size for output of processes and for platform events, as a multiple of the subscription's limits. */
 const BACKLOG_FACTOR = 2;
 const PLATFORM_BACKLOG_FACTOR = 3;
 
@@ -27,7 +27,7 @@ export class TelemetryBuffer {
   readonly #options: TelemetryBufferOptions;
   #waiting: string[] = [];
   #bytes = 0;
-  /** How many of those waiting are due whatever their number and age. */
+  /** How many of the waiting events are due regardless of their number and age. */
   #flushed = 0;
   #cancelAge: Cancel | undefined;
   #dropped: { records: number; bytes: number; reason: string } | undefined;
@@ -40,13 +40,13 @@ export class TelemetryBuffer {
     return this.#waiting.length === 0 && this.#dropped === undefined;
   }
 
-  /** Takes an event, or counts it as lost when too much waits already. */
+  /** Adds an event, or counts it as dropped when the buffer is full. */
   add(event: string, category: 'platform' | 'output'): void {
     if (!this.#hasRoomFor(event, category === 'platform' ? PLATFORM_BACKLOG_FACTOR : BACKLOG_FACTOR)) {
       this.countDropped(1, Buffer.byteLength(event), SLOW_CONSUMER);
       return;
     }
-    // The loss came before this event, and is told before it.
+    // The events were dropped before this one, so the notice comes before it.
     const notice = this.#takeNotice();
     if (notice !== undefined) this.#push(notice);
     this.#push(event);
@@ -61,19 +61,19 @@ export class TelemetryBuffer {
     });
   }
 
-  /** Counts events that are lost for good. */
+  /** Counts dropped events. */
   countDropped(records: number, bytes: number, reason: string): void {
     const already = this.#dropped ?? { records: 0, bytes: 0 };
     this.#dropped = { records: already.records + records, bytes: already.bytes + bytes, reason };
   }
 
-  /** Makes everything that waits due at once. */
+  /** Makes all waiting events due immediately. */
   flush(): void {
     this.#flushed = this.#waiting.length;
     if (!this.isEmpty) this.#options.onDue();
   }
 
-  /** The next batch that is due, in order; undefined when there is none yet. */
+  /** Returns the next batch that is due, in order; undefined when there is none yet. */
   takeDue(): readonly string[] | undefined {
     const { maxItems, maxBytes, timeoutMs } = this.#options.buffering;
     const isDue = this.#flushed > 0 || this.#waiting.length >= maxItems || this.#bytes >= maxBytes;
@@ -103,7 +103,7 @@ export class TelemetryBuffer {
     return batch.length > 0 ? batch : undefined;
   }
 
-  /** Forgets what waits, and stops its timer. */
+  /** Removes all events and stops the timer. */
   clear(): void {
     this.#cancelAge?.();
     this.#cancelAge = undefined;

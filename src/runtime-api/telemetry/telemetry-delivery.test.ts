@@ -1,4 +1,4 @@
-/** Telemetry from the API to real servers: what extensions ask for over HTTP, and what they then receive. */
+/** Telemetry from the API to real servers: extensions subscribe over HTTP and receive events. */
 import { createServer as createHttpServer, request as httpRequest, type IncomingMessage, type Server } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer, type Server as TcpServer } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -10,7 +10,7 @@ import { startRuntimeApi } from '../server.ts';
 import { RuntimeSession, type SessionEvent } from '../session.ts';
 import { TelemetryStream } from './telemetry-stream.ts';
 
-/** The environment's own address: what listens elsewhere on this machine must never be called. */
+/** The environment's own address. Servers on other addresses of this machine must never be called. */
 const HOST = '127.93.7.1';
 const metadata = { accountId: '123456789012', functionName: 'hello', functionVersion: '$LATEST', handler: 'h' };
 
@@ -82,7 +82,7 @@ function put(path: string, identifier: string, body: object): Promise<Reply> {
   return call('PUT', path, { 'Lambda-Extension-Identifier': identifier }, JSON.stringify(body));
 }
 
-/** A clock that tells which timers were started. */
+/** A clock that records which timers were started. */
 class WatchedClock extends FakeClock {
   readonly started: number[] = [];
 
@@ -91,8 +91,8 @@ class WatchedClock extends FakeClock {
     return super.after(ms, action);
   }
 
-  /** Resolves once the timer of an attempt has given way to the pause after it. */
-  async pauseAfterAttempt(): Promise<number> {
+  /** Resolves when an attempt has ended, with the delay before the next one. */
+  async delayAfterAttempt(): Promise<number> {
     await expect.poll(() => this.started.at(-1)).not.toBe(ATTEMPT_MS);
     return this.started.at(-1) ?? 0;
   }
@@ -100,8 +100,8 @@ class WatchedClock extends FakeClock {
 
 const ATTEMPT_MS = 5000;
 
-/** A subscriber's HTTP server; `answers` are the status codes of its first answers (0: none), 200 afterwards. */
-async function httpSubscriber(answers: number[] = [], host = HOST, port = 0) {
+/** A subscriber's HTTP server; `statuses` are the status codes of its first responses (0: no response), then 200. */
+async function httpSubscriber(statuses: number[] = [], host = HOST, port = 0) {
   const requests: { method: string; url: string; headers: IncomingMessage['headers']; batch: Received[] }[] = [];
   let arrived = 0;
   const waiting: { count: number; resolve: () => void }[] = [];
@@ -110,7 +110,7 @@ async function httpSubscriber(answers: number[] = [], host = HOST, port = 0) {
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
       const { method = '', url = '', headers } = request;
-      const status = answers.shift() ?? 200;
+      const status = statuses.shift() ?? 200;
       arrived += 1;
       if (status !== 0) {
         requests.push({ method, url, headers, batch: JSON.parse(Buffer.concat(chunks).toString()) as Received[] });
@@ -187,7 +187,7 @@ const initStart: TelemetryEvent = {
 const FAST = { buffering: { timeoutMs: 25 } };
 
 describe('subscribing to telemetry', () => {
-  it('is answered with 200 and "OK"', async () => {
+  it('returns 200 and "OK"', async () => {
     const subscriber = await httpSubscriber();
     const reply = await subscribe(await register('ext'), subscriber.destination);
     expect([reply.status, reply.body]).toEqual([200, '"OK"']);
@@ -200,7 +200,7 @@ describe('subscribing to telemetry', () => {
     });
   });
 
-  it('wants a known identifier, as every call of an extension', async () => {
+  it('requires a known identifier, like every call of an extension', async () => {
     const missing = await call('PUT', '/2022-07-01/telemetry', {}, '{}');
     expect([missing.status, missing.body]).toEqual([
       403,
@@ -215,7 +215,7 @@ describe('subscribing to telemetry', () => {
     ]);
   });
 
-  it('is refused with 400 and every reason', async () => {
+  it('is rejected with 400 and all problems', async () => {
     const reply = await subscribe(await register('ext'), { protocol: 'HTTP', URI: 'http://sandbox' }, { types: [] });
     expect([reply.status, reply.body]).toEqual([
       400,
@@ -223,12 +223,12 @@ describe('subscribing to telemetry', () => {
     ]);
   });
 
-  it('knows PUT only', async () => {
+  it('accepts PUT only', async () => {
     expect((await call('POST', '/2022-07-01/telemetry')).status).toBe(405);
     expect((await call('GET', '/2020-08-15/logs')).status).toBe(405);
   });
 
-  it('ends when the environment has initialized', async () => {
+  it('is closed when the environment has initialized', async () => {
     const subscriber = await httpSubscriber();
     const identifier = await register('ext');
     const polls = [
@@ -250,7 +250,7 @@ describe('subscribing to telemetry', () => {
     await Promise.all(polls);
   });
 
-  it('can be repeated, and says so', async () => {
+  it('can be repeated, and reports that', async () => {
     const subscriber = await httpSubscriber();
     const identifier = await register('ext');
     await subscribe(identifier, subscriber.destination, FAST);
@@ -262,7 +262,7 @@ describe('subscribing to telemetry', () => {
     ]);
   });
 
-  it('uses one of the two APIs, never both', async () => {
+  it('uses only one of the two APIs', async () => {
     const subscriber = await httpSubscriber();
     const identifier = await register('ext');
     await subscribe(identifier, subscriber.destination);
@@ -273,7 +273,7 @@ describe('subscribing to telemetry', () => {
     expect([reply.status, JSON.parse(reply.body)]).toMatchObject([400, { errorType: 'Logs.AccessDenied' }]);
   });
 
-  it("without telemetry is answered as by AWS's emulator: accepted, not supported", async () => {
+  it("without telemetry gets the response of AWS's emulator: accepted, not supported", async () => {
     const plain = new RuntimeSession(() => undefined);
     const api = await startRuntimeApi({ session: plain, metadata, host: HOST, port: 0, onFailure: () => undefined });
     await listener.close();
@@ -287,7 +287,7 @@ describe('subscribing to telemetry', () => {
 });
 
 describe('delivering telemetry', () => {
-  it('posts batches as JSON arrays to the environment itself, under the name that was asked for', async () => {
+  it('posts batches as JSON arrays to the environment itself, with the requested host name', async () => {
     const subscriber = await httpSubscriber();
     await subscribe(await register('ext'), subscriber.destination, FAST);
     stream.publish(line('one\n'));
@@ -319,7 +319,7 @@ describe('delivering telemetry', () => {
     ]);
   });
 
-  it('gives a new subscriber everything since initialization began, in order', async () => {
+  it('sends a new subscriber all events since initialization started, in order', async () => {
     const subscriber = await httpSubscriber();
     stream.publish(initStart);
     stream.publish(line('before anybody listened\n'));
@@ -332,7 +332,7 @@ describe('delivering telemetry', () => {
     ]);
   });
 
-  it('gives each subscriber the kinds and the schema it asked for', async () => {
+  it('sends each subscriber its categories in its schema', async () => {
     const [telemetry, logs] = [await httpSubscriber(), await httpSubscriber()];
     await subscribe(await register('one'), telemetry.destination, { types: ['function'] });
     await put('/2020-08-15/logs', await register('two'), { types: ['platform'], destination: logs.destination });
@@ -343,7 +343,7 @@ describe('delivering telemetry', () => {
     expect(logs.events().map(({ type }) => type)).toEqual(['platform.logsSubscription', 'platform.end']);
   });
 
-  it('sends a batch again that was refused, with nothing lost and nothing out of order', async () => {
+  it('retries a rejected batch without losing or reordering events', async () => {
     const subscriber = await httpSubscriber([500, 503]);
     await subscribe(await register('ext'), subscriber.destination, { ...FAST, types: ['function'] });
     stream.publish(line('one\n'));
@@ -354,7 +354,7 @@ describe('delivering telemetry', () => {
     expect([first, second, third, rest.flat()]).toEqual([['one\n'], ['one\n'], ['one\n'], ['two\n']]);
   });
 
-  it('waits for a subscriber who does not listen yet', async () => {
+  it('waits for a subscriber that does not listen yet', async () => {
     const early = await httpSubscriber();
     await early.stop();
     await subscribe(await register('ext'), early.destination, { ...FAST, types: ['function'] });
@@ -364,21 +364,21 @@ describe('delivering telemetry', () => {
     expect(late.events().map(({ record }) => record)).toEqual(['one\n']);
   });
 
-  it('gives a batch up after the last attempt, and tells the subscriber what was lost', async () => {
+  it('drops a batch after the last attempt, and reports the loss to the subscriber', async () => {
     await listener.close();
     const clock = new WatchedClock();
     await open(clock);
     const subscriber = await httpSubscriber(new Array(12).fill(500));
     await subscribe(await register('ext'), subscriber.destination);
     clock.advance(1000);
-    const pauses: number[] = [];
+    const delays: number[] = [];
     for (let attempt = 1; attempt <= 12; attempt++) {
       await subscriber.received(attempt);
-      pauses.push(await clock.pauseAfterAttempt());
+      delays.push(await clock.delayAfterAttempt());
       clock.advance(1000);
     }
     await subscriber.received(13);
-    expect(pauses).toEqual([25, 50, 100, 200, 400, 800, 1000, 1000, 1000, 1000, 1000, 1000]);
+    expect(delays).toEqual([25, 50, 100, 200, 400, 800, 1000, 1000, 1000, 1000, 1000, 1000]);
     expect(subscriber.requests.at(-1)?.batch).toMatchObject([
       {
         type: 'platform.logsDropped',
@@ -387,7 +387,7 @@ describe('delivering telemetry', () => {
     ]);
   });
 
-  it('gives an attempt up that is not answered', async () => {
+  it('aborts an attempt that gets no response', async () => {
     await listener.close();
     const clock = new WatchedClock();
     await open(clock);
@@ -397,12 +397,12 @@ describe('delivering telemetry', () => {
     clock.advance(1000);
     await subscriber.received(1);
     clock.advance(ATTEMPT_MS);
-    clock.advance(await clock.pauseAfterAttempt());
+    clock.advance(await clock.delayAfterAttempt());
     await subscriber.received(2);
     expect(subscriber.events().map(({ record }) => record)).toEqual(['one\n']);
   });
 
-  it('sends nothing while the environment is frozen, and goes on when it runs again', async () => {
+  it('sends nothing while the environment is frozen, and continues when it runs again', async () => {
     await listener.close();
     const clock = new FakeClock();
     await open(clock);
@@ -417,7 +417,7 @@ describe('delivering telemetry', () => {
     await subscriber.received(1);
   });
 
-  it('loses output rather than hold more than it may, and says how much', async () => {
+  it('drops output beyond its limits, and reports how much', async () => {
     await listener.close();
     const clock = new WatchedClock();
     await open(clock);
@@ -439,7 +439,7 @@ describe('delivering telemetry', () => {
     expect([lines + (lost[0] ?? 0), lines <= 3000, lost.length]).toEqual([5000, true, 1]);
   });
 
-  it('never calls another host, whatever the path looks like', async () => {
+  it('never calls another host, whatever the path is', async () => {
     const elsewhere = await httpSubscriber([], '127.0.0.1');
     const here = await httpSubscriber([], HOST, elsewhere.port);
     const URI = `http://sandbox.localdomain:${here.port}//127.0.0.1:${elsewhere.port}/`;
@@ -448,7 +448,7 @@ describe('delivering telemetry', () => {
     expect([elsewhere.requests.length, here.requests[0]?.url]).toEqual([0, `//127.0.0.1:${elsewhere.port}/`]);
   });
 
-  it('costs nothing without a subscriber once initialization is over', () => {
+  it('costs nothing without a subscriber after initialization', () => {
     const clock = new FakeClock();
     const idle = new TelemetryStream({ clock });
     idle.publish(initStart);
@@ -457,7 +457,7 @@ describe('delivering telemetry', () => {
     expect([idle.isWatched, clock.pending, idle.flush(100)]).toEqual([false, 0, undefined]);
   });
 
-  it('outlives a reset, and ends with the extension that does not come back', async () => {
+  it('outlives a reset, and ends when the extension does not register again', async () => {
     const subscriber = await httpSubscriber();
     await subscribe(await register('ext'), subscriber.destination, { types: ['function'] });
     stream.closeSubscriptions(new Set(['ext']));

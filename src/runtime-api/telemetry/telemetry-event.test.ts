@@ -25,7 +25,7 @@ const runtimeDone: TelemetryEvent = {
 };
 
 describe('a telemetry event', () => {
-  it('is written as AWS wrote it, its milliseconds with their fraction', () => {
+  it('is written as on AWS, with fractions of milliseconds', () => {
     expect(renderTelemetryEvent(report, '2022-12-13')).toBe(
       '{"time":"2026-07-09T06:05:50.581Z","type":"platform.report","record":{"requestId":"id","metrics":{"durationMs":5000.0,"billedDurationMs":5000,"memorySizeMB":128,"maxMemoryUsedMB":94},"status":"timeout"}}',
     );
@@ -42,7 +42,7 @@ describe('a telemetry event', () => {
     expect(renderTelemetryEvent(runtimeDone, '2020-08-15')).toBeUndefined();
   });
 
-  it('of the Logs API alone is not in the Telemetry API', () => {
+  it('that only the Logs API has is not in the Telemetry API', () => {
     const end: TelemetryEvent = { type: 'platform.end', epochMs, record: { requestId: 'id' } };
     const fault: TelemetryEvent = { type: 'platform.fault', epochMs, record: 'RequestId: id' };
     expect(renderTelemetryEvent(end, '2020-08-15')).toContain('"record":{"requestId":"id"}');
@@ -63,13 +63,13 @@ describe('a telemetry event', () => {
     expect(renderTelemetryEvent({ ...line, record: '{no object}\n' }, '2022-12-13')).toContain('"record":"{no object}');
   });
 
-  it('does not change a line that looks like a figure of the platform', () => {
+  it('does not change a line that looks like a metric of the platform', () => {
     const record = 'x "durationMs":5,\n';
     const line: TelemetryEvent = { type: 'extension', epochMs, record, isStructured: false };
     expect(JSON.parse(renderTelemetryEvent(line, '2022-12-13') ?? '').record).toBe(record);
   });
 
-  it('names the function of a start only in the newest schema', () => {
+  it('has the function of a start only in the newest schema', () => {
     const start: TelemetryEvent = {
       type: 'platform.start',
       epochMs,

@@ -1,18 +1,18 @@
 /**
- * How an event looks to a subscriber: one JSON text per event and schema version. The Logs API's schemas know fewer
- * events and fewer members; the Telemetry API's do not know the Logs API's own. Pure.
+ * Renders an event as JSON for a schema version. The schemas of the Logs API have fewer events and fewer members, and
+ * some events that the Telemetry API does not have. Pure.
  * Sources: AWS's published event schemas, the Logs API's documentation, recordings (docs/behavior/telemetry.md).
  */
 import type { SchemaVersion, TelemetryEvent } from '../../protocol/payloads.ts';
 
-/** The event as the schema has it, on one line; undefined where the schema has no such event. */
+/** Renders the event on one line; undefined when the schema does not have it. */
 export function renderTelemetryEvent(event: TelemetryEvent, schema: SchemaVersion): string | undefined {
   const record = renderRecord(event, schema);
   if (record === undefined) return undefined;
   return `{"time":"${new Date(event.epochMs).toISOString()}","type":"${event.type}","record":${record}}`;
 }
 
-/** JSON in which a whole number of milliseconds still shows that it may have a fraction: `5000.0`, as AWS writes it. */
+/** Renders JSON in which whole milliseconds have a fraction, as AWS writes them: `5000.0`. */
 export function renderWithFractions(record: unknown): string {
   return JSON.stringify(record).replace(/"((?:init)?[dD]urationMs)":(\d+)(?=[,}])/g, '"$1":$2.0');
 }
@@ -33,7 +33,7 @@ function renderForTelemetryApi(event: PlatformTelemetry, schema: SchemaVersion):
     case 'platform.logsSubscription':
       return undefined;
     case 'platform.start': {
-      // Its function's ARN came with the newest schema.
+      // Only the newest schema has the function's ARN.
       const { functionArn: _, ...older } = event.record;
       return renderWithFractions(schema === '2025-01-29' ? event.record : older);
     }
@@ -55,7 +55,7 @@ function renderForLogsApi(event: PlatformTelemetry, schema: '2020-08-15' | '2021
     }
     case 'platform.runtimeDone': {
       const { requestId, status } = event.record;
-      // This schema has no `error`.
+      // This schema does not have the status `error`.
       return isNewer ? JSON.stringify({ requestId, status: status === 'error' ? 'failure' : status }) : undefined;
     }
     case 'platform.initStart':
@@ -82,7 +82,7 @@ function carriesObjects(schema: SchemaVersion): boolean {
   return schema === '2022-12-13' || schema === '2025-01-29';
 }
 
-/** The line without its end when it is a JSON object. */
+/** The line without its end, if it is a JSON object. */
 function asObject(line: string): string | undefined {
   const text = line.trim();
   if (!text.startsWith('{') || !text.endsWith('}')) return undefined;

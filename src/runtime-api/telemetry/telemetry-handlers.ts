@@ -1,6 +1,6 @@
 /**
- * PUT telemetry and PUT logs: an extension subscribes. Who calls is checked as for every call of an extension, then the
- * body, then whether there is still time. Source: lambda-behaviour.md 4.1; RAPID's order of checks.
+ * PUT telemetry and PUT logs: an extension subscribes. Checks its identifier as in every call of an extension, then the
+ * body, then whether the environment is still initializing. The order is that of RAPID, AWS's server.
  */
 import type { HttpRequest, HttpResponse } from '../../http/exchange.ts';
 import type { TelemetryApi } from '../../protocol/payloads.ts';
@@ -12,7 +12,7 @@ import type { RuntimeSession } from '../session.ts';
 import type { Reach } from './telemetry-reach.ts';
 import { parseSubscription, type SubscriptionProblem } from './telemetry-subscription.ts';
 
-/** Destinations of subscriptions are reached so, and are never the port of the environment's own API. */
+/** How destinations are reached. `apiPort`, the environment's API, must not be a destination. */
 export type Destinations = { readonly reach: Reach; readonly apiPort: number };
 
 export async function handleSubscribe(
@@ -27,7 +27,7 @@ export async function handleSubscribe(
   const extension = identify(session, request, response, (id) => `Unknown extension ${id}`);
   if (!extension) return;
   if (!session.telemetry) {
-    // What AWS's own emulator answers: extensions know it as "not here", and go on.
+    // The response of AWS's emulator, after which extensions continue without telemetry.
     return writeError(response, 202, `${api}.NotSupported`, `${api} API is not supported`);
   }
   const parsed = parseSubscription(api, body.kind === 'whole' ? body.bytes.toString() : '', apiPort);
@@ -46,7 +46,7 @@ export async function handleSubscribe(
   }
 }
 
-/** 400, in the telemetry service's own order of members. */
+/** 400, with the member order of AWS's telemetry service. */
 function writeProblem(response: HttpResponse, { errorType, errorMessage }: SubscriptionProblem): void {
   writeJson(response, 400, { errorType, errorMessage });
 }

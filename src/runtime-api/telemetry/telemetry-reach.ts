@@ -1,13 +1,13 @@
 /**
- * How an environment's own ports are reached, for the delivery of telemetry: at an address of this machine, or in a
- * network that only a way given from outside leads into.
+ * Connects to the ports of an environment, to deliver telemetry: on an address of this machine, or in an isolated network
+ * through a function that the sandbox provides.
  */
 import { connect, type Socket } from 'node:net';
 
-/** Connects to a port of the environment. Rejects when nobody listens there. */
+/** Connects to a port of the environment. Rejects when nothing listens there. */
 export type Reach = (port: number) => Promise<Socket>;
 
-/** For an environment that has an address here. */
+/** Creates the function for an environment with an address on this machine. */
 export function reachAt(host: string): Reach {
   return (port) =>
     new Promise((resolve, reject) => {

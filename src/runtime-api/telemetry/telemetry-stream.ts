@@ -1,8 +1,8 @@
 /**
- * The telemetry of one environment: what happens is published here, and every subscription gets its share. While the
- * environment initializes it remembers what was published, for extensions that subscribe later; then subscribing ends,
- * and without a subscriber nothing is kept, rendered or timed any more. Who says what happened is not its business.
- * Subscriptions outlive a reset of the environment: AWS calls an extension that comes back `Already subscribed`.
+ * The telemetry of one environment: distributes published events to the subscriptions. While the environment initializes,
+ * events are kept for extensions that subscribe later. Then subscribing ends, and without a subscriber no event is kept
+ * or rendered and no timer runs. Subscriptions outlive a reset of the environment: AWS reports an extension that
+ * subscribes again as `Already subscribed`.
  */
 import type { Clock } from '../../clock.ts';
 import {
@@ -24,7 +24,7 @@ export type SubscribeOutcome =
   /** The extension uses the other API. */
   | { readonly kind: 'other-api'; readonly other: TelemetryApi };
 
-/** How much is remembered for subscribers to come: no more than the smallest subscription can hold back. */
+/** How much is kept for later subscribers: no more than the smallest buffer of a subscription. */
 const HISTORY_ITEMS = QUOTAS.telemetryItems.min;
 const HISTORY_BYTES = QUOTAS.telemetryBytes.min;
 
@@ -35,32 +35,32 @@ export class TelemetryStream {
   #isPaused = false;
   #history: TelemetryEvent[] = [];
   #historyBytes = 0;
-  #historyLost = { records: 0, bytes: 0 };
+  #historyDropped = { records: 0, bytes: 0 };
   #onDropped: (event: TelemetryEvent & { readonly type: 'platform.logsDropped' }) => void = () => undefined;
 
   constructor({ clock }: { readonly clock: Clock }) {
     this.#clock = clock;
   }
 
-  /** Whether somebody hears what is published, or may yet ask for it. Where it is false, build no event. */
+  /** Whether there are subscribers, or may still be. If not, do not create events. */
   get isWatched(): boolean {
     return this.#isOpen || this.#subscribers.size > 0;
   }
 
-  /** Asks to be told when a subscriber loses events. */
+  /** Called when events for a subscriber have been dropped. */
   set onDropped(listener: (event: TelemetryEvent & { readonly type: 'platform.logsDropped' }) => void) {
     this.#onDropped = listener;
   }
 
-  /** Hands an event to every subscription that asked for its kind. Never blocks and never throws. */
+  /** Passes an event to all subscriptions to its category. Never blocks and never throws. */
   publish(event: TelemetryEvent): void {
-    if (this.#isOpen) this.#remember(event);
+    if (this.#isOpen) this.#keep(event);
     for (const subscriber of this.#subscribers.values()) subscriber.offer(event);
   }
 
   /**
-   * Subscribes an extension, hands it what has happened so far, and publishes the event that says so. `reach`
-   * leads to the environment's own ports.
+   * Subscribes an extension, passes it the events so far, and publishes an event about the subscription. `reach` connects
+   * to the environment's ports.
    */
   subscribe(name: string, subscription: TelemetrySubscription, reach: Reach): SubscribeOutcome {
     if (!this.#isOpen) return { kind: 'closed' };
@@ -79,17 +79,17 @@ export class TelemetryStream {
     return { kind: 'subscribed', state };
   }
 
-  /** The environment initializes again: extensions may subscribe. */
+  /** Allows subscriptions, when the environment initializes again. */
   open(): void {
     this.#isOpen = true;
   }
 
-  /** The environment has initialized: nobody can subscribe any more, and those whose extension is gone end. */
+  /** Ends subscribing, when the environment has initialized, and the subscriptions of extensions that are not registered. */
   closeSubscriptions(registered: ReadonlySet<string>): void {
     this.#isOpen = false;
     this.#history = [];
     this.#historyBytes = 0;
-    this.#historyLost = { records: 0, bytes: 0 };
+    this.#historyDropped = { records: 0, bytes: 0 };
     for (const [name, subscriber] of this.#subscribers) {
       if (registered.has(name)) continue;
       subscriber.close();
@@ -97,24 +97,24 @@ export class TelemetryStream {
     }
   }
 
-  /** The environment is frozen: deliveries wait. */
+  /** Pauses deliveries, when the environment is frozen. */
   pause(): void {
     this.#isPaused = true;
     for (const subscriber of this.#subscribers.values()) subscriber.pause();
   }
 
-  /** The environment runs again. */
+  /** Resumes deliveries, when the environment runs again. */
   resume(): void {
     this.#isPaused = false;
     for (const subscriber of this.#subscribers.values()) subscriber.resume();
   }
 
-  /** Sends what waits; resolves when all of it is out, or after `limitMs`. Undefined when nothing waits for anybody. */
-  flush(limitMs: number): Promise<void> | undefined {
+  /** Sends all waiting events. Resolves when they have been sent, or after `timeoutMs`. Undefined without subscribers. */
+  flush(timeoutMs: number): Promise<void> | undefined {
     if (this.#subscribers.size === 0) return undefined;
     const flushed = Promise.all([...this.#subscribers.values()].map((subscriber) => subscriber.flush()));
     return new Promise((resolve) => {
-      const cancel = this.#clock.after(limitMs, resolve);
+      const cancel = this.#clock.after(timeoutMs, resolve);
       void flushed.then(() => {
         cancel();
         resolve();
@@ -122,7 +122,7 @@ export class TelemetryStream {
     });
   }
 
-  /** Ends every subscription; what waits is lost. Idempotent. */
+  /** Ends all subscriptions. Waiting events are lost. Idempotent. */
   close(): void {
     this.closeSubscriptions(new Set());
   }
@@ -132,27 +132,30 @@ export class TelemetryStream {
       subscription,
       reach,
       clock: this.#clock,
-      onDropped: (dropped) => this.#tellDropped(dropped),
+      onDropped: (dropped) => this.#reportDropped(dropped),
     });
     if (this.#isPaused) subscriber.pause();
     for (const event of this.#history) subscriber.offer(event);
-    if (this.#historyLost.records > 0) {
-      subscriber.countDropped({ ...this.#historyLost, reason: 'More was written during initialization than is kept' });
+    if (this.#historyDropped.records > 0) {
+      subscriber.countDropped({
+        ...this.#historyDropped,
+        reason: 'More events were written during initialization than are kept',
+      });
     }
     return subscriber;
   }
 
-  #tellDropped(dropped: Dropped): void {
+  #reportDropped(dropped: Dropped): void {
     const event = droppedEvent(dropped, this.#clock.epochMs());
     if (event.type === 'platform.logsDropped') this.#onDropped(event);
   }
 
-  #remember(event: TelemetryEvent): void {
+  #keep(event: TelemetryEvent): void {
     const isOutput = categoryOf(event.type) !== 'platform';
     const bytes = isOutput ? Buffer.byteLength(event.record as string) : 0;
     if (isOutput && (this.#history.length >= HISTORY_ITEMS || this.#historyBytes + bytes > HISTORY_BYTES)) {
-      this.#historyLost.records += 1;
-      this.#historyLost.bytes += bytes;
+      this.#historyDropped.records += 1;
+      this.#historyDropped.bytes += bytes;
       return;
     }
     this.#history.push(event);

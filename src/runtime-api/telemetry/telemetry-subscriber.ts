@@ -1,7 +1,7 @@
 /**
- * One subscription at work: takes the events it asked for, and delivers them batch by batch, in order, over HTTP or
- * TCP. A batch that fails is sent again with growing pauses, and is counted as lost after the last attempt. Nothing is
- * sent while the environment is frozen: nobody would answer. It never holds up whoever reports an event.
+ * Delivers the events of one subscription batch by batch, in order, over HTTP or TCP. A batch that fails is retried with
+ * increasing delays, and counted as dropped after the last attempt. Nothing is sent while the environment is frozen,
+ * because its processes could not respond. Never blocks the publisher of an event.
  */
 import type { Cancel, Clock } from '../../clock.ts';
 import { send as sendRequest } from '../../http/client.ts';
@@ -14,20 +14,20 @@ import { createTelemetryConnection } from './telemetry-tcp.ts';
 
 export type TelemetrySubscriberOptions = {
   readonly subscription: TelemetrySubscription;
-  /** Leads to the environment's own ports: the only ones that are ever called. */
+  /** Connects to the environment's ports, which are the only possible destinations. */
   readonly reach: Reach;
   readonly clock: Clock;
-  /** Events were lost, and the subscriber is being told. */
+  /** Called when events have been dropped and the subscriber is about to be notified. */
   readonly onDropped: (dropped: Dropped) => void;
 };
 
-/** One attempt may take so long. AWS promises repetition with pauses, and no figures. */
-const ATTEMPT_MS = 5000;
-const ATTEMPTS = 12;
-const FIRST_PAUSE_MS = 25;
-const LONGEST_PAUSE_MS = 1000;
-/** Nobody reads the answer; a longer one is not an answer. */
-const ANSWER_BYTES = 64 * 1024;
+/** Timeout of one attempt. AWS documents retries with delays, but no figures. */
+const ATTEMPT_TIMEOUT_MS = 5000;
+const MAX_ATTEMPTS = 12;
+const FIRST_DELAY_MS = 25;
+const MAX_DELAY_MS = 1000;
+/** The body of a subscriber's response is ignored, and may not be longer. */
+const MAX_RESPONSE_BYTES = 64 * 1024;
 
 export class TelemetrySubscriber {
   readonly subscription: TelemetrySubscription;
@@ -36,7 +36,7 @@ export class TelemetrySubscriber {
   readonly #transport: Transport;
   #batch: { readonly events: readonly string[]; failures: number } | undefined;
   #attempt: { readonly controller: AbortController; cancelTimer: Cancel } | undefined;
-  #cancelPause: Cancel | undefined;
+  #cancelRetry: Cancel | undefined;
   #isPaused = false;
   #isClosed = false;
   #waitingForEmpty: (() => void)[] = [];
@@ -56,33 +56,33 @@ export class TelemetrySubscriber {
     });
   }
 
-  /** Takes an event if the subscription asked for its kind. Never blocks and never throws. */
+  /** Accepts an event if the subscription includes its category. Never blocks and never throws. */
   offer(event: TelemetryEvent): void {
     const text = this.#render(event);
     if (text !== undefined) this.#buffer.add(text, categoryOf(event.type) === 'platform' ? 'platform' : 'output');
   }
 
-  /** Counts events that were lost before there was this subscriber. */
+  /** Counts events that were dropped before this subscription. */
   countDropped({ records, bytes, reason }: Dropped): void {
     this.#buffer.countDropped(records, bytes, reason);
   }
 
-  /** Sends whatever waits; resolves when nothing does any more, or when there is no hope. */
+  /** Sends all waiting events. Resolves when they have been sent or dropped, or the subscription is closed. */
   flush(): Promise<void> {
     this.#buffer.flush();
     if (this.#isIdle) return Promise.resolve();
     return new Promise((resolve) => this.#waitingForEmpty.push(resolve));
   }
 
-  /** The environment is frozen: nothing is sent, and an attempt under way is not held against the subscriber. */
+  /** Stops sending, when the environment is frozen. The time does not count for an attempt in progress. */
   pause(): void {
     this.#isPaused = true;
     this.#attempt?.cancelTimer();
-    this.#cancelPause?.();
-    this.#cancelPause = undefined;
+    this.#cancelRetry?.();
+    this.#cancelRetry = undefined;
   }
 
-  /** The environment runs again: goes on at once. */
+  /** Continues immediately, when the environment runs again. */
   resume(): void {
     if (!this.#isPaused) return;
     this.#isPaused = false;
@@ -90,10 +90,10 @@ export class TelemetrySubscriber {
     else this.#deliver();
   }
 
-  /** Gives up: what has not been sent is lost. Idempotent. */
+  /** Drops all events that have not been sent. Idempotent. */
   close(): void {
     this.#isClosed = true;
-    this.#cancelPause?.();
+    this.#cancelRetry?.();
     this.#attempt?.cancelTimer();
     this.#attempt?.controller.abort();
     this.#buffer.clear();
@@ -111,9 +111,9 @@ export class TelemetrySubscriber {
     return types.includes(categoryOf(event.type)) ? renderTelemetryEvent(event, schemaVersion) : undefined;
   }
 
-  /** Starts the next attempt unless one is under way or must wait. */
+  /** Starts the next attempt, unless one is in progress or delayed. */
   #deliver(): void {
-    if (this.#isClosed || this.#isPaused || this.#attempt || this.#cancelPause) return;
+    if (this.#isClosed || this.#isPaused || this.#attempt || this.#cancelRetry) return;
     if (this.#batch === undefined) {
       const events = this.#buffer.takeDue();
       if (events === undefined) {
@@ -135,7 +135,7 @@ export class TelemetrySubscriber {
     };
     this.#transport.send(this.#batch.events, controller.signal).then(
       () => settle(undefined),
-      (failure: unknown) => settle(failure ?? new Error('the batch was not taken')),
+      (failure: unknown) => settle(failure ?? new Error('the batch was not accepted')),
     );
   }
 
@@ -143,22 +143,22 @@ export class TelemetrySubscriber {
     const batch = this.#batch;
     if (!batch) return;
     batch.failures += 1;
-    if (batch.failures >= ATTEMPTS) {
+    if (batch.failures >= MAX_ATTEMPTS) {
       const bytes = batch.events.reduce((sum, event) => sum + Buffer.byteLength(event), 0);
       this.#buffer.countDropped(batch.events.length, bytes, `could not send events: ${(failure as Error).message}`);
       this.#batch = undefined;
     }
-    // Also after a lost batch: the next one would meet the same wall.
-    const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (batch.failures - 1));
+    // Also after a dropped batch, because the next one would probably fail, too.
+    const delayMs = Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** (batch.failures - 1));
     if (this.#isPaused) return;
-    this.#cancelPause = this.#clock.after(pauseMs, () => {
-      this.#cancelPause = undefined;
+    this.#cancelRetry = this.#clock.after(delayMs, () => {
+      this.#cancelRetry = undefined;
       this.#deliver();
     });
   }
 
   #limit(controller: AbortController): Cancel {
-    return this.#isPaused ? () => undefined : this.#clock.after(ATTEMPT_MS, () => controller.abort());
+    return this.#isPaused ? () => undefined : this.#clock.after(ATTEMPT_TIMEOUT_MS, () => controller.abort());
   }
 
   #announceEmpty(): void {
@@ -169,7 +169,7 @@ export class TelemetrySubscriber {
   }
 }
 
-/** The event that tells of a loss. */
+/** Creates the event about dropped events. */
 export function droppedEvent({ records, bytes, reason }: Dropped, epochMs: number): TelemetryEvent {
   return {
     type: 'platform.logsDropped',
@@ -191,7 +191,7 @@ function createTransport({ destination }: TelemetrySubscription, reach: Reach): 
   }
   const { method, authority, path, query } = destination;
   const url = new URL(`http://${authority}`);
-  // Assigned, not resolved against the base: a path that begins with two slashes would name another host.
+  // Assigned, not resolved against the base: a path that starts with two slashes would be another host.
   url.pathname = path;
   url.search = query;
   return {
@@ -203,7 +203,7 @@ function createTransport({ destination }: TelemetrySubscription, reach: Reach): 
         body: Buffer.from(`[${events.join(',')}]`),
         signal,
         connect,
-        maxResponseBytes: ANSWER_BYTES,
+        maxResponseBytes: MAX_RESPONSE_BYTES,
       });
       if (status < 200 || status > 299) throw new Error(`http request failed with status ${status}`);
     },

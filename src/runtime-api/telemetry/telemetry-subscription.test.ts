@@ -10,12 +10,12 @@ const body = {
 
 function problemOf(change: Record<string, unknown>, api: 'Telemetry' | 'Logs' = 'Telemetry') {
   const parsed = parseSubscription(api, JSON.stringify({ ...body, ...change }), 9001);
-  if (!('problem' in parsed)) throw new Error('the subscription was taken');
+  if (!('problem' in parsed)) throw new Error('the subscription was accepted');
   return parsed.problem;
 }
 
 describe('a telemetry subscription', () => {
-  it('is read with everything it asks for', () => {
+  it('is parsed with all its fields', () => {
     expect(parseSubscription('Telemetry', JSON.stringify(body), 9001)).toEqual({
       api: 'Telemetry',
       schemaVersion: '2022-12-13',
@@ -32,7 +32,7 @@ describe('a telemetry subscription', () => {
     });
   });
 
-  it('has 10000 items, 262144 bytes and 1000 ms where it does not say', () => {
+  it('defaults to 10000 items, 262144 bytes and 1000 ms', () => {
     const { buffering: _, ...plain } = body;
     expect(parseSubscription('Telemetry', JSON.stringify(plain), 9001)).toMatchObject({
       buffering: { maxItems: 10_000, maxBytes: 262_144, timeoutMs: 1000 },
@@ -42,14 +42,14 @@ describe('a telemetry subscription', () => {
     ).toMatchObject({ buffering: { maxItems: 10_000, maxBytes: 262_144, timeoutMs: 25 } });
   });
 
-  it('names every reason against it, joined as AWS joins them', () => {
+  it('is rejected with all problems, joined as on AWS', () => {
     expect(problemOf({ types: [], destination: { protocol: 'HTTP', URI: 'http://sandbox.localdomain' } })).toEqual({
       errorType: 'ValidationError',
       errorMessage: 'URI port is not provided; types should not be empty',
     });
   });
 
-  it('to the Logs API is refused with a name of its own', () => {
+  it('to the Logs API is rejected with another error name', () => {
     expect(problemOf({ schemaVersion: '2020-08-15', types: [] }, 'Logs')).toEqual({
       errorType: 'Logs.ValidationError',
       errorMessage: 'types should not be empty',
@@ -75,7 +75,7 @@ describe('a telemetry subscription', () => {
     [{ destination: { protocol: 'HTTP' } }, 'URI is not provided'],
     [{ schemaVersion: '2020-08-15' }, 'TelemetryAPI only supports the SchemaVersion released after 2021-03-18'],
     [{ schemaVersion: undefined }, 'TelemetryAPI only supports the SchemaVersion released after 2021-03-18'],
-  ])('%j is refused: %s', (change, errorMessage) => {
+  ])('%j is rejected: %s', (change, errorMessage) => {
     expect(problemOf(change)).toEqual({ errorType: 'ValidationError', errorMessage });
   });
 
@@ -94,12 +94,12 @@ describe('a telemetry subscription', () => {
     'http://sandbox.localdomain:/',
     '//sandbox.localdomain:8080/',
     'nonsense',
-  ])('never has %s as its destination', (uri) => {
+  ])('rejects %s as its destination', (uri) => {
     const { errorType } = problemOf({ destination: { protocol: 'HTTP', URI: uri } });
     expect(errorType).toBe('ValidationError');
   });
 
-  it('may name its environment sandbox or sandbox.localdomain, port 80 included', () => {
+  it('may use the hosts sandbox and sandbox.localdomain, also with port 80', () => {
     for (const host of ['sandbox', 'sandbox.localdomain', 'Sandbox.LocalDomain']) {
       const destination = { protocol: 'HTTP', URI: `http://${host}:80` };
       expect(parseSubscription('Telemetry', JSON.stringify({ ...body, destination }), 9001)).toMatchObject({
@@ -108,14 +108,14 @@ describe('a telemetry subscription', () => {
     }
   });
 
-  it('does not have the port on which the environment itself listens', () => {
+  it("rejects the port of the environment's own API", () => {
     const destination = { protocol: 'TCP', port: 4321 };
     expect(parseSubscription('Telemetry', JSON.stringify({ ...body, destination }), 4321)).toMatchObject({
       problem: { errorMessage: 'port 4321 is reserved' },
     });
   });
 
-  it('that is no JSON, or has a field that AWS does not know, cannot be decoded', () => {
+  it('cannot be decoded when it is not JSON or has an unknown field', () => {
     expect(parseSubscription('Telemetry', '{', 9001)).toMatchObject({
       problem: { errorType: 'Telemetry.DeserializationError' },
     });
@@ -126,7 +126,7 @@ describe('a telemetry subscription', () => {
     });
   });
 
-  it('to the Logs API has the oldest schema when it names none, and may ask for PUT', () => {
+  it('to the Logs API defaults to the oldest schema, and may request PUT', () => {
     const { schemaVersion: _, ...plain } = body;
     const destination = { ...body.destination, method: 'PUT' };
     expect(parseSubscription('Logs', JSON.stringify({ ...plain, destination }), 9001)).toMatchObject({

@@ -1,8 +1,8 @@
 /**
- * Reads what an extension asks for when it subscribes to the Telemetry or Logs API: a subscription, or every reason
- * against it, joined as AWS joins them. Pure. A destination is always the environment itself: a host other than
- * `sandbox.localdomain` or `sandbox` is refused, so that nobody can make the platform call somebody else.
- * Sources: lambda-behaviour.md 4.1, RAPID's source, recordings of AWS.
+ * Parses the body with which an extension subscribes to the Telemetry or Logs API. Returns a subscription, or all
+ * problems, joined as on AWS. Pure. A destination is always in the environment itself: hosts other than
+ * `sandbox.localdomain` and `sandbox` are refused, so that an extension cannot make the platform call another host.
+ * The rules and their sources are in docs/behavior/telemetry.md.
  */
 import { RUNTIME_API_PORT } from '../../protocol/endpoints.ts';
 import {
@@ -15,12 +15,12 @@ import {
 } from '../../protocol/payloads.ts';
 import { QUOTAS } from '../../protocol/quotas.ts';
 
-/** Where batches go, inside the environment. */
+/** The server in the environment that receives the batches. */
 export type TelemetryDestination =
   | {
       readonly protocol: 'HTTP';
       readonly method: 'POST' | 'PUT';
-      /** As the extension named it, with its port: what its server sees as Host. */
+      /** Host and port as the extension wrote them, for the Host header. */
       readonly authority: string;
       readonly port: number;
       readonly path: string;
@@ -34,18 +34,18 @@ export type TelemetryBuffering = { readonly maxItems: number; readonly maxBytes:
 export type TelemetrySubscription = {
   readonly api: TelemetryApi;
   readonly schemaVersion: SchemaVersion;
-  /** In the order asked for. */
+  /** In the order of the request. */
   readonly types: readonly TelemetryCategory[];
   readonly buffering: TelemetryBuffering;
   readonly destination: TelemetryDestination;
 };
 
-/** Why a request is refused, in the form of AWS's 400. */
+/** Why a request is refused, as in AWS's 400 response. */
 export type SubscriptionProblem = { readonly errorType: string; readonly errorMessage: string };
 
 const FIELDS = ['schemaVersion', 'types', 'buffering', 'destination'] as const;
 
-/** Reads the body of a subscription. `apiPort` is where the environment's own API listens. */
+/** Parses the body of a subscription. `apiPort` is the port of the environment's own API. */
 export function parseSubscription(
   api: TelemetryApi,
   text: string,
@@ -69,7 +69,7 @@ export function parseSubscription(
   const buffering = readBuffering(body.buffering, problems);
   const schemaVersion = readSchemaVersion(api, body.schemaVersion, problems);
   if (problems.length > 0 || !destination || !schemaVersion) {
-    // The two documentations differ in the name.
+    // The documentation of the two APIs uses different names.
     const errorType = api === 'Telemetry' ? 'ValidationError' : 'Logs.ValidationError';
     return { problem: { errorType, errorMessage: problems.join('; ') } };
   }
@@ -115,7 +115,7 @@ function readHttpDestination(
     problems.push('URI is not provided');
     return undefined;
   }
-  // Not left to URL alone: it drops the port 80 of http, and a port is wanted.
+  // URL alone is not enough: it drops port 80, but a port is required.
   const parts = /^(?<scheme>[a-z][a-z0-9+.-]*):\/\/(?<host>[^/?#@:]*)(?::(?<port>\d*))?(?<rest>[/?#].*)?$/i.exec(uri);
   const { scheme = '', host = '', port = '' } = parts?.groups ?? {};
   const at = problems.length;

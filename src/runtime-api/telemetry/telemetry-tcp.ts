@@ -1,16 +1,16 @@
 /**
- * A subscriber's TCP connection: one JSON text per line, kept open from batch to batch and opened anew when it broke.
- * What the other side says is not read.
+ * A subscriber's TCP connection: one JSON text per line. It is kept open between batches and reopened after it breaks.
+ * Data from the subscriber is discarded.
  */
 import type { Socket } from 'node:net';
 
 export interface TelemetryConnection {
-  /** Resolves once the operating system has taken the lines. Rejects when the connection cannot be had or breaks. */
+  /** Resolves when the operating system has accepted the lines. Rejects when the connection fails or breaks. */
   send(lines: string, signal: AbortSignal): Promise<void>;
   close(): void;
 }
 
-/** Connects with the first batch. Whoever creates it closes it. */
+/** Creates a connection that opens with the first batch. The caller closes it. */
 export function createTelemetryConnection(connect: () => Promise<Socket>): TelemetryConnection {
   let connection: Promise<Socket> | undefined;
   let isClosed = false;
@@ -20,7 +20,7 @@ export function createTelemetryConnection(connect: () => Promise<Socket>): Telem
       if (connection === opening) connection = undefined;
     };
     const opening = connect().then((opened) => {
-      // The failure itself reaches whoever is writing; without a listener it would end the service.
+      // The failure rejects the write in progress. Without a listener, the event would end the service.
       opened.on('error', forget);
       opened.once('close', forget);
       opened.once('end', () => opened.destroy());
@@ -47,7 +47,7 @@ export function createTelemetryConnection(connect: () => Promise<Socket>): Telem
         const closed = () => settle(new Error('the connection was closed'));
         const abort = () => {
           destroy(current);
-          settle(new Error('the connection was given up'));
+          settle(new Error('the connection was aborted'));
         };
         signal.addEventListener('abort', abort, { once: true });
         current.then((opened) => {
