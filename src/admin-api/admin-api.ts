@@ -5,6 +5,7 @@
 
 import { BodyFailure, readBody } from '../http/body.ts';
 import type { ApiCall, ServiceHandler } from '../wire/api-call.ts';
+import { ConfigurationError } from '../wire/configuration.ts';
 
 export type AdminRequest = {
   /** Values of the path's `{name}` parameters, percent-decoded. */
@@ -60,6 +61,7 @@ export function createAdminApi(routes: readonly AdminRoute[]): ServiceHandler {
     } catch (failure) {
       if (failure instanceof BodyFailure && failure.reason === 'aborted') return;
       if (failure instanceof BodyFailure) send(call, 413, { message: failure.message });
+      else if (failure instanceof ConfigurationError) send(call, 400, { message: failure.message });
       else if (failure instanceof AdminError) send(call, failure.status, { message: failure.message });
       else throw failure;
     }

@@ -8,10 +8,9 @@ export type GatewayAdmin = {
   get(name: string): object | undefined;
   /** The health of a load balancer's targets; undefined for an unknown gateway. */
   health(name: string): readonly object[] | undefined;
-  /** Creates or replaces a gateway. @throws an Error that `isConfigError` recognizes */
+  /** Creates or replaces a gateway. @throws ConfigurationError */
   put(name: string, input: unknown): object;
   remove(name: string): boolean;
-  isConfigError(failure: unknown): failure is Error;
 };
 
 export function gatewayRoutes(gateways: GatewayAdmin): readonly AdminRoute[] {
@@ -43,14 +42,7 @@ export function gatewayRoutes(gateways: GatewayAdmin): readonly AdminRoute[] {
     {
       method: 'PUT',
       path: '/gateways/{name}',
-      handle({ parameters: { name = '' }, input }) {
-        try {
-          return gateways.put(name, input);
-        } catch (failure) {
-          if (gateways.isConfigError(failure)) throw new AdminError(400, failure.message);
-          throw failure;
-        }
-      },
+      handle: ({ parameters: { name = '' }, input }) => gateways.put(name, input),
     },
     {
       method: 'DELETE',

@@ -1,9 +1,11 @@
 /** Control calls of schedules, and of the events that arrived at an event bus. The library has the same. */
+import * as v from 'valibot';
 import { parseFunctionReference, renderFunctionArn } from '../protocol/arn.ts';
 import type { Scope } from '../protocol/names.ts';
 import type { EventBus } from '../services/events/event-bus.ts';
 import { InvalidSchedule } from '../services/events/schedule-expression.ts';
 import type { Schedule, Schedules } from '../services/events/schedules.ts';
+import { flag, members, objectOf, oneOf, parseConfiguration, text } from '../wire/configuration.ts';
 import type { AdminRoute } from './admin-api.ts';
 import { AdminError } from './admin-api.ts';
 
@@ -89,7 +91,10 @@ export function scheduleRoutes(schedules: ScheduleAdmin): readonly AdminRoute[] 
       method: 'PUT',
       path: '/schedules/{name}',
       handle: ({ parameters, query, input }) =>
-        schedules.put(parameters.name ?? '', { region: regionOf(query), ...parseInput(input) }),
+        schedules.put(parameters.name ?? '', {
+          region: regionOf(query),
+          ...parseConfiguration(SCHEDULE, input, 'A schedule'),
+        }),
     },
     {
       method: 'DELETE',
@@ -119,34 +124,19 @@ export function eventBusRoutes(eventBus: EventBus): readonly AdminRoute[] {
   ];
 }
 
-const MEMBERS: Readonly<Record<keyof ScheduleInput, 'string' | 'boolean' | 'anything'>> = {
-  expression: 'string',
-  timeZone: 'string',
-  function: 'string',
-  input: 'anything',
-  enabled: 'boolean',
-  kind: 'string',
-  region: 'string',
-};
-
-function parseInput(input: unknown): ScheduleInput {
-  const example = '{"expression": "rate(5 minutes)", "function": "NAME"}';
-  if (typeof input !== 'object' || input === null || Array.isArray(input))
-    throw new AdminError(400, `Give ${example}.`);
-  for (const [name, value] of Object.entries(input)) {
-    const type = (MEMBERS as Readonly<Record<string, string>>)[name];
-    if (type === undefined) {
-      throw new AdminError(400, `A schedule has no "${name}". It has ${Object.keys(MEMBERS).join(', ')}.`);
-    }
-    if (type !== 'anything' && typeof value !== type) throw new AdminError(400, `"${name}" must be a ${type}.`);
-  }
-  const given = input as Partial<ScheduleInput>;
-  if (!given.expression || !given.function) throw new AdminError(400, `Give at least ${example}.`);
-  if (given.kind !== undefined && given.kind !== 'rule' && given.kind !== 'schedule') {
-    throw new AdminError(400, '"kind" is rule or schedule.');
-  }
-  return given as ScheduleInput;
-}
+const EXAMPLE = { expression: 'rate(5 minutes)', function: 'NAME' };
+const SCHEDULE = objectOf(
+  EXAMPLE,
+  members(EXAMPLE, {
+    expression: text,
+    timeZone: v.optional(text),
+    function: text,
+    input: v.optional(v.unknown()),
+    enabled: v.optional(flag),
+    kind: v.optional(oneOf(['rule', 'schedule'])),
+    region: v.optional(text),
+  }),
+);
 
 function functionArnOf(scope: Scope, text: string): string {
   const reference = parseFunctionReference(text);

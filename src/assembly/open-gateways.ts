@@ -1,12 +1,13 @@
 /** Opens the HTTP gateways: those of the database, those of `--route`, and the port on which they listen. */
 import type { FunctionSettings } from '../functions/settings/open-settings.ts';
 import { createGatewayAdmin } from '../gateways/gateway-admin.ts';
-import { GatewayConfigError, parseRouteOptions } from '../gateways/gateway-config.ts';
+import { parseRouteOptions } from '../gateways/gateway-config.ts';
 import { createGateways, type Gateways } from '../gateways/gateways.ts';
 import { type OpenGateways, type OpenGatewaysOptions, openGateways } from '../gateways/open-gateways.ts';
 import { OperatorError } from '../operator-error.ts';
 import type { Options } from '../options.ts';
 import type { Database } from '../storage/database.ts';
+import { ConfigurationError } from '../wire/configuration.ts';
 
 type Shared = 'invoke' | 'secretOf' | 'identityOf' | 'clock' | 'backgroundClock' | 'log';
 
@@ -41,7 +42,7 @@ function addRoutes(gateways: Gateways, routes: readonly string[]): void {
   try {
     for (const config of parseRouteOptions(routes)) gateways.add(config);
   } catch (failure) {
-    if (!(failure instanceof GatewayConfigError)) throw failure;
+    if (!(failure instanceof ConfigurationError)) throw failure;
     throw new OperatorError('usage', { reason: `--route: ${failure.message}`, command: 'start' }, failure);
   }
 }

@@ -7,7 +7,8 @@ import { hostOf, type RequestHead, valuesOf } from './exchange/gateway-request.t
 import type { GatewayResponse, ProxyIntegration } from './exchange/proxy-integration.ts';
 import type { HeadSize } from './exchange/receive-request.ts';
 import type { Candidate } from './find-target.ts';
-import type { HttpApiConfig, LoadBalancerConfig, RestApiConfig, RouteFunction } from './gateway-config.ts';
+import type { HttpApiConfig, LoadBalancerConfig, RestApiConfig } from './gateway-config.ts';
+import type { RouteFunction } from './gateway-schema.ts';
 import {
   createHttpApiIntegration,
   decodeHttpApiPath,

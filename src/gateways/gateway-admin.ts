@@ -1,5 +1,5 @@
 /** The gateways as the control endpoint and the library steer them: by name, in JSON. */
-import { GatewayConfigError, renderGatewayConfig } from './gateway-config.ts';
+import { renderGatewayConfig } from './gateway-config.ts';
 import type { Gateways } from './gateways.ts';
 import type { TargetHealth } from './load-balancer/health-checks.ts';
 
@@ -14,6 +14,5 @@ export function createGatewayAdmin(gateways: Gateways, healthOf: (gateway: strin
     health: (name: string) => (gateways.get(name) ? healthOf(name) : undefined),
     put: (name: string, input: unknown) => renderGatewayConfig(gateways.put(name, input)),
     remove: (name: string) => gateways.remove(name),
-    isConfigError: (failure: unknown): failure is Error => failure instanceof GatewayConfigError,
   };
 }

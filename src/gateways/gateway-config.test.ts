@@ -1,6 +1,10 @@
 /** Gateways as people write them: in JSON and on the command line. */
 import { describe, expect, it } from 'vitest';
-import { GatewayConfigError, parseGatewayConfig, parseRouteOptions, renderGatewayConfig } from './gateway-config.ts';
+import { ConfigurationError } from '../wire/configuration.ts';
+import { parseGatewayConfig, parseRouteOptions, renderGatewayConfig } from './gateway-config.ts';
+
+const http = (routes: unknown, more?: object) => ({ kind: 'http-api', routes, ...more });
+const balancer = (healthCheck: unknown) => ({ kind: 'load-balancer', routes: ['/ -> a'], healthCheck });
 
 describe('a gateway', () => {
   it('of an HTTP API', () => {
@@ -46,27 +50,61 @@ describe('a gateway', () => {
   });
 
   it.each([
-    [null, /A gateway must be an object/],
-    [{ routes: [] }, /kind must be http-api, rest-api, load-balancer, not nothing/],
-    [{ kind: 'http-api' }, /routes must be an array with at least one route/],
-    [{ kind: 'http-api', routes: ['GET / web'] }, /must be of the form ROUTE -> FUNCTION/],
-    [{ kind: 'http-api', routes: ['GET / -> no such/name'] }, /must be of the form|names no function/],
-    [{ kind: 'http-api', routes: ['GET / -> a', 'GET / -> b'] }, /'GET \/' is given twice/],
-    [{ kind: 'http-api', routes: ['GET / -> a'], color: 1 }, /has no member 'color'. It has kind, hosts/],
-    [{ kind: 'http-api', routes: ['GET / -> a'], payloadFormatVersion: '3' }, /must be "1.0" or "2.0"/],
-    [{ kind: 'http-api', routes: ['GET / -> a'], cors: { origins: [] } }, /cors has no member 'origins'/],
-    [{ kind: 'http-api', routes: ['GET / -> a'], stage: 'a b' }, /stage must be/],
-    [{ kind: 'rest-api', routes: ['$default -> a'] }, /REST APIs have no \$default route/],
-    [{ kind: 'load-balancer', routes: ['api -> a'] }, /'api' is no rule/],
-    [{ kind: 'load-balancer', routes: ['/ -> a'], healthCheck: { intervalSeconds: 1 } }, /whole number from 5 to 300/],
-  ])('that is wrong, %j, is refused with what would be right', (input, complaint) => {
-    expect(() => parseGatewayConfig('web', input)).toThrow(GatewayConfigError);
-    expect(() => parseGatewayConfig('web', input)).toThrow(complaint);
+    [null, 'A gateway must be an object, such as {"kind":"http-api","routes":["GET /users/{id} -> NAME"]}.'],
+    [[], 'A gateway must be an object, such as {"kind":"http-api","routes":["GET /users/{id} -> NAME"]}.'],
+    [{ routes: [] }, 'kind must be "http-api", "rest-api" or "load-balancer", not nothing.'],
+    [{ kind: 'alb' }, 'kind must be "http-api", "rest-api" or "load-balancer", not "alb".'],
+    [{ kind: 'http-api' }, 'routes is required, such as ["GET /users/{id} -> NAME"].'],
+    [http([]), 'routes must be an array with at least one route, such as ["GET /users/{id} -> NAME"].'],
+    [http(['GET / web']), 'routes[0] must be ROUTE -> FUNCTION, not "GET / web".'],
+    [http([7]), 'routes[0] must be an object, such as {"route":"GET /users/{id}","function":"NAME"}.'],
+    [
+      http(['GET / -> a', 'GET /a -> a/b']),
+      'routes[1].function must be a function name, NAME:ALIAS or an ARN, not "a/b".',
+    ],
+    [http([{ route: 'GET /' }]), 'routes[0].function is required, such as "NAME".'],
+    [
+      http([{ rout: 'GET /', function: 'a' }]),
+      'routes[0].rout is not supported. Supported members: route, function, payloadFormatVersion.',
+    ],
+    [
+      http(['users -> a']),
+      'routes[0].route must be a method and a path, such as "GET /users/{id}", or "$default", not "users".',
+    ],
+    [http(['GET / -> a', 'GET / -> b']), 'routes must have each route once: "GET /" is given twice.'],
+    [http(['GET / -> a'], { color: 1 }), /^color is not supported. Supported members: kind, hosts, /],
+    [http(['GET / -> a'], { hosts: 'a.example' }), 'hosts must be an array of strings, not "a.example".'],
+    [http(['GET / -> a'], { hosts: [1] }), 'hosts[0] must be a string, not 1.'],
+    [http(['GET / -> a'], { payloadFormatVersion: '3' }), 'payloadFormatVersion must be "1.0" or "2.0", not "3".'],
+    [
+      http(['GET / -> a'], { cors: { origins: [] } }),
+      /^cors.origins is not supported. Supported members: allowCredentials, /,
+    ],
+    [
+      http(['GET / -> a'], { cors: { allowCredentials: 'yes' } }),
+      'cors.allowCredentials must be true or false, not "yes".',
+    ],
+    [http(['GET / -> a'], { cors: [] }), 'cors must be an object, such as {"allowOrigins":["*"]}.'],
+    [http(['GET / -> a'], { stage: 'a b' }), 'stage must be "$default", or letters, digits, "-" and "_", not "a b".'],
+    [http(['GET / -> a'], { stageVariables: { a: 1 } }), 'stageVariables.a must be a string, not 1.'],
+    [http(['GET / -> a'], { basePath: '/a?b' }), 'basePath must be a path, such as "/v1", not "/a?b".'],
+    [
+      { kind: 'rest-api', routes: ['$default -> a'] },
+      'routes[0].route must not be $default in a REST API: use "ANY /{proxy+}".',
+    ],
+    [{ kind: 'load-balancer', routes: ['api -> a'] }, 'routes[0].path must be a path, such as "/api/*", not "api".'],
+    [balancer({ intervalSeconds: 1 }), 'healthCheck.intervalSeconds must be a whole number from 5 to 300, not 1.'],
+    [balancer({ path: 'health' }), 'healthCheck.path must be a path that starts with /, not "health".'],
+    [balancer({ matcher: 'ok' }), 'healthCheck.matcher must be status codes, such as "200" or "200-299", not "ok".'],
+    [balancer('yes'), 'healthCheck must be an object, such as {"path":"/health"}.'],
+  ])('that is invalid, %j, is refused with the member, the reason and what to write', (input, message) => {
+    expect(() => parseGatewayConfig('web', input)).toThrow(ConfigurationError);
+    expect(() => parseGatewayConfig('web', input)).toThrow(message);
   });
 
   it.each(['', 'Web', '-web', 'a.b', 'x'.repeat(64)])('cannot be called "%s"', (name) => {
     expect(() => parseGatewayConfig(name, { kind: 'http-api', routes: ['GET / -> a'] })).toThrow(
-      /no name for a gateway/,
+      /^Invalid gateway name ".*": use 1 to 63 of a-z, 0-9 and "-"/,
     );
   });
 });
@@ -101,7 +139,22 @@ describe('routes of the command line', () => {
     ]);
   });
 
-  it('are none where none is given', () => {
+  it('make no gateway without a route', () => {
     expect(parseRouteOptions([])).toEqual([]);
+  });
+
+  it.each([
+    ['GET / web', 'Invalid route "GET / web": it must be ROUTE -> FUNCTION, not "GET / web".'],
+    [
+      'rest $default -> a',
+      'Invalid route "rest $default -> a": route must not be $default in a REST API: use "ANY /{proxy+}".',
+    ],
+    [
+      'http-1.0 GET / -> a/b',
+      'Invalid route "http-1.0 GET / -> a/b": function must be a function name, NAME:ALIAS or an ARN, not "a/b".',
+    ],
+    ['GET /a -> b', 'routes must have each route once: "GET /a" is given twice.'],
+  ])('are named in the error for an invalid one: %s', (text, message) => {
+    expect(() => parseRouteOptions(['GET /a -> a', text])).toThrow(message);
   });
 });

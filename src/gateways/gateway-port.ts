@@ -24,7 +24,7 @@ import {
   renderUrlRefusal,
   renderUrlTooLarge,
 } from './function-url/function-url.ts';
-import type { RouteFunction } from './gateway-config.ts';
+import type { RouteFunction } from './gateway-schema.ts';
 import type { Gateways } from './gateways.ts';
 import { createFunctionRunner, type FunctionRunnerOptions } from './run-function.ts';
 

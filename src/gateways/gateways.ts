@@ -10,7 +10,7 @@ export type Gateways = {
   /** By name. */
   all(): readonly GatewayConfig[];
   get(name: string): GatewayConfig | undefined;
-  /** Sets or replaces, and keeps. @throws GatewayConfigError */
+  /** Sets or replaces, and keeps. @throws ConfigurationError */
   put(name: string, input: unknown): GatewayConfig;
   /** Sets or replaces for this run. */
   add(config: GatewayConfig): void;

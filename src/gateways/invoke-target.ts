@@ -4,8 +4,8 @@ import { createTraces } from '../invocation/trace-header.ts';
 import { renderFunctionArn } from '../protocol/arn.ts';
 import type { RequestId } from '../protocol/names.ts';
 import { ServiceError } from '../protocol/service-errors.ts';
-import type { RouteFunction } from './gateway-config.ts';
 import type { GatewayHandlerOptions } from './gateway-port.ts';
+import type { RouteFunction } from './gateway-schema.ts';
 
 /** What the function answered; undefined when it failed, was throttled or is not there. */
 export async function invokeTarget(

@@ -96,9 +96,14 @@ it('what is no schedule is refused with what would be one', async () => {
     400,
     'rate(1 fortnight) is no rate. Use a number from 1 and minute, hour or day, in the plural from 2 on: rate(1 hour), rate(5 minutes).',
   ]);
-  expect(await refused({ expression: 'rate(1 hour)' })).toEqual([
+  expect(await refused({ expression: 'rate(1 hour)' })).toEqual([400, 'function is required, such as "NAME".']);
+  expect(await refused({ expression: 'rate(1 hour)', function: 'f', kind: 'daily' })).toEqual([
     400,
-    'Give at least {"expression": "rate(5 minutes)", "function": "NAME"}.',
+    'kind must be "rule" or "schedule", not "daily".',
+  ]);
+  expect(await refused({ expression: 'rate(1 hour)', function: 'f', zone: 'UTC' })).toEqual([
+    400,
+    'zone is not supported. Supported members: expression, timeZone, function, input, enabled, kind, region.',
   ]);
   expect(await admin('GET', '/schedules')).toEqual([200, { schedules: [] }]);
 });

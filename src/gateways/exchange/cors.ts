@@ -11,7 +11,7 @@ export type CorsRules = {
   readonly allowMethods: readonly string[];
   readonly allowOrigins: readonly string[];
   readonly exposeHeaders: readonly string[];
-  readonly maxAgeSeconds: number | undefined;
+  readonly maxAgeSeconds?: number | undefined;
 };
 
 /** Whether a browser asks for permission before the request that it means. */

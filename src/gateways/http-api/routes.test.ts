@@ -25,10 +25,10 @@ describe('a route', () => {
   it.each([
     ['/pets', /a method and a path/],
     ['GET pets', /a method and a path/],
-    ['FETCH /pets', /'FETCH' is no method/],
+    ['FETCH /pets', /has the method "FETCH"/],
     ['GET /pets/x{id}', /a whole segment/],
-    ['GET /{a}/{a}', /names the variable 'a' twice/],
-    ['GET /{all+}/x', /must be at the end/],
+    ['GET /{a}/{a}', /has the variable {a} twice/],
+    ['GET /{all+}/x', /must have its greedy variable at the end/],
     ['GET /{}', /a whole segment/],
   ])('may not be written %s', (text, complaint) => {
     expect(parseRoute(text)).toMatch(complaint);

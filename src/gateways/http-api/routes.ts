@@ -32,30 +32,29 @@ export type RouteMatch<R extends Route> = {
 const METHODS = ['ANY', 'DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT'];
 const RANK = { literal: 0, variable: 1, greedy: 2 } as const;
 
-/** Parses a route; a string says what is wrong with it. */
+/** Parses a route. Returns the reason for an invalid one, to follow the word "route". */
 export function parseRoute(text: string): Route | string {
   const key = text.trim().replace(/\s+/g, ' ');
   if (key === '$default') return { key, method: 'ANY', path: undefined, segments: [] };
   const [, method = '', path = ''] = /^(\S+) (\/\S*)$/.exec(key) ?? [];
-  if (path === '') return `'${text}' is no route: it must be a method and a path, as in GET /users/{id}, or $default`;
-  if (!METHODS.includes(method.toUpperCase())) return `'${method}' is no method: routes know ${METHODS.join(', ')}`;
+  if (path === '') return `must be a method and a path, such as "GET /users/{id}", or "$default", not "${text}"`;
+  if (!METHODS.includes(method.toUpperCase())) return `has the method "${method}": use ${METHODS.join(', ')}`;
   const segments: Segment[] = [];
   const names = new Set<string>();
   for (const part of path.slice(1).split('/')) {
     const [, name, plus] = /^\{([A-Za-z0-9._:-]+)(\+?)\}$/.exec(part) ?? [];
     if (name === undefined) {
-      if (/[{}]/.test(part))
-        return `'${part}' in '${path}' is no path variable: one is a whole segment, as {name} or {name+}`;
+      if (/[{}]/.test(part)) return `has an invalid variable in "${part}": use {name} or {name+} as a whole segment`;
       segments.push({ kind: 'literal', text: part });
       continue;
     }
-    if (names.has(name)) return `'${path}' names the variable '${name}' twice`;
-    if (segments.at(-1)?.kind === 'greedy') return `the greedy variable in '${path}' must be at the end`;
+    if (names.has(name)) return `has the variable {${name}} twice`;
+    if (segments.at(-1)?.kind === 'greedy') return `must have its greedy variable at the end, not "${path}"`;
     names.add(name);
     segments.push({ kind: plus ? 'greedy' : 'variable', name });
   }
   if (segments.slice(0, -1).some(({ kind }) => kind === 'greedy'))
-    return `the greedy variable in '${path}' must be at the end`;
+    return `must have its greedy variable at the end, not "${path}"`;
   return { key: `${method.toUpperCase()} ${path}`, method: method.toUpperCase(), path, segments };
 }
 

@@ -1,7 +1,7 @@
 /** Target groups of load balancers: one for each function, with an ARN that is always the same for the same one. */
 import { createHash } from 'node:crypto';
 import { renderTargetGroupArn } from '../../protocol/arn.ts';
-import type { RouteFunction } from '../gateway-config.ts';
+import type { RouteFunction } from '../gateway-schema.ts';
 
 /** Named `<gateway>-<function>`, with 16 hexadecimal digits as its id. */
 export function targetGroupArn(
