@@ -1,5 +1,4 @@
 /** The library: `start(options)` runs a whole service in this process. */
-
 import type { ScheduleAdmin } from './admin-api/schedules.ts';
 import { openService } from './assembly/open-service.ts';
 import type { AdjustableClock } from './clock.ts';

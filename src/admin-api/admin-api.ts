@@ -2,7 +2,6 @@
  * The admin API: Lamella's own operations on the API port, for tests and tools. Paths begin with `/_lamella/`; bodies
  * are JSON. The other files of this directory provide the routes; `api-port.ts` admits callers, as for every service.
  */
-
 import { BodyFailure, readBody } from '../http/body.ts';
 import type { ApiCall, ServiceHandler } from '../wire/api-call.ts';
 import { ConfigurationError } from '../wire/configuration.ts';

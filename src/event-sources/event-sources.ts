@@ -2,7 +2,6 @@
  * Keeps one poller for each event source mapping that is enabled and has something to poll here: queues. Streams and
  * brokers are stored by `event-sources/event-source-mappings.ts`, and nothing polls them.
  */
-
 import type { Scope } from '../protocol/names.ts';
 import type { EventSourceMapping, EventSourceMappings } from './event-source-mappings.ts';
 import { type Poller, type PollerOptions, startSqsPoller } from './sqs/sqs-poller.ts';

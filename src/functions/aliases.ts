@@ -1,14 +1,15 @@
 /**
- * Aliases: names for published versions, maybe with a second version that takes a share of the invocations. An alias
- * may point to `$LATEST`, but then to nothing else. AWS's words, which differ by operation, are recorded (2025-11).
+ * Aliases: names for versions, optionally with a second version that gets a share of the invocations. An alias of
+ * `$LATEST` cannot have a second version. Messages, which differ by operation, were recorded on AWS (2025-11).
  */
 import { randomUUID } from 'node:crypto';
 import type { FunctionArn } from '../protocol/arn.ts';
 import { renderFunctionArn } from '../protocol/arn.ts';
 import type { Scope, Version } from '../protocol/names.ts';
 import { ServiceError } from '../protocol/service-errors.ts';
-import { type Page, pageOf, parseMarker } from '../storage/page.ts';
+import { type Page, pageOf, positionOrStart } from '../storage/page.ts';
 import type { FunctionDirectory } from './function-directory.ts';
+import { functionNotFound } from './function-rules.ts';
 import type { SettingDocuments } from './settings/setting-documents.ts';
 
 export type Alias = {
@@ -16,12 +17,12 @@ export type Alias = {
   readonly arn: FunctionArn;
   readonly version: Version;
   readonly description: string;
-  /** The other version's share of invocations, by its number; empty for none. */
+  /** The second version's share of invocations, by its number; empty without one. */
   readonly weights: Readonly<Record<string, number>>;
   readonly revisionId: string;
 };
 
-/** What a client sets; undefined keeps what there is. */
+/** Members to set. Undefined keeps the current value. */
 export type AliasDraft = {
   readonly version?: string | undefined;
   readonly description?: string | undefined;
@@ -31,7 +32,7 @@ export type AliasDraft = {
 export type AliasListRequest = {
   readonly marker: string | undefined;
   readonly maxItems: number;
-  /** Only those that point to this version. */
+  /** Selects aliases that point to this version. */
   readonly version: string | undefined;
 };
 
@@ -39,11 +40,11 @@ export type Aliases = {
   create(scope: Scope, functionName: string, name: string, draft: AliasDraft & { readonly version: string }): Alias;
   update(scope: Scope, functionName: string, name: string, draft: AliasDraft, revisionId: string | undefined): Alias;
   find(scope: Scope, functionName: string, name: string): Alias | undefined;
-  /** By name. */
+  /** Lists aliases by name. */
   list(scope: Scope, functionName: string, request: AliasListRequest): Page<Alias>;
-  /** Goes with all that hangs on it; one that does not exist is no error. */
+  /** Removes an alias and its settings. Succeeds even if it does not exist. */
   remove(scope: Scope, functionName: string, name: string): void;
-  /** Names of the aliases that point to a version. */
+  /** The names of the aliases that point to a version. */
   pointingTo(scope: Scope, functionName: string, version: string): string[];
 };
 
@@ -57,7 +58,7 @@ export function createAliases({
 }: {
   documents: SettingDocuments<AliasDocument>;
   directory: Pick<FunctionDirectory, 'hasVersion'>;
-  /** Removes all that hangs on an alias, the alias included. */
+  /** Removes an alias and all its settings. */
   removeSettings: (scope: Scope, functionName: string, alias: string) => void;
 }): Aliases {
   const aliasOf = (scope: Scope, functionName: string, name: string, document: AliasDocument): Alias => ({
@@ -80,12 +81,9 @@ export function createAliases({
         `Invalid function version ${version}. Function version ${version} is already included in routing configuration.`,
       );
     }
-    for (const pointedTo of [version, ...others]) {
-      if (!directory.hasVersion(scope, functionName, pointedTo)) {
-        throw new ServiceError(
-          'ResourceNotFoundException',
-          `Function not found: ${renderFunctionArn(scope, functionName, pointedTo)}`,
-        );
+    for (const target of [version, ...others]) {
+      if (!directory.hasVersion(scope, functionName, target)) {
+        throw functionNotFound(scope, functionName, target);
       }
     }
   }
@@ -134,10 +132,10 @@ export function createAliases({
       return document && aliasOf(scope, functionName, name, document);
     },
     list(scope, functionName, { marker, maxItems, version }) {
-      const [after] = (marker === undefined ? undefined : parseMarker(marker, [''] as const)) ?? [''];
+      const [after] = positionOrStart(marker, ['']);
       const found: Alias[] = [];
       let from: string = after;
-      // Filtering happens here and not in SQL: a function has few aliases, and a page must still be full.
+      // Filtered here instead of in SQL: a function has few aliases, and pages must still be full.
       while (found.length <= maxItems) {
         const batch = documents.list(scope, functionName, from, maxItems + 1);
         for (const { qualifier, document } of batch) {
@@ -153,16 +151,17 @@ export function createAliases({
     remove: removeSettings,
     pointingTo: (scope, functionName, version) =>
       documents
-        .list(scope, functionName, '', MANY)
+        .list(scope, functionName, '', MAX_ALIASES)
         .flatMap(({ qualifier, document }) =>
           document.version === version || version in document.weights ? [qualifier] : [],
         ),
   };
 }
 
-const MANY = 100_000;
+/** More than any function has. */
+const MAX_ALIASES = 100_000;
 
-/** The version that one invocation of an alias runs; `chance` is in [0, 1). */
+/** Selects the version for one invocation of an alias. `chance` is in [0, 1). */
 export function chooseVersion({ version, weights }: Pick<Alias, 'version' | 'weights'>, chance: number): Version {
   for (const [other, weight] of Object.entries(weights)) {
     if (chance < weight) return other as Version;

@@ -1,6 +1,6 @@
 /**
- * A function's code, from what a client sent to what a version records: the zip unpacked and kept by its digest, and
- * measured together with the function's layers. A container image is recorded and not fetched.
+ * A function's code package: stores the zip by digest, unpacks it, and checks its size together with the function's
+ * layers. Container images are recorded but not fetched.
  */
 import type { ContentDigest, FunctionLayer } from '../layers/layer.ts';
 import { storeUploadedZip, unzippedSizeExceeded } from '../layers/uploaded-zip.ts';
@@ -11,13 +11,13 @@ import type { Architecture, CodeDraft, FunctionCode } from './function.ts';
 
 export type CodePackage = {
   readonly code: FunctionCode;
-  /** Ends the protection from the garbage collection: call it once the code is recorded, or given up. */
+  /** Allows garbage collection of the code. Call it once the code is recorded or discarded. */
   release(): void;
 };
 
 /**
  * Stores code for a function.
- * @throws ServiceError in AWS's words when it is no fit zip, or too large; OperatorError 'disk-full'
+ * @throws ServiceError when the zip is invalid or too large; OperatorError 'disk-full'
  */
 export async function storeCode(
   archives: Archives,
@@ -47,13 +47,13 @@ export async function storeCode(
   };
 }
 
-/** Code and layers share one limit. @throws ServiceError in AWS's words */
+/** Checks the limit that code and layers share. @throws ServiceError */
 export function checkUnzippedSize(codeBytes: number, layers: readonly FunctionLayer[]): void {
   const bytes = layers.reduce((sum, layer) => sum + layer.unzippedSize, codeBytes);
   if (bytes > QUOTAS.unzippedBytes) throw unzippedSizeExceeded();
 }
 
-/** AWS gives an image's digest here; without a registry the address is all there is to tell images apart. */
+/** On AWS this is the image's digest. Without a registry, the URI alone identifies an image. */
 function imageCode(imageUri: string, architecture: Architecture): FunctionCode {
   const pinned = /@sha256:([0-9a-f]{64})$/.exec(imageUri)?.[1];
   return {

@@ -1,4 +1,4 @@
-/** What a service acknowledged is there after it was killed, and what it did not finish is nowhere. */
+/** After a service was killed, everything it acknowledged exists, and nothing unfinished does. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -7,30 +7,30 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { bundleForChild } from '../../test/support/bundle-for-child.ts';
-import { openShelf, SCOPE, shelfFolder } from '../../test/support/function-shelf.ts';
+import { openFunctionsIn, SCOPE, temporaryDirectory } from '../../test/support/opened-functions.ts';
 import type { FunctionName, LayerName } from '../protocol/names.ts';
 import { identify } from '../storage/blobs.ts';
 
-/** Publishes and changes without end, and writes a line for everything that was acknowledged. */
+/** Publishes and changes forever, and writes a line for every acknowledged change. */
 const WRITER = `
   import { randomBytes } from 'node:crypto';
   import { writeSync } from 'node:fs';
-  import { codeZip, functionDraft, openShelf, publishLayer, SCOPE } from '../../test/support/function-shelf.ts';
-  const { functions, layers } = openShelf(process.argv[2]);
-  const say = (line) => writeSync(1, JSON.stringify(line) + '\\n');
+  import { codeZip, functionDraft, openFunctionsIn, publishLayer, SCOPE } from '../../test/support/opened-functions.ts';
+  const { functions, layers } = openFunctionsIn(process.argv[2]);
+  const report = (line) => writeSync(1, JSON.stringify(line) + '\\n');
   const worker = async (lane) => {
     for (let i = 0; ; i += 1) {
       const name = process.argv[3] + '-' + lane + '-' + i;
       const layer = await publishLayer(layers, name, [{ name: 'a', content: randomBytes(20_000).toString('hex') }]);
-      say({ layer: name, digest: layer.digest });
+      report({ layer: name, digest: layer.digest });
       await functions.create(SCOPE, functionDraft(name, { configuration: { layers: [layer.arn] }, publish: true }));
-      say({ function: name, version: '1' });
+      report({ function: name, version: '1' });
       const code = { kind: 'zip', zip: codeZip(name + ' again') };
       const second = await functions.updateCode(SCOPE, name, { code, publish: true });
-      say({ function: name, version: '2', digest: second.code.digest });
+      report({ function: name, version: '2', digest: second.code.digest });
       if (i % 3 === 0) {
         functions.delete(SCOPE, name, '1');
-        say({ gone: name, version: '1' });
+        report({ gone: name, version: '1' });
         await functions.collectGarbage(() => []);
       }
     }
@@ -40,14 +40,14 @@ const WRITER = `
 
 type Line = { layer?: string; function?: string; gone?: string; version?: string; digest?: string };
 
-let folder: string;
+let directory: string;
 let remove: () => Promise<void>;
 beforeEach(async () => {
-  ({ folder, remove } = await shelfFolder());
+  ({ directory, remove } = await temporaryDirectory());
 });
 afterEach(() => remove());
 
-/** Runs the writer, kills it after it acknowledged `count` things, and answers all that it acknowledged. */
+/** Runs the writer, kills it after `count` acknowledgements, and returns everything that it acknowledged. */
 async function acknowledgedBeforeKill(script: string, data: string, round: number, count: number): Promise<Line[]> {
   const writer = spawn(process.execPath, [script, data, `r${round}`], { stdio: ['ignore', 'pipe', 'inherit'] });
   const closed = once(writer, 'close');
@@ -60,29 +60,29 @@ async function acknowledgedBeforeKill(script: string, data: string, round: numbe
   return lines;
 }
 
-it('keeps everything acknowledged when the service is killed again and again', async () => {
-  const script = await bundleForChild(folder, WRITER, import.meta.dirname);
-  const data = join(folder, 'data');
+it('keeps everything acknowledged when the service is killed repeatedly', async () => {
+  const script = await bundleForChild(directory, WRITER, import.meta.dirname);
+  const data = join(directory, 'data');
   await mkdir(data);
   const acknowledged: Line[] = [];
   for (let round = 0; round < 6; round += 1) {
     acknowledged.push(...(await acknowledgedBeforeKill(script, data, round, 7 + round * 13)));
 
-    const shelf = openShelf(data);
-    const { functions, layers } = shelf;
-    expect(readdirSync(shelf.data.staging)).toEqual([]);
+    const opened = openFunctionsIn(data);
+    const { functions, layers } = opened;
+    expect(readdirSync(opened.data.staging)).toEqual([]);
     const gone = new Set(acknowledged.flatMap((line) => (line.gone ? [`${line.gone}:${line.version}`] : [])));
     for (const line of acknowledged) {
       if (line.layer !== undefined) {
         const { digest } = layers.get(SCOPE, line.layer as LayerName, 1);
         expect(digest).toBe(line.digest);
         expect(identify(readFileSync(layers.contentPath(digest))).digest).toBe(digest);
-        expect(existsSync(join(shelf.data.trees, digest, 'a'))).toBe(true);
+        expect(existsSync(join(opened.data.trees, digest, 'a'))).toBe(true);
       }
       if (line.function !== undefined) {
         const isGone = gone.has(`${line.function}:${line.version}`);
         const find = () => functions.resolve(SCOPE, line.function as FunctionName, line.version);
-        // The deletion may have been carried out, and its acknowledgement been killed.
+        // The writer may have been killed between the deletion and its acknowledgement.
         const mayBeGone =
           line.version === '1' && functions.listVersions(SCOPE, line.function as FunctionName).items.length === 2;
         if (isGone) expect(find).toThrow('Function not found');
@@ -93,12 +93,12 @@ it('keeps everything acknowledged when the service is killed again and again', a
         }
       }
     }
-    // Whatever else is in the database is whole, too.
+    // Everything else in the database is complete too.
     for (const version of functions.list(SCOPE, { all: true }).items) {
       expect(existsSync(functions.codeDirectory(version) ?? '')).toBe(true);
       for (const { digest } of version.configuration.layers) expect(existsSync(layers.contentPath(digest))).toBe(true);
     }
-    await shelf.close();
+    await opened.close();
   }
   expect(acknowledged.length).toBeGreaterThan(6 * 7);
 });

@@ -1,52 +1,55 @@
 /**
- * The functions that were used last, in memory, so that an invocation finds its version without reading or parsing
- * anything. Loaded when first asked for; whoever writes to the database keeps it in step.
+ * The most recently used functions in memory, so that an invocation finds its version without reading or parsing.
+ * Loaded on first use. The code that writes to the database also updates the cache.
  */
 import type { FunctionName, Scope } from '../protocol/names.ts';
 import type { FunctionVersion } from './function.ts';
+import { functionNotFound } from './function-rules.ts';
 import type { FunctionStore } from './function-store.ts';
 
-/** One function. `serving` is the `$LATEST` that invocations get: not the newest while that is in progress. */
+/** A function. `serving` is the `$LATEST` that invocations run; it differs from `latest` during an update. */
 export type CachedFunction = {
   latest: FunctionVersion;
   serving: FunctionVersion;
-  /** Published versions, by their number as text. */
+  /** Published versions by number. */
   readonly published: Map<string, FunctionVersion>;
 };
 
 export type FunctionCache = {
-  /** The function, read from the database when it is not in memory; undefined when it does not exist. */
+  /** Finds a function and loads it if necessary; undefined when it does not exist. */
   find(scope: Scope, name: FunctionName): CachedFunction | undefined;
+  /** Like `find`. @throws ServiceError ResourceNotFoundException */
+  get(scope: Scope, name: FunctionName): CachedFunction;
   remove(scope: Scope, name: FunctionName): void;
 };
 
-/** About 6 KiB each: ten thousand functions shall not need ten thousand functions' memory. */
+/** A version takes about 6 KiB. The limit bounds the memory of a service with many functions. */
 const MAX_VERSIONS = 2000;
 
 export function createFunctionCache(store: FunctionStore): FunctionCache {
-  // In the order of use: a Map keeps the order of insertion, and what is used is inserted anew. What is published later
-  // is not counted: it is few.
-  const known = new Map<string, { readonly content: CachedFunction; readonly versions: number }>();
+  // Ordered by use: a Map keeps the order of insertion, and a used function is inserted again. Versions published after
+  // loading are not counted, as they are few.
+  const cached = new Map<string, { readonly content: CachedFunction; readonly versions: number }>();
   let versions = 0;
 
   const drop = (key: string) => {
-    versions -= known.get(key)?.versions ?? 0;
-    known.delete(key);
+    versions -= cached.get(key)?.versions ?? 0;
+    cached.delete(key);
   };
 
-  return {
+  const cache: FunctionCache = {
     find(scope, name) {
       const key = keyOf(scope, name);
-      const present = known.get(key);
+      const present = cached.get(key);
       if (present !== undefined) {
-        known.delete(key);
-        known.set(key, present);
+        cached.delete(key);
+        cached.set(key, present);
         return present.content;
       }
       const all = store.versions(scope, name);
       const [latest, ...published] = all;
       if (latest === undefined) return undefined;
-      for (const oldest of known.keys()) {
+      for (const oldest of cached.keys()) {
         if (versions + all.length <= MAX_VERSIONS) break;
         drop(oldest);
       }
@@ -55,12 +58,18 @@ export function createFunctionCache(store: FunctionStore): FunctionCache {
         serving: latest,
         published: new Map(published.map((version) => [version.version, version])),
       };
-      known.set(key, { content, versions: all.length });
+      cached.set(key, { content, versions: all.length });
       versions += all.length;
       return content;
     },
+    get(scope, name) {
+      const found = cache.find(scope, name);
+      if (found === undefined) throw functionNotFound(scope, name);
+      return found;
+    },
     remove: (scope, name) => drop(keyOf(scope, name)),
   };
+  return cache;
 }
 
 function keyOf({ region, account }: Scope, name: FunctionName): string {

@@ -1,28 +1,29 @@
 /**
- * Which functions, versions and aliases exist, for the settings that hang on them, and AWS's words when one does not.
- * Reads only; `functions.ts` and `aliases.ts` write.
+ * Looks up whether functions, versions and aliases exist, for their settings. Only reads; `functions.ts` and
+ * `aliases.ts` write.
  */
 import { renderFunctionArn } from '../protocol/arn.ts';
 import type { Scope } from '../protocol/names.ts';
 import { ServiceError } from '../protocol/service-errors.ts';
 import type { Database } from '../storage/database.ts';
+import { functionNotFound } from './function-rules.ts';
 
 export type FunctionDirectory = {
   hasFunction(scope: Scope, name: string): boolean;
-  /** `$LATEST` or a number. */
+  /** `version` is `$LATEST` or a number. */
   hasVersion(scope: Scope, name: string, version: string): boolean;
   hasAlias(scope: Scope, name: string, alias: string): boolean;
-  /** A version or an alias; without a qualifier the function. */
+  /** Looks up a version or an alias, or the function without a qualifier. */
   has(scope: Scope, name: string, qualifier: string | undefined): boolean;
-  /** What a scope holds: functions, and the bytes of all code and layers, version by version. */
+  /** The number of functions in a scope, and the total bytes of all function and layer versions. */
   usage(scope: Scope): { readonly functions: number; readonly codeBytes: number };
-  /** @throws ServiceError `Function not found` with the suffix as AWS writes it for the operation */
+  /** @throws ServiceError `Function not found`, with the suffix that AWS uses for the operation */
   requireFunction(scope: Scope, name: string, suffix?: string): void;
   /** @throws ServiceError `Function not found` or `Cannot find alias arn` */
   requireQualifier(scope: Scope, name: string, qualifier: string): void;
 };
 
-/** Whether a qualifier could name an alias. */
+/** Whether a qualifier has the form of an alias name. */
 export function isAliasName(qualifier: string): boolean {
   return /^(?![0-9]+$)[a-zA-Z0-9-_]+$/.test(qualifier);
 }
@@ -45,7 +46,7 @@ export function createFunctionDirectory(database: Database): FunctionDirectory {
     hasFunction: ({ region, account }, name) => hasFunction.get({ region, account, name }) !== undefined,
     hasVersion({ region, account }, name, version) {
       const number = version === '$LATEST' ? 0 : Number(version);
-      // 0 is $LATEST in the table, but nothing in the API.
+      // 0 is $LATEST in the table but invalid in the API.
       if (!Number.isSafeInteger(number) || (number === 0 && version !== '$LATEST')) return false;
       return hasVersion.get({ region, account, name, version: number }) !== undefined;
     },
@@ -61,18 +62,20 @@ export function createFunctionDirectory(database: Database): FunctionDirectory {
       codeBytes: codeBytes.get({ region, account })?.bytes ?? 0,
     }),
     requireFunction(scope, name, suffix) {
-      if (!directory.hasFunction(scope, name))
-        throw notFound(`Function not found: ${renderFunctionArn(scope, name, suffix)}`);
+      if (!directory.hasFunction(scope, name)) throw functionNotFound(scope, name, suffix);
     },
     requireQualifier(scope, name, qualifier) {
       if (directory.has(scope, name, qualifier)) return;
-      const arn = renderFunctionArn(scope, name, qualifier);
-      throw notFound(isAliasName(qualifier) ? `Cannot find alias arn: ${arn}` : `Function not found: ${arn}`);
+      throw isAliasName(qualifier) ? aliasNotFound(scope, name, qualifier) : functionNotFound(scope, name, qualifier);
     },
   };
   return directory;
 }
 
-function notFound(message: string): ServiceError {
-  return new ServiceError('ResourceNotFoundException', message);
+/** AWS's error for a missing alias. */
+export function aliasNotFound(scope: Scope, name: string, alias: string): ServiceError {
+  return new ServiceError(
+    'ResourceNotFoundException',
+    `Cannot find alias arn: ${renderFunctionArn(scope, name, alias)}`,
+  );
 }

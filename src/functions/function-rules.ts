@@ -1,15 +1,16 @@
 /**
- * What a function may be, beyond the API's model: the service's own rules, and AWS's words for breaking them. Pure. What
- * has to be looked up (layers, roles, the sizes of code) is given in or checked by the caller.
- * Sources: recorded answers of CreateFunction and UpdateFunctionConfiguration (2025-11),
+ * Lambda's rules for functions beyond the API's model, with AWS's messages. Pure: the caller resolves layers and checks
+ * roles and code sizes.
+ * Sources: responses of CreateFunction and UpdateFunctionConfiguration recorded on AWS (2025-11),
  * https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html
  */
-import { ROLE_ARN_PATTERN } from '../protocol/arn.ts';
+import { ROLE_ARN_PATTERN, renderFunctionArn } from '../protocol/arn.ts';
 import {
   RESERVED_ENVIRONMENT_VARIABLES,
   renderEnvironmentTooLarge,
   renderReservedVariables,
 } from '../protocol/environment-variables.ts';
+import type { Scope } from '../protocol/names.ts';
 import { QUOTAS } from '../protocol/quotas.ts';
 import { renderRetiredRuntime, renderUnknownRuntime, standingOf, supportsSnapStart } from '../protocol/runtimes.ts';
 import { ServiceError } from '../protocol/service-errors.ts';
@@ -25,7 +26,7 @@ type PackageType = 'Zip' | 'Image';
 
 const ROLE = new RegExp(`^${ROLE_ARN_PATTERN}$`);
 
-/** What a new function has where the client says nothing. */
+/** The defaults of a new function. */
 export function defaultConfiguration(name: string): FunctionConfiguration {
   return {
     description: '',
@@ -48,7 +49,7 @@ export function defaultConfiguration(name: string): FunctionConfiguration {
   };
 }
 
-/** What `base` becomes with the changes of `draft`, whose layers were resolved to `layers` when it names any. */
+/** Applies `draft` to `base`. `layers` are the resolved layers of the draft, if it names any. */
 export function applyDraft(
   base: FunctionConfiguration,
   draft: ConfigurationDraft,
@@ -71,9 +72,9 @@ export function applyDraft(
 }
 
 /**
- * Judges what a client asks for, and what a function would be with it.
+ * Checks a draft and the configuration that results from it.
  * @param strictRuntimes refuse runtimes that AWS has retired, as AWS does
- * @throws ServiceError the first rule that is broken, in AWS's words
+ * @throws ServiceError for the first violated rule
  */
 export function checkConfiguration(
   draft: ConfigurationDraft,
@@ -89,7 +90,7 @@ export function checkConfiguration(
   checkSnapStart(result);
 }
 
-/** Judges whether code of this kind fits a function of this package type. @throws ServiceError in AWS's words */
+/** Checks that the code has the function's package type. @throws ServiceError */
 export function checkCodeKind(code: CodeDraft, packageType: PackageType, verb: 'creating' | 'updating'): void {
   if (packageType === 'Image' && code.kind !== 'image') {
     throw refusal(`Please provide ImageUri when ${verb} a function with packageType Image.`);
@@ -99,7 +100,7 @@ export function checkCodeKind(code: CodeDraft, packageType: PackageType, verb: '
   }
 }
 
-/** What replaces the tags of a function when these are added. @throws ServiceError in AWS's words */
+/** Adds tags to the tags of a function. @throws ServiceError when nothing is added, or there are too many */
 export function mergeTags(
   present: Readonly<Record<string, string>>,
   added: Readonly<Record<string, string>>,
@@ -110,12 +111,20 @@ export function mergeTags(
   return tags;
 }
 
-/** @throws ServiceError in AWS's words when there are more than a resource may have */
+/** @throws ServiceError when a resource has too many tags */
 export function checkTagCount(tags: Readonly<Record<string, string>>): void {
   if (Object.keys(tags).length > QUOTAS.tagsOfResource) throw refusal('Number of tags exceeds resource tag limit.');
 }
 
-/** JSON has levels, INFO unless said otherwise; Text has none, and forgets those it had. */
+/** AWS's error for a missing function, version or alias. */
+export function functionNotFound(scope: Scope, name: string, qualifier?: string): ServiceError {
+  return new ServiceError(
+    'ResourceNotFoundException',
+    `Function not found: ${renderFunctionArn(scope, name, qualifier)}`,
+  );
+}
+
+/** The JSON format has log levels, which default to INFO. The Text format has none, and changing to it drops them. */
 function applyLogging(base: LoggingConfiguration, draft: ConfigurationDraft['logging']): LoggingConfiguration {
   if (draft === undefined) return base;
   const format = draft.format ?? base.format;

@@ -1,7 +1,4 @@
-/**
- * Functions and their versions as rows: the SQL of functions and nothing else. Rules, AWS's errors and what is held in
- * memory are in `functions.ts`. `$LATEST` is version 0.
- */
+/** The SQL of functions and their versions. The rules are in `functions.ts`. `$LATEST` is version 0. */
 import type { ContentDigest } from '../layers/layer.ts';
 import { renderFunctionArn } from '../protocol/arn.ts';
 import type { FunctionName, Scope, Version } from '../protocol/names.ts';
@@ -33,31 +30,31 @@ type Row = {
   published_from: string | null;
   digest: string | null;
   layer_digests: string;
-  /** In bytes, of the archive; also in `code`, but there a sum over all would have to read everything. */
+  /** Bytes of the archive. Also in `code`, but a sum over all functions should not parse every document. */
   code_size: number;
 };
 
-/** Where a list goes on: behind this function and version. */
+/** The position after which a list continues. */
 export type FunctionPosition = { readonly name: string; readonly version: number };
 
-/** What the content of versions lies under. */
+/** The digests that function versions refer to. */
 export type ContentReferences = {
   readonly code: readonly ContentDigest[];
   readonly layers: readonly (readonly ContentDigest[])[];
 };
 
 export type FunctionStore = {
-  /** Whether the function was new. */
+  /** Returns false if the function exists already. */
   insertFunction(scope: Scope, name: FunctionName, tags: Readonly<Record<string, string>>): boolean;
   /** Removes the function and all its versions. */
   removeFunction(scope: Scope, name: FunctionName): void;
   tags(scope: Scope, name: FunctionName): Readonly<Record<string, string>> | undefined;
   setTags(scope: Scope, name: FunctionName, tags: Readonly<Record<string, string>>): void;
-  /** Takes the next version number; it is never given again, not even after the function was deleted. */
+  /** Allocates the next version number. It is never reused, even after the function was deleted. */
   nextVersion(scope: Scope, name: FunctionName): number;
-  /** Inserts or replaces a version; `publishedFrom` is the fingerprint of the `$LATEST` that it was made of. */
+  /** Inserts or replaces a version. `publishedFrom` is the fingerprint of the `$LATEST` that it was published from. */
   put(version: FunctionVersion, publishedFrom?: string): void;
-  /** Writes state and revision of a version that is there. */
+  /** Updates state and revision of an existing version. */
   putState(version: FunctionVersion): void;
   remove(scope: Scope, name: FunctionName, version: number): void;
   /** All versions of a function, `$LATEST` first. */
@@ -69,7 +66,7 @@ export type FunctionStore = {
   ): { readonly version: FunctionVersion; readonly publishedFrom: string | undefined } | undefined;
   list(scope: Scope, after: FunctionPosition, count: number, which: 'latest' | 'all'): FunctionVersion[];
   listVersions(scope: Scope, name: FunctionName, after: number, count: number): FunctionVersion[];
-  /** Versions that were Pending or InProgress when they were written. */
+  /** Versions that are stored as Pending or InProgress. */
   settling(): FunctionVersion[];
   references(): ContentReferences;
 };
@@ -115,8 +112,8 @@ export function createFunctionStore(database: Database): FunctionStore {
   const key = (scope: Scope, name: FunctionName) => ({ region: scope.region, account: scope.account, name });
 
   return {
-    insertFunction: (scope, name, given) =>
-      insertFunction.run({ ...key(scope, name), tags: JSON.stringify(given) }).changes > 0,
+    insertFunction: (scope, name, newTags) =>
+      insertFunction.run({ ...key(scope, name), tags: JSON.stringify(newTags) }).changes > 0,
     removeFunction(scope, name) {
       removeFunction.run(key(scope, name));
     },
@@ -124,12 +121,12 @@ export function createFunctionStore(database: Database): FunctionStore {
       const row = tags.get(key(scope, name));
       return row && JSON.parse(row.tags);
     },
-    setTags(scope, name, given) {
-      setTags.run({ ...key(scope, name), tags: JSON.stringify(given) });
+    setTags(scope, name, newTags) {
+      setTags.run({ ...key(scope, name), tags: JSON.stringify(newTags) });
     },
     nextVersion(scope, name) {
       const taken = takeNumber.get(key(scope, name));
-      if (taken === undefined) throw new Error('the database gave no version number');
+      if (taken === undefined) throw new Error('the database returned no version number');
       return taken.last_version;
     },
     put(version, publishedFrom) {
@@ -162,7 +159,7 @@ export function createFunctionStore(database: Database): FunctionStore {
   };
 }
 
-/** `$LATEST` is 0. */
+/** The version's number in the database. */
 export function numberOf(version: Version): number {
   return version === '$LATEST' ? 0 : Number(version);
 }

@@ -1,6 +1,6 @@
 /**
- * What a function is: configuration and code of `$LATEST` and of each published version. Published versions never
- * change. `revisionId` names one exact state of one version; the environment pool is keyed by it.
+ * Functions: configuration and code of `$LATEST` and of each published version. Published versions never change.
+ * `revisionId` identifies one exact state of a version; the environment pool uses it as its key.
  */
 import type { ContentDigest, FunctionLayer } from '../layers/layer.ts';
 import type { FunctionArn } from '../protocol/arn.ts';
@@ -23,25 +23,25 @@ export type LoggingConfiguration = {
 /** The part of a function that UpdateFunctionConfiguration changes. */
 export type FunctionConfiguration = {
   readonly description: string;
-  /** As given, e.g. `provided.al2023`; undefined for container images. */
+  /** E.g. `provided.al2023`; undefined for container images. */
   readonly runtime: string | undefined;
   readonly role: string;
   /** Undefined only for container images. */
   readonly handler: string | undefined;
   /** Seconds, 1-900. */
   readonly timeoutSeconds: number;
-  /** MB (MiB in truth), 128-10240. */
+  /** MiB (AWS calls them MB), 128-10240. */
   readonly memoryMib: number;
-  /** Size of /tmp in MB, 512-10240. */
+  /** Size of /tmp in MiB (AWS calls them MB), 512-10240. */
   readonly ephemeralStorageMib: number;
-  /** Undefined when the client never set any; `{}` when it set none. */
+  /** Undefined when the client never set variables; `{}` when it set none. */
   readonly environment: Readonly<Record<string, string>> | undefined;
   readonly layers: readonly FunctionLayer[];
   readonly tracingMode: 'PassThrough' | 'Active';
   readonly logging: LoggingConfiguration;
   /**
-   * Members that Lamella stores and gives back but does not act on, in AWS's own shape and names (VpcConfig,
-   * KMSKeyArn, DeadLetterConfig, FileSystemConfigs, ImageConfig, SnapStart ...).
+   * Members that are stored and returned in AWS's shape (VpcConfig, KMSKeyArn, DeadLetterConfig, FileSystemConfigs,
+   * ImageConfig, SnapStart ...). Most have no effect here.
    */
   readonly stored: Readonly<Record<string, unknown>>;
 };
@@ -68,7 +68,7 @@ export type FunctionVersion = {
   readonly scope: Scope;
   readonly name: FunctionName;
   readonly version: Version;
-  /** Of `$LATEST`: unqualified. Of a published version: with its number. */
+  /** Unqualified for `$LATEST`, with the number for a published version. */
   readonly arn: FunctionArn;
   readonly configuration: FunctionConfiguration;
   readonly code: FunctionCode;
@@ -84,12 +84,12 @@ export type FunctionVersion = {
   readonly lastUpdateStatusReasonCode: string | undefined;
 };
 
-/** Where new code comes from; already validated against the model's constraints. */
+/** New code, validated against the model's constraints. */
 export type CodeDraft =
   | { readonly kind: 'zip'; readonly zip: Buffer; readonly isFromBucket?: boolean }
   | { readonly kind: 'image'; readonly imageUri: string };
 
-/** What CreateFunction and UpdateFunctionConfiguration may set. A member that is undefined keeps what there is. */
+/** Members that CreateFunction and UpdateFunctionConfiguration can set. Undefined keeps the current value. */
 export type ConfigurationDraft = {
   readonly description?: string | undefined;
   readonly runtime?: string | undefined;
@@ -99,7 +99,7 @@ export type ConfigurationDraft = {
   readonly memoryMib?: number | undefined;
   readonly ephemeralStorageMib?: number | undefined;
   readonly environment?: Readonly<Record<string, string>> | undefined;
-  /** Layer version ARNs as the client wrote them. */
+  /** Layer version ARNs as in the request. */
   readonly layers?: readonly string[] | undefined;
   readonly tracingMode?: 'PassThrough' | 'Active' | undefined;
   readonly logging?: Partial<LoggingConfiguration> | undefined;

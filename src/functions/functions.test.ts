@@ -4,39 +4,40 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import {
   codeZip,
-  type FunctionShelf,
   functionDraft,
-  openShelf,
+  type OpenedFunctions,
+  openFunctionsIn,
   publishLayer,
   SCOPE,
-  shelfFolder,
-} from '../../test/support/function-shelf.ts';
+  temporaryDirectory,
+} from '../../test/support/opened-functions.ts';
 import { rawZip } from '../../test/support/raw-zip.ts';
 import type { FunctionName } from '../protocol/names.ts';
 import type { ConfigurationDraft, FunctionDraft, FunctionVersion } from './function.ts';
-import type { FunctionChange, Functions } from './functions.ts';
+import type { Functions } from './functions.ts';
+import type { FunctionChange } from './retirements.ts';
 
 const F = 'f' as FunctionName;
 const ARN = 'arn:aws:lambda:eu-central-1:123456789012:function:f';
 
-let folder: string;
+let directory: string;
 let remove: () => Promise<void>;
-let shelf: FunctionShelf;
+let opened: OpenedFunctions;
 let functions: Functions;
 beforeEach(async () => {
-  ({ folder, remove } = await shelfFolder());
-  shelf = openShelf(folder);
-  functions = shelf.functions;
+  ({ directory, remove } = await temporaryDirectory());
+  opened = openFunctionsIn(directory);
+  functions = opened.functions;
 });
 afterEach(async () => {
-  await shelf.close();
+  await opened.close();
   await remove();
 });
 
-async function reopen(options: Parameters<typeof openShelf>[1] = {}): Promise<void> {
-  await shelf.close();
-  shelf = openShelf(folder, options);
-  functions = shelf.functions;
+async function reopen(options: Parameters<typeof openFunctionsIn>[1] = {}): Promise<void> {
+  await opened.close();
+  opened = openFunctionsIn(directory, options);
+  functions = opened.functions;
 }
 
 const refusal = (code: string, message: string) => expect.objectContaining({ code, message });
@@ -44,7 +45,7 @@ const zip = (content: string) => ({ kind: 'zip', zip: codeZip(content) }) as con
 const statesOf = ({ state, lastUpdateStatus }: FunctionVersion) => [state, lastUpdateStatus];
 
 describe('create', () => {
-  it('answers Pending and is Active right after, with another revision', async () => {
+  it('returns a Pending function, which is Active right after with another revision', async () => {
     const created = await functions.create(SCOPE, functionDraft('f'));
     expect(created).toMatchObject({
       arn: ARN,
@@ -61,7 +62,7 @@ describe('create', () => {
     expect(functions.resolve(SCOPE, F)).toEqual(active);
   });
 
-  it("gives AWS's defaults where nothing is said", async () => {
+  it("applies AWS's defaults", async () => {
     const { configuration } = await functions.create(SCOPE, functionDraft('f'));
     expect(configuration).toMatchObject({
       description: '',
@@ -75,7 +76,7 @@ describe('create', () => {
     });
   });
 
-  it('unpacks the code and keeps the zip', async () => {
+  it('unpacks the code and stores the zip', async () => {
     const created = await functions.create(SCOPE, functionDraft('f', { code: 'hello' }));
     const directory = functions.codeDirectory(created) ?? '';
     expect(readFileSync(join(directory, 'bootstrap'), 'utf8')).toContain('hello');
@@ -83,7 +84,7 @@ describe('create', () => {
     expect(created.code.codeSize).toBe(codeZip('hello').length);
   });
 
-  it('with publish answers version 1 under the unqualified ARN', async () => {
+  it('with publish returns version 1 under the unqualified ARN', async () => {
     const created = await functions.create(SCOPE, functionDraft('f', { publish: true }));
     expect([created.version, created.arn, created.state]).toEqual(['1', ARN, 'Pending']);
     expect(functions.get(SCOPE, F, '1').arn).toBe(`${ARN}:1`);
@@ -91,7 +92,7 @@ describe('create', () => {
     expect((await functions.publishVersion(SCOPE, F)).version).toBe('1');
   });
 
-  it('refuses a name that is taken, also when two ask at the same time', async () => {
+  it('refuses an existing name, even for concurrent requests', async () => {
     const attempts = await Promise.allSettled([1, 2, 3].map(() => functions.create(SCOPE, functionDraft('f'))));
     expect(attempts.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
     await expect(functions.create(SCOPE, functionDraft('f'))).rejects.toEqual(
@@ -176,11 +177,11 @@ describe('create', () => {
       'Could not unzip uploaded file. Please check your file, then try to upload again.',
     ],
   ];
-  it.each(refused)("refuses %s in AWS's words", async (_, others, configuration, code, message) => {
+  it.each(refused)("refuses %s with AWS's message", async (_, others, configuration, code, message) => {
     const base = functionDraft('f', { configuration });
     await expect(functions.create(SCOPE, { ...base, ...others })).rejects.toEqual(refusal(code, message));
     expect(functions.list(SCOPE).items).toEqual([]);
-    expect(readdirSync(shelf.data.blobs)).toEqual([]);
+    expect(readdirSync(opened.data.blobs)).toEqual([]);
   });
 
   it('refuses a zip function without handler or runtime', async () => {
@@ -193,7 +194,7 @@ describe('create', () => {
     );
   });
 
-  it('accepts retired runtimes, refuses unknown ones, and retired ones when told to', async () => {
+  it('accepts retired runtimes unless strict, and refuses unknown ones', async () => {
     const retired = functionDraft('f', { configuration: { runtime: 'provided' } });
     expect((await functions.create(SCOPE, retired)).configuration.runtime).toBe('provided');
     const unknown = functions.create(SCOPE, functionDraft('g', { configuration: { runtime: 'cobol' } }));
@@ -205,7 +206,7 @@ describe('create', () => {
     );
   });
 
-  it('refuses a role that does not exist where that is asked for', async () => {
+  it('refuses a missing role when roles are checked', async () => {
     await reopen({ roleExists: () => false });
     await expect(functions.create(SCOPE, functionDraft('f'))).rejects.toEqual(
       refusal('InvalidParameterValueException', 'The role defined for the function cannot be assumed by Lambda.'),
@@ -214,7 +215,7 @@ describe('create', () => {
 
   it('refuses code and layers that are too large together', async () => {
     const zeros = Buffer.alloc(131_000_000);
-    const layer = await publishLayer(shelf.layers, 'large', [{ name: 'a', content: zeros }]);
+    const layer = await publishLayer(opened.layers, 'large', [{ name: 'a', content: zeros }]);
     const code = {
       kind: 'zip',
       zip: rawZip([
@@ -243,7 +244,7 @@ describe('create', () => {
 describe('update', () => {
   beforeEach(() => functions.create(SCOPE, functionDraft('f', { configuration: { description: 'first' } })));
 
-  it('answers InProgress and is Successful right after, with another revision', async () => {
+  it('returns InProgress, and is Successful right after with another revision', async () => {
     const shown = await functions.updateConfiguration(SCOPE, F, { timeoutSeconds: 9 });
     expect(shown).toMatchObject({
       state: 'Active',
@@ -256,7 +257,7 @@ describe('update', () => {
     expect(after.revisionId).not.toBe(shown.revisionId);
   });
 
-  it('changes only what it names', async () => {
+  it('changes only the given members', async () => {
     await functions.updateConfiguration(SCOPE, F, { environment: { A: '1' }, stored: { KMSKeyArn: 'k' } });
     await functions.updateConfiguration(SCOPE, F, { memoryMib: 512, environment: {}, stored: { VpcConfig: {} } });
     expect(functions.get(SCOPE, F).configuration).toMatchObject({
@@ -267,7 +268,7 @@ describe('update', () => {
     });
   });
 
-  it('of the log format gives levels to JSON and takes them from Text', async () => {
+  it('of the log format adds levels for JSON and removes them for Text', async () => {
     await functions.updateConfiguration(SCOPE, F, { logging: { format: 'JSON', applicationLogLevel: 'DEBUG' } });
     const logGroup = '/aws/lambda/f';
     const json = { format: 'JSON', applicationLogLevel: 'DEBUG', systemLogLevel: 'INFO', logGroup };
@@ -279,7 +280,7 @@ describe('update', () => {
     expect(functions.get(SCOPE, F).configuration.logging.systemLogLevel).toBeUndefined();
   });
 
-  it('of the code gives new code under a new digest', async () => {
+  it('of the code stores new code under a new digest', async () => {
     const before = functions.get(SCOPE, F);
     const shown = await functions.updateCode(SCOPE, F, { code: zip('second'), architecture: 'arm64' });
     expect(shown.code.digest).not.toBe(before.code.digest);
@@ -287,7 +288,7 @@ describe('update', () => {
     expect(shown.code.architecture).toBe('arm64');
   });
 
-  it('of the code with publish answers the new version, Pending', async () => {
+  it('of the code with publish returns the new version, Pending', async () => {
     const shown = await functions.updateCode(SCOPE, F, { code: zip('second'), publish: true });
     expect([shown.version, shown.arn, shown.state]).toEqual(['1', `${ARN}:1`, 'Pending']);
     expect(statesOf(functions.get(SCOPE, F, '1'))).toEqual(['Active', 'Successful']);
@@ -338,7 +339,7 @@ describe('publishVersion', () => {
     expect(first.configuration).toMatchObject({ description: 'one', timeoutSeconds: 3 });
   });
 
-  it('gives nothing new when nothing changed, also after a restart', async () => {
+  it('creates no version when nothing changed, even after a restart', async () => {
     const first = await functions.publishVersion(SCOPE, F, { description: 'one' });
     await functions.updateConfiguration(SCOPE, F, {});
     expect(await functions.publishVersion(SCOPE, F, { description: 'other' })).toEqual(first);
@@ -347,7 +348,7 @@ describe('publishVersion', () => {
     expect(await functions.publishVersion(SCOPE, F)).toEqual(first);
   });
 
-  it('gives $LATEST a new revision without changing what runs', async () => {
+  it('gives $LATEST a new revision without changing the revision that runs', async () => {
     const before = functions.get(SCOPE, F);
     const running = functions.resolve(SCOPE, F);
     await functions.publishVersion(SCOPE, F);
@@ -356,7 +357,7 @@ describe('publishVersion', () => {
     expect(functions.isCurrent(running)).toBe(true);
   });
 
-  it('never gives a number again, also not for a function that was deleted', async () => {
+  it('never reuses a number, even after the function was deleted', async () => {
     await functions.publishVersion(SCOPE, F);
     functions.delete(SCOPE, F, '1');
     expect((await functions.publishVersion(SCOPE, F)).version).toBe('2');
@@ -365,7 +366,7 @@ describe('publishVersion', () => {
     expect((await functions.publishVersion(SCOPE, F)).version).toBe('3');
   });
 
-  it('refuses other code than that of $LATEST', async () => {
+  it('refuses a digest that differs from that of $LATEST', async () => {
     const { codeSha256 } = functions.get(SCOPE, F).code;
     await expect(functions.publishVersion(SCOPE, F, { codeSha256: 'x' })).rejects.toEqual(
       refusal(
@@ -378,7 +379,7 @@ describe('publishVersion', () => {
 });
 
 describe('delete', () => {
-  it('removes a version, or the function with all of them', async () => {
+  it('removes a version, or the function with all its versions', async () => {
     await functions.create(SCOPE, functionDraft('f', { publish: true }));
     functions.delete(SCOPE, F, '1');
     functions.delete(SCOPE, F, '1');
@@ -411,7 +412,7 @@ describe('delete', () => {
 });
 
 describe('lists', () => {
-  it('give functions by name, page by page, each scope its own', async () => {
+  it('return the functions of a scope by name, in pages', async () => {
     for (const name of ['b', 'c', 'a']) await functions.create(SCOPE, functionDraft(name, { publish: name === 'b' }));
     await functions.create({ ...SCOPE, region: 'us-east-1' }, functionDraft('z'));
     const names = (all: boolean) => {
@@ -428,7 +429,7 @@ describe('lists', () => {
     expect(names(true)).toEqual(['a:$LATEST', 'b:$LATEST', 'b:1', 'c:$LATEST']);
   });
 
-  it('give versions in the order of their numbers, $LATEST first', async () => {
+  it('return versions by number, $LATEST first', async () => {
     await functions.create(SCOPE, functionDraft('f'));
     for (let i = 1; i <= 11; i += 1) {
       await functions.updateConfiguration(SCOPE, F, { timeoutSeconds: i });
@@ -444,7 +445,7 @@ describe('lists', () => {
 });
 
 describe('resolve', () => {
-  it("names what it did not find in AWS's words, with $LATEST when nothing was said", async () => {
+  it("reports a missing version with AWS's message, $LATEST by default", async () => {
     expect(() => functions.resolve(SCOPE, F)).toThrow(
       refusal('ResourceNotFoundException', `Function not found: ${ARN}:$LATEST`),
     );
@@ -459,7 +460,7 @@ describe('resolve', () => {
 });
 
 describe('a state delay', () => {
-  it('keeps a new function Pending and refuses to run or change it', async () => {
+  it('keeps a new function Pending, so that it can neither run nor change', async () => {
     const clock = new FakeClock();
     await reopen({ clock, stateDelayMs: 100 });
     const created = await functions.create(SCOPE, functionDraft('f', { publish: true }));
@@ -478,7 +479,7 @@ describe('a state delay', () => {
     expect(created.state).toBe('Pending');
   });
 
-  it('lets invocations have the old function until an update is done', async () => {
+  it('lets invocations run the old revision until an update has completed', async () => {
     const clock = new FakeClock();
     await functions.create(SCOPE, functionDraft('f'));
     await reopen({ clock, stateDelayMs: 100 });
@@ -501,7 +502,7 @@ describe('a state delay', () => {
     expect(changes).toEqual([{ scope: SCOPE, name: F, retired: [before] }]);
   });
 
-  it('that a service does not live to see ends at the next start', async () => {
+  it('ends at the next start if the service stops earlier', async () => {
     await reopen({ clock: new FakeClock(), stateDelayMs: 100 });
     await functions.create(SCOPE, functionDraft('f', { publish: true }));
     await reopen();
@@ -512,7 +513,7 @@ describe('a state delay', () => {
 });
 
 describe('onChange', () => {
-  it('tells which versions no invocation is given any more', async () => {
+  it('reports the versions that invocations no longer run', async () => {
     await functions.create(SCOPE, functionDraft('f', { publish: true }));
     const changes: FunctionChange[] = [];
     const stop = functions.onChange((change) => changes.push(change));
@@ -543,12 +544,12 @@ describe('tags', () => {
 });
 
 describe('collectGarbage', () => {
-  it('removes what nothing refers to, but nothing that is in use', async () => {
+  it('removes what nothing refers to, except what is in use', async () => {
     const clock = new FakeClock();
     await reopen({ clock });
     const [one, two] = [
-      await publishLayer(shelf.layers, 'one', [{ name: 'a', content: '1' }]),
-      await publishLayer(shelf.layers, 'two', [{ name: 'b', content: '2' }]),
+      await publishLayer(opened.layers, 'one', [{ name: 'a', content: '1' }]),
+      await publishLayer(opened.layers, 'two', [{ name: 'b', content: '2' }]),
     ];
     const lists = [
       [one.arn, two.arn],
@@ -562,12 +563,12 @@ describe('collectGarbage', () => {
       functions.resolve(SCOPE, 'f1' as FunctionName),
     ];
     const opt = (version: FunctionVersion) =>
-      shelf.layers.optTree(version.configuration.layers.map(({ digest }) => digest)).then((path) => path ?? '');
+      opened.layers.optTree(version.configuration.layers.map(({ digest }) => digest)).then((path) => path ?? '');
     const [keptOpt, goneOpt] = [await opt(kept), await opt(gone)];
-    shelf.layers.delete(SCOPE, one.name, 1);
+    opened.layers.delete(SCOPE, one.name, 1);
     functions.delete(SCOPE, gone.name);
 
-    // It was retired a moment ago: an environment may just be starting with it.
+    // It was just retired: an environment may be starting with it.
     expect(await functions.collectGarbage(() => [])).toEqual({ archives: 0, optTrees: 0 });
     clock.advance(10 * 60_000);
     expect(await functions.collectGarbage(() => [gone])).toEqual({ archives: 0, optTrees: 0 });
@@ -576,22 +577,22 @@ describe('collectGarbage', () => {
     expect([keptOpt, goneOpt].map((path) => existsSync(path))).toEqual([true, false]);
     expect(existsSync(functions.codeDirectory(kept) ?? '')).toBe(true);
     expect(existsSync(functions.codeDirectory(gone) ?? '')).toBe(false);
-    // A function keeps the layers it was made with, also deleted ones.
-    expect(readdirSync(shelf.data.blobs).sort()).toEqual([kept.code.digest, one.digest, two.digest].sort());
+    // A function keeps its layers even after they were deleted.
+    expect(readdirSync(opened.data.blobs).sort()).toEqual([kept.code.digest, one.digest, two.digest].sort());
 
     functions.delete(SCOPE, kept.name);
     clock.advance(10 * 60_000);
     expect(await functions.collectGarbage(() => [])).toEqual({ archives: 2, optTrees: 1 });
-    expect(readdirSync(shelf.data.trees)).toEqual([two.digest]);
-    expect([shelf.data.opt, shelf.data.staging].flatMap((place) => readdirSync(place))).toEqual([]);
+    expect(readdirSync(opened.data.trees)).toEqual([two.digest]);
+    expect([opened.data.opt, opened.data.staging].flatMap((place) => readdirSync(place))).toEqual([]);
   });
 
-  it('never takes the code of a function that is just being created', async () => {
+  it('never removes the code of a function that is being created', async () => {
     const attempts = Array.from({ length: 30 }, (_, i) => functions.create(SCOPE, functionDraft(`f${i}`)));
     for (let round = 0; round < 10; round += 1) await functions.collectGarbage(() => []);
     for (const { code } of await Promise.all(attempts)) {
       expect(existsSync(functions.contentPath(code.digest as never))).toBe(true);
-      expect(existsSync(join(shelf.data.trees, code.digest ?? ''))).toBe(true);
+      expect(existsSync(join(opened.data.trees, code.digest ?? ''))).toBe(true);
     }
   });
 });

@@ -1,16 +1,16 @@
 /**
- * The states of a version, in AWS's words: Pending until it is created, then Active; a `$LATEST` that is changed goes
- * through InProgress to Successful. Each step gives the version a new revision. Pure; who takes the steps, and when,
- * is in `functions.ts`. https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html
+ * The states of a version: Pending until it is created, then Active. An update of `$LATEST` goes through InProgress to
+ * Successful. Each step gives the version a new revision. Pure; `functions.ts` makes the steps.
+ * https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html
  */
 import { ServiceError } from '../protocol/service-errors.ts';
 import type { FunctionVersion } from './function.ts';
 
-/** As recorded on AWS: it says that the function is being created of an update, too. */
+/** Recorded on AWS: updates have this reason too. */
 const REASON = 'The function is being created.';
 const REASON_CODE = 'Creating';
 
-/** The state of a version that is being made. */
+/** The state of a version that is being created. */
 export const PENDING = {
   state: 'Pending',
   stateReason: REASON,
@@ -20,7 +20,7 @@ export const PENDING = {
   lastUpdateStatusReasonCode: undefined,
 } as const satisfies Partial<FunctionVersion>;
 
-/** A `$LATEST` with a change on its way. */
+/** Starts a change of `$LATEST`. */
 export function inProgress(
   latest: FunctionVersion,
   change: Partial<Pick<FunctionVersion, 'code' | 'configuration'>>,
@@ -36,7 +36,7 @@ export function inProgress(
   };
 }
 
-/** The version when everything about it is done. */
+/** Completes the creation or change of a version. */
 export function settled(version: FunctionVersion, revisionId: string): FunctionVersion {
   return {
     ...version,
@@ -50,12 +50,12 @@ export function settled(version: FunctionVersion, revisionId: string): FunctionV
   };
 }
 
-/** Whether the version will change its state by itself. */
+/** Whether the version's creation or change has not completed yet. */
 export function isSettling({ state, lastUpdateStatus }: FunctionVersion): boolean {
   return state === 'Pending' || lastUpdateStatus === 'InProgress';
 }
 
-/** @throws ServiceError ResourceConflictException when the version cannot be invoked now */
+/** @throws ServiceError ResourceConflictException unless the version can be invoked */
 export function refuseUnlessActive({ state }: FunctionVersion): void {
   if (state === 'Active') return;
   throw new ServiceError(
@@ -64,7 +64,7 @@ export function refuseUnlessActive({ state }: FunctionVersion): void {
   );
 }
 
-/** @throws ServiceError ResourceConflictException when a `$LATEST` cannot be changed or published now */
+/** @throws ServiceError ResourceConflictException while `$LATEST` cannot be changed or published */
 export function refuseWhileSettling(latest: FunctionVersion): void {
   if (latest.state === 'Pending') refuseUnlessActive(latest);
   if (latest.lastUpdateStatus !== 'InProgress') return;
@@ -74,7 +74,7 @@ export function refuseWhileSettling(latest: FunctionVersion): void {
   );
 }
 
-/** @throws ServiceError PreconditionFailedException when the client saw another revision */
+/** @throws ServiceError PreconditionFailedException when the client expects another revision */
 export function refuseOtherRevision(latest: FunctionVersion, revisionId: string | undefined): void {
   if (revisionId === undefined || revisionId === latest.revisionId) return;
   throw new ServiceError(

@@ -1,4 +1,4 @@
-/** Who may use a layer version: one resource policy each, gone with the version. The SQL and AWS's words. */
+/** Resource policies of layer versions: one for each version, deleted with it. */
 import { randomUUID } from 'node:crypto';
 import { renderLayerVersionArn } from '../protocol/arn.ts';
 import type { Scope } from '../protocol/names.ts';
@@ -18,7 +18,7 @@ export type LayerPolicies = {
   remove(scope: Scope, name: string, version: number, statementId: string, revisionId?: string): void;
 };
 
-/** All of them throw `ServiceError`s where AWS does. */
+/** All methods throw `ServiceError`s as AWS does. */
 export function createLayerPolicies(database: Database): LayerPolicies {
   const exists = database.prepare(
     'SELECT 1 FROM layer_version WHERE region = :region AND account = :account AND name = :name AND version = :version',

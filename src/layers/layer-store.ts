@@ -1,4 +1,4 @@
-/** Layer versions as rows: the SQL of layers and nothing else. Rules and AWS's errors are in `layers.ts`. */
+/** The SQL of layers. The rules are in `layers.ts`. */
 import { renderLayerVersionArn } from '../protocol/arn.ts';
 import type { LayerName, Scope } from '../protocol/names.ts';
 import type { Database } from '../storage/database.ts';
@@ -20,11 +20,11 @@ type Row = {
   unzipped_size: number;
 };
 
-/** Lists only what is compatible with these, where they are given. */
+/** Selects compatible layer versions. Undefined selects all. */
 export type LayerFilter = { readonly runtime: string | undefined; readonly architecture: string | undefined };
 
 export type LayerStore = {
-  /** Takes the next version number of a layer; it is never given again. */
+  /** Allocates the next version number of a layer. It is never reused. */
   nextVersion(scope: Scope, name: LayerName): number;
   insert(version: LayerVersion): void;
   find(scope: Scope, name: LayerName, version: number): LayerVersion | undefined;
@@ -33,7 +33,7 @@ export type LayerStore = {
   /** The newest version of each layer whose name comes after `after`, by name. */
   latest(scope: Scope, filter: LayerFilter, after: string, count: number): LayerVersion[];
   remove(scope: Scope, name: LayerName, version: number): void;
-  /** Digests of all layer versions of all scopes. */
+  /** The digests of all layer versions of all scopes. */
   digests(): ContentDigest[];
 };
 
@@ -73,7 +73,7 @@ export function createLayerStore(database: Database): LayerStore {
   return {
     nextVersion(scope, name) {
       const taken = takeNumber.get({ ...keyOf(scope), name });
-      if (taken === undefined) throw new Error('the database gave no version number');
+      if (taken === undefined) throw new Error('the database returned no version number');
       return taken.last_version;
     },
     insert(version) {

@@ -1,8 +1,8 @@
-/** What a published layer version is. Immutable once published; its content is named by digest. */
+/** A published layer version. It never changes; its content is identified by digest. */
 import type { LayerVersionArn } from '../protocol/arn.ts';
 import type { LayerName, Scope } from '../protocol/names.ts';
 
-/** Lower-case hex SHA-256 of a zip archive: the name of its blob and of its unpacked tree. */
+/** The SHA-256 of a zip archive in lower-case hex. Names its blob and its unpacked tree. */
 export type ContentDigest = string & { readonly __brand: 'ContentDigest' };
 
 export type LayerVersion = {
@@ -13,7 +13,7 @@ export type LayerVersion = {
   readonly description: string;
   /** `2026-11-22T10:00:00.000+0000`, as AWS writes it. */
   readonly createdDate: string;
-  /** Undefined when the publisher gave none, which AWS tells from an empty list. */
+  /** Undefined when the publisher sent none. AWS distinguishes this from an empty list. */
   readonly compatibleRuntimes: readonly string[] | undefined;
   readonly compatibleArchitectures: readonly string[] | undefined;
   readonly licenseInfo: string | undefined;
@@ -22,11 +22,11 @@ export type LayerVersion = {
   readonly codeSha256: string;
   /** Bytes of the zip. */
   readonly codeSize: number;
-  /** Bytes of all its files, unpacked. */
+  /** Bytes of all files, unpacked. */
   readonly unzippedSize: number;
 };
 
-/** What a client asks to publish. Already validated against the model's constraints. */
+/** A layer version to publish, validated against the model's constraints. */
 export type LayerDraft = {
   readonly name: LayerName;
   readonly description: string;
@@ -34,11 +34,11 @@ export type LayerDraft = {
   readonly compatibleArchitectures: readonly string[] | undefined;
   readonly licenseInfo: string | undefined;
   readonly zip: Buffer;
-  /** It did not come with the request, so that the limit for those does not hold. */
+  /** The zip was read from a bucket, so the size limit of uploads in requests does not apply. */
   readonly isFromBucket?: boolean;
 };
 
-/** A layer as a function uses it: enough to mount it and to report it, also after the layer version was deleted. */
+/** A layer of a function: enough to mount and report it, even after the layer version was deleted. */
 export type FunctionLayer = {
   readonly arn: LayerVersionArn;
   readonly codeSize: number;

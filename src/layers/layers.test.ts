@@ -16,15 +16,15 @@ import { createOptTrees, type OptTrees } from './opt-tree.ts';
 const SCOPE: Scope = { region: 'eu-central-1', account: '123456789012' };
 const ARN = 'arn:aws:lambda:eu-central-1:123456789012:layer';
 
-let folder: string;
+let directory: string;
 let data: DataDirectory;
 let database: Database;
 let archives: Archives;
 let optTrees: OptTrees;
 let layers: Layers;
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'lamella-layers-'));
-  data = openDataDirectory({ directory: folder });
+  directory = await mkdtemp(join(tmpdir(), 'lamella-layers-'));
+  data = openDataDirectory({ directory });
   database = openDatabase(data.database);
   archives = createArchives(data);
   optTrees = createOptTrees({ archives, data });
@@ -33,7 +33,7 @@ beforeEach(async () => {
 afterEach(async () => {
   database.close();
   await data.close();
-  await rm(folder, { recursive: true });
+  await rm(directory, { recursive: true });
 });
 
 function draft(name: string, changes: Partial<LayerDraft> = {}): LayerDraft {
@@ -49,7 +49,7 @@ function publish(name: string, entries: readonly RawEntry[]): Promise<LayerVersi
 const versionsOf = (page: { items: readonly LayerVersion[] }) => page.items.map(({ version }) => version);
 
 describe('publish', () => {
-  it('answers what was published and keeps it', async () => {
+  it('returns what was published and stores it', async () => {
     const asked = draft('tools', {
       description: 'd',
       compatibleRuntimes: ['provided.al2023'],
@@ -72,7 +72,7 @@ describe('publish', () => {
     expect(readFileSync(layers.contentPath(published.digest))).toEqual(asked.zip);
   });
 
-  it('tells what the publisher left out from what is empty', async () => {
+  it('distinguishes omitted members from empty ones', async () => {
     const leftOut = { compatibleRuntimes: undefined, compatibleArchitectures: undefined };
     const published = await layers.publish(SCOPE, draft('tools', leftOut));
     const empty = await layers.publish(SCOPE, draft('tools'));
@@ -80,7 +80,7 @@ describe('publish', () => {
     expect(layers.get(SCOPE, empty.name, 2)).toMatchObject({ compatibleRuntimes: [], compatibleArchitectures: [] });
   });
 
-  it('never gives a version number again', async () => {
+  it('never reuses a version number', async () => {
     await layers.publish(SCOPE, draft('tools'));
     const second = await layers.publish(SCOPE, draft('tools'));
     layers.delete(SCOPE, second.name, 1);
@@ -98,10 +98,14 @@ describe('publish', () => {
   });
 
   it.each([
-    ['no zip', Buffer.from('x'), 'Could not unzip uploaded file. Please check your file, then try to upload again.'],
+    [
+      'a file that is not a zip',
+      Buffer.from('x'),
+      'Could not unzip uploaded file. Please check your file, then try to upload again.',
+    ],
     ['an empty zip', rawZip([]), 'Uploaded file must be a non-empty zip'],
     [
-      'a zip that leads out',
+      'a zip with a path outside its root',
       rawZip([{ name: '../x' }]),
       'Could not unzip uploaded file. Please check your file, then try to upload again.',
     ],
@@ -110,10 +114,10 @@ describe('publish', () => {
       rawZip([{ name: 'x', packed: Buffer.alloc(9), claims: { size: 262_144_001 } }]),
       'Unzipped size must be smaller than 262144000 bytes',
     ],
-  ])("refuses %s in AWS's words and keeps nothing", async (_, zip, message) => {
+  ])("refuses %s with AWS's message and stores nothing", async (_, zip, message) => {
     const attempt = layers.publish(SCOPE, draft('tools', { zip }));
     await expect(attempt).rejects.toMatchObject({ code: 'InvalidParameterValueException', message });
-    expect([data.blobs, data.trees, data.staging].flatMap((place) => readdirSync(place))).toEqual([]);
+    expect([data.blobs, data.trees, data.staging].flatMap((directory) => readdirSync(directory))).toEqual([]);
     expect(layers.list(SCOPE, {}).items).toEqual([]);
   });
 
@@ -127,7 +131,7 @@ describe('publish', () => {
 });
 
 describe('get and delete', () => {
-  it('say that a missing version does not exist, but delete it all the same', () => {
+  it('report a missing version, but deleting it succeeds', () => {
     const name = 'tools' as LayerName;
     expect(() => layers.get(SCOPE, name, 1)).toThrow(
       expect.objectContaining({
@@ -148,7 +152,7 @@ describe('get and delete', () => {
 });
 
 describe('lists', () => {
-  it('give versions newest first, page by page', async () => {
+  it('return versions newest first, in pages', async () => {
     for (let i = 0; i < 5; i += 1) await layers.publish(SCOPE, draft('tools'));
     const name = 'tools' as LayerName;
     const first = layers.listVersions(SCOPE, name, { maxItems: 2 });
@@ -158,7 +162,7 @@ describe('lists', () => {
     expect(third.nextMarker).toBeUndefined();
   });
 
-  it('give each layer once with its newest version, by name', async () => {
+  it('return each layer once with its newest version, by name', async () => {
     for (const name of ['b', 'a', 'b', 'c']) await layers.publish(SCOPE, draft(name));
     const first = layers.list(SCOPE, { maxItems: 2 });
     const second = layers.list(SCOPE, { maxItems: 2, marker: first.nextMarker });
@@ -169,7 +173,7 @@ describe('lists', () => {
     ]);
   });
 
-  it('give only what is compatible, and then the newest of that', async () => {
+  it('return only compatible versions, and the newest of those', async () => {
     await layers.publish(SCOPE, draft('a', { compatibleRuntimes: ['provided.al2'] }));
     await layers.publish(SCOPE, draft('a', { compatibleRuntimes: ['nodejs22.x'] }));
     await layers.publish(SCOPE, draft('b', { compatibleArchitectures: ['arm64'] }));
@@ -178,7 +182,7 @@ describe('lists', () => {
     expect(versionsOf(layers.listVersions(SCOPE, 'a' as LayerName, { compatibleRuntime: 'nodejs22.x' }))).toEqual([2]);
   });
 
-  it('refuse a marker that they did not give', () => {
+  it('refuse an invalid marker', () => {
     for (const marker of ['x', Buffer.from('["a"').toString('base64url'), Buffer.from('[1]').toString('base64url')]) {
       expect(() => layers.list(SCOPE, { marker })).toThrow(
         expect.objectContaining({ code: 'InvalidParameterValueException' }),
@@ -188,7 +192,7 @@ describe('lists', () => {
 });
 
 describe('resolve', () => {
-  it('answers the layers in their order', async () => {
+  it('returns the layers in order', async () => {
     const [a, b] = [await layers.publish(SCOPE, draft('a')), await layers.publish(SCOPE, draft('b'))];
     expect(layers.resolve([b.arn, a.arn], SCOPE).map(({ digest }) => digest)).toEqual([b.digest, a.digest]);
   });
@@ -212,7 +216,7 @@ describe('resolve', () => {
       [`${ARN}:a:1`, `${ARN}:a:1`],
       `Two different versions of the same layer are not allowed to be referenced in the same function. ${ARN}:a:1 and ${ARN}:a:1 are versions of the same layer.`,
     ],
-  ])("refuses %s in AWS's words", async (_, arns, message) => {
+  ])("refuses %s with AWS's message", async (_, arns, message) => {
     await layers.publish(SCOPE, draft('a'));
     await layers.publish(SCOPE, draft('a'));
     expect(() => layers.resolve(arns, SCOPE)).toThrow(
@@ -222,13 +226,13 @@ describe('resolve', () => {
 });
 
 describe('optTree', () => {
-  it('is nothing without layers and the tree itself for one layer', async () => {
+  it("is undefined without layers and the layer's own tree for one layer", async () => {
     const one = await publish('one', [{ name: 'a', content: '1' }]);
     expect(await layers.optTree([])).toBeUndefined();
     expect(readFileSync(join((await layers.optTree([one.digest])) ?? '', 'a'), 'utf8')).toBe('1');
   });
 
-  it('merges folders, later layers over earlier ones, by hard links', async () => {
+  it('merges directories with hard links, later layers over earlier ones', async () => {
     const first = await publish('first', [
       { name: 'bin/tool', content: 'first', mode: 0o100755 },
       { name: 'bin/only-first', content: '1', mode: 0o100644 },
@@ -253,15 +257,15 @@ describe('optTree', () => {
     expect(readFileSync(at('was-a-folder'), 'utf8')).toBe('y');
     expect(lstatSync(at('was-a-link')).isDirectory()).toBe(true);
     expect(readlinkSync(at('link'))).toBe('bin/tool');
-    // The layers' own trees are as they were.
+    // The layers' own trees are unchanged.
     expect(readFileSync(join(archives.tree(first.digest), 'bin/tool'), 'utf8')).toBe('first');
     expect(readdirSync(join(archives.tree(first.digest), 'bin')).sort()).toEqual(['only-first', 'tool']);
 
-    const turned = (await layers.optTree([second.digest, first.digest])) ?? '';
-    expect(readFileSync(join(turned, 'bin/tool'), 'utf8')).toBe('first');
+    const reversed = (await layers.optTree([second.digest, first.digest])) ?? '';
+    expect(readFileSync(join(reversed, 'bin/tool'), 'utf8')).toBe('first');
   });
 
-  it('is built once for all that ask at the same time, and anew after it was collected', async () => {
+  it('is built once for concurrent callers, and rebuilt after it was collected', async () => {
     const [a, b] = [await publish('a', [{ name: 'a' }]), await publish('b', [{ name: 'b' }])];
     const list = [a.digest, b.digest];
     const trees = await Promise.all(Array.from({ length: 20 }, () => layers.optTree(list)));

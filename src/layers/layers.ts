@@ -1,8 +1,7 @@
 /**
- * Layers: publish, find, list and delete layer versions, and say which content a function's list of layers stands for.
- * Requests arrive validated against the API's model; the rules of the service itself and AWS's words for breaking them
- * are here. A layer version never changes, its number is never given again, and deleting it does not touch the
- * functions that use it: they keep its content by digest.
+ * Layers: publish, find, list and delete layer versions, and resolve a function's list of layers. Requests have been
+ * validated against the API's model; this file enforces the service's own rules. A layer version never changes and its
+ * number is never reused. Deleting a version does not affect functions that use it: they keep its content by digest.
  */
 import type { Clock } from '../clock.ts';
 import type { LayerVersionArn } from '../protocol/arn.ts';
@@ -19,7 +18,7 @@ import { ServiceError } from '../protocol/service-errors.ts';
 import type { Archives } from '../storage/archives.ts';
 import type { Database } from '../storage/database.ts';
 import type { Page } from '../storage/page.ts';
-import { pageOf, parseMarker } from '../storage/page.ts';
+import { pageOf, pageSize, positionOf } from '../storage/page.ts';
 import type { ContentDigest, FunctionLayer, LayerDraft, LayerVersion } from './layer.ts';
 import type { LayerFilter } from './layer-store.ts';
 import { createLayerStore } from './layer-store.ts';
@@ -38,22 +37,22 @@ export type Layers = {
   publish(scope: Scope, draft: LayerDraft): Promise<LayerVersion>;
   /** @throws ServiceError ResourceNotFoundException */
   get(scope: Scope, name: LayerName, version: number): LayerVersion;
-  /** The versions of one layer, newest first; none for a layer that does not exist, as on AWS. */
+  /** The versions of one layer, newest first. Empty for a layer that does not exist, as on AWS. */
   listVersions(scope: Scope, name: LayerName, request: LayerListRequest): Page<LayerVersion>;
-  /** The newest (compatible) version of each layer, by name. */
+  /** The newest compatible version of each layer, by name. */
   list(scope: Scope, request: LayerListRequest): Page<LayerVersion>;
-  /** Deletes a version; one that does not exist is no error. */
+  /** Deletes a version. Succeeds even if it does not exist. */
   delete(scope: Scope, name: LayerName, version: number): void;
   /**
-   * The layers that a function of `scope` names, in its order.
-   * @throws ServiceError in AWS's words: too many, of another region, missing, or two versions of one layer
+   * Resolves the layers of a function in `scope`, in order.
+   * @throws ServiceError for too many layers, another region, a missing layer, or two versions of one layer
    */
   resolve(arns: readonly string[], scope: Scope): FunctionLayer[];
-  /** The zip file of a layer version, as it was uploaded. */
+  /** The path of a layer version's zip file, as uploaded. */
   contentPath(digest: ContentDigest): string;
   /** See `OptTrees.tree`. */
   optTree(digests: readonly ContentDigest[]): Promise<string | undefined>;
-  /** Digests that a layer version refers to. */
+  /** The digests of all layer versions. */
   digests(): ContentDigest[];
 };
 
@@ -154,22 +153,6 @@ export function createLayers({
     optTree: (digests) => optTrees.tree(digests),
     digests: () => store.digests(),
   };
-}
-
-/** Items of a page: AWS gives at most 50 at once, whatever is asked for. */
-export function pageSize(maxItems: number | undefined): number {
-  return Math.max(1, Math.min(maxItems ?? QUOTAS.pageItems, QUOTAS.pageItems));
-}
-
-/** Where a page begins; `start` for the first one. @throws ServiceError for a marker that we did not give */
-export function positionOf<Position extends readonly (string | number)[]>(
-  marker: string | undefined,
-  start: Position,
-): Position {
-  if (marker === undefined || marker === '') return start;
-  const position = parseMarker(marker, start);
-  if (position === undefined) throw refusal('Invalid value for parameter Marker.');
-  return position;
 }
 
 function filterOf({ compatibleRuntime, compatibleArchitecture }: LayerListRequest): LayerFilter {

@@ -1,6 +1,7 @@
 /**
- * The /opt of a function: its layers merged in their order into one tree of hard links, a later layer's file over an
- * earlier one's. Trees are read-only to functions, cached by the list of digests, and appear by a rename.
+ * The /opt directory of a function: its layers merged in order into one tree of hard links. A file of a later layer
+ * replaces that of an earlier one. Trees are read-only for functions, cached by the list of digests, and created by a
+ * rename.
  * https://docs.aws.amazon.com/lambda/latest/dg/chapter-layers.html
  */
 import { createHash, randomUUID } from 'node:crypto';
@@ -14,11 +15,11 @@ import type { ContentDigest } from './layer.ts';
 
 export type OptTrees = {
   /**
-   * The folder to mount at /opt for these layers, first to last; undefined when there are none. Built when it is first
-   * asked for; callers that ask at the same time share one build.
+   * The directory to mount at /opt for these layers, first to last; undefined for no layers. Built on first use;
+   * concurrent callers share one build.
    */
   tree(digests: readonly ContentDigest[]): Promise<string | undefined>;
-  /** Removes the trees of all lists but these; answers how many. `keep` is asked when all are listed. */
+  /** Removes all trees except those in `keep`, which is called after listing them. Returns how many were removed. */
   collect(keep: () => Iterable<readonly ContentDigest[]>): Promise<number>;
 };
 
@@ -29,7 +30,7 @@ export function createOptTrees({
   archives: Archives;
   data: Pick<DataDirectory, 'opt' | 'staging'>;
 }): OptTrees {
-  const known = new Map<string, Promise<string>>();
+  const builds = new Map<string, Promise<string>>();
 
   const build = async (digests: readonly ContentDigest[], target: string): Promise<string> => {
     if (existsSync(target)) return target;
@@ -50,30 +51,30 @@ export function createOptTrees({
     async tree(digests) {
       const [only, ...others] = digests;
       if (only === undefined) return undefined;
-      // Nothing to merge: the layer's own tree will do.
+      // Nothing to merge: use the layer's own tree.
       if (others.length === 0) return archives.tree(only);
       const key = keyOf(digests);
-      const tree = known.get(key);
-      if (tree !== undefined) return tree;
+      const started = builds.get(key);
+      if (started !== undefined) return started;
       const building = build(digests, join(data.opt, key));
-      known.set(key, building);
-      // A failed build must not be remembered; whoever asks next tries again.
-      building.catch(() => known.delete(key));
+      builds.set(key, building);
+      // The next caller retries a failed build.
+      building.catch(() => builds.delete(key));
       return building;
     },
     async collect(keep) {
       const present = await readdir(data.opt);
       const kept = new Set(Array.from(keep(), keyOf));
-      const graves: string[] = [];
+      const removed: string[] = [];
       for (const key of present) {
         if (kept.has(key)) continue;
-        known.delete(key);
-        const grave = join(data.staging, randomUUID());
-        renameSync(join(data.opt, key), grave);
-        graves.push(grave);
+        builds.delete(key);
+        const discarded = join(data.staging, randomUUID());
+        renameSync(join(data.opt, key), discarded);
+        removed.push(discarded);
       }
-      for (const grave of graves) await rm(grave, { recursive: true, force: true });
-      return graves.length;
+      for (const path of removed) await rm(path, { recursive: true, force: true });
+      return removed.length;
     },
   };
 }
@@ -90,26 +91,26 @@ async function merge(source: string, target: string): Promise<void> {
       const to = join(target, entry.name);
       if (!entry.isDirectory()) return place(from, to);
       const { mode } = await lstat(from);
-      await makeFolder(to);
+      await makeDirectory(to);
       await merge(from, to);
       await chmod(to, mode & 0o777);
     }),
   );
 }
 
-async function makeFolder(path: string): Promise<void> {
+async function makeDirectory(path: string): Promise<void> {
   try {
     await mkdir(path, { mode: 0o700 });
   } catch (failure) {
     if (!hasCode(failure, 'EEXIST')) throw failure;
     if ((await lstat(path)).isDirectory()) return;
-    // An earlier layer has a file or a link of that name. Writing through a link would put files elsewhere.
+    // An earlier layer has a file or link with this name. Following a link would write outside the tree.
     await rm(path);
     await mkdir(path, { mode: 0o700 });
   }
 }
 
-/** Puts a file or a link in its place, over whatever an earlier layer has there. */
+/** Links a file or symbolic link, replacing what an earlier layer has at this path. */
 async function place(from: string, to: string): Promise<void> {
   try {
     await link(from, to);
@@ -118,7 +119,7 @@ async function place(from: string, to: string): Promise<void> {
       await rm(to, { recursive: true });
       await place(from, to);
     } else if (hasCode(failure, 'EMLINK') || hasCode(failure, 'EXDEV') || hasCode(failure, 'EPERM')) {
-      // The file has as many names as the file system allows, or it has no hard links at all.
+      // The file has the maximum number of hard links, or the file system does not support them.
       await copy(from, to);
     } else {
       throw failure;
@@ -127,7 +128,7 @@ async function place(from: string, to: string): Promise<void> {
 }
 
 async function copy(from: string, to: string): Promise<void> {
-  // Copying a link would copy what it means on this machine.
+  // copyFile would follow a symbolic link to a file of this machine.
   if ((await lstat(from)).isSymbolicLink()) await symlink(await readlink(from), to);
   else await copyFile(from, to, constants.COPYFILE_EXCL);
 }

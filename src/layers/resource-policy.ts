@@ -1,11 +1,11 @@
 /**
  * Resource policies of functions and layer versions: documents with statements that clients add and remove by id.
- * Lamella keeps and shows them as AWS does; whether a caller may do something is not decided by them. Pure.
+ * Policies are stored but not evaluated. Pure.
  */
 import { QUOTAS } from '../protocol/quotas.ts';
 import { ServiceError } from '../protocol/service-errors.ts';
 
-/** A statement in the order of members in which AWS writes it. */
+/** A statement with its members in AWS's order. */
 export type PolicyStatement = Readonly<Record<string, unknown>> & { readonly Sid: string };
 
 export type ResourcePolicy = {
@@ -13,7 +13,7 @@ export type ResourcePolicy = {
   readonly revisionId: string;
 };
 
-/** The policy with one more statement. @throws ServiceError in AWS's words when its id is taken or it grows too large */
+/** Adds a statement. @throws ServiceError when its id exists or the policy becomes too large */
 export function addStatement(
   policy: ResourcePolicy | undefined,
   statement: PolicyStatement,
@@ -38,7 +38,7 @@ export function addStatement(
   return grown;
 }
 
-/** The policy without a statement; undefined when it was the last one. @throws ServiceError when there is none */
+/** Removes a statement. Returns undefined if it was the last one. @throws ServiceError when it does not exist */
 export function removeStatement(
   policy: ResourcePolicy,
   statementId: string,
@@ -51,12 +51,15 @@ export function removeStatement(
   return statements.length === 0 ? undefined : { statements, revisionId };
 }
 
-/** The document as JSON text, as GetPolicy answers it. */
+/** Renders the document as JSON text, as GetPolicy returns it. */
 export function renderPolicy({ statements }: ResourcePolicy): string {
   return JSON.stringify({ Version: '2012-10-17', Id: 'default', Statement: statements });
 }
 
-/** @throws ServiceError when a client insists on another revision; `source` is the operation that AWS points to */
+/**
+ * Checks the revision that a client expects, if any. `source` is the operation that AWS's message refers to.
+ * @throws ServiceError when it differs
+ */
 export function checkRevision(expected: string | undefined, present: string | undefined, source: string): void {
   if (expected !== undefined && expected !== present) {
     throw new ServiceError(

@@ -1,21 +1,21 @@
 /**
- * Takes in a zip that a client uploaded, as a layer's content or a function's code, and refuses a bad one in AWS's
- * words. What is wrong in particular stands in the error's cause: AWS does not tell, the service's own log may.
+ * Stores zips that clients upload as layer content or function code, and refuses invalid ones in AWS's wording. AWS
+ * does not report the exact problem; here it is the error's `cause`.
  */
 import { QUOTAS } from '../protocol/quotas.ts';
 import { ServiceError } from '../protocol/service-errors.ts';
 import { ArchiveError } from '../storage/archive.ts';
 import type { Archives, StoredArchive } from '../storage/archives.ts';
 
-/** Where trees are mounted in an environment: absolute links to these places stay inside. */
+/** Where the trees are mounted in an environment. Absolute links below these paths are allowed. */
 const MOUNT_POINTS = ['/opt', '/var/task'];
-/** AWS states no limit; this one keeps a small archive from using up the disk's inodes. */
+/** AWS documents no limit. This one prevents a small archive from exhausting the disk's inodes. */
 const MAX_ENTRIES = 300_000;
 
 /**
- * Stores an uploaded zip, unpacked and as it is. The caller records its digest and then releases it.
- * One from a bucket may be larger than one that came with the request.
- * @throws ServiceError in AWS's words when it is no fit zip; nothing is left of it then
+ * Stores an uploaded zip, both as is and unpacked. The caller records its digest and then calls `release`. A zip from a
+ * bucket can be larger than one in a request.
+ * @throws ServiceError when the zip is invalid; nothing is stored then
  */
 export async function storeUploadedZip(archives: Archives, zip: Buffer, isFromBucket = false): Promise<StoredArchive> {
   if (!isFromBucket && zip.length > QUOTAS.zippedBytes) {
@@ -35,7 +35,7 @@ export async function storeUploadedZip(archives: Archives, zip: Buffer, isFromBu
   }
 }
 
-/** AWS's refusal of code, or code and layers together, that is too large unpacked. */
+/** AWS's error for code, or code and layers together, that is too large unpacked. */
 export function unzippedSizeExceeded(): ServiceError {
   return new ServiceError(
     'InvalidParameterValueException',

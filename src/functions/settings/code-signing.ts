@@ -1,6 +1,6 @@
 /**
- * Code signing configurations, and which function uses which. Stored and given back: Lamella has no signing profiles to
- * check signatures against. Recorded on AWS (2025-11).
+ * Code signing configurations and their assignment to functions. Stored but not enforced: there are no signing profiles
+ * to verify signatures with. Messages were recorded on AWS (2025-11).
  */
 import { randomInt } from 'node:crypto';
 import type { Clock } from '../../clock.ts';
@@ -8,7 +8,7 @@ import { parseLambdaArn, renderCodeSigningConfigArn, renderFunctionArn } from '.
 import type { Scope } from '../../protocol/names.ts';
 import { ServiceError } from '../../protocol/service-errors.ts';
 import type { Database } from '../../storage/database.ts';
-import { type Page, pageOf, parseMarker } from '../../storage/page.ts';
+import { type Page, pageOf, positionOrStart } from '../../storage/page.ts';
 import type { FunctionDirectory } from '../function-directory.ts';
 import { createSettingDocuments } from './setting-documents.ts';
 
@@ -38,18 +38,18 @@ export type CodeSigning = {
   list(scope: Scope, page: PageRequest): Page<CodeSigningConfig>;
   setTags(scope: Scope, arn: string, tags: Readonly<Record<string, string>>): void;
   attach(scope: Scope, functionName: string, arn: string): void;
-  /** The ARN of the configuration that a function uses. */
+  /** The ARN of a function's configuration. */
   attached(scope: Scope, functionName: string): string | undefined;
   detach(scope: Scope, functionName: string): void;
-  /** ARNs of the functions that use a configuration. */
+  /** The ARNs of the functions that use a configuration. */
   functions(scope: Scope, arn: string): string[];
-  /** Forgets what was read: a function went, and its settings with it. */
+  /** Clears the cache. Call it when a function was deleted, which deletes its settings. */
   invalidate(): void;
 };
 
 type Row = { id: string; document: string };
 
-/** All of them throw `ServiceError`s where AWS does. */
+/** All methods throw `ServiceError`s as AWS does. */
 export function createCodeSigning({
   database,
   directory,
@@ -125,7 +125,7 @@ export function createCodeSigning({
       remove.run({ region: scope.region, account: scope.account, id });
     },
     list({ region, account }, { marker, maxItems }) {
-      const [after] = (marker === undefined ? undefined : parseMarker(marker, [''] as const)) ?? [''];
+      const [after] = positionOrStart(marker, ['']);
       const rows = list.all({ region, account, after, count: maxItems + 1 });
       return pageOf(
         rows.map((row): CodeSigningConfig => JSON.parse(row.document)),
@@ -162,7 +162,7 @@ export function createCodeSigning({
   };
 }
 
-/** `2026-11-22T10:00:00.000Z`, as these are dated. */
+/** The format of LastModified: `2026-11-22T10:00:00.000Z`. */
 export function renderSigningDate(epochMs: number): string {
   return new Date(epochMs).toISOString();
 }

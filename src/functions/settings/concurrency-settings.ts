@@ -1,6 +1,6 @@
 /**
- * Reserved and provisioned concurrency: who may have how much of the account's environments. Admission reads the
- * reservations from memory; provisioned environments are counted here and prepared by `invocation/`.
+ * Reserved and provisioned concurrency. Admission reads both from memory. `invocation/` prepares the provisioned
+ * environments.
  * https://docs.aws.amazon.com/lambda/latest/dg/lambda-concurrency.html
  */
 import type { Clock } from '../../clock.ts';
@@ -10,7 +10,7 @@ import type { Scope } from '../../protocol/names.ts';
 import { QUOTAS } from '../../protocol/quotas.ts';
 import { ServiceError } from '../../protocol/service-errors.ts';
 import type { Database } from '../../storage/database.ts';
-import { type Page, pageOf, parseMarker } from '../../storage/page.ts';
+import { type Page, pageOf, positionOrStart } from '../../storage/page.ts';
 import type { Aliases } from '../aliases.ts';
 import type { FunctionDirectory } from '../function-directory.ts';
 import { isAliasName } from '../function-directory.ts';
@@ -25,26 +25,28 @@ export type ProvisionedConcurrency = {
 };
 
 export type ConcurrencyShares = {
-  /** What is neither reserved by functions nor provisioned for versions of functions that reserved nothing. */
+  /**
+   * The account's concurrency that is neither reserved nor provisioned for versions of functions without a reservation.
+   */
   readonly account: number;
-  /** What the function reserved, without what is provisioned for its versions; undefined when it reserved nothing. */
+  /** The function's reservation minus what is provisioned for its versions; undefined without a reservation. */
   readonly reserved: number | undefined;
-  /** What is provisioned for the version. */
+  /** Provisioned for the version. */
   readonly provisioned: number;
 };
 
 export type ConcurrencySettings = {
-  /** What all functions of an account and region may have at once. */
+  /** Concurrent executions of all functions of an account and region. */
   readonly account: number;
-  /** Environments set aside for a function, and its most; undefined when it shares the account's. */
+  /** The function's reservation, which is also its maximum; undefined when it shares the account's concurrency. */
   reserved(scope: Scope, name: string): number | undefined;
   reserve(scope: Scope, name: string, count: number): void;
   release(scope: Scope, name: string): void;
   /** What functions without a reservation share. */
   unreserved(scope: Scope): number;
-  /** What an invocation of a version may run out of: what is provisioned for versions is set aside for them alone. */
+  /** The limits for invocations of a version. Only the version itself can use what is provisioned for it. */
   sharesOf(scope: Scope, name: string, version: string): ConcurrencyShares;
-  /** The version that is prepared for a qualifier: of an alias with weights the main one. */
+  /** The version that is prepared for a qualifier. For an alias with weights, its main version. */
   preparedVersion(scope: Scope, name: string, qualifier: string): string;
   provision(scope: Scope, name: string, qualifier: string, count: number): ProvisionedConcurrency;
   provisioned(scope: Scope, name: string, qualifier: string): ProvisionedConcurrency | undefined;
@@ -54,28 +56,28 @@ export type ConcurrencySettings = {
     name: string,
     page: { readonly marker: string | undefined; readonly maxItems: number },
   ): Page<ProvisionedConcurrency>;
-  /** What is to be prepared ahead, everywhere. */
+  /** All provisioned concurrency of all scopes. */
   everyProvision(): {
     readonly scope: Scope;
     readonly name: string;
     readonly qualifier: string;
     readonly count: number;
   }[];
-  /** Forgets what was read: a function went, and its settings with it. */
+  /** Clears the caches. Call it when a function was deleted, which deletes its settings. */
   invalidate(): void;
 };
 
 type Provisioned = Omit<ProvisionedConcurrency, 'qualifier'>;
 
-/** What the functions of a scope have set aside. */
+/** The reservations of a scope. */
 type Allocations = {
   readonly reservedTotal: number;
   readonly provisioned: ReadonlyMap<string, readonly Setting<Provisioned>[]>;
-  /** What is provisioned where nothing is reserved: it comes out of what all functions share. */
+  /** Provisioned for functions without a reservation: taken from what all functions share. */
   readonly provisionedUnreserved: number;
 };
 
-/** All of them throw `ServiceError`s where AWS does. */
+/** All methods throw `ServiceError`s as AWS does. */
 export function createConcurrencySettings({
   database,
   directory,
@@ -87,13 +89,13 @@ export function createConcurrencySettings({
   directory: FunctionDirectory;
   aliases: Pick<Aliases, 'find'>;
   clock: Clock;
-  /** Environments that all functions of an account and region may have at once. */
+  /** Concurrent executions of all functions of an account and region. */
   accountConcurrency: number;
 }): ConcurrencySettings {
   const reservations = createSettingDocuments<number>(database, 'reserved-concurrency');
   const provisions = createSettingDocuments<Provisioned>(database, 'provisioned-concurrency');
 
-  /** By scope, because every invocation asks. */
+  /** Cached by scope, because every invocation reads them. */
   const allocations = new Map<string, Allocations>();
   const allocationsOf = (scope: Scope): Allocations => {
     const key = `${scope.region}/${scope.account}`;
@@ -176,10 +178,10 @@ export function createConcurrencySettings({
         );
       }
       const own = reservations.get(scope, name, '');
-      // What is provisioned for this function itself comes out of its reserve from now on.
+      // From now on, what is provisioned for this function is taken from its reservation.
       const ofOthers = allocationsOf(scope).provisionedUnreserved - (own === undefined ? provisioned : 0);
       const left = accountConcurrency - reservedTotal(scope) + (own ?? 0) - ofOthers - count;
-      // Recorded on AWS: nothing at all can always be reserved, to switch a function off.
+      // Recorded on AWS: 0 can always be reserved, to disable a function.
       if (count > 0 && left < QUOTAS.unreservedConcurrencyMin) {
         throw untyped(
           "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution " +
@@ -236,7 +238,7 @@ export function createConcurrencySettings({
     },
     listProvisioned(scope, name, { marker, maxItems }) {
       directory.requireFunction(scope, name);
-      const [after] = (marker === undefined ? undefined : parseMarker(marker, [''] as const)) ?? [''];
+      const [after] = positionOrStart(marker, ['']);
       const found = provisions.list(scope, name, after, maxItems + 1);
       return pageOf(
         found.map(({ qualifier, document }) => ({ qualifier, ...document })),
@@ -264,7 +266,7 @@ function requestedBy(settings: readonly Setting<Provisioned>[]): number {
   return sum(settings.map(({ document }) => document.requested));
 }
 
-/** The ARN that a provisioned qualifier is listed under. */
+/** The ARN of a provisioned qualifier in lists. */
 export function renderProvisionedArn(scope: Scope, name: string, { qualifier }: ProvisionedConcurrency): string {
   return renderFunctionArn(scope, name, qualifier);
 }
@@ -275,7 +277,7 @@ function refusal(message: string): ServiceError {
   return new ServiceError('InvalidParameterValueException', message);
 }
 
-/** Recorded on AWS: these refusals come without a Type. */
+/** Recorded on AWS: these errors have no Type. */
 function untyped(message: string): ServiceError {
   return new ServiceError('UntypedInvalidParameterValueException', message);
 }

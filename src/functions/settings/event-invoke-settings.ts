@@ -1,17 +1,17 @@
 /**
- * What becomes of asynchronous invocations: retries, age and destinations, for `$LATEST`, a version or an alias. Stored
- * and checked here; `invocation/` obeys them.
+ * Settings of asynchronous invocation: retries, maximum age and destinations, for `$LATEST`, a version or an alias.
+ * `invocation/` applies them.
  */
 import type { Clock } from '../../clock.ts';
 import { parseArn, parseLambdaArn, renderFunctionArn } from '../../protocol/arn.ts';
 import type { Scope } from '../../protocol/names.ts';
 import { ServiceError } from '../../protocol/service-errors.ts';
 import type { Database } from '../../storage/database.ts';
-import { type Page, pageOf, parseMarker } from '../../storage/page.ts';
+import { type Page, pageOf, positionOrStart } from '../../storage/page.ts';
 import type { FunctionDirectory } from '../function-directory.ts';
 import { createSettingDocuments } from './setting-documents.ts';
 
-/** ARNs; undefined where there is none. */
+/** ARNs; undefined without a destination. */
 export type Destinations = { readonly onSuccess: string | undefined; readonly onFailure: string | undefined };
 
 export type EventInvokeSetting = {
@@ -29,7 +29,7 @@ export type EventInvokeDraft = {
 };
 
 export type EventInvokeSettings = {
-  /** Replaces all; `keep` changes only what the draft names. */
+  /** Stores a setting. `replace` resets members that the draft omits; `keep` leaves them unchanged. */
   put(
     scope: Scope,
     name: string,
@@ -38,7 +38,7 @@ export type EventInvokeSettings = {
     mode: 'replace' | 'keep',
   ): EventInvokeSetting;
   get(scope: Scope, name: string, qualifier: string): EventInvokeSetting;
-  /** As `get`, for those who obey and do not ask: undefined when there is none. */
+  /** Like `get`, but returns undefined when there is no setting. */
   find(scope: Scope, name: string, qualifier: string): EventInvokeSetting | undefined;
   remove(scope: Scope, name: string, qualifier: string): void;
   list(
@@ -46,13 +46,13 @@ export type EventInvokeSettings = {
     name: string,
     page: { readonly marker: string | undefined; readonly maxItems: number },
   ): Page<EventInvokeSetting>;
-  /** Forgets what was read: a function went, and its settings with it. */
+  /** Clears the cache. Call it when a function was deleted, which deletes its settings. */
   invalidate(): void;
 };
 
 type Document = Omit<EventInvokeSetting, 'functionArn'>;
 
-/** All of them throw `ServiceError`s where AWS does. Qualifiers are never empty: `$LATEST` is one. */
+/** All methods throw `ServiceError`s as AWS does. A qualifier is never empty: use `$LATEST`. */
 export function createEventInvokeSettings({
   database,
   directory,
@@ -124,7 +124,7 @@ export function createEventInvokeSettings({
       if (!directory.hasFunction(scope, name)) {
         throw new ServiceError('ResourceNotFoundException', "The function doesn't exist.");
       }
-      const [after] = (marker === undefined ? undefined : parseMarker(marker, [''] as const)) ?? [''];
+      const [after] = positionOrStart(marker, ['']);
       const page = pageOf(documents.list(scope, name, after, maxItems + 1), maxItems, ({ qualifier }) => [qualifier]);
       return {
         items: page.items.map(({ qualifier, document }) => settingOf(scope, name, qualifier, document)),
@@ -137,7 +137,7 @@ export function createEventInvokeSettings({
 
 const DESTINATION_SERVICES: ReadonlySet<string> = new Set(['lambda', 'sqs', 'sns', 'events', 's3']);
 
-/** As AWS's own objects print themselves. */
+/** As AWS's Java objects print themselves. */
 function renderDestinations({ onSuccess, onFailure }: Destinations): string {
   const success = onSuccess === undefined ? 'null' : `OnSuccess(destination=${onSuccess})`;
   const failure = onFailure === undefined ? 'null' : `OnFailure(destination=${onFailure})`;

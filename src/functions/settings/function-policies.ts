@@ -1,6 +1,6 @@
 /**
- * Resource policies of functions: one for the function, one for each version and alias. Statements are written as AWS
- * writes them; its words, which differ by operation, are recorded (2025-11).
+ * Resource policies of functions: one for the function, and one for each version and alias. Statements have AWS's form.
+ * Messages, which differ by operation, were recorded on AWS (2025-11).
  */
 import { randomUUID } from 'node:crypto';
 import {
@@ -17,7 +17,7 @@ import type { Database } from '../../storage/database.ts';
 import type { FunctionDirectory } from '../function-directory.ts';
 import { createSettingDocuments } from './setting-documents.ts';
 
-/** What AddPermission asks for; members as in the API's model. */
+/** The input of AddPermission. */
 export type PermissionDraft = {
   readonly statementId: string;
   readonly action: string;
@@ -46,11 +46,11 @@ export type FunctionPolicies = {
     statementId: string,
     revisionId: string | undefined,
   ): void;
-  /** Forgets what was read: a function went, and its settings with it. */
+  /** Clears the cache. Call it when a function was deleted, which deletes its settings. */
   invalidate(): void;
 };
 
-/** All of them throw `ServiceError`s where AWS does. */
+/** All methods throw `ServiceError`s as AWS does. */
 export function createFunctionPolicies({
   database,
   directory,
@@ -58,7 +58,7 @@ export function createFunctionPolicies({
 }: {
   database: Database;
   directory: FunctionDirectory;
-  /** The revision of what a policy hangs on; AWS counts both together, and so takes it for the policy's. */
+  /** The revision of the policy's function, version or alias. AWS accepts it in place of the policy's own revision. */
   revisionOf: (scope: Scope, name: string, qualifier: string | undefined) => string;
 }): FunctionPolicies {
   const documents = createSettingDocuments<ResourcePolicy>(database, 'policy');
@@ -125,7 +125,7 @@ function renderStatement(resource: string, scope: Scope, draft: PermissionDraft)
   };
 }
 
-/** An account is written as its root, a service as such; `*` stays. */
+/** Renders an account as its root ARN and a service name as a service. */
 function renderPrincipal(principal: string, scope: Scope): unknown {
   if (principal === '*') return '*';
   if (/^\d{12}$/.test(principal)) return { AWS: renderAccountArn({ ...scope, account: principal }) };
@@ -134,7 +134,7 @@ function renderPrincipal(principal: string, scope: Scope): unknown {
   throw refusal('The provided principal was invalid. Please check the principal and try again.');
 }
 
-/** The members that are not undefined; undefined when there are none. */
+/** Omits undefined members. Returns undefined when none is left. */
 function present<Value>(members: Readonly<Record<string, Value | undefined>>): Record<string, Value> | undefined {
   const entries = Object.entries(members).filter((entry): entry is [string, Value] => entry[1] !== undefined);
   return entries.length > 0 ? Object.fromEntries(entries) : undefined;

@@ -1,6 +1,6 @@
 /**
- * All that hangs on a function beside its code and configuration, made together: aliases, policies, concurrency, URLs,
- * asynchronous invocation, code signing, and three small settings.
+ * The settings of functions, opened together: aliases, policies, concurrency, URLs, asynchronous invocation, code
+ * signing, runtime management, recursion and scaling.
  */
 import type { Clock } from '../../clock.ts';
 import type { FunctionName, Scope } from '../../protocol/names.ts';
@@ -29,17 +29,17 @@ export type FunctionSettings = {
   readonly urls: UrlSettings;
   readonly eventInvoke: EventInvokeSettings;
   readonly codeSigning: CodeSigning;
-  /** By version; `$LATEST` is one. */
+  /** By version, including `$LATEST`. */
   readonly runtimeManagement: SettingDocuments<RuntimeManagement>;
-  /** What becomes of a function that calls itself in a circle. */
+  /** Whether to stop recursive loops. */
   readonly recursion: SettingDocuments<'Allow' | 'Terminate'>;
-  /** As AWS's model has it. */
+  /** As in AWS's model. */
   readonly scaling: SettingDocuments<Readonly<Record<string, unknown>>>;
-  /** Removes what hangs on a version that is deleted. */
+  /** Removes the settings of a deleted version. */
   removeVersion(scope: Scope, name: string, version: string): void;
-  /** As `Functions.get`, with aliases. */
+  /** Like `Functions.get`, but resolves aliases. */
   get(scope: Scope, name: FunctionName, qualifier?: string | undefined): FunctionVersion;
-  /** As `Functions.resolve`, with aliases: one with weights chooses anew each time. */
+  /** Like `Functions.resolve`, but resolves aliases. An alias with weights selects a version for each call. */
   resolve(scope: Scope, name: FunctionName, qualifier?: string | undefined): FunctionVersion;
 };
 
@@ -54,7 +54,7 @@ export function openSettings({
   functions: Pick<Functions, 'get' | 'resolve' | 'onChange'>;
   clock: Clock;
   accountConcurrency: number;
-  /** A number in [0, 1), for weighted aliases. */
+  /** Returns a number in [0, 1), for weighted aliases. */
   chance: () => number;
 }): FunctionSettings {
   const directory = createFunctionDirectory(database);
@@ -91,7 +91,7 @@ export function openSettings({
   const invalidate = () => {
     for (const cache of caches) cache.invalidate();
   };
-  // The database removes what hangs on a function together with it.
+  // Deleting a function deletes its settings in the database.
   functions.onChange(invalidate);
 
   const aliasOf = (scope: Scope, name: string, qualifier: string | undefined) =>
@@ -109,7 +109,7 @@ export function openSettings({
     recursion,
     scaling,
     removeVersion: removeSettings,
-    // An alias that does not exist is a qualifier that does not: `functions` says so.
+    // For an alias that does not exist, `functions` throws.
     get: (scope, name, qualifier) => functions.get(scope, name, aliasOf(scope, name, qualifier)?.version ?? qualifier),
     resolve(scope, name, qualifier) {
       const alias = aliasOf(scope, name, qualifier);

@@ -1,6 +1,6 @@
 /**
- * What is configured beside a function's versions: aliases, policies, URLs, concurrency and the rest, as documents by
- * kind and qualifier. Everything of a function goes with it. The SQL of all these; their rules are in the file of each.
+ * The SQL of function settings: JSON documents by kind and qualifier. Deleting a function deletes them. The rules of
+ * each kind are in its own file.
  */
 import type { Scope } from '../../protocol/names.ts';
 import type { Database } from '../../storage/database.ts';
@@ -17,31 +17,31 @@ export type SettingKind =
   | 'scaling'
   | 'code-signing';
 
-/** A document with the place it lies in; `qualifier` is empty for the function itself. */
+/** A document with its key. `qualifier` is empty for the function itself. */
 export type Setting<Document> = { readonly name: string; readonly qualifier: string; readonly document: Document };
 
 export type SettingDocuments<Document> = {
   get(scope: Scope, name: string, qualifier: string): Document | undefined;
   /** Sets or replaces. The function must exist. */
   put(scope: Scope, name: string, qualifier: string, document: Document): void;
-  /** Whether there was one. */
+  /** Returns whether there was a document. */
   remove(scope: Scope, name: string, qualifier: string): boolean;
-  /** Those of one function behind `after`, by qualifier. */
+  /** The documents of one function after the qualifier `after`, by qualifier. */
   list(scope: Scope, name: string, after: string, count: number): Setting<Document>[];
-  /** Those of every function of the scope, by name and qualifier. */
+  /** The documents of all functions of a scope, by name and qualifier. */
   listAll(scope: Scope): Setting<Document>[];
-  /** Those of every function of every scope. */
+  /** The documents of all functions of all scopes. */
   everywhere(): (Setting<Document> & { readonly scope: Scope })[];
-  /** Forgets what was read: a function or a qualifier went, and its settings with it. */
+  /** Clears the cache. Call it when a function or a qualifier was deleted, which deletes its settings. */
   invalidate(): void;
 };
 
-/** Settings held in memory by each kind, so that invocations that obey them do not ask the database. */
+/** Documents of each kind that are cached, so that invocations need not query the database. */
 const CACHED_DOCUMENTS = 10_000;
 
 type Row = { name: string; qualifier: string; document: string };
 
-/** The settings of one kind. Documents are JSON. */
+/** Opens the settings of one kind. */
 export function createSettingDocuments<Document>(database: Database, kind: SettingKind): SettingDocuments<Document> {
   const ofKind = `region = :region AND account = :account AND kind = '${kind}'`;
   const get = database.prepare<Row>(
@@ -95,7 +95,7 @@ export function createSettingDocuments<Document>(database: Database, kind: Setti
   };
 }
 
-/** Removes all settings of a version or an alias that is deleted. */
+/** Removes all settings of a deleted version or alias. */
 export function removeQualifierSettings(
   database: Database,
   { region, account }: Scope,

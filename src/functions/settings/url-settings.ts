@@ -1,4 +1,4 @@
-/** Function URLs: one for the function, one for each alias. Kept here; `gateways/` answers them. */
+/** Function URLs: one for the function, and one for each alias. `gateways/` serves them. */
 import { randomInt } from 'node:crypto';
 import type { Clock } from '../../clock.ts';
 import { renderFunctionArn } from '../../protocol/arn.ts';
@@ -9,25 +9,25 @@ import { type Page, pageOf, parseMarker } from '../../storage/page.ts';
 import type { FunctionDirectory } from '../function-directory.ts';
 import { createSettingDocuments } from './setting-documents.ts';
 
-/** Members as in AWS's model; absent ones stay absent. */
+/** Members as in AWS's model. Omitted members stay omitted. */
 export type CorsSetting = Readonly<Record<string, unknown>>;
 
 export type FunctionUrl = {
   readonly functionName: string;
-  /** An alias, or empty for the function itself. */
+  /** An alias; empty for the function itself. */
   readonly qualifier: string;
   readonly functionArn: string;
-  /** The first label of its host. */
+  /** The first label of the URL's host. */
   readonly id: string;
   readonly authType: string;
   readonly cors: CorsSetting | undefined;
-  /** Undefined until a client says one; it is BUFFERED then. */
+  /** Undefined, which means BUFFERED, until a client sends one. */
   readonly invokeMode: 'BUFFERED' | 'RESPONSE_STREAM' | undefined;
   readonly createdMs: number;
   readonly lastModifiedMs: number;
 };
 
-/** A URL with the region and account of its function. */
+/** A URL with its function's region and account. */
 export type LocatedUrl = { readonly scope: Scope; readonly url: FunctionUrl };
 
 export type FunctionUrlDraft = {
@@ -46,15 +46,15 @@ export type UrlSettings = {
     name: string,
     page: { readonly marker: string | undefined; readonly maxItems: number },
   ): Page<FunctionUrl>;
-  /** The URL with this id, for the gateway that answers it; ids are unique across scopes. Asks the database once. */
+  /** Finds a URL by its id, which is unique across scopes. Queries the database once. */
   locate(id: string): LocatedUrl | undefined;
-  /** Forgets what was read: a function went, and its settings with it. */
+  /** Clears the caches. Call it when a function was deleted, which deletes its settings. */
   invalidate(): void;
 };
 
 type Document = Omit<FunctionUrl, 'functionName' | 'qualifier' | 'functionArn'>;
 
-/** All of them throw `ServiceError`s where AWS does. */
+/** All methods throw `ServiceError`s as AWS does. */
 export function createUrlSettings({
   database,
   directory,
@@ -131,7 +131,7 @@ export function createUrlSettings({
     },
     list(scope, name, { marker, maxItems }) {
       if (!directory.hasFunction(scope, name)) throw notFound('Function does not exist');
-      // Before the empty qualifier of the function itself there is nothing.
+      // The function itself has the empty qualifier, which is not after any position: add it to the first page.
       const [after] = (marker === undefined ? undefined : parseMarker(marker, [''] as const)) ?? [undefined];
       const own = after === undefined ? documents.get(scope, name, '') : undefined;
       const rows = documents.list(scope, name, after ?? '', maxItems + 1);
@@ -162,7 +162,7 @@ export function createUrlSettings({
 
 const ID_CHARACTERS = 'abcdefghijklmnopqrstuvwxyz234567';
 
-/** 32 random characters, as AWS's. */
+/** 32 random characters, as on AWS. */
 function newUrlId(): string {
   return Array.from({ length: 32 }, () => ID_CHARACTERS[randomInt(ID_CHARACTERS.length)]).join('');
 }

@@ -1,13 +1,12 @@
 /** Operations of aliases. The rules are in `functions/aliases.ts`. */
 import type { Alias, AliasDraft, Aliases } from '../../functions/aliases.ts';
-import type { FunctionDirectory } from '../../functions/function-directory.ts';
+import { aliasNotFound, type FunctionDirectory } from '../../functions/function-directory.ts';
+import { functionNotFound } from '../../functions/function-rules.ts';
 import type { Provisioner } from '../../invocation/provisioner.ts';
-import { renderFunctionArn } from '../../protocol/arn.ts';
 import type { OperationInput } from '../../protocol/operations.ts';
-import { ServiceError } from '../../protocol/service-errors.ts';
 import type { OperationHandlers } from './operation-handler.ts';
 import { pageRequestOf } from './operation-handler.ts';
-import { functionNotFound, resolveFunctionReference } from './references.ts';
+import { resolveFunctionReference } from './references.ts';
 
 export function aliasOperations({
   aliases,
@@ -37,10 +36,7 @@ export function aliasOperations({
       const { name } = resolveFunctionReference(scope, input.FunctionName);
       const alias = aliases.find(scope, name, input.Name);
       if (alias === undefined) {
-        throw new ServiceError(
-          'ResourceNotFoundException',
-          `Cannot find alias arn: ${renderFunctionArn(scope, name, input.Name)}`,
-        );
+        throw aliasNotFound(scope, name, input.Name);
       }
       return { body: renderAlias(alias) };
     },

@@ -2,6 +2,7 @@
  * Operations of reserved and provisioned concurrency, and of the account's settings. The rules are in
  * `functions/settings/concurrency-settings.ts`.
  */
+import { functionNotFound } from '../../functions/function-rules.ts';
 import {
   type ConcurrencySettings,
   type ProvisionedConcurrency,
@@ -15,7 +16,7 @@ import { QUOTAS } from '../../protocol/quotas.ts';
 import { ServiceError } from '../../protocol/service-errors.ts';
 import type { OperationHandlers } from './operation-handler.ts';
 import { pageRequestOf } from './operation-handler.ts';
-import { functionNotFound, resolveFunctionReference, resolveUnqualifiedName } from './references.ts';
+import { resolveFunctionReference, resolveUnqualifiedName } from './references.ts';
 
 export function concurrencyOperations({
   settings,

@@ -2,6 +2,7 @@
  * Resolves the FunctionName and LayerName of a request: a name, a partial ARN or an ARN, for functions with an optional
  * qualifier. References to other accounts and regions are refused in AWS's wording.
  */
+import { functionNotFound } from '../../functions/function-rules.ts';
 import { parseFunctionReference, parseLayerName, renderAccountArn, renderFunctionArn } from '../../protocol/arn.ts';
 import type { FunctionName, LayerName, Qualifier, Scope } from '../../protocol/names.ts';
 import type { OperationName } from '../../protocol/operations.ts';
@@ -29,14 +30,6 @@ export function resolveFunctionReference(scope: Scope, text: string, qualifier?:
     );
   }
   return { name: reference.name, qualifier: reference.qualifier ?? (qualifier as Qualifier | undefined) };
-}
-
-/** `Function not found: arn:...:function:name[:qualifier]` */
-export function functionNotFound(scope: Scope, name: string, qualifier?: string): ServiceError {
-  return new ServiceError(
-    'ResourceNotFoundException',
-    `Function not found: ${renderFunctionArn(scope, name, qualifier)}`,
-  );
 }
 
 /** Resolves a reference where AWS accepts only whole functions. @throws ServiceError */

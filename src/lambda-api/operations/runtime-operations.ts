@@ -1,9 +1,10 @@
 /** Operations of three small settings of functions: runtime management, recursion and scaling. */
+import { functionNotFound } from '../../functions/function-rules.ts';
 import type { FunctionSettings } from '../../functions/settings/open-settings.ts';
 import { renderFunctionArn } from '../../protocol/arn.ts';
 import { ServiceError } from '../../protocol/service-errors.ts';
 import type { OperationHandlers } from './operation-handler.ts';
-import { functionNotFound, resolveFunctionReference, resolveUnqualifiedName } from './references.ts';
+import { resolveFunctionReference, resolveUnqualifiedName } from './references.ts';
 
 export function runtimeOperations(
   settings: Pick<FunctionSettings, 'directory' | 'runtimeManagement' | 'recursion' | 'scaling' | 'get'>,

@@ -1,16 +1,15 @@
-/** Functions and layers over a data folder of their own, as the service wires them, for the tests of those areas. */
+/** Functions and layers in a data directory of a test, opened as the service opens them. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Clock, systemClock } from '../../src/clock.ts';
+import { type OpenFunctions, type OpenFunctionsOptions, openFunctions } from '../../src/assembly/functions.ts';
+import { systemClock } from '../../src/clock.ts';
 import type { ConfigurationDraft, FunctionDraft } from '../../src/functions/function.ts';
-import { createFunctions, type Functions, type FunctionsOptions } from '../../src/functions/functions.ts';
 import type { LayerVersion } from '../../src/layers/layer.ts';
-import { createLayers, type Layers } from '../../src/layers/layers.ts';
-import { createOptTrees } from '../../src/layers/opt-tree.ts';
+import type { Layers } from '../../src/layers/layers.ts';
+import { Lifetime } from '../../src/lifetime.ts';
 import { silentLog } from '../../src/log.ts';
 import type { FunctionName, LayerName, Scope } from '../../src/protocol/names.ts';
-import { createArchives } from '../../src/storage/archives.ts';
 import { type DataDirectory, openDataDirectory } from '../../src/storage/data-directory.ts';
 import { type Database, openDatabase } from '../../src/storage/database.ts';
 import { type RawEntry, rawZip } from './raw-zip.ts';
@@ -18,46 +17,42 @@ import { type RawEntry, rawZip } from './raw-zip.ts';
 export const SCOPE: Scope = { region: 'eu-central-1', account: '123456789012' };
 export const ROLE = 'arn:aws:iam::123456789012:role/lambda';
 
-export type FunctionShelf = {
+export type OpenedFunctions = Pick<OpenFunctions, 'functions' | 'layers'> & {
   readonly data: DataDirectory;
   readonly database: Database;
-  readonly layers: Layers;
-  readonly functions: Functions;
   close(): Promise<void>;
 };
 
-/** Opens a shelf in `folder`; closing it leaves the folder. */
-export function openShelf(
-  folder: string,
-  options: Partial<Omit<FunctionsOptions, 'clock'>> & { readonly clock?: Clock } = {},
-): FunctionShelf {
-  const data = openDataDirectory({ directory: folder });
-  const database = openDatabase(data.database);
-  const archives = createArchives(data);
-  const optTrees = createOptTrees({ archives, data });
-  const clock = options.clock ?? systemClock;
-  const layers = createLayers({ database, archives, optTrees, clock });
-  const functions = createFunctions({ database, layers, archives, optTrees, log: silentLog, ...options, clock });
-  return {
-    data,
-    database,
-    layers,
-    functions,
-    async close() {
-      functions.close();
-      database.close();
-      await data.close();
+/** Opens functions in `directory`. Closing them keeps the directory. */
+export function openFunctionsIn(
+  directory: string,
+  options: Partial<Omit<OpenFunctionsOptions, 'data' | 'database'>> = {},
+): OpenedFunctions {
+  const lifetime = new Lifetime();
+  const data = lifetime.own(openDataDirectory({ directory }));
+  const database = lifetime.own(openDatabase(data.database));
+  const { functions, layers } = openFunctions(
+    {
+      database,
+      data,
+      clock: systemClock,
+      log: silentLog,
+      accountConcurrency: 1000,
+      chance: Math.random,
+      ...options,
     },
-  };
+    lifetime,
+  );
+  return { data, database, layers, functions, close: () => lifetime.close() };
 }
 
-/** A new folder for a shelf, and its removal. */
-export async function shelfFolder(): Promise<{ folder: string; remove: () => Promise<void> }> {
-  const folder = await mkdtemp(join(tmpdir(), 'lamella-shelf-'));
-  return { folder, remove: () => rm(folder, { recursive: true, force: true }) };
+/** Creates a temporary directory. `remove` deletes it. */
+export async function temporaryDirectory(): Promise<{ directory: string; remove: () => Promise<void> }> {
+  const directory = await mkdtemp(join(tmpdir(), 'lamella-functions-'));
+  return { directory, remove: () => rm(directory, { recursive: true, force: true }) };
 }
 
-/** What a client sends for a small function called `name`. */
+/** The draft of a small function called `name`. */
 export function functionDraft(
   name: string,
   changes: { readonly code?: string; readonly configuration?: ConfigurationDraft } & Partial<
@@ -77,7 +72,7 @@ export function functionDraft(
   };
 }
 
-/** A function's zip whose bootstrap says `content`. */
+/** A function's zip whose bootstrap contains `content` as a comment. */
 export function codeZip(content: string): Buffer {
   return rawZip([{ name: 'bootstrap', content: `#!/bin/sh\n# ${content}\n`, mode: 0o100755 }]);
 }
