@@ -1,7 +1,7 @@
 /**
- * How the tables of the companion services describe an operation's input: members with AWS's types and constraints.
- * One table row gives validation its rules and TypeScript the type of the parsed input. Lambda's own operations are
- * generated from the API model instead (`protocol/generated`).
+ * How the tables of AWS's services describe the input of an operation: members with AWS's types and constraints. One row
+ * gives validation its rules and TypeScript the type of the parsed input. Lambda's own operations are generated from the
+ * API model instead (`protocol/generated`).
  */
 
 type Presence = { readonly required?: true };
@@ -10,7 +10,7 @@ export type StringMember = Presence & {
   readonly type: 'string';
   readonly min?: number;
   readonly max?: number;
-  /** The whole value must match; as the API model writes it. */
+  /** The whole value must match. Written as in the API model. */
   readonly pattern?: string;
   readonly values?: readonly string[];
 };
@@ -21,26 +21,22 @@ export type ListMember = Presence & {
   readonly of: Member;
   readonly min?: number;
   readonly max?: number;
+  /** Query protocol: the items are `FLATTENED.1`, `FLATTENED.2` ... instead of `NAME.member.1` ... */
+  readonly flattened?: string;
 };
-/** Text to text. */
 export type MapMember = Presence & {
   readonly type: 'map';
   readonly key: StringMember;
-  readonly value: StringMember;
+  readonly value: Member;
   readonly min?: number;
   readonly max?: number;
+  /** Query protocol: the entries are `FLATTENED.1` ... instead of `NAME.entry.1` ... */
+  readonly flattened?: string;
+  /** Query protocol: the names of an entry's two parts. Defaults to `key` and `value`. */
+  readonly entry?: readonly [key: string, value: string];
 };
-/** Text to structures; in the query protocol `NAME.entry.1.Name` and `NAME.entry.1.Value.*`. */
-export type StructureMapMember = Presence & { readonly type: 'structure-map'; readonly members: Members };
 export type StructureMember = Presence & { readonly type: 'structure'; readonly members: Members };
-export type Member =
-  | StringMember
-  | NumberMember
-  | BooleanMember
-  | ListMember
-  | MapMember
-  | StructureMapMember
-  | StructureMember;
+export type Member = StringMember | NumberMember | BooleanMember | ListMember | MapMember | StructureMember;
 export type Members = { readonly [name: string]: Member };
 
 export type ValueOf<M extends Member> = M extends StringMember
@@ -52,14 +48,12 @@ export type ValueOf<M extends Member> = M extends StringMember
       : M extends ListMember
         ? readonly ValueOf<M['of']>[]
         : M extends MapMember
-          ? Readonly<Record<string, string>>
-          : M extends StructureMapMember
-            ? Readonly<Record<string, InputOf<M['members']>>>
-            : M extends StructureMember
-              ? InputOf<M['members']>
-              : never;
+          ? Readonly<Record<string, ValueOf<M['value']>>>
+          : M extends StructureMember
+            ? InputOf<M['members']>
+            : never;
 
-/** The parsed input of an operation: required members are there, the others may be undefined. */
+/** The parsed input of an operation: required members are present, the others may be undefined. */
 export type InputOf<Ms extends Members> = {
   readonly [Name in keyof Ms as Ms[Name] extends { required: true } ? Name : never]: ValueOf<Ms[Name]>;
 } & {

@@ -20,8 +20,10 @@ const message = {
   Subject: text,
   MessageStructure: text,
   MessageAttributes: {
-    type: 'structure-map',
-    members: { DataType: required(text), StringValue: text, BinaryValue: text },
+    type: 'map',
+    key: text,
+    value: { type: 'structure', members: { DataType: required(text), StringValue: text, BinaryValue: text } },
+    entry: ['Name', 'Value'],
   },
   MessageDeduplicationId: text,
   MessageGroupId: text,

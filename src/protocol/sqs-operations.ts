@@ -2,38 +2,33 @@
  * SQS as far as Lambda's users need it: standard queues. Names on the wire, error codes and limits of the API model
  * (2012-11-05). https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/
  */
+import type { Member, Members } from './member-constraints.ts';
 
 export const SQS_VERSION = '2012-11-05';
 export const SQS_NAMESPACE = 'http://queue.amazonaws.com/doc/2012-11-05/';
 /** `X-Amz-Target: AmazonSQS.SendMessage` */
 export const SQS_TARGET_PREFIX = 'AmazonSQS';
 
-/** How a member of the input is written in the query protocol, whose lists are flattened. */
-export type SqsMember =
-  | { readonly type: 'string' | 'integer' }
-  /** `QueryName.1`, `QueryName.2` ... */
-  | { readonly type: 'list'; readonly queryName: string; readonly of: SqsMember }
-  /** `QueryName.1.Name` and `QueryName.1.Value`, by the names of its two halves. */
-  | {
-      readonly type: 'map';
-      readonly queryName: string;
-      readonly halves: readonly [key: string, value: string];
-      readonly of: SqsMember;
-    }
-  | { readonly type: 'structure'; readonly members: SqsMembers };
-export type SqsMembers = { readonly [name: string]: SqsMember };
-
 const string = { type: 'string' } as const;
 const integer = { type: 'integer' } as const;
-const list = (queryName: string, of: SqsMember) => ({ type: 'list', queryName, of }) as const;
-const attributes = { type: 'map', queryName: 'Attribute', halves: ['Name', 'Value'], of: string } as const;
-const tags = { type: 'map', queryName: 'Tag', halves: ['Key', 'Value'], of: string } as const;
-const attributeValue = {
-  type: 'structure',
-  members: { DataType: string, StringValue: string, BinaryValue: string },
+/** The query protocol flattens SQS's lists and maps: `AttributeName.1`, `Attribute.1.Name` and `Attribute.1.Value`. */
+const list = <const Item extends Member>(flattened: string, of: Item) => ({ type: 'list', flattened, of }) as const;
+const attributes = {
+  type: 'map',
+  flattened: 'Attribute',
+  entry: ['Name', 'Value'],
+  key: string,
+  value: string,
 } as const;
-const messageAttributes = (queryName: string) =>
-  ({ type: 'map', queryName, halves: ['Name', 'Value'], of: attributeValue }) as const;
+const tags = { type: 'map', flattened: 'Tag', entry: ['Key', 'Value'], key: string, value: string } as const;
+const messageAttributes = (flattened: string) =>
+  ({
+    type: 'map',
+    flattened,
+    entry: ['Name', 'Value'],
+    key: string,
+    value: { type: 'structure', members: { DataType: string, StringValue: string, BinaryValue: string } },
+  }) as const;
 const message = {
   MessageBody: string,
   DelaySeconds: integer,
@@ -42,10 +37,10 @@ const message = {
   MessageDeduplicationId: string,
   MessageGroupId: string,
 } as const;
-const entries = (operation: string, members: SqsMembers) =>
+const entries = <const Ms extends Members>(operation: string, members: Ms) =>
   list(`${operation}RequestEntry`, { type: 'structure', members: { Id: string, ...members } });
 
-/** Input members by operation. */
+/** Input members by operation. None is required here: SQS has its own error for a missing parameter. */
 export const SQS_OPERATIONS = {
   AddPermission: {
     QueueUrl: string,
@@ -87,7 +82,7 @@ export const SQS_OPERATIONS = {
   StartMessageMoveTask: { SourceArn: string, DestinationArn: string, MaxNumberOfMessagesPerSecond: integer },
   TagQueue: { QueueUrl: string, Tags: tags },
   UntagQueue: { QueueUrl: string, TagKeys: list('TagKey', string) },
-} as const satisfies Record<string, SqsMembers>;
+} as const satisfies Record<string, Members>;
 
 export type SqsOperationName = keyof typeof SQS_OPERATIONS;
 

@@ -5,9 +5,10 @@
  */
 import { BodyFailure, readBody } from '../http/body.ts';
 import type { Log } from '../log.ts';
-import type { InputOf, Member, Members } from '../protocol/member-constraints.ts';
+import type { Members } from '../protocol/member-constraints.ts';
 import type { ApiCall, ServiceHandler } from './api-call.ts';
-import { ConstraintViolations, parseInput, WrongType } from './structure.ts';
+import { readForm, treeOfForm } from './query-form.ts';
+import { ConstraintViolations, type OperationHandlers, parseInput, WrongType } from './structure.ts';
 import type { XmlStructure } from './xml.ts';
 import { renderElement } from './xml.ts';
 
@@ -32,12 +33,7 @@ export type QueryService<Operations extends Readonly<Record<string, Members>>> =
   /** Input members by action. */
   readonly operations: Operations;
   /** Answers with the members of the result; undefined for an action whose response has no result element. */
-  readonly handlers: {
-    readonly [Action in keyof Operations]: (
-      input: InputOf<Operations[Action]>,
-      call: ApiCall,
-    ) => XmlStructure | undefined | Promise<XmlStructure | undefined>;
-  };
+  readonly handlers: OperationHandlers<Operations, XmlStructure | undefined>;
   readonly log: Log;
 };
 
@@ -50,7 +46,7 @@ export function createQueryHandler<Operations extends Readonly<Record<string, Me
 ): ServiceHandler {
   return async (call) => {
     try {
-      const form = await readForm(call);
+      const form = readForm(call.request, await readBody(call.request, BODY_LIMIT_BYTES));
       const { action, result } = await perform(service, form, call);
       send(call, 200, renderResponse(service.namespace, action, result, call.requestId));
     } catch (failure) {
@@ -62,13 +58,6 @@ export function createQueryHandler<Operations extends Readonly<Record<string, Me
       send(call, status, renderError(service.namespace, code, status, message, call.requestId));
     }
   };
-}
-
-async function readForm(call: ApiCall): Promise<URLSearchParams> {
-  const form = new URLSearchParams(new URL(call.request.url ?? '/', 'http://localhost').search);
-  const body = await readBody(call.request, BODY_LIMIT_BYTES);
-  for (const [name, value] of new URLSearchParams(body.toString('utf8'))) form.append(name, value);
-  return form;
 }
 
 async function perform<Operations extends Readonly<Record<string, Members>>>(
@@ -87,73 +76,7 @@ async function perform<Operations extends Readonly<Record<string, Members>>>(
     input: unknown,
     call: ApiCall,
   ) => XmlStructure | undefined | Promise<XmlStructure | undefined>;
-  return { action, result: await handler(parseInput(treeOf(form, members), members), call) };
-}
-
-/** `Tags.member.1.Key=a` ... -> the tree that a JSON protocol would have sent. */
-function treeOf(form: URLSearchParams, members: Members): unknown {
-  return structureAt(form, '', members);
-}
-
-function structureAt(form: URLSearchParams, prefix: string, members: Members): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(members).map(([name, member]) => [name, valueAt(form, prefix + name, member)]),
-  );
-}
-
-function valueAt(form: URLSearchParams, at: string, member: Member): unknown {
-  const text = form.get(at) ?? undefined;
-  switch (member.type) {
-    case 'string':
-      return text;
-    case 'integer':
-      return text === undefined ? undefined : integerOf(text);
-    case 'boolean':
-      return text === undefined ? undefined : booleanOf(text);
-    case 'list': {
-      const numbers = indexesBelow(form, `${at}.member.`);
-      if (numbers.length === 0) return text === '' ? [] : undefined;
-      return numbers.map((number) => valueAt(form, `${at}.member.${number}`, member.of));
-    }
-    case 'map': {
-      const entries = indexesBelow(form, `${at}.entry.`).map((number) => [
-        form.get(`${at}.entry.${number}.key`) ?? '',
-        form.get(`${at}.entry.${number}.value`) ?? '',
-      ]);
-      return entries.length === 0 ? undefined : Object.fromEntries(entries);
-    }
-    case 'structure-map': {
-      const entries = indexesBelow(form, `${at}.entry.`).map((number) => {
-        const entry = `${at}.entry.${number}.`;
-        return [form.get(`${entry}Name`) ?? '', structureAt(form, `${entry}Value.`, member.members)];
-      });
-      return entries.length === 0 ? undefined : Object.fromEntries(entries);
-    }
-    case 'structure': {
-      const isThere = [...form.keys()].some((key) => key.startsWith(`${at}.`));
-      return isThere ? structureAt(form, `${at}.`, member.members) : undefined;
-    }
-  }
-}
-
-/** The numbers that follow `prefix` in the names of a form's fields, in order: the indexes of a list. */
-export function indexesBelow(form: URLSearchParams, prefix: string): readonly number[] {
-  const indexes = new Set<number>();
-  for (const key of form.keys()) {
-    const digits = key.startsWith(prefix) ? /^\d{1,6}/.exec(key.slice(prefix.length))?.[0] : undefined;
-    if (digits !== undefined) indexes.add(Number(digits));
-  }
-  return [...indexes].sort((a, b) => a - b);
-}
-
-function integerOf(text: string): number {
-  if (!/^[+-]?\d{1,15}$/.test(text)) throw new WrongType(`Unable to parse '${text}' as an integer`);
-  return Number(text);
-}
-
-function booleanOf(text: string): boolean {
-  if (text !== 'true' && text !== 'false') throw new WrongType(`Unable to parse '${text}' as a boolean`);
-  return text === 'true';
+  return { action, result: await handler(parseInput(treeOfForm(form, members), members), call) };
 }
 
 function errorOf(failure: unknown): QueryError | undefined {

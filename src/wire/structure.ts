@@ -1,14 +1,20 @@
 /**
- * Untrusted input -> the typed input of an operation, by the operation's member table. Violations of constraints are
- * collected and told in AWS's words, all of them in one message. What a service checks beyond its model is the
- * service's own business.
+ * The one reader of structures, for the query and JSON protocols: untrusted input -> the typed input of an operation, by
+ * the operation's member table. It collects all violations of constraints into one message in AWS's wording. Checks
+ * beyond the API model are the service's.
  */
 import type { InputOf, Member, Members } from '../protocol/member-constraints.ts';
+import type { ApiCall } from './api-call.ts';
 
-/** A value of another type than the model's; AWS fails to deserialize the request before it validates anything. */
+/** The handlers of a service, one for each row of its operations table. */
+export type OperationHandlers<Operations extends Readonly<Record<string, Members>>, Result> = {
+  readonly [Name in keyof Operations]: (input: InputOf<Operations[Name]>, call: ApiCall) => Result | Promise<Result>;
+};
+
+/** A value has another type than in the model. AWS fails to deserialize such a request before it validates anything. */
 export class WrongType extends Error {}
 
-/** One or more constraints of the model are not satisfied; the message lists them as AWS does. */
+/** The input violates one or more constraints of the model; the message lists them as AWS does. */
 export class ConstraintViolations extends Error {
   constructor(violations: readonly string[]) {
     const count = violations.length === 1 ? '1 validation error' : `${violations.length} validation errors`;
@@ -16,8 +22,18 @@ export class ConstraintViolations extends Error {
   }
 }
 
+/** The body of a request in a JSON protocol; an empty one is an empty structure. @throws WrongType */
+export function parseJsonBody(body: Buffer): unknown {
+  if (body.length === 0) return {};
+  try {
+    return JSON.parse(body.toString('utf8'));
+  } catch {
+    throw new WrongType('The request body is not valid JSON.');
+  }
+}
+
 /**
- * Checks `value`, a JSON object, against the table. Members that the table does not name are ignored, null is absence.
+ * Checks `value`, a JSON object, against the table. Ignores members that the table does not name; null means absent.
  * @throws WrongType or ConstraintViolations
  */
 export function parseInput<Ms extends Members>(value: unknown, members: Ms): InputOf<Ms> {
@@ -28,11 +44,11 @@ export function parseInput<Ms extends Members>(value: unknown, members: Ms): Inp
 }
 
 function parseStructure(value: unknown, members: Members, path: string, violations: string[]): Record<string, unknown> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new WrongType('Expected an object');
+  if (!isObject(value)) throw new WrongType('Expected an object');
   const parsed: Record<string, unknown> = {};
   for (const [name, member] of Object.entries(members)) {
     const at = path + name.charAt(0).toLowerCase() + name.slice(1);
-    const given = Object.hasOwn(value, name) ? (value as Record<string, unknown>)[name] : undefined;
+    const given = Object.hasOwn(value, name) ? value[name] : undefined;
     if (given === undefined || given === null) {
       if (member.required) violations.push(violation('null', at, 'Member must not be null'));
     } else {
@@ -69,8 +85,7 @@ function parseMember(value: unknown, member: Member, at: string, violations: str
       checkSize(value.length, member, 'length', `'[${value.map(shown).join(', ')}]'`, at, violations);
       return value.map((item, index) => parseMember(item, member.of, `${at}.${index + 1}.member`, violations));
     case 'map': {
-      if (typeof value !== 'object' || value === null || Array.isArray(value))
-        throw new WrongType(`${at} must be a map`);
+      if (!isObject(value)) throw new WrongType(`${at} must be a map`);
       const entries = Object.entries(value);
       checkSize(entries.length, member, 'length', `'${shown(value)}'`, at, violations);
       return Object.fromEntries(
@@ -80,15 +95,6 @@ function parseMember(value: unknown, member: Member, at: string, violations: str
         ]),
       );
     }
-    case 'structure-map':
-      if (typeof value !== 'object' || value === null || Array.isArray(value))
-        throw new WrongType(`${at} must be a map`);
-      return Object.fromEntries(
-        Object.entries(value).map(([key, item]) => [
-          key,
-          parseStructure(item, member.members, `${at}.${key}.member.`, violations),
-        ]),
-      );
     case 'structure':
       return parseStructure(value, member.members, `${at}.`, violations);
   }
@@ -116,4 +122,8 @@ function violation(value: string, at: string, rule: string): string {
 
 function shown(value: unknown): string {
   return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -17,7 +17,7 @@ import {
 import type { InputOf } from '../../protocol/member-constraints.ts';
 import type { Scope } from '../../protocol/names.ts';
 import type { ApiCall, ServiceHandler } from '../../wire/api-call.ts';
-import { ConstraintViolations, parseInput, WrongType } from '../../wire/structure.ts';
+import { ConstraintViolations, parseInput, parseJsonBody, WrongType } from '../../wire/structure.ts';
 import { InvalidFilterPattern, parseFilterPattern } from './filter-pattern.ts';
 import { streamLiveTail } from './live-tail.ts';
 import {
@@ -81,20 +81,11 @@ async function perform(handlers: Handlers, options: LogsApiOptions, call: ApiCal
       `Lamella does not know the CloudWatch Logs operation '${target}'.`,
     );
   }
-  const json = parseJson(body);
+  const json = parseJsonBody(body);
   if (name === 'StartLiveTail') return streamLiveTail(call, parseInput(json, LOGS_OPERATIONS[name]), options);
   const unary = name as keyof Handlers;
   const handler = handlers[unary] as (input: unknown, scope: Scope) => object | undefined;
   send(call, 200, handler(parseInput(json, LOGS_OPERATIONS[unary]), call.scope));
-}
-
-function parseJson(body: Buffer): unknown {
-  if (body.length === 0) return {};
-  try {
-    return JSON.parse(body.toString('utf8'));
-  } catch {
-    throw new LogsError('SerializationException', 'The request body is not valid JSON.');
-  }
 }
 
 function errorOf(failure: unknown): LogsError {
