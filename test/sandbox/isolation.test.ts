@@ -132,8 +132,8 @@ describe.each(accounts())('a function of a service that is $name', (account) => 
 
   it.each(['/etc/pki/tls/certs/ca-bundle.crt', '/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem'])(
     'finds certificates at Amazon Linux’s %s',
-    async (place) => {
-      expect(await sh(`grep -c "BEGIN CERTIFICATE" ${place}`)).toMatch(/^[1-9]\d+\n$/);
+    async (path) => {
+      expect(await sh(`grep -c "BEGIN CERTIFICATE" ${path}`)).toMatch(/^[1-9]\d+\n$/);
     },
   );
 

@@ -9,7 +9,7 @@ import type { HostCapabilities } from '../../src/sandbox/host/host-capabilities.
 import type { SandboxService } from './sandbox-service.ts';
 import { accounts, descendants, forgetBundle, startSandboxService } from './sandbox-service.ts';
 
-/** Number of sandboxes at once. Cgroups are what makes many of them difficult, so fewer are enough without. */
+/** Number of sandboxes at once. Without cgroups little is different, so fewer are enough. */
 const MANY = { root: 200, 'root without cgroups': 50, 'an ordinary user': 200 };
 
 afterAll(forgetBundle);

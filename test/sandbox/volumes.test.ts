@@ -90,8 +90,8 @@ describe.each(accounts())('a volume of a service that is $name', (account) => {
         return sandbox;
       }),
     );
-    const told = await Promise.all(opened.map(async (sandbox) => (await own.sh(sandbox, 'cat /tmp/mine')).output));
-    expect(told).toEqual(opened.map((_, number) => `${number}\n`));
+    const outputs = await Promise.all(opened.map(async (sandbox) => (await own.sh(sandbox, 'cat /tmp/mine')).output));
+    expect(outputs).toEqual(opened.map((_, number) => `${number}\n`));
     expect(hostMounts()).toBe(mounts);
     if (isLimited) expect(await loopFiles(own.directory)).not.toEqual([]);
     await own.closeAll();

@@ -28,7 +28,7 @@ describe('explainFailure', () => {
   });
 
   it('names the parts of /proc that the container hides', () => {
-    const words = "Can't mount proc on /newroot/proc: Invalid argument";
-    expect(explainFailure(words, settings, true)).toContain('systempaths=unconfined');
+    const output = "Can't mount proc on /newroot/proc: Invalid argument";
+    expect(explainFailure(output, settings, true)).toContain('systempaths=unconfined');
   });
 });

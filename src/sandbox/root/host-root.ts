@@ -44,7 +44,7 @@ const CERTIFICATE_BUNDLES = [
 ];
 
 /** Where programs look for the CA certificates, Amazon Linux's paths first. The first is the file, the others link to it. */
-const CERTIFICATE_PLACES = [
+const CERTIFICATE_PATHS = [
   'pki/tls/certs/ca-bundle.crt',
   'pki/ca-trust/extracted/pem/tls-ca-bundle.pem',
   'pki/tls/cert.pem',
@@ -96,7 +96,7 @@ type FollowedFile = { refresh(): void };
 
 function followedFiles(directory: string): FollowedFile[] {
   const bundle = CERTIFICATE_BUNDLES.find((path) => statSync(path, { throwIfNoEntry: false })?.isFile());
-  const certificates = join(directory, CERTIFICATE_PLACES[0]);
+  const certificates = join(directory, CERTIFICATE_PATHS[0]);
   return [
     followedFile('/etc/resolv.conf', join(directory, 'resolv.conf')),
     followedFile('/etc/ld.so.cache', join(directory, 'ld.so.cache')),
@@ -106,10 +106,10 @@ function followedFiles(directory: string): FollowedFile[] {
 
 /** Links every path that is not in a bound directory to the certificate file. */
 function linkCertificates(directory: string, shown: readonly string[]): void {
-  for (const place of CERTIFICATE_PLACES) {
-    createDirectory(dirname(join(directory, place)));
-    if (place === CERTIFICATE_PLACES[0] || shown.some((name) => place.startsWith(`${name}/`))) continue;
-    symlinkSync(`/etc/${CERTIFICATE_PLACES[0]}`, join(directory, place));
+  for (const path of CERTIFICATE_PATHS) {
+    createDirectory(dirname(join(directory, path)));
+    if (path === CERTIFICATE_PATHS[0] || shown.some((name) => path.startsWith(`${name}/`))) continue;
+    symlinkSync(`/etc/${CERTIFICATE_PATHS[0]}`, join(directory, path));
   }
 }
 
