@@ -48,7 +48,7 @@ afterAll(async () => {
   await listener.close();
 });
 
-/** A function that posts each event it gets to the listener, which says what to answer. */
+/** A function that posts each event to the listener and responds with the listener's response. */
 async function create(name: string, more: Parameters<RunningService['createFunction']>[2] = {}): Promise<void> {
   const Environment = { Variables: { LISTENER: `${listener.url}/${name}` } };
   await service.createFunction(name, { bootstrap: LISTENING_RUNTIME }, { Environment, ...more });
@@ -76,7 +76,7 @@ function pass(seconds: number): void {
   service.lamella.clock.advance(seconds * 1000);
 }
 
-/** Until the event waits for another attempt. */
+/** Resolves when the event waits for its next attempt. */
 async function heldBack(name: string): Promise<void> {
   await eventually(async () => expect(await pending(name)).toEqual({ waiting: 0, running: 0, delayed: 1 }));
 }
@@ -108,7 +108,7 @@ function configure(
 }
 
 describe('an event', () => {
-  it('is acknowledged with the request id under which it runs, and with nothing else', async () => {
+  it('is acknowledged with the request ID under which it runs, and nothing else', async () => {
     await create('runs-later');
     const id = await send('runs-later', { a: 'ü' });
     expect(await listener.next('runs-later')).toMatchObject({
@@ -125,7 +125,7 @@ describe('an event', () => {
     expect(await listener.next('empty')).toMatchObject({ requestId: answer.$metadata.requestId, event: {} });
   });
 
-  it('can be sent with the deprecated operation too', async () => {
+  it('can also be sent with the deprecated operation', async () => {
     await create('old-fashioned');
     const InvokeArgs = Buffer.from('{"old": true}');
     const answer = await service.client.send(new InvokeAsyncCommand({ FunctionName: 'old-fashioned', InvokeArgs }));
@@ -133,7 +133,7 @@ describe('an event', () => {
     expect((await listener.next('old-fashioned')).event).toEqual({ old: true });
   });
 
-  it('is refused when it is no JSON, larger than 1 MiB, or for nobody', async () => {
+  it('is rejected when it is not JSON, larger than 1 MiB, or without a function', async () => {
     await create('refuses');
     const refused = (FunctionName: string, Payload: string) =>
       service.client.send(new InvokeCommand({ FunctionName, InvocationType: 'Event', Payload })).then(
@@ -152,7 +152,7 @@ describe('an event', () => {
     expect(await pending('refuses')).toEqual(NOTHING);
   });
 
-  it('is tried three times, after one minute and two, under the same id', async () => {
+  it('is tried three times, after one minute and two, with the same ID', async () => {
     await create('fails');
     listener.answer('fails', () => ({ status: 500, body: FAILURE }));
     const id = await send('fails', { n: 1 });
@@ -170,7 +170,7 @@ describe('an event', () => {
     expect(listener.waiting('fails')).toBe(0);
   });
 
-  it('is tried no more once it has succeeded', async () => {
+  it('is not retried after it has succeeded', async () => {
     await create('recovers');
     let runs = 0;
     listener.answer('recovers', () => (++runs === 1 ? { status: 500, body: FAILURE } : { status: 200 }));
@@ -181,7 +181,7 @@ describe('an event', () => {
     expect(runs).toBe(2);
   });
 
-  it('waits while the function is throttled, for longer each time, without using up its attempts', async () => {
+  it('waits while the function is throttled, longer each time, without using up its attempts', async () => {
     await create('is-busy', { Timeout: 60 });
     const queue = await createQueue('is-busy-done');
     await service.client.send(
@@ -212,7 +212,7 @@ describe('an event', () => {
     expect(JSON.parse((await queue.next()).Body ?? '').requestContext).toMatchObject({ approximateInvokeCount: 1 });
   });
 
-  it('runs the version that its alias names, and says so to the function', async () => {
+  it('runs the version of its alias, and the ARN has the alias', async () => {
     await create('has-alias');
     await service.client.send(new PublishVersionCommand({ FunctionName: 'has-alias' }));
     await service.client.send(
@@ -251,7 +251,7 @@ describe('an event', () => {
     });
   });
 
-  it('is dropped when its function is gone', async () => {
+  it('is dropped when its function has been deleted', async () => {
     await create('is-deleted');
     listener.answer('is-deleted', () => ({ status: 500, body: FAILURE }));
     await send('is-deleted', {});
@@ -263,7 +263,7 @@ describe('an event', () => {
     expect(listener.waiting('is-deleted')).toBe(0);
   });
 
-  it('does not hold up the events of others', async () => {
+  it('does not delay the events of other functions', async () => {
     await create('stands-still');
     await create('goes-on');
     listener.answer('stands-still', () => ({ status: 500, body: FAILURE }));
@@ -274,7 +274,7 @@ describe('an event', () => {
 });
 
 describe('the end of an event', () => {
-  it('is reported to OnSuccess with what the function answered', async () => {
+  it("is reported to OnSuccess with the function's response", async () => {
     await create('succeeds');
     const queue = await createQueue('succeeded');
     await configure('succeeds', { DestinationConfig: { OnSuccess: { Destination: queue.arn } } });
@@ -322,7 +322,7 @@ describe('the end of an event', () => {
     });
   });
 
-  it('comes early when the next attempt would be too late', async () => {
+  it('is early when the next attempt would be too late', async () => {
     await create('is-too-old');
     const queue = await createQueue('too-old');
     await configure('is-too-old', {
@@ -339,7 +339,7 @@ describe('the end of an event', () => {
     });
   });
 
-  it('comes when the function was throttled for longer than the event may wait', async () => {
+  it('is reached when the function is throttled for longer than the event may wait', async () => {
     await create('always-busy', { Timeout: 60 });
     const queue = await createQueue('never-free');
     await service.client.send(
@@ -354,7 +354,7 @@ describe('the end of an event', () => {
     const busy = service.invoke('always-busy', { first: true });
     await listener.next('always-busy');
     await send('always-busy', { second: true });
-    // Pauses of 1, 2, 4, 8 and 16 s; with one of 32 s it would be too old.
+    // Delays of 1, 2, 4, 8 and 16 s; after another 32 s the event would be too old.
     for (const seconds of [1, 2, 4, 8, 16]) {
       await eventually(async () => expect(await pending('always-busy')).toMatchObject({ delayed: 1 }));
       pass(seconds);
@@ -369,7 +369,7 @@ describe('the end of an event', () => {
     await busy;
   });
 
-  it('comes at once for a function that may not run at all', async () => {
+  it('is immediate for a function with a reserve of zero', async () => {
     const dead = await createQueue('never-ran-dead');
     await create('may-not-run', { DeadLetterConfig: { TargetArn: dead.arn } });
     const queue = await createQueue('never-ran');
@@ -490,7 +490,7 @@ describe('the end of an event', () => {
     expect(JSON.parse((await object.Body?.transformToString()) ?? '')).toMatchObject({ requestContext: { requestId } });
   });
 
-  it('is lost, and the event with it, when its target does not exist', async () => {
+  it('is lost with the event when its target does not exist', async () => {
     await create('reports-to-nobody');
     await configure('reports-to-nobody', {
       DestinationConfig: { OnSuccess: { Destination: 'arn:aws:sqs:us-east-1:123456789012:nobody' } },
@@ -501,8 +501,8 @@ describe('the end of an event', () => {
   });
 });
 
-describe('a function that calls itself in a circle', () => {
-  /** Calls the function again from outside, as an SDK inside a function does: with the trace that it was given. */
+describe('a function in a recursive loop', () => {
+  /** Calls the function again from outside, with the function's trace, as an SDK inside a function does. */
   const callOn = async (name: string, trace: string, type: 'Event' | 'RequestResponse') =>
     fetch(`${service.url}/2015-03-31/functions/${name}/invocations`, {
       method: 'POST',
@@ -533,7 +533,7 @@ describe('a function that calls itself in a circle', () => {
     expect(listener.seen('circles')).toHaveLength(16);
   });
 
-  it('is stopped on its way through a topic too', async () => {
+  it('is also stopped on its way through a topic', async () => {
     await create('circles-by-topic');
     const { TopicArn = '' } = await sns.send(new CreateTopicCommand({ Name: 'round' }));
     const Endpoint = `${ARN}:circles-by-topic`;
@@ -552,7 +552,7 @@ describe('a function that calls itself in a circle', () => {
     expect(listener.seen('circles-by-topic')).toHaveLength(16);
   });
 
-  it('is stopped when two are the destinations of each other', async () => {
+  it("is stopped when two functions are each other's destinations", async () => {
     const queue = await createQueue('to-and-fro');
     const pair = { to: 'fro', fro: 'to' };
     for (const name of Object.keys(pair)) await create(name);
@@ -571,7 +571,7 @@ describe('a function that calls itself in a circle', () => {
     expect([listener.seen('to').length, listener.seen('fro').length]).toEqual([16, 16]);
   });
 
-  it('goes on when that is allowed', async () => {
+  it('continues when loops are allowed', async () => {
     await create('may-circle');
     await service.client.send(
       new PutFunctionRecursionConfigCommand({ FunctionName: 'may-circle', RecursiveLoop: 'Allow' }),

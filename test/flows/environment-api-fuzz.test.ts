@@ -1,7 +1,7 @@
 /**
- * The Runtime, Extensions and Telemetry APIs against nonsense: wrong methods, paths, headers, bodies and orders, split
- * and slow writes, half-open sockets. Only documented statuses come back, and neither the service nor another
- * function's environment suffers. The seed is printed; give it in FUZZ_SEED to see a run again.
+ * Fuzzes the Runtime, Extensions and Telemetry APIs: wrong methods, paths, headers, bodies and orders, split and slow
+ * writes, half-open sockets. They respond only with documented statuses, and neither the service nor the environment of
+ * another function is affected. The seed is printed; to repeat a run, set FUZZ_SEED to it.
  */
 import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -9,7 +9,7 @@ import { shellRuntime } from '../support/function-zip.ts';
 import { type RunningService, startService } from '../support/running-service.ts';
 
 const DOCUMENTED = new Set([200, 202, 400, 403, 404, 405, 413]);
-/** What the HTTP server itself answers: an Expect that it does not know (as Go's does), headers that are too large. */
+/** Responses of the HTTP server itself: to an unknown Expect header (as in Go), and to headers that are too large. */
 const OF_HTTP = new Set([417, 431]);
 const REQUESTS = 600;
 const seed = Number(process.env.FUZZ_SEED ?? Math.floor(Math.random() * 2 ** 31));
@@ -32,7 +32,7 @@ beforeAll(async () => {
 });
 afterAll(() => service.close());
 
-/** A small generator whose whole run follows from its seed (mulberry32). */
+/** A small pseudorandom number generator with a seed (mulberry32). */
 function random(from: number): () => number {
   let state = from;
   return () => {
@@ -108,12 +108,12 @@ function nonsense(): Buffer {
   else if (framing < 0.8) lines.push('Transfer-Encoding: chunked');
   else if (framing < 0.85) lines.push('Content-Length: minus one');
   const whole = Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), body]);
-  // Now and then the bytes themselves are damaged.
+  // Sometimes the bytes are damaged.
   if (next() < 0.1) whole[Math.floor(next() * whole.length)] = Math.floor(next() * 256);
   return whole;
 }
 
-/** Sends one request in pieces; the status that came back, or undefined for a connection that ended without one. */
+/** Sends one request in parts. Returns the status, or undefined for a connection that ended without one. */
 function send(bytes: Buffer): Promise<number | undefined> {
   return new Promise((resolve) => {
     const socket: Socket = connect(port, host);
@@ -130,7 +130,7 @@ function send(bytes: Buffer): Promise<number | undefined> {
     socket.on('data', (chunk) => received.push(chunk));
     socket.once('error', finish);
     socket.once('close', finish);
-    // A poll may wait for ever, a half request too: that is the other side's right.
+    // Polls and incomplete requests may wait forever.
     socket.setTimeout(200, finish);
     const cut = Math.floor(next() * bytes.length);
     socket.write(bytes.subarray(0, cut));
@@ -139,8 +139,8 @@ function send(bytes: Buffer): Promise<number | undefined> {
   });
 }
 
-describe(`nonsense, seed ${seed}`, () => {
-  it('gets documented statuses, and nobody else notices', async () => {
+describe(`random requests, seed ${seed}`, () => {
+  it('gets documented statuses, and other functions are not affected', async () => {
     const statuses = new Map<number | undefined, number>();
     for (let sent = 0; sent < REQUESTS; sent += 50) {
       const answers = await Promise.all(Array.from({ length: 50 }, () => send(nonsense())));
@@ -156,7 +156,7 @@ describe(`nonsense, seed ${seed}`, () => {
     expect(undocumented).toEqual([]);
     expect(statuses.get(404)).toBeGreaterThan(0);
     expect(statuses.get(403)).toBeGreaterThan(0);
-    // The victim may have been put out of step; it is healthy again after at most one invocation.
+    // The victim's state may be wrong; it recovers after at most one invocation.
     await service.invoke('victim');
     expect((await service.invoke('victim')).payload).toMatch(/^127\.[\d.]+:\d+$/);
   });

@@ -1,4 +1,4 @@
-/** What bites on AWS and shows nowhere else: freezing, limits, initialization that fails, provisioned environments. */
+/** Behavior of environments that simple emulators lack: freezing, limits, failed initialization, provisioned concurrency. */
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -21,17 +21,17 @@ beforeAll(async () => {
 });
 afterAll(() => service.close());
 
-/** Enough for the shell not to feel the limits. */
+/** Enough memory that the limits do not slow down the shell. */
 const ROOMY = { MemorySize: 3538, Timeout: 30 };
 
-/** The folder with the CPU groups of this process's services; undefined when it may have none. */
+/** The directory with the CPU cgroups of this process's services; undefined without permission for cgroups. */
 function cpuGroups(): string | undefined {
   const cgroups = detectCgroups(hostCgroupSources());
   if (cgroups.kind === 'none') return undefined;
   return cgroups.kind === 'v1' ? cgroups.cpu : cgroups.controllers.includes('cpu') ? cgroups.directory : undefined;
 }
 
-/** In how many periods processes of our environments have used up their quota. */
+/** The number of periods in which processes of the environments have used up their quota. */
 function timesThrottled(groups: string): number {
   const services = readdirSync(groups).filter((name) => name.startsWith(`lamella-${serviceMark()}-`));
   const stats = services.flatMap((name) =>
@@ -43,7 +43,7 @@ function timesThrottled(groups: string): number {
 }
 
 describe('an execution environment', () => {
-  it('stands still between invocations, and goes on with the next', async () => {
+  it('is frozen between invocations, and continues with the next', async () => {
     await service.createFunction(
       'works-in-background',
       {
@@ -55,7 +55,7 @@ describe('an execution environment', () => {
       ROOMY,
     );
     const first = Number((await service.invoke('works-in-background')).payload);
-    // As long as the background would need for a hundred ticks.
+    // Long enough for a hundred ticks of the background process.
     const until = performance.now() + 1000;
     await expect.poll(() => performance.now() >= until, { timeout: 3000 }).toBe(true);
     const second = Number((await service.invoke('works-in-background')).payload);
@@ -64,7 +64,7 @@ describe('an execution environment', () => {
     expect(Number(during.payload)).toBeGreaterThanOrEqual(second);
   });
 
-  it('may hold as much memory as the function has, and is ended beyond it', async () => {
+  it("may use the function's memory, and is killed beyond it", async () => {
     await service.createFunction(
       'takes-memory',
       {
@@ -94,7 +94,7 @@ while True:
     expect((await service.invoke('takes-memory', '100')).functionError).toBeUndefined();
   });
 
-  it('has as much room in /tmp as was configured, and keeps it through a reset', async (context) => {
+  it('has /tmp with the configured size, and keeps its files through a reset', async (context) => {
     const fill =
       'rm -f /tmp/fill; WORDS=$(fallocate -l "$EVENT"M /tmp/fill 2>&1 || true); SIZE=$(stat -c %s /tmp/fill)';
     const files = {
@@ -113,7 +113,7 @@ while True:
     expect((await service.invoke('fills-more', '590')).payload).toBe(`/tmp/fill ${590 << 20} `);
   }, 60_000);
 
-  it('listens on any port of sandbox.localdomain without meeting another', async () => {
+  it('listens on any port of sandbox.localdomain without conflicts', async () => {
     const init = [
       'echo "$AWS_LAMBDA_FUNCTION_NAME" > /tmp/who',
       'python3 -m http.server --bind sandbox.localdomain --directory /tmp 18080 >/dev/null 2>&1 &',
@@ -127,7 +127,7 @@ while True:
     for (const answers of [first, second]) expect(answers.map(({ payload }) => payload)).toEqual(names);
   });
 
-  it('has CPU time in proportion to its memory, but full speed while it initializes', async (context) => {
+  it('has CPU time in proportion to its memory, and full speed while it initializes', async (context) => {
     const groups = cpuGroups();
     if (groups === undefined) return context.skip('without control groups there is no limit');
     const spin = (rounds: number) => `i=0; while [ $i -lt ${rounds} ]; do i=$((i+1)); done`;
@@ -141,18 +141,18 @@ while True:
     const before = timesThrottled(groups);
     const cold = await service.invoke('spins', 'false');
     const throttled = timesThrottled(groups) - before;
-    // Both bounds hold however busy the machine is: who gets less CPU is throttled less, and uses a smaller share.
-    // At 7.2 % of a CPU, 1.4 ms of each 20 ms, all that initialization took would be throttled more often.
+    // Both bounds hold however busy the machine is: a process that gets less CPU is throttled less and uses a smaller share.
+    // At 7.2 % of a CPU, 1.4 ms of each 20 ms, the initialization would be throttled more often.
     const initMs = Number(cold.payload.split(' ')[0]) * 10;
     expect(throttled).toBeLessThan(initMs / 1.45 / 2);
     const { log, payload } = await service.invoke('spins', 'true');
     const [, durationMs] = /\tDuration: ([\d.]+) ms/.exec(log) ?? [];
     const usedMs = Number(payload.split(' ')[1]) * 10;
-    // 128 of 1769 MB; a little more for what the first period allows at once.
+    // 128 of 1769 MB, and a little more for the quota of the first period.
     expect(usedMs / Number(durationMs)).toBeLessThan(0.11);
   }, 120_000);
 
-  it('answers the caller although the runtime exits right after, and starts anew', async () => {
+  it('returns the response although the runtime exits right after it, and starts again', async () => {
     await service.createFunction('exits-after-response', { bootstrap: shellRuntime('respond $$; exit 3') }, ROOMY);
     const first = await service.invoke('exits-after-response');
     expect(first.functionError).toBeUndefined();
@@ -162,7 +162,7 @@ while True:
     expect(second.log).not.toContain('Init Duration');
   });
 
-  it('that does not initialize within 10 s is given the function timeout inside the invocation', async () => {
+  it('that does not initialize within 10 s gets the function timeout inside the invocation', async () => {
     await service.createFunction(
       'initializes-slowly',
       { bootstrap: shellRuntime('respond ready', 'if [ ! -e /tmp/again ]; then touch /tmp/again; sleep 60; fi') },
@@ -174,7 +174,7 @@ while True:
     expect(log).not.toMatch(/REPORT RequestId.*Init Duration/);
   });
 
-  it('is prepared ahead where provisioned concurrency is configured, so that the first call is warm', async () => {
+  it('is initialized ahead with provisioned concurrency, so that the first call is warm', async () => {
     await service.createFunction(
       'is-provisioned',
       { bootstrap: shellRuntime('respond "$AWS_LAMBDA_INITIALIZATION_TYPE"', 'sleep 0.5') },
@@ -199,7 +199,7 @@ while True:
     expect(invoked[0]?.log).toMatch(/\tInit Duration: [\d.]+ ms\t\n$/);
   });
 
-  it('lets a caller that waits for each answer do with a reserve of one', async () => {
+  it('is enough, with a reserve of one, for a caller that waits for each response', async () => {
     const FunctionName = 'is-called-in-turn';
     await service.createFunction(FunctionName, { bootstrap: shellRuntime('respond "$EVENT"') }, ROOMY);
     await service.client.send(new PutFunctionConcurrencyCommand({ FunctionName, ReservedConcurrentExecutions: 1 }));
@@ -208,7 +208,7 @@ while True:
     }
   });
 
-  it('leaves nothing to $LATEST where all that is reserved is provisioned for a version', async () => {
+  it('is not available for $LATEST when the whole reserve is provisioned for a version', async () => {
     const FunctionName = 'is-all-provisioned';
     await service.createFunction(
       FunctionName,

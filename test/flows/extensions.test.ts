@@ -1,4 +1,4 @@
-/** External and internal extensions through the whole service: how they start, fail, are told of the end, and count. */
+/** External and internal extensions through the whole service: start, failure, shutdown and duration. */
 import { CloudWatchLogsClient, FilterLogEventsCommand } from '@aws-sdk/client-cloudwatch-logs';
 import { UpdateFunctionConfigurationCommand } from '@aws-sdk/client-lambda';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -22,16 +22,16 @@ afterAll(async () => {
 });
 
 type Parts = {
-  /** What it listens to. */
+  /** The events to which it subscribes. */
   readonly events?: readonly ('INVOKE' | 'SHUTDOWN')[];
-  /** Python that runs before it registers, before its first poll, and on each event (`event`, a dictionary). */
+  /** Python code that runs before it registers, before its first poll, and on each event (`event`, a dictionary). */
   readonly first?: string;
   readonly registered?: string;
   readonly onInvoke?: string;
   readonly onShutdown?: string;
 };
 
-/** An extension as people write them. `say(text)` prints, `error(call, type)` reports, `note(text)` keeps in /tmp. */
+/** A typical extension. `say(text)` prints, `error(call, type)` reports an error, `note(text)` writes to /tmp/notes. */
 function extension({
   events = ['INVOKE', 'SHUTDOWN'],
   first = '',
@@ -83,8 +83,8 @@ const ANSWERS_WITH_NOTES = shellRuntime('respond "$(cat /tmp/notes)"', 'echo "ru
 describe('an extension that cannot be started', () => {
   it.each([
     ['is not executable', { content: extension({}), mode: 0o644 }, 'permission denied', 'PermissionDenied'],
-    ['is no program', 'just text', 'exec format error', 'UnknownError'],
-    ['names an interpreter that is not there', '#!/opt/nothing\n', 'no such file or directory', 'UnknownError'],
+    ['is not a program', 'just text', 'exec format error', 'UnknownError'],
+    ['has an interpreter that does not exist', '#!/opt/nothing\n', 'no such file or directory', 'UnknownError'],
   ])('because it %s fails the function with a launch error', async (what, file, reason, type) => {
     const name = `cannot-start-${type}-${what.length}`;
     await withExtensions(name, { 'a-good-one': extension({}), 'b-bad-one': file, 'c-never-tried': file }, ECHOES);
@@ -102,7 +102,7 @@ describe('an extension that cannot be started', () => {
     expect(log).toMatch(/\tStatus: error\tError Type: Extension\.LaunchError\n$/);
   });
 
-  it('because there are ten already fails the function', async () => {
+  it('because there are ten others fails the function', async () => {
     const names = Array.from({ length: 11 }, (_, index) => `extension-${String(index).padStart(2, '0')}`);
     const files = Object.fromEntries(names.map((name) => [name, extension({ events: [] })]));
     await withExtensions('has-eleven', files, ECHOES);
@@ -121,7 +121,7 @@ describe('an extension that cannot be started', () => {
 });
 
 describe('the order of an initialization', () => {
-  it('is: every external extension registers, the runtime starts, everybody asks for the first event', async () => {
+  it('is: all external extensions register, the runtime starts, and all ask for the first event', async () => {
     const slow = extension({
       first: 'time.sleep(0.4); note("slow registers")',
       registered: 'time.sleep(0.6); note("slow is ready")',
@@ -140,7 +140,7 @@ describe('the order of an initialization', () => {
     expect(log).toMatch(/EXTENSION\tName: quick\tState: Ready\tEvents: \[INVOKE, SHUTDOWN\]\n/);
   });
 
-  it('waits for an extension that listens to nothing, and afterwards never again', async () => {
+  it('includes an extension without events, for which invocations do not wait', async () => {
     await withExtensions('has-a-deaf-one', { deaf: extension({ events: [] }) }, ECHOES);
     const cold = await service.invoke('has-a-deaf-one', { n: 1 });
     expect(cold.log).toContain('EXTENSION\tName: deaf\tState: Ready\tEvents: []\n');
@@ -166,7 +166,7 @@ describe('an extension that ends', () => {
     expect(log).toMatch(/\tStatus: error\tError Type: Extension\.Crash\n$/);
   });
 
-  it('after the function has answered leaves the answer alone, and a new set of processes follows', async () => {
+  it('after the response does not change it, and the processes are replaced', async () => {
     const brittle = extension({ onInvoke: 'time.sleep(0.3)\nsys.exit(1)' });
     await withExtensions('crashes-late', { brittle }, shellRuntime('respond $$'));
     const first = await service.invoke('crashes-late');
@@ -207,7 +207,7 @@ describe('an extension that ends', () => {
 });
 
 describe('the time that extensions take', () => {
-  it('counts in the duration, but the caller has the answer before', async () => {
+  it('counts towards the duration, but the caller gets the response earlier', async () => {
     await withExtensions('has-a-slow-one', { slow: extension({ onInvoke: 'time.sleep(0.8)' }) }, ECHOES);
     const { log } = await service.invoke('has-a-slow-one');
     expect(Number(/\tDuration: ([\d.]+) ms/.exec(log)?.[1])).toBeGreaterThan(800);
@@ -216,7 +216,7 @@ describe('the time that extensions take', () => {
     expect(performance.now() - startedAt).toBeLessThan(700);
   });
 
-  it('counts in the time-out', async () => {
+  it('counts towards the timeout', async () => {
     await withExtensions('has-an-endless-one', { endless: extension({ onInvoke: 'time.sleep(60)' }) }, ECHOES, {
       Timeout: 1,
     });
@@ -232,7 +232,7 @@ describe('the end of an environment', () => {
   it.each([
     ['failure', 'exit 1', 'Runtime.ExitError'],
     ['timeout', 'sleep 60', 'Sandbox.Timedout'],
-  ])('is told to extensions with the reason %s', async (reason, failing, errorType) => {
+  ])('is reported to extensions with the reason %s', async (reason, failing, errorType) => {
     const handle = `if [ -e /tmp/notes ]; then respond "$(cat /tmp/notes)"; else ${failing}; fi`;
     await withExtensions(`ends-by-${reason}`, { 'notes-reason': notesReason }, shellRuntime(handle), { Timeout: 1 });
     const { payload } = await service.invoke(`ends-by-${reason}`);
@@ -240,7 +240,7 @@ describe('the end of an environment', () => {
     expect((await service.invoke(`ends-by-${reason}`)).payload).toBe(`told ${reason}`);
   });
 
-  it('for want of work has the reason spindown, a deadline two seconds away, and comes after the runtime', async () => {
+  it('after idling has the reason spindown and a deadline in two seconds, and follows the end of the runtime', async () => {
     const says = extension({
       onShutdown:
         "say(f\"told {event['shutdownReason']} {event['deadlineMs'] - time.time() * 1000:.0f}\")\nsys.exit(0)",
@@ -259,7 +259,7 @@ describe('the end of an environment', () => {
     expect(Number(leftMs)).toBeLessThanOrEqual(2000);
   });
 
-  it('comes by force for who is still there after two seconds', async () => {
+  it('is forced for extensions that still run after two seconds', async () => {
     const stays = extension({ onShutdown: 'say("told, and stays")\ntime.sleep(60)' });
     const stubborn = shellRuntime('trap "" TERM; while :; do sleep 0.05; done');
     await withExtensions('does-not-want-to-go', { stays }, stubborn, { Timeout: 1 });
@@ -271,7 +271,7 @@ describe('the end of an environment', () => {
     expect(tookMs).toBeLessThan(4500);
   });
 
-  it('does not wait for an extension that does not listen to it', async () => {
+  it('does not wait for an extension that has not subscribed to it', async () => {
     const stays = extension({ events: ['INVOKE'] });
     await withExtensions('has-nobody-to-tell', { stays }, shellRuntime('sleep 60'), { Timeout: 1 });
     const startedAt = performance.now();
@@ -290,7 +290,7 @@ SELF=$(sed -n 's/^[Ll]ambda-[Ee]xtension-[Ii]dentifier: *//p' /tmp/headers | tr 
 next() { curl -sS -H "Lambda-Extension-Identifier: $SELF" "$EXT/event/next"; }
 (while next > /tmp/event.new; do mv /tmp/event.new /tmp/event; done) &`;
 
-  it('registers from inside the runtime, is invoked with it, and may not ask for SHUTDOWN', async () => {
+  it('registers from inside the runtime, is invoked with it, and may not subscribe to SHUTDOWN', async () => {
     const handle = 'while [ ! -s /tmp/event ]; do sleep 0.02; done; respond "$REFUSED$ACCEPTED$(cat /tmp/event)"';
     await service.createFunction('has-one-inside', { bootstrap: shellRuntime(handle, registers) }, { Timeout: 5 });
     const { payload, log, response } = await service.invoke('has-one-inside');
@@ -308,7 +308,7 @@ next() { curl -sS -H "Lambda-Extension-Identifier: $SELF" "$EXT/event/next"; }
     expect(log).toContain('EXTENSION\tName: inside\tState: Ready\tEvents: [INVOKE]\n');
   });
 
-  it('gives the runtime 500 ms to end', async () => {
+  it('gives the runtime 500 ms to exit', async () => {
     const handle = 'trap "" TERM; while :; do sleep 0.05; date +%s%N > /tmp/alive; done';
     const ends = `if [ -e /tmp/alive ]; then A=$(cat /tmp/alive); fi; ${registers}`;
     const bootstrap = shellRuntime(`if [ "$A" ]; then respond "$A"; continue; fi; ${handle}`, ends);
@@ -317,7 +317,7 @@ next() { curl -sS -H "Lambda-Extension-Identifier: $SELF" "$EXT/event/next"; }
     const cold = await service.invoke('ends-inside');
     const initMs = Number(/Init Duration: ([\d.]+) ms/.exec(cold.log)?.[1]);
     const lastAlive = Number((await service.invoke('ends-inside')).payload) / 1e6;
-    // From the time-out on; starting the environment is in it, and on a busy machine the last look may be late.
+    // Includes starting the environment, and on a busy machine the last check may be late.
     expect(lastAlive - startedAt - initMs - 1000).toBeGreaterThan(350);
     expect(lastAlive - startedAt - initMs - 1000).toBeLessThan(1200);
   });

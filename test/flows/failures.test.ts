@@ -1,4 +1,4 @@
-/** The failures that a user meets on the first day, each through the real service, sandbox and SDK. */
+/** Common failures, each through the real service, sandbox and SDK. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { shellRuntime } from '../support/function-zip.ts';
 import { type Invoked, type RunningService, startService } from '../support/running-service.ts';
@@ -12,14 +12,14 @@ afterAll(() => service.close());
 
 const ID = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g;
 
-/** What the caller receives, with the request id blanked out after it was compared with the response's. */
+/** The payload, with its request ID compared with the response's and replaced by `<id>`. */
 function payloadOf(invoked: Invoked): unknown {
   const requestId = invoked.response.$metadata.requestId ?? '';
   for (const id of invoked.payload.match(ID) ?? []) expect(id).toBe(requestId);
   return JSON.parse(invoked.payload.replace(ID, '<id>'));
 }
 
-/** The kinds of lines in a log, in order: the platform's by their first word, others as they are. */
+/** The kinds of lines in a log, in order: platform lines by their first word, others unchanged. */
 function kinds(log: string): string[] {
   return log
     .split('\n')
@@ -30,7 +30,7 @@ function kinds(log: string): string[] {
 }
 
 describe('a function that fails', () => {
-  it('reports an error of the handler byte for byte, and goes on', async () => {
+  it('reports an error of the handler byte for byte, and continues', async () => {
     await service.createFunction('handler-error', {
       bootstrap: shellRuntime(
         `case "$EVENT" in *bad*) fail '{"errorMessage":"no good","errorType":"Bad"}';; *) respond "$EVENT";; esac`,
@@ -48,7 +48,7 @@ describe('a function that fails', () => {
     expect(next.log).not.toContain('Init Duration');
   });
 
-  it('that exits during init is tried once more inside the invocation', async () => {
+  it('that exits during init is initialized once more inside the invocation', async () => {
     await service.createFunction('exits-during-init', { bootstrap: '#!/bin/sh\necho starting\nexit 7\n' });
     const invoked = await service.invoke('exits-during-init');
     expect(invoked.functionError).toBe('Unhandled');
@@ -75,7 +75,7 @@ describe('a function that fails', () => {
     expect(invoked.log).not.toMatch(/REPORT RequestId.*Init Duration/);
   });
 
-  it('that exits without a word is said to have given no reason', async () => {
+  it('that exits without an error is reported to have given no reason', async () => {
     await service.createFunction('exits-in-invoke', { bootstrap: shellRuntime('exit 0') });
     expect(payloadOf(await service.invoke('exits-in-invoke'))).toEqual({
       errorType: 'Runtime.ExitError',
@@ -89,7 +89,7 @@ describe('a function that fails', () => {
     ['kill -SEGV $$', 'signal: segmentation fault'],
     ['kill -TERM $$', 'signal: terminated'],
     ['kill -ABRT $$', 'signal: aborted'],
-  ])('by %s is told as %s', async (command, text) => {
+  ])('by %s is reported as %s', async (command, text) => {
     const name = `dies-${text.replaceAll(/\W+/g, '-')}`;
     await service.createFunction(name, {
       bootstrap: shellRuntime(`case "$EVENT" in *die*) ${command};; esac; respond 1`),
@@ -103,7 +103,7 @@ describe('a function that fails', () => {
     expect((await service.invoke(name)).payload).toBe('1');
   });
 
-  it('that takes too long is killed with its children, and told so with two decimals', async () => {
+  it('that times out is killed with its children, and the error has two decimals', async () => {
     await service.createFunction(
       'times-out',
       {
@@ -154,7 +154,7 @@ describe('a function that fails', () => {
       },
       'fork/exec /var/task/bootstrap: exec format error',
     ],
-  ])('with a bootstrap that is %s says why', async (name, files, text) => {
+  ])('with a bootstrap that is %s reports why', async (name, files, text) => {
     await service.createFunction(`bootstrap-${name}`, files);
     const invoked = await service.invoke(`bootstrap-${name}`);
     expect(invoked.functionError).toBe('Unhandled');
@@ -166,7 +166,7 @@ describe('a function that fails', () => {
     expect(invoked.log).toMatch(/\tStatus: error\tError Type: Runtime\.InvalidEntrypoint\n$/);
   });
 
-  it('that answers too much is told so, and its environment goes on', async () => {
+  it('whose response is too large fails, and its environment continues', async () => {
     await service.createFunction('too-large', {
       bootstrap: shellRuntime(`if [ "$EVENT" = '"big"' ]; then head -c 6291557 /dev/zero | tr '\\0' x > /tmp/big
   curl -sS -o /dev/null -X POST -H 'Expect:' --data-binary @/tmp/big "$API/invocation/$ID/response"; else respond "\\"$$\\""; fi`),
@@ -180,7 +180,7 @@ describe('a function that fails', () => {
     expect((await service.invoke('too-large')).payload).toBe(before.payload);
   });
 
-  it('that reports init/error answers the caller with its own words', async () => {
+  it('that reports init/error fails with its own error', async () => {
     await service.createFunction('init-error', {
       bootstrap: shellRuntime('', `init_error '{"errorType":"Import","errorMessage":"cannot"}'; exit 1`),
     });
@@ -189,7 +189,7 @@ describe('a function that fails', () => {
     expect(invoked.log).toMatch(/\tStatus: error\tError Type: Runtime\.BadInit\n$/);
   });
 
-  it('that does not exist, and a payload that is no JSON, are refused in the words of AWS', async () => {
+  it("that does not exist, and a payload that is not JSON, are rejected with AWS's messages", async () => {
     await expect(service.invoke('nowhere')).rejects.toMatchObject({
       name: 'ResourceNotFoundException',
       message: 'Function not found: arn:aws:lambda:us-east-1:123456789012:function:nowhere:$LATEST',

@@ -1,4 +1,4 @@
-/** Initializations that fail, are repeated or run ahead, and what a function finds when it starts. */
+/** Initializations that fail, are repeated or run ahead, and the environment in which a function starts. */
 import { CloudWatchLogsClient, FilterLogEventsCommand } from '@aws-sdk/client-cloudwatch-logs';
 import {
   GetProvisionedConcurrencyConfigCommand,
@@ -22,13 +22,13 @@ afterAll(async () => {
   await service.close();
 });
 
-/** Everything in the log group of a function. */
+/** All messages in the log group of a function. */
 async function logOf(name: string): Promise<string> {
   const { events } = await logs.send(new FilterLogEventsCommand({ logGroupName: `/aws/lambda/${name}` }));
   return (events ?? []).map(({ message }) => message).join('');
 }
 
-/** Publishes a version, provisions it, and waits until that is over; answers what it came to. */
+/** Publishes a version, provisions it, waits until that has ended, and returns the result. */
 async function provision(FunctionName: string) {
   const { Version: Qualifier } = await service.client.send(new PublishVersionCommand({ FunctionName }));
   const of = { FunctionName, Qualifier };
@@ -38,12 +38,12 @@ async function provision(FunctionName: string) {
   return { Qualifier: Qualifier ?? '', ...(await status()) };
 }
 
-/** Fails the first time, by these commands. */
+/** Fails the first time, with these commands. */
 const onceThen = (first: string, then = '') =>
   `if [ ! -e /tmp/again ]; then touch /tmp/again; ${first}; fi; echo initializing; ${then}`;
 
 describe('an initialization that is repeated inside the invocation', () => {
-  it('is part of its duration, is billed with it, and the log goes on as if nothing had been', async () => {
+  it('is part of its duration, is billed with it, and the log continues as usual', async () => {
     const bootstrap = shellRuntime('echo working; respond 1', onceThen('echo failing; exit 3', 'sleep 0.4'));
     await service.createFunction('recovers', { bootstrap });
     const { log, payload, functionError } = await service.invoke('recovers');
@@ -56,7 +56,7 @@ describe('an initialization that is repeated inside the invocation', () => {
     expect(Number(billed)).toBe(Math.ceil(Number(duration)));
   });
 
-  it('has no more time than the function, and running out of it is told as a time-out', async () => {
+  it("has the function's timeout, and exceeding it is reported as a timeout", async () => {
     const bootstrap = shellRuntime('respond 1', onceThen('exit 3', 'sleep 60'));
     await service.createFunction('never-recovers', { bootstrap }, { Timeout: 1 });
     const { log, payload } = await service.invoke('never-recovers');
@@ -71,13 +71,13 @@ describe('an initialization that is repeated inside the invocation', () => {
 });
 
 describe('an initialization of provisioned concurrency', () => {
-  it('is reported in the log also when it succeeds', async () => {
+  it('is logged also when it succeeds', async () => {
     await service.createFunction('prepared', { bootstrap: shellRuntime('respond 1', 'echo initializing') });
     expect((await provision('prepared')).Status).toBe('READY');
     expect(await logOf('prepared')).toMatch(/^INIT_START .*\ninitializing\nINIT_REPORT Init Duration: [\d.]+ ms\n$/);
   });
 
-  it('that fails is reported with its error, and is what the configuration says', async () => {
+  it('that fails is logged with its error, and the configuration reports it', async () => {
     await service.createFunction('unprepared', { bootstrap: '#!/bin/sh\nexit 3\n' });
     expect(await provision('unprepared')).toMatchObject({
       Status: 'FAILED',
@@ -90,7 +90,7 @@ describe('an initialization of provisioned concurrency', () => {
 });
 
 describe('a function that starts', () => {
-  it('finds its folders with the modes of AWS, and a wrapper script means nothing to a custom runtime', async () => {
+  it('has directories with the modes of AWS, and a custom runtime ignores a wrapper script', async () => {
     const bootstrap = shellRuntime('respond "$(stat -c %a /var/task /opt /tmp | xargs) $AWS_LAMBDA_EXEC_WRAPPER"');
     const Variables = { AWS_LAMBDA_EXEC_WRAPPER: '/opt/none' };
     await service.createFunction('looks-round', { bootstrap }, { Environment: { Variables } });

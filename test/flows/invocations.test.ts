@@ -1,4 +1,4 @@
-/** Invocations that go well: cold and warm, one after another and many at once, before and after an update. */
+/** Successful invocations: cold and warm, sequential and parallel, before and after an update. */
 import {
   DeleteFunctionCommand,
   InvokeCommand,
@@ -36,7 +36,7 @@ describe('an invocation', () => {
     expect(warm.response.ExecutedVersion).toBe('$LATEST');
   });
 
-  it('gets its event, context and variables as on AWS', async () => {
+  it('has its event, context and variables as on AWS', async () => {
     await service.createFunction(
       'tells-its-environment',
       { bootstrap: shellRuntime('respond "$(env | sort; echo "cwd=$(pwd)"; cat "$HEADERS"; echo "event=$EVENT")"') },
@@ -93,7 +93,7 @@ describe('an invocation', () => {
     }
   });
 
-  it('runs beside others in environments of their own', async () => {
+  it('runs in parallel with others in separate environments', async () => {
     await service.createFunction('takes-a-while', {
       bootstrap: shellRuntime('sleep 0.3; respond "$$ $(ls /tmp | wc -l)"'),
     });
@@ -103,7 +103,7 @@ describe('an invocation', () => {
     expect(streams.size).toBe(8);
   });
 
-  it('never reaches code from before an update', async () => {
+  it('never runs code from before an update', async () => {
     await service.createFunction('changes', { bootstrap: shellRuntime('respond old') });
     expect((await service.invoke('changes')).payload).toBe('old');
     await service.client.send(
@@ -135,20 +135,20 @@ describe('an invocation', () => {
     expect((await service.invoke('uses-layers')).payload).toBe('first asecond bsecond ctool');
   });
 
-  it('starts a bootstrap that a layer brings', async () => {
+  it('starts a bootstrap from a layer', async () => {
     const layer = await service.publishLayer('runtime', { bootstrap: shellRuntime('. /var/task/handler.sh') });
     await service.createFunction('only-code', { 'handler.sh': 'respond from-the-layer' }, { Layers: [layer] });
     expect((await service.invoke('only-code')).payload).toBe('from-the-layer');
   });
 
-  it('can be refused once the function is gone', async () => {
+  it('is rejected once the function is deleted', async () => {
     await service.createFunction('short-lived', { bootstrap: shellRuntime('respond 1') });
     await service.invoke('short-lived');
     await service.client.send(new DeleteFunctionCommand({ FunctionName: 'short-lived' }));
     await expect(service.invoke('short-lived')).rejects.toMatchObject({ name: 'ResourceNotFoundException' });
   });
 
-  it('reports memory that the function holds, and none for files it reads', async () => {
+  it("reports the function's memory, without the files that it reads", async () => {
     await service.createFunction(
       'holds-memory',
       {

@@ -1,4 +1,4 @@
-/** Functions of AWS's managed runtimes, without a bootstrap of their own, beside each other. */
+/** Functions of AWS's managed runtimes, which have no bootstrap. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type RunningService, startService } from '../support/running-service.ts';
 
@@ -33,7 +33,7 @@ describe('a function of a managed runtime', () => {
     },
   );
 
-  it('python3.12 runs by a small client on the Python of this machine, errors as on AWS', async () => {
+  it('python3.12 runs with a small client on the Python of this machine, with errors as on AWS', async () => {
     await service.createFunction(
       'hello-python',
       {
@@ -53,7 +53,7 @@ describe('a function of a managed runtime', () => {
     ]);
   });
 
-  it('that Lamella has nothing for can be created, and says at its invocation what can be done', async () => {
+  it('that Lamella does not support can be created, and its invocation names the alternatives', async () => {
     await service.createFunction('in-java', { 'Main.class': 'x' }, { Runtime: 'java21', Handler: 'Main::run' });
     await expect(service.invoke('in-java')).rejects.toThrow(/does not support the runtime java21\..*provided\.al2023/);
   });

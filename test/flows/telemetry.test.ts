@@ -1,4 +1,4 @@
-/** Telemetry as an extension in a layer sees it, through the whole service: real sandbox, real processes, real SDK. */
+/** Telemetry as an extension in a layer receives it, through the whole service: real sandbox, processes and SDK. */
 import {
   CloudWatchLogsClient,
   DescribeLogStreamsCommand,
@@ -25,7 +25,7 @@ afterAll(async () => {
   await service.close();
 });
 
-/** An extension that subscribes and keeps what it is told in /tmp/events, one event per line. */
+/** An extension that subscribes and writes the events to /tmp/events, one per line. */
 function recorder(path: string, subscription: object): string {
   return `#!/usr/bin/env node
 const { createServer } = require('node:http');
@@ -74,7 +74,7 @@ const everything = {
   destination,
 };
 
-/** Waits inside the function until the file with events contains a text, then answers with the file. */
+/** Waits inside the function until the file with events contains a text, then responds with the file. */
 const ANSWERS_WITH_EVENTS = `
   WANTED=$(printf '%s' "$EVENT" | sed 's/.*"wanted":"\\([^"]*\\)".*/\\1/')
   echo "function speaks"
@@ -91,7 +91,7 @@ function eventsOf(payload: string): Seen[] {
 }
 
 describe('telemetry of a function with an extension', () => {
-  it('tells of initialization, each invocation and every line, in order', async () => {
+  it('reports initialization, each invocation and every line, in order', async () => {
     const layer = await service.publishLayer('recorder', {
       'extensions/recorder': recorder('/2022-07-01/telemetry', everything),
     });
@@ -102,7 +102,7 @@ describe('telemetry of a function with an extension', () => {
     );
     const cold = await service.invoke('watched', { wanted: 'function speaks' });
     const told = eventsOf(cold.payload);
-    // The runtime starts while the extension subscribes: what it writes then may come before or after.
+    // The runtime starts while the extension subscribes: its output may come before or after the subscription.
     const initOutput = told.findIndex(({ record }) => String(record) === 'init speaks\n');
     expect(initOutput).toBeGreaterThan(0);
     expect(told.filter((_, at) => at !== initOutput).map(({ type }) => type)).toEqual([
@@ -121,7 +121,7 @@ describe('telemetry of a function with an extension', () => {
     expect(cold.log).toContain('EXTENSION\tName: recorder\tState: Ready\tEvents: [INVOKE, SHUTDOWN]\n');
     expect(cold.log).toContain('extension speaks\n');
 
-    // What was said after the answer waited while the environment was frozen.
+    // The events after the response were delayed while the environment was frozen.
     const warm = await service.invoke('watched', { wanted: 'platform.report' });
     const seen = eventsOf(warm.payload).slice(told.length);
     expect(seen.slice(0, 2).map(({ type }) => type)).toEqual(['platform.runtimeDone', 'platform.report']);
@@ -139,7 +139,7 @@ describe('telemetry of a function with an extension', () => {
     });
   });
 
-  it('goes on after a crash, to the same subscriber, who is told of it', async () => {
+  it('continues after a crash, with the same subscriber, which receives the crash', async () => {
     const layer = await service.publishLayer('recorder', {
       'extensions/recorder': recorder('/2022-07-01/telemetry', everything),
     });
@@ -164,7 +164,7 @@ describe('telemetry of a function with an extension', () => {
     ).toEqual(['Subscribed', 'Already subscribed']);
   });
 
-  it('has delivered everything when the extension is told to shut down', async () => {
+  it('has been delivered completely when the extension gets SHUTDOWN', async () => {
     const layer = await service.publishLayer('recorder', {
       'extensions/recorder': recorder('/2022-07-01/telemetry', {
         ...everything,
@@ -190,7 +190,7 @@ describe('telemetry of a function with an extension', () => {
       ]);
   });
 
-  it('reaches an extension that uses the Logs API, in its own form', async () => {
+  it("reaches an extension that uses the Logs API, in that API's schema", async () => {
     const layer = await service.publishLayer('recorder', {
       'extensions/recorder': recorder('/2020-08-15/logs', { types: ['platform', 'function'], destination }),
     });
@@ -215,7 +215,7 @@ describe('telemetry of a function with an extension', () => {
 });
 
 describe('the JSON log format', () => {
-  it('writes system lines as JSON, filters by both levels, and uses the log group asked for', async () => {
+  it('writes system lines as JSON, filters by both levels, and uses the configured log group', async () => {
     await service.createFunction(
       'json-logs',
       {
@@ -255,7 +255,7 @@ describe('the JSON log format', () => {
     expect(logStreams?.[0]?.logStreamName).toMatch(/^\d{4}\/\d\d\/\d\d\/json-logs\[\$LATEST\][0-9a-f]{32}$/);
   });
 
-  it('leaves DEBUG events out at INFO and shows failures at WARN', async () => {
+  it('omits DEBUG events at INFO and shows failures at WARN', async () => {
     await service.createFunction(
       'json-warn',
       { bootstrap: shellRuntime('exit 3') },
