@@ -22,7 +22,7 @@ import type { Services } from './services.ts';
 
 export type BackgroundOptions = {
   readonly database: Database;
-  readonly services: Pick<Services, 'queues' | 'queueGateway' | 'topics' | 'eventBus' | 's3'>;
+  readonly services: Pick<Services, 'queues' | 'queueAccess' | 'topics' | 'eventBus' | 's3'>;
   readonly options: Pick<Options, 'asyncRetrySeconds' | 'asyncConcurrency'>;
   readonly settings: FunctionSettings;
   readonly eventSourceMappings: EventSourceMappings;
@@ -54,7 +54,7 @@ export function openBackground({
   clock,
   log,
 }: BackgroundOptions): Background {
-  const { queues, queueGateway } = services;
+  const { queues, queueAccess } = services;
   const asyncInvocations = createAsyncInvocations({
     queues,
     settings,
@@ -69,7 +69,7 @@ export function openBackground({
   const sendToDestination = createSendToDestination({
     sendEvent,
     sendToQueue: ({ arn, body, attributes, traceId }) =>
-      queueGateway.send(arn, { body, attributes: renderAttributes(attributes), traceId }),
+      queueAccess.send(arn, { body, attributes: renderAttributes(attributes), traceId }),
     async publish({ arn, body, attributes, traceId }) {
       const topic = services.topics.find(arn);
       if (topic === undefined) throw new Error(`the topic ${arn} does not exist`);
@@ -81,7 +81,7 @@ export function openBackground({
   });
   const eventSources = createEventSources({
     mappings: eventSourceMappings,
-    gateway: queueGateway,
+    queueAccess,
     settings,
     invoke,
     clock: backgroundClock,

@@ -13,7 +13,7 @@ import { createLogsApi } from '../services/logs/logs-api.ts';
 import { createS3Api, type S3Api } from '../services/s3/s3-api.ts';
 import { createSnsApi } from '../services/sns/sns-api.ts';
 import { createSnsTopics, type SnsTopics } from '../services/sns/sns-topics.ts';
-import { createQueueGateway, type QueueGateway } from '../services/sqs/queue-access.ts';
+import { createQueueAccess, type QueueAccess } from '../services/sqs/queue-access.ts';
 import { createRemoteQueues, type RemoteQueuesOptions } from '../services/sqs/remote-queues.ts';
 import { createSqsApi } from '../services/sqs/sqs-api.ts';
 import { createSqsMessages } from '../services/sqs/sqs-messages.ts';
@@ -45,7 +45,7 @@ export type Services = {
   readonly queues: Queues;
   readonly sqsQueues: SqsQueues;
   /** The queues of this service, or of the remote one. */
-  readonly queueGateway: QueueGateway;
+  readonly queueAccess: QueueAccess;
   readonly topics: SnsTopics;
   readonly eventBus: EventBus;
   /** Handlers for the API port. */
@@ -62,14 +62,14 @@ export function openServices(options: ServicesOptions, lifetime: Lifetime): Serv
   const queues = createQueues({ database, clock: backgroundClock, log });
   const sqsQueues = createSqsQueues({ database, clock: backgroundClock });
   const sqsMessages = createSqsMessages({ queues, sqsQueues, clock: backgroundClock });
-  const queueGateway = remoteSqs
+  const queueAccess = remoteSqs
     ? createRemoteQueues({ ...remoteSqs, clock })
-    : createQueueGateway({ sqsQueues, sqsMessages });
+    : createQueueAccess({ sqsQueues, sqsMessages });
   const topics = createSnsTopics({
     database,
     senders: {
       invoke: options.sendEvent,
-      send: (arn, body, attributes, traceId) => queueGateway.send(arn, { body, attributes, traceId }),
+      send: (arn, body, attributes, traceId) => queueAccess.send(arn, { body, attributes, traceId }),
     },
     clock: backgroundClock,
     log,
@@ -81,7 +81,7 @@ export function openServices(options: ServicesOptions, lifetime: Lifetime): Serv
     logStore,
     queues,
     sqsQueues,
-    queueGateway,
+    queueAccess,
     topics,
     eventBus: createEventBus({ database, clock: backgroundClock }),
     handlers: {

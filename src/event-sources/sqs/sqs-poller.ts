@@ -15,7 +15,7 @@ import { createTraces, type Trace } from '../../invocation/trace-header.ts';
 import type { Log } from '../../log.ts';
 import { parseFunctionReference, renderFunctionArn } from '../../protocol/arn.ts';
 import type { RequestId, Scope } from '../../protocol/names.ts';
-import type { QueueGateway } from '../../services/sqs/queue-access.ts';
+import type { QueueAccess } from '../../services/sqs/queue-access.ts';
 import type { SqsMessage } from '../../services/sqs/sqs-messages.ts';
 import type { EventSourceMapping } from '../event-source-mappings.ts';
 import {
@@ -27,7 +27,7 @@ import {
 } from './sqs-event.ts';
 
 export type PollerOptions = {
-  readonly gateway: QueueGateway;
+  readonly queueAccess: QueueAccess;
   readonly settings: Pick<FunctionSettings, 'resolve' | 'recursion'>;
   readonly invoke: (version: FunctionVersion, invocation: Invocation) => Promise<Outcome>;
   readonly clock: Clock;
@@ -50,7 +50,7 @@ const PAUSE_MS = { first: 1000, most: 30_000 };
 type Batch = { readonly messages: readonly SqsMessage[]; readonly takenMs: number };
 
 export function startSqsPoller(scope: Scope, mapping: EventSourceMapping, options: PollerOptions): Poller {
-  const { gateway, clock, log } = options;
+  const { queueAccess, clock, log } = options;
   const arn = mapping.eventSourceArn ?? '';
   const settings = settingsOf(mapping);
   const stopping = new AbortController();
@@ -88,7 +88,11 @@ export function startSqsPoller(scope: Scope, mapping: EventSourceMapping, option
   /** What makes a batch: as many as fit, or what came within the window. */
   async function collect(): Promise<Batch> {
     const { batchSize, windowMs } = settings;
-    const messages = await gateway.receive(arn, { count: Math.min(10, batchSize), waitSeconds: POLL_SECONDS, signal });
+    const messages = await queueAccess.receive(arn, {
+      count: Math.min(10, batchSize),
+      waitSeconds: POLL_SECONDS,
+      signal,
+    });
     const takenMs = clock.epochMs();
     if (messages.length === 0 || windowMs === 0) return { messages, takenMs };
     const endMs = takenMs + windowMs;
@@ -97,7 +101,11 @@ export function startSqsPoller(scope: Scope, mapping: EventSourceMapping, option
       const leftMs = endMs - clock.epochMs();
       if (leftMs <= 0) break;
       const count = Math.min(10, batchSize - messages.length);
-      const more = await gateway.receive(arn, { count, waitSeconds: Math.min(leftMs / 1000, POLL_SECONDS), signal });
+      const more = await queueAccess.receive(arn, {
+        count,
+        waitSeconds: Math.min(leftMs / 1000, POLL_SECONDS),
+        signal,
+      });
       bytes += bytesOf(more);
       messages.push(...more);
     }
@@ -132,7 +140,7 @@ export function startSqsPoller(scope: Scope, mapping: EventSourceMapping, option
 
   /** A throttled batch is tried again until its messages show themselves anyway. */
   async function invokeUntilDone(part: readonly Taken[], trace: Trace, takenMs: number): Promise<void> {
-    const endMs = takenMs + (await gateway.visibilitySeconds(arn)) * 1000;
+    const endMs = takenMs + (await queueAccess.visibilitySeconds(arn)) * 1000;
     for (let tries = 0; !signal.aborted; tries += 1) {
       const outcome = await invokeOnce(part, trace);
       if (outcome !== undefined && outcome.kind !== 'throttled') return settle(part, outcome);
@@ -177,7 +185,7 @@ export function startSqsPoller(scope: Scope, mapping: EventSourceMapping, option
 
   async function remove(messages: readonly SqsMessage[]): Promise<void> {
     if (messages.length === 0) return;
-    await gateway.remove(
+    await queueAccess.remove(
       arn,
       messages.map(({ receiptHandle }) => receiptHandle),
     );
@@ -185,7 +193,7 @@ export function startSqsPoller(scope: Scope, mapping: EventSourceMapping, option
 
   async function giveBack({ messages }: Batch): Promise<void> {
     if (messages.length === 0) return;
-    await gateway.release(
+    await queueAccess.release(
       arn,
       messages.map(({ receiptHandle }) => receiptHandle),
     );
@@ -194,9 +202,9 @@ export function startSqsPoller(scope: Scope, mapping: EventSourceMapping, option
   /** Messages of a loop go to the queue's dead-letter queue, or nowhere. */
   async function giveUp(messages: readonly SqsMessage[]): Promise<void> {
     log.warn({ ...aboutThis, messages: messages.length }, 'messages of a recursive loop are not delivered');
-    const deadLetterArn = await gateway.deadLetterArn(arn);
+    const deadLetterArn = await queueAccess.deadLetterArn(arn);
     for (const { body, attributes } of messages) {
-      if (deadLetterArn !== undefined) await gateway.send(deadLetterArn, { body, attributes, traceId: undefined });
+      if (deadLetterArn !== undefined) await queueAccess.send(deadLetterArn, { body, attributes, traceId: undefined });
     }
     await remove(messages);
   }

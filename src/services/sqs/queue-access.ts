@@ -10,16 +10,16 @@ import type { SqsMessage, SqsMessages } from './sqs-messages.ts';
 import type { SqsQueue, SqsQueues } from './sqs-queues.ts';
 import { attributeOf, numberOf } from './sqs-queues.ts';
 
-export type GatewayReceiveRequest = {
+export type QueueReceiveRequest = {
   readonly count: number;
   readonly waitSeconds: number;
   readonly signal: AbortSignal;
 };
 
 /** All reject with the reason when the queue cannot be reached. */
-export type QueueGateway = {
-  send(arn: string, message: GatewayMessage): Promise<void>;
-  receive(arn: string, request: GatewayReceiveRequest): Promise<SqsMessage[]>;
+export type QueueAccess = {
+  send(arn: string, message: QueueMessage): Promise<void>;
+  receive(arn: string, request: QueueReceiveRequest): Promise<SqsMessage[]>;
   remove(arn: string, receiptHandles: readonly string[]): Promise<void>;
   /** Shows what was taken again. */
   release(arn: string, receiptHandles: readonly string[]): Promise<void>;
@@ -29,19 +29,19 @@ export type QueueGateway = {
   deadLetterArn(arn: string): Promise<string | undefined>;
 };
 
-export type GatewayMessage = {
+export type QueueMessage = {
   readonly body: string;
   readonly attributes: MessageAttributes;
   readonly traceId: string | undefined;
 };
 
-export function createQueueGateway({
+export function createQueueAccess({
   sqsQueues,
   sqsMessages,
 }: {
   sqsQueues: SqsQueues;
   sqsMessages: SqsMessages;
-}): QueueGateway {
+}): QueueAccess {
   const queueAt = (arn: string): SqsQueue => {
     const target = parseQueueArn(arn);
     if (target === undefined) throw new SqsError('QueueDoesNotExist', `${arn} is no ARN of a queue.`);

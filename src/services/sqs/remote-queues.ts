@@ -10,7 +10,7 @@ import { SQS_QUOTAS, SQS_TARGET_PREFIX, type SqsOperationName } from '../../prot
 import type { MessageAttributes } from '../../queues/message-attributes.ts';
 import { deadLetterArnOf } from '../../queues/redrive-policy.ts';
 import { signRequest } from '../../wire/sign-request.ts';
-import type { QueueGateway } from './queue-access.ts';
+import type { QueueAccess } from './queue-access.ts';
 
 export type RemoteQueuesOptions = {
   readonly endpoint: string;
@@ -23,7 +23,7 @@ export type RemoteQueuesOptions = {
 
 type Answer = Readonly<Record<string, unknown>>;
 
-export function createRemoteQueues(options: RemoteQueuesOptions): QueueGateway {
+export function createRemoteQueues(options: RemoteQueuesOptions): QueueAccess {
   const urls = new Map<string, string>();
 
   async function call(
