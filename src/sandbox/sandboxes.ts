@@ -13,6 +13,7 @@ import { killAbandonedHolders } from './holder/abandoned-holders.ts';
 import { createSpareSandboxes } from './holder/spare-sandboxes.ts';
 import type { SandboxHost } from './host/sandbox-host.ts';
 import { insideUid } from './host/sandbox-host.ts';
+import { installGuard } from './process/guard.ts';
 import { createOutputPipes } from './process/output-pipes.ts';
 import { bwrapArguments } from './root/bwrap-arguments.ts';
 import { prepareHostRoot } from './root/host-root.ts';
@@ -48,10 +49,22 @@ export function startSandboxes(options: SandboxesOptions): Sandboxes {
   const scriptDirectory = join(runDirectory, 'launch');
   mkdirSync(scriptDirectory, { mode: 0o700 });
 
+  const guard = installGuard(join(runDirectory, 'guard'), host.tools.env);
+  if (guard.kind === 'none') log.warn({ reason: guard.reason }, 'functions run without a system call filter');
   const cgroups = openCgroups(host.cgroups, clock);
   const pipes = createOutputPipes(host.tools.mkfifo, join(runDirectory, 'pipes'));
   const volumes = startVolumes({ host, log, directory: join(runDirectory, 'volumes'), usualBytes: usualVolumeBytes });
-  const spares = createSpareSandboxes({ host, cgroups, pipes, clock, log, volumes, scriptDirectory, isolatedPort });
+  const spares = createSpareSandboxes({
+    host,
+    guard,
+    cgroups,
+    pipes,
+    clock,
+    log,
+    volumes,
+    scriptDirectory,
+    isolatedPort,
+  });
   const identityFiles = createIdentityFileCache(join(runDirectory, 'identity'));
   const root = prepareHostRoot(join(runDirectory, 'etc'));
 
@@ -113,6 +126,7 @@ export function startSandboxes(options: SandboxesOptions): Sandboxes {
       await volumes.close();
       await pipes.close();
       await cgroups.close();
+      if (guard.kind === 'installed') guard.close();
       await removeTree(runDirectory);
     },
   };

@@ -9,6 +9,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import type { Clock } from '../../clock.ts';
 import type { SandboxHost } from '../host/sandbox-host.ts';
+import type { Guard } from '../process/guard.ts';
 import { withDescriptorsClosed } from '../process/inherited-descriptors.ts';
 import type { OutputPipes } from '../process/output-pipes.ts';
 import { childrenOf } from '../process/process-tree.ts';
@@ -41,6 +42,7 @@ type Phase =
 
 export type LauncherOptions = {
   readonly host: SandboxHost;
+  readonly guard: Guard;
   readonly pipes: OutputPipes;
   readonly clock: Clock;
   /** Path for the script, not used by another launcher. */
@@ -58,11 +60,12 @@ export class Launcher implements SandboxProcess {
   #phase: Phase = { kind: 'waiting' };
 
   constructor(options: LauncherOptions) {
-    const { host, pipes, scriptFile, joinFiles } = options;
+    const { host, guard, pipes, scriptFile, joinFiles } = options;
     const { tools, inheritedDescriptors } = host;
     const pipe = pipes.take();
     try {
-      const shell = [...DIE_WITH_SERVICE, '--no-new-privs', tools.sh, '-c', WAIT, scriptFile, ...joinFiles];
+      const confine = guard.kind === 'installed' ? guard.confine : [];
+      const shell = [...DIE_WITH_SERVICE, '--no-new-privs', ...confine, tools.sh, '-c', WAIT, scriptFile, ...joinFiles];
       const { file, args } = withDescriptorsClosed(inheritedDescriptors, tools.bash, {
         file: tools.setpriv,
         args: shell,

@@ -1,6 +1,7 @@
 /**
- * The namespace holder: bubblewrap running `cat`, which keeps a sandbox's namespaces alive while processes enter them
- * from outside (`launcher.ts`). When it exits, the kernel kills every process in the namespaces. It exits when its
+ * The namespace holder: bubblewrap with a first process that keeps a sandbox's namespaces alive while processes enter
+ * them from outside (`launcher.ts`). The first process is the guard (`guard.ts`), or `cat` below bubblewrap's own where
+ * the guard cannot run. When it exits, the kernel kills every process in the namespaces. It exits when its
  * standard input is closed or bubblewrap's parent dies, therefore also when the service is killed.
  *
  * It is started in advance and waits for its arguments, because most of the time goes into starting bubblewrap.
@@ -9,9 +10,10 @@ import { closeSync, constants, openSync, readFileSync } from 'node:fs';
 import type { Clock } from '../../clock.ts';
 import { OperatorError } from '../../operator-error.ts';
 import type { SandboxHost } from '../host/sandbox-host.ts';
+import type { Guard } from '../process/guard.ts';
 import { withDescriptorsClosed } from '../process/inherited-descriptors.ts';
 import { serviceMark } from '../process/service-mark.ts';
-import type { Child } from '../process/spawn.ts';
+import type { Child, Stdio } from '../process/spawn.ts';
 import { startChild } from '../process/spawn.ts';
 import { MARK_VARIABLE } from './abandoned-holders.ts';
 
@@ -20,6 +22,7 @@ const STDOUT = 1;
 const STDERR = 2;
 const ARGUMENTS = 3;
 const REPORT = 4;
+const GUARD = 5;
 
 /** How long a bubblewrap that is no longer needed may take to open and then exit. It usually takes milliseconds. */
 const OPEN_TIMEOUT_MS = 3000;
@@ -27,6 +30,7 @@ const OPEN_TIMEOUT_MS = 3000;
 export class NamespaceHolder {
   readonly #child: Child;
   readonly #clock: Clock;
+  readonly #hasGuard: boolean;
   /** `ending`: killed while it was opening. Unused once the pid is known. */
   #phase: 'waiting' | 'opening' | 'ending' = 'waiting';
   #stderr = '';
@@ -35,18 +39,25 @@ export class NamespaceHolder {
   #ownProcesses: ReadonlySet<number> = new Set();
 
   /** Starts bubblewrap, which waits for `open`. `enterCommand` is a command prefix, which enters other namespaces. */
-  constructor({ tools, inheritedDescriptors }: SandboxHost, enterCommand: readonly string[], clock: Clock) {
+  constructor(host: SandboxHost, guard: Guard, enterCommand: readonly string[], clock: Clock) {
+    const { tools, inheritedDescriptors, identity } = host;
     this.#clock = clock;
-    const [program, ...rest] = [...enterCommand, tools.bwrap, '--args', `${ARGUMENTS}`, tools.cat];
+    this.#hasGuard = guard.kind === 'installed';
+    // A service that runs as root may lack the right to look into a protected process. Functions have other user IDs.
+    const mode = identity.kind === 'user-namespace' ? 'p' : 'h';
+    const first = guard.kind === 'installed' ? ['--as-pid-1', `/proc/self/fd/${GUARD}`, mode] : [tools.cat];
+    const [program, ...rest] = [...enterCommand, tools.bwrap, '--args', `${ARGUMENTS}`, ...first];
     const { file, args } = withDescriptorsClosed(inheritedDescriptors, tools.bash, {
       file: program ?? tools.bwrap,
       args: rest,
     });
-    this.#child = startChild(file, args, ['pipe', 'pipe', 'pipe', 'pipe', 'pipe'], { [MARK_VARIABLE]: serviceMark() });
+    const stdio: Stdio[] = ['pipe', 'pipe', 'pipe', 'pipe', 'pipe'];
+    if (guard.kind === 'installed') stdio[GUARD] = guard.descriptor;
+    this.#child = startChild(file, args, stdio, { [MARK_VARIABLE]: serviceMark() });
     this.#child.pipes[STDERR]?.on('data', (chunk: Buffer) => {
       if (this.#stderr.length < 4096) this.#stderr += chunk.toString();
     });
-    // cat echoes it when the namespaces are complete. This is the readiness event.
+    // The first process echoes it when the namespaces are complete. This is the readiness event.
     this.#child.pipes[STDIN]?.write('x');
     void this.#child.exited.then(() => {
       if (this.#procFd !== undefined) closeSync(this.#procFd);
@@ -76,7 +87,8 @@ export class NamespaceHolder {
         if (pid !== undefined) resolve(Number(pid));
       });
     });
-    const own = ['--info-fd', `${REPORT}`, '--unsetenv', MARK_VARIABLE];
+    // Functions can read the environment of the first process, except that of the guard.
+    const own = ['--info-fd', `${REPORT}`, ...(this.#hasGuard ? [] : ['--unsetenv', MARK_VARIABLE])];
     if (this.#phase === 'waiting') this.#phase = 'opening';
     pipes[ARGUMENTS]?.end([...args, ...own].join('\0').concat('\0'));
     const [pid] = await Promise.race([Promise.all([reported, ready]), exited.then(() => [undefined] as const)]);
@@ -103,7 +115,7 @@ export class NamespaceHolder {
   /** Kills the holder and every process in its namespaces. */
   kill(): void {
     if (!this.isAlive) return;
-    // cat exits at end of file. A bubblewrap that is still opening will start cat and then exit.
+    // The first process exits at end of file. A bubblewrap that is still opening will start it and then exit.
     this.#child.pipes[STDIN]?.destroy();
     // When the init process of a pid namespace dies, the kernel kills all others. Killing bubblewrap has the same
     // effect, but later.
@@ -124,7 +136,7 @@ export class NamespaceHolder {
     try {
       this.#procFd = openSync(`/proc/${pid}`, constants.O_RDONLY | constants.O_DIRECTORY);
       const children = readFileSync(`${this.proc}/task/${pid}/children`, 'utf8');
-      this.#ownProcesses = new Set([pid, ...children.trim().split(' ').map(Number)]);
+      this.#ownProcesses = new Set([pid, ...children.split(' ').filter(Boolean).map(Number)]);
       this.#pid = pid;
       return this.isAlive;
     } catch {

@@ -9,6 +9,7 @@ import type { CgroupGroup, Cgroups } from '../cgroup/cgroup.ts';
 import type { SandboxHost } from '../host/sandbox-host.ts';
 import type { Network } from '../network/network.ts';
 import { openNetwork } from '../network/network.ts';
+import type { Guard } from '../process/guard.ts';
 import type { OutputPipes } from '../process/output-pipes.ts';
 import type { Volumes } from '../volumes/volumes.ts';
 import { Launcher } from './launcher.ts';
@@ -43,6 +44,7 @@ export interface SpareSandboxes extends PartFactory {
 
 export type SpareSandboxesOptions = {
   readonly host: SandboxHost;
+  readonly guard: Guard;
   readonly cgroups: Cgroups;
   readonly pipes: OutputPipes;
   readonly clock: Clock;
@@ -57,7 +59,7 @@ export type SpareSandboxesOptions = {
 
 /** Creates the pool, and fills it in the background when the volumes are ready. The caller closes it. */
 export function createSpareSandboxes(options: SpareSandboxesOptions): SpareSandboxes {
-  const { host, cgroups, pipes, clock, log, volumes, scriptDirectory, isolatedPort } = options;
+  const { host, guard, cgroups, pipes, clock, log, volumes, scriptDirectory, isolatedPort } = options;
   const spares: Promise<SpareSandbox>[] = [];
   const removals = new Set<Promise<void>>();
   let launchers = 0;
@@ -66,9 +68,9 @@ export function createSpareSandboxes(options: SpareSandboxesOptions): SpareSandb
 
   const parts: PartFactory = {
     createHolder: (network) =>
-      new NamespaceHolder(host, [...volumes.enterCommand, ...(network?.enterCommand ?? [])], clock),
+      new NamespaceHolder(host, guard, [...volumes.enterCommand, ...(network?.enterCommand ?? [])], clock),
     createLauncher: ({ joinFiles }) =>
-      new Launcher({ host, pipes, clock, joinFiles, scriptFile: `${scriptDirectory}/${launchers++}` }),
+      new Launcher({ host, guard, pipes, clock, joinFiles, scriptFile: `${scriptDirectory}/${launchers++}` }),
   };
   const createSpare = async (): Promise<SpareSandbox> => {
     const network = isolatedPort === undefined ? undefined : await openNetwork(host, isolatedPort);

@@ -7,11 +7,14 @@ import { release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { OperatorError } from '../../operator-error.ts';
 import { detectCgroups, hostCgroupSources } from '../cgroup/cgroup-detection.ts';
+import type { Guard } from '../process/guard.ts';
+import { installGuard } from '../process/guard.ts';
 import { inheritedDescriptors } from '../process/inherited-descriptors.ts';
 import { tryLoopVolume } from '../volumes/loop-volumes.ts';
 import type { HostCheck } from './host-checks.ts';
 import {
   checkCgroups,
+  checkGuard,
   checkNetwork,
   checkProcChildren,
   checkProcessLimit,
@@ -70,7 +73,7 @@ export async function probeHost({
       detectVolumes(tools, isRoot),
     ]);
     host = { ...untried, volumes };
-    checks.push(checkTrial(trial, readSettings(), isRoot), checkVolumes(volumes));
+    checks.push(checkTrial(trial, readSettings(), isRoot), checkGuard(tryGuard(tools.env)), checkVolumes(volumes));
     isolatedNetwork = networkTrial && checkNetwork(networkTrial, readSettings(), isRoot);
     if (isolatedNetwork) checks.push(isolatedNetwork);
   }
@@ -98,6 +101,15 @@ export function requireIsolatedNetwork(capabilities: HostCapabilities): void {
     reason: isolatedNetwork?.detail ?? 'it was not checked',
     remedy: isolatedNetwork?.remedy ?? 'Run `lamella doctor` to see what is missing.',
   });
+}
+
+/** Installs the guard in a temporary directory to find out whether this host supports it. */
+function tryGuard(program: string): Guard {
+  const directory = mkdtempSync(join(tmpdir(), 'lamella-guard-'));
+  const guard = installGuard(join(directory, 'guard'), program);
+  if (guard.kind === 'installed') guard.close();
+  rmSync(directory, { recursive: true, force: true });
+  return guard;
 }
 
 /** Mounts a small volume to find out whether this host supports it. */

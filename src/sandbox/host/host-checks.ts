@@ -2,6 +2,7 @@
  * The results of probing a host, as the checks that `lamella doctor` prints. A failed check states what is missing, what
  * does not work because of it, and what to do.
  */
+import type { Guard } from '../process/guard.ts';
 import { runTool } from '../process/spawn.ts';
 import type { PackageName } from './host-tools.ts';
 import { installCommand, TOOL_DIRECTORIES, TOOL_PACKAGES } from './host-tools.ts';
@@ -177,6 +178,17 @@ export function checkProcessLimit(countsPerSandbox: boolean): HostCheck {
     detail: 'this kernel counts all processes of a user together',
     impact: 'The number of processes of a function is not limited.',
     remedy: 'Use Linux 5.14 or newer, or start Lamella as root.',
+  });
+}
+
+/** Whether processes in sandboxes run with a system call filter and keyrings of their own (`guard.ts`). */
+export function checkGuard(guard: Guard): HostCheck {
+  const name = 'system calls';
+  if (guard.kind === 'installed') return passed(name, false, 'filtered: no keyrings, no new user namespaces, no bpf');
+  return failed(name, false, {
+    detail: `not filtered: ${guard.reason}`,
+    impact: 'A function can use the kernel keyrings of the user who started the service, and more of the kernel.',
+    remedy: 'Use a kernel with CONFIG_SECCOMP_FILTER, and a data directory on a file system mounted without noexec.',
   });
 }
 
