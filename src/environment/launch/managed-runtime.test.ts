@@ -41,10 +41,10 @@ async function start(runtime: string, files: Readonly<Record<string, string>>, h
   return running;
 }
 
-async function answer(started: RuntimeUnderTest, event: unknown = {}): Promise<{ kind: string; body: unknown }> {
-  const said = await started.invoke(event);
-  if (!('payload' in said)) throw new Error(`${said.kind}: ${started.output()}`);
-  return { kind: said.kind, body: JSON.parse(said.payload.toString()) };
+async function invoke(started: RuntimeUnderTest, event: unknown = {}): Promise<{ kind: string; body: unknown }> {
+  const response = await started.invoke(event);
+  if (!('payload' in response)) throw new Error(`${response.kind}: ${started.output()}`);
+  return { kind: response.kind, body: JSON.parse(response.payload.toString()) };
 }
 
 describe('a managed Node.js runtime', () => {
@@ -53,7 +53,7 @@ describe('a managed Node.js runtime', () => {
     async (runtime) => {
       const source = 'exports.handler = async (event) => ({ event, in: process.env.AWS_EXECUTION_ENV });';
       const started = await start(runtime, { 'index.js': source });
-      expect(await answer(started, [1])).toEqual({
+      expect(await invoke(started, [1])).toEqual({
         kind: 'response',
         body: { event: [1], in: `AWS_Lambda_${runtime}` },
       });
@@ -98,7 +98,7 @@ def handler(event, context):
             "who": context.client_context and context.client_context.custom, "trace": os.environ["_X_AMZN_TRACE_ID"][:4]}
 `,
     });
-    expect(await answer(started, { a: 'ü' })).toEqual({
+    expect(await invoke(started, { a: 'ü' })).toEqual({
       kind: 'response',
       body: {
         event: { a: 'ü' },
@@ -118,8 +118,8 @@ def handler(event, context):
       'index.py': 'def handler(event, context):\n    raise ValueError("no " + event)\n',
     });
     for (const event of ['1', '2']) {
-      const said = await answer(started, event);
-      expect(said).toEqual({
+      const response = await invoke(started, event);
+      expect(response).toEqual({
         kind: 'error',
         body: {
           errorMessage: `no ${event}`,
@@ -149,14 +149,14 @@ def handler(event, context):
   ])('fails to initialize with the handler %s', async (handler, errorType, errorMessage) => {
     const files = { 'index.py': '', 'broken.py': 'def = 1\n', 'raising.py': '{}["x"]\n' };
     const started = await start('python3.12', files, handler);
-    const said = await started.initialized;
-    expect(said.kind === 'failed' && JSON.parse(said.body)).toMatchObject({ errorType, errorMessage });
+    const result = await started.initialized;
+    expect(result.kind === 'failed' && JSON.parse(result.body)).toMatchObject({ errorType, errorMessage });
     expect(await started.ended).toMatchObject({ code: 1 });
   });
 
   it('rejects results that cannot be written as JSON', async () => {
     const started = await start('python3.12', { 'index.py': 'def handler(event, context):\n    return {1, 2}\n' });
-    expect(await answer(started)).toMatchObject({
+    expect(await invoke(started)).toMatchObject({
       kind: 'error',
       body: {
         errorType: 'Runtime.MarshalError',
@@ -169,7 +169,7 @@ def handler(event, context):
     const started = await start('python3.12', {
       'index.py': 'import logging\ndef handler(event, context):\n    logging.warning("a\\nb")\n    print("c")\n',
     });
-    await answer(started);
+    await invoke(started);
     await started.ready();
     expect(started.output()).toMatch(/^\[WARNING\]\t\d{4}-\d\d-\d\dT[\d:.]{12}Z\t[0-9a-f-]{36}\ta\rb\nc\n$/);
   });
