@@ -42,6 +42,7 @@ export async function storeCode(
       codeSize: archive.size,
       unzippedSize: archive.unpackedSize,
       imageUri: undefined,
+      ...(draft.stored && Object.keys(draft.stored).length > 0 && { stored: draft.stored }),
     },
     release: archive.release,
   };

@@ -59,6 +59,8 @@ export type FunctionCode = {
   /** Bytes unpacked. */
   readonly unzippedSize: number;
   readonly imageUri: string | undefined;
+  /** Members that GetFunction returns with the code and that have no effect. Absent when there are none. */
+  readonly stored?: Readonly<Record<string, unknown>>;
 };
 
 export type FunctionState = 'Pending' | 'Active' | 'Inactive' | 'Failed';
@@ -86,7 +88,12 @@ export type FunctionVersion = {
 
 /** New code, validated against the model's constraints. */
 export type CodeDraft =
-  | { readonly kind: 'zip'; readonly zip: Buffer; readonly isFromBucket?: boolean }
+  | {
+      readonly kind: 'zip';
+      readonly zip: Buffer;
+      readonly isFromBucket?: boolean;
+      readonly stored?: FunctionCode['stored'];
+    }
   | { readonly kind: 'image'; readonly imageUri: string };
 
 /** Members that CreateFunction and UpdateFunctionConfiguration can set. Undefined keeps the current value. */

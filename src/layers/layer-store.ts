@@ -18,6 +18,7 @@ type Row = {
   code_sha256: string;
   code_size: number;
   unzipped_size: number;
+  stored: string;
 };
 
 /** Selects compatible layer versions. Undefined selects all. */
@@ -47,7 +48,7 @@ export function createLayerStore(database: Database): LayerStore {
   const insert = database.prepare(`
     INSERT INTO layer_version VALUES (:region, :account, :name, :version, :description, :created_date,
       :compatible_runtimes, :compatible_architectures, :license_info, :digest, :code_sha256, :code_size,
-      :unzipped_size)`);
+      :unzipped_size, :stored)`);
   const find = database.prepare<Row>(
     'SELECT * FROM layer_version WHERE region = ? AND account = ? AND name = ? AND version = ?',
   );
@@ -112,6 +113,7 @@ function rowOf(version: LayerVersion): Row {
     code_sha256: version.codeSha256,
     code_size: version.codeSize,
     unzipped_size: version.unzippedSize,
+    stored: JSON.stringify(version.stored),
   };
 }
 
@@ -131,5 +133,6 @@ function layerVersionOf(row: Row): LayerVersion {
     codeSha256: row.code_sha256,
     codeSize: row.code_size,
     unzippedSize: row.unzipped_size,
+    stored: JSON.parse(row.stored),
   };
 }

@@ -24,6 +24,8 @@ export type LayerVersion = {
   readonly codeSize: number;
   /** Bytes of all files, unpacked. */
   readonly unzippedSize: number;
+  /** Members that GetLayerVersion returns with the content and that have no effect. */
+  readonly stored: Readonly<Record<string, unknown>>;
 };
 
 /** A layer version to publish, validated against the model's constraints. */
@@ -36,6 +38,7 @@ export type LayerDraft = {
   readonly zip: Buffer;
   /** The zip was read from a bucket, so the size limit of uploads in requests does not apply. */
   readonly isFromBucket?: boolean;
+  readonly stored?: LayerVersion['stored'];
 };
 
 /** A layer of a function: enough to mount and report it, even after the layer version was deleted. */

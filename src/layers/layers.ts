@@ -89,6 +89,7 @@ export function createLayers({
             codeSha256: content.sha256,
             codeSize: content.size,
             unzippedSize: content.unpackedSize,
+            stored: draft.stored ?? {},
           };
           store.insert(published);
           return published;

@@ -19,6 +19,14 @@ export function operationRow(name: OperationName): OperationRow {
   return OPERATIONS[name];
 }
 
+/**
+ * A pattern of the model, to match the whole of a text. Java's `\p{L}` needs JavaScript's Unicode mode; the other
+ * patterns contain escapes that this mode does not allow.
+ */
+export function compilePattern(pattern: string): RegExp {
+  return new RegExp(`^(?:${pattern})$`, pattern.includes('\\p{') ? 'u' : '');
+}
+
 /** The constraints of a shape. The name comes from another row of the tables. */
 export function shapeRow(name: string): ShapeRow {
   const row = SHAPES[name];

@@ -42,6 +42,12 @@ export const RUNTIMES: Readonly<Record<string, RuntimeRow>> = {
   'provided.al2': { accepted: true, custom: true },
   'java8.al2': { accepted: true },
   'ruby4.0': { accepted: true },
+  // From the API model (botocore 1.43.107); where AWS lists them in its messages is not recorded.
+  'java8.al2023': { accepted: true },
+  'java11.al2023': { accepted: true, snapStart: true },
+  'java17.al2023': { accepted: true, snapStart: true },
+  'nodejs26.x': { accepted: true },
+  'python3.15': { accepted: true, snapStart: true },
 
   provided: { accepted: false, custom: true },
   'go1.x': { accepted: false },

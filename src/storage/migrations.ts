@@ -381,4 +381,8 @@ export const MIGRATIONS: readonly Migration[] = [
         WHERE kind = 'provisioned-concurrency';
     `,
   },
+  {
+    name: 'members of layer content that are stored and returned',
+    sql: "ALTER TABLE layer_version ADD COLUMN stored TEXT NOT NULL DEFAULT '{}'",
+  },
 ];

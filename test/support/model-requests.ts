@@ -3,7 +3,7 @@
  * break one. Nothing is typed by hand but a list of texts of which each pattern must match one.
  */
 import type { ShapeRow } from '../../src/protocol/operation-rows.ts';
-import { type OperationName, operationRow, shapeRow } from '../../src/protocol/operations.ts';
+import { compilePattern, type OperationName, operationRow, shapeRow } from '../../src/protocol/operations.ts';
 
 export type ModelRequest = {
   readonly method: string;
@@ -46,12 +46,18 @@ const TEXTS = [
   'sg-0a',
   'AAAA',
   'ALL',
+  '01234567-89ab-cdef-0123-456789abcdef',
   'some text that is somewhat longer',
 ];
 
 /** A request that the model has nothing to say against. `minimal` leaves out what may be left out. */
 export function validRequest(operation: OperationName, minimal: boolean): ModelRequest {
   return requestOf(operation, valuesOf(operationRow(operation).input, minimal));
+}
+
+/** A value that satisfies every constraint for each member of an operation's input. */
+export function everyMember(operation: OperationName): Readonly<Record<string, unknown>> {
+  return valuesOf(operationRow(operation).input, false);
 }
 
 /** Requests of which each breaks one constraint, and one wrong type for each member of the body. */
@@ -131,7 +137,7 @@ function textOf(shapeName: string): string {
   const { pattern, min = 0, max = Number.POSITIVE_INFINITY, enum: values } = shapeRow(shapeName);
   if (values?.[0] !== undefined) return values[0];
   const fitting = [...TEXTS, 'x'.repeat(min)].find(
-    (text) => text.length >= min && text.length <= max && (!pattern || new RegExp(`^(?:${pattern})$`).test(text)),
+    (text) => text.length >= min && text.length <= max && (!pattern || compilePattern(pattern).test(text)),
   );
   if (fitting === undefined) throw new Error(`no text of the list fits the shape ${shapeName}: ${pattern}`);
   return fitting;
@@ -187,7 +193,7 @@ function brokenValues(
     if (min !== undefined && min > 0 && where !== 'uri' && where !== 'header')
       broken.push({ how: 'too short', value: '' });
     const odd = ' {}|"';
-    if (pattern !== undefined && !new RegExp(`^(?:${pattern})$`).test(odd))
+    if (pattern !== undefined && !compilePattern(pattern).test(odd))
       broken.push({ how: 'off the pattern', value: odd });
     if (values !== undefined) broken.push({ how: 'none of the values', value: 'nonsense' });
   }

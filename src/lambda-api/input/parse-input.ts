@@ -7,7 +7,7 @@
 import type { HttpRequest } from '../../http/exchange.ts';
 import type { MemberRow, ShapeRow } from '../../protocol/operation-rows.ts';
 import type { OperationInput, OperationName } from '../../protocol/operations.ts';
-import { operationRow, shapeRow } from '../../protocol/operations.ts';
+import { compilePattern, operationRow, shapeRow } from '../../protocol/operations.ts';
 import { renderAcceptedRuntimes, standingOf } from '../../protocol/runtimes.ts';
 import { ServiceError } from '../../protocol/service-errors.ts';
 import { findJsonError, renderJsonError } from './json-syntax.ts';
@@ -359,7 +359,7 @@ const PATTERN_SLACK = 4096;
 
 function patternConstraint({ pattern, max }: ShapeRow): readonly Constraint[] {
   if (pattern === undefined) return [];
-  const expression = new RegExp(`^(?:${pattern})$`);
+  const expression = compilePattern(pattern);
   const longest = max === undefined ? Number.POSITIVE_INFINITY : max + PATTERN_SLACK;
   return [
     {

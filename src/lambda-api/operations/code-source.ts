@@ -12,22 +12,34 @@ export type CodeSource = {
   readonly S3Bucket?: string | undefined;
   readonly S3Key?: string | undefined;
   readonly S3ObjectVersion?: string | undefined;
+  readonly S3ObjectStorageMode?: string | undefined;
+  readonly SourceKMSKeyArn?: string | undefined;
 };
 
-export type ReadZip = { readonly zip: Buffer; readonly isFromBucket: boolean };
+export type ReadZip = {
+  readonly zip: Buffer;
+  readonly isFromBucket: boolean;
+  /** Members of the request that are returned with the content and have no effect. */
+  readonly stored: Readonly<Record<string, unknown>>;
+};
 
 /** Reads the zip that a request contains or names. `absent` is the error message when it does neither. */
-export async function readZip(
-  readObject: ReadObject,
-  { ZipFile, S3Bucket, S3Key, S3ObjectVersion }: CodeSource,
-  absent: string,
-): Promise<ReadZip> {
-  if (ZipFile !== undefined) return { zip: ZipFile, isFromBucket: false };
+export async function readZip(readObject: ReadObject, source: CodeSource, absent: string): Promise<ReadZip> {
+  const { ZipFile, S3Bucket, S3Key, S3ObjectVersion } = source;
+  if (ZipFile !== undefined) return { zip: ZipFile, isFromBucket: false, stored: storedMembersOf(source) };
   if (S3Bucket === undefined || S3Key === undefined) throw new ServiceError('InvalidParameterValueException', absent);
   const content = await readObject(S3Bucket, S3Key, S3ObjectVersion);
-  if ('bytes' in content) return { zip: content.bytes, isFromBucket: true };
+  if ('bytes' in content) return { zip: content.bytes, isFromBucket: true, stored: storedMembersOf(source) };
   throw new ServiceError(
     'InvalidParameterValueException',
     `Error occurred while GetObject. S3 Error Code: ${content.errorCode}. S3 Error Message: ${content.errorMessage}`,
   );
+}
+
+/** With `REFERENCE`, AWS reads the object where it is and returns its address. Lamella copies it in either mode. */
+function storedMembersOf({ S3Bucket, S3Key, S3ObjectVersion, S3ObjectStorageMode, SourceKMSKeyArn }: CodeSource) {
+  return {
+    ...(SourceKMSKeyArn && { SourceKMSKeyArn }),
+    ...(S3ObjectStorageMode === 'REFERENCE' && { ResolvedS3Object: { S3Bucket, S3Key, S3ObjectVersion } }),
+  };
 }

@@ -19,6 +19,10 @@ const CAPACITY: Support = {
   reason: 'Capacity providers manage EC2 instances, which do not exist here.',
 };
 
+const RESOURCE_POLICY: Support = {
+  kind: 'refused',
+  reason: 'Use AddPermission, GetPolicy and RemovePermission for the policy of a function.',
+};
 const POLICY = stored('Resource policies are stored but not evaluated.');
 const EVENT_SOURCE: Support = {
   kind: 'supported',
@@ -49,6 +53,7 @@ export const OPERATION_SUPPORT: Readonly<Record<OperationName, Support>> = {
   DeleteFunctionUrlConfig: SUPPORTED,
   DeleteLayerVersion: SUPPORTED,
   DeleteProvisionedConcurrencyConfig: SUPPORTED,
+  DeleteResourcePolicy: RESOURCE_POLICY,
   GetAccountSettings: SUPPORTED,
   GetAlias: SUPPORTED,
   GetCapacityProvider: CAPACITY,
@@ -70,6 +75,7 @@ export const OPERATION_SUPPORT: Readonly<Record<OperationName, Support>> = {
   GetLayerVersionPolicy: POLICY,
   GetPolicy: POLICY,
   GetProvisionedConcurrencyConfig: SUPPORTED,
+  GetResourcePolicy: RESOURCE_POLICY,
   GetRuntimeManagementConfig: RUNTIME_MANAGEMENT,
   Invoke: SUPPORTED,
   InvokeAsync: SUPPORTED,
@@ -97,6 +103,7 @@ export const OPERATION_SUPPORT: Readonly<Record<OperationName, Support>> = {
   PutFunctionRecursionConfig: SUPPORTED,
   PutFunctionScalingConfig: SCALING,
   PutProvisionedConcurrencyConfig: SUPPORTED,
+  PutResourcePolicy: RESOURCE_POLICY,
   PutRuntimeManagementConfig: RUNTIME_MANAGEMENT,
   RemoveLayerVersionPermission: POLICY,
   RemovePermission: POLICY,

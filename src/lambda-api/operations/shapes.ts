@@ -79,7 +79,7 @@ export function renderListedConfiguration(version: FunctionVersion, withVersion 
 /** The Code of GetFunction. `location` is the download URL of a zip. */
 export function renderCode(version: FunctionVersion, location: string | undefined): Json {
   const { code } = version;
-  if (code.packageType === 'Zip') return { RepositoryType: 'S3', Location: location };
+  if (code.packageType === 'Zip') return { RepositoryType: 'S3', Location: location, ...code.stored };
   const repository = code.imageUri?.replace(/(@sha256:[0-9a-f]+|:[^:/]+)$/, '');
   return {
     RepositoryType: 'ECR',
@@ -93,7 +93,7 @@ export function renderLayerVersion(layer: LayerVersion, location: string): Json 
   const { Description, CreatedDate, Version, CompatibleRuntimes, LicenseInfo, CompatibleArchitectures } =
     renderListedLayerVersion(layer);
   return {
-    Content: { Location: location, CodeSha256: layer.codeSha256, CodeSize: layer.codeSize },
+    Content: { Location: location, CodeSha256: layer.codeSha256, CodeSize: layer.codeSize, ...layer.stored },
     LayerArn: renderLayerArn(layer.scope, layer.name),
     LayerVersionArn: layer.arn,
     Description,

@@ -21,6 +21,7 @@ export type OperationInputs = {
   readonly DeleteFunctionUrlConfig: DeleteFunctionUrlConfigRequest;
   readonly DeleteLayerVersion: DeleteLayerVersionRequest;
   readonly DeleteProvisionedConcurrencyConfig: DeleteProvisionedConcurrencyConfigRequest;
+  readonly DeleteResourcePolicy: DeleteResourcePolicyRequest;
   readonly GetAccountSettings: GetAccountSettingsRequest;
   readonly GetAlias: GetAliasRequest;
   readonly GetCapacityProvider: GetCapacityProviderRequest;
@@ -42,6 +43,7 @@ export type OperationInputs = {
   readonly GetLayerVersionPolicy: GetLayerVersionPolicyRequest;
   readonly GetPolicy: GetPolicyRequest;
   readonly GetProvisionedConcurrencyConfig: GetProvisionedConcurrencyConfigRequest;
+  readonly GetResourcePolicy: GetResourcePolicyRequest;
   readonly GetRuntimeManagementConfig: GetRuntimeManagementConfigRequest;
   readonly Invoke: InvocationRequest;
   readonly InvokeAsync: InvokeAsyncRequest;
@@ -69,6 +71,7 @@ export type OperationInputs = {
   readonly PutFunctionRecursionConfig: PutFunctionRecursionConfigRequest;
   readonly PutFunctionScalingConfig: PutFunctionScalingConfigRequest;
   readonly PutProvisionedConcurrencyConfig: PutProvisionedConcurrencyConfigRequest;
+  readonly PutResourcePolicy: PutResourcePolicyRequest;
   readonly PutRuntimeManagementConfig: PutRuntimeManagementConfigRequest;
   readonly RemoveLayerVersionPermission: RemoveLayerVersionPermissionRequest;
   readonly RemovePermission: RemovePermissionRequest;
@@ -109,6 +112,7 @@ export type OperationOutputs = {
   readonly DeleteFunctionUrlConfig: undefined;
   readonly DeleteLayerVersion: undefined;
   readonly DeleteProvisionedConcurrencyConfig: undefined;
+  readonly DeleteResourcePolicy: undefined;
   readonly GetAccountSettings: GetAccountSettingsResponse;
   readonly GetAlias: AliasConfiguration;
   readonly GetCapacityProvider: GetCapacityProviderResponse;
@@ -130,6 +134,7 @@ export type OperationOutputs = {
   readonly GetLayerVersionPolicy: GetLayerVersionPolicyResponse;
   readonly GetPolicy: GetPolicyResponse;
   readonly GetProvisionedConcurrencyConfig: GetProvisionedConcurrencyConfigResponse;
+  readonly GetResourcePolicy: GetResourcePolicyResponse;
   readonly GetRuntimeManagementConfig: GetRuntimeManagementConfigResponse;
   readonly Invoke: InvocationResponse;
   readonly InvokeAsync: InvokeAsyncResponse;
@@ -157,6 +162,7 @@ export type OperationOutputs = {
   readonly PutFunctionRecursionConfig: PutFunctionRecursionConfigResponse;
   readonly PutFunctionScalingConfig: PutFunctionScalingConfigResponse;
   readonly PutProvisionedConcurrencyConfig: PutProvisionedConcurrencyConfigResponse;
+  readonly PutResourcePolicy: PutResourcePolicyResponse;
   readonly PutRuntimeManagementConfig: PutRuntimeManagementConfigResponse;
   readonly RemoveLayerVersionPermission: undefined;
   readonly RemovePermission: undefined;
@@ -283,10 +289,17 @@ export type CapacityProvider = {
   readonly CapacityProviderScalingConfig?: CapacityProviderScalingConfig | undefined;
   readonly KmsKeyArn?: string | undefined;
   readonly LastModified?: string | undefined;
+  readonly PropagateTags?: PropagateTags | undefined;
+  readonly TelemetryConfig?: CapacityProviderTelemetryConfig | undefined;
 };
 
 export type CapacityProviderConfig = {
   readonly LambdaManagedInstancesCapacityProviderConfig: LambdaManagedInstancesCapacityProviderConfig;
+};
+
+export type CapacityProviderLoggingConfig = {
+  readonly SystemLogLevel?: 'DEBUG' | 'INFO' | 'WARN' | undefined;
+  readonly LogGroup?: string | undefined;
 };
 
 export type CapacityProviderPermissionsConfig = {
@@ -297,6 +310,10 @@ export type CapacityProviderScalingConfig = {
   readonly MaxVCpuCount?: number | undefined;
   readonly ScalingMode?: 'Auto' | 'Manual' | undefined;
   readonly ScalingPolicies?: readonly TargetTrackingScalingPolicy[] | undefined;
+};
+
+export type CapacityProviderTelemetryConfig = {
+  readonly LoggingConfig?: CapacityProviderLoggingConfig | undefined;
 };
 
 export type CapacityProviderVpcConfig = {
@@ -316,6 +333,7 @@ export type ChainedInvokeFailedDetails = {
 export type ChainedInvokeOptions = {
   readonly FunctionName: string;
   readonly TenantId?: string | undefined;
+  readonly XAmznTraceId?: string | undefined;
 };
 
 export type ChainedInvokeStartedDetails = {
@@ -418,6 +436,8 @@ export type CreateCapacityProviderRequest = {
   readonly CapacityProviderScalingConfig?: CapacityProviderScalingConfig | undefined;
   readonly KmsKeyArn?: string | undefined;
   readonly Tags?: Readonly<Record<string, string>> | undefined;
+  readonly PropagateTags?: PropagateTags | undefined;
+  readonly TelemetryConfig?: CapacityProviderTelemetryConfig | undefined;
 };
 
 export type CreateCapacityProviderResponse = {
@@ -579,6 +599,11 @@ export type DeleteProvisionedConcurrencyConfigRequest = {
   readonly Qualifier: string;
 };
 
+export type DeleteResourcePolicyRequest = {
+  readonly ResourceArn: string;
+  readonly RevisionId?: string | undefined;
+};
+
 export type DestinationConfig = {
   readonly OnSuccess?: OnSuccess | undefined;
   readonly OnFailure?: OnFailure | undefined;
@@ -593,6 +618,7 @@ export type DocumentDBEventSourceConfig = {
 export type DurableConfig = {
   readonly RetentionPeriodInDays?: number | undefined;
   readonly ExecutionTimeout?: number | undefined;
+  readonly KMSKeyArn?: string | undefined;
 };
 
 export type Environment = {
@@ -720,6 +746,7 @@ export type Execution = {
   readonly Status: 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'TIMED_OUT' | 'STOPPED';
   readonly StartTimestamp: number;
   readonly EndTimestamp?: number | undefined;
+  readonly KMSKeyArn?: string | undefined;
 };
 
 export type ExecutionDetails = {
@@ -750,6 +777,7 @@ export type ExecutionTimedOutDetails = {
 export type FileSystemConfig = {
   readonly Arn: string;
   readonly LocalMountPath: string;
+  readonly S3FilesConfig?: S3FilesConfig | undefined;
 };
 
 export type Filter = {
@@ -772,6 +800,7 @@ export type FunctionCode = {
   readonly S3ObjectVersion?: string | undefined;
   readonly ImageUri?: string | undefined;
   readonly SourceKMSKeyArn?: string | undefined;
+  readonly S3ObjectStorageMode?: 'COPY' | 'REFERENCE' | undefined;
 };
 
 export type FunctionCodeLocation = {
@@ -780,6 +809,13 @@ export type FunctionCodeLocation = {
   readonly ImageUri?: string | undefined;
   readonly ResolvedImageUri?: string | undefined;
   readonly SourceKMSKeyArn?: string | undefined;
+  readonly ResolvedS3Object?: ResolvedS3Object | undefined;
+  readonly Error?: FunctionCodeLocationError | undefined;
+};
+
+export type FunctionCodeLocationError = {
+  readonly ErrorCode?: string | undefined;
+  readonly Message?: string | undefined;
 };
 
 export type FunctionConfiguration = {
@@ -805,10 +841,10 @@ export type FunctionConfiguration = {
   readonly Layers?: readonly Layer[] | undefined;
   readonly State?: 'Pending' | 'Active' | 'Inactive' | 'Failed' | 'Deactivating' | 'Deactivated' | 'ActiveNonInvocable' | 'Deleting' | undefined;
   readonly StateReason?: string | undefined;
-  readonly StateReasonCode?: 'Idle' | 'Creating' | 'Restoring' | 'EniLimitExceeded' | 'InsufficientRolePermissions' | 'InvalidConfiguration' | 'InternalError' | 'SubnetOutOfIPAddresses' | 'InvalidSubnet' | 'InvalidSecurityGroup' | 'ImageDeleted' | 'ImageAccessDenied' | 'InvalidImage' | 'KMSKeyAccessDenied' | 'KMSKeyNotFound' | 'InvalidStateKMSKey' | 'DisabledKMSKey' | 'EFSIOError' | 'EFSMountConnectivityError' | 'EFSMountFailure' | 'EFSMountTimeout' | 'InvalidRuntime' | 'InvalidZipFileException' | 'FunctionError' | 'DrainingDurableExecutions' | 'VcpuLimitExceeded' | 'CapacityProviderScalingLimitExceeded' | 'InsufficientCapacity' | 'EC2RequestLimitExceeded' | 'FunctionError.InitTimeout' | 'FunctionError.RuntimeInitError' | 'FunctionError.ExtensionInitError' | 'FunctionError.InvalidEntryPoint' | 'FunctionError.InvalidWorkingDirectory' | 'FunctionError.PermissionDenied' | 'FunctionError.TooManyExtensions' | 'FunctionError.InitResourceExhausted' | 'DisallowedByVpcEncryptionControl' | undefined;
+  readonly StateReasonCode?: 'Idle' | 'Creating' | 'Restoring' | 'EniLimitExceeded' | 'InsufficientRolePermissions' | 'InvalidConfiguration' | 'InternalError' | 'SubnetOutOfIPAddresses' | 'InvalidSubnet' | 'InvalidSecurityGroup' | 'ImageDeleted' | 'ImageAccessDenied' | 'InvalidImage' | 'KMSKeyAccessDenied' | 'KMSKeyNotFound' | 'InvalidStateKMSKey' | 'DisabledKMSKey' | 'EFSIOError' | 'EFSMountConnectivityError' | 'EFSMountFailure' | 'EFSMountTimeout' | 'InvalidRuntime' | 'InvalidZipFileException' | 'FunctionError' | 'DrainingDurableExecutions' | 'VcpuLimitExceeded' | 'CapacityProviderScalingLimitExceeded' | 'InsufficientCapacity' | 'EC2RequestLimitExceeded' | 'FunctionError.InitTimeout' | 'FunctionError.RuntimeInitError' | 'FunctionError.ExtensionInitError' | 'FunctionError.InvalidEntryPoint' | 'FunctionError.InvalidWorkingDirectory' | 'FunctionError.PermissionDenied' | 'FunctionError.TooManyExtensions' | 'FunctionError.InitResourceExhausted' | 'DisallowedByVpcEncryptionControl' | 'ServiceQuotaExceededException' | 'DependencyError' | undefined;
   readonly LastUpdateStatus?: 'Successful' | 'Failed' | 'InProgress' | undefined;
   readonly LastUpdateStatusReason?: string | undefined;
-  readonly LastUpdateStatusReasonCode?: 'EniLimitExceeded' | 'InsufficientRolePermissions' | 'InvalidConfiguration' | 'InternalError' | 'SubnetOutOfIPAddresses' | 'InvalidSubnet' | 'InvalidSecurityGroup' | 'ImageDeleted' | 'ImageAccessDenied' | 'InvalidImage' | 'KMSKeyAccessDenied' | 'KMSKeyNotFound' | 'InvalidStateKMSKey' | 'DisabledKMSKey' | 'EFSIOError' | 'EFSMountConnectivityError' | 'EFSMountFailure' | 'EFSMountTimeout' | 'InvalidRuntime' | 'InvalidZipFileException' | 'FunctionError' | 'VcpuLimitExceeded' | 'CapacityProviderScalingLimitExceeded' | 'InsufficientCapacity' | 'EC2RequestLimitExceeded' | 'FunctionError.InitTimeout' | 'FunctionError.RuntimeInitError' | 'FunctionError.ExtensionInitError' | 'FunctionError.InvalidEntryPoint' | 'FunctionError.InvalidWorkingDirectory' | 'FunctionError.PermissionDenied' | 'FunctionError.TooManyExtensions' | 'FunctionError.InitResourceExhausted' | 'DisallowedByVpcEncryptionControl' | undefined;
+  readonly LastUpdateStatusReasonCode?: 'EniLimitExceeded' | 'InsufficientRolePermissions' | 'InvalidConfiguration' | 'InternalError' | 'SubnetOutOfIPAddresses' | 'InvalidSubnet' | 'InvalidSecurityGroup' | 'ImageDeleted' | 'ImageAccessDenied' | 'InvalidImage' | 'KMSKeyAccessDenied' | 'KMSKeyNotFound' | 'InvalidStateKMSKey' | 'DisabledKMSKey' | 'EFSIOError' | 'EFSMountConnectivityError' | 'EFSMountFailure' | 'EFSMountTimeout' | 'InvalidRuntime' | 'InvalidZipFileException' | 'FunctionError' | 'VcpuLimitExceeded' | 'CapacityProviderScalingLimitExceeded' | 'InsufficientCapacity' | 'EC2RequestLimitExceeded' | 'FunctionError.InitTimeout' | 'FunctionError.RuntimeInitError' | 'FunctionError.ExtensionInitError' | 'FunctionError.InvalidEntryPoint' | 'FunctionError.InvalidWorkingDirectory' | 'FunctionError.PermissionDenied' | 'FunctionError.TooManyExtensions' | 'FunctionError.InitResourceExhausted' | 'DisallowedByVpcEncryptionControl' | 'ServiceQuotaExceededException' | 'DependencyError' | undefined;
   readonly FileSystemConfigs?: readonly FileSystemConfig[] | undefined;
   readonly PackageType?: 'Zip' | 'Image' | undefined;
   readonly ImageConfigResponse?: ImageConfigResponse | undefined;
@@ -897,6 +933,7 @@ export type GetDurableExecutionHistoryResponse = {
 
 export type GetDurableExecutionRequest = {
   readonly DurableExecutionArn: string;
+  readonly IncludeExecutionData?: boolean | undefined;
 };
 
 export type GetDurableExecutionResponse = {
@@ -911,6 +948,8 @@ export type GetDurableExecutionResponse = {
   readonly EndTimestamp?: number | undefined;
   readonly Version?: string | undefined;
   readonly TraceHeader?: TraceHeader | undefined;
+  readonly ExecutionDataIncluded?: boolean | undefined;
+  readonly DurableConfig?: DurableConfig | undefined;
 };
 
 export type GetDurableExecutionStateRequest = {
@@ -1058,6 +1097,15 @@ export type GetProvisionedConcurrencyConfigResponse = {
   readonly LastModified?: string | undefined;
 };
 
+export type GetResourcePolicyRequest = {
+  readonly ResourceArn: string;
+};
+
+export type GetResourcePolicyResponse = {
+  readonly Policy?: string | undefined;
+  readonly RevisionId?: string | undefined;
+};
+
 export type GetRuntimeManagementConfigRequest = {
   readonly FunctionName: string;
   readonly Qualifier?: string | undefined;
@@ -1160,7 +1208,7 @@ export type InvokeWithResponseStreamResponseEvent = {
 };
 
 export type KafkaSchemaRegistryAccessConfig = {
-  readonly Type?: 'BASIC_AUTH' | 'CLIENT_CERTIFICATE_TLS_AUTH' | 'SERVER_ROOT_CA_CERTIFICATE' | undefined;
+  readonly Type?: 'BASIC_AUTH' | 'CLIENT_CERTIFICATE_TLS_AUTH' | 'SERVER_ROOT_CA_CERTIFICATE' | 'OAUTHBEARER_AUTH' | undefined;
   readonly URI?: string | undefined;
 };
 
@@ -1193,6 +1241,7 @@ export type LayerVersionContentInput = {
   readonly S3Key?: string | undefined;
   readonly S3ObjectVersion?: string | undefined;
   readonly ZipFile?: Buffer | undefined;
+  readonly S3ObjectStorageMode?: 'COPY' | 'REFERENCE' | undefined;
 };
 
 export type LayerVersionContentOutput = {
@@ -1201,6 +1250,7 @@ export type LayerVersionContentOutput = {
   readonly CodeSize?: number | undefined;
   readonly SigningProfileVersionArn?: string | undefined;
   readonly SigningJobArn?: string | undefined;
+  readonly ResolvedS3Object?: ResolvedS3Object | undefined;
 };
 
 export type LayerVersionsListItem = {
@@ -1441,6 +1491,11 @@ export type OperationUpdate = {
   readonly ChainedInvokeOptions?: ChainedInvokeOptions | undefined;
 };
 
+export type PropagateTags = {
+  readonly Mode?: 'None' | 'Explicit' | undefined;
+  readonly ExplicitTags?: Readonly<Record<string, string>> | undefined;
+};
+
 export type ProvisionedConcurrencyConfigListItem = {
   readonly FunctionArn?: string | undefined;
   readonly RequestedProvisionedConcurrentExecutions?: number | undefined;
@@ -1543,6 +1598,17 @@ export type PutProvisionedConcurrencyConfigResponse = {
   readonly LastModified?: string | undefined;
 };
 
+export type PutResourcePolicyRequest = {
+  readonly ResourceArn: string;
+  readonly Policy: string;
+  readonly RevisionId?: string | undefined;
+};
+
+export type PutResourcePolicyResponse = {
+  readonly Policy?: string | undefined;
+  readonly RevisionId?: string | undefined;
+};
+
 export type PutRuntimeManagementConfigRequest = {
   readonly FunctionName: string;
   readonly Qualifier?: string | undefined;
@@ -1570,6 +1636,12 @@ export type RemovePermissionRequest = {
   readonly RevisionId?: string | undefined;
 };
 
+export type ResolvedS3Object = {
+  readonly S3Bucket?: string | undefined;
+  readonly S3Key?: string | undefined;
+  readonly S3ObjectVersion?: string | undefined;
+};
+
 export type RetryDetails = {
   readonly CurrentAttempt?: number | undefined;
   readonly NextAttemptDelaySeconds?: number | undefined;
@@ -1585,6 +1657,10 @@ export type RuntimeVersionError = {
   readonly Message?: string | undefined;
 };
 
+export type S3FilesConfig = {
+  readonly DirectS3Read?: 'ENABLED' | 'DISABLED' | 'AUTO' | undefined;
+};
+
 export type ScalingConfig = {
   readonly MaximumConcurrency?: number | undefined;
 };
@@ -1596,6 +1672,7 @@ export type SelfManagedEventSource = {
 export type SelfManagedKafkaEventSourceConfig = {
   readonly ConsumerGroupId?: string | undefined;
   readonly SchemaRegistryConfig?: KafkaSchemaRegistryConfig | undefined;
+  readonly ConsumptionMode?: 'Stream' | 'Queue' | undefined;
 };
 
 export type SendDurableExecutionCallbackFailureRequest = {
@@ -1631,7 +1708,7 @@ export type SnapStartResponse = {
 };
 
 export type SourceAccessConfiguration = {
-  readonly Type?: 'BASIC_AUTH' | 'VPC_SUBNET' | 'VPC_SECURITY_GROUP' | 'SASL_SCRAM_512_AUTH' | 'SASL_SCRAM_256_AUTH' | 'VIRTUAL_HOST' | 'CLIENT_CERTIFICATE_TLS_AUTH' | 'SERVER_ROOT_CA_CERTIFICATE' | undefined;
+  readonly Type?: 'BASIC_AUTH' | 'VPC_SUBNET' | 'VPC_SECURITY_GROUP' | 'SASL_SCRAM_512_AUTH' | 'SASL_SCRAM_256_AUTH' | 'VIRTUAL_HOST' | 'CLIENT_CERTIFICATE_TLS_AUTH' | 'SERVER_ROOT_CA_CERTIFICATE' | 'IAM_AUTH' | 'IAM_OAUTHBEARER_AUTH' | 'OAUTHBEARER_AUDIENCE' | 'OAUTHBEARER_AUTH' | 'OAUTHBEARER_IDENTITY_POOL' | 'OAUTHBEARER_LOGICAL_CLUSTER' | 'OAUTHBEARER_SCOPE' | undefined;
   readonly URI?: string | undefined;
 };
 
@@ -1716,6 +1793,8 @@ export type UpdateAliasRequest = {
 export type UpdateCapacityProviderRequest = {
   readonly CapacityProviderName: string;
   readonly CapacityProviderScalingConfig?: CapacityProviderScalingConfig | undefined;
+  readonly PropagateTags?: PropagateTags | undefined;
+  readonly TelemetryConfig?: CapacityProviderTelemetryConfig | undefined;
 };
 
 export type UpdateCapacityProviderResponse = {
@@ -1771,6 +1850,7 @@ export type UpdateFunctionCodeRequest = {
   readonly Architectures?: readonly ('x86_64' | 'arm64')[] | undefined;
   readonly SourceKMSKeyArn?: string | undefined;
   readonly PublishTo?: 'LATEST_PUBLISHED' | undefined;
+  readonly S3ObjectStorageMode?: 'COPY' | 'REFERENCE' | undefined;
 };
 
 export type UpdateFunctionConfigurationRequest = {
