@@ -1,36 +1,25 @@
 /**
- * Event source mappings: which queue or stream feeds which function, and how. Stored and checked here; the pollers in
- * `event-sources/` obey them. A mapping outlives its function. Recorded on AWS (2025-11).
+ * Event source mappings: which queue or stream invokes which function, and how. The pollers apply them. Deleting a
+ * function keeps its mappings.
  */
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import type { FunctionDirectory } from '../functions/function-directory.ts';
-import { parseArn, renderEventSourceMappingArn, renderFunctionArn } from '../protocol/arn.ts';
-import { InvalidPattern, parseEventPattern } from '../protocol/event-pattern.ts';
+import { renderEventSourceMappingArn, renderFunctionArn } from '../protocol/arn.ts';
 import type { Scope } from '../protocol/names.ts';
 import { ServiceError } from '../protocol/service-errors.ts';
 import type { Database } from '../storage/database.ts';
-import { type Page, pageOf, parseMarker } from '../storage/page.ts';
-
-/** Members of AWS's model that a client may set, in its own names. */
-export type MappingMembers = Readonly<Record<string, unknown>>;
-
-export type EventSourceMapping = {
-  readonly uuid: string;
-  readonly arn: string;
-  /** With a qualifier when the client gave one. */
-  readonly functionArn: string;
-  readonly functionName: string;
-  readonly eventSourceArn: string | undefined;
-  readonly source: EventSource;
-  readonly state: 'Enabled' | 'Disabled';
-  readonly lastModifiedMs: number;
-  /** All else, defaults filled in. */
-  readonly members: MappingMembers;
-  readonly tags: Readonly<Record<string, string>>;
-};
-
-export type EventSource = 'sqs' | 'kinesis' | 'dynamodb' | 'kafka' | 'self-managed-kafka' | 'mq' | 'documentdb';
+import { type Page, pageOf, positionOrStart } from '../storage/page.ts';
+import {
+  alreadyMapped,
+  checkMembers,
+  checkNewMapping,
+  defaultMembers,
+  type EventSourceMapping,
+  isDuplicate,
+  type MappingMembers,
+  refusal,
+} from './mapping-rules.ts';
 
 export type MappingDraft = {
   readonly functionName: string | undefined;
@@ -57,77 +46,18 @@ export type EventSourceMappings = {
   remove(scope: Scope, uuid: string): EventSourceMapping;
   list(scope: Scope, request: MappingListRequest): Page<EventSourceMapping>;
   setTags(scope: Scope, uuid: string, tags: Readonly<Record<string, string>>): void;
-  /** Those of every scope. */
+  /** The mappings of all scopes. */
   everywhere(): { readonly scope: Scope; readonly mapping: EventSourceMapping }[];
-  /** Calls `listener` after each change, without a mapping when it was removed; gives back how to end that. */
+  /** Calls `listener` after each change. Returns a function that stops it. */
   onChange(listener: MappingListener): () => void;
 };
 
+/** `mapping` is undefined when it was removed. */
 export type MappingListener = (scope: Scope, uuid: string, mapping: EventSourceMapping | undefined) => void;
-
-type SourceRow = {
-  readonly batchSize: { readonly default: number; readonly max: number };
-  /** It has a position to start from, which must be said. */
-  readonly positions: readonly string[] | undefined;
-  readonly defaults: MappingMembers;
-  readonly takesDestination: boolean;
-};
-
-const STREAM_DEFAULTS: MappingMembers = {
-  MaximumBatchingWindowInSeconds: 0,
-  ParallelizationFactor: 1,
-  BisectBatchOnFunctionError: false,
-  MaximumRecordAgeInSeconds: -1,
-  MaximumRetryAttempts: -1,
-  TumblingWindowInSeconds: 0,
-  FunctionResponseTypes: [],
-  DestinationConfig: { OnFailure: {} },
-};
-
-/** What differs by source. https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html */
-const SOURCES: Readonly<Record<EventSource, SourceRow>> = {
-  sqs: {
-    batchSize: { default: 10, max: 10_000 },
-    positions: undefined,
-    defaults: { MaximumBatchingWindowInSeconds: 0, FunctionResponseTypes: [] },
-    takesDestination: false,
-  },
-  kinesis: {
-    batchSize: { default: 100, max: 10_000 },
-    positions: ['TRIM_HORIZON', 'LATEST', 'AT_TIMESTAMP'],
-    defaults: STREAM_DEFAULTS,
-    takesDestination: true,
-  },
-  dynamodb: {
-    batchSize: { default: 100, max: 10_000 },
-    positions: ['TRIM_HORIZON', 'LATEST'],
-    defaults: STREAM_DEFAULTS,
-    takesDestination: true,
-  },
-  kafka: {
-    batchSize: { default: 100, max: 10_000 },
-    positions: ['TRIM_HORIZON', 'LATEST', 'AT_TIMESTAMP'],
-    defaults: {},
-    takesDestination: true,
-  },
-  'self-managed-kafka': {
-    batchSize: { default: 100, max: 10_000 },
-    positions: ['TRIM_HORIZON', 'LATEST', 'AT_TIMESTAMP'],
-    defaults: {},
-    takesDestination: true,
-  },
-  mq: { batchSize: { default: 100, max: 10_000 }, positions: undefined, defaults: {}, takesDestination: false },
-  documentdb: {
-    batchSize: { default: 100, max: 10_000 },
-    positions: ['TRIM_HORIZON', 'LATEST', 'AT_TIMESTAMP'],
-    defaults: {},
-    takesDestination: false,
-  },
-};
 
 type Row = { uuid: string; document: string };
 
-/** All of them throw `ServiceError`s where AWS does. */
+/** All methods throw `ServiceError`s as AWS does. */
 export function createEventSourceMappings({
   database,
   directory,
@@ -146,7 +76,7 @@ export function createEventSourceMappings({
   const list = database.prepare<Row>(`SELECT * FROM event_source_mapping WHERE ${ofScope} ORDER BY uuid`);
   const everywhere = database.prepare<Row & { region: string; account: string }>('SELECT * FROM event_source_mapping');
   const listeners = new Set<MappingListener>();
-  const tell: MappingListener = (scope, uuid, mapping) => {
+  const notify: MappingListener = (scope, uuid, mapping) => {
     for (const listener of listeners) listener(scope, uuid, mapping);
   };
 
@@ -170,10 +100,7 @@ export function createEventSourceMappings({
   return {
     create(scope, draft, tags) {
       const { eventSourceArn, members, qualifier } = draft;
-      const source = sourceOf(eventSourceArn, members);
-      const row = SOURCES[source];
-      checkPosition(row, eventSourceArn, members);
-      checkMembers(row, source, members);
+      const source = checkNewMapping(eventSourceArn, members);
       const functionName = requireTarget(scope, draft.functionName, qualifier);
       const functionArn = renderFunctionArn(scope, functionName, qualifier);
       const uuid = randomUUID();
@@ -186,18 +113,18 @@ export function createEventSourceMappings({
         source,
         state: draft.enabled === false ? 'Disabled' : 'Enabled',
         lastModifiedMs: clock.epochMs(),
-        members: { BatchSize: row.batchSize.default, ...row.defaults, ...consumerGroup(source, uuid), ...members },
+        members: { ...defaultMembers(source, uuid), ...members },
         tags,
       };
-      const duplicate = all(scope).find((other) => feedsTheSame(other, mapping));
+      const duplicate = all(scope).find((other) => isDuplicate(other, mapping));
       if (duplicate !== undefined) throw alreadyMapped(duplicate);
-      tell(scope, uuid, save(scope, mapping));
+      notify(scope, uuid, save(scope, mapping));
       return mapping;
     },
     update(scope, uuid, draft) {
       const present = found(scope, uuid);
       const members = { ...present.members, ...draft.members };
-      checkMembers(SOURCES[present.source], present.source, members);
+      checkMembers(present.source, members);
       const functionName =
         draft.functionName === undefined
           ? present.functionName
@@ -213,18 +140,18 @@ export function createEventSourceMappings({
         lastModifiedMs: clock.epochMs(),
         members,
       });
-      tell(scope, mapping.uuid, mapping);
+      notify(scope, mapping.uuid, mapping);
       return mapping;
     },
     get: found,
     remove(scope, uuid) {
       const mapping = found(scope, uuid);
       remove.run({ region: scope.region, account: scope.account, uuid: mapping.uuid });
-      tell(scope, mapping.uuid, undefined);
+      notify(scope, mapping.uuid, undefined);
       return mapping;
     },
     list(scope, { marker, maxItems, eventSourceArn, functionName }) {
-      const [after] = (marker === undefined ? undefined : parseMarker(marker, [''] as const)) ?? [''];
+      const [after] = positionOrStart(marker, ['']);
       const matching = all(scope).filter(
         (mapping) =>
           mapping.uuid > after &&
@@ -243,112 +170,4 @@ export function createEventSourceMappings({
       return () => void listeners.delete(listener);
     },
   };
-}
-
-function sourceOf(arn: string | undefined, members: MappingMembers): EventSource {
-  if (arn === undefined) {
-    if (members.SelfManagedEventSource === undefined) throw refusal('Unrecognized event source.');
-    if (members.SourceAccessConfigurations === undefined) {
-      throw refusal("Required 'sourceAccessConfigurations' parameter is missing.");
-    }
-    return 'self-managed-kafka';
-  }
-  const service = parseArn(arn)?.service;
-  const sources: Readonly<Record<string, EventSource>> = {
-    sqs: 'sqs',
-    kinesis: 'kinesis',
-    dynamodb: 'dynamodb',
-    kafka: 'kafka',
-    mq: 'mq',
-    rds: 'documentdb',
-  };
-  const source = service === undefined ? undefined : sources[service];
-  if (source === undefined) throw refusal('Unrecognized event source.');
-  return source;
-}
-
-function checkPosition({ positions }: SourceRow, arn: string | undefined, members: MappingMembers): void {
-  const position = members.StartingPosition;
-  if (positions === undefined) {
-    if (position !== undefined) throw refusal('StartingPosition is not valid for this event source.');
-    return;
-  }
-  if (position === undefined) {
-    throw refusal(
-      "1 validation error detected: Value null at 'startingPosition' failed to satisfy constraint: " +
-        'Member must not be null.',
-    );
-  }
-  if (!positions.includes(position as string)) throw refusal(`Unsupported starting position for arn type: ${arn}`);
-}
-
-function checkMembers({ takesDestination, batchSize }: SourceRow, source: EventSource, members: MappingMembers): void {
-  const destination = members.DestinationConfig as
-    | { readonly OnSuccess?: { readonly Destination?: string } }
-    | undefined;
-  if (destination !== undefined && (!takesDestination || destination.OnSuccess?.Destination !== undefined)) {
-    throw refusal('Unsupported DestinationConfig parameter for given event source mapping type.');
-  }
-  const size = (members.BatchSize as number | undefined) ?? batchSize.default;
-  const window = (members.MaximumBatchingWindowInSeconds as number | undefined) ?? 0;
-  if (source === 'sqs' && size > 10 && window === 0) {
-    throw refusal('Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10');
-  }
-  const filters = members.FilterCriteria as { readonly Filters?: readonly { readonly Pattern?: string }[] } | undefined;
-  for (const { Pattern } of filters?.Filters ?? []) {
-    if (Pattern !== undefined && !isFilterPattern(Pattern)) throw refusal('Invalid filter pattern definition.');
-  }
-}
-
-function isFilterPattern(text: string): boolean {
-  try {
-    parseEventPattern(text);
-    return true;
-  } catch (failure) {
-    if (failure instanceof InvalidPattern) return false;
-    throw failure;
-  }
-}
-
-function consumerGroup(source: EventSource, uuid: string): MappingMembers {
-  if (source === 'self-managed-kafka') return { SelfManagedKafkaEventSourceConfig: { ConsumerGroupId: uuid } };
-  if (source === 'kafka') return { AmazonManagedKafkaEventSourceConfig: { ConsumerGroupId: uuid } };
-  return {};
-}
-
-function feedsTheSame(one: EventSourceMapping, other: EventSourceMapping): boolean {
-  if (one.functionName !== other.functionName || one.functionArn !== other.functionArn) return false;
-  if (one.source !== other.source || one.eventSourceArn !== other.eventSourceArn) return false;
-  const topics = (mapping: EventSourceMapping) =>
-    JSON.stringify(mapping.members.Topics ?? mapping.members.Queues ?? []);
-  if (topics(one) !== topics(other)) return false;
-  if (one.source !== 'self-managed-kafka') return true;
-  // Recorded on AWS: one server in common is enough.
-  const servers = new Set(serversOf(other));
-  return serversOf(one).some((server) => servers.has(server));
-}
-
-function serversOf({ members }: EventSourceMapping): readonly string[] {
-  const source = members.SelfManagedEventSource as
-    | { readonly Endpoints?: Record<string, readonly string[]> }
-    | undefined;
-  return Object.values(source?.Endpoints ?? {}).flat();
-}
-
-function alreadyMapped(mapping: EventSourceMapping): ServiceError {
-  const { uuid, source, eventSourceArn, functionArn, functionName, members } = mapping;
-  const update = `Please update or delete the existing mapping with UUID ${uuid}`;
-  const subject =
-    source === 'sqs'
-      ? `SQS arn (" ${eventSourceArn} ") and function (" ${functionName} ")`
-      : `event source ("${eventSourceArn ?? serversOf(mapping).join(',')}"), function ("${functionArn}")` +
-        (members.Topics === undefined ? '' : `, topics ("${(members.Topics as readonly string[]).join(',')}")`);
-  return new ServiceError(
-    'ResourceConflictException',
-    `An event source mapping with ${subject} already exists. ${update}`,
-  );
-}
-
-function refusal(message: string): ServiceError {
-  return new ServiceError('InvalidParameterValueException', message);
 }

@@ -1,17 +1,18 @@
 /**
- * Keeps one poller for each event source mapping that is enabled and has something to poll here: queues. Streams and
- * brokers are stored by `event-sources/event-source-mappings.ts`, and nothing polls them.
+ * Runs one poller for each enabled event source mapping of a queue. Mappings of streams and brokers are stored but not
+ * polled.
  */
 import type { Scope } from '../protocol/names.ts';
-import type { EventSourceMapping, EventSourceMappings } from './event-source-mappings.ts';
+import type { EventSourceMappings } from './event-source-mappings.ts';
+import type { EventSourceMapping } from './mapping-rules.ts';
 import { type Poller, type PollerOptions, startSqsPoller } from './sqs/sqs-poller.ts';
 
 export type EventSources = {
-  /** Ends all pollers; resolves when their batches have ended. */
+  /** Stops all pollers. Resolves when their batches have ended. */
   close(): Promise<void>;
 };
 
-/** Starts what is there, and follows every change. */
+/** Starts pollers for the existing mappings, and follows every change. */
 export function createEventSources({
   mappings,
   ...options
@@ -20,12 +21,12 @@ export function createEventSources({
   const closing = new Set<Promise<void>>();
 
   const stop = (uuid: string) => {
-    const known = pollers.get(uuid);
-    if (known === undefined) return;
+    const running = pollers.get(uuid);
+    if (running === undefined) return;
     pollers.delete(uuid);
-    const closed = known.poller
+    const closed = running.poller
       .close()
-      .catch((failure: unknown) => options.log.error({ err: failure, mapping: uuid }, 'a poller did not end well'))
+      .catch((failure: unknown) => options.log.error({ err: failure, mapping: uuid }, 'poller failed to stop'))
       .finally(() => closing.delete(closed));
     closing.add(closed);
   };
@@ -37,11 +38,11 @@ export function createEventSources({
   };
 
   for (const { scope, mapping } of mappings.everywhere()) follow(scope, mapping.uuid, mapping);
-  const forget = mappings.onChange(follow);
+  const unfollow = mappings.onChange(follow);
 
   return {
     async close() {
-      forget();
+      unfollow();
       for (const uuid of [...pollers.keys()]) stop(uuid);
       await Promise.all(closing);
     },

@@ -1,6 +1,6 @@
 /**
- * What a function receives of a queue, which messages a mapping lets through, and what the function's answer means for
- * each of them. Pure. https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html
+ * The event of a batch of SQS messages, the filter of a mapping, and the batch item failures in the function's
+ * response. Pure. https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html
  */
 import { parseArn } from '../../protocol/arn.ts';
 import { createEventPattern } from '../../protocol/event-pattern.ts';
@@ -10,8 +10,8 @@ import type { SqsMessage } from '../../services/sqs/sqs-messages.ts';
 export type SqsRecord = Readonly<Record<string, unknown>> & { readonly body: string };
 
 /**
- * One record of the event. A digest that there is none of is null for a mapping with a batching window, and not there for
- * one without. Recorded on AWS (2025-11).
+ * Renders a message as a record of the event. Recorded on AWS (2025-11): without message attributes, their digest is
+ * null for a mapping with a batching window and omitted for one without.
  */
 export function renderRecord(message: SqsMessage, queueArn: string, hasWindow: boolean): SqsRecord {
   const { messageId, receiptHandle, body, attributes, systemAttributes } = message;
@@ -44,30 +44,30 @@ export function renderSqsEvent(records: readonly SqsRecord[]): Buffer {
   return Buffer.from(JSON.stringify({ Records: records }));
 }
 
-/** Whether a record passes; a mapping without filters lets everything through. */
+/** Whether a record passes. Without patterns, every record does. */
 export type RecordFilter = (record: SqsRecord) => boolean;
 
 /**
- * The filter of a mapping: one of its patterns is enough. A pattern of the body that is an object wants a body of JSON,
- * one that is a list a body of plain text; a body of the other kind does not pass.
+ * Creates the filter of a mapping. A record passes if it matches one of the patterns. A body pattern that is an object
+ * only matches JSON bodies; one that is a list only matches plain text.
  * @throws InvalidPattern
  */
 export function createRecordFilter(patterns: readonly string[]): RecordFilter {
   const tests = patterns.map((text): RecordFilter => {
     const json = JSON.parse(text) as Readonly<Record<string, unknown>>;
     const pattern = createEventPattern(json);
-    const wanted = json.body === undefined ? 'anything' : Array.isArray(json.body) ? 'text' : 'json';
+    const bodyKind = json.body === undefined ? 'anything' : Array.isArray(json.body) ? 'text' : 'json';
     return (record) => {
       const body = structureOf(record.body);
-      if (wanted === 'json' && body === undefined) return false;
-      if (wanted === 'text' && body !== undefined) return false;
+      if (bodyKind === 'json' && body === undefined) return false;
+      if (bodyKind === 'text' && body !== undefined) return false;
       return pattern.matches({ ...record, body: body ?? record.body });
     };
   });
   return (record) => tests.length === 0 || tests.some((test) => test(record));
 }
 
-/** JSON objects and lists; a bare number or word is plain text. */
+/** Parses a JSON object or list. Anything else, e.g. a number, is plain text. */
 function structureOf(body: string): object | undefined {
   try {
     const value: unknown = JSON.parse(body);
@@ -78,21 +78,21 @@ function structureOf(body: string): object | undefined {
 }
 
 /**
- * Which messages a function says it could not process (`ReportBatchItemFailures`): ids, or `all` when what it says makes
- * no sense. https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
+ * Parses the ids of messages that a function failed to process (`ReportBatchItemFailures`), or `all` for an invalid
+ * response. https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
  */
 export function parseBatchFailures(payload: Buffer, messageIds: ReadonlySet<string>): 'all' | ReadonlySet<string> {
   const text = payload.toString('utf8').trim();
   if (text === '') return new Set();
-  let answer: unknown;
+  let response: unknown;
   try {
-    answer = JSON.parse(text);
+    response = JSON.parse(text);
   } catch {
     return 'all';
   }
-  if (answer === null || answer === '') return new Set();
-  if (typeof answer !== 'object') return 'all';
-  const { batchItemFailures } = answer as { readonly batchItemFailures?: unknown };
+  if (response === null || response === '') return new Set();
+  if (typeof response !== 'object') return 'all';
+  const { batchItemFailures } = response as { readonly batchItemFailures?: unknown };
   if (batchItemFailures === undefined || batchItemFailures === null) return new Set();
   if (!Array.isArray(batchItemFailures)) return 'all';
   const failed = new Set<string>();

@@ -1,7 +1,7 @@
 /**
- * One event source mapping of a queue: takes messages, makes batches of them, invokes the function, and removes what it
- * has processed. What it could not process shows itself again when the queue's visibility time-out is over: a poller
- * that dies loses nothing. Pollers back off by running fewer batches at a time, as Lambda's do.
+ * Polls a queue for an event source mapping: receives batches of messages, invokes the function, and removes the
+ * messages that it processed. Other messages become visible again after the queue's visibility timeout, so a poller
+ * that dies loses nothing. Pollers back off by running fewer batches at the same time, as Lambda's do.
  * https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
  */
 import { randomUUID } from 'node:crypto';
@@ -17,14 +17,10 @@ import { parseFunctionReference, renderFunctionArn } from '../../protocol/arn.ts
 import type { RequestId, Scope } from '../../protocol/names.ts';
 import type { QueueAccess } from '../../services/sqs/queue-access.ts';
 import type { SqsMessage } from '../../services/sqs/sqs-messages.ts';
-import type { EventSourceMapping } from '../event-source-mappings.ts';
-import {
-  createRecordFilter,
-  parseBatchFailures,
-  type RecordFilter,
-  renderRecord,
-  renderSqsEvent,
-} from './sqs-event.ts';
+import type { EventSourceMapping } from '../mapping-rules.ts';
+import { type Batch, type BatchItem, collectBatch, splitBatch } from './sqs-batch.ts';
+import { parseBatchFailures, renderRecord, renderSqsEvent } from './sqs-event.ts';
+import { sqsMappingSettingsOf } from './sqs-mapping-settings.ts';
 
 export type PollerOptions = {
   readonly queueAccess: QueueAccess;
@@ -35,124 +31,90 @@ export type PollerOptions = {
 };
 
 export type Poller = {
-  /** Takes no more; resolves when the batches that run have ended. */
+  /** Stops receiving. Resolves when the running batches have ended. */
   close(): Promise<void>;
 };
 
-/** Batches at a time of a mapping that names no maximum: with so many Lambda starts to poll. */
-const USUAL_CONCURRENCY = 5;
-/** Of an invocation's event. */
-const BATCH_BYTES = 6 * 1024 * 1024;
-const POLL_SECONDS = 20;
-/** After a failure to poll, and between tries of a throttled batch. */
-const PAUSE_MS = { first: 1000, most: 30_000 };
-
-type Batch = { readonly messages: readonly SqsMessage[]; readonly takenMs: number };
+/** Delay after a failed poll, and between the attempts of a throttled batch. */
+const BACKOFF_MS = { first: 1000, max: 30_000 };
 
 export function startSqsPoller(scope: Scope, mapping: EventSourceMapping, options: PollerOptions): Poller {
   const { queueAccess, clock, log } = options;
   const arn = mapping.eventSourceArn ?? '';
-  const settings = settingsOf(mapping);
+  const settings = sqsMappingSettingsOf(mapping);
   const stopping = new AbortController();
   const { signal } = stopping;
   const traces = createTraces(clock);
   const running = new Set<Promise<void>>();
   let limit = settings.concurrency;
-  let ended = () => {};
+  let onBatchEnd = () => {};
 
-  const aboutThis = { mapping: mapping.uuid, queue: arn, function: mapping.functionArn };
+  const context = { mapping: mapping.uuid, queue: arn, function: mapping.functionArn };
 
   async function poll(): Promise<void> {
     let failures = 0;
     while (!signal.aborted) {
       if (running.size >= Math.floor(limit)) {
         await new Promise<void>((resolve) => {
-          ended = resolve;
+          onBatchEnd = resolve;
         });
         continue;
       }
       try {
-        const batch = await collect();
+        const batch = await collectBatch({ ...settings, queueAccess, arn, clock, signal });
         failures = 0;
-        if (signal.aborted) return await giveBack(batch);
+        if (signal.aborted) return await release(batch.messages);
         if (batch.messages.length > 0) start(batch);
       } catch (failure) {
         failures += 1;
-        // Once is news, each further time is not.
-        log[failures === 1 ? 'warn' : 'debug']({ err: failure, ...aboutThis }, 'an event source could not be polled');
-        await sleep(clock, Math.min(PAUSE_MS.first * 2 ** failures, PAUSE_MS.most), signal);
+        // Only the first of consecutive failures is a warning.
+        log[failures === 1 ? 'warn' : 'debug']({ err: failure, ...context }, 'polling failed');
+        await sleep(clock, Math.min(BACKOFF_MS.first * 2 ** failures, BACKOFF_MS.max), signal);
       }
     }
   }
 
-  /** What makes a batch: as many as fit, or what came within the window. */
-  async function collect(): Promise<Batch> {
-    const { batchSize, windowMs } = settings;
-    const messages = await queueAccess.receive(arn, {
-      count: Math.min(10, batchSize),
-      waitSeconds: POLL_SECONDS,
-      signal,
-    });
-    const takenMs = clock.epochMs();
-    if (messages.length === 0 || windowMs === 0) return { messages, takenMs };
-    const endMs = takenMs + windowMs;
-    let bytes = bytesOf(messages);
-    while (messages.length < batchSize && bytes < BATCH_BYTES - 10 * MESSAGE_OVERHEAD && !signal.aborted) {
-      const leftMs = endMs - clock.epochMs();
-      if (leftMs <= 0) break;
-      const count = Math.min(10, batchSize - messages.length);
-      const more = await queueAccess.receive(arn, {
-        count,
-        waitSeconds: Math.min(leftMs / 1000, POLL_SECONDS),
-        signal,
-      });
-      bytes += bytesOf(more);
-      messages.push(...more);
-    }
-    return { messages: lastTaken(messages), takenMs };
-  }
-
   function start(batch: Batch): void {
     const run = runBatch(batch)
-      .catch((failure: unknown) => log.error({ err: failure, ...aboutThis }, 'a batch failed here'))
+      .catch((failure: unknown) => log.error({ err: failure, ...context }, 'processing a batch failed'))
       .finally(() => {
         running.delete(run);
-        ended();
+        onBatchEnd();
       });
     running.add(run);
   }
 
   async function runBatch({ messages, takenMs }: Batch): Promise<void> {
     const records = messages.map((message) => ({ message, record: renderRecord(message, arn, settings.windowMs > 0) }));
-    const wanted = records.filter(({ record }) => settings.filter(record));
-    const unwanted = records.filter(({ record }) => !settings.filter(record));
-    if (unwanted.length > 0) await remove(unwanted.map(({ message }) => message));
+    const matching = records.filter(({ record }) => settings.filter(record));
+    const others = records.filter(({ record }) => !settings.filter(record));
+    if (others.length > 0) await remove(others.map(({ message }) => message));
 
-    for (const part of partsOf(wanted)) {
+    for (const part of splitBatch(matching)) {
       const trace = traceOf(part.map(({ message }) => message));
       if (isRecursive(options.settings, scope, mapping.functionName, trace)) {
-        await giveUp(part.map(({ message }) => message));
+        await discardLoop(part.map(({ message }) => message));
       } else {
         await invokeUntilDone(part, trace, takenMs);
       }
     }
   }
 
-  /** A throttled batch is tried again until its messages show themselves anyway. */
-  async function invokeUntilDone(part: readonly Taken[], trace: Trace, takenMs: number): Promise<void> {
+  /** Retries a throttled batch until its messages become visible anyway. */
+  async function invokeUntilDone(part: readonly BatchItem[], trace: Trace, takenMs: number): Promise<void> {
     const endMs = takenMs + (await queueAccess.visibilitySeconds(arn)) * 1000;
-    for (let tries = 0; !signal.aborted; tries += 1) {
+    for (let attempts = 0; !signal.aborted; attempts += 1) {
       const outcome = await invokeOnce(part, trace);
       if (outcome !== undefined && outcome.kind !== 'throttled') return settle(part, outcome);
       limit = Math.max(1, limit / 2);
-      const pauseMs = Math.min(PAUSE_MS.first * 2 ** tries, PAUSE_MS.most);
-      if (clock.epochMs() + pauseMs >= endMs) return;
-      await sleep(clock, pauseMs, signal);
+      const delayMs = Math.min(BACKOFF_MS.first * 2 ** attempts, BACKOFF_MS.max);
+      if (clock.epochMs() + delayMs >= endMs) return;
+      await sleep(clock, delayMs, signal);
     }
-    await giveBack({ messages: part.map(({ message }) => message), takenMs });
+    await release(part.map(({ message }) => message));
   }
 
-  async function invokeOnce(part: readonly Taken[], trace: Trace): Promise<Outcome | undefined> {
+  async function invokeOnce(part: readonly BatchItem[], trace: Trace): Promise<Outcome | undefined> {
     const reference = parseFunctionReference(mapping.functionArn);
     try {
       const version = options.settings.resolve(scope, mapping.functionName as never, reference?.qualifier);
@@ -166,12 +128,13 @@ export function startSqsPoller(scope: Scope, mapping: EventSourceMapping, option
         wantsLogTail: false,
       });
     } catch (failure) {
-      if (!signal.aborted) log.warn({ err: failure, ...aboutThis }, 'a batch could not be run, and waits');
+      if (!signal.aborted)
+        log.warn({ err: failure, ...context }, 'the function could not be invoked; the batch will be retried');
       return undefined;
     }
   }
 
-  async function settle(part: readonly Taken[], outcome: Exclude<Outcome, { kind: 'throttled' }>): Promise<void> {
+  async function settle(part: readonly BatchItem[], outcome: Exclude<Outcome, { kind: 'throttled' }>): Promise<void> {
     if (outcome.kind === 'failed') {
       limit = Math.max(1, limit / 2);
       return;
@@ -191,7 +154,8 @@ export function startSqsPoller(scope: Scope, mapping: EventSourceMapping, option
     );
   }
 
-  async function giveBack({ messages }: Batch): Promise<void> {
+  /** Makes messages visible again. */
+  async function release(messages: readonly SqsMessage[]): Promise<void> {
     if (messages.length === 0) return;
     await queueAccess.release(
       arn,
@@ -199,9 +163,9 @@ export function startSqsPoller(scope: Scope, mapping: EventSourceMapping, option
     );
   }
 
-  /** Messages of a loop go to the queue's dead-letter queue, or nowhere. */
-  async function giveUp(messages: readonly SqsMessage[]): Promise<void> {
-    log.warn({ ...aboutThis, messages: messages.length }, 'messages of a recursive loop are not delivered');
+  /** Sends the messages of a recursive loop to the dead-letter queue, if the queue has one, and removes them. */
+  async function discardLoop(messages: readonly SqsMessage[]): Promise<void> {
+    log.warn({ ...context, messages: messages.length }, 'dropped messages of a recursive loop');
     const deadLetterArn = await queueAccess.deadLetterArn(arn);
     for (const { body, attributes } of messages) {
       if (deadLetterArn !== undefined) await queueAccess.send(deadLetterArn, { body, attributes, traceId: undefined });
@@ -209,7 +173,7 @@ export function startSqsPoller(scope: Scope, mapping: EventSourceMapping, option
     await remove(messages);
   }
 
-  /** The trace of the message whose chain is the longest. */
+  /** The trace of the message with the longest chain of invocations. */
   function traceOf(messages: readonly SqsMessage[]): Trace {
     const functionArn = renderFunctionArn(scope, mapping.functionName);
     const all = messages.map(({ systemAttributes }) => traces.start(systemAttributes.AWSTraceHeader, functionArn));
@@ -220,65 +184,9 @@ export function startSqsPoller(scope: Scope, mapping: EventSourceMapping, option
   return {
     async close() {
       stopping.abort();
-      ended();
+      onBatchEnd();
       await polling;
       await Promise.all(running);
     },
-  };
-}
-
-type Taken = { readonly message: SqsMessage; readonly record: ReturnType<typeof renderRecord> };
-
-/** What JSON adds to each message, about. */
-const MESSAGE_OVERHEAD = 1024;
-
-function bytesOf(messages: readonly SqsMessage[]): number {
-  return messages.reduce((sum, { body }) => sum + Buffer.byteLength(JSON.stringify(body)) + MESSAGE_OVERHEAD, 0);
-}
-
-/** Each message once: one whose visibility time-out is shorter than the window is taken again within it. */
-function lastTaken(messages: readonly SqsMessage[]): SqsMessage[] {
-  return [...new Map(messages.map((message) => [message.messageId, message])).values()];
-}
-
-/** Events that are not too large for an invocation. */
-function* partsOf(records: readonly Taken[]): Generator<readonly Taken[]> {
-  let part: Taken[] = [];
-  let bytes = 0;
-  for (const taken of records) {
-    const size = Buffer.byteLength(JSON.stringify(taken.record)) + 1;
-    if (part.length > 0 && bytes + size > BATCH_BYTES - MESSAGE_OVERHEAD) {
-      yield part;
-      part = [];
-      bytes = 0;
-    }
-    part.push(taken);
-    bytes += size;
-  }
-  if (part.length > 0) yield part;
-}
-
-function settingsOf({ members }: EventSourceMapping): {
-  readonly batchSize: number;
-  readonly windowMs: number;
-  readonly concurrency: number;
-  readonly reportsFailures: boolean;
-  readonly filter: RecordFilter;
-} {
-  const { BatchSize, MaximumBatchingWindowInSeconds, FunctionResponseTypes, ScalingConfig, FilterCriteria } =
-    members as {
-      readonly BatchSize?: number;
-      readonly MaximumBatchingWindowInSeconds?: number;
-      readonly FunctionResponseTypes?: readonly string[];
-      readonly ScalingConfig?: { readonly MaximumConcurrency?: number };
-      readonly FilterCriteria?: { readonly Filters?: readonly { readonly Pattern?: string }[] };
-    };
-  const patterns = (FilterCriteria?.Filters ?? []).flatMap(({ Pattern }) => (Pattern === undefined ? [] : [Pattern]));
-  return {
-    batchSize: BatchSize ?? 10,
-    windowMs: (MaximumBatchingWindowInSeconds ?? 0) * 1000,
-    concurrency: ScalingConfig?.MaximumConcurrency ?? USUAL_CONCURRENCY,
-    reportsFailures: FunctionResponseTypes?.includes('ReportBatchItemFailures') ?? false,
-    filter: createRecordFilter(patterns),
   };
 }

@@ -14,7 +14,8 @@ import { type Page, pageOf, positionOrStart } from '../../storage/page.ts';
 import type { Aliases } from '../aliases.ts';
 import type { FunctionDirectory } from '../function-directory.ts';
 import { isAliasName } from '../function-directory.ts';
-import { createSettingDocuments, type Setting } from './setting-documents.ts';
+import { createAllocations, type Provisioned, requestedBy } from './concurrency-allocations.ts';
+import { createSettingDocuments } from './setting-documents.ts';
 
 export type ProvisionedConcurrency = {
   /** A version or an alias. */
@@ -67,16 +68,6 @@ export type ConcurrencySettings = {
   invalidate(): void;
 };
 
-type Provisioned = Omit<ProvisionedConcurrency, 'qualifier'>;
-
-/** The reservations of a scope. */
-type Allocations = {
-  readonly reservedTotal: number;
-  readonly provisioned: ReadonlyMap<string, readonly Setting<Provisioned>[]>;
-  /** Provisioned for functions without a reservation: taken from what all functions share. */
-  readonly provisionedUnreserved: number;
-};
-
 /** All methods throw `ServiceError`s as AWS does. */
 export function createConcurrencySettings({
   database,
@@ -95,29 +86,9 @@ export function createConcurrencySettings({
   const reservations = createSettingDocuments<number>(database, 'reserved-concurrency');
   const provisions = createSettingDocuments<Provisioned>(database, 'provisioned-concurrency');
 
-  /** Cached by scope, because every invocation reads them. */
-  const allocations = new Map<string, Allocations>();
-  const allocationsOf = (scope: Scope): Allocations => {
-    const key = `${scope.region}/${scope.account}`;
-    let found = allocations.get(key);
-    if (found === undefined) {
-      const reserved = new Map(reservations.listAll(scope).map(({ name, document }) => [name, document]));
-      const provisioned = new Map<string, Setting<Provisioned>[]>();
-      for (const setting of provisions.listAll(scope)) {
-        provisioned.set(setting.name, [...(provisioned.get(setting.name) ?? []), setting]);
-      }
-      const unreserved = [...provisioned].flatMap(([name, settings]) => (reserved.has(name) ? [] : settings));
-      found = {
-        provisioned,
-        reservedTotal: sum([...reserved.values()]),
-        provisionedUnreserved: requestedBy(unreserved),
-      };
-      allocations.set(key, found);
-    }
-    return found;
-  };
-  const reservedTotal = (scope: Scope) => allocationsOf(scope).reservedTotal;
-  const provisionsOf = (scope: Scope, name: string) => allocationsOf(scope).provisioned.get(name) ?? [];
+  const allocations = createAllocations(reservations, provisions);
+  const reservedTotal = (scope: Scope) => allocations.of(scope).reservedTotal;
+  const provisionsOf = (scope: Scope, name: string) => allocations.of(scope).provisioned.get(name) ?? [];
   const preparedVersion = (scope: Scope, name: string, qualifier: string) =>
     (isAliasName(qualifier) ? aliases.find(scope, name, qualifier)?.version : undefined) ?? qualifier;
   const checkQualifier = (scope: Scope, name: string, qualifier: string, latest: string) => {
@@ -150,7 +121,7 @@ export function createConcurrencySettings({
       }
       return;
     }
-    const others = allocationsOf(scope).provisionedUnreserved - before;
+    const others = allocations.of(scope).provisionedUnreserved - before;
     const unreserved = accountConcurrency - reservedTotal(scope) - others;
     if (count > unreserved) {
       throw untyped(
@@ -179,7 +150,7 @@ export function createConcurrencySettings({
       }
       const own = reservations.get(scope, name, '');
       // From now on, what is provisioned for this function is taken from its reservation.
-      const ofOthers = allocationsOf(scope).provisionedUnreserved - (own === undefined ? provisioned : 0);
+      const ofOthers = allocations.of(scope).provisionedUnreserved - (own === undefined ? provisioned : 0);
       const left = accountConcurrency - reservedTotal(scope) + (own ?? 0) - ofOthers - count;
       // Recorded on AWS: 0 can always be reserved, to disable a function.
       if (count > 0 && left < QUOTAS.unreservedConcurrencyMin) {
@@ -198,7 +169,7 @@ export function createConcurrencySettings({
     },
     unreserved: (scope) => accountConcurrency - reservedTotal(scope),
     sharesOf(scope, name, version) {
-      const { reservedTotal: reservedByAll, provisionedUnreserved } = allocationsOf(scope);
+      const { reservedTotal: reservedByAll, provisionedUnreserved } = allocations.of(scope);
       const account = accountConcurrency - reservedByAll - provisionedUnreserved;
       const reserved = reservations.get(scope, name, '');
       const present = provisionsOf(scope, name);
@@ -256,14 +227,6 @@ export function createConcurrencySettings({
       allocations.clear();
     },
   };
-}
-
-function sum(counts: readonly number[]): number {
-  return counts.reduce((total, count) => total + count, 0);
-}
-
-function requestedBy(settings: readonly Setting<Provisioned>[]): number {
-  return sum(settings.map(({ document }) => document.requested));
 }
 
 /** The ARN of a provisioned qualifier in lists. */

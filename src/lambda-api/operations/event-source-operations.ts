@@ -1,9 +1,6 @@
 /** Operations of event source mappings. The rules are in `event-sources/event-source-mappings.ts`. */
-import type {
-  EventSourceMapping,
-  EventSourceMappings,
-  MappingMembers,
-} from '../../event-sources/event-source-mappings.ts';
+import type { EventSourceMappings } from '../../event-sources/event-source-mappings.ts';
+import type { EventSourceMapping, MappingMembers } from '../../event-sources/mapping-rules.ts';
 import type { FunctionSettings } from '../../functions/settings/open-settings.ts';
 import { parseArn } from '../../protocol/arn.ts';
 import type { FunctionName, Scope } from '../../protocol/names.ts';
