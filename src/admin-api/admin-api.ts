@@ -90,9 +90,9 @@ function parseJson(body: Buffer): unknown {
 
 function refuse(call: ApiCall, table: readonly AdminRoute[], path: string, isKnownPath: boolean): void {
   call.request.resume();
-  const known = table.map((route) => `${route.method} ${ADMIN_PREFIX}${route.path}`).join(', ');
+  const operations = table.map((route) => `${route.method} ${ADMIN_PREFIX}${route.path}`).join(', ');
   const operation = `${call.request.method} ${ADMIN_PREFIX}${path}`;
-  send(call, isKnownPath ? 405 : 404, { message: `Unknown operation ${operation}. Use one of: ${known}.` });
+  send(call, isKnownPath ? 405 : 404, { message: `Unknown operation ${operation}. Use one of: ${operations}.` });
 }
 
 function send({ response }: ApiCall, status: number, value: unknown): void {

@@ -1,4 +1,4 @@
-/** Opens functions and layers: their rows, their files, and what is configured beside them. */
+/** Opens functions and layers with their files and settings. */
 import type { Clock } from '../clock.ts';
 import { createEventSourceMappings, type EventSourceMappings } from '../event-sources/event-source-mappings.ts';
 import { createFunctions, type Functions, type FunctionsOptions } from '../functions/functions.ts';

@@ -1,6 +1,7 @@
 /**
  * The states of a version: Pending until it is created, then Active. An update of `$LATEST` goes through InProgress to
- * Successful. Each step gives the version a new revision. Pure; `functions.ts` makes the steps.
+ * Successful. Each step gives the version a new revision. Pure; `settling.ts` and `function-changes.ts` apply the
+ * steps.
  * https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html
  */
 import { ServiceError } from '../protocol/service-errors.ts';

@@ -66,7 +66,7 @@ function create(name: string, more: object = {}) {
   );
 }
 
-/** The error that the SDK makes of an error response. */
+/** The error that the SDK throws for an error response. */
 async function refused(
   response: Promise<unknown>,
 ): Promise<{ name: string; message: string; status: number; body: object }> {

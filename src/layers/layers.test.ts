@@ -50,13 +50,13 @@ const versionsOf = (page: { items: readonly LayerVersion[] }) => page.items.map(
 
 describe('publish', () => {
   it('returns what was published and stores it', async () => {
-    const asked = draft('tools', {
+    const requested = draft('tools', {
       description: 'd',
       compatibleRuntimes: ['provided.al2023'],
       compatibleArchitectures: ['x86_64'],
       licenseInfo: 'MIT',
     });
-    const published = await layers.publish(SCOPE, asked);
+    const published = await layers.publish(SCOPE, requested);
     expect(published).toMatchObject({
       arn: `${ARN}:tools:1`,
       version: 1,
@@ -64,12 +64,12 @@ describe('publish', () => {
       compatibleRuntimes: ['provided.al2023'],
       compatibleArchitectures: ['x86_64'],
       licenseInfo: 'MIT',
-      codeSize: asked.zip.length,
+      codeSize: requested.zip.length,
       unzippedSize: 5,
       createdDate: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+0000$/),
     });
     expect(layers.get(SCOPE, published.name, 1)).toEqual(published);
-    expect(readFileSync(layers.contentPath(published.digest))).toEqual(asked.zip);
+    expect(readFileSync(layers.contentPath(published.digest))).toEqual(requested.zip);
   });
 
   it('distinguishes omitted members from empty ones', async () => {
@@ -237,13 +237,13 @@ describe('optTree', () => {
       { name: 'bin/tool', content: 'first', mode: 0o100755 },
       { name: 'bin/only-first', content: '1', mode: 0o100644 },
       { name: 'was-a-file', content: 'x' },
-      { name: 'was-a-folder/deep/x', content: 'x' },
+      { name: 'was-a-directory/deep/x', content: 'x' },
       { name: 'was-a-link', content: 'bin', mode: 0o120777 },
     ]);
     const second = await publish('second', [
       { name: 'bin/tool', content: 'second', mode: 0o100600 },
       { name: 'was-a-file/inside', content: 'y' },
-      { name: 'was-a-folder', content: 'y' },
+      { name: 'was-a-directory', content: 'y' },
       { name: 'was-a-link/inside', content: 'y' },
       { name: 'link', content: 'bin/tool', mode: 0o120777 },
     ]);
@@ -254,7 +254,7 @@ describe('optTree', () => {
     expect(statSync(at('bin/tool')).mode & 0o777).toBe(0o600);
     expect(statSync(at('bin/only-first')).ino).toBe(statSync(join(archives.tree(first.digest), 'bin/only-first')).ino);
     expect(readFileSync(at('was-a-file/inside'), 'utf8')).toBe('y');
-    expect(readFileSync(at('was-a-folder'), 'utf8')).toBe('y');
+    expect(readFileSync(at('was-a-directory'), 'utf8')).toBe('y');
     expect(lstatSync(at('was-a-link')).isDirectory()).toBe(true);
     expect(readlinkSync(at('link'))).toBe('bin/tool');
     // The layers' own trees are unchanged.

@@ -122,7 +122,7 @@ export async function startLambdaApi(options: RunningLambdaApiOptions = {}): Pro
   return { url, client, functions, settings, failures, directory, close: () => lifetime.close() };
 }
 
-/** An AWS SDK client without retries: a test wants the first response. */
+/** An AWS SDK client without retries, so that a test sees the first response. */
 export function lambdaClient(endpoint: string, config: LambdaClientConfig = {}): LambdaClient {
   return new LambdaClient({
     endpoint,

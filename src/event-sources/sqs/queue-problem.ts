@@ -11,7 +11,7 @@ const NO_QUEUE =
   'Error occurred while ReceiveMessage. SQS Error Code: AWS.SimpleQueueService.NonExistentQueue. ' +
   'SQS Error Message: The specified queue does not exist.';
 
-/** Why the queue cannot feed a function with this timeout, in AWS's words; undefined when it can. */
+/** Why the queue cannot feed a function with this timeout, in AWS's wording; undefined when it can. */
 export function findQueueProblem(
   sqsQueues: Pick<SqsQueues, 'findByArn'>,
   queueArn: string,

@@ -307,8 +307,8 @@ const CONSTRAINTS_BY_SHAPE = new Map<string, readonly Constraint[]>();
 
 /** The constraints of a scalar, in the order in which AWS lists them. Cached by shape. */
 function constraintsOf(shapeName: string): readonly Constraint[] {
-  const known = CONSTRAINTS_BY_SHAPE.get(shapeName);
-  if (known) return known;
+  const cached = CONSTRAINTS_BY_SHAPE.get(shapeName);
+  if (cached) return cached;
   const shape = shapeRow(shapeName);
   const constraints = [...lengthConstraints(shape), ...patternConstraint(shape), ...enumConstraint(shape)];
   CONSTRAINTS_BY_SHAPE.set(shapeName, constraints);

@@ -1,4 +1,4 @@
-/** Operations of tags. The ARN tells functions, event source mappings and code signing configurations apart. */
+/** Operations of the tags of functions, event source mappings and code signing configurations. */
 import type { EventSourceMappings } from '../../event-sources/event-source-mappings.ts';
 import type { Functions } from '../../functions/functions.ts';
 import type { CodeSigning } from '../../functions/settings/code-signing.ts';
