@@ -18,7 +18,7 @@ const service = await startService();
 const folder = mkdtempSync(join(tmpdir(), 'lamella-bare-'));
 try {
   const opt = join(folder, 'opt');
-  const limits = { unpackedBytes: Number.MAX_SAFE_INTEGER, entries: 100_000, mountPoints: ['/opt'] };
+  const limits = { unpackedBytes: Number.MAX_SAFE_INTEGER, entries: 100_000 };
   await unpackArchive(readFileSync(service.layer), { target: opt, staging: join(folder, 'staging'), limits });
   const temporary = join(folder, 'tmp');
   mkdirSync(temporary);

@@ -35,7 +35,7 @@ export type OpenFunctions = {
 /** Opens all of it; `lifetime` closes it. */
 export function openFunctions(options: OpenFunctionsOptions, lifetime: Lifetime): OpenFunctions {
   const { database, data, clock, log, accountConcurrency, chance, roleExists, strictRuntimes, stateDelayMs } = options;
-  const archives = createArchives(data);
+  const archives = createArchives(data, log);
   const optTrees = createOptTrees({ archives, data });
   const layers = createLayers({ database, archives, optTrees, clock });
   const functions = lifetime.own(

@@ -541,7 +541,7 @@ describe('Invoke', () => {
     await create('in-java', { Runtime: 'java21', Code });
     const refusal = await refused(invoke({ FunctionName: 'in-java' }));
     expect([refusal.status, refusal.name]).toEqual([501, 'NotImplementedException']);
-    expect(refusal.message).toMatch(/java21 cannot be run .* layer that holds one/);
+    expect(refusal.message).toMatch(/does not support the runtime java21.* layer with a bootstrap/);
     await create('in-node', { Runtime: 'nodejs22.x' });
     expect((await invoke({ FunctionName: 'in-node' })).StatusCode).toBe(200);
     await create('an-image', {

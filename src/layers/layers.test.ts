@@ -107,7 +107,8 @@ describe('publish', () => {
     [
       'a zip with a path outside its root',
       rawZip([{ name: '../x' }]),
-      'Could not unzip uploaded file. Please check your file, then try to upload again.',
+      'Could not unzip uploaded file. Please check your file, then try to upload again. ' +
+        'Lamella: the name "../x" leads out of the archive.',
     ],
     [
       'a zip that is too large unpacked',

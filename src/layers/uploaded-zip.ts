@@ -1,32 +1,26 @@
 /**
- * Stores zips that clients upload as layer content or function code, and refuses invalid ones in AWS's wording. AWS
- * does not report the exact problem; here it is the error's `cause`.
+ * Stores a zip that a client uploaded, as a layer's content or a function's code, and refuses a bad one with AWS's
+ * error. AWS's message does not name the reason; Lamella adds it, and `storage/archives.ts` logs it.
  */
 import { QUOTAS } from '../protocol/quotas.ts';
 import { ServiceError } from '../protocol/service-errors.ts';
 import { ArchiveError } from '../storage/archive.ts';
 import type { Archives, StoredArchive } from '../storage/archives.ts';
 
-/** Where the trees are mounted in an environment. Absolute links below these paths are allowed. */
-const MOUNT_POINTS = ['/opt', '/var/task'];
-/** AWS documents no limit. This one prevents a small archive from exhausting the disk's inodes. */
+/** AWS documents no limit. This one keeps a small archive from using up the disk's inodes. */
 const MAX_ENTRIES = 300_000;
 
 /**
- * Stores an uploaded zip, both as is and unpacked. The caller records its digest and then calls `release`. A zip from a
- * bucket can be larger than one in a request.
- * @throws ServiceError when the zip is invalid; nothing is stored then
+ * Stores an uploaded zip, unpacked and as uploaded. The caller records its digest and then releases it. A zip from a
+ * bucket may be larger than one that came with the request.
+ * @throws ServiceError with AWS's message if it cannot be used; then nothing of it is left
  */
 export async function storeUploadedZip(archives: Archives, zip: Buffer, isFromBucket = false): Promise<StoredArchive> {
   if (!isFromBucket && zip.length > QUOTAS.zippedBytes) {
     throw new ServiceError('RequestTooLargeException', `Zipped size must be smaller than ${QUOTAS.zippedBytes} bytes`);
   }
   try {
-    return await archives.add(zip, {
-      unpackedBytes: QUOTAS.unzippedBytes,
-      entries: MAX_ENTRIES,
-      mountPoints: MOUNT_POINTS,
-    });
+    return await archives.add(zip, { unpackedBytes: QUOTAS.unzippedBytes, entries: MAX_ENTRIES });
   } catch (failure) {
     if (!(failure instanceof ArchiveError)) throw failure;
     const refusal = refusalOf(failure);
@@ -48,8 +42,10 @@ function refusalOf(failure: ArchiveError): ServiceError {
   if (failure.problem === 'empty') {
     return new ServiceError('InvalidParameterValueException', 'Uploaded file must be a non-empty zip');
   }
+  const message = 'Could not unzip uploaded file. Please check your file, then try to upload again.';
+  // For a file that is not a zip archive, AWS's message is the whole reason.
   return new ServiceError(
     'InvalidParameterValueException',
-    'Could not unzip uploaded file. Please check your file, then try to upload again.',
+    failure.problem === 'not-a-zip' ? message : `${message} Lamella: ${failure.message}.`,
   );
 }

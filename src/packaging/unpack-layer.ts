@@ -23,7 +23,7 @@ export async function unpackLayer(file: string, { directory, staging, unpackedBy
   const zip = await readFile(file).catch((failure: NodeJS.ErrnoException) => {
     throw unreadable(failure.code ?? failure.message, failure);
   });
-  const limits = { unpackedBytes, entries: MAX_ENTRIES, mountPoints: ['/opt'] };
+  const limits = { unpackedBytes, entries: MAX_ENTRIES };
   await unpackArchive(zip, { target: directory, staging, limits }).catch((failure: unknown) => {
     throw failure instanceof ArchiveError ? unreadable(failure.message, failure) : failure;
   });

@@ -4,10 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { rawZip } from '../../test/support/raw-zip.ts';
+import { type Log, silentLog } from '../log.ts';
 import { type Archives, createArchives } from './archives.ts';
 import { type DataDirectory, openDataDirectory } from './data-directory.ts';
 
-const LIMITS = { unpackedBytes: 1000, entries: 100, mountPoints: [] };
+const LIMITS = { unpackedBytes: 1000, entries: 100 };
 
 let workspace: string;
 let data: DataDirectory;
@@ -45,6 +46,15 @@ describe('archives', () => {
     const zip = rawZip([{ name: 'a', content: 'hello' }]);
     await archives.add(zip, LIMITS);
     await expect(archives.add(zip, { ...LIMITS, unpackedBytes: 4 })).rejects.toMatchObject({ problem: 'too-large' });
+  });
+
+  it('are refused with the reason in the log', async () => {
+    const lines: unknown[][] = [];
+    const log = { ...silentLog, warn: (...line: unknown[]) => lines.push(line) } as unknown as Log;
+    const zip = rawZip([{ name: 'a/../b' }]);
+    await expect(createArchives(data, log).add(zip, LIMITS)).rejects.toThrow();
+    const reason = 'the name "a/../b" leads out of the archive';
+    expect(lines).toEqual([[{ sha256: expect.any(String), problem: 'unsafe-name', reason }, 'archive refused']]);
   });
 
   it('leave nothing behind of a zip that cannot be unpacked', async () => {

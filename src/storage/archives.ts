@@ -10,8 +10,9 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, renameSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type Log, silentLog } from '../log.ts';
 import type { ArchiveLimits } from './archive.ts';
-import { measureArchive, unpackArchive } from './archive.ts';
+import { ArchiveError, measureArchive, unpackArchive } from './archive.ts';
 import type { BlobIdentity } from './blobs.ts';
 import { createBlobs, identify } from './blobs.ts';
 import type { DataDirectory } from './data-directory.ts';
@@ -41,7 +42,10 @@ export type Archives = {
 };
 
 /** Opens the archives of a data directory. Unfinished and discarded ones are in `staging`, on the same file system. */
-export function createArchives(data: Pick<DataDirectory, 'blobs' | 'trees' | 'staging'>): Archives {
+export function createArchives(
+  data: Pick<DataDirectory, 'blobs' | 'trees' | 'staging'>,
+  log: Log = silentLog,
+): Archives {
   const { trees, staging } = data;
   const blobs = createBlobs(data);
   const held = new Map<string, number>();
@@ -91,6 +95,9 @@ export function createArchives(data: Pick<DataDirectory, 'blobs' | 'trees' | 'st
         await blobs.put(zip);
         return { ...identity, unpackedSize: bytes, release };
       } catch (failure) {
+        if (failure instanceof ArchiveError) {
+          log.warn({ sha256: identity.digest, problem: failure.problem, reason: failure.message }, 'archive refused');
+        }
         release();
         // A tree without a blob has never been recorded.
         if (!held.has(identity.digest) && !existsSync(blobs.path(identity.digest))) {

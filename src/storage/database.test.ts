@@ -54,7 +54,7 @@ describe('openDatabase', () => {
     expect(() => openDatabase(file, STEPS)).toThrow(
       expect.objectContaining({
         code: 'database-too-new',
-        message: expect.stringContaining('schema 2, this one knows 1'),
+        message: expect.stringContaining('schema 2, this version supports 1'),
       }),
     );
   });

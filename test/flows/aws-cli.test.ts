@@ -237,7 +237,7 @@ describe.skipIf(path === undefined)('the AWS CLI', { timeout: 60_000 }, () => {
         ]),
       ).toEqual([
         'An error occurred (ResourceConflictException) when calling the CreateFunction operation: Function already exist: taken',
-        'An error occurred (InvalidParameterValueException) when calling the CreateFunction operation: Could not unzip uploaded file. Please check your file, then try to upload again.',
+        'An error occurred (InvalidParameterValueException) when calling the CreateFunction operation: Could not unzip uploaded file. Please check your file, then try to upload again. Lamella: "bootstrap" is damaged: its checksum is wrong.',
         expect.stringMatching(
           /^An error occurred \(ValidationException\) when calling the CreateFunction operation: 1 validation error detected: Value 'nobody' at 'role' failed to satisfy constraint: Member must satisfy regular expression pattern: /,
         ),
