@@ -14,7 +14,7 @@ import { SERVICE_ERRORS } from '../src/protocol/service-errors.ts';
 import { SNS_OPERATIONS } from '../src/protocol/sns-operations.ts';
 import { SQS_OPERATIONS } from '../src/protocol/sqs-operations.ts';
 import { STS_OPERATIONS } from '../src/protocol/sts-operations.ts';
-import { refusalTestOf, type TestPlace, testOf } from './operation-tests.ts';
+import { refusalTestOf, type TestReference, testOf } from './operation-tests.ts';
 
 export type DocumentTable = {
   readonly file: string;
@@ -75,7 +75,7 @@ export const DOCUMENT_TABLES: readonly DocumentTable[] = [
 ];
 
 /** As the tables of docs/behavior/ name their tests. */
-function testNamed({ file, title }: TestPlace): string {
+function testNamed({ file, title }: TestReference): string {
   return `${literal(file)}: ${title}`;
 }
 

@@ -264,6 +264,9 @@ describe.each(Object.keys(CALLING_CLIENTS))('%s', { timeout: 60_000 }, (name) =>
         CodeSigningPolicies: { UntrustedArtifactOnDeployment: 'Warn' },
       }),
     );
+    expect(await call('GetCodeSigningConfig', { CodeSigningConfigArn })).toMatchObject({
+      CodeSigningConfig: { CodeSigningConfigArn, Description: 'mine' },
+    });
     await call('PutFunctionCodeSigningConfig', { FunctionName, CodeSigningConfigArn });
     expect(await call('GetFunctionCodeSigningConfig', { FunctionName })).toEqual({
       FunctionName,

@@ -1,0 +1,52 @@
+/**
+ * docs/fidelity.md names for each operation of the Lambda API a test. This setup file proves that the test calls it: it
+ * watches the HTTP servers of the test process, and fails a file whose test passed without a call that the service
+ * answered, with success for an implemented operation and with 501 for a refused one.
+ */
+import { subscribe } from 'node:diagnostics_channel';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { relative, resolve } from 'node:path';
+import { afterAll, beforeEach, expect } from 'vitest';
+import { FILES_WITH_CALLS, refusalTestOf, testOf } from '../../scripts/operation-tests.ts';
+
+const ROOT = resolve(import.meta.dirname, '../..');
+const file = relative(ROOT, expect.getState().testPath ?? '');
+
+if (FILES_WITH_CALLS.includes(file)) {
+  // Only here: the generated tables take time to load.
+  const { matchOperation } = await import('../../src/lambda-api/operation-routes.ts');
+  const { OPERATION_SUPPORT } = await import('../../src/lambda-api/operations/operation-support.ts');
+
+  /** Titles of tests that ran, each with `OPERATION STATUS` of its calls. */
+  const calls = new Map<string, Set<string>>();
+  let current = new Set<string>();
+  let hasFailed = false;
+
+  beforeEach(({ task, onTestFailed }) => {
+    current = calls.get(task.name) ?? new Set();
+    calls.set(task.name, current);
+    onTestFailed(() => {
+      hasFailed = true;
+    });
+  });
+
+  subscribe('http.server.response.finish', (message) => {
+    const { request, response } = message as { request: IncomingMessage; response: ServerResponse };
+    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost');
+    const match = matchOperation(request.method ?? '', pathname, searchParams);
+    if (match === undefined) return;
+    current.add(`${match.operation} ${response.statusCode < 400 ? 'succeeds' : response.statusCode}`);
+  });
+
+  afterAll(() => {
+    // A failed test is reported already, and may have stopped before its calls.
+    if (hasFailed) return;
+    const missing = Object.entries(OPERATION_SUPPORT).flatMap(([operation, { kind }]) => {
+      const test = kind === 'refused' ? refusalTestOf(operation) : testOf(operation);
+      const made = test.file === file ? calls.get(test.title) : undefined;
+      if (made === undefined || made.has(`${operation} ${kind === 'refused' ? 501 : 'succeeds'}`)) return [];
+      return [`"${test.title}" does not call ${operation}, which docs/fidelity.md says it does`];
+    });
+    expect(missing).toEqual([]);
+  });
+}
