@@ -3,6 +3,7 @@
  * Pure. A pattern is parsed once and matches many documents.
  * https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html
  */
+import { createGlob, type Glob } from './glob.ts';
 
 export type EventPattern = {
   /** Whether a document (parsed JSON) satisfies it. */
@@ -119,8 +120,8 @@ function valueTest(operator: string, operand: unknown, at: string): (value: unkn
     case 'equals-ignore-case':
       return textTest(operand, operator, at, (value, wanted) => value.toLowerCase() === wanted.toLowerCase());
     case 'wildcard': {
-      const pattern = wildcardPattern(textOf(operand, operator, at));
-      return (value) => typeof value === 'string' && pattern.test(value);
+      const glob = wildcardGlob(textOf(operand, operator, at));
+      return (value) => typeof value === 'string' && glob(value);
     }
     case 'numeric':
       return numericTest(operand, at);
@@ -150,13 +151,12 @@ function textOf(operand: unknown, operator: string, at: string): string {
   return operand;
 }
 
-/** `*` stands for any characters, `\*` for itself. */
-function wildcardPattern(wildcard: string): RegExp {
-  const source = wildcard.replace(/\\[*\\]|[.*+?^${}()|[\]\\]/g, (match) => {
-    if (match === '*') return '.*';
-    return match.length === 2 ? match : `\\${match}`;
-  });
-  return new RegExp(`^${source}$`, 's');
+/** `*` stands for any characters, `\*` for itself and `\\` for a backslash. */
+function wildcardGlob(wildcard: string): Glob {
+  const parts = wildcard.match(/\\[*\\]|\*|[^*\\]+|\\/g) ?? [];
+  return createGlob(
+    parts.map((part) => (part === '*' ? '*' : { text: part.length === 2 ? part.replace('\\', '') : part })),
+  );
 }
 
 const COMPARISONS: Readonly<Record<string, (value: number, bound: number) => boolean>> = {

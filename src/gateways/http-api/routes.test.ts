@@ -136,4 +136,8 @@ describe('a rule of a load balancer', () => {
     expect(matchesHostPattern('*.Example.com', 'www.example.com')).toBe(true);
     expect(matchesHostPattern('*.example.com', 'example.com')).toBe(false);
   });
+
+  it('takes linear time for paths that almost fit', () => {
+    expect(matchesPathPattern('/*/*/*/*/*/*/end', '/'.repeat(14_000))).toBe(false);
+  });
 });

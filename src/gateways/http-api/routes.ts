@@ -4,6 +4,7 @@
  * https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html
  * https://docs.aws.amazon.com/elasticloadbalancing/latest/application/listener-rules.html
  */
+import { createGlob, globTokens } from '../../protocol/glob.ts';
 import { decodePercent } from '../exchange/gateway-request.ts';
 
 /** What a route's path is made of. */
@@ -116,20 +117,12 @@ export function matchResource<R extends Route>(
 
 /** Whether a path pattern of a load balancer's rule fits: `*` is any text, `?` any sign, and case counts. */
 export function matchesPathPattern(pattern: string, path: string): boolean {
-  return wildcard(pattern, '').test(path);
+  return createGlob(globTokens(pattern, { hasOne: true }))(path);
 }
 
 /** The same for host names, where case does not count. */
 export function matchesHostPattern(pattern: string, host: string): boolean {
-  return wildcard(pattern, 'i').test(host);
-}
-
-function wildcard(pattern: string, flags: string): RegExp {
-  const source = pattern
-    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
-    .replaceAll('*', '.*')
-    .replaceAll('?', '.');
-  return new RegExp(`^${source}$`, `s${flags}`);
+  return matchesPathPattern(pattern.toLowerCase(), host.toLowerCase());
 }
 
 function matchSegments(

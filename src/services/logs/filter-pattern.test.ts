@@ -111,4 +111,12 @@ describe('filter patterns', () => {
   ])('refuses %s', (pattern, message) => {
     expect(() => parseFilterPattern(pattern)).toThrow(message ?? InvalidFilterPattern);
   });
+
+  it.each([
+    [`{ $.a = ${'a*'.repeat(200)}b }`, JSON.stringify({ a: 'a'.repeat(20_000) })],
+    [`%${'a*'.repeat(200)}b%`, 'a'.repeat(20_000)],
+    [`[field = %${'.*'.repeat(100)}b%]`, 'a'.repeat(20_000)],
+  ])('takes linear time for wildcards and regular expressions that almost match: %.30s', (pattern, message) => {
+    expect(matches(pattern, message)).toBe(false);
+  });
 });
