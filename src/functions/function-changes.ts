@@ -10,7 +10,7 @@ import type { Log } from '../log.ts';
 import { renderFunctionArn } from '../protocol/arn.ts';
 import { renderDate } from '../protocol/dates.ts';
 import type { FunctionName, Scope, Version } from '../protocol/names.ts';
-import { standingOf } from '../protocol/runtimes.ts';
+import { runtimeStatusOf } from '../protocol/runtimes.ts';
 import { ServiceError } from '../protocol/service-errors.ts';
 import type { Archives } from '../storage/archives.ts';
 import type { Database } from '../storage/database.ts';
@@ -110,7 +110,7 @@ export function createFunctionChanges(dependencies: FunctionChangesDependencies)
         'The role defined for the function cannot be assumed by Lambda.',
       );
     }
-    if (draft.runtime !== undefined && standingOf(draft.runtime) === 'retired') {
+    if (draft.runtime !== undefined && runtimeStatusOf(draft.runtime) === 'retired') {
       log.warn({ functionName: name, runtime: draft.runtime }, 'AWS no longer accepts this runtime');
     }
     return configuration;

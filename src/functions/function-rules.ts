@@ -12,7 +12,12 @@ import {
 } from '../protocol/environment-variables.ts';
 import type { Scope } from '../protocol/names.ts';
 import { QUOTAS } from '../protocol/quotas.ts';
-import { renderRetiredRuntime, renderUnknownRuntime, standingOf, supportsSnapStart } from '../protocol/runtimes.ts';
+import {
+  renderRetiredRuntime,
+  renderUnknownRuntime,
+  runtimeStatusOf,
+  supportsSnapStart,
+} from '../protocol/runtimes.ts';
 import { ServiceError } from '../protocol/service-errors.ts';
 import type {
   CodeDraft,
@@ -156,9 +161,9 @@ function checkPackageType({ runtime, handler, layers }: FunctionConfiguration, p
 }
 
 function checkRuntime(runtime: string, strictRuntimes: boolean): void {
-  const standing = standingOf(runtime);
-  if (standing === 'unknown') throw refusal(renderUnknownRuntime(runtime));
-  if (standing === 'retired' && strictRuntimes) throw refusal(renderRetiredRuntime(runtime));
+  const status = runtimeStatusOf(runtime);
+  if (status === 'unknown') throw refusal(renderUnknownRuntime(runtime));
+  if (status === 'retired' && strictRuntimes) throw refusal(renderRetiredRuntime(runtime));
 }
 
 function checkEnvironment(variables: Readonly<Record<string, string>>): void {

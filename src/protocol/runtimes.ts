@@ -71,10 +71,10 @@ export const RUNTIMES: Readonly<Record<string, RuntimeRow>> = {
   'ruby2.7': { accepted: false },
 };
 
-export type RuntimeStanding = 'accepted' | 'retired' | 'unknown';
+export type RuntimeStatus = 'accepted' | 'retired' | 'unknown';
 
 /** Whether AWS accepts a runtime today, did once, or never did. */
-export function standingOf(runtime: string): RuntimeStanding {
+export function runtimeStatusOf(runtime: string): RuntimeStatus {
   const row = Object.hasOwn(RUNTIMES, runtime) ? RUNTIMES[runtime] : undefined;
   if (row === undefined) return 'unknown';
   return row.accepted ? 'accepted' : 'retired';

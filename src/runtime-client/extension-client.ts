@@ -4,11 +4,11 @@
  * runtime's process. https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html
  */
 import { ConnectionLost, KeepAliveConnection } from '../http/keep-alive-connection.ts';
-import { throwIfRefused } from '../protocol/api-refusal.ts';
 import { EXTENSIONS_API, TELEMETRY_API } from '../protocol/endpoints.ts';
+import { throwIfError } from '../protocol/lambda-api-error.ts';
 import type { SchemaVersion, TelemetryCategory, TracingContext } from '../protocol/payloads.ts';
 
-export { LambdaApiError } from '../protocol/api-refusal.ts';
+export { LambdaApiError } from '../protocol/lambda-api-error.ts';
 export type { TelemetryEvent } from '../protocol/payloads.ts';
 
 /** An event to which an extension may subscribe. Internal extensions get INVOKE only. */
@@ -94,7 +94,7 @@ export function createExtensionClient({ address, name }: ExtensionClientOptions)
     const json = body === undefined ? undefined : JSON.stringify(body);
     const type = json === undefined ? '' : 'Content-Type: application/json\r\n';
     const response = await connection.send(endpoint.method, endpoint.path, headers + type, json);
-    throwIfRefused(response);
+    throwIfError(response);
     return response;
   };
   const report = async (endpoint: { method: string; path: string }, errorType: string, error: unknown) => {

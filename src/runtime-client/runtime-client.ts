@@ -4,12 +4,12 @@
  * `runtimes/typescript` is built on this client. https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
  */
 import { ConnectionLost, type ConnectionResponse, KeepAliveConnection } from '../http/keep-alive-connection.ts';
-import { throwIfRefused } from '../protocol/api-refusal.ts';
 import { RUNTIME_API } from '../protocol/endpoints.ts';
+import { throwIfError } from '../protocol/lambda-api-error.ts';
 import { failureOf, renderCause } from './failure.ts';
 import { ResponseStream, type ResponseStreamOptions } from './response-stream.ts';
 
-export { LambdaApiError } from '../protocol/api-refusal.ts';
+export { LambdaApiError } from '../protocol/lambda-api-error.ts';
 export { type Failure, failureOf } from './failure.ts';
 export { ResponseStream, type ResponseStreamOptions } from './response-stream.ts';
 
@@ -80,7 +80,7 @@ export function createRuntimeClient({
   const jsonHeaders = `${agent}Content-Type: application/json\r\n`;
 
   const post = async (path: string, headers: string, body: string | Uint8Array) => {
-    throwIfRefused(await connection.send('POST', path, headers, body));
+    throwIfError(await connection.send('POST', path, headers, body));
   };
   const failureHeaders = (errorType: string, cause: string) =>
     `${jsonHeaders}Lambda-Runtime-Function-Error-Type: ${errorType.replace(/[^!-~]/g, '_')}\r\n` +
@@ -91,7 +91,7 @@ export function createRuntimeClient({
       for (let lost = 0; ; lost++) {
         try {
           const response = await connection.send(RUNTIME_API.next.method, RUNTIME_API.next.path, agent);
-          throwIfRefused(response);
+          throwIfError(response);
           return parseInvocation(response);
         } catch (failure) {
           // Repeating the call is safe: Lambda returns the same invocation.

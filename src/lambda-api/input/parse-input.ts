@@ -8,7 +8,7 @@ import type { HttpRequest } from '../../http/exchange.ts';
 import type { MemberRow, ShapeRow } from '../../protocol/operation-rows.ts';
 import type { OperationInput, OperationName } from '../../protocol/operations.ts';
 import { compilePattern, operationRow, shapeRow } from '../../protocol/operations.ts';
-import { renderAcceptedRuntimes, standingOf } from '../../protocol/runtimes.ts';
+import { renderAcceptedRuntimes, runtimeStatusOf } from '../../protocol/runtimes.ts';
 import { ServiceError } from '../../protocol/service-errors.ts';
 import { findJsonError, renderJsonError } from './json-syntax.ts';
 
@@ -293,7 +293,7 @@ function collectOfRuntimes(values: readonly unknown[], shapeName: string, path: 
   for (const { text, holds } of lengthConstraints(shapeRow(shapeName))) {
     if (!holds(values)) violations.push(renderViolation(path, values, text));
   }
-  if (!values.every((value) => typeof value === 'string' && standingOf(value) !== 'unknown')) {
+  if (!values.every((value) => typeof value === 'string' && runtimeStatusOf(value) !== 'unknown')) {
     const text = `Member must satisfy enum value set: ${renderAcceptedRuntimes()}`;
     violations.push(renderViolation(path, values, text));
   }

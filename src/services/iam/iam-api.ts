@@ -12,6 +12,8 @@ import type { Database } from '../../storage/database.ts';
 import type { ApiCall, ServiceHandler } from '../../wire/api-call.ts';
 import { createQueryHandler } from '../../wire/query-protocol.ts';
 import { createPolicyHandlers } from './iam-policies.ts';
+import { createPolicyVersionHandlers } from './iam-policy-versions.ts';
+import { createRolePolicyHandlers } from './iam-role-policies.ts';
 import { createRoleHandlers } from './iam-roles.ts';
 import { checkName, iamError } from './iam-rules.ts';
 import { createIamStore } from './iam-store.ts';
@@ -43,7 +45,9 @@ export function createIamApi({ database, clock, log }: IamApiOptions): IamApi {
     operations: IAM_OPERATIONS,
     handlers: {
       ...createRoleHandlers(store, clock),
+      ...createRolePolicyHandlers(store),
       ...createPolicyHandlers(store, clock),
+      ...createPolicyVersionHandlers(store, clock),
       ListAccountAliases: () => ({ IsTruncated: false, AccountAliases: [] }),
       GetUser: (input, { scope }: ApiCall) => {
         // There are no users; whoever asks for the caller is told of the account's root.

@@ -3,12 +3,11 @@
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { type PolicyArn, parsePolicyArn } from '../../protocol/arn.ts';
 import type { IamErrorCode } from '../../protocol/iam-operations.ts';
 import { IAM_ERRORS, IAM_NAME, IAM_PATH, IAM_QUOTAS } from '../../protocol/iam-operations.ts';
 import { QueryError } from '../../wire/query-protocol.ts';
 import type { XmlStructure } from '../../wire/xml.ts';
-import type { IamStore, Tags } from './iam-store.ts';
+import type { Tags } from './iam-store.ts';
 import type { PolicyKind } from './policy-document.ts';
 import { findPolicyFault } from './policy-document.ts';
 
@@ -44,19 +43,6 @@ export function checkPolicyDocument(document: string, kind: PolicyKind): void {
 /** IAM does not count white space toward the size of a policy. */
 export function policySize(document: string): number {
   return document.replace(/\s/g, '').length;
-}
-
-/** Parses a policy's ARN. @throws QueryError InvalidInput */
-export function requirePolicyArn(arn: string): PolicyArn {
-  const parsed = parsePolicyArn(arn);
-  if (parsed === undefined) throw iamError('InvalidInput', `ARN ${arn} is not valid.`);
-  return parsed;
-}
-
-/** Whether a policy can be attached: one that the account has, or any that AWS may manage. */
-export function canAttach(store: IamStore, account: string, arn: string): boolean {
-  const { owner } = requirePolicyArn(arn);
-  return owner === 'aws' || store.policy(account, arn) !== undefined;
 }
 
 const ID_ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';

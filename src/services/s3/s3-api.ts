@@ -13,9 +13,11 @@ import { findS3Operation, partOf, S3_BUCKET_SETTINGS } from '../../protocol/s3-o
 import type { Database } from '../../storage/database.ts';
 import type { ApiCall, ServiceHandler } from '../../wire/api-call.ts';
 import { BUCKET_OPERATIONS, createBucket, listBuckets, SETTING_OPERATIONS } from './s3-buckets.ts';
-import { existingObject, OBJECT_OPERATIONS } from './s3-objects.ts';
+import { existingObject } from './s3-object-request.ts';
+import { OBJECT_OPERATIONS } from './s3-objects.ts';
 import type { S3Store } from './s3-store.ts';
 import { createS3Store } from './s3-store.ts';
+import { UPLOAD_OPERATIONS } from './s3-uploads.ts';
 import { parseTarget, S3Error, sendS3Error } from './s3-wire.ts';
 
 /** What came of reading an object: its bytes, or S3's error. */
@@ -99,11 +101,13 @@ async function perform(call: ApiCall, store: S3Store): Promise<void> {
     if (handler === undefined) throw notOffered(call);
     await handler({ call, store, bucket, query });
   } else {
-    const handler = operation && OBJECT_OPERATIONS[operation as keyof typeof OBJECT_OPERATIONS];
+    const handler = operation && ON_OBJECT[operation as keyof typeof ON_OBJECT];
     if (handler === undefined) throw notOffered(call);
     await handler({ call, store, bucket, key, query });
   }
 }
+
+const ON_OBJECT = { ...OBJECT_OPERATIONS, ...UPLOAD_OPERATIONS };
 
 function notOffered({ request }: ApiCall): S3Error {
   return new S3Error('NotImplemented', {}, `Lamella does not offer the S3 operation ${request.method} ${request.url}`);

@@ -6,7 +6,8 @@ import { S3_BUCKET_SETTINGS } from '../../protocol/s3-operations.ts';
 import type { ApiCall } from '../../wire/api-call.ts';
 import type { XmlStructure } from '../../wire/xml.ts';
 import { childText, parseXml } from '../../wire/xml.ts';
-import { deleteOne, listedObject, readXml } from './s3-objects.ts';
+import { listedObject, readXml } from './s3-object-request.ts';
+import { deleteOne } from './s3-objects.ts';
 import type { Bucket, S3Store, StoredObject } from './s3-store.ts';
 import { renderS3Date, S3Error, sendBody, sendEmpty, sendXml } from './s3-wire.ts';
 

@@ -7,6 +7,8 @@ import { SNS_QUOTAS, SNS_SUBSCRIPTION_ATTRIBUTES } from '../../protocol/sns-oper
 import type { MessageAttributes, MessageAttributeValue } from '../../queues/message-attributes.ts';
 import { QueryError } from '../../wire/query-protocol.ts';
 import { findNestedProperty, findPolicyProblem } from './sns-filter.ts';
+import type { SnsTopics } from './sns-topics.ts';
+import type { Topic } from './topic.ts';
 
 type Texts = Readonly<Record<string, string>>;
 
@@ -23,6 +25,18 @@ export function checkArn(name: 'TopicArn' | 'TargetArn' | 'SubscriptionArn', arn
   if (name === 'SubscriptionArn') {
     if (topic?.subscriptionId === undefined) throw invalid('SubscriptionId');
   } else if (topic === undefined) throw invalid(`${name} Reason: ${arn} is not the ARN of a topic`);
+}
+
+/** The topic of an ARN. @throws QueryError */
+export function findTopic(topics: Pick<SnsTopics, 'find'>, arn: string): Topic {
+  checkArn('TopicArn', arn);
+  const topic = topics.find(arn);
+  if (topic === undefined) throw notFound('Topic does not exist');
+  return topic;
+}
+
+export function notFound(message: string): QueryError {
+  return new QueryError('NotFound', 404, message);
 }
 
 /** @throws QueryError for a batch that is not even looked into */

@@ -17,7 +17,7 @@ export class LambdaApiError extends Error {
 }
 
 /** Throws what an answer with this status and body means, if it is a refusal. */
-export function throwIfRefused({ status, body }: { readonly status: number; readonly body: Buffer }): void {
+export function throwIfError({ status, body }: { readonly status: number; readonly body: Buffer }): void {
   if (status < 300) return;
   let said: { errorType?: string; errorMessage?: string } = {};
   try {
