@@ -5,6 +5,7 @@ import type { Clock } from '../clock.ts';
 import { openEnvironment } from '../environment/environment.ts';
 import type { Emit } from '../environment/facts.ts';
 import { createCredentialIssuer } from '../environment/launch/credentials.ts';
+import type { FunctionTrees } from '../environment/launch/inside-path.ts';
 import {
   type ManagedRuntimePlan,
   managedRuntimePlan,
@@ -84,7 +85,7 @@ export async function openEnvironments(
         const codeDirectory = functions.codeDirectory(version);
         if (codeDirectory === undefined) throw new Error('Lamella cannot run container images');
         const optDirectory = await optTrees.tree(version.configuration.layers.map(({ digest }) => digest));
-        const managedRuntime = planManagedRuntime(version, [codeDirectory, optDirectory], log);
+        const managedRuntime = planManagedRuntime(version, { taskRoot: codeDirectory, optRoot: optDirectory }, log);
         return openEnvironment(environmentHost, {
           version,
           initializationType,
@@ -122,13 +123,13 @@ export async function openEnvironments(
   };
 }
 
-/** The plan that replaces a managed runtime; undefined when the code or a layer contains a `bootstrap`. */
+/** The plan that replaces a managed runtime; undefined for a function that starts with its own `bootstrap`. */
 function planManagedRuntime(
   { name, configuration: { runtime } }: FunctionVersion,
-  directories: readonly (string | undefined)[],
+  trees: FunctionTrees,
   log: Log,
 ): ManagedRuntimePlan | undefined {
-  if (runtime === undefined || !needsManagedRuntime(runtime, directories)) return undefined;
+  if (runtime === undefined || !needsManagedRuntime(runtime, trees)) return undefined;
   const plan = managedRuntimePlan(runtime, { cacheDir: resolveBuildOptions({}, 'start').cacheDir });
   if ('reason' in plan) throw new Error(plan.reason);
   if (plan.warning) log.warn({ function: name }, plan.warning);

@@ -4,8 +4,6 @@
  * effect's completion comes back as an event. Its processes are in `processes.ts`, its invocation in `run.ts`.
  */
 import { randomUUID } from 'node:crypto';
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Cancel, Clock } from '../clock.ts';
 import type { FunctionVersion } from '../functions/function.ts';
 import type { Listener } from '../http/listener.ts';
@@ -19,6 +17,7 @@ import type { OpenSandbox, Sandbox } from '../sandbox/sandbox.ts';
 import type { Emit } from './facts.ts';
 import { IdleFreezer } from './idle-freezer.ts';
 import type { Invocation } from './invocation.ts';
+import { listInside } from './launch/inside-path.ts';
 import { type Credentials, type EnvironmentContext, planSandbox, renderLogStream } from './launch/launch-plan.ts';
 import type { ManagedRuntimePlan } from './launch/managed-runtime.ts';
 import { openIsolated, openShared } from './launch/networks.ts';
@@ -74,7 +73,9 @@ export async function openEnvironment(host: EnvironmentHost, options: Environmen
   let driver: Driver | undefined;
   const stream = new TelemetryStream({ clock: host.clock });
   const session = new RuntimeSession((event) => driver?.onSessionEvent(event), stream);
-  const extensionNames = await listExtensions(options.optDirectory);
+  // Each file directly in /opt/extensions is an external extension.
+  const trees = { taskRoot: options.codeDirectory, optRoot: options.optDirectory };
+  const extensionNames = listInside('/opt/extensions', trees);
   const open = host.network === 'isolated' ? openIsolated : openShared;
   const { context, listener, sandbox } = await open<EnvironmentContext>({
     slots: host.slots,
@@ -105,22 +106,6 @@ export async function openEnvironment(host: EnvironmentHost, options: Environmen
   });
   driver = new Driver({ host, options, context, extensionNames, session, stream, listener, sandbox });
   return driver;
-}
-
-/** The names of the files directly in /opt/extensions, sorted: each is an external extension. */
-async function listExtensions(optDirectory: string | undefined): Promise<readonly string[]> {
-  if (optDirectory === undefined) return [];
-  try {
-    const entries = await readdir(join(optDirectory, 'extensions'), { withFileTypes: true });
-    return entries
-      .filter((entry) => !entry.isDirectory())
-      .map((entry) => entry.name)
-      .sort();
-  } catch (failure) {
-    if ((failure as NodeJS.ErrnoException).code === 'ENOENT' || (failure as NodeJS.ErrnoException).code === 'ENOTDIR')
-      return [];
-    throw failure;
-  }
 }
 
 /** Milliseconds for which an environment is idle before its processes are frozen. */

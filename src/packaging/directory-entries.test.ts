@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -34,5 +34,19 @@ describe('writeDirectory', () => {
         .map(({ path, mode, content }) => ({ path, mode, kind: content.kind }))
         .sort((a, b) => (a.path < b.path ? -1 : 1));
     expect(summary(await entriesOfDirectory(join(workspace, 'copy')))).toEqual(summary(entries));
+  });
+
+  it('replaces links that are in its way, and writes nothing through them', async () => {
+    const copy = join(workspace, 'copy');
+    mkdirSync(copy);
+    mkdirSync(join(workspace, 'outside'));
+    writeFileSync(join(workspace, 'outside/data.txt'), 'kept');
+    symlinkSync(join(workspace, 'outside'), join(copy, 'bin'));
+    symlinkSync(join(workspace, 'outside/data.txt'), join(copy, 'data.txt'));
+    await writeDirectory(copy, await entriesOfDirectory(join(workspace, 'source')));
+    expect(readdirSync(join(workspace, 'outside'))).toEqual(['data.txt']);
+    expect(readFileSync(join(workspace, 'outside/data.txt'), 'utf8')).toBe('kept');
+    expect(readFileSync(join(copy, 'bin/run'), 'utf8')).toBe('#!/bin/sh\n');
+    expect(readFileSync(join(copy, 'data.txt'), 'utf8')).toBe('data');
   });
 });

@@ -2,15 +2,33 @@
  * Zip entries from a directory on disk, and back: `entriesOfDirectory` lists a directory as entries, `writeDirectory`
  * writes entries out as files. The archive itself is written by `zip-writer.ts` and read by `storage/archive.ts`.
  */
-import { chmod, copyFile, lstat, mkdir, readdir, readlink, symlink, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { chmod, copyFile, lstat, mkdir, readdir, readlink, rm, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { ZipEntry } from './zip-writer.ts';
 
-/** Writes `entries` below `directory`, as unpacking their zip would. Creates missing directories. */
+/**
+ * Writes `entries` below `directory`, as unpacking their zip would, over what is there. Creates missing directories.
+ * Never writes through a link: one that is used as a directory, or has the name of an entry, is replaced.
+ */
 export async function writeDirectory(directory: string, entries: Iterable<ZipEntry>): Promise<void> {
+  await mkdir(directory, { recursive: true });
+  // Directories that are known to be no links.
+  const made = new Set<string>();
+  const makeDirectories = async (parts: readonly string[]): Promise<void> => {
+    for (let count = 1; count <= parts.length; count += 1) {
+      const path = join(directory, ...parts.slice(0, count));
+      if (made.has(path)) continue;
+      const present = await lstat(path).catch(() => undefined);
+      if (present !== undefined && !present.isDirectory()) await rm(path);
+      if (!present?.isDirectory()) await mkdir(path);
+      made.add(path);
+    }
+  };
   for (const { path, mode, content } of entries) {
     const target = join(directory, path);
-    await mkdir(content.kind === 'directory' ? target : dirname(target), { recursive: true });
+    const parts = path.split('/').filter((part) => part !== '');
+    await makeDirectories(content.kind === 'directory' ? parts : parts.slice(0, -1));
+    if (content.kind !== 'directory') await rm(target, { recursive: true, force: true });
     if (content.kind === 'link') await symlink(content.target, target);
     else if (content.kind === 'file') await copyFile(content.source, target);
     else if (content.kind === 'bytes') await writeFile(target, content.bytes);

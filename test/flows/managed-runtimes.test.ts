@@ -1,5 +1,6 @@
 /** Functions of AWS's managed runtimes, which have no bootstrap. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { shellRuntime } from '../support/function-zip.ts';
 import { type RunningService, startService } from '../support/running-service.ts';
 
 let service: RunningService;
@@ -51,6 +52,31 @@ describe('a function of a managed runtime', () => {
       'Unhandled',
       { errorType: 'ValueError', errorMessage: 'no good' },
     ]);
+  });
+
+  it.each([
+    ['nodejs20.x', { 'index.mjs': 'export const handler = async () => "handler";' }],
+    ['python3.12', { 'index.py': 'def handler(event, context):\n    return "handler"\n' }],
+  ] as const)('%s runs its handler, and never a bootstrap in its code or a layer', async (Runtime, files) => {
+    const bootstrap = shellRuntime('respond \'"bootstrap"\'');
+    const options = { Runtime, Handler: 'index.handler', MemorySize: 512 };
+    const tag = Runtime.replace('.', '-');
+    await service.createFunction(`file-${tag}`, { ...files, bootstrap }, options);
+    await service.createFunction(`directory-${tag}`, { ...files, 'bootstrap/app.php': 'x' }, options);
+    const layer = await service.publishLayer(`bootstrap-${tag}`, { bootstrap });
+    await service.createFunction(`layer-${tag}`, files, { ...options, Layers: [layer] });
+    for (const name of [`file-${tag}`, `directory-${tag}`, `layer-${tag}`]) {
+      expect((await service.invoke(name)).payload).toBe('"handler"');
+    }
+  });
+
+  it('that Lamella does not support runs with a bootstrap of its own, but not with a directory of that name', async () => {
+    const bootstrap = shellRuntime('respond \'"bootstrap"\'');
+    const options = { Runtime: 'ruby3.3', Handler: 'app.handler' } as const;
+    await service.createFunction('ruby-file', { bootstrap }, options);
+    expect((await service.invoke('ruby-file')).payload).toBe('"bootstrap"');
+    await service.createFunction('ruby-directory', { 'bootstrap/app.rb': 'x' }, options);
+    await expect(service.invoke('ruby-directory')).rejects.toThrow(/does not support the runtime ruby3\.3/);
   });
 
   it('that Lamella does not support can be created, and its invocation names the alternatives', async () => {

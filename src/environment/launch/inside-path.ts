@@ -3,7 +3,7 @@
  * function's root, not the host's, and permissions are checked for the function's user, not for the current one.
  */
 import type { Stats } from 'node:fs';
-import { lstatSync, readlinkSync } from 'node:fs';
+import { lstatSync, readdirSync, readlinkSync } from 'node:fs';
 
 /** Host directories that a function sees at /var/task and /opt; undefined where there is none. */
 export type FunctionTrees = { readonly taskRoot: string | undefined; readonly optRoot: string | undefined };
@@ -16,6 +16,11 @@ export type Lookup =
 
 /** The kernel's limit of symbolic links in one path. */
 const MAX_LINKS = 40;
+/**
+ * Longer walks are given up. Each of 40 links may have 2,000 parts, and every part is looked up synchronously; a path
+ * that the kernel accepts (PATH_MAX, 4,096 bytes) has fewer.
+ */
+const MAX_PARTS = 4096;
 const HOST_DIRECTORIES = new Set(['usr', 'bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32']);
 
 /** Finds the file and follows all links, including the last one. `path` is absolute. */
@@ -23,7 +28,7 @@ export function lookUpInside(path: string, trees: FunctionTrees): Lookup {
   let rest = path.split('/').filter(isName);
   let done: string[] = [];
   let links = 0;
-  for (;;) {
+  for (let parts = 0; parts <= MAX_PARTS; parts += 1) {
     const hostPath = hostPathOf(done, trees);
     const stats = hostPath === undefined ? undefined : statsOf(hostPath);
     if (hostPath !== undefined && stats === undefined) return { kind: 'absent' };
@@ -43,6 +48,17 @@ export function lookUpInside(path: string, trees: FunctionTrees): Lookup {
     if (stats !== undefined && !mayExecute(stats)) return { kind: 'forbidden' };
     done = next === '..' ? done.slice(0, -1) : [...done, next];
   }
+  return { kind: 'absent' };
+}
+
+/** The names of everything but directories in a directory, sorted; empty if the function does not see one at `path`. */
+export function listInside(path: string, trees: FunctionTrees): readonly string[] {
+  const found = lookUpInside(path, trees);
+  if (found.kind !== 'found' || !found.stats.isDirectory()) return [];
+  return readdirSync(found.hostPath, { withFileTypes: true })
+    .filter((entry) => !entry.isDirectory())
+    .map((entry) => entry.name)
+    .sort();
 }
 
 /** Whether the function's user may execute a file, or search a directory, of this mode and owner. */

@@ -9,9 +9,11 @@ import { findNodeBuild, NODE_VERSIONS } from '../../packaging/node/node-builds.t
 import { TYPESCRIPT_RUNTIME_DIRECTORY } from '../../packaging/node/typescript-runtime.ts';
 import { isCustomRuntime } from '../../protocol/runtimes.ts';
 import type { Mount } from '../../sandbox/sandbox.ts';
+import { checkEntrypoint } from './entrypoint-check.ts';
+import type { FunctionTrees } from './inside-path.ts';
 
 export type ManagedRuntimePlan = {
-  /** Used instead of looking for `bootstrap`, which functions of managed runtimes do not have. */
+  /** Used instead of looking for a `bootstrap` in the function's code and layers. */
   readonly bootstrapPath: '/var/runtime/bootstrap';
   readonly mounts: readonly Mount[];
   /** Added to the runtime's variables; the function's configuration cannot set them. */
@@ -35,11 +37,17 @@ export type ManagedRuntimeHost = {
 
 const PYTHON_RUNTIME_DIRECTORY = resolve(import.meta.dirname, '../../../runtimes/python');
 const BOOTSTRAP = '/var/runtime/bootstrap';
+const NODE = /^nodejs(\d+)\.x$/;
+const PYTHON = /^python(3\.\d+)$/;
 
-/** Whether a function of `runtime` has no bootstrap, neither in its code nor in its layers. */
-export function needsManagedRuntime(runtime: string, directories: readonly (string | undefined)[]): boolean {
+/**
+ * Whether a function starts with a managed runtime, and not with a bootstrap of its own. As on AWS, a Node.js or Python
+ * function never starts a file named `bootstrap`. For a runtime that Lamella does not have, its code or a layer can bring
+ * the bootstrap.
+ */
+export function needsManagedRuntime(runtime: string, trees: FunctionTrees): boolean {
   if (isCustomRuntime(runtime)) return false;
-  return !directories.some((directory) => directory !== undefined && existsSync(join(directory, 'bootstrap')));
+  return NODE.test(runtime) || PYTHON.test(runtime) || checkEntrypoint(trees).kind === 'missing';
 }
 
 /** Plans how a function of `runtime` (`nodejs22.x`, `python3.12`) starts. Not for custom runtimes. */
@@ -47,9 +55,9 @@ export function managedRuntimePlan(
   runtime: string,
   host: ManagedRuntimeHost = {},
 ): ManagedRuntimePlan | NoManagedRuntime {
-  const node = /^nodejs(\d+)\.x$/.exec(runtime)?.[1];
+  const node = NODE.exec(runtime)?.[1];
   if (node !== undefined) return planNode(runtime, node, host);
-  const python = /^python(3\.\d+)$/.exec(runtime)?.[1];
+  const python = PYTHON.exec(runtime)?.[1];
   if (python !== undefined) return planPython(runtime, python, host);
   return {
     reason:

@@ -1,6 +1,6 @@
 /**
  * Checks that this machine can run a version. As on AWS, functions can be created for every runtime. To run here, a
- * function needs a `bootstrap` in its code or a layer, or a managed runtime that Lamella can replace.
+ * function needs a managed runtime that Lamella can replace, or a `bootstrap` in its code or a layer.
  */
 import { managedRuntimePlan, needsManagedRuntime } from '../../environment/launch/managed-runtime.ts';
 import type { FunctionVersion } from '../../functions/function.ts';
@@ -33,7 +33,7 @@ export function createRequireRunnable({
       );
     }
     const opt = await layers.optTree(version.configuration.layers.map(({ digest }) => digest));
-    if (needsManagedRuntime(runtime, [code, opt])) {
+    if (needsManagedRuntime(runtime, { taskRoot: code, optRoot: opt })) {
       const plan = managedRuntimePlan(runtime);
       if ('reason' in plan) throw new ServiceError('NotImplementedException', plan.reason);
     }

@@ -6,7 +6,7 @@
  *
  *     /opt/lamella/opcache/  /opt/lamella/ini/90-opcache.ini
  */
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { cp, lstat, mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { compareVersions } from '../../elf/elf.ts';
@@ -156,7 +156,7 @@ async function prepareDirectories(
     const tree = at(`layer-${index}`);
     const unpackedBytes = QUOTAS.unzippedBytes;
     await unpackLayer(resolve(layer), { directory: tree, staging: at('staging'), unpackedBytes });
-    await cp(tree, directories.opt, { recursive: true, verbatimSymlinks: true, force: true });
+    await writeDirectory(directories.opt, await entriesOfDirectory(tree));
   }
   await writeDirectory(directories.opt, php);
   for (const root of [directories.task, directories.opt]) {
@@ -214,6 +214,8 @@ function mountsOf({ opt, task, cache, work }: Directories): string[] {
 }
 
 async function phpFilesBelow(directory: string): Promise<string[]> {
+  // Not a link of the layer that leads to a directory of this machine.
+  if (!(await lstat(directory).catch(() => undefined))?.isDirectory()) return [];
   const files = await readdir(directory, { recursive: true, withFileTypes: true }).catch(() => []);
   return files
     .filter((entry) => entry.isFile() && entry.name.endsWith('.php'))
