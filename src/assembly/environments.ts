@@ -1,5 +1,6 @@
 /** Opens what runs functions: sandboxes, the pool of environments, admission and provisioned concurrency. */
-import { mkdirSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { mkdirSync, readdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../clock.ts';
 import { openEnvironment } from '../environment/environment.ts';
@@ -56,9 +57,8 @@ export async function openEnvironments(
 ): Promise<Environments> {
   const { functions, settings, optTrees } = opened;
   const { network } = options;
-  await removeTree(runDirectory);
-  mkdirSync(runDirectory, { recursive: true, mode: 0o700 });
-  lifetime.onClose(() => removeTree(runDirectory));
+  await prepareRunDirectory(runDirectory, log);
+  lifetime.onClose(() => removeTree(runDirectory).catch(leftForNextStart(runDirectory, log)));
   const sandboxes = lifetime.own(
     createSandboxes({
       capabilities,
@@ -121,6 +121,27 @@ export async function openEnvironments(
     versionsInUse: () => pool.versionsInUse(),
     drain: () => pool.drain(),
   };
+}
+
+/**
+ * Empties the directory, or creates it. What cannot be removed, such as files of another user, gets a name that no
+ * sandbox uses and stays until the next start.
+ */
+async function prepareRunDirectory(directory: string, log: Log): Promise<void> {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  for (const name of readdirSync(directory)) {
+    const path = join(directory, name);
+    try {
+      await removeTree(path);
+    } catch (failure) {
+      renameSync(path, join(directory, `left-${randomUUID()}`));
+      leftForNextStart(path, log)(failure);
+    }
+  }
+}
+
+function leftForNextStart(path: string, log: Log): (failure: unknown) => void {
+  return (failure) => log.warn({ err: failure, path }, 'could not remove old files; the next start tries again');
 }
 
 /** The plan that replaces a managed runtime; undefined for a function that starts with its own `bootstrap`. */

@@ -41,7 +41,7 @@ export async function openService(options: Options, lifetime: Lifetime): Promise
   const capabilities = await probeHost({ isolatedPort: isIsolated ? RUNTIME_API_PORT : undefined });
   if (isIsolated) requireIsolatedNetwork(capabilities);
 
-  const data = lifetime.own(openDataDirectory(options.ephemeral ? 'ephemeral' : { directory: options.dataDir }));
+  const data = lifetime.own(openDataDirectory(options.ephemeral ? 'ephemeral' : { directory: options.dataDir }, log));
   const database = lifetime.own(openDatabase(data.database));
   const shared = { options, database, clock, backgroundClock, log };
   const services = openServices(

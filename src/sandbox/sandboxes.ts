@@ -127,7 +127,9 @@ export function startSandboxes(options: SandboxesOptions): Sandboxes {
       await pipes.close();
       await cgroups.close();
       if (guard.kind === 'installed') guard.close();
-      await removeTree(runDirectory);
+      await removeTree(runDirectory).catch((failure: unknown) => {
+        log.warn({ err: failure, path: runDirectory }, 'could not remove the files of the sandboxes');
+      });
     },
   };
 }

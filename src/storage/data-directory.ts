@@ -23,6 +23,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import { type Log, silentLog } from '../log.ts';
 import { OperatorError } from '../operator-error.ts';
 import { removeTree } from '../remove-tree.ts';
 import { lockFile } from './database.ts';
@@ -47,7 +48,10 @@ const EPHEMERAL_PREFIX = 'lamella-ephemeral-';
  * @param location a directory, or 'ephemeral' for a temporary one that is removed by `close`
  * @throws OperatorError 'data-dir-in-use', 'data-dir-unusable' or 'disk-full'
  */
-export function openDataDirectory(location: { readonly directory: string } | 'ephemeral'): DataDirectory {
+export function openDataDirectory(
+  location: { readonly directory: string } | 'ephemeral',
+  log: Log = silentLog,
+): DataDirectory {
   const root = location === 'ephemeral' ? orUnusable(tmpdir(), makeTemporary) : resolve(location.directory);
   return orUnusable(root, () => {
     makeDirectory(root, 0o700);
@@ -55,14 +59,20 @@ export function openDataDirectory(location: { readonly directory: string } | 'ep
     if (lock === undefined) throw new OperatorError('data-dir-in-use', { directory: root, pid: pidOf(root) });
     try {
       writeFileSync(join(root, 'service.pid'), `${process.pid}\n`);
-      const layout = { root, database: join(root, 'lamella.db'), ...makeDirectories(root) };
+      const layout = { root, database: join(root, 'lamella.db'), ...makeDirectories(root, log) };
       const swept = location === 'ephemeral' ? removeAbandoned(dirname(root)) : Promise.resolve();
       return {
         ...layout,
         async close() {
           await swept;
-          if (location === 'ephemeral') await removeTree(root);
-          else rmSync(join(root, 'service.pid'), { force: true });
+          if (location === 'ephemeral') {
+            // The next ephemeral service tries again.
+            await removeTree(root).catch((failure: unknown) => {
+              log.warn({ err: failure, path: root }, 'could not remove the temporary data directory');
+            });
+          } else {
+            rmSync(join(root, 'service.pid'), { force: true });
+          }
           lock.release();
         },
       };
@@ -111,9 +121,14 @@ function namesIn(directory: string): string[] {
   }
 }
 
-function makeDirectories(root: string): Pick<DataDirectory, 'blobs' | 'trees' | 'opt' | 'staging'> {
+function makeDirectories(root: string, log: Log): Pick<DataDirectory, 'blobs' | 'trees' | 'opt' | 'staging'> {
   const staging = join(root, 'staging');
-  rmSync(staging, { recursive: true, force: true });
+  try {
+    rmSync(staging, { recursive: true, force: true });
+  } catch (failure) {
+    // The names in it are unique, so it can be used as it is.
+    log.warn({ err: failure, path: staging }, 'could not remove unfinished files; the next start tries again');
+  }
   const directories = { blobs: join(root, 'blobs'), trees: join(root, 'trees'), opt: join(root, 'opt'), staging };
   for (const directory of Object.values(directories)) mkdirSync(directory, { recursive: true, mode: 0o700 });
   return directories;
