@@ -2,7 +2,7 @@
  * Creates, updates, publishes and deletes functions. Requests have been validated against the API's model; the
  * service's own rules are in `function-rules.ts`.
  */
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import type { FunctionLayer } from '../layers/layer.ts';
 import type { Layers } from '../layers/layers.ts';
@@ -67,7 +67,7 @@ export type FunctionChanges = {
     draft: ConfigurationDraft,
     revisionId?: string | undefined,
   ): Promise<FunctionVersion>;
-  /** Publishes `$LATEST`. Returns the last published version if nothing has changed since. @throws ServiceError */
+  /** Publishes `$LATEST`. Returns the last published version if there was no update since. @throws ServiceError */
   publishVersion(scope: Scope, name: FunctionName, request?: PublishRequest): Promise<FunctionVersion>;
   /** Deletes the function or one version. Succeeds if the version does not exist. @throws ServiceError */
   delete(scope: Scope, name: FunctionName, qualifier?: string | undefined): void;
@@ -116,35 +116,29 @@ export function createFunctionChanges(dependencies: FunctionChangesDependencies)
     return configuration;
   }
 
-  /** The version that publishing `latest` creates, or the last one if nothing has changed since. In a transaction. */
-  function nextVersion(latest: FunctionVersion, description?: string): { version: FunctionVersion; isNew: boolean } {
+  /** The version that publishing `latest` creates. In a transaction. */
+  function nextVersion(latest: FunctionVersion, description?: string): FunctionVersion {
     const { scope, name } = latest;
-    const last = store.lastPublished(scope, name);
-    if (last?.publishedFrom === fingerprintOf(latest)) return { version: last.version, isNew: false };
     const version: Version = `${store.nextVersion(scope, name)}`;
     return {
-      isNew: true,
-      version: {
-        ...latest,
-        version,
-        arn: renderFunctionArn(scope, name, version),
-        configuration: { ...latest.configuration, description: description ?? latest.configuration.description },
-        lastModified: now(),
-        revisionId: randomUUID(),
-      },
+      ...latest,
+      version,
+      arn: renderFunctionArn(scope, name, version),
+      configuration: { ...latest.configuration, description: description ?? latest.configuration.description },
+      lastModified: now(),
+      revisionId: randomUUID(),
     };
   }
 
-  /** Stores `$LATEST` and optionally publishes it. `shownVersion` is the version as the response shows it. */
+  /** Stores an update of `$LATEST` and optionally publishes it. `shownVersion` is the version as the response shows it. */
   function write(shown: FunctionVersion, isPublished: boolean) {
     const latest = settling.stored(shown);
-    store.put(latest);
+    const updateId = randomUUID();
+    store.put(latest, updateId);
     if (!isPublished) return { latest, version: undefined, shownVersion: undefined };
-    const next = nextVersion(shown);
-    if (!next.isNew) return { latest, version: undefined, shownVersion: next.version };
-    const shownVersion = { ...next.version, ...PENDING };
+    const shownVersion = { ...nextVersion(shown), ...PENDING };
     const version = settling.stored(shownVersion);
-    store.put(version, fingerprintOf(shown));
+    store.put(version, updateId);
     return { latest, version, shownVersion };
   }
 
@@ -231,9 +225,12 @@ export function createFunctionChanges(dependencies: FunctionChangesDependencies)
         );
       }
       const { version, after } = database.transaction(() => {
-        const { version, isNew } = nextVersion(latest, request.description);
-        if (!isNew) return { version, after: latest };
-        store.put(version, fingerprintOf(latest));
+        // An update counts even if it changed nothing: AWS does not compare the code.
+        const updateId = store.latestUpdate(scope, name);
+        const last = store.lastPublished(scope, name);
+        if (last?.updateId === updateId) return { version: last.version, after: latest };
+        const version = nextVersion(latest, request.description);
+        store.put(version, updateId);
         // Recorded on AWS: publishing gives $LATEST a new revision too. The revision that runs stays the same.
         const after = { ...latest, revisionId: randomUUID() };
         store.putState(after);
@@ -268,13 +265,6 @@ export function createFunctionChanges(dependencies: FunctionChangesDependencies)
       retirements.retire({ scope, name, retired: [version] });
     },
   };
-}
-
-/** Identifies the code and configuration of a `$LATEST`. */
-function fingerprintOf({ code, configuration }: FunctionVersion): string {
-  return createHash('sha256')
-    .update(JSON.stringify([code, configuration]))
-    .digest('base64');
 }
 
 function alreadyExists(name: string): ServiceError {

@@ -1,4 +1,5 @@
 /** The SQL of functions and their versions. The rules are in `functions.ts`. `$LATEST` is version 0. */
+import assert from 'node:assert/strict';
 import type { ContentDigest } from '../layers/layer.ts';
 import { renderFunctionArn } from '../protocol/arn.ts';
 import type { FunctionName, Scope, Version } from '../protocol/names.ts';
@@ -27,6 +28,7 @@ type Row = {
   is_settling: number;
   revision_id: string;
   last_modified: string;
+  /** The update of `$LATEST` that the version was published from, or that `$LATEST` itself shows. */
   published_from: string | null;
   digest: string | null;
   layer_digests: string;
@@ -52,8 +54,10 @@ export type FunctionStore = {
   setTags(scope: Scope, name: FunctionName, tags: Readonly<Record<string, string>>): void;
   /** Allocates the next version number. It is never reused, even after the function was deleted. */
   nextVersion(scope: Scope, name: FunctionName): number;
-  /** Inserts or replaces a version. `publishedFrom` is the fingerprint of the `$LATEST` that it was published from. */
-  put(version: FunctionVersion, publishedFrom?: string): void;
+  /** Inserts or replaces a version. `updateId` identifies the update of `$LATEST` that it shows. */
+  put(version: FunctionVersion, updateId: string): void;
+  /** The latest update of `$LATEST`. */
+  latestUpdate(scope: Scope, name: FunctionName): string;
   /** Updates state and revision of an existing version. */
   putState(version: FunctionVersion): void;
   remove(scope: Scope, name: FunctionName, version: number): void;
@@ -63,7 +67,7 @@ export type FunctionStore = {
   lastPublished(
     scope: Scope,
     name: FunctionName,
-  ): { readonly version: FunctionVersion; readonly publishedFrom: string | undefined } | undefined;
+  ): { readonly version: FunctionVersion; readonly updateId: string | undefined } | undefined;
   list(scope: Scope, after: FunctionPosition, count: number, which: 'latest' | 'all'): FunctionVersion[];
   listVersions(scope: Scope, name: FunctionName, after: number, count: number): FunctionVersion[];
   /** Versions that are stored as Pending or InProgress. */
@@ -92,6 +96,9 @@ export function createFunctionStore(database: Database): FunctionStore {
   const versions = database.prepare<Row>(`SELECT * FROM function_version WHERE ${ofFunction} ORDER BY version`);
   const lastPublished = database.prepare<Row>(
     `SELECT * FROM function_version WHERE ${ofFunction} AND version > 0 ORDER BY version DESC LIMIT 1`,
+  );
+  const latestUpdate = database.prepare<Pick<Row, 'published_from'>>(
+    `SELECT published_from FROM function_version WHERE ${ofFunction} AND version = 0`,
   );
   const list = database.prepare<Row>(`
     SELECT * FROM function_version WHERE region = :region AND account = :account AND (name, version) > (:name, :version)
@@ -129,8 +136,13 @@ export function createFunctionStore(database: Database): FunctionStore {
       if (taken === undefined) throw new Error('the database returned no version number');
       return taken.last_version;
     },
-    put(version, publishedFrom) {
-      put.run(rowOf(version, publishedFrom));
+    put(version, updateId) {
+      put.run(rowOf(version, updateId));
+    },
+    latestUpdate(scope, name) {
+      const row = latestUpdate.get(key(scope, name));
+      assert(row?.published_from, 'every $LATEST shows an update');
+      return row.published_from;
     },
     putState(version) {
       const { state, is_settling, revision_id, version: number } = rowOf(version, undefined);
@@ -142,7 +154,7 @@ export function createFunctionStore(database: Database): FunctionStore {
     versions: (scope, name) => versions.all(key(scope, name)).map(functionVersionOf),
     lastPublished(scope, name) {
       const row = lastPublished.get(key(scope, name));
-      return row && { version: functionVersionOf(row), publishedFrom: row.published_from ?? undefined };
+      return row && { version: functionVersionOf(row), updateId: row.published_from ?? undefined };
     },
     list(scope, after, count, which) {
       const from = { region: scope.region, account: scope.account, count, name: after.name };
@@ -164,7 +176,7 @@ export function numberOf(version: Version): number {
   return version === '$LATEST' ? 0 : Number(version);
 }
 
-function rowOf(version: FunctionVersion, publishedFrom: string | undefined): Row {
+function rowOf(version: FunctionVersion, updateId: string | undefined): Row {
   const state: State = {
     state: version.state,
     stateReason: version.stateReason,
@@ -184,7 +196,7 @@ function rowOf(version: FunctionVersion, publishedFrom: string | undefined): Row
     is_settling: isSettling(version) ? 1 : 0,
     revision_id: version.revisionId,
     last_modified: version.lastModified,
-    published_from: publishedFrom ?? null,
+    published_from: updateId ?? null,
     digest: version.code.digest ?? null,
     layer_digests: version.configuration.layers.map(({ digest }) => digest).join(' '),
     code_size: version.code.codeSize,

@@ -293,7 +293,7 @@ describe('update', () => {
     expect([shown.version, shown.arn, shown.state]).toEqual(['1', `${ARN}:1`, 'Pending']);
     expect(statesOf(functions.get(SCOPE, F, '1'))).toEqual(['Active', 'Successful']);
     const again = await functions.updateCode(SCOPE, F, { code: zip('second'), publish: true });
-    expect([again.version, again.state]).toEqual(['1', 'Active']);
+    expect([again.version, again.state]).toEqual(['2', 'Pending']);
   });
 
   it('as a dry run changes nothing', async () => {
@@ -339,13 +339,26 @@ describe('publishVersion', () => {
     expect(first.configuration).toMatchObject({ description: 'one', timeoutSeconds: 3 });
   });
 
-  it('creates no version when nothing changed, even after a restart', async () => {
+  it('returns the last version until the next update, even after a restart', async () => {
     const first = await functions.publishVersion(SCOPE, F, { description: 'one' });
-    await functions.updateConfiguration(SCOPE, F, {});
     expect(await functions.publishVersion(SCOPE, F, { description: 'other' })).toEqual(first);
+    functions.addTags(SCOPE, F, { a: 'b' });
     await reopen();
-    await functions.updateConfiguration(SCOPE, F, { description: '' });
     expect(await functions.publishVersion(SCOPE, F)).toEqual(first);
+  });
+
+  it('creates a version after an update that changed nothing', async () => {
+    const { code } = functionDraft('f');
+    await functions.publishVersion(SCOPE, F);
+    const dryRun = await functions.updateCode(SCOPE, F, { code, dryRun: true });
+    expect((await functions.publishVersion(SCOPE, F)).version).toBe('1');
+    const updated = await functions.updateCode(SCOPE, F, { code });
+    expect(updated.code.codeSha256).toBe(dryRun.code.codeSha256);
+    expect((await functions.publishVersion(SCOPE, F)).version).toBe('2');
+    expect((await functions.updateCode(SCOPE, F, { code, publish: true })).version).toBe('3');
+    expect((await functions.publishVersion(SCOPE, F)).version).toBe('3');
+    await functions.updateConfiguration(SCOPE, F, {});
+    expect((await functions.publishVersion(SCOPE, F)).version).toBe('4');
   });
 
   it('gives $LATEST a new revision without changing the revision that runs', async () => {

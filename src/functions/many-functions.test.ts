@@ -30,7 +30,7 @@ beforeAll(async () => {
         for (let number = 0; number <= 5; number += 1) {
           const version: Version = number === 0 ? '$LATEST' : `${number}`;
           const arn = renderFunctionArn(SCOPE, name, number === 0 ? undefined : version);
-          store.put({ ...template, name, version, arn, revisionId: `${i}-${number}` });
+          store.put({ ...template, name, version, arn, revisionId: `${i}-${number}` }, `${i}`);
         }
       }
     });

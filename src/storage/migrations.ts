@@ -385,4 +385,21 @@ export const MIGRATIONS: readonly Migration[] = [
     name: 'members of layer content that are stored and returned',
     sql: "ALTER TABLE layer_version ADD COLUMN stored TEXT NOT NULL DEFAULT '{}'",
   },
+  {
+    // `published_from` was a digest of code and configuration; it now identifies an update of $LATEST.
+    name: 'the update that a version was published from',
+    sql: `
+      UPDATE function_version AS latest SET published_from = (
+        SELECT CASE
+          WHEN latest.code = last.code
+            AND json_remove(latest.configuration, '$.description') = json_remove(last.configuration, '$.description')
+          THEN last.published_from
+        END
+        FROM function_version AS last
+        WHERE (last.region, last.account, last.name) = (latest.region, latest.account, latest.name) AND last.version > 0
+        ORDER BY last.version DESC LIMIT 1
+      ) WHERE version = 0;
+      UPDATE function_version SET published_from = lower(hex(randomblob(16))) WHERE version = 0 AND published_from IS NULL;
+    `,
+  },
 ];
