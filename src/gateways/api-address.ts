@@ -1,24 +1,24 @@
 /**
- * Where in an API a request arrived, which decides on the paths in its event: at the API's own address with the stage
- * in front of the path, or at a custom domain with a base path (an API mapping) in front of it. Pure.
+ * The address at which a request reached an API: the API's own address, with the stage before the path, or a custom
+ * domain, with a base path (an API mapping) before it. The paths in the event depend on it. Pure.
  * https://docs.aws.amazon.com/apigateway/latest/developerguide/how-to-custom-domains.html
  */
 
 export type ApiAddress = {
-  /** What stands before the API's own path in the client's: `/prod`, `/v1` or nothing. */
+  /** What precedes the API's path in the request's path: `/prod`, `/v1` or nothing. */
   readonly prefix: string;
   readonly domainName: string;
   readonly via: 'own-address' | 'custom-domain';
 };
 
-/** The path below a prefix, beginning with `/`; undefined when it is not below. */
+/** The path below a prefix, with a leading `/`; undefined for a path that is not below it. */
 export function pathBelow(path: string, prefix: string): string | undefined {
   if (prefix === '') return path;
   if (path === prefix) return '/';
   return path.startsWith(`${prefix}/`) ? path.slice(prefix.length) : undefined;
 }
 
-/** The first label, as AWS has it. */
+/** `requestContext.domainPrefix`: the first label of the domain name. */
 export function domainPrefixOf(domainName: string): string {
   return domainName.split('.', 1)[0] ?? domainName;
 }

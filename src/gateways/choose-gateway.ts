@@ -1,6 +1,6 @@
 /**
- * From the gateways that a request may mean to the one route that takes it, with the gateway's own limits; or the gateway's own
- * answer when there is none. Pure: reads no body and runs nothing.
+ * Chooses the route of a request among the gateways that it may be for, with the limits of that kind of gateway, or
+ * the response of the gateway itself when no route matches. Pure: reads no body and runs nothing.
  */
 import { pathBelow } from './api-address.ts';
 import { hostOf, type RequestHead, valuesOf } from './exchange/gateway-request.ts';
@@ -48,7 +48,7 @@ export type ChosenFunction = {
 
 export type Choice =
   | ChosenFunction
-  /** The gateway itself has the answer; `hasRoute` when one of its routes does. */
+  /** The gateway itself responds. `hasRoute` is false when it has no route for the request. */
   | {
       readonly kind: 'response';
       readonly head: RequestHead;
@@ -63,7 +63,7 @@ export type ChoiceContext = {
   readonly newApiRequestId: () => string;
 };
 
-/** Asks the candidates in order; when no route of any fits, the first one says so. */
+/** Tries the candidates in order. If none has a route, the first one responds. */
 export function chooseGateway(candidates: readonly Candidate[], received: RequestHead, context: ChoiceContext): Choice {
   let refusal: Choice | undefined;
   for (const candidate of candidates) {
@@ -72,7 +72,7 @@ export function chooseGateway(candidates: readonly Candidate[], received: Reques
     if (choice.kind === 'function' || choice.hasRoute) return choice;
     refusal ??= choice;
   }
-  if (refusal === undefined) throw new Error('a gateway was to be chosen among none');
+  if (refusal === undefined) throw new Error('no candidates to choose from');
   return refusal;
 }
 
@@ -204,14 +204,14 @@ function chooseRule(
   };
 }
 
-/** The status with which a load balancer refuses a request itself; undefined for one that it passes on. */
+/** The status with which a load balancer refuses a request; undefined for a request that it accepts. */
 function refusedByLoadBalancer({ method, headers }: RequestHead, headSize: HeadSize): number | undefined {
   const limits = LOAD_BALANCER_HEAD_BYTES;
   if (headSize.line > limits.requestLine) return 414;
   const isTooLong = headSize.headers.some((bytes) => bytes > limits.requestLine);
   if (isTooLong || sum(headSize.headers) > limits.headers) return 400;
   if (method === 'TRACE') return 405;
-  // Functions cannot be upgraded to.
+  // Lambda targets do not support WebSockets.
   if (valuesOf(headers, 'upgrade').some((value) => value.toLowerCase() === 'websocket')) return 400;
   return forwardedAddresses(headers) > LOAD_BALANCER_FORWARDED_ADDRESSES ? 463 : undefined;
 }

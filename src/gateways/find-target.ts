@@ -1,31 +1,30 @@
 /**
- * Which gateway a request means: by host (a function URL's, an API's or a load balancer's own, or one that was given to
- * it), by Lamella's own paths for clients that cannot use such hosts, else by base path. Pure.
+ * Finds the function URL or the gateways that a request is for: by its host (the one that AWS would give them, or one
+ * of `hosts`), by a path below `/_lamella/` for clients that cannot use such hosts, or else by base path. Pure.
  */
-
 import type { ApiAddress } from './api-address.ts';
 import { pathBelow } from './api-address.ts';
 import type { GatewayConfig } from './gateway-config.ts';
 
-/** Below which every function URL and every gateway answers whatever the host: `/_lamella/url/<url-id>/...`. */
+/** Function URLs and gateways respond below these paths on every host: `/_lamella/url/<url-id>/...`. */
 const PATHS = { url: '/_lamella/url/', gateway: '/_lamella/gateway/' } as const;
 
 export type Target =
-  /** `path` as the function shall see it. */
+  /** `path` is the path in the event. */
   | { readonly kind: 'function-url'; readonly id: string; readonly region: string | undefined; readonly path: string }
-  /** Gateways that may answer, the one that fits best first. */
+  /** Gateways that may have a route for the request. The best match is first. */
   | { readonly kind: 'gateways'; readonly candidates: readonly Candidate[] }
-  /** A host or a path that names a gateway which is not there. */
+  /** Not found. `named` is the gateway that the host or path names, if any. */
   | { readonly kind: 'nothing'; readonly named: string | undefined };
 
 export type Candidate = {
   readonly config: GatewayConfig;
-  /** As the client sent it, without Lamella's own prefix. */
+  /** As the client sent it, without a `/_lamella/` prefix. */
   readonly path: string;
   readonly address: ApiAddress;
 };
 
-/** `host` is without its port and in lower case, `path` percent-encoded. */
+/** `host` is in lower case and without a port, `path` is percent-encoded. */
 export function findTarget(host: string, path: string, gateways: readonly GatewayConfig[]): Target {
   const url = /^([a-z0-9]+)\.lambda-url\.([a-z0-9-]+)\./.exec(host);
   if (url?.[1] !== undefined) return { kind: 'function-url', id: url[1], region: url[2], path };
@@ -49,7 +48,7 @@ export function findTarget(host: string, path: string, gateways: readonly Gatewa
   return candidates.length > 0 ? { kind: 'gateways', candidates } : { kind: 'nothing', named: undefined };
 }
 
-/** At its own address an API has its stage in front of its paths. */
+/** At the API's own address, paths start with the stage. */
 function ownAddress(host: string, config: GatewayConfig): ApiAddress {
   const hasStage = config.kind !== 'load-balancer' && config.stage !== '$default';
   return { prefix: hasStage ? `/${config.stage}` : '', domainName: host, via: 'own-address' };
@@ -60,7 +59,7 @@ function customDomain(host: string, config: GatewayConfig): ApiAddress {
   return { prefix, domainName: host, via: 'custom-domain' };
 }
 
-/** Hosts of one's own count more than none, longer base paths more than shorter ones. */
+/** A gateway with this host precedes one for every host; a longer base path precedes a shorter one. */
 function rank({ config, address }: Candidate): number {
   return (config.hosts.length > 0 ? 10_000 : 0) + address.prefix.length;
 }

@@ -1,9 +1,8 @@
-/** The gateways as the control endpoint and the library steer them: by name, in JSON. */
+/** Gateways as the admin API and the library manage them: by name, in their JSON form. */
 import { renderGatewayConfig } from './gateway-config.ts';
 import type { Gateways } from './gateways.ts';
 import type { TargetHealth } from './load-balancer/health-checks.ts';
 
-/** Gateways in and out as they are written in JSON. */
 export function createGatewayAdmin(gateways: Gateways, healthOf: (gateway: string) => readonly TargetHealth[]) {
   return {
     list: () => Object.fromEntries(gateways.all().map((config) => [config.name, renderGatewayConfig(config)])),

@@ -23,10 +23,10 @@ export type HealthCheck = {
   readonly matcher: string;
 };
 
-/** A rule of a load balancer: the first that fits counts. */
+/** A rule of a load balancer. The first rule that matches is used. */
 export type ListenerRule = {
   readonly path: string;
-  /** `ANY` for all of them. */
+  /** `ANY` for every method. */
   readonly method: string;
   /** Undefined for every host. */
   readonly host?: string | undefined;
@@ -34,16 +34,16 @@ export type ListenerRule = {
 };
 
 type Common = {
-  /** How it is called here, and its id in events. */
+  /** The name, which is also the API ID in events. */
   readonly name: string;
-  /** Hosts that lead to it, beside its own; none for every host. */
+  /** Hosts of this gateway, in addition to its own. Empty: it responds on every host. */
   readonly hosts: readonly string[];
 };
 
 type ApiCommon = Common & {
   readonly stage: string;
   readonly stageVariables?: Readonly<Record<string, string>> | undefined;
-  /** Before its paths where it is not called by a host of its own: `/v1`, or nothing. */
+  /** What precedes its paths, except at its own host: `/v1`, or nothing. */
   readonly basePath: string;
   readonly cors?: CorsRules | undefined;
 };
@@ -103,20 +103,17 @@ export function parseRouteOptions(texts: readonly string[]): readonly GatewayCon
   return ROUTE_KINDS.flatMap(({ name, kind }) => {
     const own = routes.filter((route) => route.name === name);
     if (own.length === 0) return [];
+    const ownTexts = own.map(({ text }) => text);
     try {
       return [parseGatewayConfig(name, { kind, routes: own.map(({ entry }) => entry) })];
     } catch (failure) {
-      throw failure instanceof ConfigurationError
-        ? explainRoute(
-            failure,
-            own.map(({ text }) => text),
-          )
-        : failure;
+      if (!(failure instanceof ConfigurationError)) throw failure;
+      throw explainRoute(failure, ownTexts);
     }
   });
 }
 
-/** The gateways of `--route`, with the word in front of the route. */
+/** The gateways of `--route`. The name is also the word before the route. */
 const ROUTE_KINDS = [
   { name: 'http', kind: 'http-api' },
   { name: 'rest', kind: 'rest-api' },
@@ -134,7 +131,7 @@ function parseRouteOption(text: string): { readonly text: string; readonly name:
   };
 }
 
-/** Users of `--route` do not see the paths of the JSON form: names the route instead. */
+/** Names the route instead of a path in the JSON form, which users of `--route` do not see. */
 function explainRoute({ message, path, reason }: ConfigurationError, texts: readonly string[]): ConfigurationError {
   const [, index, member = 'it'] = /^routes\[(\d+)\](?:\.(\w+))?$/.exec(path) ?? [];
   return new ConfigurationError(

@@ -1,22 +1,21 @@
 /**
- * The gateways that are set up: kept in the database when the control endpoint set them, for this run only when they came
- * from the command line or the library. In the order in which they are asked. Function URLs are not among them: those
- * are functions' own.
+ * The configured gateways, by name. Those of the admin API and the library are stored in the database; those of
+ * `--route` last until the service stops. Function URLs are not gateways here: they belong to their functions.
  */
 import type { Database } from '../storage/database.ts';
 import { type GatewayConfig, parseGatewayConfig, renderGatewayConfig } from './gateway-config.ts';
 
 export type Gateways = {
-  /** By name. */
+  /** All gateways, sorted by name. */
   all(): readonly GatewayConfig[];
   get(name: string): GatewayConfig | undefined;
-  /** Sets or replaces, and keeps. @throws ConfigurationError */
+  /** Creates or replaces a gateway and stores it. @throws ConfigurationError */
   put(name: string, input: unknown): GatewayConfig;
-  /** Sets or replaces for this run. */
+  /** Creates or replaces a gateway without storing it. */
   add(config: GatewayConfig): void;
-  /** Whether there was one. */
+  /** Removes a gateway. Returns false if there is none of this name. */
   remove(name: string): boolean;
-  /** Calls back after each change; answers how to stop that. */
+  /** Calls `listener` after each change. Returns a function that unsubscribes. */
   onChange(listener: () => void): () => void;
 };
 
@@ -54,9 +53,9 @@ export function createGateways(database: Database): Gateways {
     },
     remove(name) {
       sql.remove.run({ name });
-      const had = gateways.delete(name);
-      if (had) changed();
-      return had;
+      const existed = gateways.delete(name);
+      if (existed) changed();
+      return existed;
     },
     onChange(listener) {
       listeners.add(listener);

@@ -1,4 +1,4 @@
-/** Invokes a gateway's function with an event that no client sent. */
+/** Invokes the target of a load balancer for a health check. */
 import { randomUUID } from 'node:crypto';
 import { createTraces } from '../invocation/trace-header.ts';
 import { renderFunctionArn } from '../protocol/arn.ts';
@@ -7,7 +7,7 @@ import { ServiceError } from '../protocol/service-errors.ts';
 import type { GatewayHandlerOptions } from './gateway-port.ts';
 import type { RouteFunction } from './gateway-schema.ts';
 
-/** What the function answered; undefined when it failed, was throttled or is not there. */
+/** Returns the function's response; undefined if it failed, was throttled or does not exist. */
 export async function invokeTarget(
   { settings, invoke, accountId, defaultRegion, clock }: Omit<GatewayHandlerOptions, 'boundHost'>,
   { name, qualifier, region, account }: RouteFunction,

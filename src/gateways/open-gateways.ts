@@ -1,6 +1,6 @@
 /**
- * Opens the gateways' port. What answers there is loaded with the first request, so that a service that nobody calls over
- * HTTP starts without it. When nobody asked for a port, the usual one is taken if it is free, else any.
+ * Opens the HTTP port. Its handler is loaded with the first request, and health checks with the first gateway that has
+ * one, so that the service starts faster. Without a configured port, listens on 3000 if it is free, or else on any.
  */
 import type { Clock } from '../clock.ts';
 import { type Listener, type ListenOptions, listen } from '../http/listener.ts';
@@ -14,28 +14,28 @@ import type { HealthChecks, HealthChecksOptions, TargetHealth } from './load-bal
 export type OpenGatewaysOptions = Omit<GatewayHandlerOptions, 'gateways' | 'boundHost'> & {
   readonly gateways: Gateways;
   readonly host: string;
-  /** Of health checks, which tests need not wait for. */
+  /** The clock of health checks, which tests can advance. */
   readonly backgroundClock: Clock;
-  /** Undefined for the usual one. */
+  /** Undefined for the default. 0 takes any free port. */
   readonly port: number | undefined;
 };
 
 export type OpenGateways = Closeable & {
   readonly port: number;
-  /** The health of a load balancer's targets. */
+  /** The health of a load balancer's targets. Empty without a health check. */
   healthOf(gateway: string): readonly TargetHealth[];
-  /** Stops accepting, gives requests in flight `graceMs` milliseconds, then cuts them. */
+  /** Stops accepting connections, gives requests in flight `graceMs` milliseconds, then cuts them. */
   drain(graceMs: number): Promise<void>;
 };
 
-/** As `sam local start-api`. */
+/** The port of `sam local start-api`. */
 export const DEFAULT_HTTP_PORT = 3000;
-/** The longest head of a request that any gateway takes: function URLs do, in bytes. */
+/** Maximum size of a request's head at any gateway, in bytes: the limit of function URLs. */
 const HEAD_BYTES = 1_048_576;
-/** How long a client may take to send the head of a request: a load balancer's idle time-out on AWS. */
+/** How long a client may take to send the head of a request: the default idle timeout of a load balancer on AWS. */
 const HEAD_TIMEOUT_MS = 60_000;
 
-/** Listens. @throws OperatorError 'port-in-use' or 'cannot-listen' */
+/** Listens. The caller closes it. @throws OperatorError 'port-in-use' or 'cannot-listen' */
 export async function openGateways({
   host,
   port,
@@ -49,7 +49,7 @@ export async function openGateways({
     return createGatewayHandler({ ...options, boundHost: host, log });
   };
   const health = watchHealth({ ...options, log, clock: backgroundClock });
-  const listener = await listenThere(port, log, {
+  const listener = await listenOnPort(port, log, {
     host,
     handler: async (request, response) => {
       handler ??= load();
@@ -57,7 +57,7 @@ export async function openGateways({
     },
     maxHeaderBytes: HEAD_BYTES,
     headTimeoutMs: HEAD_TIMEOUT_MS,
-    onFailure: (failure) => log.error({ err: failure }, 'a request to a gateway could not be answered'),
+    onFailure: (failure) => log.error({ err: failure }, 'a request to the HTTP port failed'),
   });
   return {
     port: listener.port,
@@ -73,7 +73,7 @@ export async function openGateways({
   };
 }
 
-/** Health checks, loaded once a gateway asks for any. */
+/** Starts health checks once a gateway has one. */
 function watchHealth(
   options: Omit<GatewayHandlerOptions, 'boundHost' | 'gateways'> & { readonly gateways: Gateways },
 ): HealthChecks {
@@ -91,12 +91,12 @@ function watchHealth(
     return checks;
   };
   const follow = () => {
-    const isAsked = gateways
+    const isNeeded = gateways
       .all()
       .some((config) => config.kind === 'load-balancer' && config.healthCheck !== undefined);
-    if (!isAsked || loading !== undefined) return;
+    if (!isNeeded || loading !== undefined) return;
     loading = load();
-    loading.catch((failure: unknown) => log.error({ err: failure }, 'health checks could not be started'));
+    loading.catch((failure: unknown) => log.error({ err: failure }, 'cannot start health checks'));
   };
   follow();
   const stopFollowing = gateways.onChange(follow);
@@ -109,7 +109,7 @@ function watchHealth(
   };
 }
 
-async function listenThere(
+async function listenOnPort(
   port: number | undefined,
   log: Log,
   options: Omit<ListenOptions, 'port'>,
@@ -120,7 +120,10 @@ async function listenThere(
   } catch (failure) {
     if (!(failure instanceof OperatorError) || failure.code !== 'port-in-use') throw failure;
     const listener = await listen({ ...options, port: 0 });
-    log.info({ port: listener.port }, `port ${DEFAULT_HTTP_PORT} is in use: the gateways took another one`);
+    log.info(
+      { port: listener.port },
+      `port ${DEFAULT_HTTP_PORT} is in use: the HTTP gateways use port ${listener.port}`,
+    );
     return listener;
   }
 }

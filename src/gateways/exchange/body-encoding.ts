@@ -1,6 +1,6 @@
 /**
- * How a request's body gets into an event: as text, or as Base64 for what is not text. Function URLs and HTTP APIs go
- * by a fixed list of content types, load balancers by a shorter one, REST APIs by the API's binary media types. Pure.
+ * Encodes request bodies for events: as text, or as Base64 for anything else. Function URLs and HTTP APIs use a fixed
+ * list of text types, load balancers a shorter one, and REST APIs the binary media types of the API. Pure.
  * https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html
  * https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-payload-encodings.html
  */
@@ -10,12 +10,12 @@ export type EncodedBody = { readonly body: string; readonly isBase64Encoded: boo
 const TEXT_TYPE = /^(text\/.*|application\/(json|xml|javascript)|[^/]+\/[^/]+\+(json|xml))$/;
 const TEXT_TYPE_OF_LOAD_BALANCERS = /^(text\/.*|application\/(json|xml|javascript))$/;
 
-/** For payload 2.0 and HTTP APIs. Without a content type it is not known to be text. */
+/** For payload format 2.0 and HTTP APIs. A body without a content type is Base64. */
 export function encodeBody(body: Buffer, contentType: string | undefined): EncodedBody {
   return TEXT_TYPE.test(mediaTypeOf(contentType)) ? asText(body) : asBase64(body);
 }
 
-/** For load balancers: a compressed body is not text, whatever its type. */
+/** For load balancers. A body with a content encoding is Base64, whatever its type. */
 export function encodeLoadBalancerBody(
   body: Buffer,
   contentType: string | undefined,
@@ -26,7 +26,7 @@ export function encodeLoadBalancerBody(
   return isText ? asText(body) : asBase64(body);
 }
 
-/** For REST APIs: text unless the API says otherwise, which is how they spoil binary bodies on AWS as well. */
+/** For REST APIs: text, unless it has a binary media type of the API. Other binary bodies are corrupted, as on AWS. */
 export function encodeByMediaTypes(
   body: Buffer,
   contentType: string | undefined,
@@ -36,7 +36,7 @@ export function encodeByMediaTypes(
   return { body: body.toString('utf8'), isBase64Encoded: false };
 }
 
-/** Whether a media type is in a list with entries such as `image/png`, `image/*` and `*\/*`. */
+/** Whether a media type matches an entry of the list, such as `image/png`, `image/*` or `*\/*`. */
 export function isBinaryMediaType(mediaType: string, binaryMediaTypes: readonly string[]): boolean {
   const [type, subtype] = mediaType.split('/');
   return binaryMediaTypes.some((entry) => {
@@ -45,12 +45,12 @@ export function isBinaryMediaType(mediaType: string, binaryMediaTypes: readonly 
   });
 }
 
-/** `text/html; charset=utf-8` is `text/html`. */
+/** The media type without parameters: `text/html` for `text/html; charset=utf-8`. */
 export function mediaTypeOf(contentType: string | undefined): string {
   return (contentType ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
 }
 
-/** Bytes that are no UTF-8 would be lost as text. */
+/** A text type with invalid UTF-8 becomes Base64, because the bytes would be lost as text. */
 function asText(body: Buffer): EncodedBody {
   const text = body.toString('utf8');
   return text.includes('\ufffd') && !Buffer.from(text, 'utf8').equals(body)

@@ -1,13 +1,13 @@
 /**
- * What becomes of headers that a function may not set, because they are the connection's or the gateway's own: HTTP APIs
- * and load balancers leave them out, REST APIs and function URLs pass some on under another name. Pure.
+ * Headers that a function may not set, because they belong to the connection or to the gateway. HTTP APIs and load
+ * balancers remove them; REST APIs and function URLs rename some of them. Pure.
  * https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html
  */
 import { type Header, isHopByHop } from './gateway-request.ts';
 
 /**
- * Headers that are renamed. Recorded on AWS for REST APIs; of function URLs, Connection, Content-Length and
- * WWW-Authenticate were (cargo-lambda issue 862 and others), the rest is taken to be the same.
+ * Headers that are renamed. All are recorded on AWS for REST APIs. For function URLs only Connection, Content-Length
+ * and WWW-Authenticate are (cargo-lambda issue 862 and others); the others are assumed to be the same.
  */
 const RENAMED: ReadonlySet<string> = new Set([
   'authorization',
@@ -26,12 +26,12 @@ const RENAMED: ReadonlySet<string> = new Set([
   'www-authenticate',
 ]);
 
-/** Without the headers of the connection. */
+/** Removes the headers of the connection. */
 export function dropConnectionHeaders(headers: readonly Header[]): readonly Header[] {
   return headers.filter(([name]) => !isHopByHop(name.toLowerCase()));
 }
 
-/** `Date` becomes `x-amzn-Remapped-Date`; other headers of the connection are left out. */
+/** Renames `Date` to `x-amzn-Remapped-Date` and so on, and removes the other headers of the connection. */
 export function renameOwnHeaders(headers: readonly Header[]): readonly Header[] {
   return headers.flatMap(([name, value]): Header[] => {
     const key = name.toLowerCase();

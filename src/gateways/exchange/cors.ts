@@ -1,5 +1,5 @@
 /**
- * Cross-origin rules as function URLs and HTTP APIs apply them: which headers a preflight and an answer get. Pure.
+ * CORS as function URLs and HTTP APIs apply it: the headers of preflight responses and of other responses. Pure.
  * https://docs.aws.amazon.com/lambda/latest/dg/urls-configuration.html#urls-cors
  * https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html
  */
@@ -14,7 +14,7 @@ export type CorsRules = {
   readonly maxAgeSeconds?: number | undefined;
 };
 
-/** Whether a browser asks for permission before the request that it means. */
+/** Whether a request is a CORS preflight. */
 export function isPreflight({ method, headers }: RequestHead): boolean {
   return (
     method === 'OPTIONS' &&
@@ -23,7 +23,7 @@ export function isPreflight({ method, headers }: RequestHead): boolean {
   );
 }
 
-/** The headers of a preflight's answer; none for an origin that is not allowed. */
+/** The headers of the response to a preflight. Empty for an origin that is not allowed. */
 export function preflightHeaders(rules: CorsRules, request: RequestHead): readonly Header[] {
   const origin = originHeaders(rules, request);
   if (origin.length === 0) return [];
@@ -35,7 +35,7 @@ export function preflightHeaders(rules: CorsRules, request: RequestHead): readon
   ];
 }
 
-/** The headers that an answer to a cross-origin request gets. */
+/** The headers added to the response to a cross-origin request. Empty for an origin that is not allowed. */
 export function responseHeaders(rules: CorsRules, request: RequestHead): readonly Header[] {
   const origin = originHeaders(rules, request);
   return origin.length === 0 ? [] : [...origin, ...list('Access-Control-Expose-Headers', rules.exposeHeaders)];
@@ -44,7 +44,7 @@ export function responseHeaders(rules: CorsRules, request: RequestHead): readonl
 function originHeaders(rules: CorsRules, { headers }: RequestHead): readonly Header[] {
   const origin = firstValue(headers, 'origin');
   if (origin === undefined || !rules.allowOrigins.some((allowed) => matchesOrigin(allowed, origin))) return [];
-  // With credentials browsers do not take the star.
+  // Browsers refuse `*` for requests with credentials.
   const isForAll = rules.allowOrigins.includes('*') && !rules.allowCredentials;
   return [
     ['Access-Control-Allow-Origin', isForAll ? '*' : origin],
@@ -53,7 +53,7 @@ function originHeaders(rules: CorsRules, { headers }: RequestHead): readonly Hea
   ];
 }
 
-/** `*`, an origin, or every origin of a scheme: `https://*`. */
+/** `allowed` is `*`, an origin, or every origin with a scheme: `https://*`. */
 function matchesOrigin(allowed: string, origin: string): boolean {
   if (allowed === '*') return true;
   if (allowed.endsWith('://*')) return origin.toLowerCase().startsWith(allowed.slice(0, -1).toLowerCase());

@@ -1,10 +1,10 @@
 /**
- * An HTTP request as every gateway sees it, and the pieces that events are made of: headers, query, cookies, forwarding
- * headers, paths. Nothing here differs between gateways; where they differ, the gateway's own file decides. Pure: bytes in,
- * values out. Names and bytes that are not ASCII are read as UTF-8 where they are, else as Latin-1.
+ * An HTTP request as every kind of gateway receives it, and the parts of events: headers, query, cookies, forwarding
+ * headers, paths. Only what all kinds share is here; the rest is in each kind's directory. Pure. Header values are
+ * read as UTF-8 if they are valid UTF-8, or else as Latin-1.
  */
 
-/** A header as it was sent, in order. */
+/** One header line. Names are as they were sent. */
 export type Header = readonly [name: string, value: string];
 
 /** What is known of a request before its body is read. */
@@ -35,14 +35,15 @@ export type RequestTrace = {
 /** A complete request, from which an event is made. */
 export type ReceivedRequest = RequestHead & RequestTrace & { readonly body: Buffer };
 
-/** Headers of one name, in lower case, with the name as it was first written. */
+/** All values of a header, with its name as it was first written. */
 export type HeaderGroup = { readonly name: string; readonly values: readonly string[] };
+/** Headers by name in lower case. */
 export type HeaderGroups = ReadonlyMap<string, HeaderGroup>;
 
-/** A name and its value, once for each time that it is given. */
+/** One name and value of a query. */
 export type QueryParameter = readonly [name: string, value: string];
 
-/** Headers that belong to the connection and never to the message. https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1 */
+/** Headers of the connection rather than the message. https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1 */
 const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'connection',
   'expect',
@@ -54,22 +55,22 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'upgrade',
 ]);
 
-/** Whether a header, in lower case, belongs to the connection. */
+/** Whether a header belongs to the connection. `name` is in lower case. */
 export function isHopByHop(name: string): boolean {
   return HOP_BY_HOP.has(name);
 }
 
-/** Splits a request target; what is not ASCII becomes percent-encoded, as a browser sends it. */
+/** Splits a request target. Percent-encodes non-ASCII characters, as browsers do. */
 export function splitTarget(target: string): { readonly path: string; readonly query: string } {
   const clean = target.replace(/[^\x21-\x7e]/g, (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`);
-  // The absolute form is for proxies; who sends it means the path.
+  // Clients send the absolute form (`GET http://host/path`) to proxies. Only its path counts here.
   const relative = clean.replace(/^https?:\/\/[^/?#]*/i, '');
   const at = relative.indexOf('?');
   const path = at < 0 ? relative : relative.slice(0, at);
   return { path: path.startsWith('/') ? path : `/${path}`, query: at < 0 ? '' : relative.slice(at + 1) };
 }
 
-/** Names and values in turn, as Node gives them, to headers. */
+/** Parses Node's `rawHeaders`: names and values in turn. */
 export function parseRawHeaders(rawHeaders: readonly string[]): Header[] {
   const headers: Header[] = [];
   for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
@@ -78,7 +79,7 @@ export function parseRawHeaders(rawHeaders: readonly string[]): Header[] {
   return headers;
 }
 
-/** The request's headers by name, without those of the connection, with those that a gateway adds. */
+/** Groups a request's headers: without those of the connection, and with those that every gateway adds. */
 export function groupHeaders(request: ReceivedRequest): Map<string, HeaderGroup> {
   const groups = new Map<string, { name: string; values: string[] }>();
   const dropped = new Set(
@@ -101,17 +102,17 @@ export function groupHeaders(request: ReceivedRequest): Map<string, HeaderGroup>
   return groups;
 }
 
-/** The values of one header, `name` in lower case. */
+/** The values of a header. `name` is in lower case. */
 export function valuesOf(headers: readonly Header[], name: string): string[] {
   return headers.filter(([other]) => other.toLowerCase() === name).map(([, value]) => value);
 }
 
-/** The first value of a header, `name` in lower case. */
+/** The first value of a header. `name` is in lower case. */
 export function firstValue(headers: readonly Header[], name: string): string | undefined {
   return valuesOf(headers, name)[0];
 }
 
-/** Every parameter of a query in order, still encoded. A name without an equals sign has an empty value. */
+/** Splits a query into its parameters, still encoded. A name without an equals sign has an empty value. */
 export function splitQuery(query: string): QueryParameter[] {
   return query.split('&').flatMap((pair): QueryParameter[] => {
     if (pair === '') return [];
@@ -120,13 +121,13 @@ export function splitQuery(query: string): QueryParameter[] {
   });
 }
 
-/** Every parameter of a query in order, decoded as a form is: a plus sign is a space. */
+/** Splits a query into its parameters, decoded as in a form: a plus sign is a space. */
 export function parseQuery(query: string): QueryParameter[] {
   const decode = (text: string) => decodePercent(text.replaceAll('+', ' '));
   return splitQuery(query).map(([name, value]) => [decode(name), decode(value)]);
 }
 
-/** Values by name, in order. */
+/** Groups parameters by name, in order. */
 export function groupQuery(parameters: readonly QueryParameter[]): Map<string, string[]> {
   const groups = new Map<string, string[]>();
   for (const [name, value] of parameters) {
@@ -137,7 +138,7 @@ export function groupQuery(parameters: readonly QueryParameter[]): Map<string, s
   return groups;
 }
 
-/** The cookies of a request, each as it was sent: `name=value`. */
+/** The cookies of a request, undecoded: `name=value`. */
 export function parseCookies(headers: readonly Header[]): string[] {
   return valuesOf(headers, 'cookie').flatMap((value) =>
     value
@@ -147,19 +148,19 @@ export function parseCookies(headers: readonly Header[]): string[] {
   );
 }
 
-/** Undoes percent-encoding. What is no valid escape stays as it is. */
+/** Decodes percent-encoding. Invalid escapes are left as is. */
 export function decodePercent(text: string): string {
   return text.replace(/(?:%[0-9a-f]{2})+/gi, (escapes) =>
     Buffer.from(escapes.replaceAll('%', ''), 'hex').toString('utf8'),
   );
 }
 
-/** Whether every percent sign begins an escape. */
+/** Whether every percent sign starts a valid escape. */
 export function isPercentEncoded(text: string): boolean {
   return !/%(?![0-9a-f]{2})/i.test(text);
 }
 
-/** `12/Mar/2020:19:03:58 +0000` */
+/** Renders a time as in access logs: `12/Mar/2020:19:03:58 +0000`. */
 export function renderLogTime(epochMs: number): string {
   const [, day, month, year, time] = /^\w+, (\d+) (\w+) (\d+) (\S+)/.exec(new Date(epochMs).toUTCString()) ?? [];
   return `${day}/${month}/${year}:${time} +0000`;
@@ -175,19 +176,19 @@ export function allValues(groups: HeaderGroups): Record<string, readonly string[
   return sorted([...groups.values()].map(({ name, values }) => [name, values]));
 }
 
-/** An object with its keys in order. */
+/** Creates an object with sorted keys. */
 export function sorted<Value>(entries: Iterable<readonly [string, Value]>): Record<string, Value> {
   return Object.fromEntries([...entries].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)));
 }
 
-/** The host that the client asked for, without its port. */
+/** The requested host, in lower case and without a port. */
 export function hostOf(headers: readonly Header[]): string {
   return (firstValue(headers, 'host') ?? 'localhost').replace(/:\d+$/, '').toLowerCase();
 }
 
-/** Node reads header bytes as Latin-1; nearly everyone means UTF-8. */
+/** Node decodes header bytes as Latin-1, but most clients send UTF-8. */
 function readText(value: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: the bytes that are not ASCII
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: matches non-ASCII characters
   if (!/[^\x00-\x7f]/.test(value)) return value;
   const bytes = Buffer.from(value, 'latin1');
   const text = bytes.toString('utf8');

@@ -1,32 +1,32 @@
 /**
- * What a gateway is: two pure functions, from a request to an event and from a function's answer to a response. Sockets,
- * functions and time are `server.ts`'s.
+ * The proxy integration of a gateway with a function: pure functions from request to event and from function response
+ * to HTTP response. Sockets, invocations and timeouts are in `gateway-port.ts` and `run-function.ts`.
  */
 import type { ThrottleReason } from '../../environment/invocation.ts';
 import type { Header, ReceivedRequest } from './gateway-request.ts';
 
-/** A whole response. `Content-Length` and the headers of the connection are added when it is written. */
+/** A complete response, without `Content-Length` and the headers of the connection. */
 export type GatewayResponse = {
   readonly status: number;
-  /** Instead of the usual words for the status. */
+  /** Replaces the standard reason phrase of the status. */
   readonly statusText?: string | undefined;
   readonly headers: readonly Header[];
   readonly body: Buffer;
 };
 
-/** Why a function did not answer with anything that could be passed on. */
+/** Why there is no function response to pass on. */
 export type FunctionFault =
   /** It failed, timed out, or could not be started. */
   | { readonly kind: 'failed' }
   | { readonly kind: 'throttled'; readonly reason: ThrottleReason }
-  /** It did not answer in the time that the gateway has. */
+  /** It did not respond within the gateway's timeout. */
   | { readonly kind: 'too-slow' }
-  /** There is no such function, or it is not ready. */
+  /** The function does not exist, or is not ready. */
   | { readonly kind: 'unavailable' }
-  /** The event is larger than Lambda takes, though the gateway took the request. */
+  /** The event exceeds Lambda's limit, although the request is within the gateway's. */
   | { readonly kind: 'event-too-large' };
 
-/** A refusal of a request, before or instead of an invocation. */
+/** Thrown to refuse a request with this response, without an invocation. */
 export class Refused extends Error {
   readonly response: GatewayResponse;
 
@@ -42,14 +42,14 @@ export function refuse(status: number, message: string): Refused {
   return new Refused({ status, headers: [['Content-Type', 'application/json']], body });
 }
 
-/** The function's answer is not in the form that the gateway needs; the message says what is wrong, for the log. */
+/** The function's response does not have the form that this kind of gateway requires. The message is for the log. */
 export class MalformedResponse extends Error {}
 
-/** How one target of a gateway talks to a function. */
+/** How a gateway and one of its functions communicate. */
 export type ProxyIntegration = {
-  /** The event. @throws Refused */
+  /** Creates the event. @throws Refused */
   toEvent(request: ReceivedRequest): object;
-  /** What the function answered. @throws MalformedResponse, which becomes `toFault({ kind: 'failed' })` */
+  /** Creates the HTTP response. @throws MalformedResponse, which the caller handles as `{ kind: 'failed' }` */
   toResponse(payload: Buffer, request: ReceivedRequest): GatewayResponse;
   toFault(fault: FunctionFault, request: ReceivedRequest): GatewayResponse;
 };

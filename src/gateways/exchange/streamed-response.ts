@@ -1,7 +1,7 @@
 /**
- * A function's answer as it is written, for URLs with RESPONSE_STREAM: the prelude with status and headers, when the
- * function sends one, then bytes. Only the prelude is held, up to a limit; what the client is slow to take waits with
- * the function. https://docs.aws.amazon.com/lambda/latest/dg/configuration-response-streaming.html
+ * The streamed response of a function, for URLs with RESPONSE_STREAM: an optional prelude with status and headers, then
+ * bytes. Only the prelude is buffered, up to a limit. A slow client slows down the function.
+ * https://docs.aws.amazon.com/lambda/latest/dg/configuration-response-streaming.html
  */
 import type { ResponseSink } from '../../environment/invocation.ts';
 import { isObject, parseCookies, parseHeaders, parseJson, parseStatus } from './function-response.ts';
@@ -14,23 +14,23 @@ export type StreamedHead = {
   readonly cookies: readonly string[];
 };
 
-/** Where the bytes go. */
+/** Where the response goes. */
 export type StreamedOutlet = {
-  /** Sends status and headers; called once, before anything else. */
+  /** Sends status and headers. Called once, before `write`. */
   head(head: StreamedHead): void;
-  /** Resolves when more may come. */
+  /** Sends bytes. Resolves when the client can take more. */
   write(chunk: Buffer): void | Promise<void>;
 };
 
 const WITH_PRELUDE = 'application/vnd.awslambda.http-integration-response';
 const PRELUDE_END = Buffer.alloc(8);
-/** AWS does not say how long a prelude may be; headers beyond this reach no client. */
+/** AWS documents no limit. Clients refuse more headers than this. */
 const PRELUDE_BYTES = 1024 * 1024;
 
 export class StreamedResponse implements ResponseSink {
   readonly #outlet: StreamedOutlet;
   #contentType: string | undefined;
-  /** What came of a prelude that is not complete yet, piece by piece. */
+  /** The pieces of an incomplete prelude. */
   #prelude: Buffer[] | undefined;
   #preludeBytes = 0;
   #preludeTail = Buffer.alloc(0);
@@ -41,12 +41,12 @@ export class StreamedResponse implements ResponseSink {
     this.#outlet = outlet;
   }
 
-  /** Whether the client has status and headers. */
+  /** Whether status and headers have been sent. */
   get isHeadSent(): boolean {
     return this.#isHeadSent;
   }
 
-  /** Why this is no answer; what the function still writes is thrown away. */
+  /** Why the response is invalid. Later bytes of the function are discarded. */
   get failure(): MalformedResponse | undefined {
     return this.#failure;
   }
@@ -66,15 +66,15 @@ export class StreamedResponse implements ResponseSink {
     return rest !== undefined && rest.length > 0 ? this.#outlet.write(rest) : undefined;
   }
 
-  /** The function has answered to its end: an answer without a byte has a head all the same. */
+  /** Ends the response. One without a byte still has status and headers. */
   end(): void {
     if (this.#prelude !== undefined) this.#fail('the prelude is not followed by eight NUL bytes');
     if (this.#failure === undefined) this.#sendHead();
   }
 
-  /** What is behind the prelude; undefined while it goes on, and if it is none. */
+  /** Returns the bytes after the prelude; undefined while it is incomplete, and if it is invalid. */
   #readPrelude(pieces: Buffer[], chunk: Buffer): Buffer | undefined {
-    // The end may lie across chunks: what could be its beginning is searched again.
+    // The eight NUL bytes may be split between chunks, so the last seven bytes are searched again.
     const searched = Buffer.concat([this.#preludeTail, chunk]);
     const at = searched.indexOf(PRELUDE_END);
     pieces.push(chunk);

@@ -1,37 +1,37 @@
-/** Writes answers to the socket: whole ones, and those that come bit by bit at the pace of whoever reads them. */
+/** Writes responses: complete ones, and streamed ones at the pace of the client. */
 import type { HttpResponse } from '../../http/exchange.ts';
 import type { Header } from './gateway-request.ts';
 import type { GatewayResponse } from './proxy-integration.ts';
 
-/** Sends a whole answer. A client that has left is none of our business. */
-export function writeResponse(response: HttpResponse, method: string, answer: GatewayResponse): void {
-  const { status, statusText, body } = answer;
+/** Sends a complete response. */
+export function writeResponse(http: HttpResponse, method: string, response: GatewayResponse): void {
+  const { status, statusText, body } = response;
   const isHead = method === 'HEAD';
   const hasNoBody = status === 204 || status === 304;
-  const headers = answer.headers.filter(([name]) => name.toLowerCase() !== 'content-length');
-  // What a function says of the length is right only where there is no body to measure.
-  const given = isHead && body.length === 0 ? lengthOf(answer.headers) : undefined;
+  const headers = response.headers.filter(([name]) => name.toLowerCase() !== 'content-length');
+  // The function's Content-Length counts only for HEAD, where there is no body to measure.
+  const given = isHead && body.length === 0 ? lengthOf(response.headers) : undefined;
   if (!hasNoBody) headers.push(['Content-Length', given ?? String(body.length)]);
   const flat = flatten(headers);
-  if (statusText === undefined) response.writeHead(status, flat);
-  else response.writeHead(status, statusText, flat);
-  response.end(isHead || hasNoBody ? undefined : body);
+  if (statusText === undefined) http.writeHead(status, flat);
+  else http.writeHead(status, statusText, flat);
+  http.end(isHead || hasNoBody ? undefined : body);
 }
 
-/** The length that a function claims, if it is one. */
+/** The function's Content-Length, if it is valid. */
 function lengthOf(headers: readonly Header[]): string | undefined {
-  const claims = headers.filter(([name]) => name.toLowerCase() === 'content-length').map(([, value]) => value);
-  return claims.length === 1 && /^\d{1,15}$/.test(claims[0] ?? '') ? claims[0] : undefined;
+  const values = headers.filter(([name]) => name.toLowerCase() === 'content-length').map(([, value]) => value);
+  return values.length === 1 && /^\d{1,15}$/.test(values[0] ?? '') ? values[0] : undefined;
 }
 
-/** Sends status and headers of an answer whose length nobody knows yet. */
+/** Sends the status and headers of a streamed response, whose length is not known yet. */
 export function writeHead(response: HttpResponse, status: number, headers: readonly Header[]): void {
   if (response.destroyed) return;
   response.writeHead(status, flatten(headers.filter(([name]) => name.toLowerCase() !== 'content-length')));
   response.flushHeaders();
 }
 
-/** Resolves when the client can take more, or is gone: the function goes on either way. */
+/** Sends a chunk. Resolves when the client can take more or is gone: the function continues in both cases. */
 export function writeChunk(response: HttpResponse, chunk: Buffer): Promise<void> | undefined {
   if (response.destroyed || response.write(chunk)) return undefined;
   return new Promise((resolve) => {
@@ -43,13 +43,13 @@ export function writeChunk(response: HttpResponse, chunk: Buffer): Promise<void>
   });
 }
 
-/** Ends an answer that cannot be finished: what was written arrives, the end of the body does not. */
+/** Cuts a response that cannot be completed: the client receives the bytes written so far, but not the end. */
 export function breakOff(response: HttpResponse): void {
   if (response.socket) response.socket.destroySoon();
   else response.destroy();
 }
 
-/** Text that is not Latin-1 goes out as the bytes of its UTF-8. */
+/** Node writes headers as Latin-1. Other text is sent as the bytes of its UTF-8. */
 function flatten(headers: readonly Header[]): string[] {
   return headers.flatMap(([name, value]) => [name, Buffer.from(value, 'utf8').toString('latin1')]);
 }

@@ -1,6 +1,6 @@
 /**
- * The gateway of a function URL: payload 2.0, every answer of a function mapped to HTTP, CORS as it is configured. Pure;
- * who may call is judged before, and streamed answers take another way (`streamed-answer.ts`).
+ * The proxy integration of a function URL: events in payload format 2.0, responses, and CORS as configured. Pure.
+ * `authenticate-caller.ts` checks callers, `streamed-response.ts` handles streamed responses.
  * https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
  */
 import type { CorsSetting, FunctionUrl } from '../../functions/settings/url-settings.ts';
@@ -19,7 +19,7 @@ import {
 import type { FunctionFault, GatewayResponse, ProxyIntegration } from '../exchange/proxy-integration.ts';
 import { parsePayload2Response, renderPayload2 } from './payload-v2.ts';
 
-/** Who signed a request to a URL with AWS_IAM. */
+/** The caller that signed a request to a URL with AWS_IAM. */
 export type UrlCaller = {
   readonly accessKey: string;
   readonly accountId: string;
@@ -32,7 +32,7 @@ export type FunctionUrlTarget = {
   readonly url: FunctionUrl;
   /** `<url-id>.lambda-url.<region>.localhost` */
   readonly domainName: string;
-  /** Undefined where nobody had to sign. */
+  /** Undefined without AWS_IAM. */
   readonly caller: UrlCaller | undefined;
 };
 
@@ -40,7 +40,7 @@ export const FORBIDDEN =
   'Forbidden. For troubleshooting Function URL authorization issues, see: ' +
   'https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html';
 
-/** The gateway of one URL, for one caller. */
+/** Creates the integration of one URL for one caller. */
 export function createFunctionUrlIntegration({ url, domainName, caller }: FunctionUrlTarget): ProxyIntegration {
   return {
     toEvent: (request) =>
@@ -58,28 +58,28 @@ export function createFunctionUrlIntegration({ url, domainName, caller }: Functi
       }),
 
     toResponse(payload, request) {
-      const answer = parsePayload2Response(payload);
-      if (answer.kind === 'body') {
-        const isJson = typeof answer.value !== 'string' && answer.value !== undefined;
-        const body = isJson ? Buffer.from(compactJson(payload.toString('utf8'))) : answer.bytes;
+      const parsed = parsePayload2Response(payload);
+      if (parsed.kind === 'body') {
+        const isJson = typeof parsed.value !== 'string' && parsed.value !== undefined;
+        const body = isJson ? Buffer.from(compactJson(payload.toString('utf8'))) : parsed.bytes;
         return finish(url, request, 200, [], [], body);
       }
-      const { status, headers, cookies } = answer.answer;
-      return finish(url, request, status, headers, cookies, decodeBody(answer.answer));
+      const { status, headers, cookies } = parsed.response;
+      return finish(url, request, status, headers, cookies, decodeBody(parsed.response));
     },
 
     toFault: (fault, request) => renderFault(fault, request),
   };
 }
 
-/** The answer to a preflight, which never reaches the function; undefined for any other request. */
+/** The response to a preflight, which never reaches the function; undefined for any other request. */
 export function renderUrlPreflight(url: FunctionUrl, request: RequestHead & RequestTrace): GatewayResponse | undefined {
   const rules = parseCors(url.cors);
   if (rules === undefined || !isPreflight(request)) return undefined;
   return { status: 200, headers: [...ownHeaders(request), ...preflightHeaders(rules, request)], body: Buffer.alloc(0) };
 }
 
-/** Status and headers of an answer, with what the gateway adds; for whole and for streamed ones. */
+/** The headers of a complete or streamed response, with those that a function URL adds. */
 export function renderUrlHead(
   url: FunctionUrl,
   request: ReceivedRequest,
@@ -96,7 +96,7 @@ export function renderUrlHead(
   ];
 }
 
-/** A refusal in the form of Lambda's API. */
+/** A refusal in the form of a Lambda API error. */
 export function renderUrlRefusal(
   status: number,
   errorType: string,
@@ -114,7 +114,7 @@ export function renderUrlRefusal(
   };
 }
 
-/** In the words of Lambda, whose limit it is. Recorded on a function URL. */
+/** A request or event over the limit of Lambda. Recorded on a function URL. */
 export function renderUrlTooLarge(request: Pick<RequestHead, 'requestId'>): GatewayResponse {
   const Message = `Request must be smaller than ${QUOTAS.invokePayloadBytes} bytes for the InvokeFunction operation`;
   return renderUrlRefusal(413, 'RequestEntityTooLargeException', { Message }, request);
@@ -158,7 +158,7 @@ function ownHeaders({ requestId, traceHeader }: RequestHead & RequestTrace): rea
   ];
 }
 
-/** The setting of the API's model as rules. It was validated when it was made. */
+/** Parses the `Cors` member of the URL configuration, which CreateFunctionUrlConfig has validated. */
 function parseCors(cors: CorsSetting | undefined): CorsRules | undefined {
   if (cors === undefined || Object.keys(cors).length === 0) return undefined;
   const list = (name: string) => (Array.isArray(cors[name]) ? (cors[name] as readonly string[]) : []);
@@ -172,7 +172,7 @@ function parseCors(cors: CorsSetting | undefined): CorsRules | undefined {
   };
 }
 
-/** JSON without white space between its tokens; numbers keep their spelling. Recorded on AWS. */
+/** Removes white space between tokens. Does not parse, because numbers keep their spelling. Recorded on AWS. */
 function compactJson(text: string): string {
   return text.replace(/("(?:[^"\\]|\\.)*")|\s+/g, '$1');
 }

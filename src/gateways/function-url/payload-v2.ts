@@ -1,7 +1,7 @@
 /**
- * Payload format 2.0, which function URLs and HTTP APIs have in common: the event's members, and answers that need not
- * say statusCode. Pure. Where recordings differ from the documentation, the recordings win (2025-04 of
- * aws-lambda-dotnet, 2026-07 of hotsock/voker).
+ * Payload format 2.0, shared by function URLs and HTTP APIs: the event, and responses in which statusCode is optional.
+ * Pure. Where the documentation and recordings differ, the recordings win (2025-04 by aws-lambda-dotnet, 2026-07 by
+ * hotsock/voker).
  * https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
  */
 import { encodeBody } from '../exchange/body-encoding.ts';
@@ -17,7 +17,7 @@ import {
   sorted,
 } from '../exchange/gateway-request.ts';
 
-/** What a gateway says beside the request itself. */
+/** What the event contains in addition to the request. */
 export type Payload2Context = {
   readonly routeKey: string;
   readonly rawPath: string;
@@ -34,7 +34,7 @@ export type Payload2Context = {
   readonly stageVariables?: Readonly<Record<string, string>> | undefined;
 };
 
-/** The event. `headers` are those of the gateway, by lower-case name. */
+/** Renders the event. `headers` are by lower-case name. */
 export function renderPayload2(
   request: ReceivedRequest,
   headers: ReadonlyMap<string, HeaderGroup>,
@@ -80,26 +80,26 @@ export function renderPayload2(
 }
 
 function joinHeaders(headers: ReadonlyMap<string, HeaderGroup>): Record<string, string> {
-  // Cookies are told apart by semicolons wherever they stand in one line.
+  // Cookies in one header are separated by semicolons.
   return sorted([...headers].map(([name, { values }]) => [name, values.join(name === 'cookie' ? '; ' : ',')]));
 }
 
-/** An answer: in full, or a body alone that was not given a status. */
+/** A response with statusCode, or a body alone. */
 export type Payload2Response =
-  | { readonly kind: 'full'; readonly answer: FunctionResponse }
+  | { readonly kind: 'full'; readonly response: FunctionResponse }
   | { readonly kind: 'body'; readonly value: unknown; readonly bytes: Buffer };
 
 /**
- * Reads an answer. Anything but an object with `statusCode` is a body: JSON of every kind, and text that is no JSON.
- * @throws MalformedResponse for an object with statusCode that breaks the format
+ * Parses a response. Anything but an object with `statusCode` is a body: any other JSON, and text that is not JSON.
+ * @throws MalformedResponse for an object with an invalid member beside statusCode
  */
 export function parsePayload2Response(payload: Buffer): Payload2Response {
   const json = parseJson(payload);
   if (json === undefined) return { kind: 'body', value: undefined, bytes: payload };
   if (isObject(json.value) && json.value.statusCode !== undefined) {
-    return { kind: 'full', answer: parseFunctionResponse(json.value) };
+    return { kind: 'full', response: parseFunctionResponse(json.value) };
   }
-  // A string is its own text, without the quotes that JSON needs.
+  // A JSON string becomes its text, without the quotes.
   const bytes = typeof json.value === 'string' ? Buffer.from(json.value, 'utf8') : payload;
   return { kind: 'body', value: json.value, bytes };
 }

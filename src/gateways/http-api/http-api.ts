@@ -1,7 +1,7 @@
 /**
- * The gateway of an API Gateway HTTP API with Lambda proxy integrations, payload formats 1.0 and 2.0. Pure. The forms are
- * those that were recorded on AWS (2025-04, aws-lambda-dotnet; 2026-07, hotsock/voker), which differ from the
- * documentation in places: header names of 1.0 keep their case, 2.0 hands its path over decoded.
+ * The proxy integration of an API Gateway HTTP API, payload formats 1.0 and 2.0. Pure. Follows recordings on AWS
+ * (2025-04 by aws-lambda-dotnet, 2026-07 by hotsock/voker), which differ from the documentation: format 1.0 keeps the
+ * case of header names, format 2.0 has a decoded path.
  * https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
  */
 import { type ApiAddress, domainPrefixOf, pathBelow } from '../api-address.ts';
@@ -40,9 +40,9 @@ import {
 import { parsePayload2Response, renderPayload2 } from '../function-url/payload-v2.ts';
 import type { Route, RouteMatch } from './routes.ts';
 
-/** How long an HTTP API waits for a function, in milliseconds. */
+/** The integration timeout of an HTTP API, in milliseconds. */
 export const HTTP_API_TIMEOUT_MS = 30_000;
-/** Of the request line and all headers together. */
+/** Maximum size of the request line and all headers combined. */
 export const HTTP_API_HEAD_BYTES = 10_240;
 
 export type HttpApiContext = {
@@ -54,11 +54,11 @@ export type HttpApiContext = {
   readonly match: RouteMatch<Route>;
   readonly payloadFormatVersion: '1.0' | '2.0';
   readonly cors: CorsRules | undefined;
-  /** The API's own id of this request: `JKJaXmPLvHcESHA=`. */
+  /** The request ID of the API: `JKJaXmPLvHcESHA=`. */
   readonly apiRequestId: string;
 };
 
-/** The gateway of one route. */
+/** Creates the integration of one route for one request. */
 export function createHttpApiIntegration(context: HttpApiContext): ProxyIntegration {
   const isVersion1 = context.payloadFormatVersion === '1.0';
   return {
@@ -72,8 +72,8 @@ export function createHttpApiIntegration(context: HttpApiContext): ProxyIntegrat
 }
 
 /**
- * The path by which routes are chosen, and which 2.0 hands over: decoded twice, and cut at a question mark that was
- * encoded once. Undefined for one that AWS refuses. Recorded on AWS (2026-07).
+ * The path that selects the route and appears in events of format 2.0: decoded twice, and cut at a question mark that
+ * was encoded once. Undefined for a path that AWS refuses. Recorded on AWS (2026-07).
  */
 export function decodeHttpApiPath(path: string): string | undefined {
   if (!isPercentEncoded(path)) return undefined;
@@ -81,7 +81,7 @@ export function decodeHttpApiPath(path: string): string | undefined {
   return isPercentEncoded(once) ? decodePercent(once) : undefined;
 }
 
-/** The answer of the API itself, with its id on it. */
+/** An error response of the API itself. */
 export function renderHttpApiRefusal(status: number, message: string, apiRequestId: string): GatewayResponse {
   return {
     status,
@@ -93,7 +93,7 @@ export function renderHttpApiRefusal(status: number, message: string, apiRequest
   };
 }
 
-/** The answer to a preflight, which never reaches a function; undefined for other requests and without CORS. */
+/** The response to a preflight, which never reaches a function; undefined for other requests and without CORS. */
 export function renderHttpApiPreflight(
   cors: CorsRules | undefined,
   head: RequestHead,
@@ -104,12 +104,12 @@ export function renderHttpApiPreflight(
   return { status: 204, headers, body: Buffer.alloc(0) };
 }
 
-/** Path parameters are decoded and in the order of their names. */
+/** Path parameters, decoded and sorted by name. */
 function pathParameters({ match }: HttpApiContext): Record<string, string> | undefined {
   return match.parameters.length > 0 ? sorted(match.parameters) : undefined;
 }
 
-/** Stage in front, but not the base path of a custom domain. */
+/** The path with the stage before it, and without the base path of a custom domain. */
 function stagedPath(path: string, { stage, address }: HttpApiContext): string {
   const below = pathBelow(path, address.prefix) ?? path;
   return stage === '$default' ? below : `/${stage}${below}`;
@@ -135,7 +135,7 @@ function renderEvent2(request: ReceivedRequest, context: HttpApiContext): object
   });
 }
 
-/** Names that HTTP APIs write themselves; all others stay as the client wrote them. */
+/** Names that format 1.0 writes in this form. All others stay as the client wrote them. */
 const OWN_NAMES: readonly string[] = ['Content-Length', 'Host', 'User-Agent'];
 
 function renderPayload1(request: ReceivedRequest, context: HttpApiContext): object {
@@ -198,12 +198,12 @@ function renderPayload1(request: ReceivedRequest, context: HttpApiContext): obje
   };
 }
 
-/** Format 1.0 wants statusCode, and gives single values before multiple ones. */
+/** Format 1.0 requires statusCode. Single header values precede multiple ones. */
 function parseResponse1(payload: Buffer): GatewayResponse {
   const json = parseJson(payload);
-  if (json === undefined || !isObject(json.value)) throw new MalformedResponse('the answer is not a JSON object');
-  const answer = parseFunctionResponse(json.value);
-  return fullResponse(answer, [...answer.headers, ...answer.multiValueHeaders]);
+  if (json === undefined || !isObject(json.value)) throw new MalformedResponse('it is not a JSON object');
+  const response = parseFunctionResponse(json.value);
+  return fullResponse(response, [...response.headers, ...response.multiValueHeaders]);
 }
 
 function parseResponse2(payload: Buffer): GatewayResponse {
@@ -211,19 +211,19 @@ function parseResponse2(payload: Buffer): GatewayResponse {
   if (parsed.kind === 'body') {
     return { status: 200, headers: [['Content-Type', 'application/json']], body: parsed.bytes };
   }
-  const { answer } = parsed;
-  return fullResponse(answer, [...answer.headers, ...answer.cookies.map((cookie): Header => ['Set-Cookie', cookie])]);
+  const { headers, cookies } = parsed.response;
+  return fullResponse(parsed.response, [...headers, ...cookies.map((cookie): Header => ['Set-Cookie', cookie])]);
 }
 
-function fullResponse(answer: FunctionResponse, headers: readonly Header[]): GatewayResponse {
+function fullResponse(response: FunctionResponse, headers: readonly Header[]): GatewayResponse {
   return {
-    status: answer.status,
+    status: response.status,
     headers: withDefault(dropConnectionHeaders(headers).map(canonical), 'Content-Type', 'text/plain; charset=utf-8'),
-    body: decodeBody(answer),
+    body: decodeBody(response),
   };
 }
 
-/** HTTP APIs write each part of a name with a capital. Recorded on AWS. */
+/** HTTP APIs capitalize each part of a header name. Recorded on AWS. */
 function canonical([name, value]: Header): Header {
   return [name.toLowerCase().replace(/(^|-)[a-z]/g, (sign) => sign.toUpperCase()), value];
 }
@@ -246,17 +246,17 @@ function renderFault(fault: FunctionFault): GatewayResponse {
   }
 }
 
-/** With CORS configured, what a function says of it does not count. */
+/** Adds the API's headers. With CORS configured, the function's CORS headers are removed. */
 function finish(
   response: GatewayResponse,
   request: ReceivedRequest,
   { cors, apiRequestId }: HttpApiContext,
 ): GatewayResponse {
-  const own = cors
+  const fromFunction = cors
     ? response.headers.filter(([name]) => !name.toLowerCase().startsWith('access-control-'))
     : response.headers;
   const headers: Header[] = [
-    ...own,
+    ...fromFunction,
     ['Apigw-Requestid', apiRequestId],
     ...(cors ? responseHeaders(cors, request) : []),
   ];

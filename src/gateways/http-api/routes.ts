@@ -1,13 +1,13 @@
 /**
- * Which route of an API or a load balancer a request takes: routes as AWS writes them, and AWS's precedence, which is
- * another one for each of the three. Pure.
+ * Routes as AWS writes them, and which of them a request matches. HTTP APIs, REST APIs and load balancers each have
+ * their own precedence. Pure.
  * https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html
  * https://docs.aws.amazon.com/elasticloadbalancing/latest/application/listener-rules.html
  */
 import { createGlob, globTokens } from '../../protocol/glob.ts';
 import { decodePercent } from '../exchange/gateway-request.ts';
 
-/** What a route's path is made of. */
+/** A segment of a route's path: `users`, `{id}` or `{proxy+}`. */
 type Segment =
   | { readonly kind: 'literal'; readonly text: string }
   | { readonly kind: 'variable'; readonly name: string }
@@ -17,7 +17,7 @@ type Segment =
 export type Route = {
   /** As AWS writes it. */
   readonly key: string;
-  /** `ANY` for all of them. */
+  /** `ANY` for every method. */
   readonly method: string;
   /** Undefined for `$default`. */
   readonly path: string | undefined;
@@ -60,8 +60,8 @@ export function parseRoute(text: string): Route | string {
 }
 
 /**
- * The route of an HTTP API: first a full match, then one with a greedy variable, then `$default`; among several the one
- * with the earlier literal, then the one that names the method. `path` is decoded.
+ * Finds the route of an HTTP API: a full match first, then one with a greedy variable, then `$default`. Among several,
+ * the one with the earlier literal wins, then the one that names the method. `path` is decoded.
  */
 export function matchHttpRoute<R extends Route>(
   routes: readonly R[],
@@ -79,7 +79,7 @@ export function matchHttpRoute<R extends Route>(
   return best;
 }
 
-/** What a REST API finds at a path: a resource, and the route of its method if it has one. */
+/** The resource of a REST API at a path, and its route for the method if it has one. */
 export type ResourceMatch<R extends Route> = {
   readonly resourcePath: string;
   readonly route: R | undefined;
@@ -87,8 +87,8 @@ export type ResourceMatch<R extends Route> = {
 };
 
 /**
- * The resource of a REST API: at each level a literal child, else a variable, else a greedy one. The method is looked
- * for only at the resource found. `path` is percent-encoded, without the stage.
+ * Finds the resource of a REST API: at each level a literal child, or else a variable, or else a greedy variable. Only
+ * then looks for the method at that resource. `path` is percent-encoded and without the stage.
  */
 export function matchResource<R extends Route>(
   routes: readonly R[],
@@ -107,7 +107,7 @@ export function matchResource<R extends Route>(
   const own = routes.filter((route) => route.path === resourcePath);
   return {
     resourcePath,
-    // ANY stands for the methods that a REST API knows, and for no other.
+    // ANY stands for the methods that a REST API supports, not for TRACE or methods of WebDAV.
     route:
       own.find((route) => route.method === method) ??
       (METHODS.includes(method) ? own.find((route) => route.method === 'ANY') : undefined),
@@ -115,12 +115,12 @@ export function matchResource<R extends Route>(
   };
 }
 
-/** Whether a path pattern of a load balancer's rule fits: `*` is any text, `?` any sign, and case counts. */
+/** Whether a path matches the pattern of a load balancer's rule: `*` is any text, `?` one character. Case-sensitive. */
 export function matchesPathPattern(pattern: string, path: string): boolean {
   return createGlob(globTokens(pattern, { hasOne: true }))(path);
 }
 
-/** The same for host names, where case does not count. */
+/** The same for hostnames, but case-insensitive. */
 export function matchesHostPattern(pattern: string, host: string): boolean {
   return matchesPathPattern(pattern.toLowerCase(), host.toLowerCase());
 }

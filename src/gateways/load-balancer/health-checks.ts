@@ -1,7 +1,7 @@
 /**
- * Health checks of load balancers: functions are invoked with the event of a check, as often as is configured, and
- * counted healthy or not. As on AWS a group with one target is never without it: what is unhealthy is still called, and
- * only said to be so. https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html
+ * Health checks of load balancers: invokes each target at an interval with the event of a health check, and counts
+ * passes and failures. As on AWS, a target group with one target still sends requests to it when it is unhealthy.
+ * https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html
  */
 import type { Cancel, Clock } from '../../clock.ts';
 import type { Closeable } from '../../lifetime.ts';
@@ -13,18 +13,20 @@ import { targetGroupArn } from './target-group.ts';
 
 export type TargetHealth = {
   readonly function: string;
-  /** As DescribeTargetHealth calls it. */
+  /** As in DescribeTargetHealth. */
   readonly state: 'initial' | 'healthy' | 'unhealthy';
-  /** Why it is not healthy. */
+  /** Why it is unhealthy. */
   readonly reason: string | undefined;
 };
 
-/** The health of a gateway's targets by the gateway's name; only load balancers with a health check have any. */
-export type HealthChecks = Closeable & { of(gateway: string): readonly TargetHealth[] };
+export type HealthChecks = Closeable & {
+  /** The health of a gateway's targets. Empty for a gateway without a health check. */
+  of(gateway: string): readonly TargetHealth[];
+};
 
 export type HealthChecksOptions = {
   readonly gateways: Pick<Gateways, 'all' | 'onChange'>;
-  /** Invokes a function; undefined when it failed, was throttled or is not there. */
+  /** Invokes a function. Resolves with undefined if it failed, was throttled or does not exist. */
   readonly invoke: (target: RouteFunction, event: object) => Promise<Buffer | undefined>;
   readonly accountId: string;
   readonly defaultRegion: string;
@@ -53,12 +55,12 @@ export function createHealthChecks({ gateways, invoke, clock, ...place }: Health
           targetGroupArn: targetGroupArn(watch.config.name, entry.target, place),
           hasMultiValueHeaders: watch.config.hasMultiValueHeaders,
         };
-        const answer = await withTimeout(
+        const response = await withTimeout(
           clock,
           check.timeoutSeconds * 1000,
           invoke(entry.target, renderHealthCheckEvent(check.path, group)),
         );
-        const reason = judge(answer, group, check.matcher);
+        const reason = judge(response, group, check.matcher);
         entry.passes = reason === undefined ? entry.passes + 1 : 0;
         entry.failures = reason === undefined ? 0 : entry.failures + 1;
         entry.health = next(entry, reason, check);
@@ -68,7 +70,7 @@ export function createHealthChecks({ gateways, invoke, clock, ...place }: Health
     watch.cancel = clock.after(check.intervalSeconds * 1000, () => void start(watch, check));
   }
 
-  /** A check that cannot be made is an unhealthy target, not a failure of ours. */
+  /** Starts a check. One that throws leaves the target's health as it was. */
   const start = (watch: Watch, settings: HealthCheck) => check(watch, settings).catch(() => undefined);
 
   function follow(): void {
@@ -106,19 +108,19 @@ export function createHealthChecks({ gateways, invoke, clock, ...place }: Health
   };
 }
 
-/** Why an answer is not healthy; undefined if it is. */
-function judge(answer: Buffer | 'timeout' | undefined, group: TargetGroup, matcher: string): string | undefined {
-  if (answer === 'timeout') return 'Request timed out';
-  if (answer === undefined) return 'Health checks failed: the function failed or could not be invoked';
+/** Why a response is unhealthy; undefined for a healthy one. */
+function judge(response: Buffer | 'timeout' | undefined, group: TargetGroup, matcher: string): string | undefined {
+  if (response === 'timeout') return 'Request timed out';
+  if (response === undefined) return 'Health checks failed: the function failed or could not be invoked';
   try {
-    const { status } = parseTargetResponse(answer, group);
+    const { status } = parseTargetResponse(response, group);
     return matches(matcher, status) ? undefined : `Health checks failed with these codes: [${status}]`;
   } catch (failure) {
     return `Health checks failed: ${(failure as Error).message}`;
   }
 }
 
-/** The first check decides at once; later ones only after as many as the thresholds ask for. */
+/** The first check decides alone. After it, the state changes once the threshold is reached. */
 function next(
   { health, passes, failures }: Watch['targets'][number],
   reason: string | undefined,

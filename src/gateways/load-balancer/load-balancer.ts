@@ -1,6 +1,6 @@
 /**
- * The gateway of an Application Load Balancer with functions as targets: events and answers with single or with multiple
- * values, health checks. Pure. Nothing of a request is decoded: paths and queries are handed over as they were sent.
+ * The proxy integration of an Application Load Balancer, with single or with multiple values, and its health checks.
+ * Pure. Paths and queries are not decoded.
  * https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html
  */
 import { STATUS_TEXTS } from '../../http/exchange.ts';
@@ -17,12 +17,12 @@ import {
 } from '../exchange/gateway-request.ts';
 import { type GatewayResponse, MalformedResponse, type ProxyIntegration } from '../exchange/proxy-integration.ts';
 
-/** Of a request's body, and of the JSON that a function answers with. */
+/** Maximum size of a request body, and of the JSON of a function response. */
 export const LOAD_BALANCER_BODY_BYTES = 1_048_576;
-/** Of the request line, and of all headers together. */
+/** Maximum size of the request line and each header, and of all headers combined. */
 export const LOAD_BALANCER_HEAD_BYTES = { requestLine: 16_384, headers: 65_536 };
 
-/** How many addresses X-Forwarded-For may hold. */
+/** Maximum number of addresses in X-Forwarded-For. */
 export const LOAD_BALANCER_FORWARDED_ADDRESSES = 30;
 
 export type TargetGroup = {
@@ -30,7 +30,7 @@ export type TargetGroup = {
   readonly hasMultiValueHeaders: boolean;
 };
 
-/** The gateway of one target group. */
+/** Creates the integration of one target group. */
 export function createLoadBalancerIntegration(targetGroup: TargetGroup): ProxyIntegration {
   return {
     toEvent: (request) => renderEvent(request, targetGroup),
@@ -39,7 +39,7 @@ export function createLoadBalancerIntegration(targetGroup: TargetGroup): ProxyIn
   };
 }
 
-/** The event of a health check: nothing but the path that is configured. */
+/** The event of a health check. Only the path is configurable. */
 export function renderHealthCheckEvent(path: string, { targetGroupArn, hasMultiValueHeaders }: TargetGroup): object {
   const agent = 'ELB-HealthChecker/2.0';
   return {
@@ -54,7 +54,7 @@ export function renderHealthCheckEvent(path: string, { targetGroupArn, hasMultiV
   };
 }
 
-/** The page that a load balancer answers with when it has no other answer. */
+/** The error page of a load balancer. */
 export function renderLoadBalancerRefusal(status: number): GatewayResponse {
   const text = `${status} ${STATUS_TEXTS[status] ?? ''}`;
   const lines = ['<html>', `<head><title>${text}</title></head>`, '<body>', `<center><h1>${text}</h1></center>`];
@@ -88,19 +88,19 @@ function renderEvent(request: ReceivedRequest, { targetGroupArn, hasMultiValueHe
   };
 }
 
-/** The response to a client, or to a health check. @throws MalformedResponse */
+/** Parses the response of a function to a request or a health check. @throws MalformedResponse */
 export function parseTargetResponse(payload: Buffer, { hasMultiValueHeaders }: TargetGroup): GatewayResponse {
-  if (payload.length > LOAD_BALANCER_BODY_BYTES) throw new MalformedResponse('the answer is larger than 1 MB');
+  if (payload.length > LOAD_BALANCER_BODY_BYTES) throw new MalformedResponse('it is larger than 1 MB');
   const json = parseJson(payload);
-  if (json === undefined || !isObject(json.value)) throw new MalformedResponse('the answer is not a JSON object');
-  const answer = parseFunctionResponse(json.value);
-  // Only the form that the target group is set to counts.
-  const headers = dropConnectionHeaders(hasMultiValueHeaders ? answer.multiValueHeaders : answer.headers);
-  const statusText = /^\d{3} (.+)$/.exec(answer.statusDescription ?? '')?.[1];
+  if (json === undefined || !isObject(json.value)) throw new MalformedResponse('it is not a JSON object');
+  const response = parseFunctionResponse(json.value);
+  // Only the headers in the form of the target group count.
+  const headers = dropConnectionHeaders(hasMultiValueHeaders ? response.multiValueHeaders : response.headers);
+  const statusText = /^\d{3} (.+)$/.exec(response.statusDescription ?? '')?.[1];
   return {
-    status: answer.status,
+    status: response.status,
     statusText: statusText && /^[\x20-\x7e]+$/.test(statusText) ? statusText : undefined,
     headers: withDefault(withDefault(headers, 'Content-Type', 'application/octet-stream'), 'Server', 'awselb/2.0'),
-    body: decodeBody(answer),
+    body: decodeBody(response),
   };
 }

@@ -1,6 +1,6 @@
 /**
- * The gateway of an API Gateway REST API with Lambda proxy integrations. Pure. The forms are those that were recorded on
- * AWS (2024-07 and 2026-03, LocalStack's test suite; 2025-04, aws-lambda-dotnet; 2026-07, hotsock/voker).
+ * The proxy integration of an API Gateway REST API. Pure. Follows recordings on AWS (2024-07 and 2026-03 by LocalStack's
+ * test suite, 2025-04 by aws-lambda-dotnet, 2026-07 by hotsock/voker).
  * https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
  */
 import { createHash } from 'node:crypto';
@@ -29,11 +29,11 @@ import {
 } from '../exchange/proxy-integration.ts';
 import type { Route, RouteMatch } from '../http-api/routes.ts';
 
-/** How long a REST API waits for a function, in milliseconds. */
+/** The integration timeout of a REST API, in milliseconds. */
 export const REST_API_TIMEOUT_MS = 29_000;
-/** Of the request line and all headers together. */
+/** Maximum size of the request line and all headers combined. */
 export const REST_API_HEAD_BYTES = 10_240;
-/** Of a request's body. */
+/** Maximum size of a request body. HTTP APIs have the same limit. */
 export const REST_API_BODY_BYTES = 10_485_760;
 
 export type RestApiContext = {
@@ -49,12 +49,12 @@ export type RestApiContext = {
   readonly extendedRequestId: string;
 };
 
-/** Members that make an object an answer of a proxy integration; any other is refused. Recorded on AWS. */
+/** Members of a response. One with any other member is refused. Recorded on AWS. */
 const MEMBERS: ReadonlySet<string> = new Set(['statusCode', 'headers', 'multiValueHeaders', 'body', 'isBase64Encoded']);
-/** Names that REST APIs write themselves; all others stay as the client wrote them. */
+/** Names that REST APIs write in this form. All others stay as the client wrote them. */
 const OWN_NAMES: readonly string[] = ['Host', 'User-Agent'];
 
-/** The gateway of one method of a resource. */
+/** Creates the integration of one method for one request. */
 export function createRestApiIntegration(context: RestApiContext): ProxyIntegration {
   return {
     toEvent: (request) => renderEvent(request, context),
@@ -63,7 +63,7 @@ export function createRestApiIntegration(context: RestApiContext): ProxyIntegrat
   };
 }
 
-/** What a body over the API's own limit gets: text, not JSON. Recorded on AWS. */
+/** The response to a body over the limit: text, not JSON. Recorded on AWS. */
 export function renderRestApiTooLarge(
   { requestId }: Pick<RequestHead, 'requestId'>,
   extendedRequestId: string,
@@ -79,7 +79,7 @@ export function renderRestApiTooLarge(
   };
 }
 
-/** An answer of the API itself. */
+/** An error response of the API itself. */
 export function renderRestApiRefusal(
   status: number,
   errorType: string,
@@ -95,12 +95,12 @@ export function renderRestApiRefusal(
       ['x-amzn-ErrorType', errorType],
       ['x-amz-apigw-id', extendedRequestId],
     ],
-    // With a space after the colon, as in `{"message": "Internal server error"}` of the recordings.
+    // Recordings of server errors have a space after the colon: `{"message": "Internal server error"}`.
     body: Buffer.from(`{"message":${status >= 500 ? ' ' : ''}${JSON.stringify(message)}}`),
   };
 }
 
-/** The mock method OPTIONS that tools set up for CORS: fixed headers for every origin. The function adds its own. */
+/** The mock OPTIONS method that tools create for CORS: fixed headers for every origin. Other methods get no CORS headers. */
 export function renderRestApiPreflight(
   cors: CorsRules,
   { requestId }: Pick<RequestHead, 'requestId'>,
@@ -140,7 +140,7 @@ function renderEvent(request: ReceivedRequest, context: RestApiContext): object 
   const below = (pathBelow(request.path, address.prefix) ?? request.path).replace(/^\/+/, '/');
   return {
     resource: context.resourcePath,
-    // At a custom domain the base path belongs to the path, at the API's own address the stage does not.
+    // At a custom domain the path includes the base path. At the API's own address it excludes the stage.
     path: address.via === 'custom-domain' ? `${address.prefix}${below}` : below,
     httpMethod: request.method,
     headers: lastValues(groups),
@@ -187,31 +187,31 @@ function renderEvent(request: ReceivedRequest, context: RestApiContext): object 
 
 function parseResponse(payload: Buffer, request: ReceivedRequest, context: RestApiContext): GatewayResponse {
   const json = parseJson(payload);
-  if (json === undefined || !isObject(json.value)) throw new MalformedResponse('the answer is not a JSON object');
+  if (json === undefined || !isObject(json.value)) throw new MalformedResponse('it is not a JSON object');
   const unknown = Object.keys(json.value).find((member) => !MEMBERS.has(member));
-  if (unknown !== undefined) throw new MalformedResponse(`the answer has a member '${unknown}'`);
-  if (Object.keys(json.value).length === 0) throw new MalformedResponse('the answer is an empty object');
-  const answer = parseFunctionResponse(json.value, 200);
-  // Multiple values come before a single one, under the name that they were given first.
+  if (unknown !== undefined) throw new MalformedResponse(`it has an unknown member '${unknown}'`);
+  if (Object.keys(json.value).length === 0) throw new MalformedResponse('it is an empty object');
+  const response = parseFunctionResponse(json.value, 200);
+  // Multiple values precede a single one. All have the first spelling of the name.
   const names = new Map<string, string>();
-  const headers = [...answer.multiValueHeaders, ...answer.headers].map(([name, value]): Header => {
+  const headers = [...response.multiValueHeaders, ...response.headers].map(([name, value]): Header => {
     const key = name.toLowerCase();
     if (!names.has(key)) names.set(key, name);
     return [names.get(key) ?? name, value];
   });
-  const isDecoded = answer.isBase64Encoded && isBinaryAnswer(request, context.binaryMediaTypes);
+  const isDecoded = response.isBase64Encoded && isBinaryResponse(request, context.binaryMediaTypes);
   return {
-    status: answer.status,
+    status: response.status,
     headers: [
       ...withDefault(renameOwnHeaders(headers), 'Content-Type', 'application/json'),
       ...ownHeaders(request, context),
     ],
-    body: decodeBody({ body: answer.body, isBase64Encoded: isDecoded }),
+    body: decodeBody({ body: response.body, isBase64Encoded: isDecoded }),
   };
 }
 
-/** By the first media type that the client accepts. */
-function isBinaryAnswer({ headers }: ReceivedRequest, binaryMediaTypes: readonly string[]): boolean {
+/** Whether to decode Base64, by the first media type that the client accepts. */
+function isBinaryResponse({ headers }: ReceivedRequest, binaryMediaTypes: readonly string[]): boolean {
   if (binaryMediaTypes.includes('*/*')) return true;
   const accepted = mediaTypeOf(firstValue(headers, 'accept')?.split(',', 1)[0]);
   return accepted !== '' && binaryMediaTypes.length > 0 && isBinaryMediaType(accepted, binaryMediaTypes);
@@ -248,7 +248,7 @@ function ownHeaders(
   ];
 }
 
-/** Six letters and digits, always the same for the same thing. */
+/** A stable ID of six letters and digits. */
 function shortId(text: string): string {
   return Number.parseInt(createHash('sha256').update(text).digest('hex').slice(0, 11), 16).toString(36).slice(-6);
 }
