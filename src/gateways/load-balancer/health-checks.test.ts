@@ -71,6 +71,22 @@ it.each([
   expect(health()).toEqual([{ function: 'one', state: 'unhealthy', reason: expect.stringMatching(reason) }]);
 });
 
+it('counts a check that cannot be made as failed, and goes on checking', async () => {
+  let isBroken = true;
+  const { clock, health } = watch(async () => {
+    if (isBroken) throw new Error('no memory');
+    return Buffer.from('{"statusCode":200}');
+  });
+  await settled();
+  expect(health()).toMatchObject([{ state: 'unhealthy' }]);
+  isBroken = false;
+  for (let passes = 0; passes < 2; passes++) {
+    clock.advance(10_000);
+    await settled();
+  }
+  expect(health()).toMatchObject([{ state: 'healthy' }]);
+});
+
 it('does not wait longer than the time-out', async () => {
   const { clock, health } = watch(() => new Promise(() => undefined));
   clock.advance(5000);

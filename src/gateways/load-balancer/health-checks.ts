@@ -44,34 +44,32 @@ type Watch = {
   cancel: Cancel;
 };
 
-export function createHealthChecks({ gateways, invoke, clock, ...place }: HealthChecksOptions): HealthChecks {
+export function createHealthChecks({ gateways, invoke, clock, ...defaults }: HealthChecksOptions): HealthChecks {
   const watches = new Map<string, Watch>();
   let isClosed = false;
 
-  async function check(watch: Watch, check: HealthCheck): Promise<void> {
+  async function check(watch: Watch, settings: HealthCheck): Promise<void> {
     await Promise.all(
       watch.targets.map(async (entry) => {
         const group = {
-          targetGroupArn: targetGroupArn(watch.config.name, entry.target, place),
+          targetGroupArn: targetGroupArn(watch.config.name, entry.target, defaults),
           hasMultiValueHeaders: watch.config.hasMultiValueHeaders,
         };
         const response = await withTimeout(
           clock,
-          check.timeoutSeconds * 1000,
-          invoke(entry.target, renderHealthCheckEvent(check.path, group)),
+          settings.timeoutSeconds * 1000,
+          // A fault of this machine fails the check, and must not end the checks.
+          invoke(entry.target, renderHealthCheckEvent(settings.path, group)).catch(() => undefined),
         );
-        const reason = judge(response, group, check.matcher);
+        const reason = judge(response, group, settings.matcher);
         entry.passes = reason === undefined ? entry.passes + 1 : 0;
         entry.failures = reason === undefined ? 0 : entry.failures + 1;
-        entry.health = next(entry, reason, check);
+        entry.health = next(entry, reason, settings);
       }),
     );
     if (isClosed || watches.get(watch.config.name) !== watch) return;
-    watch.cancel = clock.after(check.intervalSeconds * 1000, () => void start(watch, check));
+    watch.cancel = clock.after(settings.intervalSeconds * 1000, () => void check(watch, settings));
   }
-
-  /** Starts a check. One that throws leaves the target's health as it was. */
-  const start = (watch: Watch, settings: HealthCheck) => check(watch, settings).catch(() => undefined);
 
   function follow(): void {
     const all = new Map(gateways.all().map((config): [string, GatewayConfig] => [config.name, config]));
@@ -91,7 +89,7 @@ export function createHealthChecks({ gateways, invoke, clock, ...place }: Health
       }));
       const watch: Watch = { config, targets, cancel: () => undefined };
       watches.set(config.name, watch);
-      void start(watch, config.healthCheck);
+      void check(watch, config.healthCheck);
     }
   }
 
@@ -116,7 +114,7 @@ function judge(response: Buffer | 'timeout' | undefined, group: TargetGroup, mat
     const { status } = parseTargetResponse(response, group);
     return matches(matcher, status) ? undefined : `Health checks failed with these codes: [${status}]`;
   } catch (failure) {
-    return `Health checks failed: ${(failure as Error).message}`;
+    return `Health checks failed: invalid function response: ${(failure as Error).message}`;
   }
 }
 
