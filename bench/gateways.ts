@@ -1,18 +1,18 @@
 /**
- * What a gateway adds to an invocation: the same PHP function, with the same event, by plain Invoke and through each gateway,
- * in one run with everything on one CPU, as in `warm-invoke`. One request after another, or with `--load` from 64
+ * Measures what each kind of gateway adds to an invocation: the same PHP function with the same event, by plain Invoke and
+ * through each gateway, in one run on one CPU, as in `warm-invoke`. Sends one request after another, or with `--load` on 64
  * connections at once.
  */
 import { Agent, request } from 'node:http';
 import { CreateFunctionUrlConfigCommand } from '@aws-sdk/client-lambda';
 import { headLine, resultLine, startService } from './running-service.ts';
 
-/** Rounds take turns, so that what else this machine does meets all of them. */
+/** Rounds alternate between the targets, so that other load on this machine affects all of them. */
 const ROUNDS = { count: 100, requests: 20, warmUp: 10 };
 const LOAD_ROUNDS = { count: 5, requests: 2560, warmUp: 1 };
 const CONNECTIONS = 64;
 const BODY = Buffer.from('{"name":"World"}');
-/** What a function URL makes of the request below. */
+/** The event that a function URL creates from the request below. */
 const EVENT = Buffer.from(
   JSON.stringify({
     version: '2.0',
@@ -59,7 +59,7 @@ try {
   );
   const targets: Readonly<Record<string, Target>> = {
     'plain Invoke': { url: new URL(`${service.url}/2015-03-31/functions/hello/invocations`), body: EVENT },
-    // The host goes into its header alone: not every machine resolves names below localhost.
+    // Only the Host header has the URL's host, because not every machine resolves names below localhost.
     'function URL': { url: new URL(service.http), host: new URL(FunctionUrl).host, body: BODY },
     'HTTP API, payload 2.0': { url: new URL(`${service.http}/hello`), body: BODY },
     'REST API': { url: new URL(`${service.http}/rest`), body: BODY },
@@ -89,7 +89,7 @@ try {
   await service.stop();
 }
 
-/** Round trips over the agent's connections, as many at once as it has, in microseconds. */
+/** Sends requests on all connections of the agent at once. Returns the round trips, in microseconds. */
 async function measure(target: Target, agent: Agent, count: number): Promise<number[]> {
   const times: number[] = [];
   let left = count;
@@ -99,7 +99,7 @@ async function measure(target: Target, agent: Agent, count: number): Promise<num
       const began = process.hrtime.bigint();
       const status = await post(target, agent);
       times.push(Number(process.hrtime.bigint() - began) / 1000);
-      if (status !== 200) throw new Error(`${target.url} answered ${status}`);
+      if (status !== 200) throw new Error(`${target.url} returned ${status}`);
     }
   };
   await Promise.all(Array.from({ length: agent.maxSockets }, work));

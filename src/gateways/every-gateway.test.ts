@@ -1,5 +1,5 @@
 /**
- * One request through all six kinds of events, side by side, for what is easily got wrong: repeated headers and query
+ * One request as all six kinds of events, for what is easy to get wrong: repeated headers and query
  * values, encoded slashes, unicode, cookies, binary bodies, methods, length. The values follow from AWS's documentation
  * and from recordings on AWS (2026-07, hotsock/voker; 2024-07, LocalStack's test suite; 2025-04, aws-lambda-dotnet).
  */
@@ -69,7 +69,7 @@ function httpPlace(request: ReceivedRequest, payloadFormatVersion: '1.0' | '2.0'
   };
 }
 
-/** The same members of each gateway's event, as JSON: `headers.cookie` is a path of members. */
+/** The members of each kind's event, as JSON. `headers.cookie` is a path. */
 function membersOf(sent: Parameters<typeof receivedRequest>[0], names: readonly string[]): Record<string, string> {
   const request = receivedRequest(sent);
   return Object.fromEntries(
@@ -105,7 +105,7 @@ describe('the events of all gateways', () => {
     });
   });
 
-  it('have cookies apart in payload 2.0, also out of several lines, and as a header elsewhere', () => {
+  it('have separate cookies in payload 2.0, also from several headers, and a header elsewhere', () => {
     const sent = {
       target: '/a',
       headers: [
@@ -130,7 +130,7 @@ describe('the events of all gateways', () => {
     });
   });
 
-  it('have encoded slashes and unicode in paths decoded only by HTTP APIs', () => {
+  it('have encoded slashes and Unicode in paths decoded only by HTTP APIs', () => {
     const sent = { target: '/a%2Fb/%C3%BC%20%E4%B8%96/%2e%2e/c%3Bd' };
     const names = ['rawPath', 'path', 'pathParameters.proxy', 'requestContext.http.path', 'requestContext.path'];
     expect(membersOf(sent, names)).toEqual({
@@ -147,7 +147,7 @@ describe('the events of all gateways', () => {
     });
   });
 
-  it('have empty, repeated and unicode query values', () => {
+  it('have empty, repeated and Unicode query values', () => {
     const sent = { target: '/a?x=1&x=&x=2&bare&=none&%C3%BC=%E4%B8%96+%2B%2F&a[]=1&a[]=2' };
     const names = ['rawQueryString', 'queryStringParameters', 'multiValueQueryStringParameters'];
     expect(membersOf(sent, names)).toEqual({
@@ -182,7 +182,7 @@ describe('the events of all gateways', () => {
     for (const event of Object.values(events)) expect(event).toContain(`":"${method}"`);
   });
 
-  it('take every length that a gateway lets in', () => {
+  it('have paths and query strings of 8,000 characters', () => {
     const long = 'x'.repeat(8000);
     for (const [gateway, event] of Object.entries(
       membersOf({ target: `/${long}?${long}=${long}` }, ['path', 'rawPath']),

@@ -1,4 +1,4 @@
-/** Which gateway a host and a path mean. */
+/** Finding the gateway of a host and a path. */
 import { describe, expect, it } from 'vitest';
 import { findTarget } from './find-target.ts';
 import { parseGatewayConfig } from './gateway-config.ts';
@@ -36,7 +36,7 @@ describe('a function URL', () => {
     [`/_lamella/url/${ID}/`, '/'],
     [`/_lamella/url/${ID}`, '/'],
     [`/_lamella/url/${ID}//a`, '//a'],
-  ])('is found by the path %s of any host', (path, inside) => {
+  ])('is found by the path %s on any host', (path, inside) => {
     expect(named('127.0.0.1', path)).toEqual({ kind: 'function-url', id: ID, region: undefined, path: inside });
   });
 });
@@ -70,7 +70,7 @@ describe('a gateway', () => {
     expect(named(host, path)).toEqual(expected);
   });
 
-  it('that is named and not there is said to be so', () => {
+  it('that does not exist is reported by name', () => {
     expect(named('other.execute-api.us-east-1.localhost', '/')).toEqual({ kind: 'nothing', named: 'other' });
     expect(findTarget('127.0.0.1', '/', [])).toEqual({ kind: 'nothing', named: undefined });
   });

@@ -1,4 +1,4 @@
-/** Gateways as people write them: in JSON and on the command line. */
+/** Gateways in JSON and on the command line. */
 import { describe, expect, it } from 'vitest';
 import { ConfigurationError } from '../wire/configuration.ts';
 import { parseGatewayConfig, parseRouteOptions, renderGatewayConfig } from './gateway-config.ts';
@@ -7,7 +7,7 @@ const http = (routes: unknown, more?: object) => ({ kind: 'http-api', routes, ..
 const balancer = (healthCheck: unknown) => ({ kind: 'load-balancer', routes: ['/ -> a'], healthCheck });
 
 describe('a gateway', () => {
-  it('of an HTTP API', () => {
+  it('of the kind HTTP API has its members and defaults', () => {
     const config = parseGatewayConfig('web', {
       kind: 'http-api',
       hosts: ['API.Example.com'],
@@ -44,7 +44,7 @@ describe('a gateway', () => {
       healthCheck: true,
       routes: ['/api/* -> api', { path: '*', host: '*.example', function: 'web' }],
     },
-  ])('written as %j reads the same once it was kept', (input) => {
+  ])('written as %j is the same after it is stored and read', (input) => {
     const config = parseGatewayConfig('a-gateway', input);
     expect(parseGatewayConfig('a-gateway', JSON.parse(JSON.stringify(renderGatewayConfig(config))))).toEqual(config);
   });

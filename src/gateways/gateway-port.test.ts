@@ -1,4 +1,4 @@
-/** How long gateways wait for a function, on a clock that the test moves; all else of the port is in `test/flows/`. */
+/** Timeouts of gateways, on a fake clock. The other tests of the HTTP port are in `test/flows/`. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import { until } from '../../test/support/until.ts';
@@ -12,7 +12,7 @@ const CONFIGS = parseRouteOptions(['GET /http -> slow', 'rest GET /rest -> slow'
 let listener: Listener | undefined;
 afterEach(() => listener?.close());
 
-/** Gateways before functions that never answer. */
+/** Opens gateways whose functions never respond. */
 async function openGateways(clock: FakeClock): Promise<string> {
   const handler = createGatewayHandler({
     gateways: { all: () => CONFIGS },
@@ -31,18 +31,18 @@ async function openGateways(clock: FakeClock): Promise<string> {
   return `http://127.0.0.1:${listener.port}`;
 }
 
-describe('a function that does not answer', () => {
+describe('a function that does not respond', () => {
   it.each([
     ['/http', 30_000, 503, '{"message":"Service Unavailable"}'],
     ['/rest', 29_000, 504, '{"message": "Endpoint request timed out"}'],
-  ])('is waited for at %s for %i ms', async (path, timeoutMs, status, body) => {
+  ])('times out at %s after %i ms', async (path, timeoutMs, status, body) => {
     const clock = new FakeClock();
-    const answer = fetch(`${await openGateways(clock)}${path}`);
+    const pending = fetch(`${await openGateways(clock)}${path}`);
     await until(() => clock.pending === 1);
     clock.advance(timeoutMs - 1);
     expect(clock.pending).toBe(1);
     clock.advance(1);
-    const response = await answer;
+    const response = await pending;
     expect([response.status, await response.text()]).toEqual([status, body]);
   });
 });

@@ -1,6 +1,6 @@
 /**
- * A browser at the gateways: preflights and credentials from a page of another origin, cookies that a function sets,
- * streams as they are read, and what pages may not do. `apt-get install chromium` for it; without, it is left out.
+ * A browser as the client: preflights and credentials from a page with another origin, cookies that a function sets,
+ * streams, and requests that pages must not be able to make. Skipped without Chromium (`apt-get install chromium`).
  */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -11,7 +11,8 @@ import { type Gate, startGate } from '../support/gate.ts';
 import { type RunningService, startService } from '../support/running-service.ts';
 
 const chromium = findChromium();
-if (chromium === undefined) console.warn('browser.test.ts is left out: there is no Chromium (apt install chromium).');
+if (chromium === undefined)
+  console.warn('browser.test.ts is skipped: Chromium is not installed (apt-get install chromium).');
 
 const FUNCTION = `
 let calls = 0;
@@ -44,11 +45,11 @@ let service: RunningService;
 let gate: Gate;
 let browser: Browser;
 let pages: Server;
-/** Origins that the function knows, and does not. Of the same site as its URL, so that cookies may be sent. */
+/** An allowed origin and another one. Both are same-site with the function's URL, so that browsers send cookies. */
 let friend: string;
 let stranger: string;
 
-describe.skipIf(chromium === undefined)('a page of another origin', () => {
+describe.skipIf(chromium === undefined)('a page with another origin', () => {
   beforeAll(async () => {
     gate = await startGate();
     pages = createServer((_, response) => response.setHeader('content-type', 'text/html').end('<title>page</title>'));
@@ -66,7 +67,7 @@ describe.skipIf(chromium === undefined)('a page of another origin', () => {
     gate.close();
   });
 
-  /** A function and its URL; the CORS of it, if any. */
+  /** Creates a function with a URL, and returns the URL. */
   async function createUrl(
     FunctionName: string,
     Cors?: ConstructorParameters<typeof CreateFunctionUrlConfigCommand>[0]['Cors'],
@@ -84,18 +85,18 @@ describe.skipIf(chromium === undefined)('a page of another origin', () => {
     return FunctionUrl;
   }
 
-  /** What `fetch` in the page gives: status, body and the headers that it may see; or why it gives nothing. */
+  /** Runs `fetch` in the page. Returns status, body and the visible headers, or the error. */
   const ask = (page: Page, url: string, options: object = {}) =>
     page.evaluate<
       { status: number; body: { calls: number; cookies?: string[] }; headers: Record<string, string> } | string
     >(
       `fetch(${JSON.stringify(url)}, ${JSON.stringify(options)}).then(
-        async (answer) => ({ status: answer.status, body: await answer.json(), headers: Object.fromEntries(answer.headers) }),
+        async (response) => ({ status: response.status, body: await response.json(), headers: Object.fromEntries(response.headers) }),
         (failure) => String(failure))`,
     );
   const FAILED = 'TypeError: Failed to fetch';
 
-  it('sends what the URL allows, and reads what it exposes', async () => {
+  it('can send what the URL allows, and read what it exposes', async () => {
     const url = await createUrl('cors', {
       AllowOrigins: [friend],
       AllowMethods: ['PUT'],
@@ -107,7 +108,7 @@ describe.skipIf(chromium === undefined)('a page of another origin', () => {
     const page = await browser.open(friend);
     expect(await ask(page, url, put)).toMatchObject({
       status: 200,
-      // The preflight was not a call of the function.
+      // The preflight did not invoke the function.
       body: { method: 'PUT', custom: 'mine', calls: 1 },
       headers: { 'x-calls': '1', 'content-type': 'application/json' },
     });
@@ -118,7 +119,7 @@ describe.skipIf(chromium === undefined)('a page of another origin', () => {
     expect(await ask(page, url, put)).toMatchObject({ body: { calls: 3 } });
   });
 
-  it('sends cookies only where credentials are allowed', async () => {
+  it('sends cookies only if credentials are allowed', async () => {
     const url = await createUrl('credentials', { AllowOrigins: [friend], AllowCredentials: true });
     const page = await browser.open(friend);
     expect(await ask(page, `${url}anything`, { credentials: 'include' })).toMatchObject({ status: 200 });
@@ -132,7 +133,7 @@ describe.skipIf(chromium === undefined)('a page of another origin', () => {
     expect(await ask(page, star, { credentials: 'include' })).toBe(FAILED);
   });
 
-  it('is itself what a function answers with, after a redirect, with cookies of which scripts see some', async () => {
+  it('can be the response of a function after a redirect, and scripts do not see HttpOnly cookies', async () => {
     const page = await browser.open(`${await createUrl('site')}login`);
     expect(
       await page.evaluate('[document.title, document.querySelector("#cookies").textContent, document.cookie]'),
@@ -144,7 +145,7 @@ describe.skipIf(chromium === undefined)('a page of another origin', () => {
     const page = await browser.open(friend);
     const read = 'reader.read().then(({ done, value }) => (done ? null : new TextDecoder().decode(value)))';
     await page.evaluate(
-      `fetch(${JSON.stringify(url)}).then((answer) => { globalThis.reader = answer.body.getReader(); })`,
+      `fetch(${JSON.stringify(url)}).then((response) => { globalThis.reader = response.body.getReader(); })`,
     );
     expect(await page.evaluate(read)).toBe('first');
     await gate.arrived('first-was-read');
@@ -153,7 +154,7 @@ describe.skipIf(chromium === undefined)('a page of another origin', () => {
     expect(await page.evaluate(read)).toBeNull();
   });
 
-  it("has an HTTP API's CORS", async () => {
+  it('is subject to the CORS of an HTTP API', async () => {
     service.lamella.http.put('cors-api', {
       kind: 'http-api',
       hosts: ['cors-api.us-east-1.localhost'],
@@ -167,7 +168,7 @@ describe.skipIf(chromium === undefined)('a page of another origin', () => {
     expect(await ask(await browser.open(stranger), `${api}/here`, patch)).toBe(FAILED);
   });
 
-  it('reaches neither the API nor the admin API', async () => {
+  it('cannot reach the Lambda API and the admin API', async () => {
     const page = await browser.open(friend);
     for (const path of ['/2015-03-31/functions', '/_lamella/gateways']) {
       expect(await ask(page, `${service.url}${path}`)).toBe(FAILED);

@@ -1,4 +1,4 @@
-/** What each gateway answers when its function does not: failures, time-outs, throttles, answers that are none, no function. */
+/** Responses of each kind of gateway to faults: failures, timeouts, throttles, invalid responses, missing functions. */
 import { CreateFunctionUrlConfigCommand, PutFunctionConcurrencyCommand } from '@aws-sdk/client-lambda';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { shellRuntime } from '../support/function-zip.ts';
@@ -14,13 +14,13 @@ const FUNCTIONS = {
   throttled: { bootstrap: shellRuntime('respond {}') },
 } as const;
 const NAMES = [...Object.keys(FUNCTIONS), 'in-java', 'absent'];
-/** Of a URL the function must be there; without a URL there is no gateway. */
+/** A URL cannot be created for a function that does not exist. */
 const NAMES_WITH_URL = NAMES.filter((name) => name !== 'absent');
 
 let service: RunningService;
 const urls: Record<string, string> = {};
-/** Every function through every gateway, asked at the same time: most of it is waiting. */
-let asked: Map<string, Promise<Answer>>;
+/** The responses of every function through every gateway. Requested at once, because most of the time is waiting. */
+let responses: Map<string, Promise<StatusAndBody>>;
 
 beforeAll(async () => {
   const routes = NAMES.flatMap((name) => [
@@ -46,72 +46,72 @@ beforeAll(async () => {
     urls[FunctionName] = `/_lamella/url/${new URL(FunctionUrl).hostname.split('.')[0]}`;
   }
   const paths = NAMES.flatMap((name) => ['/http/', '/old/', '/rest/', '/alb/'].map((gateway) => `${gateway}${name}`));
-  asked = new Map([...Object.values(urls), ...paths].map((path) => [path, send(path)]));
-  await Promise.all(asked.values());
+  responses = new Map([...Object.values(urls), ...paths].map((path) => [path, send(path)]));
+  await Promise.all(responses.values());
 }, 60_000);
 afterAll(() => service.close());
 
-type Answer = readonly [status: number, body: string];
+type StatusAndBody = readonly [status: number, body: string];
 
-async function send(path: string): Promise<Answer> {
+async function send(path: string): Promise<StatusAndBody> {
   const response = await fetch(`${service.lamella.http.url}${path}`);
   return [response.status, await response.text()];
 }
 
-const ask = (path: string): Promise<Answer> => asked.get(path) ?? send(path);
+const get = (path: string): Promise<StatusAndBody> => responses.get(path) ?? send(path);
 
-/** A function whose answer is no answer of the gateway's kind, and all that failed on the way. */
+/** Functions that fail, or whose response is invalid for every kind of gateway. */
 const FAILED = ['fails', 'exits', 'hangs', 'never-starts', 'misshapen', 'too-much'];
 
-describe('a function URL answers', () => {
-  it.each(FAILED)('502 where its function %s', async (name) => {
-    expect(await ask(urls[name] ?? '')).toEqual([502, 'Internal Server Error']);
+describe('a function URL returns', () => {
+  it.each(FAILED)('502 for the function "%s"', async (name) => {
+    expect(await get(urls[name] ?? '')).toEqual([502, 'Internal Server Error']);
   });
 
-  it('429 with the reason where it is throttled', async () => {
-    expect(await ask(urls.throttled ?? '')).toEqual([
+  it('429 with the reason for a throttled function', async () => {
+    expect(await get(urls.throttled ?? '')).toEqual([
       429,
       '{"Reason":"ReservedFunctionConcurrentInvocationLimitExceeded","Type":"User","message":"Rate Exceeded."}',
     ]);
   });
 });
 
-describe('an HTTP API answers', () => {
-  it.each(FAILED)('500 where its function %s', async (name) => {
-    // Of payload 2.0 text is an answer, however long Lambda lets it be.
-    expect(await ask(`/http/${name}`)).toEqual([500, '{"message":"Internal Server Error"}']);
-    expect(await ask(`/old/${name}`)).toEqual([500, '{"message":"Internal Server Error"}']);
+describe('an HTTP API returns', () => {
+  it.each(FAILED)('500 for the function "%s"', async (name) => {
+    // Payload 2.0 accepts any text as a response, up to the limit of Lambda.
+    expect(await get(`/http/${name}`)).toEqual([500, '{"message":"Internal Server Error"}']);
+    expect(await get(`/old/${name}`)).toEqual([500, '{"message":"Internal Server Error"}']);
   });
 
-  it('503 where it is throttled, 500 where it cannot be run, 404 where no route is', async () => {
-    expect(await ask('/http/throttled')).toEqual([503, '{"message":"Service Unavailable"}']);
-    expect(await ask('/http/in-java')).toEqual([500, '{"message":"Internal Server Error"}']);
-    expect(await ask('/http/absent')).toEqual([500, '{"message":"Internal Server Error"}']);
-    expect(await ask('/_lamella/gateway/http/nowhere')).toEqual([404, '{"message":"Not Found"}']);
-  });
-});
-
-describe('a REST API answers', () => {
-  it.each(FAILED)('502 where its function %s', async (name) => {
-    expect(await ask(`/rest/${name}`)).toEqual([502, '{"message": "Internal server error"}']);
-  });
-
-  it('500 where it is throttled or cannot be run, 403 where no resource is', async () => {
-    expect(await ask('/rest/throttled')).toEqual([500, '{"message": "Internal server error"}']);
-    expect(await ask('/rest/absent')).toEqual([500, '{"message": "Internal server error"}']);
-    expect(await ask('/_lamella/gateway/rest/nowhere')).toEqual([403, '{"message":"Missing Authentication Token"}']);
+  it('503 for a throttled function, 500 for one that cannot run, 404 without a route', async () => {
+    expect(await get('/http/throttled')).toEqual([503, '{"message":"Service Unavailable"}']);
+    expect(await get('/http/in-java')).toEqual([500, '{"message":"Internal Server Error"}']);
+    expect(await get('/http/absent')).toEqual([500, '{"message":"Internal Server Error"}']);
+    expect(await get('/_lamella/gateway/http/nowhere')).toEqual([404, '{"message":"Not Found"}']);
   });
 });
 
-describe('a load balancer answers', () => {
-  it.each([...FAILED, 'throttled', 'absent'])('502 where its function %s', async (name) => {
-    expect(await ask(`/alb/${name}`)).toEqual([
+describe('a REST API returns', () => {
+  it.each(FAILED)('502 for the function "%s"', async (name) => {
+    expect(await get(`/rest/${name}`)).toEqual([502, '{"message": "Internal server error"}']);
+  });
+
+  it('500 for a function that is throttled or cannot run, 403 without a resource', async () => {
+    expect(await get('/rest/throttled')).toEqual([500, '{"message": "Internal server error"}']);
+    expect(await get('/rest/absent')).toEqual([500, '{"message": "Internal server error"}']);
+    expect(await get('/_lamella/gateway/rest/nowhere')).toEqual([403, '{"message":"Missing Authentication Token"}']);
+  });
+});
+
+describe('a load balancer returns', () => {
+  it.each([...FAILED, 'throttled', 'absent'])('502 for the function "%s"', async (name) => {
+    expect(await get(`/alb/${name}`)).toEqual([
       502,
       expect.stringContaining('<center><h1>502 Bad Gateway</h1></center>'),
     ]);
   });
 
-  it('503 where no rule is', async () => {
-    expect((await ask('/_lamella/gateway/alb/nowhere'))[0]).toBe(503);
+  it('503 without a rule', async () => {
+    expect((await get('/_lamella/gateway/alb/nowhere'))[0]).toBe(503);
   });
 });

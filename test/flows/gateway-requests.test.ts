@@ -1,6 +1,6 @@
 /**
- * What clients send that is unusual, wrong or hostile, at the gateways' port of a whole service: limits, framing, hosts,
- * old and slow and many clients. The service must refuse what is ambiguous, and go on.
+ * Unusual, invalid and hostile requests to the HTTP port of a complete service: limits, framing, hosts, and old, slow and
+ * many clients. The service must refuse ambiguous requests and stay available.
  */
 import { execFile } from 'node:child_process';
 import { request } from 'node:http';
@@ -18,7 +18,7 @@ import { type RunningService, startService } from '../support/running-service.ts
 
 const run = promisify(execFile);
 
-/** Answers with a part of its event, or as its path says. */
+/** Responds with parts of its event, or as the path requests. */
 const FUNCTION = `
 export const handler = async (event) => {
   const path = event.rawPath ?? event.path;
@@ -32,8 +32,8 @@ export const handler = async (event) => {
   return { statusCode: 200, headers: { 'content-type': 'application/json' }, body };
 };
 `;
-/** What \`JSON.stringify\` puts around the body of such an answer. */
-const ANSWER_AROUND_BODY = '{"statusCode":200,"headers":{"content-type":"application/json"},"body":""}'.length;
+/** The bytes that `JSON.stringify` adds to the body of such a response. */
+const BYTES_AROUND_BODY = '{"statusCode":200,"headers":{"content-type":"application/json"},"body":""}'.length;
 
 let service: RunningService;
 let gate: Gate;
@@ -70,7 +70,7 @@ async function createUrl(FunctionName: string): Promise<string> {
 
 const at = (path: string) => `${service.lamella.http.url}${path}`;
 const CLOSE = 'Host: localhost\r\nConnection: close\r\n';
-/** Sends a request's head and rest, and answers with the statuses that come back until the connection is closed. */
+/** Sends the head and the rest of a request. Returns the statuses received until the connection closes. */
 const statuses = async (head: string, rest = '') => statusesOf(await exchangeRaw(port, `${head}\r\n${CLOSE}${rest}`));
 
 describe('the gateways refuse', () => {
@@ -88,15 +88,15 @@ describe('the gateways refuse', () => {
     ['a chunk without a size', 'Transfer-Encoding: chunked\r\n\r\nzz\r\nhi\r\n0\r\n\r\n'],
     ['a second host', 'Host: other.localhost\r\n\r\n'],
     ['garbage behind the head', '\x16\x03\x01\x02\r\n\r\n'],
-  ])('a request with %s, and answer nothing that was smuggled behind it', async (_, rest) => {
+  ])('a request with %s, and ignore the request smuggled behind it', async (_, rest) => {
     const smuggled = `GET /http/smuggled HTTP/1.1\r\n${CLOSE}\r\n`;
     expect(await statuses('POST /http/x HTTP/1.1', `${rest}${smuggled}`)).toEqual([400]);
   });
 
   it.each([
-    ['no HTTP', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 hello\r\n\r\n'],
-    ['no host', 'GET /http/x HTTP/1.1\r\nConnection: close\r\n\r\n'],
-    ['lines that end in LF alone', 'GET /http/x HTTP/1.1\nHost: localhost\n\n'],
+    ['bytes that are not HTTP', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 hello\r\n\r\n'],
+    ['a request without a host', 'GET /http/x HTTP/1.1\r\nConnection: close\r\n\r\n'],
+    ['lines that end with LF alone', 'GET /http/x HTTP/1.1\nHost: localhost\n\n'],
   ])('%s', async (_, bytes) => {
     expect(statusesOf(await exchangeRaw(port, bytes))).toEqual([400]);
   });
@@ -109,12 +109,12 @@ describe('the gateways refuse', () => {
     ['anything.localhost', 200],
     ['LOCALHOST.', 200],
     ['[::1]', 200],
-  ])('hosts of others: %s gets %i', async (host, status) => {
+  ])('foreign hosts: %s gets %i', async (host, status) => {
     const head = `GET /http/x HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
     expect(statusesOf(await exchangeRaw(port, head))).toEqual([status]);
   });
 
-  it('no foreign origin, while the port of the admin API does', async () => {
+  it('no foreign origins, unlike the port of the admin API', async () => {
     const headers = { Origin: 'https://evil.example' };
     expect((await fetch(at('/http/x'), { headers })).status).toBe(200);
     expect((await fetch(`${service.url}/_lamella/gateways`, { headers })).status).toBe(403);
@@ -134,19 +134,19 @@ describe('the limits of each gateway', () => {
     ['an HTTP API', () => '/http/x', { 'X-Long': long }, 431],
     ['a REST API', () => '/rest/x', { 'X-Long': long }, 431],
     ['a load balancer', () => '/alb/x', { 'X-Long': long }, 400],
-  ])('%s with a long line or a long header', async (_, path, headers, status) => {
+  ])('%s with a long request line or header', async (_, path, headers, status) => {
     expect((await fetch(at(path()), { headers })).status).toBe(status);
   });
 
-  it('a function URL takes a head of nearly a megabyte, and every one of its headers', async () => {
+  it('a function URL accepts a head of nearly 1 MB, with all its headers', async () => {
     const headers = Array.from({ length: 5000 }, (_, index) => `X-${index}: ${'x'.repeat(150)}\r\n`).join('');
-    const answer = await exchangeRaw(port, `GET ${url} HTTP/1.1\r\n${CLOSE}${headers}\r\n`);
-    expect(statusesOf(answer)).toEqual([200]);
-    expect(answer).toContain('"x-4999":"xxx');
+    const text = await exchangeRaw(port, `GET ${url} HTTP/1.1\r\n${CLOSE}${headers}\r\n`);
+    expect(statusesOf(text)).toEqual([200]);
+    expect(text).toContain('"x-4999":"xxx');
     expect(await statuses(`GET ${url}/${'x'.repeat(1_050_000)} HTTP/1.1`, '\r\n')).toEqual([431]);
   });
 
-  it('a header repeated a hundred thousand times costs nobody time', async () => {
+  it('a header repeated 100,000 times does not block the service', async () => {
     const began = performance.now();
     expect(await statuses(`GET ${url} HTTP/1.1`, `${'a:1\r\n'.repeat(100_000)}\r\n`)).toEqual([200]);
     expect(performance.now() - began).toBeLessThan(5000);
@@ -154,14 +154,14 @@ describe('the limits of each gateway', () => {
 
   it.each([
     ['a function URL', () => url, 6_291_457, 413, /^\{"Message":"Request must be smaller than 6291456 bytes/],
-    ['a function URL, as an event', () => url, 6_291_300, 413, /^\{"Message":"Request must be smaller than 6291456/],
+    ['the event of a function URL', () => url, 6_291_300, 413, /^\{"Message":"Request must be smaller than 6291456/],
     ['an HTTP API', () => '/http/x', 10_485_761, 413, /^\{"message":"Request Entity Too Large"\}$/],
-    ['an HTTP API, as an event', () => '/http/x', 6_291_300, 413, /^\{"message":"Request Entity Too Large"\}$/],
+    ['the event of an HTTP API', () => '/http/x', 6_291_300, 413, /^\{"message":"Request Entity Too Large"\}$/],
     ['a REST API', () => '/rest/x', 10_485_761, 413, /^HTTP content length exceeded 10485760 bytes\.$/],
-    ['a REST API, as an event', () => '/rest/x', 6_291_300, 413, /^\{"message":"Request Too Long"\}$/],
+    ['the event of a REST API', () => '/rest/x', 6_291_300, 413, /^\{"message":"Request Too Long"\}$/],
     ['a load balancer', () => '/alb/x', 1_048_577, 413, /413 Payload Too Large/],
     ['a load balancer at its limit', () => '/alb/x', 1_048_576, 200, /"bytes":1048576/],
-  ])('%s with a body of so many bytes', async (_, path, bytes, status, body) => {
+  ])('%s with a large body', async (_, path, bytes, status, body) => {
     const response = await fetch(at(path()), {
       method: 'POST',
       headers: { 'content-type': 'text/plain' },
@@ -170,15 +170,15 @@ describe('the limits of each gateway', () => {
     expect([response.status, await response.text()]).toEqual([status, expect.stringMatching(body)]);
   });
 
-  it('a function URL takes an answer of 6 MB and a little, and no byte more', async () => {
-    const most = 6_291_556 - ANSWER_AROUND_BODY;
+  it('a function URL accepts a response of 6 MB and 100 bytes, and not one byte more', async () => {
+    const most = 6_291_556 - BYTES_AROUND_BODY;
     const whole = await fetch(at(`${url}/fill?bytes=${most}`));
     expect([whole.status, (await whole.text()).length]).toEqual([200, most]);
     expect((await fetch(at(`${url}/fill?bytes=${most + 1}`))).status).toBe(502);
   });
 
-  it('a load balancer takes an answer of 1 MB of JSON, and no byte more', async () => {
-    const most = 1_048_576 - ANSWER_AROUND_BODY;
+  it('a load balancer accepts a response of 1 MB of JSON, and not one byte more', async () => {
+    const most = 1_048_576 - BYTES_AROUND_BODY;
     expect((await fetch(at(`/alb/fill?bytes=${most}`))).status).toBe(200);
     expect((await fetch(at(`/alb/fill?bytes=${most + 1}`))).status).toBe(502);
   });
@@ -192,36 +192,36 @@ describe('the limits of each gateway', () => {
     expect(await statuses(head, rest)).toEqual([status]);
   });
 
-  it('a REST API with a method that ANY does not stand for', async () => {
+  it('a REST API with a method that ANY does not include', async () => {
     const host = 'Host: rest.execute-api.us-east-1.localhost\r\nConnection: close\r\n';
-    const answer = await exchangeRaw(port, `TRACE /prod/rest/x HTTP/1.1\r\n${host}\r\n`);
-    expect(statusesOf(answer)).toEqual([403]);
-    expect(answer).toContain('Missing Authentication Token');
+    const text = await exchangeRaw(port, `TRACE /prod/rest/x HTTP/1.1\r\n${host}\r\n`);
+    expect(statusesOf(text)).toEqual([403]);
+    expect(text).toContain('Missing Authentication Token');
   });
 });
 
 describe('clients of every kind', () => {
-  it('in HTTP/1.0 get their answer and the end of the connection', async () => {
-    const answer = await exchangeRaw(port, 'GET /http/x HTTP/1.0\r\nHost: localhost\r\n\r\n');
-    expect(statusesOf(answer)).toEqual([200]);
-    expect(answer).toContain('"path":"/http/x"');
+  it('with HTTP/1.0 get a response and the end of the connection', async () => {
+    const text = await exchangeRaw(port, 'GET /http/x HTTP/1.0\r\nHost: localhost\r\n\r\n');
+    expect(statusesOf(text)).toEqual([200]);
+    expect(text).toContain('"path":"/http/x"');
   });
 
-  it('that send three requests at once get three answers in order, also after an error', async () => {
+  it('that send three requests at once get three responses in order, also after an error', async () => {
     const requests = ['/http/1', '/http/fails', '/http/3'].map(
       (path, index) => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n${index === 2 ? 'Connection: close\r\n' : ''}\r\n`,
     );
-    const answers = await exchangeRaw(port, requests.join(''));
-    expect(statusesOf(answers)).toEqual([200, 500, 200]);
-    expect(answers.indexOf('"path":"/http/1"')).toBeLessThan(answers.indexOf('"path":"/http/3"'));
+    const text = await exchangeRaw(port, requests.join(''));
+    expect(statusesOf(text)).toEqual([200, 500, 200]);
+    expect(text.indexOf('"path":"/http/1"')).toBeLessThan(text.indexOf('"path":"/http/3"'));
   });
 
   it('keep their connection after refusals that leave a body unread', async () => {
     const body = 'x'.repeat(100_000);
     const refused = `POST /nowhere HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
-    const answers = await exchangeRaw(port, `${refused}GET /http/x HTTP/1.1\r\n${CLOSE}\r\n`);
-    // No route of the load balancer, which is asked first.
-    expect(statusesOf(answers)).toEqual([503, 200]);
+    const text = await exchangeRaw(port, `${refused}GET /http/x HTTP/1.1\r\n${CLOSE}\r\n`);
+    // 503: the load balancer is first by name, and has no rule for the path.
+    expect(statusesOf(text)).toEqual([503, 200]);
   });
 
   it('upload in chunks, and after 100 Continue', async () => {
@@ -248,7 +248,7 @@ describe('clients of every kind', () => {
     }
   });
 
-  it('may be two hundred at once: each has its own answer, or is throttled', async () => {
+  it('can be 200 at once: each gets its own response, or is throttled', async () => {
     await createFunction('few');
     await service.client.send(
       new PutFunctionConcurrencyCommand({ FunctionName: 'few', ReservedConcurrentExecutions: 8 }),
@@ -260,14 +260,14 @@ describe('clients of every kind', () => {
         return { status: response.status, isOwn: (await response.text()).includes(`"path":"/${index}"`) };
       }),
     );
-    const answered = all.filter(({ status }) => status === 200);
-    expect(answered.length).toBeGreaterThanOrEqual(8);
-    expect(answered.filter(({ isOwn }) => !isOwn)).toEqual([]);
+    const successful = all.filter(({ status }) => status === 200);
+    expect(successful.length).toBeGreaterThanOrEqual(8);
+    expect(successful.filter(({ isOwn }) => !isOwn)).toEqual([]);
     expect(new Set(all.map(({ status }) => status))).toEqual(new Set([200, 429]));
     expect((await fetch(at(path))).status).toBe(200);
   });
 
-  it('that never finish their request hold nobody up', async () => {
+  it('that never finish their requests do not block others', async () => {
     const slow = await Promise.all(
       Array.from({ length: 100 }, async (_, index) => {
         const socket = await connectTo(port);
@@ -279,7 +279,7 @@ describe('clients of every kind', () => {
     for (const socket of slow) socket.destroy();
   });
 
-  it('that leave before the answer end nothing but their request', async () => {
+  it('that disconnect before the response end only their own request', async () => {
     const leaving = request(at(`${url}/waits?gate=${gate.url}/left`));
     leaving.on('error', () => undefined);
     leaving.end();
@@ -290,20 +290,20 @@ describe('clients of every kind', () => {
     expect((await fetch(at(url))).status).toBe(200);
   });
 
-  it('have their answer although the function is deleted while it runs', async () => {
+  it('get their response although the function is deleted while it runs', async () => {
     await createFunction('short-lived');
     const path = await createUrl('short-lived');
-    const answer = fetch(at(`${path}/waits?gate=${gate.url}/deleted`));
+    const pending = fetch(at(`${path}/waits?gate=${gate.url}/deleted`));
     await gate.arrived('deleted');
     await service.client.send(new DeleteFunctionCommand({ FunctionName: 'short-lived' }));
     gate.open('deleted');
-    expect((await answer).status).toBe(200);
+    expect((await pending).status).toBe(200);
     const gone = await fetch(at(path));
     expect([gone.status, await gone.text()]).toEqual([403, '{"Message":null}']);
   });
 });
 
-it('a client that is slow to send the head of its request gets 408', async () => {
+it('a client that sends the head of its request too slowly gets 408', async () => {
   const listener = await listen({
     host: '127.0.0.1',
     port: 0,

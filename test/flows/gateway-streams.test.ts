@@ -1,6 +1,6 @@
 /**
- * Streamed answers through a function URL of a service in a process of its own: the pace of whoever reads, how much is
- * held on the way, the limit, clients that leave, and functions that break off.
+ * Streamed responses through a function URL, of a service in its own process: slow readers, memory use, the size limit,
+ * clients that disconnect, and functions that fail in the middle.
  */
 import { readFileSync } from 'node:fs';
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
@@ -17,11 +17,11 @@ import { type Gate, startGate } from '../support/gate.ts';
 import { clientOf, ROLE } from '../support/running-service.ts';
 import { until } from '../support/until.ts';
 
-/** What a streamed answer may be, of all that the runtime sends. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html */
+/** Maximum size of a streamed response. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html */
 const LIMIT_BYTES = 209_715_200;
 const MIB = 1_048_576;
 
-/** By its path: what it streams. `/stalled` is asked once the stream has not taken anything for a while. */
+/** The path selects what the function streams. It requests `/stalled` when the stream has taken nothing for 300 ms. */
 const FUNCTION = `
 const instance = Math.random();
 const at = (place) => fetch(process.env.GATE + place);
@@ -89,7 +89,7 @@ afterAll(async () => {
   gate.close();
 });
 
-/** A function of the code above behind a URL; answers with its URL by a path of the gateways' port. */
+/** Creates a function with the code above and a URL. Returns the URL by path on the HTTP port. */
 async function createStreaming(FunctionName: string, Timeout: number): Promise<string> {
   await client.send(
     new CreateFunctionCommand({
@@ -110,7 +110,7 @@ async function createStreaming(FunctionName: string, Timeout: number): Promise<s
   return `${service.http}/_lamella/url/${new URL(FunctionUrl).hostname.split('.')[0]}`;
 }
 
-/** The answer's head, with its body still to be read; nothing is read before somebody does. */
+/** Sends a request and returns the response before its body is read. */
 async function open(target: string, method = 'GET'): Promise<{ sent: ClientRequest; response: IncomingMessage }> {
   const sent = request(target, { method, agent: false });
   sent.end();
@@ -120,7 +120,7 @@ async function open(target: string, method = 'GET'): Promise<{ sent: ClientReque
   return { sent, response };
 }
 
-/** Reads to the end, or to where it breaks off. */
+/** Reads to the end, or to where the response is cut. */
 async function readAll(response: IncomingMessage, onPiece: () => void = () => undefined) {
   let bytes = 0;
   try {
@@ -134,15 +134,15 @@ async function readAll(response: IncomingMessage, onPiece: () => void = () => un
   return { bytes, isComplete: response.complete };
 }
 
-/** Memory of the service, in MiB. */
+/** Resident memory of the service, in MiB. */
 function residentMib(): number {
   return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${service.pid}/status`, 'utf8'))?.[1]) / 1024;
 }
 
 const instanceOf = async (target: string) => (await fetch(target)).text();
 
-describe('a streamed answer', () => {
-  it('has its head and each piece with the client before the function goes on', async () => {
+describe('a streamed response', () => {
+  it('delivers its head and each piece to the client before the function continues', async () => {
     const { response } = await open(`${url}/in-steps`);
     expect([response.statusCode, response.headers['content-type'], response.headers['x-mine']]).toEqual([
       201,
@@ -161,11 +161,11 @@ describe('a streamed answer', () => {
     expect((await pieces.next()).done).toBe(true);
   });
 
-  it('of 200 MB waits for a reader that pauses, while the service holds little of it', async () => {
+  it('of 200 MB waits for a reader that pauses, while the service buffers little of it', async () => {
     const before = residentMib();
     const { response } = await open(`${url}/fill?${LIMIT_BYTES}`);
     const writtenBytes = Number((await gate.arrived('stalled')).get('bytes'));
-    // What the kernel's socket buffers take on two hops, and the buffers of three programs.
+    // The kernel's socket buffers of two connections, and the buffers of three programs.
     expect(writtenBytes).toBeLessThan(32 * MIB);
     let most = residentMib();
     gate.open('stalled');
@@ -178,7 +178,7 @@ describe('a streamed answer', () => {
     expect(most - before).toBeLessThan(100);
   });
 
-  it('breaks off where it passes 200 MB', async () => {
+  it('is cut at 200 MB', async () => {
     const { response } = await open(`${url}/fill?${LIMIT_BYTES + 1}`);
     const read = await readAll(response);
     expect([read.isComplete, read.bytes > LIMIT_BYTES - 4 * MIB, read.bytes <= LIMIT_BYTES]).toEqual([
@@ -188,7 +188,7 @@ describe('a streamed answer', () => {
     ]);
   });
 
-  it('goes on without a client that left, which ends nothing but its own request', async () => {
+  it('continues after its client disconnects, without effect on other requests', async () => {
     const own = await createStreaming('left-alone', 60);
     const leaving = await open(`${own}/left`);
     const staying = await open(`${own}/in-steps`);
@@ -198,11 +198,11 @@ describe('a streamed answer', () => {
     const instance = (await gate.arrived('went-on')).get('instance');
     gate.open('went-on');
     expect(await readAll(staying.response)).toMatchObject({ isComplete: true });
-    // The environment lives on, beside the one that never lost its client.
+    // The environment is reused, as is the one whose client stayed.
     await until(async () => (await Promise.all([instanceOf(own), instanceOf(own)])).includes(instance ?? ''));
   });
 
-  it('that breaks off has what was written before, and no end', async () => {
+  it('of a function that fails later has the bytes written before, and no end', async () => {
     const { response } = await open(`${url}/breaks`);
     expect(await readAll(response)).toEqual({ bytes: 3_000_000, isComplete: false });
     expect((await fetch(url)).status).toBe(200);
@@ -213,12 +213,12 @@ describe('a streamed answer', () => {
     expect([failed.status, await failed.text()]).toEqual([502, 'Internal Server Error']);
   });
 
-  it('of a function that times out breaks off', async () => {
+  it('of a function that times out is cut', async () => {
     const { response } = await open(`${await createStreaming('slow-streams', 1)}/hangs`);
     expect(await readAll(response)).toEqual({ bytes: 6, isComplete: false });
   });
 
-  it('to HEAD has a head alone', async () => {
+  it('to HEAD has no body', async () => {
     const { response } = await open(`${url}/in-steps`, 'HEAD');
     expect(response.statusCode).toBe(201);
     expect(await readAll(response)).toEqual({ bytes: 0, isComplete: true });

@@ -1,6 +1,6 @@
 /**
- * Every gateway through the whole service, with real clients: curl, Node's fetch, AWS's SDK. What an event looks like byte
- * for byte is tested beside each gateway; here is that the gateways are where they say, and that the road holds.
+ * Every kind of gateway in a complete service, with real clients: curl, Node's fetch, the AWS SDK. The bytes of events are
+ * tested beside each kind. Tested here: addresses, the way to the function and back, and the admin API.
  */
 import { execFile } from 'node:child_process';
 import { createHash, createHmac, randomBytes } from 'node:crypto';
@@ -34,7 +34,7 @@ beforeAll(async () => {
     ],
   });
   await service.createFunction('echo', { bootstrap: shellRuntime('respond "$EVENT"') });
-  // An answer in full, with the event as its body.
+  // A complete response, with the event as its body.
   const wrap = `BODY=$(printf '%s' "$EVENT" | base64 -w0)
     respond '{"statusCode":200,"headers":{"content-type":"application/json"},"body":"'"$BODY"'"}'`;
   await service.createFunction('wrap', { bootstrap: shellRuntime(wrap) });
@@ -62,14 +62,14 @@ const curl = async (...args: string[]) => (await run('curl', ['-sS', '--path-as-
 const unwrap = (body: string) => JSON.parse(Buffer.from(body, 'base64').toString());
 
 describe('a function URL', () => {
-  it('answers where CreateFunctionUrlConfig says, and by a path for clients without such hosts', async () => {
+  it('responds at the URL of CreateFunctionUrlConfig, and at a path for clients that cannot resolve its host', async () => {
     const { url, id, byPath } = await createUrl('echo');
     try {
       expect(url).toBe(`http://${id}.lambda-url.us-east-1.localhost:${new URL(service.lamella.http.url).port}/`);
-      const answer = await curl(`${url}a%2Fb//c?x=1&x=2&y`, '-H', 'Cookie: a=1; b=2');
-      expect(answer).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
-      expect(answer).toMatch(/\r\nx-amzn-RequestId: [0-9a-f-]{36}\r\n/i);
-      const event = JSON.parse(answer.split('\r\n\r\n')[1] ?? '');
+      const output = await curl(`${url}a%2Fb//c?x=1&x=2&y`, '-H', 'Cookie: a=1; b=2');
+      expect(output).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+      expect(output).toMatch(/\r\nx-amzn-RequestId: [0-9a-f-]{36}\r\n/i);
+      const event = JSON.parse(output.split('\r\n\r\n')[1] ?? '');
       expect(event).toMatchObject({
         rawPath: '/a%2Fb//c',
         rawQueryString: 'x=1&x=2&y',
@@ -89,7 +89,7 @@ describe('a function URL', () => {
     expect((await fetch(`${byPath}/`)).status).toBe(403);
   });
 
-  it('of an alias runs the version that the alias means', async () => {
+  it('of an alias runs the version of the alias', async () => {
     await service.client.send(new PublishVersionCommand({ FunctionName: 'echo' }));
     await service.client.send(new CreateAliasCommand({ FunctionName: 'echo', Name: 'live', FunctionVersion: '1' }));
     const { byPath } = await createUrl('echo', { Qualifier: 'live' });
@@ -97,7 +97,7 @@ describe('a function URL', () => {
     await removeUrl('echo', 'live');
   });
 
-  it('answers 502 to failures, 429 to throttles, 413 to too much', async () => {
+  it('returns 502 for failures, 429 for throttles, 413 for a body over 6 MB', async () => {
     const failing = await createUrl('fails');
     const failed = await fetch(failing.byPath);
     expect([failed.status, await failed.text()]).toEqual([502, 'Internal Server Error']);
@@ -119,7 +119,7 @@ describe('a function URL', () => {
     await removeUrl('echo');
   });
 
-  it('lets only signed requests to a function with AWS_IAM, and tells it who signed', async () => {
+  it('passes only signed requests to a function with AWS_IAM, with the caller in the event', async () => {
     const { byPath } = await createUrl('echo', { AuthType: 'AWS_IAM' });
     const url = new URL(`${byPath}/a%20b?x=1`);
     const unsigned = await fetch(url, { method: 'POST', body: '{}' });
@@ -154,7 +154,7 @@ describe('a function URL', () => {
         },
       },
     });
-    // And with the other signer that people have at hand.
+    // curl signs too.
     const byCurl = ['--aws-sigv4', 'aws:amz:us-east-1:lambda', '--user', 'lamella:lamella', '-d', 'x=1'];
     expect(await curl(...byCurl, `${byPath}/from/curl`)).toMatch(/^HTTP\/1\.1 200 .*"rawPath":"\/from\/curl"/s);
     expect((await sign('wrong')).status).toBe(403);
@@ -162,7 +162,7 @@ describe('a function URL', () => {
     await removeUrl('echo');
   });
 
-  it('answers preflights itself and follows its configuration at once', async () => {
+  it('responds to preflights itself, and applies a new configuration at once', async () => {
     const { byPath } = await createUrl('echo', {
       Cors: { AllowOrigins: ['https://app.example'], AllowMethods: ['GET'] },
     });
@@ -182,7 +182,7 @@ describe('a function URL', () => {
     await removeUrl('echo');
   });
 
-  it('answers HEAD without a body', async () => {
+  it('responds to HEAD without a body', async () => {
     const { byPath } = await createUrl('echo');
     const head = await fetch(byPath, { method: 'HEAD' });
     expect([head.status, Number(head.headers.get('content-length')) > 100, await head.text()]).toEqual([200, true, '']);
@@ -191,7 +191,7 @@ describe('a function URL', () => {
 });
 
 describe('an HTTP API', () => {
-  it('gives its routes payload 2.0, with path parameters', async () => {
+  it('sends payload 2.0 with path parameters', async () => {
     const event = await (await fetch(`${service.lamella.http.url}/users/J%C3%BCrgen?a=1`)).json();
     expect(event).toMatchObject({
       version: '2.0',
@@ -203,7 +203,7 @@ describe('an HTTP API', () => {
     expect(deep).toMatchObject({ routeKey: 'ANY /proxy/{proxy+}', pathParameters: { proxy: 'a/b' } });
   });
 
-  it('gives other routes payload 1.0', async () => {
+  it('sends payload 1.0 on routes that ask for it', async () => {
     const response = await fetch(`${service.lamella.http.url}/old?a=1&a=2`, { method: 'POST', body: 'hi' });
     expect(response.headers.get('apigw-requestid')).toMatch(/^[\w-]{15}=$/);
     expect(unwrap(await response.text())).toMatchObject({
@@ -217,7 +217,7 @@ describe('an HTTP API', () => {
 });
 
 describe('a REST API', () => {
-  it('gives its functions the event of a proxy integration', async () => {
+  it('sends the event of a proxy integration', async () => {
     const response = await fetch(`${service.lamella.http.url}/rest/a%2Fb/?x=1`);
     expect(response.headers.get('x-amz-apigw-id')).toMatch(/^[\w-]{15}=$/);
     expect(unwrap(await response.text())).toMatchObject({
@@ -228,11 +228,11 @@ describe('a REST API', () => {
     });
   });
 
-  it('has its stage in front of its paths at its own address', async () => {
+  it('has the stage before its paths at its own address', async () => {
     const { port } = new URL(service.lamella.http.url);
     const host = `rest.execute-api.us-east-1.localhost:${port}`;
-    const answer = await curl(`http://${host}/prod/rest/x`);
-    expect(unwrap(answer.split('\r\n\r\n')[1] ?? '')).toMatchObject({
+    const output = await curl(`http://${host}/prod/rest/x`);
+    expect(unwrap(output.split('\r\n\r\n')[1] ?? '')).toMatchObject({
       path: '/rest/x',
       requestContext: { path: '/prod/rest/x', domainPrefix: 'rest' },
     });
@@ -241,7 +241,7 @@ describe('a REST API', () => {
 });
 
 describe('a load balancer', () => {
-  it('gives its targets events of its own kind', async () => {
+  it('sends the event of a load balancer', async () => {
     const response = await fetch(`${service.lamella.http.url}/balanced/a%20b?x=a%2Bb`);
     expect(response.headers.get('server')).toBe('awselb/2.0');
     expect(unwrap(await response.text())).toMatchObject({
@@ -262,7 +262,7 @@ describe('gateways', () => {
     return { status: response.status, body: text === '' ? undefined : JSON.parse(text) };
   };
 
-  it('are set up, shown and removed through the admin API', async () => {
+  it('are created, read and removed through the admin API', async () => {
     const gateway = {
       kind: 'http-api',
       hosts: ['api.example.com'],
@@ -275,15 +275,15 @@ describe('gateways', () => {
     expect(Object.keys((await admin('GET', '/gateways')).body.gateways)).toEqual(['alb', 'http', 'rest', 'shop']);
 
     const { port } = new URL(service.lamella.http.url);
-    const answer = await curl(
+    const output = await curl(
       `http://127.0.0.1:${port}/x`,
       '-H',
       'Host: api.example.com',
       '-H',
       'Origin: https://app.example',
     );
-    expect(answer).toContain('Access-Control-Allow-Origin: https://app.example');
-    expect(JSON.parse(answer.split('\r\n\r\n')[1] ?? '')).toMatchObject({
+    expect(output).toContain('Access-Control-Allow-Origin: https://app.example');
+    expect(JSON.parse(output.split('\r\n\r\n')[1] ?? '')).toMatchObject({
       rawPath: '/dev/x',
       requestContext: { apiId: 'shop', domainName: 'api.example.com' },
     });
@@ -295,7 +295,7 @@ describe('gateways', () => {
     expect(await curl(`http://127.0.0.1:${port}/x`, '-H', 'Host: api.example.com')).toMatch(/^HTTP\/1\.1 403 /);
   });
 
-  it('show the health of targets that are checked', async () => {
+  it('report the health of their targets', async () => {
     service.lamella.http.put('checked', {
       kind: 'load-balancer',
       hosts: ['checked.example.com'],
@@ -311,21 +311,21 @@ describe('gateways', () => {
     service.lamella.http.remove('checked');
   });
 
-  it('refuse a host that nobody gave to them', async () => {
+  it('refuse an unknown host', async () => {
     const { port } = new URL(service.lamella.http.url);
-    const answer = await curl(`http://127.0.0.1:${port}/users/1`, '-H', 'Host: rebound.example');
-    expect(answer).toMatch(/^HTTP\/1\.1 403 /);
-    expect(answer).toContain('--allow-host');
+    const output = await curl(`http://127.0.0.1:${port}/users/1`, '-H', 'Host: rebound.example');
+    expect(output).toMatch(/^HTTP\/1\.1 403 /);
+    expect(output).toContain('--allow-host');
   });
 
-  it('let requests of any origin in: what a browser may read is the gateway to say', async () => {
+  it('accept requests from any origin, and leave CORS to each gateway', async () => {
     const response = await fetch(`${service.lamella.http.url}/users/1`, {
       headers: { Origin: 'https://other.example' },
     });
     expect([response.status, response.headers.get('access-control-allow-origin')]).toEqual([200, null]);
   });
 
-  it('go on when a client leaves in the middle of its request', async () => {
+  it('continue when a client disconnects in the middle of its request', async () => {
     const { hostname, port } = new URL(service.lamella.http.url);
     const socket = createConnection({ host: hostname, port: Number(port) });
     await new Promise((resolve) => socket.once('connect', resolve));
@@ -334,7 +334,7 @@ describe('gateways', () => {
     expect((await fetch(`${service.lamella.http.url}/users/1`)).status).toBe(200);
   });
 
-  it('carry bytes of every value to the function and back', async () => {
+  it('pass bytes of every value to the function and back', async () => {
     const bytes = randomBytes(20_000);
     const response = await fetch(`${service.lamella.http.url}/proxy/bytes`, {
       method: 'POST',
@@ -346,7 +346,7 @@ describe('gateways', () => {
   });
 });
 
-/** As the signer wants it. */
+/** The hash that the signer requires. */
 class Sha256 {
   readonly #hash: ReturnType<typeof createHash>;
   constructor(secret?: string | ArrayBuffer | ArrayBufferView) {

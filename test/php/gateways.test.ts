@@ -1,6 +1,6 @@
 /**
- * One PHP web application behind every gateway of a whole service, used by curl: query arrays, forms, uploads, bytes of
- * every value, redirects, cookies. The application does not know which gateway it stands behind.
+ * One PHP web application behind every kind of gateway of a complete service, used by curl: query arrays, forms, uploads,
+ * bytes of every value, redirects, cookies. The application does not know its gateway.
  */
 import { execFile, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
@@ -19,7 +19,7 @@ import { until } from '../support/until.ts';
 const run = promisify(execFile);
 const APPLICATION = resolve(import.meta.dirname, '../fixtures/functions/php-web/public/index.php');
 const EVERYTHING = ['ANY / -> app', 'ANY /{proxy+} -> app'];
-/** Gateways by the host at which each answers. */
+/** Gateways by their host. */
 const GATEWAYS = {
   'http-2.localhost': { kind: 'http-api', routes: ['$default -> app'] },
   'http-1.localhost': { kind: 'http-api', payloadFormatVersion: '1.0', routes: EVERYTHING },
@@ -79,10 +79,10 @@ const curlBytes = async (...args: string[]) =>
 const curl = async (...args: string[]) => (await curlBytes(...args)).toString();
 
 describe.each(['', ...Object.keys(GATEWAYS)])('a PHP application at %s', (host) => {
-  it('has path, query arrays, form, cookies and address as behind any web server', async () => {
+  it('receives path, query arrays, form, cookies and address as from any web server', async () => {
     const target = at(host, '/a/%C3%BC%20x?list[]=1&list[]=2&deep[a][b]=%26&plus=1+1%2B&empty=&last=a&last=b');
-    const answer = await curl(target, '-g', '-A', 'a curl', '-b', 'one=1; two=2', '-d', 'name=G+r&tags[]=x&tags[]=y');
-    expect(JSON.parse(answer)).toEqual({
+    const output = await curl(target, '-g', '-A', 'a curl', '-b', 'one=1; two=2', '-d', 'name=G+r&tags[]=x&tags[]=y');
+    expect(JSON.parse(output)).toEqual({
       method: 'POST',
       path: '/a/ü x',
       query: {
@@ -103,8 +103,8 @@ describe.each(['', ...Object.keys(GATEWAYS)])('a PHP application at %s', (host) 
 
   it('logs in with two cookies and a redirect that curl follows', async () => {
     const jar = join(folder, `${host || 'url'}.cookies`);
-    const answer = await curl(at(host, '/login'), '-L', '-c', jar, '-b', jar, '-i', '-d', 'user=me');
-    const [redirect = '', , body = ''] = [...answer.split('\r\n\r\n'), ''];
+    const output = await curl(at(host, '/login'), '-L', '-c', jar, '-b', jar, '-i', '-d', 'user=me');
+    const [redirect = '', , body = ''] = [...output.split('\r\n\r\n'), ''];
     expect(redirect).toMatch(/^HTTP\/1\.1 303 /);
     expect(redirect).toMatch(/\r\nLocation: \/who\?from=login(\r\n|$)/i);
     expect(redirect.match(/\r\nset-cookie: /gi)).toHaveLength(2);
@@ -116,11 +116,11 @@ describe.each(['', ...Object.keys(GATEWAYS)])('a PHP application at %s', (host) 
     });
   });
 
-  it('takes a file with bytes of every kind, and the form around it', async () => {
+  it('receives a file with bytes of every value, and the form around it', async () => {
     const bytes = randomBytes(200_000);
     const file = join(folder, 'ünï.bin');
     writeFileSync(file, bytes);
-    const answer = await curl(
+    const output = await curl(
       at(host, '/upload'),
       '-F',
       `file=@${file}`,
@@ -131,7 +131,7 @@ describe.each(['', ...Object.keys(GATEWAYS)])('a PHP application at %s', (host) 
       '-F',
       'tags[]=b',
     );
-    expect(JSON.parse(answer)).toEqual({
+    expect(JSON.parse(output)).toEqual({
       name: 'ünï.bin',
       bytes: 200_000,
       sha1: createHash('sha1').update(bytes).digest('hex'),
@@ -140,7 +140,7 @@ describe.each(['', ...Object.keys(GATEWAYS)])('a PHP application at %s', (host) 
     });
   });
 
-  it('gives bytes of every value, statuses, and headers that come twice', async () => {
+  it('returns bytes of every value, statuses, and repeated headers', async () => {
     const image = await curlBytes(at(host, '/bytes'), '-i');
     const headEnd = image.indexOf('\r\n\r\n') + 4;
     expect(image.subarray(headEnd)).toEqual(Buffer.from(Array.from({ length: 256 }, (_, byte) => byte)));
@@ -155,20 +155,20 @@ describe.each(['', ...Object.keys(GATEWAYS)])('a PHP application at %s', (host) 
   });
 });
 
-it('a PHP application streams through its URL what it flushes', async () => {
+it('a PHP application streams through its URL when it flushes', async () => {
   const gate = await startGate();
   const child = spawn('curl', ['-sS', '-N', '-i', at(streamingHost, `/drip?gate=${gate.url}`)]);
-  let answer = '';
+  let output = '';
   child.stdout.on('data', (piece: Buffer) => {
-    answer += piece;
+    output += piece;
   });
   const ended = new Promise<void>((settle) => child.once('close', () => settle()));
   await gate.arrived('first-was-read');
-  await until(() => answer.includes('data: first\n\n'));
-  expect(answer).toMatch(/^HTTP\/1\.1 200 OK\r\n.*content-type: text\/event-stream.*set-cookie: seen=yes\r\n/is);
-  expect(answer).not.toContain('second');
+  await until(() => output.includes('data: first\n\n'));
+  expect(output).toMatch(/^HTTP\/1\.1 200 OK\r\n.*content-type: text\/event-stream.*set-cookie: seen=yes\r\n/is);
+  expect(output).not.toContain('second');
   gate.open('first-was-read');
   await ended;
-  expect(answer).toContain('data: second\n\n');
+  expect(output).toContain('data: second\n\n');
   gate.close();
 });

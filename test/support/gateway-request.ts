@@ -1,4 +1,4 @@
-/** A request to a gateway, made on the spot: what a client sent, with everything else fixed. */
+/** Creates requests to a gateway: the parts that a test gives, and fixed values for the rest. */
 import { type Header, type ReceivedRequest, splitTarget } from '../../src/gateways/exchange/gateway-request.ts';
 
 /** 12 March 2020, 19:03:58.390 UTC, as in AWS's own examples. */
@@ -6,7 +6,7 @@ export const RECEIVED_MS = Date.UTC(2020, 2, 12, 19, 3, 58, 390);
 export const REQUEST_ID = 'b1f8f4a3-5a0c-4f0e-9d5e-0b6f8f2f4d11';
 export const TRACE_ID = 'Root=1-5e6b4a90-1de4d666d4dd26aced652b6c';
 
-/** As the dispatcher says it. */
+/** The fault of a throttled function. */
 export const THROTTLED = { kind: 'throttled', reason: 'ConcurrentInvocationLimitExceeded' } as const;
 
 type Sent = {
@@ -31,7 +31,7 @@ export function receivedRequest({ method = 'GET', target = '/', headers = [], bo
   };
 }
 
-/** An event as a function receives it: through JSON. */
+/** Converts an event to what a function receives, through JSON. */
 export function wire(event: object): Record<string, unknown> {
   return JSON.parse(JSON.stringify(event));
 }

@@ -1,6 +1,6 @@
 /**
- * Events and answers of function URLs. Members and their order: AWS's documentation of payload 2.0. What is encoded,
- * which headers stay and what is Base64: recordings on AWS of hotsock/voker (2026-07) and LocalStack's test suite
+ * Events and responses of function URLs. Members and their order: AWS's documentation of payload 2.0. What is encoded,
+ * which headers stay and what is Base64: recordings on AWS by hotsock/voker (2026-07) and LocalStack's test suite
  * (2022-2025). Renamed headers: cargo-lambda issue 862 (2025-06), ashphy's notes on zenn.dev (2024). The requests are
  * our own.
  */
@@ -39,7 +39,7 @@ function functionUrl(more: Partial<FunctionUrl> = {}): FunctionUrl {
 const integration = (more: Partial<FunctionUrl> = {}) =>
   createFunctionUrlIntegration({ url: functionUrl(more), domainName: DOMAIN, caller: undefined });
 const eventOf = (sent: Parameters<typeof receivedRequest>[0]) => wire(integration().toEvent(receivedRequest(sent)));
-const answerTo = (
+const respond = (
   payload: string,
   sent: Parameters<typeof receivedRequest>[0] = {},
   more: Partial<FunctionUrl> = {},
@@ -110,7 +110,7 @@ describe('events of a function URL', () => {
     );
   });
 
-  it('of a bare request lack cookies, query and body', () => {
+  it('of a minimal request have no cookies, query and body', () => {
     expect(eventOf({ headers: [['Host', DOMAIN]] })).toEqual({
       version: '2.0',
       routeKey: '$default',
@@ -139,7 +139,7 @@ describe('events of a function URL', () => {
     ['/a%3Fb%23c', '/a%3Fb%23c', '/a?b#c'],
     ['http://other.example/x?y', '/x', '/x'],
     ['*', '/*', '/*'],
-  ])('hand over the path %s encoded as rawPath %s, decoded as %s', (target, rawPath, path) => {
+  ])('have the path %s encoded as rawPath %s, decoded as %s', (target, rawPath, path) => {
     const event = eventOf({ target });
     expect(event.rawPath).toBe(rawPath);
     expect((event.requestContext as { http: { path: string } }).http.path).toBe(path);
@@ -159,7 +159,7 @@ describe('events of a function URL', () => {
     expect(event.queryStringParameters).toEqual(expected);
   });
 
-  it('take a very long URL whole', () => {
+  it('have a very long URL in full', () => {
     const long = 'x'.repeat(500_000);
     const event = eventOf({ target: `/${long}?q=${long}` });
     expect([(event.rawPath as string).length, (event.rawQueryString as string).length]).toEqual([500_001, 500_002]);
@@ -178,13 +178,13 @@ describe('events of a function URL', () => {
     ['application/octet-stream', 'x', true],
     ['image/png', 'x', true],
     [undefined, 'x', true],
-  ])('give a body of type %s as text or as Base64', (type, body, isBase64Encoded) => {
+  ])('have a body of type %s as text or as Base64', (type, body, isBase64Encoded) => {
     const event = eventOf({ method: 'POST', headers: type ? [['content-type', type]] : [], body });
     expect(event.isBase64Encoded).toBe(isBase64Encoded);
     expect(event.body).toBe(isBase64Encoded ? Buffer.from(body).toString('base64') : body);
   });
 
-  it('lose no byte of a body that says it is text and is not', () => {
+  it('keep every byte of a body with a text type that is not text', () => {
     const bytes = Buffer.from([0x61, 0xff, 0x00, 0x62]);
     const event = eventOf({ method: 'PUT', headers: [['content-type', 'text/plain']], body: bytes });
     expect([event.body, event.isBase64Encoded]).toEqual([bytes.toString('base64'), true]);
@@ -194,7 +194,7 @@ describe('events of a function URL', () => {
     expect((eventOf({ method }).requestContext as { http: { method: string } }).http.method).toBe(method);
   });
 
-  it('append to X-Forwarded-For and keep a trace that the client began', () => {
+  it('append to X-Forwarded-For and keep the trace of the client', () => {
     const event = eventOf({
       headers: [
         ['X-Forwarded-For', '10.0.0.1'],
@@ -235,7 +235,7 @@ describe('events of a function URL', () => {
   });
 });
 
-describe('answers of a function behind a URL', () => {
+describe('responses of a function with a URL', () => {
   it.each([
     ['{"hello": "world"}', '{"hello":"world"}'],
     ['["hello", 3, true]', '["hello",3,true]'],
@@ -248,18 +248,18 @@ describe('answers of a function behind a URL', () => {
     ['""', ''],
     ['Hello, World!', 'Hello, World!'],
     ['{"cut": ', '{"cut": '],
-  ])('without statusCode, %s, are a body of status 200', (payload, body) => {
-    expect(answerTo(payload)).toEqual({ status: 200, headers: ['Content-Type: application/json'], body });
+  ])('without statusCode, %s, are a body with status 200', (payload, body) => {
+    expect(respond(payload)).toEqual({ status: 200, headers: ['Content-Type: application/json'], body });
   });
 
-  it('with statusCode give status, headers, cookies and body', () => {
-    const answer = {
+  it('with statusCode have status, headers, cookies and body', () => {
+    const response = {
       statusCode: 201,
       headers: { 'Content-Type': 'text/html', 'X-Count': 3, 'X-Flag': true, 'X-None': null },
       cookies: ['a=1; Secure', 'b=2'],
       body: '<p>héllo</p>',
     };
-    expect(answerTo(JSON.stringify(answer))).toEqual({
+    expect(respond(JSON.stringify(response))).toEqual({
       status: 201,
       headers: ['Content-Type: text/html', 'X-Count: 3', 'X-Flag: true', 'Set-Cookie: a=1; Secure', 'Set-Cookie: b=2'],
       body: Buffer.from('<p>héllo</p>').toString('latin1'),
@@ -271,10 +271,10 @@ describe('answers of a function behind a URL', () => {
     ['no body', { statusCode: 204 }, 204, ''],
     ['a body that is null', { statusCode: 200, body: null }, 200, ''],
     ['Base64', { statusCode: 200, body: '/wD+', isBase64Encoded: true }, 200, '\xff\x00\xfe'],
-    ['Base64 that it does not mention', { statusCode: 200, body: '/wD+' }, 200, '/wD+'],
+    ['Base64 without isBase64Encoded', { statusCode: 200, body: '/wD+' }, 200, '/wD+'],
     ['an empty Base64 body', { statusCode: 200, body: '', isBase64Encoded: true }, 200, ''],
-  ])('with %s', (_, answer, status, body) => {
-    expect(answerTo(JSON.stringify(answer))).toMatchObject({ status, body });
+  ])('with %s', (_, response, status, body) => {
+    expect(respond(JSON.stringify(response))).toMatchObject({ status, body });
   });
 
   it.each([
@@ -292,11 +292,11 @@ describe('answers of a function behind a URL', () => {
     { statusCode: 200, cookies: [1] },
     { statusCode: 200, body: { an: 'object' } },
     { statusCode: 200, body: '***', isBase64Encoded: true },
-  ])('of an invalid form, %j, are refused', (answer) => {
-    expect(() => answerTo(JSON.stringify(answer))).toThrow(MalformedResponse);
+  ])('of an invalid form, %j, are refused', (response) => {
+    expect(() => respond(JSON.stringify(response))).toThrow(MalformedResponse);
   });
 
-  it('cannot set the headers of the connection, and have some under another name', () => {
+  it('cannot set the headers of the connection, some of which are renamed', () => {
     const headers = {
       connection: 'close',
       'Transfer-Encoding': 'chunked',
@@ -304,7 +304,7 @@ describe('answers of a function behind a URL', () => {
       'WWW-Authenticate': 'Basic',
       'X-Mine': '1',
     };
-    expect(answerTo(JSON.stringify({ statusCode: 200, headers })).headers).toEqual([
+    expect(respond(JSON.stringify({ statusCode: 200, headers })).headers).toEqual([
       'x-amzn-Remapped-connection: close',
       'x-amzn-Remapped-content-length: 9',
       'x-amzn-Remapped-WWW-Authenticate: Basic',
@@ -313,7 +313,7 @@ describe('answers of a function behind a URL', () => {
     ]);
   });
 
-  it('carry the ids of the invocation', () => {
+  it('have the IDs of the invocation', () => {
     const { headers } = integration().toResponse(Buffer.from('1'), receivedRequest());
     expect(headerLines(headers).slice(0, 2)).toEqual([
       `x-amzn-RequestId: ${REQUEST_ID}`,
@@ -334,7 +334,7 @@ describe('answers of a function behind a URL', () => {
       403,
       '{"Message":"Forbidden. For troubleshooting Function URL authorization issues, see: https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"}',
     ],
-  ] as const)('that are missing because of %j', (fault, status, body) => {
+  ] as const)('are replaced for the fault %j', (fault, status, body) => {
     const response = integration().toFault(fault, receivedRequest());
     expect([response.status, response.body.toString()]).toEqual([status, body]);
   });
@@ -357,7 +357,7 @@ describe('CORS of a function URL', () => {
     ] as const,
   });
 
-  it('answers a preflight without the function', () => {
+  it('responds to a preflight without the function', () => {
     const response = renderUrlPreflight(functionUrl({ cors }), receivedRequest(preflight('https://app.example')));
     expect(response?.status).toBe(200);
     expect(headerLines(response?.headers ?? []).slice(2)).toEqual([
@@ -370,32 +370,30 @@ describe('CORS of a function URL', () => {
     ]);
   });
 
-  it('gives a foreign origin no permission', () => {
+  it('allows nothing to a foreign origin', () => {
     const response = renderUrlPreflight(functionUrl({ cors }), receivedRequest(preflight('https://evil.example')));
     expect(headerLines(response?.headers ?? []).slice(2)).toEqual([]);
   });
 
-  it('leaves OPTIONS to the function where nothing is configured, and where it is no preflight', () => {
+  it('leaves OPTIONS to the function without CORS, and when it is not a preflight', () => {
     expect(renderUrlPreflight(functionUrl(), receivedRequest(preflight('https://app.example')))).toBeUndefined();
     expect(renderUrlPreflight(functionUrl({ cors }), receivedRequest({ method: 'OPTIONS' }))).toBeUndefined();
   });
 
-  it('adds its headers to answers of cross-origin requests only', () => {
+  it('adds its headers only to responses to cross-origin requests', () => {
     const origin = { headers: [['Origin', 'http://localhost:5173'] as const] };
-    expect(answerTo('1', origin, { cors }).headers).toEqual([
+    expect(respond('1', origin, { cors }).headers).toEqual([
       'Content-Type: application/json',
       'Access-Control-Allow-Origin: http://localhost:5173',
       'Vary: Origin',
       'Access-Control-Allow-Credentials: true',
       'Access-Control-Expose-Headers: x-result',
     ]);
-    expect(answerTo('1', {}, { cors }).headers).toEqual(['Content-Type: application/json']);
+    expect(respond('1', {}, { cors }).headers).toEqual(['Content-Type: application/json']);
   });
 
-  it('allows every origin with a star', () => {
+  it('allows every origin with *', () => {
     const origin = { headers: [['Origin', 'https://any.example'] as const] };
-    expect(answerTo('1', origin, { cors: { AllowOrigins: ['*'] } }).headers).toContain(
-      'Access-Control-Allow-Origin: *',
-    );
+    expect(respond('1', origin, { cors: { AllowOrigins: ['*'] } }).headers).toContain('Access-Control-Allow-Origin: *');
   });
 });

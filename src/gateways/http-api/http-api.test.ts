@@ -1,6 +1,6 @@
 /**
- * Events and answers of HTTP APIs. Members: AWS's documentation of payloads 1.0 and 2.0. Header names, decoding, order of
- * path parameters, default content types and errors: recordings on AWS of aws-lambda-dotnet (2025-04) and of
+ * Events and responses of HTTP APIs. Members: AWS's documentation of payloads 1.0 and 2.0. Header names, decoding, order of
+ * path parameters, default content types and errors: recordings on AWS by aws-lambda-dotnet (2025-04) and
  * hotsock/voker (2026-07). The requests are our own.
  */
 import { describe, expect, it } from 'vitest';
@@ -174,7 +174,7 @@ describe('events of an HTTP API', () => {
     );
   });
 
-  it('of a bare request say Content-Length 0 and null for what 1.0 cannot leave out', () => {
+  it('of a minimal request have Content-Length 0, and in 1.0 null for missing members', () => {
     const request = receivedRequest({ headers: [['Host', DOMAIN]] });
     const two = wire(createHttpApiIntegration(context('$default', '/')).toEvent(request));
     expect(two).toMatchObject({ routeKey: '$default', headers: { 'content-length': '0' }, isBase64Encoded: false });
@@ -233,7 +233,7 @@ describe('events of an HTTP API', () => {
       '/v1/a%20b',
       { path: '/v1/a%20b' },
     ],
-  ] as const)('%s, stage %s, name their path at %j', (payloadFormatVersion, stage, address, target, expected) => {
+  ] as const)('%s, stage %s, have the path at %j', (payloadFormatVersion, stage, address, target, expected) => {
     const at = context('GET /{name}', '/a b', {
       payloadFormatVersion,
       stage,
@@ -249,7 +249,7 @@ describe('events of an HTTP API', () => {
     });
   });
 
-  it.each(['1.0', '2.0'] as const)('%s carry binary bodies as Base64', (payloadFormatVersion) => {
+  it.each(['1.0', '2.0'] as const)('%s have binary bodies as Base64', (payloadFormatVersion) => {
     const request = receivedRequest({
       method: 'GET',
       headers: [['Content-Type', 'application/octet-stream']],
@@ -260,8 +260,8 @@ describe('events of an HTTP API', () => {
   });
 });
 
-describe('answers of a function behind an HTTP API', () => {
-  const answer = (
+describe('responses of a function behind an HTTP API', () => {
+  const respond = (
     payload: unknown,
     more: Partial<HttpApiContext> = {},
     sent: Parameters<typeof receivedRequest>[0] = {},
@@ -285,13 +285,13 @@ describe('answers of a function behind an HTTP API', () => {
     ['"test"', 'test'],
     ['""', ''],
     ['"Special \\"quoted\\" text"', 'Special "quoted" text'],
-  ])('of 2.0 may be any body, as %s', (payload, body) => {
-    expect(answer(payload)).toEqual({ status: 200, headers: ['Content-Type: application/json', ID], body });
+  ])('of 2.0 can be any body, such as %s', (payload, body) => {
+    expect(respond(payload)).toEqual({ status: 200, headers: ['Content-Type: application/json', ID], body });
   });
 
   it('of 2.0 default to plain text once they have a status', () => {
     expect(
-      answer({ statusCode: 201, body: 'made', cookies: ['a=1', 'b=2'], headers: { 'x-my-header': 'x,y' } }),
+      respond({ statusCode: 201, body: 'made', cookies: ['a=1', 'b=2'], headers: { 'x-my-header': 'x,y' } }),
     ).toEqual({
       status: 201,
       headers: [
@@ -305,14 +305,14 @@ describe('answers of a function behind an HTTP API', () => {
     });
   });
 
-  it('of 1.0 give single values before multiple ones', () => {
+  it('of 1.0 have single values before multiple ones', () => {
     const payload = {
       statusCode: 200,
       headers: { 'Content-Type': 'application/json', 'combined-header': 'single' },
       multiValueHeaders: { 'combined-header': ['multi1', 'multi2'], 'set-cookie': ['a=1', 'b=2'] },
       body: '{}',
     };
-    expect(answer(payload, { payloadFormatVersion: '1.0' }).headers).toEqual([
+    expect(respond(payload, { payloadFormatVersion: '1.0' }).headers).toEqual([
       'Content-Type: application/json',
       'Combined-Header: single',
       'Combined-Header: multi1',
@@ -325,7 +325,7 @@ describe('answers of a function behind an HTTP API', () => {
 
   it('decode Base64', () => {
     const body = Buffer.from('{"a":1}').toString('base64');
-    expect(answer({ statusCode: 200, body, isBase64Encoded: true }).body).toBe('{"a":1}');
+    expect(respond({ statusCode: 200, body, isBase64Encoded: true }).body).toBe('{"a":1}');
   });
 
   it.each([
@@ -336,8 +336,8 @@ describe('answers of a function behind an HTTP API', () => {
     ['1.0', '"text"'],
     ['1.0', {}],
     ['1.0', { statusCode: 200, multiValueHeaders: { a: 'b' } }],
-  ] as const)('of %s that break the format, %j, are refused', (payloadFormatVersion, payload) => {
-    expect(() => answer(payload, { payloadFormatVersion })).toThrow(MalformedResponse);
+  ] as const)('of %s in an invalid form, %j, are refused', (payloadFormatVersion, payload) => {
+    expect(() => respond(payload, { payloadFormatVersion })).toThrow(MalformedResponse);
   });
 
   it.each([
@@ -346,7 +346,7 @@ describe('answers of a function behind an HTTP API', () => {
     [THROTTLED, 503, 'Service Unavailable'],
     [{ kind: 'too-slow' }, 503, 'Service Unavailable'],
     [{ kind: 'event-too-large' }, 413, 'Request Entity Too Large'],
-  ] as const)('that are missing because of %j', (fault, status, message) => {
+  ] as const)('are replaced for the fault %j', (fault, status, message) => {
     const response = createHttpApiIntegration(context('$default', '/')).toFault(fault, receivedRequest());
     expect({ ...response, headers: headerLines(response.headers), body: response.body.toString() }).toEqual({
       status,
@@ -355,7 +355,7 @@ describe('answers of a function behind an HTTP API', () => {
     });
   });
 
-  it('of its own have the same form', () => {
+  it('of the API itself have the same form', () => {
     expect(renderHttpApiRefusal(404, 'Not Found', API_REQUEST_ID).body.toString()).toBe('{"message":"Not Found"}');
   });
 });
@@ -377,7 +377,7 @@ describe('CORS of an HTTP API', () => {
     ],
   });
 
-  it('answers a preflight, also where no route takes OPTIONS', () => {
+  it('responds to a preflight, also without a route for OPTIONS', () => {
     const response = renderHttpApiPreflight(cors, request, API_REQUEST_ID);
     expect([response?.status, headerLines(response?.headers ?? [])]).toEqual([
       204,
@@ -393,7 +393,7 @@ describe('CORS of an HTTP API', () => {
     expect(renderHttpApiPreflight(undefined, request, API_REQUEST_ID)).toBeUndefined();
   });
 
-  it("replaces what the function says of it, and covers the API's own errors", () => {
+  it("replaces the function's CORS headers, and applies to the API's own errors", () => {
     const integration = createHttpApiIntegration(context('$default', '/', { cors }));
     const origin = receivedRequest({ headers: [['Origin', 'https://app.example']] });
     const payload = { statusCode: 200, headers: { 'access-control-allow-origin': '*' } };

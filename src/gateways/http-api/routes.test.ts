@@ -1,4 +1,4 @@
-/** Routes and their precedence. Source: AWS's documentation, and for REST APIs recordings of LocalStack's test suite. */
+/** Routes and their precedence. Source: AWS's documentation and, for REST APIs, recordings by LocalStack's test suite. */
 import { describe, expect, it } from 'vitest';
 import {
   matchesHostPattern,
@@ -18,7 +18,7 @@ describe('a route', () => {
     ['ANY /{proxy+}', 'ANY /{proxy+}'],
     ['$default', '$default'],
     ['GET /', 'GET /'],
-  ])('may be written %s', (text, key) => {
+  ])('can be written %s', (text, key) => {
     expect(parseRoute(text)).toMatchObject({ key });
   });
 
@@ -30,8 +30,8 @@ describe('a route', () => {
     ['GET /{a}/{a}', /has the variable {a} twice/],
     ['GET /{all+}/x', /must have its greedy variable at the end/],
     ['GET /{}', /a whole segment/],
-  ])('may not be written %s', (text, complaint) => {
-    expect(parseRoute(text)).toMatch(complaint);
+  ])('cannot be written %s', (text, reason) => {
+    expect(parseRoute(text)).toMatch(reason);
   });
 });
 
@@ -66,7 +66,7 @@ describe('the route of an HTTP API', () => {
     expect([match?.route.key, Object.fromEntries(match?.parameters ?? [])]).toEqual([key, parameters]);
   });
 
-  it('is none where none fits', () => {
+  it('is undefined where none matches', () => {
     const api = routes('GET /a', 'GET /b/{id}', 'GET /c/{all+}');
     for (const path of ['/', '/a/', '/b', '/b/', '/b/1/2', '/c', '/c/']) {
       expect(matchHttpRoute(api, 'GET', path), path).toBeUndefined();
@@ -113,7 +113,7 @@ describe('the resource of a REST API', () => {
     ]);
   });
 
-  it('is none where none fits', () => {
+  it('is undefined where none matches', () => {
     expect(matchResource(routes('GET /a'), 'GET', '/b')).toBeUndefined();
     expect(matchResource(routes('GET /a/{all+}'), 'GET', '/a')).toBeUndefined();
   });
@@ -132,7 +132,7 @@ describe('a rule of a load balancer', () => {
     expect(matchesPathPattern(pattern, path)).toBe(fits);
   });
 
-  it('takes hosts whatever their case', () => {
+  it('matches hosts in any case', () => {
     expect(matchesHostPattern('*.Example.com', 'www.example.com')).toBe(true);
     expect(matchesHostPattern('*.example.com', 'example.com')).toBe(false);
   });

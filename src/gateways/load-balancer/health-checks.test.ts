@@ -1,4 +1,4 @@
-/** Health checks, with time held still. */
+/** Health checks, on a fake clock. */
 import { afterEach, expect, it } from 'vitest';
 import { FakeClock } from '../../../test/support/fake-clock.ts';
 import { parseGatewayConfig } from '../gateway-config.ts';
@@ -9,7 +9,7 @@ afterEach(() => checks?.close());
 
 const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-function watch(answer: () => Promise<Buffer | undefined>, healthCheck: object = {}) {
+function watch(respond: () => Promise<Buffer | undefined>, healthCheck: object = {}) {
   const clock = new FakeClock(0);
   const events: object[] = [];
   const gateway = parseGatewayConfig('web', {
@@ -21,7 +21,7 @@ function watch(answer: () => Promise<Buffer | undefined>, healthCheck: object = 
     gateways: { all: () => [gateway], onChange: () => () => undefined },
     invoke: (_, event) => {
       events.push(event);
-      return answer();
+      return respond();
     },
     accountId: '123456789012',
     defaultRegion: 'us-east-1',
@@ -44,7 +44,7 @@ it('checks each function once in an interval, with the event of a health check',
   expect(events).toHaveLength(2);
 });
 
-it('changes its mind after as many checks as the thresholds ask for', async () => {
+it('changes the state after as many checks as the threshold', async () => {
   let status = 200;
   const { clock, health } = watch(async () => Buffer.from(JSON.stringify({ statusCode: status })));
   await settled();
@@ -65,8 +65,8 @@ it.each([
   [async () => undefined, /the function failed/],
   [async () => Buffer.from('"text"'), /not a JSON object/],
   [async () => Buffer.from('{"statusCode":204}'), /\[204\]/],
-])('finds a function unhealthy at its first check', async (answer, reason) => {
-  const { health } = watch(answer, { matcher: '200,300-399' });
+])('marks a function as unhealthy at the first check', async (respond, reason) => {
+  const { health } = watch(respond, { matcher: '200,300-399' });
   await settled();
   expect(health()).toEqual([{ function: 'one', state: 'unhealthy', reason: expect.stringMatching(reason) }]);
 });
@@ -87,7 +87,7 @@ it('counts a check that cannot be made as failed, and goes on checking', async (
   expect(health()).toMatchObject([{ state: 'healthy' }]);
 });
 
-it('does not wait longer than the time-out', async () => {
+it('does not wait longer than the timeout', async () => {
   const { clock, health } = watch(() => new Promise(() => undefined));
   clock.advance(5000);
   await settled();

@@ -1,6 +1,6 @@
 /**
- * Events and answers of load balancers. Members and limits: AWS's documentation of functions as targets. That nothing is
- * decoded, and default headers: recordings on AWS of hotsock/voker (2026-07) and fujiwara/ridge (2020). The requests are
+ * Events and responses of load balancers. Members and limits: AWS's documentation of functions as targets. That nothing is
+ * decoded, and default headers: recordings on AWS by hotsock/voker (2026-07) and fujiwara/ridge (2020). The requests are
  * our own.
  */
 import { describe, expect, it } from 'vitest';
@@ -76,7 +76,7 @@ describe('events of a load balancer', () => {
     );
   });
 
-  it('of a bare request have an empty query and an empty body', () => {
+  it('of a minimal request have an empty query and an empty body', () => {
     expect(wire(single.toEvent(receivedRequest()))).toMatchObject({
       queryStringParameters: {},
       body: '',
@@ -95,7 +95,7 @@ describe('events of a load balancer', () => {
     ['image/png', undefined, true],
     [undefined, undefined, true],
     ['text/plain', 'gzip', true],
-  ])('give a body of type %s, encoding %s', (type, encoding, isBase64Encoded) => {
+  ])('have a body of type %s, encoding %s', (type, encoding, isBase64Encoded) => {
     const headers = [
       ...(type ? [['content-type', type] as const] : []),
       ...(encoding ? [['content-encoding', encoding] as const] : []),
@@ -106,7 +106,7 @@ describe('events of a load balancer', () => {
     });
   });
 
-  it('of a health check say nothing but the path', () => {
+  it('of a health check have no data but the path', () => {
     expect(renderHealthCheckEvent('/health', { targetGroupArn: ARN, hasMultiValueHeaders: false })).toEqual({
       requestContext: { elb: { targetGroupArn: ARN } },
       httpMethod: 'GET',
@@ -122,14 +122,14 @@ describe('events of a load balancer', () => {
   });
 });
 
-describe('answers of a function behind a load balancer', () => {
-  const answer = (integration: typeof single, payload: unknown) => {
+describe('responses of a function behind a load balancer', () => {
+  const respond = (integration: typeof single, payload: unknown) => {
     const text = typeof payload === 'string' ? payload : JSON.stringify(payload);
     const response = integration.toResponse(Buffer.from(text), receivedRequest());
     return { ...response, headers: headerLines(response.headers), body: response.body.toString('latin1') };
   };
 
-  it('give status, its words, headers and body', () => {
+  it('have status, reason phrase, headers and body', () => {
     const payload = {
       isBase64Encoded: false,
       statusCode: 404,
@@ -137,7 +137,7 @@ describe('answers of a function behind a load balancer', () => {
       headers: { 'Set-cookie': 'a=1', 'Content-Type': 'text/plain' },
       body: 'no',
     };
-    expect(answer(single, payload)).toEqual({
+    expect(respond(single, payload)).toEqual({
       status: 404,
       statusText: 'No Such Thing',
       headers: ['Set-cookie: a=1', 'Content-Type: text/plain', 'Server: awselb/2.0'],
@@ -145,14 +145,14 @@ describe('answers of a function behind a load balancer', () => {
     });
   });
 
-  it('are heard only in the form that the target group is set to', () => {
+  it('have only the headers in the form of the target group', () => {
     const payload = { statusCode: 200, headers: { a: '1' }, multiValueHeaders: { a: ['2', '3'] } };
-    expect(answer(single, payload).headers.slice(0, -2)).toEqual(['a: 1']);
-    expect(answer(multi, payload).headers.slice(0, -2)).toEqual(['a: 2', 'a: 3']);
+    expect(respond(single, payload).headers.slice(0, -2)).toEqual(['a: 1']);
+    expect(respond(multi, payload).headers.slice(0, -2)).toEqual(['a: 2', 'a: 3']);
   });
 
-  it('default to bytes', () => {
-    expect(answer(single, { statusCode: 200, body: '/wA=', isBase64Encoded: true })).toMatchObject({
+  it('default to application/octet-stream', () => {
+    expect(respond(single, { statusCode: 200, body: '/wA=', isBase64Encoded: true })).toMatchObject({
       headers: ['Content-Type: application/octet-stream', 'Server: awselb/2.0'],
       body: '\xff\x00',
     });
@@ -160,17 +160,17 @@ describe('answers of a function behind a load balancer', () => {
 
   it('cannot set the headers of the connection', () => {
     const headers = { Connection: 'close', 'keep-alive': '1', 'X-Mine': '1' };
-    expect(answer(single, { statusCode: 200, headers }).headers.slice(0, -2)).toEqual(['X-Mine: 1']);
+    expect(respond(single, { statusCode: 200, headers }).headers.slice(0, -2)).toEqual(['X-Mine: 1']);
   });
 
   it.each([['"text"'], ['no JSON'], [{ body: 'no status' }], [{ statusCode: 200, body: 'x'.repeat(1_048_576) }]])(
     'of an invalid form are refused',
     (payload) => {
-      expect(() => answer(single, payload)).toThrow(MalformedResponse);
+      expect(() => respond(single, payload)).toThrow(MalformedResponse);
     },
   );
 
-  it('that are missing are a page of its own', () => {
+  it('are replaced by an error page for a fault', () => {
     const response = single.toFault({ kind: 'failed' }, receivedRequest());
     expect([response.status, headerLines(response.headers), response.body.toString()]).toEqual([
       502,

@@ -1,8 +1,8 @@
 /**
- * Events and answers of REST APIs. Members: AWS's documentation of proxy integrations. Encoding, slashes, header names,
- * multiple values and what makes an answer malformed: recordings on AWS of LocalStack's test suite (2024-07, 2026-03),
- * aws-lambda-dotnet (2025-04) and hotsock/voker (2026-07). The text of 413: several clients of public APIs; `Request Too
- * Long`: AWS's own answer on re:Post. Throttled is 500: re:Post (2025). The requests are our own.
+ * Events and responses of REST APIs. Members: AWS's documentation of proxy integrations. Encoding, slashes, header names,
+ * multiple values and malformed responses: recordings on AWS by LocalStack's test suite (2024-07, 2026-03),
+ * aws-lambda-dotnet (2025-04) and hotsock/voker (2026-07). The text of 413: reported by clients of public APIs; `Request Too
+ * Long`: AWS on re:Post. 500 for throttling: re:Post (2025). The requests are our own.
  */
 import { describe, expect, it } from 'vitest';
 import {
@@ -85,7 +85,7 @@ describe('events of a REST API', () => {
       'tEsT-HEADeR': 'aValUE',
       'x-twice': 'second',
     };
-    // These two ids are AWS's own choice; ours have the same form.
+    // AWS generates these two IDs. Ours have the same form.
     const ids = /"(resourceId|deploymentId)":"[a-z0-9]{6}"/g;
     expect(JSON.stringify(integration.toEvent(request)).replace(ids, '"$1":"ID"')).toBe(
       JSON.stringify({
@@ -138,7 +138,7 @@ describe('events of a REST API', () => {
     );
   });
 
-  it('of a bare request say null for what is not there', () => {
+  it('of a minimal request have null for missing members', () => {
     expect(eventOf({ target: '/live/x' }, { resourcePath: '/x', parameters: [] })).toMatchObject({
       queryStringParameters: null,
       multiValueQueryStringParameters: null,
@@ -156,9 +156,12 @@ describe('events of a REST API', () => {
     ['/live/x//y', '/x//y', '/live/x//y'],
     ['/live/a%2Bb@c/d+e', '/a%2Bb@c/d+e', '/live/a%2Bb@c/d+e'],
     ['/live/a%2Fb', '/a%2Fb', '/live/a%2Fb'],
-  ])('at its own address name %s without the stage, %s, and in the context as it is', (target, path, whole) => {
-    expect(eventOf({ target })).toMatchObject({ path, requestContext: { path: whole } });
-  });
+  ])(
+    'at its own address have the path %s without the stage, %s, and unchanged in the context',
+    (target, path, whole) => {
+      expect(eventOf({ target })).toMatchObject({ path, requestContext: { path: whole } });
+    },
+  );
 
   it('at a custom domain keep the base path', () => {
     const address: ApiAddress = { prefix: '/v1', domainName: 'api.example.com', via: 'custom-domain' };
@@ -176,7 +179,7 @@ describe('events of a REST API', () => {
     [['*/*'], 'text/plain', 'iVBORw==', true],
     [['*/*'], undefined, 'iVBORw==', true],
     [['image/png'], 'application/json', '\ufffdPNG', false],
-  ])('with the binary media types %j give a body of type %s', (binaryMediaTypes, type, body, isBase64Encoded) => {
+  ])('with the binary media types %j have a body of type %s', (binaryMediaTypes, type, body, isBase64Encoded) => {
     const sent = {
       method: 'POST',
       target: '/live/x',
@@ -187,8 +190,8 @@ describe('events of a REST API', () => {
   });
 });
 
-describe('answers of a function behind a REST API', () => {
-  const answer = (
+describe('responses of a function behind a REST API', () => {
+  const respond = (
     payload: unknown,
     more: Partial<RestApiContext> = {},
     sent: Parameters<typeof receivedRequest>[0] = {},
@@ -210,17 +213,17 @@ describe('answers of a function behind a REST API', () => {
     [{ statusCode: 200, headers: null, body: null }, 200, ''],
     [{ statusCode: 200, body: 'dGVzdC1kYXRh', isBase64Encoded: true }, 200, 'dGVzdC1kYXRh'],
     [{ statusCode: 200, body: 'dGVzdC1kYXRh' }, 200, 'dGVzdC1kYXRh'],
-  ])('of the form %j', (payload, status, body) => {
-    expect(answer(payload)).toMatchObject({ status, body });
+  ])('can be %j', (payload, status, body) => {
+    expect(respond(payload)).toMatchObject({ status, body });
   });
 
-  it('give multiple values before a single one, under the name written first', () => {
+  it('have multiple values before a single one, with the first spelling of the name', () => {
     const payload = {
       statusCode: 200,
       headers: { 'test-multi': 'solo', 'header-bool': true },
       multiValueHeaders: { 'tesT-Multi': ['one', 'two'] },
     };
-    expect(answer(payload).headers).toEqual([
+    expect(respond(payload).headers).toEqual([
       'tesT-Multi: one',
       'tesT-Multi: two',
       'tesT-Multi: solo',
@@ -230,7 +233,7 @@ describe('answers of a function behind a REST API', () => {
     ]);
   });
 
-  it('have headers that belong to the API under another name', () => {
+  it('have headers that belong to the API renamed', () => {
     const headers = {
       Server: 'mine',
       Date: 'now',
@@ -240,7 +243,7 @@ describe('answers of a function behind a REST API', () => {
       'Transfer-Encoding': 'chunked',
       'X-Mine': '1',
     };
-    expect(answer({ statusCode: 401, headers }).headers.slice(0, 6)).toEqual([
+    expect(respond({ statusCode: 401, headers }).headers.slice(0, 6)).toEqual([
       'x-amzn-Remapped-Server: mine',
       'x-amzn-Remapped-Date: now',
       'x-amzn-Remapped-WWW-Authenticate: Basic',
@@ -260,7 +263,7 @@ describe('answers of a function behind a REST API', () => {
   ])('decode Base64 with the binary media types %j for a client that accepts %s', (binaryMediaTypes, accept, body) => {
     const payload = { statusCode: 200, body: '/wA=', isBase64Encoded: true };
     const sent = { headers: accept ? ([['Accept', accept]] as const) : [] };
-    expect(answer(payload, { binaryMediaTypes }, sent).body).toBe(body);
+    expect(respond(payload, { binaryMediaTypes }, sent).body).toBe(body);
   });
 
   it.each([
@@ -275,8 +278,8 @@ describe('answers of a function behind a REST API', () => {
     [{ statusCode: 0 }],
     [{ statusCode: 200, multiValueHeaders: { a: 'value' } }],
     [{ statusCode: 200, body: { an: 'object' } }],
-  ])('of the form %j are refused', (payload) => {
-    expect(() => answer(payload)).toThrow(MalformedResponse);
+  ])('in an invalid form, %j, are refused', (payload) => {
+    expect(() => respond(payload)).toThrow(MalformedResponse);
   });
 
   it.each([
@@ -284,7 +287,7 @@ describe('answers of a function behind a REST API', () => {
     [THROTTLED, 500, '{"message": "Internal server error"}'],
     [{ kind: 'unavailable' }, 500, '{"message": "Internal server error"}'],
     [{ kind: 'too-slow' }, 504, '{"message": "Endpoint request timed out"}'],
-  ] as const)('that are missing because of %j', (fault, status, body) => {
+  ] as const)('are replaced for the fault %j', (fault, status, body) => {
     const response = createRestApiIntegration(context()).toFault(fault, receivedRequest());
     expect({ ...response, headers: headerLines(response.headers), body: response.body.toString() }).toEqual({
       status,
@@ -305,15 +308,15 @@ describe('answers of a function behind a REST API', () => {
       '{"message":"Request Too Long"}',
     ],
     [
-      "a body over the API's own",
+      "a body over the API's limit",
       renderRestApiTooLarge(receivedRequest(), EXTENDED_ID),
       'HTTP content length exceeded 10485760 bytes.',
     ],
-  ])('refuse %s', (_, response, body) => {
+  ])('are 413 for %s', (_, response, body) => {
     expect([response.status, response.body.toString()]).toEqual([413, body]);
   });
 
-  it('of its own say what is missing', () => {
+  it('of the API itself have the message as JSON', () => {
     const message = 'Missing Authentication Token';
     const refusal = renderRestApiRefusal(
       403,
@@ -327,7 +330,7 @@ describe('answers of a function behind a REST API', () => {
   });
 });
 
-it('answers OPTIONS for CORS with fixed headers', () => {
+it('a REST API with CORS responds to OPTIONS with fixed headers', () => {
   const cors = {
     allowCredentials: false,
     allowHeaders: ['content-type'],
