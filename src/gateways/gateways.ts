@@ -13,7 +13,7 @@ export type Gateways = {
   put(name: string, input: unknown): GatewayConfig;
   /** Creates or replaces a gateway without storing it. */
   add(config: GatewayConfig): void;
-  /** Removes a gateway. Returns false if there is none of this name. */
+  /** Removes a gateway. Returns false for an unknown name. */
   remove(name: string): boolean;
   /** Calls `listener` after each change. Returns a function that unsubscribes. */
   onChange(listener: () => void): () => void;

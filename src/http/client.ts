@@ -26,7 +26,7 @@ export type ClientResponse = {
   readonly body: Buffer;
 };
 
-/** Sends a request. Resolves with the complete response, and rejects when there is none. */
+/** Sends a request. Resolves with the complete response, or rejects. */
 export function send(given: ClientRequest): Promise<ClientResponse> {
   const { method, url, headers, body, signal, connect, maxResponseBytes } = given;
   const open = url.protocol === 'https:' ? requestSecure : requestPlain;
