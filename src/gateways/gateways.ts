@@ -22,6 +22,7 @@ export type Gateways = {
 type Row = { readonly name: string; readonly document: string };
 
 export function createGateways(database: Database): Gateways {
+  // The table has the name that gateways had at first.
   const sql = {
     all: database.prepare<Row>('SELECT name, document FROM door ORDER BY name'),
     put: database.prepare('INSERT OR REPLACE INTO door VALUES (:name, :document)'),

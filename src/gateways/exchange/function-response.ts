@@ -32,7 +32,7 @@ export function isObject(value: unknown): value is Readonly<Record<string, unkno
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** @throws MalformedResponse */
+/** Parses the members. Without statusCode, the status is `defaultStatus`. @throws MalformedResponse */
 export function parseFunctionResponse(
   response: Readonly<Record<string, unknown>>,
   defaultStatus?: number,

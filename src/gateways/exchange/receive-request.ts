@@ -51,8 +51,9 @@ export function createRequestReceiver({
     const policy = { boundHost, allowedHosts: allowedHosts() };
     if (checkCaller({ host }, policy, http.socket.localAddress).admitted) return;
     log.warn({ host }, 'refused a request for a foreign host');
-    const what = host === undefined ? 'the request has no Host header' : `the host '${host}' is not this service`;
-    throw refuse(403, `Refused: ${what}. If the name is yours, start the service with --allow-host.`);
+    if (host === undefined) throw refuse(403, 'Refused: the request has no Host header.');
+    const message = `Refused: the host '${host}' is not this service. If it is yours, start the service with --allow-host.`;
+    throw refuse(403, message);
   }
 
   return {
