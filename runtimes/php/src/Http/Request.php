@@ -92,15 +92,14 @@ final readonly class Request
      */
     public function cookies(): array
     {
-        $pairs = [];
+        $cookies = [];
+        $count = 0;
         foreach (explode(';', $this->header('cookie')) as $pair) {
-            [$name, $value] = explode('=', ltrim($pair), 2) + [1 => ''];
-            if ($name !== '') {
-                $key = str_ends_with($name, '[]') ? count($pairs) : "={$name}";
-                $pairs[$key] ??= rawurlencode($name) . '=' . strtr($value, ['+' => '%2B', '&' => '%26']);
+            [$name, $value] = explode('=', ltrim($pair, " \t\n\r\v\f"), 2) + [1 => ''];
+            if ($name !== '' && ++$count <= (int) ini_get('max_input_vars')) {
+                Variables::add($cookies, $name, rawurldecode($value), keepsFirst: true);
             }
         }
-        parse_str(implode('&', $pairs), $cookies);
         return $cookies;
     }
 
