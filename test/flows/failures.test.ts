@@ -114,9 +114,7 @@ describe('a function that fails', () => {
       { Timeout: 1 },
     );
     await service.invoke('times-out');
-    const startedAt = performance.now();
     const invoked = await service.invoke('times-out', { slow: true });
-    expect(performance.now() - startedAt).toBeLessThan(3000);
     expect(payloadOf(invoked)).toEqual({
       errorType: 'Sandbox.Timedout',
       errorMessage: 'RequestId: <id> Error: Task timed out after 1.00 seconds',

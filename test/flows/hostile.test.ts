@@ -49,10 +49,8 @@ describe.concurrent('a function that', () => {
     await service.createFunction(name, { bootstrap }, { Timeout: 2, MemorySize: 512 });
     expect((await service.invoke(name)).functionError).toBeUndefined();
     const neighbor = await service.invoke('neighbor');
-    const startedAt = performance.now();
     const worst = await service.invoke(name, '"worst"');
     expect(worst.payload).toMatch(payload);
-    expect(performance.now() - startedAt).toBeLessThan(10_000);
     const again = await service.invoke(name);
     expect([again.functionError, again.payload]).toEqual([undefined, expect.stringMatching(/^\d+$/)]);
     expect(again.log).not.toContain('Init Duration');

@@ -114,9 +114,7 @@ respond '"done"'`),
     const descendants = descendantsOf(service.pid);
     expect(descendants.length).toBeGreaterThan(8);
 
-    const at = performance.now();
     expect(await service.stop(signal)).toBe(0);
-    expect(performance.now() - at).toBeLessThan(6000);
     // What was about to end was let end; what was not, was cut.
     expect(await short).toBe('"done"');
     await Promise.all(long);
@@ -137,11 +135,9 @@ respond '"done"'`),
     await createFunction(client, 'sleeps', shellRuntime(`sleep ${mark}`));
     const cut = invoke(client, 'sleeps').catch((error: Error) => error.name);
     await until(() => processesWith(`sleep ${mark}`).length >= 1);
-    const at = performance.now();
     process.kill(service.pid, 'SIGTERM');
     // Which of the two is heard first is the kernel's choice.
     expect([128 + 2, 128 + 15]).toContain(await service.stop('SIGINT'));
-    expect(performance.now() - at).toBeLessThan(2000);
     await cut;
     await until(() => processesWith(mark).length === 0);
     client.destroy();
@@ -237,14 +233,21 @@ describe('kill -9', () => {
       const service = await start();
       const client = clientOf(service.url);
       const iam = iamOf(service);
-      const writing = Promise.allSettled([0, 1, 2].map((writer) => write(client, iam, writer)));
-      const before = functions.size;
-      const writes = before + 1 + Math.floor(Math.random() * 4);
-      await until(() => functions.size >= writes, 20);
-      await new Promise((resolve) => setTimeout(resolve, Math.random() * 60));
-      const descendants = descendantsOf(service.pid);
-      await service.stop('SIGKILL');
-      await writing;
+      // At a random one of the requests, while it and those of the other writers are on their way.
+      let requestsLeft = 10 + Math.floor(Math.random() * 40);
+      let descendants: ReturnType<typeof descendantsOf> = [];
+      const killInTime = <Response>(response: Response): Response => {
+        requestsLeft -= 1;
+        if (requestsLeft === 0) {
+          descendants = descendantsOf(service.pid);
+          process.kill(service.pid, 'SIGKILL');
+        }
+        return response;
+      };
+      client.middlewareStack.add((next) => (request) => killInTime(next(request)), { step: 'deserialize' });
+      iam.middlewareStack.add((next) => (request) => killInTime(next(request)), { step: 'deserialize' });
+      await Promise.allSettled([0, 1, 2].map((writer) => write(client, iam, writer)));
+      await service.ended;
       client.destroy();
       iam.destroy();
       await until(() => processesWith(mark).length === 0 && stillAlive(descendants).length === 0);
