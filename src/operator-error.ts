@@ -53,6 +53,12 @@ export const OPERATOR_ERRORS = {
     remedy: 'Upgrade Lamella, or choose another data directory with --data-dir.',
     exitCode: 4,
   },
+  'archive-missing': {
+    message: 'The archive {file} of a function or layer is missing or damaged.',
+    meaning: 'A file of the data directory was removed or changed, so a function cannot start.',
+    remedy: "Restore the file from a backup, or update the function's code or publish the layer again.",
+    exitCode: 4,
+  },
   'disk-full': {
     message: 'No space left on the disk of {path}.',
     meaning: 'Lamella could not write its data.',

@@ -21,10 +21,12 @@ import type { Lifetime } from '../lifetime.ts';
 import type { Log } from '../log.ts';
 import { type Options, resolveBuildOptions } from '../options.ts';
 import { RUNTIME_API_PORT } from '../protocol/endpoints.ts';
+import type { InitializationType } from '../protocol/payloads.ts';
 import { QUOTAS } from '../protocol/quotas.ts';
 import { removeTree } from '../remove-tree.ts';
 import type { HostCapabilities } from '../sandbox/host/host-capabilities.ts';
 import { createSandboxes } from '../sandbox/open-sandbox.ts';
+import { diskFullOf } from '../storage/disk-full.ts';
 import type { OpenFunctions } from './functions.ts';
 
 export type EnvironmentsOptions = {
@@ -79,22 +81,26 @@ export async function openEnvironments(
     emit,
     log,
   };
+  const open = async (version: FunctionVersion, initializationType: InitializationType) => {
+    const codeDirectory = await functions.openCode(version);
+    if (codeDirectory === undefined) throw new Error('Lamella cannot run container images');
+    const optDirectory = await optTrees.tree(version.configuration.layers.map(({ digest }) => digest));
+    const managedRuntime = planManagedRuntime(version, { taskRoot: codeDirectory, optRoot: optDirectory }, log);
+    return openEnvironment(environmentHost, {
+      version,
+      initializationType,
+      managedRuntime,
+      codeDirectory,
+      optDirectory,
+      credentials: credentials.issue(),
+    });
+  };
   const pool = lifetime.own(
     new EnvironmentPool({
-      open: async (version, initializationType) => {
-        const codeDirectory = functions.codeDirectory(version);
-        if (codeDirectory === undefined) throw new Error('Lamella cannot run container images');
-        const optDirectory = await optTrees.tree(version.configuration.layers.map(({ digest }) => digest));
-        const managedRuntime = planManagedRuntime(version, { taskRoot: codeDirectory, optRoot: optDirectory }, log);
-        return openEnvironment(environmentHost, {
-          version,
-          initializationType,
-          managedRuntime,
-          codeDirectory,
-          optDirectory,
-          credentials: credentials.issue(),
-        });
-      },
+      open: (version, initializationType) =>
+        open(version, initializationType).catch((failure: unknown) => {
+          throw diskFullOf(failure, runDirectory) ?? failure;
+        }),
       clock: backgroundClock,
       log,
       idleMs: options.idleSeconds * 1000,

@@ -12,10 +12,11 @@ export type GarbageDependencies = {
   readonly optTrees: OptTrees;
 };
 
-/** Removes garbage. `inUse` returns the versions that environments run or may still start with. */
+/** Removes garbage: archives only after a day. `inUse` returns the versions that environments run or may still start with. */
 export async function collectFunctionGarbage(
   { store, layers, archives, optTrees }: GarbageDependencies,
   inUse: () => readonly FunctionVersion[],
+  nowMs: number,
 ): Promise<{ archives: number; optTrees: number }> {
   const references = () => {
     const stored = store.references();
@@ -28,6 +29,6 @@ export async function collectFunctionGarbage(
   const removed = await archives.collect(() => {
     const { code, lists } = references();
     return new Set<string>([...code, ...lists.flat(), ...layers.digests()]);
-  });
+  }, nowMs);
   return { archives: removed, optTrees: trees };
 }

@@ -557,7 +557,7 @@ describe('tags', () => {
 });
 
 describe('collectGarbage', () => {
-  it('removes what nothing refers to, except what is in use', async () => {
+  it('removes what nothing has referred to for a day, except what is in use', async () => {
     const clock = new FakeClock();
     await reopen({ clock });
     const [one, two] = [
@@ -581,11 +581,15 @@ describe('collectGarbage', () => {
     opened.layers.delete(SCOPE, one.name, 1);
     functions.delete(SCOPE, gone.name);
 
+    const day = 24 * 60 * 60_000;
     // It was just retired: an environment may be starting with it.
     expect(await functions.collectGarbage(() => [])).toEqual({ archives: 0, optTrees: 0 });
     clock.advance(10 * 60_000);
     expect(await functions.collectGarbage(() => [gone])).toEqual({ archives: 0, optTrees: 0 });
-    expect(await functions.collectGarbage(() => [])).toEqual({ archives: 1, optTrees: 1 });
+    // Archives are kept for a day; a merged tree can be made again.
+    expect(await functions.collectGarbage(() => [])).toEqual({ archives: 0, optTrees: 1 });
+    clock.advance(day);
+    expect(await functions.collectGarbage(() => [])).toEqual({ archives: 1, optTrees: 0 });
 
     expect([keptOpt, goneOpt].map((path) => existsSync(path))).toEqual([true, false]);
     expect(existsSync(functions.codeDirectory(kept) ?? '')).toBe(true);
@@ -595,7 +599,9 @@ describe('collectGarbage', () => {
 
     functions.delete(SCOPE, kept.name);
     clock.advance(10 * 60_000);
-    expect(await functions.collectGarbage(() => [])).toEqual({ archives: 2, optTrees: 1 });
+    expect(await functions.collectGarbage(() => [])).toEqual({ archives: 0, optTrees: 1 });
+    clock.advance(day);
+    expect(await functions.collectGarbage(() => [])).toEqual({ archives: 2, optTrees: 0 });
     expect(readdirSync(opened.data.trees)).toEqual([two.digest]);
     expect([opened.data.opt, opened.data.staging].flatMap((place) => readdirSync(place))).toEqual([]);
   });

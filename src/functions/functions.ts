@@ -40,6 +40,11 @@ export type Functions = FunctionChanges & {
   isCurrent(version: FunctionVersion): boolean;
   /** The directory with a version's code; undefined for container images. */
   codeDirectory(version: FunctionVersion): string | undefined;
+  /**
+   * The same directory, unpacked again if it is missing.
+   * @throws OperatorError 'archive-missing', 'disk-full'
+   */
+  openCode(version: FunctionVersion): Promise<string | undefined>;
   /** The path of the zip file of a version's code, as uploaded. */
   contentPath(digest: ContentDigest): string;
   /** @throws ServiceError ResourceNotFoundException */
@@ -49,7 +54,7 @@ export type Functions = FunctionChanges & {
   /** Calls `listener` after versions were replaced or deleted. Returns a function that stops it. */
   onChange: Retirements['onChange'];
   /**
-   * Removes code, layers and merged trees that nothing refers to. `inUse` returns the versions that environments run.
+   * Removes code and layers that nothing has referred to for a day, and unused merged trees. `inUse` returns the versions that environments run.
    * Versions retired in the last minutes count as in use: an environment may just be starting with one.
    */
   collectGarbage(inUse: () => Iterable<FunctionVersion>): Promise<{ archives: number; optTrees: number }>;
@@ -118,6 +123,7 @@ export function createFunctions(options: FunctionsOptions): Functions {
       runningOf(cache.find(scope, name), version)?.revisionId === revisionId,
 
     codeDirectory: ({ code }) => (code.digest === undefined ? undefined : archives.tree(code.digest)),
+    openCode: async ({ code }) => (code.digest === undefined ? undefined : archives.openTree(code.digest)),
     contentPath: (digest) => archives.path(digest),
 
     tags: tagsOf,
@@ -131,7 +137,11 @@ export function createFunctions(options: FunctionsOptions): Functions {
 
     onChange: retirements.onChange,
     collectGarbage: (inUse) =>
-      collectFunctionGarbage({ store, layers, archives, optTrees }, () => [...inUse(), ...retirements.recent()]),
+      collectFunctionGarbage(
+        { store, layers, archives, optTrees },
+        () => [...inUse(), ...retirements.recent()],
+        clock.epochMs(),
+      ),
     close: () => settling.close(),
   };
 }

@@ -37,7 +37,7 @@ export function createOptTrees({
     const staged = join(data.staging, randomUUID());
     try {
       await mkdir(staged, { mode: 0o755 });
-      for (const digest of digests) await merge(archives.tree(digest), staged);
+      for (const digest of digests) await merge(await archives.openTree(digest), staged);
       await chmod(staged, 0o755);
       await rename(staged, target);
     } catch (failure) {
@@ -52,10 +52,11 @@ export function createOptTrees({
       const [only, ...others] = digests;
       if (only === undefined) return undefined;
       // Nothing to merge: use the layer's own tree.
-      if (others.length === 0) return archives.tree(only);
+      if (others.length === 0) return archives.openTree(only);
       const key = keyOf(digests);
       const started = builds.get(key);
-      if (started !== undefined) return started;
+      // A tree can be removed by hand, to free space.
+      if (started !== undefined && existsSync(await started)) return started;
       const building = build(digests, join(data.opt, key));
       builds.set(key, building);
       // The next caller retries a failed build.

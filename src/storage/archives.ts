@@ -8,14 +8,16 @@
  */
 import { randomUUID } from 'node:crypto';
 import { existsSync, renameSync } from 'node:fs';
-import { readdir, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Log, silentLog } from '../log.ts';
+import { OperatorError } from '../operator-error.ts';
 import type { ArchiveLimits } from './archive.ts';
 import { ArchiveError, measureArchive, unpackArchive } from './archive.ts';
 import type { BlobIdentity } from './blobs.ts';
 import { createBlobs, identify } from './blobs.ts';
 import type { DataDirectory } from './data-directory.ts';
+import { createUnreferenced } from './unreferenced.ts';
 
 export type StoredArchive = BlobIdentity & {
   /** Size of all files, unpacked, in bytes. */
@@ -35,11 +37,19 @@ export type Archives = {
   /** The directory with its unpacked files. */
   tree(digest: string): string;
   /**
-   * Removes every archive that is neither in `keep` nor between `add` and `release`, and returns their number. `keep`
-   * is called after the archives have been listed.
+   * The same directory, unpacked again if it is missing.
+   * @throws OperatorError 'archive-missing', 'disk-full'
    */
-  collect(keep: () => ReadonlySet<string>): Promise<number>;
+  openTree(digest: string): Promise<string>;
+  /**
+   * Removes every archive that, for a day, has neither been in `keep` nor between `add` and `release`. Returns their
+   * number. `keep` is called after the archives have been listed.
+   */
+  collect(keep: () => ReadonlySet<string>, nowMs: number): Promise<number>;
 };
+
+/** Limits for an archive that has been accepted before. */
+const STORED_LIMITS: ArchiveLimits = { unpackedBytes: Number.MAX_SAFE_INTEGER, entries: Number.MAX_SAFE_INTEGER };
 
 /** Opens the archives of a data directory. Unfinished and discarded ones are in `staging`, on the same file system. */
 export function createArchives(
@@ -48,6 +58,7 @@ export function createArchives(
 ): Archives {
   const { trees, staging } = data;
   const blobs = createBlobs(data);
+  const unreferenced = createUnreferenced(data.blobs);
   const held = new Map<string, number>();
   const unpacking = new Map<string, Promise<void>>();
   const tree = (digest: string) => join(trees, digest);
@@ -108,14 +119,29 @@ export function createArchives(
     },
     path: (digest) => blobs.path(digest),
     tree,
-    async collect(keep) {
+    async openTree(digest) {
+      if (existsSync(tree(digest))) return tree(digest);
+      const release = hold(digest);
+      try {
+        const missing = (cause?: unknown) => new OperatorError('archive-missing', { file: blobs.path(digest) }, cause);
+        const zip = await readFile(blobs.path(digest)).catch((failure: unknown) => {
+          throw missing(failure);
+        });
+        if (identify(zip).digest !== digest) throw missing();
+        await unpackOnce(digest, zip, STORED_LIMITS);
+        log.warn({ sha256: digest }, 'the unpacked files of an archive were missing and have been unpacked again');
+        return tree(digest);
+      } finally {
+        release();
+      }
+    },
+    async collect(keep, nowMs) {
       const present = new Set([...(await blobs.list()), ...(await readdir(trees))]);
       const kept = keep();
       const discarded: string[] = [];
       // Without an await in between, no archive can be recorded between `keep` and the last removal.
-      for (const digest of present) {
-        if (!kept.has(digest) && !held.has(digest)) discarded.push(discard(digest));
-      }
+      const expired = unreferenced.expired(present, (digest) => kept.has(digest) || held.has(digest), nowMs);
+      for (const digest of expired) discarded.push(discard(digest));
       for (const discardedTree of discarded) await rm(discardedTree, { recursive: true, force: true });
       return discarded.length;
     },

@@ -1,13 +1,15 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { bundleForChild } from '../../test/support/bundle-for-child.ts';
+import { type Log, silentLog } from '../log.ts';
 import { createBlobs } from './blobs.ts';
 import { openDataDirectory } from './data-directory.ts';
+import { openDatabase } from './database.ts';
 
 let workspace: string;
 let children: ChildProcess[];
@@ -43,6 +45,69 @@ describe('openDataDirectory', () => {
     const data = openDataDirectory({ directory: directory() });
     expect(statSync(data.root).mode & 0o777).toBe(0o700);
     await data.close();
+  });
+
+  it('closes an existing directory and its database to other users, with a warning', async () => {
+    await openDataDirectory({ directory: directory() }).close();
+    openDatabase(join(directory(), 'lamella.db')).close();
+    chmodSync(directory(), 0o755);
+    for (const name of ['lamella.db', 'lamella.db-wal']) {
+      writeFileSync(join(directory(), name), '', { flag: 'a' });
+      chmodSync(join(directory(), name), 0o644);
+    }
+    const warnings: unknown[] = [];
+    const log = { ...silentLog, warn: (line: object) => warnings.push(line) } as unknown as Log;
+    const data = openDataDirectory({ directory: directory() }, log);
+    const modeOf = (name: string) => statSync(join(directory(), name)).mode & 0o777;
+    expect(['.', 'lamella.db', 'lamella.db-wal', 'lock.db'].map(modeOf)).toEqual([0o700, 0o600, 0o600, 0o600]);
+    expect(warnings).toEqual([
+      { path: directory(), was: '0755', now: '0700' },
+      { path: join(directory(), 'lamella.db'), was: '0644', now: '0600' },
+      { path: join(directory(), 'lamella.db-wal'), was: '0644', now: '0600' },
+    ]);
+    await data.close();
+  });
+
+  it('makes the files of a new database private', async () => {
+    const data = openDataDirectory({ directory: directory() });
+    const database = openDatabase(data.database);
+    const files = readdirSync(directory()).filter((name) => name.startsWith('lamella.db'));
+    expect(files.length).toBeGreaterThan(1);
+    for (const name of files) expect(statSync(join(directory(), name)).mode & 0o777).toBe(0o600);
+    database.close();
+    await data.close();
+  });
+
+  it('does not change the mode of a directory that all users share', async () => {
+    mkdirSync(directory());
+    chmodSync(directory(), 0o1777);
+    await openDataDirectory({ directory: directory() }).close();
+    expect(statSync(directory()).mode & 0o7777).toBe(0o1777);
+  });
+
+  describe('with archives', () => {
+    const reopen = () => openDataDirectory({ directory: directory() });
+    beforeEach(async () => {
+      const data = reopen();
+      await createBlobs(data).put(Buffer.from('abc'));
+      const database = openDatabase(data.database);
+      database.close();
+      await data.close();
+    });
+
+    it.each<[string, (file: string) => void]>([
+      ['empty', (file) => truncateSync(file)],
+      ['cut in its header', (file) => truncateSync(file, 50)],
+      ['cut after its first page', (file) => truncateSync(file, 4096)],
+      ['cut by one byte', (file) => truncateSync(file, statSync(file).size - 1)],
+    ])('refuses a database that is %s', async (_, spoil) => {
+      spoil(join(directory(), 'lamella.db'));
+      expect(reopen).toThrow(expect.objectContaining({ code: 'database-corrupt' }));
+      expect(readdirSync(join(directory(), 'blobs'))).toHaveLength(1);
+      // The lock is free again.
+      rmSync(join(directory(), 'lamella.db'));
+      await reopen().close();
+    });
   });
 
   it('refuses a directory that another process uses, and names its pid', async () => {
@@ -120,7 +185,8 @@ describe('a full disk', () => {
        import { deflateRawSync } from 'node:zlib';
        import { rawZip } from '../../test/support/raw-zip.ts';
        import { createArchives } from './archives.ts';
-       import { createBlobs } from './blobs.ts';
+       import { type Log, silentLog } from '../log.ts';
+import { createBlobs } from './blobs.ts';
        import { openDataDirectory } from './data-directory.ts';
        const data = openDataDirectory({ directory: process.argv[2] });
        const blobs = createBlobs(data);

@@ -5,17 +5,20 @@
  *
  *   lock.db  service.pid      the lock, and the process that holds it
  *   lamella.db                everything but the files below
- *   blobs/  trees/            uploaded archives by digest, as uploaded and unpacked
+ *   blobs/  trees/            uploaded archives by digest, as uploaded and unpacked; a missing tree is unpacked again
+ *   blobs-unreferenced/       marks of archives that are removed after a day
  *   opt/                      merged layers, by the list of their digests
  *   staging/                  unfinished files; emptied when the service starts
  *
  * Ephemeral directories have a common parent, where the next service removes those of killed services.
  */
 import {
+  closeSync,
   existsSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -27,6 +30,7 @@ import { type Log, silentLog } from '../log.ts';
 import { OperatorError } from '../operator-error.ts';
 import { removeTree } from '../remove-tree.ts';
 import { lockFile } from './database.ts';
+import { contentDirectories, makePrivate, prepareDatabaseFile } from './database-file.ts';
 import { diskFullOf } from './disk-full.ts';
 import { makeDirectory } from './make-directory.ts';
 
@@ -46,7 +50,7 @@ const EPHEMERAL_PREFIX = 'lamella-ephemeral-';
 /**
  * Locks a data directory, creates it if it does not exist, and removes the unfinished files of earlier services.
  * @param location a directory, or 'ephemeral' for a temporary one that is removed by `close`
- * @throws OperatorError 'data-dir-in-use', 'data-dir-unusable' or 'disk-full'
+ * @throws OperatorError 'data-dir-in-use', 'data-dir-unusable', 'database-corrupt' or 'disk-full'
  */
 export function openDataDirectory(
   location: { readonly directory: string } | 'ephemeral',
@@ -55,11 +59,16 @@ export function openDataDirectory(
   const root = location === 'ephemeral' ? orUnusable(tmpdir(), makeTemporary) : resolve(location.directory);
   return orUnusable(root, () => {
     makeDirectory(root, 0o700);
+    // SQLite would create it readable for everyone.
+    closeSync(openSync(join(root, 'lock.db'), 'a', 0o600));
     const lock = lockFile(join(root, 'lock.db'));
     if (lock === undefined) throw new OperatorError('data-dir-in-use', { directory: root, pid: pidOf(root) });
     try {
       writeFileSync(join(root, 'service.pid'), `${process.pid}\n`);
+      makePrivate(root, 0o700, log);
+      makePrivate(join(root, 'lock.db'), 0o600, log);
       const layout = { root, database: join(root, 'lamella.db'), ...makeDirectories(root, log) };
+      prepareDatabaseFile(layout.database, contentDirectories(root), log);
       const swept = location === 'ephemeral' ? removeAbandoned(dirname(root)) : Promise.resolve();
       return {
         ...layout,

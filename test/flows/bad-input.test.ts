@@ -579,6 +579,8 @@ describe.runIf(process.getuid?.() === 0)('a disk that is full', () => {
         name: 'ResourceNotFoundException',
       });
       expect((await where.send(new ListFunctionsCommand({}))).Functions).toHaveLength(1);
+      // A cold start, too, needs room: for the files of the sandbox and of /tmp.
+      await expect(invoke('before', {}, where)).rejects.toMatchObject({ ...full, $metadata: { httpStatusCode: 500 } });
 
       rmSync(filler);
       await createFunction(where, 'after', shellRuntime('respond 2'));

@@ -16,7 +16,7 @@ export function createRequireRunnable({
   functions,
   layers,
 }: {
-  functions: Pick<Functions, 'codeDirectory'>;
+  functions: Pick<Functions, 'openCode'>;
   layers: Pick<Layers, 'optTree'>;
 }): RequireRunnable {
   // A cache: the code of a version never changes.
@@ -24,7 +24,7 @@ export function createRequireRunnable({
 
   async function check(version: FunctionVersion): Promise<void> {
     const { runtime } = version.configuration;
-    const code = functions.codeDirectory(version);
+    const code = await functions.openCode(version);
     if (code === undefined || runtime === undefined) {
       throw new ServiceError(
         'NotImplementedException',

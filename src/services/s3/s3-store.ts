@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import type { Clock } from '../../clock.ts';
 import type { Scope } from '../../protocol/names.ts';
 import type { Database } from '../../storage/database.ts';
+import { createUnreferenced } from '../../storage/unreferenced.ts';
 
 export type Versioning = '' | 'Enabled' | 'Suspended';
 
@@ -101,7 +102,8 @@ export function createS3Store({ database, clock, directory }: S3StoreOptions) {
   for (const folder of [objects, receiving]) mkdirSync(folder, { recursive: true, mode: 0o700 });
   const sql = prepareStatements(database);
   const known = new Set(sql.files.all().map(({ file }) => file));
-  for (const file of readdirSync(objects)) if (!known.has(file)) rmSync(join(objects, file), { force: true });
+  const expired = createUnreferenced(objects).expired(readdirSync(objects), (file) => known.has(file), clock.epochMs());
+  for (const file of expired) rmSync(join(objects, file), { force: true });
 
   const nowMs = () => Math.trunc(clock.epochMs());
   const objectOf = (row: ObjectRow): StoredObject => ({
