@@ -69,7 +69,7 @@ describe('the API port', () => {
     );
     expect((await call('/', form('Action=ListRoles&Version=2010-05-08'))).text).toContain('ListRolesResult');
     expect((await call('/?Action=ListRoles&Version=2010-05-08')).text).toContain('ListRolesResult');
-    expect((await call('/123456789012/no?Action=ReceiveMessage')).text).toContain('NonExistentQueue');
+    expect((await call('/123456789012/no?Action=GetQueueAttributes')).text).toContain('NonExistentQueue');
     const logs = { method: 'POST', body: '{}', headers: { 'X-Amz-Target': 'Logs_20140328.DescribeLogGroups' } };
     expect(JSON.parse((await call('/', logs)).text)).toEqual({ logGroups: [] });
     expect((await call('/bucket/key?AWSAccessKeyId=AKID&Signature=x&Expires=1')).text).toContain('NoSuchBucket');
@@ -150,6 +150,20 @@ describe('the API port', () => {
     const big = 'x'.repeat(9 * 1024 * 1024);
     expect((await call('/', { method: 'POST', body: big, headers: signedFor('iam') })).status).toBe(413);
     expect((await call('/', { method: 'POST', body: big, headers: signedFor('logs') })).status).toBe(400);
+  });
+
+  it('refuses an unsigned GET that would change something, and takes one that reads', async () => {
+    for (const [version, action] of [
+      ['2010-03-31', 'CreateTopic&Name=t'],
+      ['2010-05-08', 'CreateRole&RoleName=r&AssumeRolePolicyDocument=%7B%7D'],
+      ['2012-11-05', 'CreateQueue&QueueName=q'],
+    ]) {
+      const link = `/?Action=${action}&Version=${version}`;
+      expect((await call(link)).status, link).toBe(403);
+      expect((await call(`${link}&X-Amz-Credential=a/20261122/us-east-1/sns/aws4_request`)).status, link).toBe(403);
+      expect((await call(link, { headers: signedFor('sns') })).status, link).not.toBe(403);
+    }
+    expect((await call('/?Action=ListRoles&Version=2010-05-08')).status).toBe(200);
   });
 
   it('refuses foreign hosts and origins before the call reaches a service', async () => {

@@ -7,6 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { isAdminTarget } from '../admin-api/admin-api.ts';
 import type { HttpHandler, HttpRequest, HttpResponse } from '../http/exchange.ts';
 import { checkCaller } from '../http/guard.ts';
+import { CONTENT_PREFIX } from '../lambda-api/operations/content.ts';
 import type { Log } from '../log.ts';
 import { IAM_VERSION } from '../protocol/iam-operations.ts';
 import { LOGS_TARGET_PREFIX } from '../protocol/logs-operations.ts';
@@ -83,7 +84,11 @@ export function createApiHandler(options: ApiHandlerOptions): HttpHandler {
     const query = request.url?.includes('?') ? new URLSearchParams(queryOf(request)) : NO_QUERY;
     const credential = parseCredentialScope(request.headers.authorization, query);
     const service = credential ? credential.service : await guessService(request, query);
-    const authentication = await options.authenticator?.authenticate(request);
+    if (request.headers.authorization === undefined && isChangeByLink(request, query))
+      return refuseLink(response, requestId);
+    // The URL of a download carries its own signature, which the Lambda API verifies.
+    const isVerified = isDownload(request);
+    const authentication = isVerified ? undefined : await options.authenticator?.authenticate(request);
     const call: ApiCall = {
       request,
       response,
@@ -109,6 +114,25 @@ export function createApiHandler(options: ApiHandlerOptions): HttpHandler {
     if (handler === undefined) return refuseService(call, service, options);
     await handler(call);
   };
+}
+
+/**
+ * Whether an unsigned GET would change something, by the query protocol. A page of any origin can send such a request,
+ * with `<img src>`, and older browsers do not say from where. AWS's own clients sign, and send POST.
+ */
+function isChangeByLink({ method }: HttpRequest, query: URLSearchParams): boolean {
+  const action = query.get('Action');
+  return action !== null && (method === 'GET' || method === 'HEAD') && !/^(?:Get|List|Describe)[A-Z]/.test(action);
+}
+
+function refuseLink(response: HttpResponse, requestId: RequestId): void {
+  response.setHeader('x-amzn-RequestId', requestId);
+  const reason = 'an unsigned GET request must not change anything; send it with POST, or sign it';
+  sendJsonError(response, 403, 'AccessDeniedException', `Refused: ${reason}.`);
+}
+
+function isDownload({ method, url }: HttpRequest): boolean {
+  return (method === 'GET' || method === 'HEAD') && (url ?? '/').startsWith(CONTENT_PREFIX);
 }
 
 function queryOf(request: HttpRequest): string {

@@ -5,6 +5,7 @@ import { STS } from '@aws-sdk/client-sts';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { RunningApis } from '../../test/support/running-apis.ts';
 import { startApis } from '../../test/support/running-apis.ts';
+import { type AdjustableClock, createAdjustableClock, systemClock } from '../clock.ts';
 import { BodyFailure, readBody } from '../http/body.ts';
 
 const RIGHT = { accessKeyId: 'AKIAIOSFODNN7EXAMPLE', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG' };
@@ -16,10 +17,13 @@ describe('with signatures enforced', () => {
   let apis: RunningApis;
   const clients: { destroy(): void }[] = [];
   const bodies: string[] = [];
+  let clock: AdjustableClock;
 
   beforeEach(async () => {
     bodies.length = 0;
+    clock = createAdjustableClock(systemClock);
     apis = await startApis({
+      clock,
       enforcedKeys: { [RIGHT.accessKeyId]: RIGHT.secretAccessKey },
       async lambda({ request, response }) {
         try {
@@ -75,6 +79,30 @@ describe('with signatures enforced', () => {
     };
     expect((await client(STS, session).getCallerIdentity({})).Arn).toContain('assumed-role/r/session');
     expect((await refusal(client(STS, { ...session, secretAccessKey: 'no' }).getCallerIdentity({})))?.[1]).toBe(403);
+  });
+
+  it('temporary keys need their own session token, before it expires, with the error of each service', async () => {
+    const command = { RoleArn: 'arn:aws:iam::123456789012:role/r', RoleSessionName: 'session', DurationSeconds: 900 };
+    const [first, second] = await Promise.all([1, 2].map(() => client(STS, RIGHT).assumeRole(command)));
+    const keys = {
+      accessKeyId: first?.Credentials?.AccessKeyId ?? '',
+      secretAccessKey: first?.Credentials?.SecretAccessKey ?? '',
+    };
+    const own = { ...keys, sessionToken: first?.Credentials?.SessionToken ?? '' };
+    const foreign = { ...keys, sessionToken: second?.Credentials?.SessionToken ?? '' };
+    const inLambda = (given: Keys, offset = 0) => refusal(client(Lambda, given, offset).listFunctions({}));
+    const inSts = (given: Keys, offset = 0) => refusal(client(STS, given, offset).getCallerIdentity({}));
+    const inLogs = (given: Keys, offset = 0) => refusal(client(CloudWatchLogs, given, offset).describeLogGroups({}));
+    expect(await inLambda(own)).toBeUndefined();
+    for (const wrong of [keys, foreign, { ...keys, sessionToken: 'made up' }, { ...RIGHT, sessionToken: 'any' }]) {
+      expect(await inLambda(wrong)).toEqual(['UnrecognizedClientException', 403]);
+      expect(await inSts(wrong)).toEqual(['InvalidClientTokenId', 403]);
+      expect(await inLogs(wrong)).toEqual(['UnrecognizedClientException', 400]);
+    }
+    clock.advance(900_000);
+    expect(await inLambda(own, 900_000)).toEqual(['ExpiredTokenException', 403]);
+    expect(await inSts(own, 900_000)).toEqual(['ExpiredToken', 403]);
+    expect(await inLogs(own, 900_000)).toEqual(['ExpiredTokenException', 400]);
   });
 
   it('wrong and unknown keys are refused with the error of each service', async () => {

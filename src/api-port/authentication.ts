@@ -12,7 +12,7 @@ import { REQUEST_BYTES } from '../protocol/quotas.ts';
 import { STS_NAMESPACE } from '../protocol/sts-operations.ts';
 import type { ApiCall } from '../wire/api-call.ts';
 import { renderError } from '../wire/query-protocol.ts';
-import type { SignatureFault, VerifiedSignature } from '../wire/sigv4.ts';
+import type { AccessKey, SignatureFault, VerifiedSignature } from '../wire/sigv4.ts';
 import { parseCredentialScope, verifySignature } from '../wire/sigv4.ts';
 import { escapeXml } from '../wire/xml.ts';
 
@@ -24,26 +24,26 @@ export type Authenticator = {
 };
 
 export type AuthenticatorOptions = {
-  /** The secret of an access key; undefined for an unknown key. */
-  readonly secretOf: (accessKeyId: string) => string | undefined;
+  /** Looks up an access key; undefined for an unknown one. */
+  readonly keyOf: (accessKeyId: string) => AccessKey | undefined;
   readonly clock: Clock;
 };
 
 /** The largest request body that any service buffers. */
 const BODY_LIMIT_BYTES = REQUEST_BYTES.CreateFunction;
 
-export function createAuthenticator({ secretOf, clock }: AuthenticatorOptions): Authenticator {
+export function createAuthenticator({ keyOf, clock }: AuthenticatorOptions): Authenticator {
   return {
     async authenticate(request) {
       const target = request.url ?? '/';
       const query = new URLSearchParams(target.slice(target.indexOf('?') + 1));
       const scope = parseCredentialScope(request.headers.authorization, query);
       // Do not buffer bodies of unknown callers. S3 streams bodies and verifies their signed digests itself.
-      const isRead = scope !== undefined && scope.service !== 's3' && secretOf(scope.accessKeyId) !== undefined;
+      const isRead = scope !== undefined && scope.service !== 's3' && keyOf(scope.accessKeyId) !== undefined;
       const body = isRead ? await readBodyAhead(request, BODY_LIMIT_BYTES) : undefined;
       const bodyHash = body && createHash('sha256').update(body).digest('hex');
       const signed = { method: request.method ?? 'GET', target, rawHeaders: request.rawHeaders };
-      return verifySignature(signed, { secretOf, nowMs: clock.epochMs(), bodyHash });
+      return verifySignature(signed, { keyOf, nowMs: clock.epochMs(), bodyHash });
     },
   };
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Clock } from '../clock.ts';
 import { openEnvironment } from '../environment/environment.ts';
 import type { Emit } from '../environment/facts.ts';
-import { createCredentialIssuer } from '../environment/launch/credentials.ts';
+import type { CredentialIssuer } from '../environment/launch/credentials.ts';
 import type { FunctionTrees } from '../environment/launch/inside-path.ts';
 import {
   type ManagedRuntimePlan,
@@ -33,6 +33,7 @@ export type EnvironmentsOptions = {
   readonly options: Pick<Options, 'network' | 'cpu' | 'idleSeconds'>;
   readonly opened: Pick<OpenFunctions, 'functions' | 'settings' | 'optTrees'>;
   readonly capabilities: HostCapabilities;
+  readonly credentials: CredentialIssuer;
   /** Holds the files of running sandboxes. Emptied now and when the lifetime ends. */
   readonly runDirectory: string;
   readonly emit: Emit;
@@ -45,8 +46,6 @@ export type EnvironmentsOptions = {
 export type Environments = {
   readonly invoke: Dispatcher['invoke'];
   readonly provisioner: Provisioner;
-  /** The secret of an access key that an environment was given. */
-  secretOf(accessKeyId: string): string | undefined;
   versionsInUse(): Iterable<FunctionVersion>;
   /** Ends environments as soon as they are idle; running invocations continue. */
   drain(): void;
@@ -54,7 +53,7 @@ export type Environments = {
 
 /** Opens all of it; `lifetime` closes it and ends every environment. */
 export async function openEnvironments(
-  { options, opened, capabilities, runDirectory, emit, clock, backgroundClock, log }: EnvironmentsOptions,
+  { options, opened, capabilities, credentials, runDirectory, emit, clock, backgroundClock, log }: EnvironmentsOptions,
   lifetime: Lifetime,
 ): Promise<Environments> {
   const { functions, settings, optTrees } = opened;
@@ -71,7 +70,6 @@ export async function openEnvironments(
       isolatedPort: network === 'isolated' ? RUNTIME_API_PORT : undefined,
     }),
   );
-  const credentials = createCredentialIssuer();
   const environmentHost = {
     openSandbox: sandboxes.open,
     slots: createSlots(),
@@ -92,7 +90,7 @@ export async function openEnvironments(
       managedRuntime,
       codeDirectory,
       optDirectory,
-      credentials: credentials.issue(),
+      credentials: credentials.issue({ roleArn: version.configuration.role, functionName: version.name }),
     });
   };
   const pool = lifetime.own(
@@ -123,7 +121,6 @@ export async function openEnvironments(
   return {
     invoke,
     provisioner,
-    secretOf: credentials.secretOf,
     versionsInUse: () => pool.versionsInUse(),
     drain: () => pool.drain(),
   };

@@ -1,4 +1,5 @@
 /** Opens the API port: Lambda's API, the other AWS services and the admin API behind one listener. */
+
 import { createAdminApi } from '../admin-api/admin-api.ts';
 import { asyncRoutes } from '../admin-api/async.ts';
 import { clockRoutes } from '../admin-api/clock.ts';
@@ -12,6 +13,7 @@ import { type Listener, listen } from '../http/listener.ts';
 import { createLambdaApi } from '../lambda-api/server.ts';
 import type { Log } from '../log.ts';
 import type { Options } from '../options.ts';
+import type { AccessKey } from '../wire/sigv4.ts';
 import type { Background } from './background.ts';
 import type { Environments } from './environments.ts';
 import type { OpenFunctions } from './functions.ts';
@@ -30,7 +32,7 @@ export type ApiPortOptions = {
   readonly gateways: Pick<HttpGateways, 'port' | 'admin'>;
   readonly schedules: ScheduleAdmin;
   /** The secret of an access key; undefined for an unknown key. */
-  readonly secretOf: (accessKeyId: string) => string | undefined;
+  readonly keyOf: (accessKeyId: string) => AccessKey | undefined;
   readonly clock: Clock;
   /** The clock that the admin API shows and advances. */
   readonly backgroundClock: AdjustableClock;
@@ -57,7 +59,7 @@ export function openApiPort(given: ApiPortOptions): Promise<Listener> {
     ...scheduleRoutes(given.schedules),
     ...eventBusRoutes(services.eventBus),
   ]);
-  const { secretOf } = given;
+  const { keyOf } = given;
   return listen({
     host: options.host,
     port: options.port,
@@ -65,7 +67,7 @@ export function openApiPort(given: ApiPortOptions): Promise<Listener> {
       ...services.handlers,
       lambda,
       admin,
-      authenticator: options.enforceAuth ? createAuthenticator({ secretOf, clock }) : undefined,
+      authenticator: options.enforceAuth ? createAuthenticator({ keyOf, clock }) : undefined,
       defaultRegion: options.region,
       accountId: options.accountId,
       boundHost: options.host,

@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import { createScheduleAdmin, type ScheduleAdmin } from '../admin-api/schedules.ts';
 import { type AdjustableClock, createAdjustableClock, systemClock } from '../clock.ts';
+import { createCredentialIssuer } from '../environment/launch/credentials.ts';
 import type { Lifetime } from '../lifetime.ts';
 import { createLog } from '../log.ts';
 import type { Options } from '../options.ts';
@@ -12,6 +13,7 @@ import { RUNTIME_API_PORT } from '../protocol/endpoints.ts';
 import { probeHost, requireIsolatedNetwork } from '../sandbox/host/host-capabilities.ts';
 import { openDataDirectory } from '../storage/data-directory.ts';
 import { openDatabase } from '../storage/database.ts';
+import type { AccessKey } from '../wire/sigv4.ts';
 import { openBackground } from './background.ts';
 import { openEnvironments } from './environments.ts';
 import { openFunctions } from './functions.ts';
@@ -44,9 +46,11 @@ export async function openService(options: Options, lifetime: Lifetime): Promise
   const data = lifetime.own(openDataDirectory(options.ephemeral ? 'ephemeral' : { directory: options.dataDir }, log));
   const database = lifetime.own(openDatabase(data.database));
   const shared = { options, database, clock, backgroundClock, log };
+  const credentials = createCredentialIssuer();
   const services = openServices(
     {
       ...shared,
+      functionIdentityOf: credentials.identityOf,
       root: data.root,
       remoteSqs: remoteSqsOf(options),
       sendEvent: (...event) => background.sendEvent(...event),
@@ -71,6 +75,7 @@ export async function openService(options: Options, lifetime: Lifetime): Promise
       ...shared,
       opened,
       capabilities,
+      credentials,
       runDirectory: join(data.root, 'run'),
       emit: (fact) => {
         if (fact.kind === 'log-event') services.logStore.append(fact);
@@ -85,9 +90,9 @@ export async function openService(options: Options, lifetime: Lifetime): Promise
   lifetime.onClose(() => background.stop(DRAIN_MS));
 
   const keys = accessKeysOf(options);
-  const secretOf = (id: string) => keys.get(id) ?? environments.secretOf(id) ?? services.sts.secretOf(id);
+  const keyOf = (id: string) => keys.get(id) ?? credentials.keyOf(id) ?? services.sts.keyOf(id);
   const gateways = lifetime.own(
-    await openHttpGateways({ ...shared, settings, invoke, secretOf, identityOf: services.sts.identityOf }),
+    await openHttpGateways({ ...shared, settings, invoke, keyOf, identityOf: services.sts.identityOf }),
   );
   const scope = { region: options.region, account: options.accountId };
   const schedules = createScheduleAdmin(background.schedules, scope);
@@ -99,7 +104,7 @@ export async function openService(options: Options, lifetime: Lifetime): Promise
     background,
     gateways,
     schedules,
-    secretOf,
+    keyOf,
   });
   lifetime.onClose(async () => {
     closing.abort();
@@ -116,8 +121,9 @@ export async function openService(options: Options, lifetime: Lifetime): Promise
 }
 
 /** The configured keys; without any, the one that Lamella's documentation uses. */
-function accessKeysOf({ enforceAuth, accessKeys }: Options): ReadonlyMap<string, string> {
-  return enforceAuth || accessKeys.size > 0 ? accessKeys : new Map([['lamella', 'lamella']]);
+function accessKeysOf({ enforceAuth, accessKeys }: Options): ReadonlyMap<string, AccessKey> {
+  const secrets = enforceAuth || accessKeys.size > 0 ? accessKeys : new Map([['lamella', 'lamella']]);
+  return new Map([...secrets].map(([id, secret]) => [id, { secret }]));
 }
 
 function remoteSqsOf({ sqsEndpoint, awsAccessKeyId, awsSecretAccessKey, awsSessionToken }: Options) {

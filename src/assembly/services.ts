@@ -7,7 +7,7 @@ import { createQueues, type Queues } from '../queues/queue.ts';
 import { createEventBus, type EventBus } from '../services/events/event-bus.ts';
 import type { EventSender } from '../services/events/schedules.ts';
 import { createIamApi, type IamApi } from '../services/iam/iam-api.ts';
-import { createStsApi, type StsApi } from '../services/iam/sts-api.ts';
+import { createStsApi, type StsApi, type StsApiOptions } from '../services/iam/sts-api.ts';
 import { createLogStore, type LogStore } from '../services/logs/log-store.ts';
 import { createLogsApi } from '../services/logs/logs-api.ts';
 import { createS3Api, type S3Api } from '../services/s3/s3-api.ts';
@@ -30,6 +30,7 @@ export type ServicesOptions = {
   readonly log: Log;
   /** Another SQS that event source mappings, topics and destinations use instead of this one. */
   readonly remoteSqs: Omit<RemoteQueuesOptions, 'clock'> | undefined;
+  readonly functionIdentityOf?: StsApiOptions['functionIdentityOf'];
   /** Invokes a function that subscribes to a topic. */
   readonly sendEvent: EventSender;
   /** Aborts when the service closes: ends requests that wait for messages or log events. */
@@ -57,7 +58,7 @@ export function openServices(options: ServicesOptions, lifetime: Lifetime): Serv
   const { database, root, clock, backgroundClock, log, remoteSqs, closing } = options;
   const logStore = lifetime.own(createLogStore({ database, clock, log }));
   const iam = createIamApi({ database, clock, log });
-  const sts = createStsApi({ database, clock, log, iam });
+  const sts = createStsApi({ database, clock, log, iam, functionIdentityOf: options.functionIdentityOf });
   const s3 = createS3Api({ database, clock, log, root });
   const queues = createQueues({ database, clock: backgroundClock, log });
   const sqsQueues = createSqsQueues({ database, clock: backgroundClock });

@@ -20,7 +20,7 @@ async function openGateways(clock: FakeClock): Promise<string> {
     invoke: () => new Promise(() => undefined),
     defaultRegion: 'us-east-1',
     accountId: '123456789012',
-    secretOf: () => undefined,
+    keyOf: () => undefined,
     identityOf: () => ({ account: '', arn: '', userId: '' }),
     boundHost: '127.0.0.1',
     allowedHosts: [],

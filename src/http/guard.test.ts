@@ -74,8 +74,10 @@ describe('the guard of the API port', () => {
     expect(admits({ host, origin: 'https://build.example:8443', 'sec-fetch-site': 'cross-site' })).toBe(true);
   });
 
-  it('refuses a browser request from another site without an Origin', () => {
+  it('refuses a browser request from another site or port without an Origin', () => {
     expect(admits({ host: 'localhost:3001', 'sec-fetch-site': 'cross-site' })).toBe(false);
+    expect(admits({ host: 'localhost:3001', 'sec-fetch-site': 'same-site' })).toBe(false);
+    expect(admits({ host: 'localhost:3001', 'sec-fetch-site': 'anything else' })).toBe(false);
     expect(admits({ host: 'localhost:3001', 'sec-fetch-site': 'none' })).toBe(true);
     expect(admits({ host: 'localhost:3001', 'sec-fetch-site': 'same-origin' })).toBe(true);
   });

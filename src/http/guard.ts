@@ -40,8 +40,9 @@ export function checkCaller(
   }
   if (headers.origin !== undefined) return judgeOrigin(headers.origin, headers.host ?? '', policy);
   const site = headers['sec-fetch-site'];
-  if (site === 'cross-site' || Array.isArray(site)) {
-    return refuse('a browser sent the request from a page of another site');
+  // `same-site` is another port of localhost, for example a function's own page. Without `Origin` it cannot be listed.
+  if (site !== undefined && site !== 'none' && site !== 'same-origin') {
+    return refuse('a browser sent the request from a page of another site or port');
   }
   return { admitted: true };
 }

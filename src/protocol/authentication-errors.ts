@@ -4,7 +4,15 @@
  */
 
 /** What can be wrong with a signature. */
-export type SignatureFaultKind = 'missing' | 'malformed' | 'unknown-key' | 'mismatch' | 'skewed' | 'expired';
+export type SignatureFaultKind =
+  | 'missing'
+  | 'malformed'
+  | 'unknown-key'
+  | 'invalid-token'
+  | 'expired-token'
+  | 'mismatch'
+  | 'skewed'
+  | 'expired';
 
 type Row = {
   readonly code: string;
@@ -19,6 +27,8 @@ const REST_JSON: Rows = {
   missing: { code: 'MissingAuthenticationTokenException', status: 403 },
   malformed: { code: 'IncompleteSignatureException', status: 403 },
   'unknown-key': { code: 'UnrecognizedClientException', status: 403 },
+  'invalid-token': { code: 'UnrecognizedClientException', status: 403 },
+  'expired-token': { code: 'ExpiredTokenException', status: 403 },
   mismatch: { code: 'InvalidSignatureException', status: 403 },
   skewed: { code: 'InvalidSignatureException', status: 403 },
   expired: { code: 'InvalidSignatureException', status: 403 },
@@ -29,6 +39,8 @@ const JSON_RPC: Rows = {
   missing: { code: 'MissingAuthenticationTokenException', status: 400 },
   malformed: { code: 'IncompleteSignatureException', status: 400 },
   'unknown-key': { code: 'UnrecognizedClientException', status: 400 },
+  'invalid-token': { code: 'UnrecognizedClientException', status: 400 },
+  'expired-token': { code: 'ExpiredTokenException', status: 400 },
   mismatch: { code: 'InvalidSignatureException', status: 400 },
   skewed: { code: 'InvalidSignatureException', status: 400 },
   expired: { code: 'InvalidSignatureException', status: 400 },
@@ -39,6 +51,8 @@ const QUERY: Rows = {
   missing: { code: 'MissingAuthenticationToken', status: 403, message: 'Request is missing Authentication Token' },
   malformed: { code: 'IncompleteSignature', status: 400 },
   'unknown-key': { code: 'InvalidClientTokenId', status: 403 },
+  'invalid-token': { code: 'InvalidClientTokenId', status: 403 },
+  'expired-token': { code: 'ExpiredToken', status: 403 },
   mismatch: { code: 'SignatureDoesNotMatch', status: 403 },
   skewed: { code: 'SignatureDoesNotMatch', status: 403 },
   expired: { code: 'SignatureDoesNotMatch', status: 403 },
@@ -53,6 +67,12 @@ const S3: Rows = {
     status: 403,
     message: 'The AWS Access Key Id you provided does not exist in our records.',
   },
+  'invalid-token': {
+    code: 'InvalidToken',
+    status: 400,
+    message: 'The provided token is malformed or otherwise invalid.',
+  },
+  'expired-token': { code: 'ExpiredToken', status: 400, message: 'The provided token has expired.' },
   mismatch: {
     code: 'SignatureDoesNotMatch',
     status: 403,

@@ -7,7 +7,7 @@ import { parseCredentialScope, signChunk, verifySignature } from './sigv4.ts';
 const KEY = { accessKeyId: 'AKIAIOSFODNN7EXAMPLE', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY' };
 
 const sha256 = (content: Buffer | string) => createHash('sha256').update(content).digest('hex');
-const secretOf = (id: string) => (id === KEY.accessKeyId ? KEY.secretAccessKey : undefined);
+const keyOf = (id: string) => (id === KEY.accessKeyId ? { secret: KEY.secretAccessKey } : undefined);
 
 describe('SigV4', () => {
   // https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html and sigv4-streaming.html
@@ -17,7 +17,7 @@ describe('SigV4', () => {
   const authorization = (signedHeaders: string, signature: string) =>
     `AWS4-HMAC-SHA256 Credential=${KEY.accessKeyId}/${DATE}/us-east-1/s3/aws4_request,SignedHeaders=${signedHeaders},Signature=${signature}`;
   const verdict = (request: SignedRequest, bodyHash?: string, nowMs = NOW) => {
-    const result = verifySignature(request, { secretOf, nowMs, bodyHash });
+    const result = verifySignature(request, { keyOf, nowMs, bodyHash });
     return 'fault' in result ? result.fault.kind : 'verified';
   };
   const documented = (signature: string, target = '/test.txt', range = 'bytes=0-9'): SignedRequest => ({
@@ -125,7 +125,7 @@ describe('SigV4', () => {
           '66824',
         ],
       },
-      { secretOf, nowMs: NOW, bodyHash: undefined },
+      { keyOf, nowMs: NOW, bodyHash: undefined },
     );
     if ('fault' in result) throw new Error(result.fault.message);
     const first = signChunk(result.verified, seed, sha256('a'.repeat(65536)));

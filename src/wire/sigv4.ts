@@ -39,6 +39,15 @@ export type VerifiedSignature = {
   readonly payloadHash: string;
 };
 
+/** What a service knows of an access key. */
+export type AccessKey = {
+  readonly secret: string;
+  /** The token that every request with a temporary key carries; undefined for a long-term key. */
+  readonly sessionToken?: string | undefined;
+  /** When a temporary key stops to be valid, in milliseconds since 1970. */
+  readonly expiresMs?: number | undefined;
+};
+
 /** Why a signature is not accepted. */
 export type SignatureFault = {
   readonly kind: SignatureFaultKind;
@@ -47,8 +56,8 @@ export type SignatureFault = {
 };
 
 export type VerificationOptions = {
-  /** The secret of an access key; undefined for a key that is not known. */
-  readonly secretOf: (accessKeyId: string) => string | undefined;
+  /** Looks up an access key; undefined for an unknown one. */
+  readonly keyOf: (accessKeyId: string) => AccessKey | undefined;
   readonly nowMs: number;
   /** Hex SHA-256 of the body; undefined when it is not known yet, as in a streamed upload. */
   readonly bodyHash: string | undefined;
@@ -95,8 +104,10 @@ export function verifySignature(
   const claim = parseClaim(headers, query);
   if ('kind' in claim) return { fault: claim };
   const { scope } = claim;
-  const secret = options.secretOf(scope.accessKeyId);
-  if (secret === undefined) return fault('unknown-key', 'The security token included in the request is invalid.');
+  const key = options.keyOf(scope.accessKeyId);
+  const token = headers.get('x-amz-security-token') ?? query.find(([name]) => name === 'X-Amz-Security-Token')?.[1];
+  const rejected = findKeyFault(key, token, options.nowMs);
+  if (key === undefined || rejected) return { fault: rejected ?? UNKNOWN_KEY };
   const stale = findTimeFault(claim, options.nowMs);
   if (stale) return { fault: stale };
 
@@ -117,10 +128,29 @@ export function verifySignature(
     payloadHash,
   ].join('\n');
   const scopeText = `${scope.date}/${scope.region}/${scope.service}/aws4_request`;
-  const signingKey = deriveSigningKey(secret, scope);
+  const signingKey = deriveSigningKey(key.secret, scope);
   const signature = hmac(signingKey, [ALGORITHM, claim.timestamp, scopeText, sha256(canonicalRequest)].join('\n'));
   if (!isEqual(signature.toString('hex'), claim.signature)) return fault('mismatch', MISMATCH);
   return { verified: { scope, signature: claim.signature, signingKey, timestamp: claim.timestamp, payloadHash } };
+}
+
+const INVALID_TOKEN = 'The security token included in the request is invalid.';
+const UNKNOWN_KEY: SignatureFault = { kind: 'unknown-key', message: INVALID_TOKEN };
+
+/** A temporary key without its token is unknown to AWS, as is a long-term key that comes with one. */
+function findKeyFault(
+  key: AccessKey | undefined,
+  token: string | undefined,
+  nowMs: number,
+): SignatureFault | undefined {
+  if (key === undefined || (key.sessionToken !== undefined && token === undefined)) return UNKNOWN_KEY;
+  if (token !== undefined && (key.sessionToken === undefined || !isEqual(token, key.sessionToken))) {
+    return { kind: 'invalid-token', message: INVALID_TOKEN };
+  }
+  if (key.expiresMs !== undefined && nowMs >= key.expiresMs) {
+    return { kind: 'expired-token', message: 'The security token included in the request is expired' };
+  }
+  return undefined;
 }
 
 /** The signature that a chunk of `content` must have, after a chunk (or request) signed with `previous`. */

@@ -61,5 +61,19 @@ describe('a service that verifies signatures', () => {
     const [id = '', secret = '', token = ''] = (await service.invoke('tells-its-keys')).payload.split(' ');
     const found = await clientWith(id, secret, token).send(new GetFunctionCommand({ FunctionName: 'tells-its-keys' }));
     expect(found.Configuration?.FunctionName).toBe('tells-its-keys');
+    const own = { accessKeyId: id, secretAccessKey: secret, sessionToken: token };
+    const sts = new STSClient({ endpoint: service.url, region: 'us-east-1', credentials: own });
+    expect(await sts.send(new GetCallerIdentityCommand({}))).toMatchObject({
+      Account: '123456789012',
+      Arn: 'arn:aws:sts::123456789012:assumed-role/LambdaPhpExample/tells-its-keys',
+      UserId: expect.stringMatching(/^AROA[A-Z2-7]{17}:tells-its-keys$/),
+    });
+    await expect(clientWith(id, secret).send(new ListFunctionsCommand({}))).rejects.toMatchObject({
+      name: 'UnrecognizedClientException',
+    });
+
+    const response = await fetch(found.Code?.Location ?? '');
+    expect([response.status, (await response.arrayBuffer()).byteLength]).toEqual([200, found.Configuration?.CodeSize]);
+    expect((await fetch((found.Code?.Location ?? '').replace(/.$/, ''))).status).toBe(403);
   });
 });

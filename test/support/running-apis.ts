@@ -63,7 +63,10 @@ export async function startApis(options: RunningApisOptions = {}): Promise<Runni
   const { logStore, iam, sts, s3, queues } = services;
   lifetime.onClose(() => queues.close());
   const { enforcedKeys } = options;
-  const secretOf = (accessKeyId: string) => enforcedKeys?.[accessKeyId] ?? sts.secretOf(accessKeyId);
+  const keyOf = (accessKeyId: string) => {
+    const secret = enforcedKeys?.[accessKeyId];
+    return secret === undefined ? sts.keyOf(accessKeyId) : { secret };
+  };
   const failures: unknown[] = [];
   const listener = await listen({
     host: '127.0.0.1',
@@ -74,7 +77,7 @@ export async function startApis(options: RunningApisOptions = {}): Promise<Runni
       defaultRegion: 'us-east-1',
       accountId: TEST_ACCOUNT,
       allowedHosts: options.allowedHosts ?? [],
-      authenticator: enforcedKeys && createAuthenticator({ secretOf, clock }),
+      authenticator: enforcedKeys && createAuthenticator({ keyOf, clock }),
       log: silentLog,
     }),
     onFailure: (failure) => failures.push(failure),

@@ -6,14 +6,14 @@ import { createHash } from 'node:crypto';
 import type { HttpRequest } from '../../http/exchange.ts';
 import { AUTHENTICATION_ERRORS } from '../../protocol/authentication-errors.ts';
 import type { Scope } from '../../protocol/names.ts';
-import { verifySignature } from '../../wire/sigv4.ts';
+import { type AccessKey, verifySignature } from '../../wire/sigv4.ts';
 import type { ReceivedRequest } from '../exchange/gateway-request.ts';
 import { Refused } from '../exchange/proxy-integration.ts';
 import { FORBIDDEN, renderUrlRefusal, type UrlCaller } from './function-url.ts';
 
 export type CallerDependencies = {
-  /** The secret of an access key; undefined for an unknown one. */
-  readonly secretOf: (accessKeyId: string) => string | undefined;
+  /** Looks up an access key; undefined for an unknown one. */
+  readonly keyOf: (accessKeyId: string) => AccessKey | undefined;
   /** The user or role that an access key belongs to. */
   readonly identityOf: (
     accessKeyId: string,
@@ -27,10 +27,10 @@ export function authenticateCaller(
   request: ReceivedRequest,
   scope: Scope,
   nowMs: number,
-  { secretOf, identityOf }: CallerDependencies,
+  { keyOf, identityOf }: CallerDependencies,
 ): UrlCaller {
   const bodyHash = createHash('sha256').update(request.body).digest('hex');
-  const result = verifySignature({ method, target: url, rawHeaders }, { secretOf, nowMs, bodyHash });
+  const result = verifySignature({ method, target: url, rawHeaders }, { keyOf, nowMs, bodyHash });
   if ('fault' in result) {
     const row = AUTHENTICATION_ERRORS['rest-json'][result.fault.kind];
     const body: Record<string, string> =

@@ -56,10 +56,13 @@ describe('STS', () => {
     };
     const whoAmI = async () => (await sts(session).send(new GetCallerIdentityCommand({}))).Arn;
     expect(await whoAmI()).toBe(AssumedRoleUser?.Arn);
-    expect(apis.sts.secretOf(Credentials?.AccessKeyId ?? '')).toBe(Credentials?.SecretAccessKey);
+    expect(apis.sts.keyOf(Credentials?.AccessKeyId ?? '')).toMatchObject({
+      secret: Credentials?.SecretAccessKey,
+      sessionToken: Credentials?.SessionToken,
+    });
     clock.advance(900_000);
     expect(await whoAmI()).toBe('arn:aws:iam::123456789012:root');
-    expect(apis.sts.secretOf(Credentials?.AccessKeyId ?? '')).toBeUndefined();
+    expect(apis.sts.keyOf(Credentials?.AccessKeyId ?? '')?.expiresMs).toBeLessThanOrEqual(clock.epochMs());
   });
 
   it('session tokens and key information are given', async () => {

@@ -2,7 +2,7 @@
  * STS, as far as Lambda's users need it: who is calling, and temporary keys. Any role may be assumed: trust policies
  * are not evaluated. The keys handed out are remembered, so that a later call with them is known by its session.
  */
-import { randomBytes } from 'node:crypto';
+import { createHmac, randomBytes } from 'node:crypto';
 import type { Clock } from '../../clock.ts';
 import type { Log } from '../../log.ts';
 import { parseRoleArn, renderAccountArn, renderAssumedRoleArn } from '../../protocol/arn.ts';
@@ -12,14 +12,15 @@ import { STS_NAMESPACE, STS_OPERATIONS, STS_VERSION } from '../../protocol/sts-o
 import type { Database } from '../../storage/database.ts';
 import type { ServiceHandler } from '../../wire/api-call.ts';
 import { createQueryHandler, QueryError } from '../../wire/query-protocol.ts';
+import type { AccessKey } from '../../wire/sigv4.ts';
 import type { XmlStructure } from '../../wire/xml.ts';
 import type { IamApi } from './iam-api.ts';
 import { createUniqueId } from './iam-rules.ts';
 
 export type StsApi = {
   readonly handle: ServiceHandler;
-  /** The secret of a temporary access key that has not expired. */
-  secretOf(accessKeyId: string): string | undefined;
+  /** Looks up a temporary access key; undefined for an unknown one. */
+  keyOf(accessKeyId: string): AccessKey | undefined;
   /** Whom an access key stands for: its session, else the account itself. */
   identityOf(accessKeyId: string | undefined, scope: Scope): Identity;
 };
@@ -29,6 +30,10 @@ export type StsApiOptions = {
   readonly clock: Clock;
   readonly log: Log;
   readonly iam: Pick<IamApi, 'roleId'>;
+  /** Returns the function and role that an access key was issued for; undefined for other keys. Optional. */
+  readonly functionIdentityOf?:
+    | ((accessKeyId: string) => { readonly roleArn: string; readonly functionName: string } | undefined)
+    | undefined;
 };
 
 type SessionRow = {
@@ -42,25 +47,46 @@ type SessionRow = {
 
 export type Identity = { readonly account: string; readonly arn: string; readonly userId: string };
 
+/** For so long, expired keys are reported as expired, not as unknown. */
+const KEPT_EXPIRED_MS = 24 * 3600_000;
 const DEFAULT_ROLE_SECONDS = 3600;
 const DEFAULT_TOKEN_SECONDS = 12 * 3600;
 
 /** Answers for STS. */
-export function createStsApi({ database, clock, log, iam }: StsApiOptions): StsApi {
+export function createStsApi({ database, clock, log, iam, functionIdentityOf }: StsApiOptions): StsApi {
   const sql = {
-    session: database.prepare<SessionRow>('SELECT * FROM sts_session WHERE access_key_id = ? AND expires_ms > ?'),
+    session: database.prepare<SessionRow>('SELECT * FROM sts_session WHERE access_key_id = ?'),
     insert: database.prepare('INSERT INTO sts_session VALUES (?, ?, ?, ?, ?, ?)'),
     deleteExpired: database.prepare('DELETE FROM sts_session WHERE expires_ms <= ?'),
   };
-  const sessionOf = (accessKeyId: string) => sql.session.get(accessKeyId, Math.trunc(clock.epochMs()));
+  const sessionOf = (accessKeyId: string) => {
+    const session = sql.session.get(accessKeyId);
+    return session !== undefined && session.expires_ms > clock.epochMs() ? session : undefined;
+  };
 
   const identityOf = (accessKeyId: string | undefined, scope: Scope): Identity => {
     const session = accessKeyId === undefined ? undefined : sessionOf(accessKeyId);
     if (session !== undefined) return { account: session.account, arn: session.arn, userId: session.user_id };
+    const caller = accessKeyId === undefined ? undefined : functionIdentityOf?.(accessKeyId);
+    return (
+      (caller && roleSession(caller.roleArn, caller.functionName, scope)) ?? {
+        account: scope.account,
+        arn: renderAccountArn(scope),
+        userId: scope.account,
+      }
+    );
+  };
+
+  /** A session of a role; undefined if the ARN is not a role's. The role need not exist. */
+  const roleSession = (roleArn: string, sessionName: string, scope: Scope): Identity | undefined => {
+    const role = parseRoleArn(roleArn);
+    if (role === undefined) return undefined;
+    const roleScope = { ...scope, account: role.account };
+    const roleId = iam.roleId(roleScope, roleArn) ?? createUniqueId('AROA', roleArn);
     return {
-      account: scope.account,
-      arn: renderAccountArn(scope),
-      userId: scope.account,
+      account: role.account,
+      arn: renderAssumedRoleArn(roleScope, role.name, sessionName),
+      userId: `${roleId}:${sessionName}`,
     };
   };
 
@@ -70,13 +96,13 @@ export function createStsApi({ database, clock, log, iam }: StsApiOptions): StsA
     const accessKeyId = createUniqueId('ASIA');
     const secret = randomBytes(30).toString('base64');
     database.transaction(() => {
-      sql.deleteExpired.run(nowMs);
+      sql.deleteExpired.run(nowMs - KEPT_EXPIRED_MS);
       sql.insert.run(accessKeyId, secret, identity.account, identity.arn, identity.userId, expiresMs);
     });
     return {
       AccessKeyId: accessKeyId,
       SecretAccessKey: secret,
-      SessionToken: randomBytes(120).toString('base64'),
+      SessionToken: tokenOf(secret),
       Expiration: renderIsoSeconds(expiresMs),
     };
   };
@@ -92,15 +118,8 @@ export function createStsApi({ database, clock, log, iam }: StsApiOptions): StsA
         return { Arn: arn, UserId: userId, Account: account };
       },
       AssumeRole: (input, { scope }) => {
-        const role = parseRoleArn(input.RoleArn);
-        if (role === undefined) throw new QueryError('ValidationError', 400, `${input.RoleArn} is invalid`);
-        const roleId =
-          iam.roleId({ ...scope, account: role.account }, input.RoleArn) ?? createUniqueId('AROA', input.RoleArn);
-        const identity = {
-          account: role.account,
-          arn: renderAssumedRoleArn({ ...scope, account: role.account }, role.name, input.RoleSessionName),
-          userId: `${roleId}:${input.RoleSessionName}`,
-        };
+        const identity = roleSession(input.RoleArn, input.RoleSessionName, scope);
+        if (identity === undefined) throw new QueryError('ValidationError', 400, `${input.RoleArn} is invalid`);
         return {
           Credentials: startSession(identity, input.DurationSeconds ?? DEFAULT_ROLE_SECONDS),
           AssumedRoleUser: { AssumedRoleId: identity.userId, Arn: identity.arn },
@@ -110,9 +129,23 @@ export function createStsApi({ database, clock, log, iam }: StsApiOptions): StsA
       GetSessionToken: (input, { accessKeyId, scope }) => ({
         Credentials: startSession(identityOf(accessKeyId, scope), input.DurationSeconds ?? DEFAULT_TOKEN_SECONDS),
       }),
-      GetAccessKeyInfo: (input, { scope }) => ({ Account: sessionOf(input.AccessKeyId)?.account ?? scope.account }),
+      GetAccessKeyInfo: (input, { scope }) => ({ Account: identityOf(input.AccessKeyId, scope).account }),
     },
     log,
   });
-  return { handle, secretOf: (accessKeyId) => sessionOf(accessKeyId)?.secret_access_key, identityOf };
+  return {
+    handle,
+    keyOf(accessKeyId) {
+      const session = sql.session.get(accessKeyId);
+      if (session === undefined) return undefined;
+      const secret = session.secret_access_key;
+      return { secret, sessionToken: tokenOf(secret), expiresMs: session.expires_ms };
+    },
+    identityOf,
+  };
+}
+
+/** The session token of a key. Derived from the secret, so that it need not be stored. */
+function tokenOf(secret: string): string {
+  return ['1', '2', '3'].map((part) => createHmac('sha256', secret).update(`token ${part}`).digest('base64')).join('');
 }
