@@ -385,6 +385,7 @@ class Driver implements Environment {
       traceId: invocation.traceId,
       clientContext: invocation.clientContext,
       cognitoIdentity: invocation.cognitoIdentity,
+      tenantId: invocation.tenantId,
       payload: invocation.payload,
       sink: invocation.responseSink,
     });

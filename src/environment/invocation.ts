@@ -20,6 +20,8 @@ export type Invocation = {
   readonly clientContext: string | undefined;
   /** JSON text with cognitoIdentityId and cognitoIdentityPoolId. */
   readonly cognitoIdentity: string | undefined;
+  /** The tenant, for a function with tenant isolation. */
+  readonly tenantId?: string | undefined;
   /** Whether the caller wants the last 4 KB of the invocation's log. */
   readonly wantsLogTail: boolean;
   /**

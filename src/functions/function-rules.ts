@@ -26,6 +26,7 @@ import type {
   FunctionLayer,
   LoggingConfiguration,
 } from './function.ts';
+import { refuseTenantIsolated } from './tenancy.ts';
 
 type PackageType = 'Zip' | 'Image';
 
@@ -184,9 +185,12 @@ function checkLogging(draft: ConfigurationDraft['logging'], result: LoggingConfi
   if (/^aws\//i.test(draft.logGroup ?? '')) throw refusal('Log groups starting with AWS/ are reserved for AWS.');
 }
 
-function checkSnapStart({ runtime, stored }: FunctionConfiguration): void {
-  const snapStart = stored.SnapStart as { readonly ApplyOn?: unknown } | undefined;
-  if (snapStart?.ApplyOn !== 'PublishedVersions' || runtime === undefined || supportsSnapStart(runtime)) return;
+function checkSnapStart(configuration: FunctionConfiguration): void {
+  const snapStart = configuration.stored.SnapStart as { readonly ApplyOn?: unknown } | undefined;
+  if (snapStart?.ApplyOn !== 'PublishedVersions') return;
+  refuseTenantIsolated({ configuration }, 'SnapStart is');
+  const { runtime } = configuration;
+  if (runtime === undefined || supportsSnapStart(runtime)) return;
   throw refusal(`${runtime} is not supported for SnapStart enabled functions.`);
 }
 

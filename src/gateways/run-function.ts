@@ -6,6 +6,7 @@ import type { Clock } from '../clock.ts';
 import type { Invocation, Outcome } from '../environment/invocation.ts';
 import type { FunctionVersion } from '../functions/function.ts';
 import type { FunctionSettings } from '../functions/settings/open-settings.ts';
+import { isTenantIsolated } from '../functions/tenancy.ts';
 import type { HttpResponse } from '../http/exchange.ts';
 import type { Log } from '../log.ts';
 import { renderFunctionArn } from '../protocol/arn.ts';
@@ -57,6 +58,10 @@ export function createFunctionRunner({ settings, invoke, clock, log }: FunctionR
       if (!(failure instanceof ServiceError)) throw failure;
       log.warn({ function: name, qualifier }, `a gateway's function cannot be invoked: ${failure.message}`);
       return { kind: 'unavailable' };
+    }
+    if (isTenantIsolated(version)) {
+      log.warn({ function: name }, "a gateway's function has tenant isolation, and gateways name no tenant");
+      return { kind: 'tenant-required' };
     }
     const payload = Buffer.from(JSON.stringify(integration.toEvent(request)));
     if (payload.length > QUOTAS.invokePayloadBytes) return { kind: 'event-too-large' };

@@ -9,7 +9,13 @@ const INVOCATION = {} as Invocation;
 const RETURNED = { kind: 'returned', payload: Buffer.from('1') } as unknown as Outcome;
 
 function version(name: string, number = '$LATEST'): FunctionVersion {
-  return { scope: SCOPE, name, version: number, revisionId: 'a' } as unknown as FunctionVersion;
+  return {
+    scope: SCOPE,
+    name,
+    version: number,
+    revisionId: 'a',
+    configuration: { stored: {} },
+  } as unknown as FunctionVersion;
 }
 
 /** A pool whose environments respond immediately and stay in use until `release`. */

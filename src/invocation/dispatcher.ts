@@ -6,11 +6,15 @@
 import type { Environment } from '../environment/environment.ts';
 import type { Invocation, Outcome } from '../environment/invocation.ts';
 import type { FunctionVersion } from '../functions/function.ts';
+import { checkTenant } from '../functions/tenancy.ts';
 import { admit, type ConcurrencyLimits } from './concurrency.ts';
 import type { EnvironmentPool } from './pool.ts';
 
 export interface Dispatcher {
-  /** Resolves with the outcome of the invocation. Rejects only when this machine could not run it. */
+  /**
+   * Resolves with the outcome of the invocation. Rejects only when this machine could not run it, or with a ServiceError
+   * when it lacks the tenant that the function requires.
+   */
   invoke(version: FunctionVersion, invocation: Invocation): Promise<Outcome>;
 }
 
@@ -24,6 +28,8 @@ export function createDispatcher({ pool, limitsOf }: DispatcherOptions): Dispatc
 
   return {
     async invoke(version, invocation) {
+      const { tenantId } = invocation;
+      checkTenant(version, tenantId);
       const limits = limitsOf(version);
       const account = `${version.scope.account}:${version.scope.region}`;
       const ofFunction = `${account}:${version.name}`;
@@ -38,7 +44,7 @@ export function createDispatcher({ pool, limitsOf }: DispatcherOptions): Dispatc
       if ('refusal' in admission) {
         // A client that calls again immediately would be throttled by its own previous call: that environment has
         // responded but is not free yet. Wait for it briefly.
-        environment = await pool.acquireSettling(version);
+        environment = await pool.acquireSettling(version, tenantId);
         if (environment) admission = tryAdmit();
       }
       if ('refusal' in admission) {
@@ -52,7 +58,7 @@ export function createDispatcher({ pool, limitsOf }: DispatcherOptions): Dispatc
       };
       count(1);
       try {
-        environment ??= await pool.acquire(version);
+        environment ??= await pool.acquire(version, tenantId);
         return start(environment);
       } catch (failure) {
         // The invocation has not started, so nothing else releases its share and its environment.

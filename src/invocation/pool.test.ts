@@ -55,6 +55,19 @@ function createPool(prepare: (environment: ScriptedEnvironment) => void = () => 
 }
 
 describe('the pool', () => {
+  it('never gives the environment of one tenant to another, not even to one that waits', async () => {
+    const { pool, opened } = createPool();
+    const blue = (await pool.acquire(version('a'), 'blue')) as ScriptedEnvironment;
+    blue.isSettling = true;
+    const green = pool.acquire(version('a'), 'green');
+    expect(await pool.acquireSettling(version('a'), 'green')).toBeUndefined();
+    pool.release(blue);
+    expect(await green).not.toBe(blue);
+    expect(await pool.acquire(version('a'))).not.toBe(blue);
+    expect(await pool.acquire(version('a'), 'blue')).toBe(blue);
+    expect(opened).toHaveLength(3);
+  });
+
   it('reuses the warm environment that was used last', async () => {
     const { pool, opened } = createPool();
     const first = await pool.acquire(version('a'));

@@ -1,8 +1,9 @@
 /**
- * The pool of environments, by version revision. It hands out the warm environment that was used last or opens a new
+ * The pool of environments, by version revision and tenant. It hands out the warm environment that was used last or opens a new
  * one, and closes environments that stay idle, have an outdated revision or belong to a deleted function. It does not
  * take part in an environment's lifecycle.
  */
+import assert from 'node:assert/strict';
 import type { Cancel, Clock } from '../clock.ts';
 import type { Environment } from '../environment/environment.ts';
 import type { FunctionVersion } from '../functions/function.ts';
@@ -29,7 +30,7 @@ const THROTTLE_TIMEOUT_MS = 100;
 
 type Waiter = { readonly take: (environment: Environment) => void };
 
-/** The environments of one revision. `idle` is a stack: the environment that was used last is used first. */
+/** The environments of one revision, and of one tenant of a function with tenant isolation. `idle` is a stack: the environment that was used last is used first. */
 type Group = {
   readonly idle: { readonly environment: Environment; readonly since: number }[];
   readonly busy: Set<Environment>;
@@ -56,6 +57,8 @@ export type ProvisionedStatus = {
 export class EnvironmentPool {
   readonly #options: PoolOptions;
   readonly #groups = new Map<string, Group>();
+  /** The group of each environment that was opened. */
+  readonly #keys = new WeakMap<Environment, string>();
   readonly #closings = new Set<Promise<void>>();
   #cancelSweep: Cancel | undefined;
   #isDraining = false;
@@ -66,8 +69,9 @@ export class EnvironmentPool {
   }
 
   /** Returns an environment for exclusive use until it is released. Rejects when this machine cannot open one. */
-  async acquire(version: FunctionVersion): Promise<Environment> {
-    const group = this.#groupOf(version);
+  async acquire(version: FunctionVersion, tenantId?: string | undefined): Promise<Environment> {
+    const key = keyOf(version, tenantId);
+    const group = this.#groupOf(key);
     const warm = takeWarm(group);
     if (warm) {
       group.busy.add(warm);
@@ -76,12 +80,12 @@ export class EnvironmentPool {
     const settling = await this.#waitForSettling(group, SETTLING_TIMEOUT_MS);
     if (settling) return settling;
     if (this.#isClosed) throw new Error('The service is shutting down');
-    const environment = await this.#options.open(version, 'on-demand').catch((failure: unknown) => {
-      this.#forgetIfEmpty(version);
+    const environment = await this.#open(version, key, 'on-demand').catch((failure: unknown) => {
+      this.#forgetIfEmpty(key);
       throw failure;
     });
     // Meanwhile the group may have become empty and been removed, or the service may have started to close.
-    this.#groupOf(version).busy.add(environment);
+    this.#groupOf(key).busy.add(environment);
     if (this.#isClosed) {
       this.discard(environment);
       throw new Error('The service is shutting down');
@@ -90,14 +94,14 @@ export class EnvironmentPool {
   }
 
   /** Waits for an environment that has already responded. Undefined when there is none or it takes more than 100 ms. */
-  async acquireSettling(version: FunctionVersion): Promise<Environment | undefined> {
-    const group = this.#groups.get(keyOf(version));
+  async acquireSettling(version: FunctionVersion, tenantId?: string | undefined): Promise<Environment | undefined> {
+    const group = this.#groups.get(keyOf(version, tenantId));
     return group && this.#waitForSettling(group, THROTTLE_TIMEOUT_MS);
   }
 
   /** Makes an environment available for the next call. */
   release(environment: Environment): void {
-    const group = this.#groupOf(environment.version);
+    const group = this.#groupOf(this.#keyOf(environment));
     if (this.#isClosed || !environment.isFree || !this.#options.isCurrent(environment.version)) {
       this.discard(environment);
       return;
@@ -118,10 +122,11 @@ export class EnvironmentPool {
 
   /** Closes an environment. It is not used again. */
   discard(environment: Environment): void {
-    const group = this.#groups.get(keyOf(environment.version));
+    const key = this.#keyOf(environment);
+    const group = this.#groups.get(key);
     group?.busy.delete(environment);
     if (group?.provisioned.environments.delete(environment)) this.#prepareMissing(environment.version, group);
-    this.#forgetIfEmpty(environment.version);
+    this.#forgetIfEmpty(key);
     const closing = environment
       .close()
       .catch((failure: unknown) => this.#options.log.error({ err: failure }, 'could not close an environment cleanly'))
@@ -131,7 +136,8 @@ export class EnvironmentPool {
 
   /** Keeps `count` environments of a version initialized for provisioned concurrency; 0 stops that. */
   provision(version: FunctionVersion, count: number): void {
-    const group = this.#groupOf(version);
+    const key = keyOf(version);
+    const group = this.#groupOf(key);
     const { provisioned } = group;
     provisioned.target = count;
     provisioned.hasFailed = false;
@@ -142,7 +148,7 @@ export class EnvironmentPool {
     }
     if (count === 0) this.#scheduleSweep();
     this.#prepareMissing(version, group);
-    this.#forgetIfEmpty(version);
+    this.#forgetIfEmpty(key);
   }
 
   /** How many revisions have environments, waiting callers or provisioned concurrency. */
@@ -193,8 +199,19 @@ export class EnvironmentPool {
     while (this.#closings.size > 0) await Promise.all(this.#closings);
   }
 
-  #groupOf(version: FunctionVersion): Group {
-    const key = keyOf(version);
+  async #open(version: FunctionVersion, key: string, initializationType: InitializationType): Promise<Environment> {
+    const environment = await this.#options.open(version, initializationType);
+    this.#keys.set(environment, key);
+    return environment;
+  }
+
+  #keyOf(environment: Environment): string {
+    const key = this.#keys.get(environment);
+    assert(key !== undefined, 'the pool opened the environment');
+    return key;
+  }
+
+  #groupOf(key: string): Group {
     let group = this.#groups.get(key);
     if (!group) {
       const provisioned = { target: 0, preparing: 0, environments: new Set<Environment>(), hasFailed: false };
@@ -204,8 +221,7 @@ export class EnvironmentPool {
     return group;
   }
 
-  #forgetIfEmpty(version: FunctionVersion): void {
-    const key = keyOf(version);
+  #forgetIfEmpty(key: string): void {
     const group = this.#groups.get(key);
     if (group && isEmpty(group)) this.#groups.delete(key);
   }
@@ -226,14 +242,14 @@ export class EnvironmentPool {
         .finally(() => {
           provisioned.preparing -= 1;
           this.#closings.delete(prepared);
-          this.#forgetIfEmpty(version);
+          this.#forgetIfEmpty(keyOf(version));
         });
       this.#closings.add(prepared);
     }
   }
 
   async #prepare(version: FunctionVersion, group: Group): Promise<void> {
-    const environment = await this.#options.open(version, 'provisioned-concurrency');
+    const environment = await this.#open(version, keyOf(version), 'provisioned-concurrency');
     group.busy.add(environment);
     const isReady = !this.#isClosed && (await environment.initialize());
     if (isReady && group.provisioned.environments.size < group.provisioned.target) {
@@ -273,7 +289,7 @@ export class EnvironmentPool {
       this.#discardIdle(
         (environment, since) =>
           now - since >= idleMs &&
-          !this.#groups.get(keyOf(environment.version))?.provisioned.environments.has(environment),
+          !this.#groups.get(this.#keyOf(environment))?.provisioned.environments.has(environment),
       );
       for (const group of this.#groups.values()) {
         if (group.idle.some(({ environment }) => !group.provisioned.environments.has(environment)))
@@ -314,7 +330,8 @@ function isEmpty(group: Group): boolean {
   );
 }
 
-/** Identifies a revision of one version of one function. An environment never serves another one. */
-export function keyOf({ scope, name, version, revisionId }: FunctionVersion): string {
-  return `${scope.account}:${scope.region}:${name}:${version}:${revisionId}`;
+/** Identifies a revision of one version of one function, and one of its tenants. An environment never serves another one. */
+export function keyOf({ scope, name, version, revisionId }: FunctionVersion, tenantId?: string | undefined): string {
+  const key = `${scope.account}:${scope.region}:${name}:${version}:${revisionId}`;
+  return tenantId === undefined ? key : `${key}:${tenantId}`;
 }

@@ -60,7 +60,7 @@ export type LambdaApiDependencies = Pick<InvokeDependencies, 'invoke' | 'acceptE
 export function createLambdaApi(dependencies: LambdaApiDependencies): ServiceHandler {
   const { layers, layerPolicies, functions, settings, eventSourceMappings: mappings, provisioner } = dependencies;
   const { invoke, acceptEvent, readObject, findSourceProblem, renderFunctionUrl, clock } = dependencies;
-  const { policies, codeSigning, urls, aliases, directory, eventInvoke } = settings;
+  const { policies, codeSigning, aliases, directory, eventInvoke } = settings;
   const downloads = createContentDownloads(layers.contentPath);
   const handlers: OperationHandlers = {
     ...layerOperations({ layers, readObject, downloads }),
@@ -69,7 +69,7 @@ export function createLambdaApi(dependencies: LambdaApiDependencies): ServiceHan
     ...policyOperations({ policies, layerPolicies }),
     ...concurrencyOperations({ settings, provisioner }),
     ...eventInvokeOperations(eventInvoke),
-    ...urlOperations({ urls, renderFunctionUrl }),
+    ...urlOperations({ settings, renderFunctionUrl }),
     ...eventSourceOperations({ mappings, settings, findSourceProblem }),
     ...codeSigningOperations(codeSigning),
     ...runtimeOperations(settings),

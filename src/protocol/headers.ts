@@ -5,8 +5,7 @@ export const REQUEST_HEADERS = {
   logType: 'x-amz-log-type',
   clientContext: 'x-amz-client-context',
   traceId: 'x-amzn-trace-id',
-  /** What a Cognito identity's caller is told; base64 in no known client, so taken as it is. */
-  tenantId: 'x-amz-tenant-id',
+  durableExecutionName: 'x-amz-durable-execution-name',
 } as const;
 
 export const RESPONSE_HEADERS = {

@@ -66,6 +66,7 @@ export type PlatformEvent =
         readonly functionArn: string;
         readonly version: string;
         readonly tracing?: TracingContext;
+        readonly tenantId?: string;
       };
     }
   | {
@@ -75,6 +76,7 @@ export type PlatformEvent =
         readonly spans?: readonly TelemetrySpan[];
         readonly metrics: { readonly durationMs: number; readonly producedBytes: number };
         readonly tracing?: TracingContext;
+        readonly tenantId?: string;
       } & Verdict;
     }
   | {

@@ -130,6 +130,7 @@ function writeOffer(response: HttpResponse, offer: Offer): void {
   if (offer.payload.length <= MAX_UNCHUNKED_BYTES) head.push('Content-Length', String(offer.payload.length));
   if (offer.clientContext) head.push('Lambda-Runtime-Client-Context', headerSafe(offer.clientContext));
   if (offer.cognitoIdentity) head.push('Lambda-Runtime-Cognito-Identity', headerSafe(offer.cognitoIdentity));
+  if (offer.tenantId) head.push('Lambda-Runtime-Aws-Tenant-Id', offer.tenantId);
   response.writeHead(200, head);
   response.end(offer.payload);
 }

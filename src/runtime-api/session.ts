@@ -26,6 +26,7 @@ export type Offer = {
   readonly traceId: string;
   readonly clientContext: string | undefined;
   readonly cognitoIdentity: string | undefined;
+  readonly tenantId?: string | undefined;
   readonly payload: Buffer;
   /** Receives the response while it arrives. Without a sink it is collected. */
   readonly sink?: ResponseSink | undefined;

@@ -166,6 +166,7 @@ export class EnvironmentTelemetry {
         functionArn: invocation.invokedFunctionArn,
         version: version.version,
         ...this.#tracing(invocation),
+        ...tenantOf(invocation),
       },
     });
   }
@@ -213,6 +214,7 @@ export class EnvironmentTelemetry {
         ...(spans && { spans }),
         metrics: { durationMs: rounded(at - offeredAt), producedBytes },
         ...this.#tracing(invocation),
+        ...tenantOf(invocation),
       },
     });
   }
@@ -299,6 +301,10 @@ export class EnvironmentTelemetry {
     const startEpochMs = clock.epochMs() - (clock.monotonicMs() - from);
     return { name, start: new Date(startEpochMs).toISOString(), durationMs: rounded(Math.max(0, to - from)) };
   }
+}
+
+function tenantOf({ tenantId }: Invocation): { readonly tenantId?: string } {
+  return tenantId === undefined ? {} : { tenantId };
 }
 
 /** As on AWS, a timeout has no error type. */

@@ -23,6 +23,8 @@ export type FunctionFault =
   | { readonly kind: 'too-slow' }
   /** The function does not exist, or is not ready. */
   | { readonly kind: 'unavailable' }
+  /** It has tenant isolation, and gateways name no tenant. */
+  | { readonly kind: 'tenant-required' }
   /** The event exceeds Lambda's limit, although the request is within the gateway's. */
   | { readonly kind: 'event-too-large' };
 

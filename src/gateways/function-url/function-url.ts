@@ -127,6 +127,7 @@ function renderFault(fault: FunctionFault, request: ReceivedRequest): GatewayRes
       return renderUrlRefusal(429, 'TooManyRequestsException', body, request);
     }
     case 'unavailable':
+    case 'tenant-required':
       return renderUrlRefusal(403, 'AccessDeniedException', { Message: FORBIDDEN }, request);
     case 'event-too-large':
       return renderUrlTooLarge(request);

@@ -240,6 +240,7 @@ function renderFault(fault: FunctionFault): GatewayResponse {
       return refuse(503, 'Service Unavailable');
     case 'failed':
     case 'unavailable':
+    case 'tenant-required':
       return refuse(500, 'Internal Server Error');
     case 'event-too-large':
       return refuse(413, 'Request Entity Too Large');

@@ -4,6 +4,7 @@
  * https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
  */
 import { createHash } from 'node:crypto';
+import { TENANT_REQUIRED } from '../../functions/tenancy.ts';
 import { type ApiAddress, domainPrefixOf, pathBelow } from '../api-address.ts';
 import { encodeByMediaTypes, isBinaryMediaType, mediaTypeOf } from '../exchange/body-encoding.ts';
 import { renameOwnHeaders } from '../exchange/connection-headers.ts';
@@ -230,6 +231,9 @@ function renderFault(
     case 'throttled':
     case 'unavailable':
       return refuse(500, 'Internal server error');
+    case 'tenant-required':
+      // Recorded on AWS: Lambda's own error is passed on.
+      return renderRestApiRefusal(400, 'BadRequestException', TENANT_REQUIRED, request, extendedRequestId);
     case 'too-slow':
       return refuse(504, 'Endpoint request timed out');
     case 'event-too-large':

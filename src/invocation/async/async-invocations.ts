@@ -31,6 +31,8 @@ export type AsyncRequest = {
   readonly requestId: RequestId;
   readonly payload: Buffer;
   readonly traceId: string;
+  /** For a function with tenant isolation. */
+  readonly tenantId?: string | undefined;
   /** The chain of calls has come through the function too often: the event is reported as failed and not run. */
   readonly isRecursive: boolean;
 };
@@ -333,7 +335,7 @@ export function createAsyncInvocations(options: AsyncInvocationsOptions): AsyncI
 const THROTTLED = { status: 429, message: 'Rate Exceeded.' };
 const RECURSIVE = { status: 400, message: RECURSION_MESSAGE };
 
-function invocationOf({ requestId, payload, traceId, scope, name, qualifier }: AsyncRequest): Invocation {
+function invocationOf({ requestId, payload, traceId, tenantId, scope, name, qualifier }: AsyncRequest): Invocation {
   return {
     requestId,
     payload,
@@ -341,6 +343,7 @@ function invocationOf({ requestId, payload, traceId, scope, name, qualifier }: A
     invokedFunctionArn: renderFunctionArn(scope, name, qualifier),
     clientContext: undefined,
     cognitoIdentity: undefined,
+    tenantId,
     wantsLogTail: false,
   };
 }

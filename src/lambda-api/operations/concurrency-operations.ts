@@ -9,6 +9,7 @@ import {
   renderProvisionedArn,
 } from '../../functions/settings/concurrency-settings.ts';
 import type { FunctionSettings } from '../../functions/settings/open-settings.ts';
+import { refuseTenantIsolated } from '../../functions/tenancy.ts';
 import type { ProvisionedStatus } from '../../invocation/pool.ts';
 import type { Provisioner } from '../../invocation/provisioner.ts';
 import type { FunctionName, Scope } from '../../protocol/names.ts';
@@ -22,7 +23,7 @@ export function concurrencyOperations({
   settings,
   provisioner,
 }: {
-  settings: Pick<FunctionSettings, 'concurrency' | 'directory' | 'resolve'>;
+  settings: Pick<FunctionSettings, 'concurrency' | 'directory' | 'get' | 'resolve'>;
   provisioner: Provisioner;
 }): OperationHandlers {
   const { concurrency, directory } = settings;
@@ -51,6 +52,9 @@ export function concurrencyOperations({
     PutProvisionedConcurrencyConfig(input, { scope }) {
       const { name, qualifier } = resolveFunctionReference(scope, input.FunctionName, input.Qualifier);
       const count = input.ProvisionedConcurrentExecutions;
+      if (directory.hasFunction(scope, name)) {
+        refuseTenantIsolated(settings.get(scope, name), 'Provisioned concurrency is');
+      }
       const { lastModified } = concurrency.provision(scope, name, qualifier ?? input.Qualifier, count);
       provisioner.reconcile();
       // Recorded on AWS: the response is sent before anything is allocated.

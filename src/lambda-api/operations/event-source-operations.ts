@@ -2,6 +2,7 @@
 import type { EventSourceMappings } from '../../event-sources/event-source-mappings.ts';
 import type { EventSourceMapping, MappingMembers } from '../../event-sources/mapping-rules.ts';
 import type { FunctionSettings } from '../../functions/settings/open-settings.ts';
+import { refuseTenantIsolated } from '../../functions/tenancy.ts';
 import { parseArn } from '../../protocol/arn.ts';
 import type { FunctionName, Scope } from '../../protocol/names.ts';
 import type { OperationInput } from '../../protocol/operations.ts';
@@ -23,9 +24,11 @@ export function eventSourceOperations({
   findSourceProblem?: FindSourceProblem | undefined;
 }): OperationHandlers {
   const checkSource = (scope: Scope, arn: string | undefined, name: FunctionName, qualifier: string | undefined) => {
-    if (arn === undefined || parseArn(arn)?.service !== 'sqs' || !settings.directory.has(scope, name, qualifier))
-      return;
-    const { timeoutSeconds } = settings.get(scope, name, qualifier).configuration;
+    if (!settings.directory.has(scope, name, qualifier)) return;
+    const version = settings.get(scope, name, qualifier);
+    refuseTenantIsolated(version, 'Event source mappings are');
+    if (arn === undefined || parseArn(arn)?.service !== 'sqs') return;
+    const { timeoutSeconds } = version.configuration;
     const problem = findSourceProblem?.(arn, timeoutSeconds);
     if (problem !== undefined) throw new ServiceError('InvalidParameterValueException', problem);
   };
@@ -49,7 +52,8 @@ export function eventSourceOperations({
 
     UpdateEventSourceMapping(input, { scope }) {
       const target = input.FunctionName && resolveFunctionReference(scope, input.FunctionName);
-      const before = mappings.get(scope, input.UUID).state;
+      const { state: before, eventSourceArn } = mappings.get(scope, input.UUID);
+      if (target) checkSource(scope, eventSourceArn, target.name, target.qualifier);
       const mapping = mappings.update(scope, input.UUID, {
         functionName: target ? target.name : undefined,
         qualifier: target ? target.qualifier : undefined,

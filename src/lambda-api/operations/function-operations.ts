@@ -32,6 +32,7 @@ export function functionOperations({
     async CreateFunction(input, { scope }) {
       const { name } = resolveFunctionReference(scope, input.FunctionName);
       checkNameLength(name);
+      refusePublishTo(input);
       const version = await functions.create(scope, {
         name,
         packageType: input.PackageType ?? 'Zip',
@@ -75,6 +76,7 @@ export function functionOperations({
     },
 
     async UpdateFunctionCode(input, { scope }) {
+      refusePublishTo(input);
       const { name } = resolveFunctionReference(scope, input.FunctionName);
       const version = await functions.updateCode(scope, name, {
         code: await codeOf(readObject, input),
@@ -109,6 +111,7 @@ export function functionOperations({
     },
 
     async PublishVersion(input, { scope }) {
+      refusePublishTo(input);
       const { name } = resolveFunctionReference(scope, input.FunctionName);
       const version = await functions.publishVersion(scope, name, {
         codeSha256: input.CodeSha256,
@@ -137,6 +140,25 @@ function checkNameLength(name: string): void {
   }
 }
 
+/** @throws ServiceError for a member that would have to act and does not */
+function refusePublishTo({ PublishTo }: { readonly PublishTo?: string | undefined }): void {
+  if (PublishTo === undefined) return;
+  throw new ServiceError(
+    'InvalidParameterValueException',
+    `Lamella does not support PublishTo ${PublishTo}: it publishes a function to a capacity provider, which Lamella ` +
+      'does not have. Publish a version instead.',
+  );
+}
+
+function refuseDurableConfig({ DurableConfig }: { readonly DurableConfig?: unknown }): void {
+  if (DurableConfig === undefined) return;
+  throw new ServiceError(
+    'InvalidParameterValueException',
+    'Lamella does not support DurableConfig: it cannot resume a function from its checkpoints. ' +
+      'Deploy the function without it.',
+  );
+}
+
 async function codeOf(
   readObject: ReadObject,
   code: OperationInput<'CreateFunction'>['Code'] | OperationInput<'UpdateFunctionCode'>,
@@ -148,6 +170,7 @@ async function codeOf(
 function configurationOf(
   input: OperationInput<'CreateFunction'> | OperationInput<'UpdateFunctionConfiguration'>,
 ): ConfigurationDraft {
+  refuseDurableConfig(input);
   return {
     description: input.Description,
     runtime: input.Runtime,
@@ -188,7 +211,6 @@ const STORED_MEMBERS = [
   'ImageConfig',
   'SnapStart',
   'TenancyConfig',
-  'DurableConfig',
   'CapacityProviderConfig',
 ] as const;
 

@@ -7,6 +7,7 @@ import type { Clock } from '../../clock.ts';
 import type { Invocation, Outcome, ResponseSink, ThrottleReason } from '../../environment/invocation.ts';
 import type { FunctionVersion } from '../../functions/function.ts';
 import type { FunctionSettings } from '../../functions/settings/open-settings.ts';
+import { checkTenant } from '../../functions/tenancy.ts';
 import { readBody } from '../../http/body.ts';
 import type { HttpRequest, HttpResponse } from '../../http/exchange.ts';
 import type { AsyncInvocations, AsyncRequest } from '../../invocation/async/async-invocations.ts';
@@ -81,11 +82,11 @@ export function createInvokeAsyncHandler(dependencies: InvokeDependencies): Invo
 async function acceptEvent(
   { acceptEvent: accept }: InvokeDependencies,
   { response, requestId }: ApiCall,
-  { payload, traceId }: Invocation,
+  { payload, traceId, tenantId }: Invocation,
   event: Accepted['event'],
   trace: string,
 ): Promise<void> {
-  await accept({ ...event, requestId, payload, traceId });
+  await accept({ ...event, requestId, payload, traceId, tenantId });
   response
     .writeHead(202, {
       [RESPONSE_HEADERS.requestId]: requestId,
@@ -161,6 +162,10 @@ function createAcceptance(
     const type = operation === 'InvokeAsync' ? 'Event' : (input.InvocationType ?? 'RequestResponse');
     if (type === 'Event') checkEventSize(payload);
     const version = settings.resolve(scope, name, qualifier);
+    checkTenant(version, input.TenantId);
+    if (raw.headers[REQUEST_HEADERS.durableExecutionName] !== undefined) {
+      throw new ServiceError('InvalidParameterValueException', NO_DURABLE_EXECUTION);
+    }
     if (payload.length > 0) checkJson(payload);
     await requireRunnable(version);
     const trace = traces.start(oneHeader(request, REQUEST_HEADERS.traceId), renderFunctionArn(scope, name));
@@ -176,11 +181,16 @@ function createAcceptance(
         traceId: trace.forFunction,
         clientContext: decodeClientContext(input.ClientContext),
         cognitoIdentity: undefined,
+        tenantId: input.TenantId,
         wantsLogTail: input.LogType === 'Tail',
       },
     };
   };
 }
+
+const NO_DURABLE_EXECUTION =
+  'Lamella has no durable executions: it cannot resume an invocation from its checkpoints. ' +
+  'Invoke the function without X-Amz-Durable-Execution-Name.';
 
 /** Headers of the model, in lower case. */
 const CHECKED_HEADERS = Object.values(shapeRow('InvocationRequest').members ?? {}).flatMap((member) =>

@@ -1,5 +1,7 @@
 /** Operations of function URLs. The rules are in `functions/settings/url-settings.ts`. */
-import type { FunctionUrl, UrlSettings } from '../../functions/settings/url-settings.ts';
+import type { FunctionSettings } from '../../functions/settings/open-settings.ts';
+import type { FunctionUrl } from '../../functions/settings/url-settings.ts';
+import { refuseTenantIsolated } from '../../functions/tenancy.ts';
 import { renderDateInMicroseconds } from '../../protocol/dates.ts';
 import type { Scope } from '../../protocol/names.ts';
 import { ServiceError } from '../../protocol/service-errors.ts';
@@ -11,13 +13,14 @@ import { resolveFunctionReference } from './references.ts';
 export type RenderFunctionUrl = (id: string, scope: Scope) => string;
 
 export function urlOperations({
-  urls,
+  settings,
   renderFunctionUrl = (id, { region }) => `https://${id}.lambda-url.${region}.on.aws/`,
 }: {
-  urls: UrlSettings;
+  settings: Pick<FunctionSettings, 'urls' | 'directory' | 'get'>;
   /** Defaults to the URL on AWS. */
   renderFunctionUrl?: RenderFunctionUrl | undefined;
 }): OperationHandlers {
+  const { urls } = settings;
   const render = (scope: Scope, url: FunctionUrl) => ({
     FunctionUrl: renderFunctionUrl(url.id, scope),
     FunctionArn: url.functionArn,
@@ -33,6 +36,9 @@ export function urlOperations({
   return {
     CreateFunctionUrlConfig(input, { scope }) {
       const { name, qualifier } = target(scope, input.FunctionName, input.Qualifier);
+      if (settings.directory.has(scope, name, qualifier || undefined)) {
+        refuseTenantIsolated(settings.get(scope, name, qualifier || undefined), 'Function URLs are');
+      }
       const url = urls.create(scope, name, qualifier, {
         authType: input.AuthType,
         cors: input.Cors,
