@@ -122,6 +122,40 @@ describe('a script', () => {
     for (let call = 0; call < 2; call++) expect(await request('/')).toMatchObject(expected);
   });
 
+  it.each([
+    ['text', 'text', 'text'],
+    ['an empty line', 'a\r\n\r\nb: c\r\n\r\nd', 'a\\r\\n\\r\\nb: c\\r\\n\\r\\nd'],
+    ['an empty line at its beginning', '\r\n\r\nX: y\r\n\r\n', '\\r\\n\\r\\nX: y\\r\\n\\r\\n'],
+    ['lines that look like headers', 'Status: 404\r\nX: y\r\n\r\n', 'Status: 404\\r\\nX: y\\r\\n\\r\\n'],
+    ['a long text', 'x'.repeat(100_000), '" . str_repeat("x", 100000) . "'],
+    ['nothing', '', ''],
+  ])('can send no headers, with a body of %s', async (_name, body, printed) => {
+    const code = `ini_set('default_mimetype', ''); header_remove('Content-Type'); if (isset($_GET['flush'])) flush(); echo "${printed}"; error_log(getmypid());`;
+    const { output } = startApp(code);
+    for (const path of ['/', '/?flush']) {
+      expect(await request(path)).toEqual({ statusCode: 200, headers: {}, body, isBase64Encoded: false });
+    }
+    expect(new Set(output().match(/^.*\d+$/gm)).size).toBeLessThanOrEqual(1);
+  });
+
+  it('that sends no headers can be streamed', async () => {
+    const code = `ini_set('default_mimetype', ''); header_remove('Content-Type'); echo "a\\r\\n\\r\\nb";`;
+    startApp(code, {}, { LAMELLA_STREAMING: '1' });
+    const [prelude, body] = (await functions.api.invoke(event('/'))).body.split('\0'.repeat(8));
+    expect([JSON.parse(prelude ?? ''), body]).toEqual([{ statusCode: 200, headers: {}, cookies: [] }, 'a\r\n\r\nb']);
+  });
+
+  it.each(['cgi.rfc2616_headers', 'cgi.nph'])('has its status and headers with the setting %s too', async (setting) => {
+    const code = `http_response_code(404); header('X-A: b'); echo 'not here';`;
+    startApp(code, { 'php/conf.d/cgi.ini': `${setting} = 1\n` });
+    expect(await request('/')).toEqual({
+      statusCode: 404,
+      headers: { 'X-A': 'b', 'Content-type': 'text/html; charset=UTF-8' },
+      body: 'not here',
+      isBase64Encoded: false,
+    });
+  });
+
   it('can read its input twice, even if PHP parsed it as a form', async () => {
     startApp(`echo file_get_contents('php://input') . file_get_contents('php://input') . ($_POST['a'] ?? '');`);
     const sent = (type: string) => request('/', { method: 'POST', headers: { 'content-type': type }, body: 'a=1&' });

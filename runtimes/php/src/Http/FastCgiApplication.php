@@ -120,12 +120,16 @@ final class FastCgiApplication
         $output = '';
         while (($piece = $this->php->receive($deadline)) !== null) {
             $output .= $piece;
+            if (str_starts_with($output, "\r\n")) {
+                // No header at all. An empty line in the body must not end the headers.
+                return [200, [], substr($output, 2)];
+            }
             $end = strpos($output, "\r\n\r\n");
             if ($end !== false) {
                 return [...self::headers(substr($output, 0, $end)), substr($output, $end + 4)];
             }
         }
-        throw new WorkerGone('It sent no headers.');
+        throw new WorkerGone('It sent no response.');
     }
 
     /** @return array{int, array<string, list<string>>} */
@@ -139,7 +143,10 @@ final class FastCgiApplication
             $value = trim(substr($line, $colon + 1));
             if ($colon === 6 && strcasecmp($name, 'status') === 0) {
                 $status = (int) $value;
-            } else {
+            } elseif (preg_match('~^HTTP/[\d.]+ (\d{3})\b~', $line, $match) === 1) {
+                // PHP sends a status line instead with cgi.rfc2616_headers or cgi.nph.
+                $status = (int) $match[1];
+            } elseif ($colon < strlen($line)) {
                 $headers[$name][] = $value;
             }
         }
