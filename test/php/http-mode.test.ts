@@ -469,21 +469,3 @@ describe.each(['8.2', '8.3', '8.5'])('under PHP %s', (version) => {
     expect((await request('/')).statusCode).toBe(200);
   }, 120_000);
 });
-
-describe('the console mode', () => {
-  const script =
-    '<?php echo implode("|", array_slice($argv, 1)), "\\n"; fwrite(STDERR, "to stderr\\n"); exit(in_array("fail", $argv) ? 3 : 0);';
-  it('runs the script with the event as its arguments', async () => {
-    const { wrote } = functions.start('console.php', { 'console.php': script }, { BREF_RUNTIME: 'console' });
-    const answer = await functions.api.invoke('"one \'two three\' --x=1"');
-    expect(JSON.parse(answer.body)).toEqual({ exitCode: 0, output: 'one|two three|--x=1\nto stderr\n' });
-    await wrote('one|two three|--x=1');
-    expect(JSON.parse((await functions.api.invoke('{"cli":"a"}')).body)).toMatchObject({ output: 'a\nto stderr\n' });
-    const { kind, body } = await functions.api.invoke('"fail"');
-    expect([kind, JSON.parse(body).errorMessage]).toEqual([
-      'error',
-      expect.stringContaining("'fail' ended with exit code 3: fail"),
-    ]);
-    expect((await functions.api.invoke('{"cli":["a"]}')).kind).toBe('error');
-  });
-});
