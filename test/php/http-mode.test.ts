@@ -89,6 +89,19 @@ describe('a script', () => {
     ]);
   });
 
+  it.each([
+    ['the client', {}, {}, '192.0.2.1'],
+    ['the client when it is asked for', { BREF_RUNTIME: 'fpm', LAMELLA_REMOTE_ADDR: 'client' }, {}, '192.0.2.1'],
+    ['the address of LAMELLA_REMOTE_ADDR', { LAMELLA_REMOTE_ADDR: '127.0.0.1' }, {}, '127.0.0.1'],
+    ["127.0.0.1 with Bref's name for the mode", { BREF_RUNTIME: 'fpm' }, {}, '127.0.0.1'],
+    ['127.0.0.1 in a Bref project', {}, { 'vendor/bref/bref/composer.json': '{}' }, '127.0.0.1'],
+  ])('sees as REMOTE_ADDR %s', async (_which, environment, files, address) => {
+    startApp('echo $_SERVER["REMOTE_ADDR"];', files as unknown as Record<string, string>, {
+      ...(environment as unknown as Record<string, string>),
+    });
+    expect((await request('/')).body).toBe(address);
+  });
+
   it('sets status, headers and several cookies', async () => {
     startApp(
       `http_response_code(418); header('X-A: 1'); header('X-A: 2', false); setcookie('a', '1'); setcookie('b', '2', ['httponly' => true]); echo 'short';`,

@@ -163,6 +163,17 @@ describe('a PSR-15 handler', () => {
     expect(parsed((await functions.api.invoke(event())).body).statusCode).toBe(204);
   });
 
+  it('sees the address of LAMELLA_REMOTE_ADDR as its peer', async () => {
+    start(
+      'index.php',
+      files('return new Nyholm\\Psr7\\Response(200, [], $request->getServerParams()["REMOTE_ADDR"]);'),
+      {
+        LAMELLA_REMOTE_ADDR: '127.0.0.1',
+      },
+    );
+    expect(parsed((await functions.api.invoke(event())).body).body).toBe('127.0.0.1');
+  });
+
   it('streams its body with LAMELLA_STREAMING=1', async () => {
     start(
       'index.php',
@@ -291,6 +302,7 @@ describe('the mode worker', () => {
       "Invalid LAMELLA_MODE (or BREF_RUNTIME) 'fast'. Use one of: function, worker, http, console.",
     ],
     [{ LAMELLA_BINARY: 'yes' }, "Invalid LAMELLA_BINARY 'yes'. Use one of: auto, always, never."],
+    [{ LAMELLA_REMOTE_ADDR: 'proxy' }, "Invalid LAMELLA_REMOTE_ADDR 'proxy'. Use client or an IP address."],
   ])('and other settings are validated: %o', async (environment, message) => {
     start('index.php', { 'index.php': '<?php return fn () => 1;' }, environment as unknown as Record<string, string>);
     expect(parsed((await functions.api.initError).body).errorMessage).toBe(message);

@@ -29,6 +29,8 @@ final readonly class Settings
         public string $binary,
         /** Absolute path of the web application; '' for the handler's directory, unless that is the whole package. */
         public string $documentRoot,
+        /** REMOTE_ADDR of web applications; '' for the address of the client. */
+        public string $remoteAddress,
         /** File in the package that returns the project's container; '' for none. */
         public string $container,
         /** Whether a handler is stopped with an error before Lambda ends the environment. */
@@ -56,6 +58,9 @@ final readonly class Settings
         $documentRoot = $read('LAMELLA_DOCUMENT_ROOT');
         $isIsolated = $read('LAMELLA_ISOLATE') === '1';
         $mode = $modes[$mode] ?? $mode;
+        // Bref's php-fpm sees every request come from 127.0.0.1. Settings of Bref projects for trusted proxies depend on it.
+        $isBrefProject = $mode === 'http' && ($read('BREF_RUNTIME') !== '' || is_dir("{$taskRoot}/vendor/bref/bref"));
+        $remoteAddress = $read('LAMELLA_REMOTE_ADDR', $isBrefProject ? '127.0.0.1' : 'client');
         return new self(
             runtimeApi: $read('AWS_LAMBDA_RUNTIME_API'),
             handler: $read('_HANDLER'),
@@ -70,6 +75,7 @@ final readonly class Settings
                 $documentRoot[0] === '/' => rtrim($documentRoot, '/'),
                 default => rtrim("{$taskRoot}/" . preg_replace('~^(\./?)+~', '', $documentRoot), '/'),
             },
+            remoteAddress: $remoteAddress === 'client' ? '' : $remoteAddress,
             container: $read('LAMELLA_CONTAINER'),
             watchesDeadline: self::isInProcess($mode) && $read('LAMELLA_DEADLINE') !== '0',
             pipelines: $read('LAMELLA_PIPELINE') === '1' && !$isIsolated,
@@ -95,6 +101,9 @@ final readonly class Settings
                 $choice = implode(', ', $values);
                 throw new ConfigurationError("Invalid {$variable} '{$this->$name}'. Use one of: {$choice}.");
             }
+        }
+        if ($this->remoteAddress !== '' && @inet_pton($this->remoteAddress) === false) {
+            throw new ConfigurationError("Invalid LAMELLA_REMOTE_ADDR '{$this->remoteAddress}'. Use client or an IP address.");
         }
     }
 

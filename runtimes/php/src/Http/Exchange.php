@@ -43,7 +43,7 @@ final class Exchange
             usleep(10_000);
             return '["Lambda is warm"]';
         }
-        return Request::fromEvent($event);
+        return Request::fromEvent($event, $this->settings->remoteAddress);
     }
 
     /** The response in the format of the request's source; null if it was streamed. */

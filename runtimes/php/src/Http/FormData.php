@@ -129,7 +129,7 @@ final class FormData
                 }
                 continue;
             }
-            $isEnabled = filter_var(ini_get('file_uploads'), FILTER_VALIDATE_BOOL);
+            $isEnabled = !in_array(strtolower((string) ini_get('file_uploads')), ['', '0', 'off', 'no', 'false'], true);
             if ($isEnabled && $uploads === 0) {
                 self::warn('Maximum number of allowable file uploads has been exceeded');
                 $uploads = -1;

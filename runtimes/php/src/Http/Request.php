@@ -37,7 +37,10 @@ final readonly class Request
         /** Already decoded if the event has it as Base64. */
         public string $body,
         public string $protocol,
+        /** Address of the client. */
         public string $remoteAddress,
+        /** REMOTE_ADDR of web applications: the client, or the address that the settings name. */
+        public string $peerAddress,
         /** Whether the response must use `multiValueHeaders`. */
         public bool $takesMultipleValues,
         public array $event,
@@ -49,17 +52,18 @@ final readonly class Request
      * not an HTTP request.
      *
      * @param mixed $event the decoded event
+     * @param string $peerAddress REMOTE_ADDR of web applications; '' for the address of the client
      */
-    public static function fromEvent(mixed $event): self
+    public static function fromEvent(mixed $event, string $peerAddress = ''): self
     {
         $context = is_array($event) ? $event['requestContext'] ?? null : null;
         // Events of authorizers and WebSockets look similar but need a different response.
         $isOther = isset($context['connectionId']) || isset($event['methodArn']) || isset($event['routeArn']);
         return match (true) {
             $isOther => throw \Lamella\Event\UnexpectedEvent::notHttp($event),
-            isset($context['elb'], $event['httpMethod']) => self::fromLoadBalancer($event),
-            isset($context['http']['method']) => self::fromPayload2($event),
-            isset($event['httpMethod']) => self::fromPayload1($event),
+            isset($context['elb'], $event['httpMethod']) => self::fromLoadBalancer($event, $peerAddress),
+            isset($context['http']['method']) => self::fromPayload2($event, $peerAddress),
+            isset($event['httpMethod']) => self::fromPayload1($event, $peerAddress),
             default => throw \Lamella\Event\UnexpectedEvent::notHttp($event),
         };
     }
@@ -133,7 +137,7 @@ final readonly class Request
     }
 
     /** @param array<string, mixed> $event */
-    private static function fromPayload2(array $event): self
+    private static function fromPayload2(array $event, string $peerAddress): self
     {
         $http = $event['requestContext']['http'];
         $headers = self::headers($event);
@@ -151,12 +155,13 @@ final readonly class Request
             query: (string) ($event['rawQueryString'] ?? ''),
             protocol: $http['protocol'] ?? null,
             address: $http['sourceIp'] ?? null,
+            peerAddress: $peerAddress,
             multiple: false,
         );
     }
 
     /** @param array<string, mixed> $event */
-    private static function fromPayload1(array $event): self
+    private static function fromPayload1(array $event, string $peerAddress): self
     {
         $values = $event['multiValueQueryStringParameters'] ?? $event['queryStringParameters'] ?? [];
         return self::make(
@@ -171,12 +176,13 @@ final readonly class Request
             ), rawurlencode(...)),
             protocol: $event['requestContext']['protocol'] ?? null,
             address: $event['requestContext']['identity']['sourceIp'] ?? null,
+            peerAddress: $peerAddress,
             multiple: ($event['multiValueHeaders'] ?? null) !== null,
         );
     }
 
     /** A load balancer passes names and values of the query on without decoding them. */
-    private static function fromLoadBalancer(array $event): self
+    private static function fromLoadBalancer(array $event, string $peerAddress): self
     {
         $headers = self::headers($event);
         $values = $event['multiValueQueryStringParameters'] ?? $event['queryStringParameters'] ?? [];
@@ -190,6 +196,7 @@ final readonly class Request
             query: self::join($values ?: [], strval(...), strval(...)),
             protocol: null,
             address: trim(end($hops)),
+            peerAddress: $peerAddress,
             multiple: isset($event['multiValueHeaders']),
         );
     }
@@ -203,6 +210,7 @@ final readonly class Request
         string $query,
         ?string $protocol,
         ?string $address,
+        string $peerAddress,
         bool $multiple,
     ): self {
         $body = (string) ($event['body'] ?? '');
@@ -226,6 +234,7 @@ final readonly class Request
             $body,
             $protocol ?: 'HTTP/1.1',
             $address ?: '127.0.0.1',
+            $peerAddress ?: $address ?: '127.0.0.1',
             $multiple,
             $event,
         );

@@ -34,7 +34,7 @@ final class ServerVariables
             'SERVER_NAME' => $request->host(),
             'SERVER_PORT' => (string) $request->port(),
             'SERVER_ADDR' => '127.0.0.1',
-            'REMOTE_ADDR' => $request->remoteAddress,
+            'REMOTE_ADDR' => $request->peerAddress,
             'REMOTE_PORT' => '0',
             'REQUEST_SCHEME' => $isSecure ? 'https' : 'http',
             'DOCUMENT_ROOT' => $documentRoot,
