@@ -65,6 +65,25 @@ export const OPERATOR_ERRORS = {
     remedy: 'Free some space on this disk, or choose a data directory on another disk with --data-dir.',
     exitCode: 4,
   },
+  'open-files-limit': {
+    message: 'Too many open files: {reason}.',
+    meaning: 'The service, or this machine, has reached its limit on open files. What is running continues.',
+    remedy: 'Raise the limit of the service (`ulimit -n`), or run fewer execution environments at once.',
+    exitCode: 4,
+  },
+  'process-limit': {
+    message: 'Cannot start another process: {reason}.',
+    meaning: 'The user or the container has reached its limit on processes. What is running continues.',
+    remedy:
+      'Raise the limit (`ulimit -u`, or the limit of the container), or run fewer execution environments at once.',
+    exitCode: 4,
+  },
+  'out-of-memory': {
+    message: 'This machine has no memory left: {reason}.',
+    meaning: 'The kernel refused to allocate memory. What is running continues.',
+    remedy: 'End other programs, or run fewer execution environments at once.',
+    exitCode: 4,
+  },
   'no-sandbox': {
     message: 'Cannot run functions on this machine: {reason}.',
     meaning:
@@ -254,6 +273,39 @@ export class OperatorError extends Error {
     this.remedy = fill(row.remedy, details);
     this.exitCode = row.exitCode;
   }
+}
+
+/** Resources that run out: the kernel's codes, and its messages as tools print them. */
+const EXHAUSTED = [
+  // The kernel also returns ENOSPC when a limit on namespaces is reached.
+  {
+    codes: ['ENOSPC', 'EDQUOT'],
+    pattern: /^(?!.*(namespace|unshare)).*(No space left on device|Disk quota exceeded)/is,
+    code: 'disk-full',
+  },
+  { codes: ['EMFILE', 'ENFILE'], pattern: /Too many open files/, code: 'open-files-limit' },
+  { codes: ['EAGAIN'], pattern: /Resource temporarily unavailable/, code: 'process-limit' },
+  { codes: ['ENOMEM'], pattern: /Cannot allocate memory/, code: 'out-of-memory' },
+] as const satisfies readonly { codes: readonly string[]; pattern: RegExp; code: OperatorErrorCode }[];
+
+/**
+ * Returns the operator error for a failure whose cause is that this machine has run out of something: disk space, open
+ * files, processes or memory. Undefined for any other failure. Recognizes errors of the kernel, also as the cause of
+ * another error, and the messages of tools. `path` is where the service was writing.
+ */
+export function exhaustedResource(failure: unknown, path: string): OperatorError | undefined {
+  for (let error = failure, depth = 0; error instanceof Error && depth < 8; error = error.cause, depth++) {
+    const { message } = error;
+    const errno = 'code' in error ? error.code : undefined;
+    const found = EXHAUSTED.find(
+      ({ codes, pattern, code }) =>
+        code === errno || (codes as readonly unknown[]).includes(errno) || pattern.test(message),
+    );
+    if (found === undefined) continue;
+    if (error instanceof OperatorError && error.code === found.code) return error;
+    return new OperatorError(found.code, { path, reason: message }, failure);
+  }
+  return undefined;
 }
 
 function fill(template: string, details: Readonly<Record<string, string | number>>): string {

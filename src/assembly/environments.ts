@@ -19,6 +19,7 @@ import { EnvironmentPool } from '../invocation/pool.ts';
 import { createProvisioner, type Provisioner, provisionTargets } from '../invocation/provisioner.ts';
 import type { Lifetime } from '../lifetime.ts';
 import type { Log } from '../log.ts';
+import { exhaustedResource } from '../operator-error.ts';
 import { type Options, resolveBuildOptions } from '../options.ts';
 import { RUNTIME_API_PORT } from '../protocol/endpoints.ts';
 import type { InitializationType } from '../protocol/payloads.ts';
@@ -26,7 +27,6 @@ import { QUOTAS } from '../protocol/quotas.ts';
 import { removeTree } from '../remove-tree.ts';
 import type { HostCapabilities } from '../sandbox/host/host-capabilities.ts';
 import { createSandboxes } from '../sandbox/open-sandbox.ts';
-import { diskFullOf } from '../storage/disk-full.ts';
 import type { OpenFunctions } from './functions.ts';
 
 export type EnvironmentsOptions = {
@@ -97,7 +97,7 @@ export async function openEnvironments(
     new EnvironmentPool({
       open: (version, initializationType) =>
         open(version, initializationType).catch((failure: unknown) => {
-          throw diskFullOf(failure, runDirectory) ?? failure;
+          throw exhaustedResource(failure, runDirectory) ?? failure;
         }),
       clock: backgroundClock,
       log,

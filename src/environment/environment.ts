@@ -5,9 +5,12 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Cancel, Clock } from '../clock.ts';
+import { type Containment, createContainment, type Edge } from '../containment.ts';
 import type { FunctionVersion } from '../functions/function.ts';
 import type { Listener } from '../http/listener.ts';
 import type { Log } from '../log.ts';
+import { exhaustedResource } from '../operator-error.ts';
+import { sandboxFailed } from '../protocol/faults.ts';
 import type { InitializationType } from '../protocol/payloads.ts';
 import { QUOTAS } from '../protocol/quotas.ts';
 import { startRuntimeApi } from '../runtime-api/server.ts';
@@ -58,6 +61,8 @@ export interface Environment {
   initialize(): Promise<boolean>;
   /** Whether `run` may be called. */
   readonly isFree: boolean;
+  /** Whether it has ended and cannot be used again. Close it then. */
+  readonly isGone: boolean;
   /** The invocation has its response, and the environment will be free soon. */
   readonly isSettling: boolean;
   /** Ends all processes and removes the sandbox. Idempotent. */
@@ -71,8 +76,13 @@ export async function openEnvironment(host: EnvironmentHost, options: Environmen
   const logStream = renderLogStream(version, host.clock.epochMs(), id.replaceAll('-', ''));
   // The session reports to the driver, which is created after the sandbox. No process can cause an event before that.
   let driver: Driver | undefined;
-  const stream = new TelemetryStream({ clock: host.clock });
-  const session = new RuntimeSession((event) => driver?.onSessionEvent(event), stream);
+  const containment = createContainment((edge, failure) => driver?.break(edge, failure));
+  const clock = containment.clock(host.clock);
+  const stream = new TelemetryStream({ clock, containment });
+  const session = new RuntimeSession(
+    containment.wrap('event', (event: SessionEvent) => driver?.onSessionEvent(event)),
+    stream,
+  );
   // Each file directly in /opt/extensions is an external extension.
   const trees = { taskRoot: options.codeDirectory, optRoot: options.optDirectory };
   const extensionNames = listInside('/opt/extensions', trees);
@@ -89,7 +99,11 @@ export async function openEnvironment(host: EnvironmentHost, options: Environmen
           functionVersion: version.version,
           handler: version.configuration.handler ?? '',
         },
-        onFailure: (failure) => host.log.error({ err: failure }, 'the Runtime API could not handle a request'),
+        onFailure: (failure) => {
+          // A connection that cannot be accepted is no reason to end the environment.
+          if (exhaustedResource(failure, '/') === undefined) containment.report('socket', failure);
+          else host.log.warn({ err: failure, logStream }, 'the Runtime API could not serve a request');
+        },
         isInhabited: () => driver?.isInhabited ?? false,
       }),
     contextAt: (slot, address, port) => ({
@@ -102,9 +116,21 @@ export async function openEnvironment(host: EnvironmentHost, options: Environmen
       codeDirectory: options.codeDirectory,
       optDirectory: options.optDirectory,
     }),
-    openSandbox: (context) => host.openSandbox(planSandbox(version, context, options.managedRuntime?.mounts)),
+    openSandbox: (context) =>
+      host.openSandbox({ ...planSandbox(version, context, options.managedRuntime?.mounts), containment }),
   });
-  driver = new Driver({ host, options, context, extensionNames, session, stream, listener, sandbox });
+  const shared = { ...host, clock };
+  driver = new Driver({
+    host: shared,
+    options,
+    context,
+    extensionNames,
+    session,
+    stream,
+    listener,
+    sandbox,
+    containment,
+  });
   return driver;
 }
 
@@ -120,6 +146,7 @@ type DriverDependencies = {
   readonly stream: TelemetryStream;
   readonly listener: Listener;
   readonly sandbox: Sandbox;
+  readonly containment: Containment;
 };
 
 class Driver implements Environment {
@@ -131,6 +158,7 @@ class Driver implements Environment {
   readonly #telemetry: EnvironmentTelemetry;
   readonly #listener: Listener;
   readonly #sandbox: Sandbox;
+  readonly #containment: Containment;
   readonly #freezer: IdleFreezer;
   readonly #processes: EnvironmentProcesses;
   readonly #queue: EnvironmentEvent[] = [];
@@ -143,9 +171,10 @@ class Driver implements Environment {
   #onGone: () => void = () => undefined;
   #onInitialized: (succeeded: boolean) => void = () => undefined;
 
-  constructor({ host, options, context, extensionNames, session, stream, listener, sandbox }: DriverDependencies) {
+  constructor(dependencies: DriverDependencies) {
+    const { host, options, context, extensionNames, session, stream, listener, sandbox, containment } = dependencies;
     const { version, initializationType, credentials, managedRuntime } = options;
-    const { clock, log } = host;
+    const { clock } = host;
     this.version = version;
     this.#host = host;
     this.#context = context;
@@ -153,6 +182,7 @@ class Driver implements Environment {
     this.#stream = stream;
     this.#listener = listener;
     this.#sandbox = sandbox;
+    this.#containment = containment;
     this.#telemetry = new EnvironmentTelemetry({
       version,
       logStream: context.logStream,
@@ -175,7 +205,7 @@ class Driver implements Environment {
       },
       clock,
       delayMs: FREEZE_DELAY_MS,
-      onFailure: (failure) => log.error({ err: failure }, 'an environment could not be frozen or thawed'),
+      onFailure: (failure) => containment.report('process', failure),
     });
     this.#processes = new EnvironmentProcesses({
       version,
@@ -189,7 +219,7 @@ class Driver implements Environment {
       telemetry: this.#telemetry,
       freezer: this.#freezer,
       clock,
-      log,
+      containment,
       onEvent: (event) => this.#handle(event),
     });
   }
@@ -201,6 +231,10 @@ class Driver implements Environment {
   /** Whether there are processes, running or being ended. */
   get isInhabited(): boolean {
     return this.#state.phase !== 'cold' && this.#state.phase !== 'gone';
+  }
+
+  get isGone(): boolean {
+    return this.#state.phase === 'gone';
   }
 
   get isSettling(): boolean {
@@ -242,9 +276,12 @@ class Driver implements Environment {
     this.#freezer.stop();
     this.#stream.close();
     this.#onInitialized(false);
-    await this.#listener.close();
-    await this.#sandbox.close();
-    this.#host.slots.release(this.#context.slot);
+    try {
+      await this.#listener.close();
+    } finally {
+      await this.#sandbox.close();
+      this.#host.slots.release(this.#context.slot);
+    }
   }
 
   onSessionEvent(event: SessionEvent): void {
@@ -252,12 +289,12 @@ class Driver implements Environment {
     switch (event.kind) {
       case 'runtime-ready':
         // As for `all-ready` below: the output that was written before comes first.
-        if (this.#telemetry.awaitsRuntime) setImmediate(() => this.#telemetry.runtimeDone(at, undefined));
+        if (this.#telemetry.awaitsRuntime) this.#soon(() => this.#telemetry.runtimeDone(at, undefined));
         return;
       case 'all-ready':
         // Output that the function wrote before this call is still in its pipe, and was found by the same poll of the
         // event loop. It has been read after this turn, so END comes after it.
-        if (this.#state.phase === 'settling') setImmediate(() => this.#handle({ kind: 'ready', at }));
+        if (this.#state.phase === 'settling') this.#soon(() => this.#handle({ kind: 'ready', at }));
         else this.#handle({ kind: 'ready', at });
         return;
       case 'extensions-registered':
@@ -286,8 +323,55 @@ class Driver implements Environment {
     }
   }
 
+  /**
+   * Ends the environment after an exception in one of its callbacks, wherever in its life that happened. Its state is
+   * unknown then, so the lifecycle is not consulted. What this machine lacks is an error of the caller's request; every
+   * other failure is a fault of the environment.
+   */
+  break(edge: Edge, failure: unknown): void {
+    if (this.#state.phase === 'gone') return;
+    const { clock, log } = this.#host;
+    const { name, version, scope } = this.version;
+    const details = {
+      err: failure,
+      edge,
+      function: name,
+      version,
+      region: scope.region,
+      logStream: this.#context.logStream,
+    };
+    log.error(details, 'an execution environment failed and was ended');
+    const startedAt = 'startedAt' in this.#state ? this.#state.startedAt : this.#now();
+    this.#state = { phase: 'gone' };
+    this.#queue.length = 0;
+    this.#cancelDeadline();
+    const run = this.#run;
+    this.#run = undefined;
+    if (run !== undefined) {
+      const reason = failure instanceof Error ? failure.message : String(failure);
+      const exhausted = exhaustedResource(failure, this.#context.codeDirectory);
+      const fault = sandboxFailed(reason);
+      try {
+        const report = { durationMs: clock.monotonicMs() - startedAt, initMs: undefined, maxMemoryUsedMb: 0, fault };
+        this.#telemetry.invocationEnded(this.#now(), report, this.#session.extensions.count);
+      } catch {
+        // The failure may be in the telemetry.
+      }
+      if (exhausted) run.abandon(exhausted);
+      else run.fail(fault);
+    }
+    this.#onGone();
+    this.close().catch((cause: unknown) => log.error({ err: cause }, 'could not close an environment cleanly'));
+    run?.release('gone');
+  }
+
   #now(): number {
     return this.#host.clock.monotonicMs();
+  }
+
+  /** Calls `action` when the output that has arrived has been read. */
+  #soon(action: () => void): void {
+    setImmediate(this.#containment.wrap('event', action));
   }
 
   #handle(event: EnvironmentEvent): void {
@@ -299,9 +383,14 @@ class Driver implements Environment {
         const result = step(this.#state, next);
         if ('refused' in result) throw new Error(`Impossible event in an environment's life: ${result.refused}`);
         this.#state = result.to;
-        for (const effect of result.effects) this.#carryOut(effect);
+        for (const effect of result.effects) {
+          this.#carryOut(effect);
+          if (this.#state !== result.to) break; // An effect broke the environment.
+        }
         if (this.#state.phase === 'gone') this.#onGone();
       }
+    } catch (failure) {
+      this.break('event', failure);
     } finally {
       this.#isDraining = false;
     }

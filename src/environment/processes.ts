@@ -3,8 +3,8 @@
  * It decides nothing: whatever happens to a process is reported to the driver as an event of the lifecycle.
  */
 import type { Clock } from '../clock.ts';
+import type { Containment } from '../containment.ts';
 import type { FunctionVersion } from '../functions/function.ts';
-import type { Log } from '../log.ts';
 import {
   type ExtensionFault,
   extensionExited,
@@ -44,7 +44,7 @@ export type ProcessesDependencies = {
   readonly telemetry: EnvironmentTelemetry;
   readonly freezer: IdleFreezer;
   readonly clock: Clock;
-  readonly log: Log;
+  readonly containment: Containment;
   /** `registered`, `unstartable`, `exited` or `ended`. */
   readonly onEvent: (event: EnvironmentEvent) => void;
 };
@@ -126,7 +126,7 @@ export class EnvironmentProcesses {
   end(reason: EndReason): void {
     // From here on, exits of the old processes are ignored.
     this.#generation += 1;
-    const { session, sandbox, stream, freezer, clock, log } = this.#dependencies;
+    const { session, sandbox, stream, freezer, clock, containment } = this.#dependencies;
     session.forgetInvocation();
     const running = { runtime: this.#runtime, extensions: this.#extensions };
     const outputs = this.#outputs;
@@ -134,7 +134,7 @@ export class EnvironmentProcesses {
     this.#extensions = new Map();
     this.#outputs = [];
     // A frozen process does not handle signals.
-    void Promise.resolve(freezer.wake())
+    const ended = Promise.resolve(freezer.wake())
       .then(() => {
         const flushed = stream.flush(FLUSH_MS);
         // The caller of a failed invocation waits for the processes to end, but not for subscribers.
@@ -142,12 +142,12 @@ export class EnvironmentProcesses {
       })
       .then(() => endProcesses(running, reason, { session, sandbox, clock }))
       .then(() => Promise.all(outputs.map(({ ended }) => ended)))
-      .catch((failure: unknown) => log.error({ err: failure }, 'the processes of a function could not be ended'))
       .then(() => {
         session.reset();
         stream.pause();
         this.#report({ kind: 'ended', at: this.#now() });
       });
+    containment.watch('process', ended);
   }
 
   #failLaunch(name: string, problem: LaunchProblem, error: string): void {
@@ -165,21 +165,25 @@ export class EnvironmentProcesses {
     onExit: (exit: ProcessExit) => void,
   ): SandboxProcess {
     const generation = this.#generation;
-    const { sandbox, telemetry } = this.#dependencies;
+    const { sandbox, telemetry, containment } = this.#dependencies;
     const process = sandbox.start({ argv: [path], environment });
     const splitter = new LineSplitter((line) => telemetry.output(source, line));
-    process.output.on('data', (chunk: Buffer) => splitter.push(chunk));
+    process.output.on(
+      'data',
+      containment.wrap('pipe', (chunk: Buffer) => splitter.push(chunk)),
+    );
     const ended = new Promise<void>((resolve) => {
       process.output.once('close', () => {
-        splitter.flush();
+        containment.run('pipe', () => splitter.flush());
         resolve();
       });
       process.output.once('error', () => undefined);
     });
     this.#outputs.push({ ended, flush: () => splitter.flush() });
-    void process.exited.then((exit) => {
+    const exited = process.exited.then((exit) => {
       if (generation === this.#generation) onExit(exit);
     });
+    containment.watch('process', exited);
     return process;
   }
 

@@ -67,6 +67,7 @@ export class CurrentRun implements Run {
 
   /** Rejects the outcome, unless it has settled. */
   abandon(failure: Error): void {
+    this.#isSettled = true;
     this.#reject(failure);
   }
 

@@ -88,6 +88,8 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     if (options.server) server.listen(options.server, () => resolve());
     else server.listen({ host: options.host, port: options.port, backlog: 511 }, () => resolve());
   });
+  // A connection that cannot be accepted, for example for lack of descriptors. The others stay.
+  server.on('error', (failure) => options.onFailure(failure));
   const closed = new Promise<void>((resolve) => server.once('close', () => resolve()));
   return {
     host: options.host,

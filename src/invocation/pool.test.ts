@@ -9,6 +9,7 @@ import { EnvironmentPool } from './pool.ts';
 class ScriptedEnvironment implements Environment {
   readonly version: FunctionVersion;
   isFree = true;
+  readonly isGone = false;
   isSettling = false;
   isClosed = false;
   initializesWell = true;

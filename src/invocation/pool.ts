@@ -288,8 +288,9 @@ export class EnvironmentPool {
       const now = clock.monotonicMs();
       this.#discardIdle(
         (environment, since) =>
-          now - since >= idleMs &&
-          !this.#groups.get(this.#keyOf(environment))?.provisioned.environments.has(environment),
+          environment.isGone ||
+          (now - since >= idleMs &&
+            !this.#groups.get(this.#keyOf(environment))?.provisioned.environments.has(environment)),
       );
       for (const group of this.#groups.values()) {
         if (group.idle.some(({ environment }) => !group.provisioned.environments.has(environment)))

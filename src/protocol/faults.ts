@@ -25,6 +25,12 @@ export function timedOut(timeoutSeconds: number): Fault {
   return { errorType: 'Sandbox.Timedout', status: 'timeout', payload: platformPayload('Sandbox.Timedout', error) };
 }
 
+/** The sandbox failed, or Lamella ended it because of what its processes did. RAPID's name for it. */
+export function sandboxFailed(reason: string): Fault {
+  const errorType = 'Sandbox.Failure';
+  return { errorType, status: 'failure', payload: platformPayload(errorType, reason) };
+}
+
 /** Go's names of the signals, which AWS's messages use. */
 const SIGNAL_NAMES: Readonly<Partial<Record<NodeJS.Signals, string>>> = {
   SIGHUP: 'hangup',

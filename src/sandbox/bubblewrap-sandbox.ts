@@ -86,6 +86,7 @@ export class BubblewrapSandbox implements Sandbox {
     const sandbox = new BubblewrapSandbox(spare, spec, options);
     try {
       const opened = spare.holder.open(options.holderArguments());
+      opened.catch(() => {}); // Handled below, unless the next line throws.
       spare.group.setMemoryLimit(spec.memoryLimitBytes);
       await opened;
       return sandbox;

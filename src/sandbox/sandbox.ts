@@ -5,6 +5,7 @@
  */
 import type { Server, Socket } from 'node:net';
 import type { Readable } from 'node:stream';
+import type { Containment } from '../containment.ts';
 
 export type Mount = {
   /** A file or directory on the host. */
@@ -32,6 +33,8 @@ export type SandboxSpec = {
   /** Memory limit for all processes combined, in bytes; undefined for no limit. */
   readonly memoryLimitBytes: number | undefined;
   readonly limits: ProcessLimits;
+  /** Gets what goes wrong in the sandbox's own timers and processes. The caller then closes the sandbox. */
+  readonly containment?: Containment | undefined;
 };
 
 /** Resource limits (ulimit), soft and hard. The host's own hard limits apply where they are lower. */
@@ -79,7 +82,7 @@ export interface Sandbox {
   readonly network: SandboxNetwork | undefined;
   /** The host uid of the processes; undefined if another sandbox's processes have the same uid. */
   readonly hostUid: number | undefined;
-  /** Starts a process in the sandbox. Throws `OperatorError` only if the host itself fails. */
+  /** Starts a process in the sandbox. Throws only if the host itself fails, for example on a full disk. */
   start(process: ProcessSpec): SandboxProcess;
   /**
    * Peak memory use of all processes combined since the sandbox was opened, in bytes, without page cache. Cheap when

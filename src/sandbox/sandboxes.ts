@@ -6,6 +6,7 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
+import { exhaustedResource } from '../operator-error.ts';
 import { removeTree } from '../remove-tree.ts';
 import { BubblewrapSandbox } from './bubblewrap-sandbox.ts';
 import { openCgroups } from './cgroup/open-cgroups.ts';
@@ -76,6 +77,13 @@ export function startSandboxes(options: SandboxesOptions): Sandboxes {
     uidsInUse.set(uid, (uidsInUse.get(uid) ?? 1) - 1);
   };
   const open: OpenSandbox = async (spec) => {
+    try {
+      return await openFrom(spec);
+    } catch (failure) {
+      throw exhaustedResource(failure, runDirectory) ?? failure;
+    }
+  };
+  const openFrom: OpenSandbox = async (spec) => {
     root.refresh();
     const uid = insideUid(host.identity, spec.slot);
     const sharers = uidsInUse.get(uid) ?? 0;
@@ -88,7 +96,7 @@ export function startSandboxes(options: SandboxesOptions): Sandboxes {
       const { directory } = volume ?? {};
       const sandbox = await BubblewrapSandbox.open(await spares.take(), spec, {
         host,
-        clock,
+        clock: spec.containment?.clock(clock) ?? clock,
         parts: spares,
         hasOwnUid: sharers === 0,
         holderArguments: () => bwrapArguments(spec, directory, root, identityFiles(uid, spec), namespaceUid),

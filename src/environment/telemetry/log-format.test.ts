@@ -117,6 +117,29 @@ describe("a function's lines in the JSON log format", () => {
     );
   });
 
+  it('keep their text when they get a timestamp', () => {
+    const timestamp = '"timestamp":"2026-10-08T07:30:29.470Z"';
+    for (const [line, expected] of [
+      ['{}\n', `{${timestamp}}\n`],
+      [' { }', `{${timestamp} }`],
+      ['{"n":12345678901234567890, "f":1.0,"f":2}\n', `{${timestamp},"n":12345678901234567890, "f":1.0,"f":2}\n`],
+      ['{"timestamp":"soon","level":"ERROR"}\n', '{"timestamp":"soon","level":"ERROR"}\n'],
+    ] as const)
+      expect(renderApplicationLine(line, 'INFO', epochMs)).toBe(expected);
+  });
+
+  it.each([5000, 50_000, 120_000])('nested %i deep get a timestamp, in linear time', (depth) => {
+    for (const [open, close] of [
+      ['[', ']'],
+      ['{"a":', '}'],
+    ] as const) {
+      const line = `{"a":${open.repeat(depth / open.length)}1${close.repeat(depth / open.length)}}\n`;
+      expect(renderApplicationLine(line, 'INFO', epochMs)).toBe(
+        `{"timestamp":"2026-10-08T07:30:29.470Z",${line.slice(1)}`,
+      );
+    }
+  });
+
   it('may use the timestamp keys of the managed runtimes', () => {
     for (const key of ['timestamp', 'time', '@timestamp']) {
       const line = `{"level":"ERROR","${key}":"2026-10-08T07:30:29.123+02:00"}\n`;

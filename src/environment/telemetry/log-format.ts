@@ -30,15 +30,18 @@ export function renderSystemLine(
 /**
  * Renders a function's line for the log; undefined when it is below the function's ApplicationLogLevel. The level of a
  * JSON object with a valid timestamp is its `level`. Every other line counts as INFO, and an object without a timestamp
- * gets one.
+ * gets one, as its first member. The object is not rendered again: deep nesting would exceed the stack, and numbers would
+ * lose digits.
  */
 export function renderApplicationLine(line: string, minimum: string | undefined, epochMs: number): string | undefined {
   const object = parseObject(line);
   const level = object && hasTimestamp(object) ? declaredLevel(object) : 'INFO';
   if (rank(level) < rank(minimum)) return undefined;
-  if (!object || hasTimestamp(object)) return line;
-  const end = line.endsWith('\n') ? '\n' : '';
-  return `${JSON.stringify({ timestamp: new Date(epochMs).toISOString(), ...object })}${end}`;
+  // A timestamp of its own that is not valid stays.
+  if (!object || hasTimestamp(object) || Object.hasOwn(object, 'timestamp')) return line;
+  const members = line.slice(line.indexOf('{') + 1);
+  const isEmpty = members.trimStart().startsWith('}');
+  return `{"timestamp":"${new Date(epochMs).toISOString()}"${isEmpty ? '' : ','}${members}`;
 }
 
 /** The log level that AWS gives an event; undefined for events that only telemetry subscribers receive. */

@@ -5,6 +5,7 @@
  * subscribes again as `Already subscribed`.
  */
 import type { Clock } from '../../clock.ts';
+import type { Containment } from '../../containment.ts';
 import {
   categoryOf,
   type SubscriptionRecord,
@@ -30,6 +31,7 @@ const HISTORY_BYTES = QUOTAS.telemetryBytes.min;
 
 export class TelemetryStream {
   readonly #clock: Clock;
+  readonly #containment: Containment | undefined;
   readonly #subscribers = new Map<string, TelemetrySubscriber>();
   #isOpen = true;
   #isPaused = false;
@@ -38,8 +40,10 @@ export class TelemetryStream {
   #historyDropped = { records: 0, bytes: 0 };
   #onDropped: (event: TelemetryEvent & { readonly type: 'platform.logsDropped' }) => void = () => undefined;
 
-  constructor({ clock }: { readonly clock: Clock }) {
+  /** `containment` gets what goes wrong while events are delivered. Without it, that would end the process. */
+  constructor({ clock, containment }: { readonly clock: Clock; readonly containment?: Containment | undefined }) {
     this.#clock = clock;
+    this.#containment = containment;
   }
 
   /** Whether there are subscribers, or may still be. If not, do not create events. */
@@ -132,6 +136,7 @@ export class TelemetryStream {
       subscription,
       reach,
       clock: this.#clock,
+      containment: this.#containment,
       onDropped: (dropped) => this.#reportDropped(dropped),
     });
     if (this.#isPaused) subscriber.pause();

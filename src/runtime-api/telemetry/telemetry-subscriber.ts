@@ -4,6 +4,7 @@
  * because its processes could not respond. Never blocks the publisher of an event.
  */
 import type { Cancel, Clock } from '../../clock.ts';
+import type { Containment } from '../../containment.ts';
 import { send as sendRequest } from '../../http/client.ts';
 import { categoryOf, type TelemetryEvent } from '../../protocol/payloads.ts';
 import { type Dropped, TelemetryBuffer } from './telemetry-buffer.ts';
@@ -17,6 +18,7 @@ export type TelemetrySubscriberOptions = {
   /** Connects to the environment's ports, which are the only possible destinations. */
   readonly reach: Reach;
   readonly clock: Clock;
+  readonly containment?: Containment | undefined;
   /** Called when events have been dropped and the subscriber is about to be notified. */
   readonly onDropped: (dropped: Dropped) => void;
 };
@@ -32,6 +34,7 @@ const MAX_RESPONSE_BYTES = 64 * 1024;
 export class TelemetrySubscriber {
   readonly subscription: TelemetrySubscription;
   readonly #clock: Clock;
+  readonly #containment: Containment | undefined;
   readonly #buffer: TelemetryBuffer;
   readonly #transport: Transport;
   #batch: { readonly events: readonly string[]; failures: number } | undefined;
@@ -41,9 +44,10 @@ export class TelemetrySubscriber {
   #isClosed = false;
   #waitingForEmpty: (() => void)[] = [];
 
-  constructor({ subscription, reach, clock, onDropped }: TelemetrySubscriberOptions) {
+  constructor({ subscription, reach, clock, containment, onDropped }: TelemetrySubscriberOptions) {
     this.subscription = subscription;
     this.#clock = clock;
+    this.#containment = containment;
     this.#transport = createTransport(subscription, reach);
     this.#buffer = new TelemetryBuffer({
       buffering: subscription.buffering,
@@ -133,10 +137,11 @@ export class TelemetrySubscriber {
       else this.#failed(failure);
       this.#deliver();
     };
-    this.#transport.send(this.#batch.events, controller.signal).then(
+    const settled = this.#transport.send(this.#batch.events, controller.signal).then(
       () => settle(undefined),
       (failure: unknown) => settle(failure ?? new Error('the batch was not accepted')),
     );
+    this.#containment?.watch('socket', settled);
   }
 
   #failed(failure: unknown): void {

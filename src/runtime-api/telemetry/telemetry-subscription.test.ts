@@ -126,6 +126,21 @@ describe('a telemetry subscription', () => {
     });
   });
 
+  it('is refused when a member is nested deep or cannot be a string', () => {
+    const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
+    for (const value of [deep, '{"toString":1}', '{"__proto__":null}', 'null', '1e999']) {
+      for (const member of ['schemaVersion', 'types', 'buffering', 'destination']) {
+        expect(parseSubscription('Telemetry', `{"${member}":${value}}`, 9001)).toHaveProperty('problem');
+      }
+      for (const member of ['protocol', 'URI', 'method', 'port']) {
+        const text = JSON.stringify({ ...body, destination: {} });
+        const destination = `"destination":{"protocol":"HTTP","URI":"http://sandbox:80","${member}":${value}}`;
+        const parsed = parseSubscription('Telemetry', text.replace('"destination":{}', destination), 9001);
+        expect('problem' in parsed).toBe(member !== 'port');
+      }
+    }
+  });
+
   it('to the Logs API defaults to the oldest schema, and may request PUT', () => {
     const { schemaVersion: _, ...plain } = body;
     const destination = { ...body.destination, method: 'PUT' };

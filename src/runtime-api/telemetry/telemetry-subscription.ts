@@ -97,7 +97,7 @@ function readDestination(value: unknown, apiPort: number, problems: string[]): T
       return undefined;
     }
     default:
-      problems.push(`unknown variant \`${String(value.protocol)}\`, expected \`HTTP\` or \`TCP\``);
+      problems.push(`unknown variant \`${variantOf(value.protocol)}\`, expected \`HTTP\` or \`TCP\``);
       return undefined;
   }
 }
@@ -109,7 +109,7 @@ function readHttpDestination(
 ): TelemetryDestination | undefined {
   const { URI: uri, method = 'POST' } = value;
   if (method !== 'POST' && method !== 'PUT') {
-    problems.push(`unknown variant \`${String(method)}\`, expected \`POST\` or \`PUT\``);
+    problems.push(`unknown variant \`${variantOf(method)}\`, expected \`POST\` or \`PUT\``);
   }
   if (typeof uri !== 'string' || uri === '') {
     problems.push('URI is not provided');
@@ -140,6 +140,11 @@ function readHttpDestination(
     path: pathname,
     query: search,
   };
+}
+
+/** For an error message. Lists and objects can be nested too deep to be rendered, or have a `toString` of their own. */
+function variantOf(value: unknown): string {
+  return typeof value === 'object' && value !== null ? (Array.isArray(value) ? 'array' : 'object') : String(value);
 }
 
 function readTypes(value: unknown, problems: string[]): readonly TelemetryCategory[] {

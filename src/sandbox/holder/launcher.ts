@@ -139,7 +139,11 @@ export class Launcher implements SandboxProcess {
   }
 
   #ended(exit: ProcessExit): ProcessExit {
-    if (this.#phase.kind === 'launched') rmSync(this.#options.scriptFile, { force: true });
+    try {
+      if (this.#phase.kind === 'launched') rmSync(this.#options.scriptFile, { force: true });
+    } catch {
+      // The disk has failed. The file is removed with its directory.
+    }
     this.#phase = { kind: 'ended' };
     return exit;
   }

@@ -8,7 +8,7 @@
  */
 import { closeSync, constants, openSync, readFileSync } from 'node:fs';
 import type { Clock } from '../../clock.ts';
-import { OperatorError } from '../../operator-error.ts';
+import { exhaustedResource, OperatorError } from '../../operator-error.ts';
 import type { SandboxHost } from '../host/sandbox-host.ts';
 import type { Guard } from '../process/guard.ts';
 import { withDescriptorsClosed } from '../process/inherited-descriptors.ts';
@@ -139,8 +139,11 @@ export class NamespaceHolder {
       this.#ownProcesses = new Set([pid, ...children.split(' ').filter(Boolean).map(Number)]);
       this.#pid = pid;
       return this.isAlive;
-    } catch {
-      return false;
+    } catch (failure) {
+      const exhausted = exhaustedResource(failure, '/proc');
+      if (exhausted === undefined) return false;
+      this.kill();
+      throw exhausted;
     }
   }
 
@@ -161,8 +164,12 @@ function killQuietly(pid: number): void {
 }
 
 function holderFailed(reason: string): OperatorError {
-  return new OperatorError('no-sandbox', {
-    reason: `bubblewrap failed: ${reason}`,
-    remedy: 'Run `lamella doctor` to see what this machine lacks.',
-  });
+  const failure = new Error(`bubblewrap failed: ${reason}`);
+  return (
+    exhaustedResource(failure, '/') ??
+    new OperatorError('no-sandbox', {
+      reason: failure.message,
+      remedy: 'Run `lamella doctor` to see what this machine lacks.',
+    })
+  );
 }

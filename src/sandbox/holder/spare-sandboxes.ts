@@ -74,14 +74,16 @@ export function createSpareSandboxes(options: SpareSandboxesOptions): SpareSandb
   };
   const createSpare = async (): Promise<SpareSandbox> => {
     const network = isolatedPort === undefined ? undefined : await openNetwork(host, isolatedPort);
+    let group: CgroupGroup | undefined;
     let holder: NamespaceHolder | undefined;
     try {
-      const group = cgroups.createGroup();
+      group = cgroups.createGroup();
       holder = parts.createHolder(network);
       return { group, holder, launcher: parts.createLauncher(group), network };
     } catch (failure) {
       holder?.kill();
-      await network?.close();
+      await Promise.all([holder?.exited, network?.close()]);
+      await group?.remove();
       throw failure;
     }
   };
@@ -104,7 +106,9 @@ export function createSpareSandboxes(options: SpareSandboxesOptions): SpareSandb
     cancelRefill = clock.after(delayMs, refill);
   };
   const remove = (spare: SpareSandbox): void => {
-    const removal = closeSpare(spare).finally(() => removals.delete(removal));
+    const removal = closeSpare(spare)
+      .catch((failure: unknown) => log.warn({ err: failure }, 'cannot remove a spare sandbox'))
+      .finally(() => removals.delete(removal));
     removals.add(removal);
   };
   void volumes.ready.then(() => scheduleRefill(0));

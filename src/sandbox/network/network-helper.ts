@@ -82,6 +82,6 @@ export class NetworkHelper {
     const waiting = this.#waiting.get(call);
     this.#waiting.delete(call);
     if (socket !== undefined) waiting?.resolve({ pid, socket });
-    else waiting?.reject(new Error(error));
+    else waiting?.reject(new Error(error ?? 'the network helper sent no socket: Too many open files'));
   }
 }

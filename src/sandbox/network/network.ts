@@ -9,7 +9,7 @@
  */
 import { closeSync, constants, openSync } from 'node:fs';
 import { Server, Socket } from 'node:net';
-import { OperatorError } from '../../operator-error.ts';
+import { exhaustedResource, OperatorError } from '../../operator-error.ts';
 import type { SandboxHost } from '../host/sandbox-host.ts';
 import type { SandboxNetwork } from '../sandbox.ts';
 import { NetworkHelper } from './network-helper.ts';
@@ -24,12 +24,15 @@ export interface Network extends SandboxNetwork {
 
 /**
  * Creates a network in which the service listens on `port`. Takes as long as Node takes to start. The caller closes it.
- * Rejects with `OperatorError` 'no-isolated-network', whose cause is the error of the kernel or of bubblewrap.
+ * Rejects with `OperatorError` 'no-isolated-network', whose cause is the error of the kernel or of bubblewrap, or with
+ * that of a resource of this machine that has run out.
  */
 export async function openNetwork(host: SandboxHost, port: number): Promise<Network> {
   try {
     return await makeNetwork(host, port);
   } catch (failure) {
+    const exhausted = exhaustedResource(failure, '/');
+    if (exhausted !== undefined) throw exhausted;
     const reason = failure instanceof Error ? failure.message : String(failure);
     throw new OperatorError(
       'no-isolated-network',

@@ -4,11 +4,11 @@
  * FIFOs are created in batches in the background, because most of the time goes into starting mkfifo.
  */
 import assert from 'node:assert/strict';
-import { closeSync, constants, mkdirSync, openSync, unlinkSync } from 'node:fs';
+import { closeSync, constants, mkdirSync, openSync, rmSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { OperatorError } from '../../operator-error.ts';
+import { exhaustedResource, OperatorError } from '../../operator-error.ts';
 import { runTool, runToolSync } from './spawn.ts';
 
 const BATCH = 24;
@@ -25,7 +25,7 @@ export type OutputPipe = {
 
 /** A supply of pipes. */
 export interface OutputPipes {
-  /** Opens a pipe. Throws `OperatorError` 'no-sandbox' if none can be created. */
+  /** Opens a pipe. Throws `OperatorError` if none can be created. */
   take(): OutputPipe;
   close(): Promise<void>;
 }
@@ -40,10 +40,15 @@ export function createOutputPipes(mkfifo: string, directory: string): OutputPipe
   const batch = (): string[] => Array.from({ length: BATCH }, () => join(directory, `${count++}`));
   // World-writable, so that a function's uid can reopen it. The directory keeps other users out.
   const command = (names: string[]): string[] => ['-m', '0666', ...names];
+  // mkfifo creates some of them before the disk is full.
+  const removeAll = (names: readonly string[]): void => {
+    for (const name of names) rmSync(name, { force: true });
+  };
   const refill = async (): Promise<void> => {
     const names = batch();
     const { code } = await runTool(mkfifo, command(names));
     if (code === 0) ready.push(...names);
+    else removeAll(names);
     refilling = undefined;
   };
   const refillIfLow = (): void => {
@@ -54,7 +59,8 @@ export function createOutputPipes(mkfifo: string, directory: string): OutputPipe
     if (name !== undefined) return name;
     const names = batch();
     const { code, stderr } = runToolSync(mkfifo, command(names));
-    if (code !== 0) throw cannotMakePipes(stderr.trim());
+    if (code !== 0) removeAll(names);
+    if (code !== 0) throw cannotMakePipes(new Error(stderr.trim()), directory);
     ready.push(...names);
     return takeName();
   };
@@ -66,15 +72,15 @@ export function createOutputPipes(mkfifo: string, directory: string): OutputPipe
       try {
         return openPipe(name);
       } catch (failure) {
-        throw cannotMakePipes((failure as Error).message);
+        throw cannotMakePipes(failure as Error, directory);
       } finally {
-        unlinkSync(name);
+        rmSync(name, { force: true });
         refillIfLow();
       }
     },
     async close() {
       await refilling;
-      for (const name of ready.splice(0)) unlinkSync(name);
+      for (const name of ready.splice(0)) rmSync(name, { force: true });
     },
   };
 }
@@ -88,7 +94,16 @@ function openPipe(name: string): OutputPipe {
     closeSync(readFd);
     throw failure;
   }
-  const output = new Socket({ fd: readFd, readable: true, writable: false });
+  let output: Socket;
+  try {
+    output = new Socket({ fd: readFd, readable: true, writable: false });
+  } catch (failure) {
+    closeSync(readFd);
+    closeSync(writeFd);
+    throw failure;
+  }
+  // Without a listener, a failed read would end the service. The stream is closed after it.
+  output.on('error', () => {});
   return {
     output,
     writeFd,
@@ -100,9 +115,12 @@ function openPipe(name: string): OutputPipe {
   };
 }
 
-function cannotMakePipes(reason: string): OperatorError {
-  return new OperatorError('no-sandbox', {
-    reason: `cannot create pipes for the output of functions: ${reason}`,
-    remedy: 'Check the free disk space and the limit on open files (`ulimit -n`), then restart Lamella.',
-  });
+function cannotMakePipes(failure: Error, directory: string): OperatorError {
+  return (
+    exhaustedResource(failure, directory) ??
+    new OperatorError('no-sandbox', {
+      reason: `cannot create pipes for the output of functions: ${failure.message}`,
+      remedy: 'Run `lamella doctor` to see what this machine lacks.',
+    })
+  );
 }

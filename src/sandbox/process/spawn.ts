@@ -4,9 +4,10 @@
  */
 import type { ChildProcess } from 'node:child_process';
 import { spawn, spawnSync } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
 import type { Server, Socket } from 'node:net';
 import type { Duplex, Readable } from 'node:stream';
-import { OperatorError } from '../../operator-error.ts';
+import { exhaustedResource, OperatorError } from '../../operator-error.ts';
 import type { ProcessExit } from '../sandbox.ts';
 
 /** What a child gets as a descriptor: a pipe to the service, /dev/null, or a descriptor of the service. */
@@ -26,8 +27,8 @@ export interface Child {
 }
 
 /**
- * Starts a program as the leader of a new session. `file` is an absolute path. Throws `OperatorError` 'no-sandbox' if
- * the program cannot be started.
+ * Starts a program as the leader of a new session. `file` is an absolute path. Throws `OperatorError` if the program
+ * cannot be started: 'open-files-limit', 'process-limit', 'out-of-memory' or 'no-sandbox'.
  */
 export function startChild(
   file: string,
@@ -35,8 +36,7 @@ export function startChild(
   stdio: readonly Stdio[],
   environment: Readonly<Record<string, string>> = {},
 ): Child {
-  const child: ChildProcess = spawn(file, args, { stdio: [...stdio], detached: true, env: environment, cwd: '/' });
-  return wrapChild(child, file);
+  return wrapChild(spawnChild(file, args, stdio, environment), file);
 }
 
 /** A child with an IPC channel, over which it can also pass sockets. */
@@ -55,7 +55,7 @@ export function startIpcChild(
   onMessage: (message: unknown, socket: Server | Socket | undefined) => void,
 ): IpcChild {
   const stdio = ['ignore', 'ignore', 'pipe', 'ipc'] as const;
-  const child: ChildProcess = spawn(file, args, { stdio: [...stdio], detached: true, env: {}, cwd: '/' });
+  const child = spawnChild(file, args, stdio, {});
   const { pipes, ...watched } = wrapChild(child, file);
   child.on('message', (message, socket) => onMessage(message, socket as Server | Socket | undefined));
   return {
@@ -70,17 +70,27 @@ export function startIpcChild(
   };
 }
 
+function spawnChild(
+  file: string,
+  args: readonly string[],
+  stdio: readonly (Stdio | 'ipc')[],
+  environment: Readonly<Record<string, string>>,
+): ChildProcess {
+  try {
+    return spawn(file, args, { stdio: [...stdio], detached: true, env: environment, cwd: '/' });
+  } catch (failure) {
+    throw exhaustedResource(failure, file) ?? failure;
+  }
+}
+
 /** Throws `OperatorError` if the child could not be started. */
 function wrapChild(child: ChildProcess, file: string): Child {
   const { pid } = child;
   let exit: ProcessExit | undefined;
   if (pid === undefined) {
     child.on('error', () => {});
-    for (const pipe of child.stdio) pipe?.destroy();
-    throw new OperatorError('no-sandbox', {
-      reason: `cannot start ${file}`,
-      remedy: 'Check that the file exists, and the limits on processes and open files (`ulimit -u`, `ulimit -n`).',
-    });
+    for (const pipe of child.stdio ?? []) pipe?.destroy();
+    throw startFailure(child, file);
   }
   const exited = new Promise<ProcessExit>((resolve) => {
     child.once('exit', (code, signal) => {
@@ -100,6 +110,25 @@ function wrapChild(child: ChildProcess, file: string): Child {
       if (exit === undefined) child.kill(signal);
     },
   };
+}
+
+/** Why a child was not started. Node emits the kernel's error only later, so it is derived from what is known now. */
+function startFailure({ stdio }: Pick<ChildProcess, 'stdio'>, file: string): OperatorError {
+  // Without a descriptor for the child, Node does not even create the array.
+  if (stdio === undefined) return new OperatorError('open-files-limit', { reason: `cannot start ${file}` });
+  try {
+    accessSync(file, constants.X_OK);
+  } catch (failure) {
+    const { code = '' } = failure as NodeJS.ErrnoException;
+    return (
+      exhaustedResource(failure, file) ??
+      new OperatorError('no-sandbox', {
+        reason: `cannot start ${file}: ${code}`,
+        remedy: 'Run `lamella doctor` to see what this machine lacks.',
+      })
+    );
+  }
+  return new OperatorError('process-limit', { reason: `the kernel refused to start ${file}` });
 }
 
 /** The result of a tool. `code` is undefined if the tool could not be started or was killed. */

@@ -10,6 +10,7 @@ import assert from 'node:assert/strict';
 import { closeSync, ftruncateSync, mkdirSync, openSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Log } from '../../log.ts';
+import { exhaustedResource } from '../../operator-error.ts';
 import type { SandboxTools, VolumeTools } from '../host/sandbox-host.ts';
 import type { Child } from '../process/spawn.ts';
 import { runTool, startChild } from '../process/spawn.ts';
@@ -21,7 +22,7 @@ export type LoopVolumesOptions = {
   readonly log: Log;
   readonly directory: string;
   readonly usualBytes: number | undefined;
-  /** Provides volumes if the kernel refuses to mount one. */
+  /** Provides volumes if the kernel refuses to mount one, but not on a full disk. */
   readonly fallback: Volumes;
 };
 
@@ -70,8 +71,12 @@ export function startLoopVolumes(options: LoopVolumesOptions): Volumes {
   let hasWarned = false;
 
   const templateOf = (sizeBytes: number): Promise<string> => {
-    const template = templates.get(sizeBytes) ?? makeTemplate(tools, directory, sizeBytes);
+    const known = templates.get(sizeBytes);
+    if (known !== undefined) return known;
+    const template = makeTemplate(tools, directory, sizeBytes);
     templates.set(sizeBytes, template);
+    // The disk may have space again when the next volume of this size is needed.
+    template.catch(() => templates.delete(sizeBytes));
     return template;
   };
   const make = async (sizeBytes: number): Promise<Volume> => {
@@ -79,6 +84,8 @@ export function startLoopVolumes(options: LoopVolumesOptions): Volumes {
       const volume = await mountCopy(pool, directory, await templateOf(sizeBytes), `${count++}`);
       return { directory: join(directory, volume), remove: () => remove(volume) };
     } catch (failure) {
+      const exhausted = exhaustedResource(failure, directory);
+      if (exhausted !== undefined) throw exhausted;
       if (!hasWarned && !isClosed)
         log.warn({ err: failure }, 'cannot mount a volume; using directories without a size limit instead');
       hasWarned = true;
@@ -102,7 +109,13 @@ export function startLoopVolumes(options: LoopVolumesOptions): Volumes {
     const volume = make(sizeBytes);
     waiting.push(volume);
     // One after another: this is not urgent.
-    void volume.then(() => refill(sizeBytes));
+    volume.then(
+      () => refill(sizeBytes),
+      (failure: unknown) => {
+        waiting.splice(0, waiting.length, ...waiting.filter((other) => other !== volume));
+        if (!isClosed) log.warn({ err: failure }, 'cannot prepare a volume; cold starts will be slower');
+      },
+    );
   };
   const remember = (sizeBytes: number): void => {
     sizes.delete(sizeBytes);
@@ -110,7 +123,11 @@ export function startLoopVolumes(options: LoopVolumesOptions): Volumes {
     const others = [...sizes].filter((size) => size !== usualBytes);
     for (const forgotten of others.slice(0, Math.max(0, others.length - OTHER_SIZES))) {
       sizes.delete(forgotten);
-      for (const volume of ready.get(forgotten)?.splice(0) ?? []) void volume.then((it) => it.remove());
+      for (const volume of ready.get(forgotten)?.splice(0) ?? [])
+        volume.then(
+          ({ remove }) => remove(),
+          () => {},
+        );
     }
   };
   void pool.started.then(() => {
@@ -125,7 +142,10 @@ export function startLoopVolumes(options: LoopVolumesOptions): Volumes {
     take(sizeBytes) {
       remember(sizeBytes);
       const volume = ready.get(sizeBytes)?.shift() ?? make(sizeBytes);
-      void volume.then(() => refill(sizeBytes));
+      volume.then(
+        () => refill(sizeBytes),
+        () => {}, // The caller gets the failure. The next `take` tries again.
+      );
       return volume;
     },
     async close() {
@@ -265,7 +285,7 @@ async function mountCopy(pool: MountPool, directory: string, template: string, v
     await pool.request(`mount ${volume} ${template}`);
     return volume;
   } catch (failure) {
-    rmdirSync(join(directory, volume));
+    rmSync(join(directory, volume), { recursive: true, force: true });
     throw failure;
   } finally {
     rmSync(join(directory, `${volume}.img`), { force: true });
@@ -283,8 +303,11 @@ async function makeTemplate(tools: VolumeTools, directory: string, sizeBytes: nu
   const image = join(directory, `${name}.img`);
   const bytes = Math.ceil((sizeBytes * (1 + OVERHEAD.share) + OVERHEAD.bytes) / BLOCK) * BLOCK;
   const fd = openSync(image, 'w', 0o600);
-  ftruncateSync(fd, bytes);
-  closeSync(fd);
+  try {
+    ftruncateSync(fd, bytes);
+  } finally {
+    closeSync(fd);
+  }
   const format = ['-q', '-F', '-b', `${BLOCK}`, '-m', '0', '-i', '16384'];
   const features = ['-O', '^has_journal,^resize_inode,metadata_csum,extent', '-E', 'lazy_itable_init=1,nodiscard'];
   await runOrThrow(tools.mkfs, [...format, ...features, image]);

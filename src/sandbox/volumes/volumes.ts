@@ -18,7 +18,10 @@ export interface Volumes {
   readonly ready: Promise<void>;
   /** Command prefix for programs that must see the volumes. Empty if every program sees them. */
   readonly enterCommand: readonly string[];
-  /** Takes an empty volume that holds exactly `sizeBytes`, if the host can enforce that. */
+  /**
+   * Takes an empty volume that holds exactly `sizeBytes`, if the host can enforce that. Rejects with `OperatorError` when
+   * the disk is full or another resource of this machine has run out.
+   */
   take(sizeBytes: number): Promise<Volume>;
   close(): Promise<void>;
 }
