@@ -170,12 +170,17 @@ def parse_header(text, name):
 def extend_path():
     """Set the search path: the function, layers, the runtime, Python. Includes the directories named by .pth files.
 
-    A function that sets PYTHONPATH names the directories of its layers itself.
+    A function that sets PYTHONPATH names the directories of its layers itself. The directory of the runtime's version
+    comes first, also where the interpreter has another one: layers are built for the runtime.
     https://docs.aws.amazon.com/lambda/latest/dg/python-package.html#python-package-searchpath
     """
-    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    interpreter = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    runtime = os.environ.get("AWS_EXECUTION_ENV", "").removeprefix("AWS_Lambda_") or interpreter
+    versions = dict.fromkeys([runtime, interpreter])
     task_root = os.environ.get("LAMBDA_TASK_ROOT", "/var/task")
-    layers = [] if "PYTHONPATH" in os.environ else [f"/opt/python/lib/{version}/site-packages", "/opt/python"]
+    layers = [f"/opt/python/lib/{version}/site-packages" for version in versions] + ["/opt/python"]
+    if "PYTHONPATH" in os.environ:
+        layers = []
     sys.path[0:0] = [task_root, *layers]
     for directory in (task_root, *layers):
         site.addsitedir(directory)

@@ -7,6 +7,7 @@ import { openEnvironment } from '../environment/environment.ts';
 import type { Emit } from '../environment/facts.ts';
 import type { CredentialIssuer } from '../environment/launch/credentials.ts';
 import type { FunctionTrees } from '../environment/launch/inside-path.ts';
+import { createManagedNodes } from '../environment/launch/managed-node.ts';
 import {
   type ManagedRuntimePlan,
   managedRuntimePlan,
@@ -79,10 +80,12 @@ export async function openEnvironments(
     emit,
     log,
   };
+  const managedNodes = createManagedNodes({ cacheDir: resolveBuildOptions({}, 'start').cacheDir, log });
   const open = async (version: FunctionVersion, initializationType: InitializationType) => {
     const codeDirectory = await functions.openCode(version);
     if (codeDirectory === undefined) throw new Error('Lamella cannot run container images');
     const optDirectory = await optTrees.tree(version.configuration.layers.map(({ digest }) => digest));
+    if (version.configuration.runtime !== undefined) await managedNodes.prepare(version.configuration.runtime);
     const managedRuntime = planManagedRuntime(version, { taskRoot: codeDirectory, optRoot: optDirectory }, log);
     return openEnvironment(environmentHost, {
       version,

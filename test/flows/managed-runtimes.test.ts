@@ -54,6 +54,63 @@ describe('a function of a managed runtime', () => {
     ]);
   });
 
+  it("finds a layer's packages before the interpreter starts, by the runtime's own version first", async () => {
+    const preload = 'globalThis.preloaded = __filename;';
+    const layer = await service.publishLayer('preload', {
+      'nodejs/node20/node_modules/preload/index.js': preload,
+      'nodejs/node20/node_modules/versioned/index.js': 'module.exports = "node20";',
+      'nodejs/node_modules/versioned/index.js': 'module.exports = "any";',
+      'nodejs/node_modules/agent/index.js': preload,
+    });
+    const source = `exports.handler = async () => ({
+      preloaded: globalThis.preloaded, versioned: require("versioned"), path: process.env.NODE_PATH });`;
+    for (const [name, directory] of [
+      ['preload', '/opt/nodejs/node20/node_modules/preload'],
+      ['agent', '/opt/nodejs/node_modules/agent'],
+    ] as const) {
+      const options = { Runtime: 'nodejs20.x' as const, Handler: 'index.handler', MemorySize: 512, Layers: [layer] };
+      const Environment = { Variables: { NODE_OPTIONS: `-r ${name}` } };
+      await service.createFunction(`preloads-${name}`, { 'index.js': source }, { ...options, Environment });
+      expect(JSON.parse((await service.invoke(`preloads-${name}`)).payload)).toEqual({
+        preloaded: `${directory}/index.js`,
+        versioned: 'node20',
+        path: '/opt/nodejs/node20/node_modules:/opt/nodejs/node_modules:/var/runtime/node_modules:/var/runtime:/var/task',
+      });
+    }
+  });
+
+  it("keeps the function's own NODE_PATH", async () => {
+    await service.createFunction(
+      'own-node-path',
+      {
+        'index.js': 'exports.handler = async () => [process.env.NODE_PATH, require("x")];',
+        'lib/x.js': 'module.exports = 1;',
+      },
+      { Runtime: 'nodejs20.x', Handler: 'index.handler', Environment: { Variables: { NODE_PATH: '/var/task/lib' } } },
+    );
+    expect(JSON.parse((await service.invoke('own-node-path')).payload)).toEqual(['/var/task/lib', 1]);
+  });
+
+  it("finds a Python layer's packages by the runtime's own version, whatever the interpreter", async () => {
+    const layer = await service.publishLayer('python-packages', {
+      'python/lib/python3.13/site-packages/versioned.py': 'name = "3.13"\n',
+      'python/versioned.py': 'name = "any"\n',
+      'python/common.py': 'name = "common"\n',
+    });
+    const app =
+      'import os, versioned, common\ndef handler(event, context):\n    return [versioned.name, common.name, os.environ["PYTHONPATH"]]\n';
+    await service.createFunction(
+      'python-layer',
+      { 'app.py': app },
+      {
+        Runtime: 'python3.13',
+        Handler: 'app.handler',
+        Layers: [layer],
+      },
+    );
+    expect(JSON.parse((await service.invoke('python-layer')).payload)).toEqual(['3.13', 'common', '/var/runtime']);
+  });
+
   it.each([
     ['nodejs20.x', { 'index.mjs': 'export const handler = async () => "handler";' }],
     ['python3.12', { 'index.py': 'def handler(event, context):\n    return "handler"\n' }],

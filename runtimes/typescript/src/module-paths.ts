@@ -1,6 +1,6 @@
 /**
- * Where modules are found outside the function's package: the directories in NODE_PATH, with AWS's default. Node itself
- * uses NODE_PATH for `require` only. On Lambda `import` finds the same modules, so it does here.
+ * Where modules are found outside the function's package: the directories in NODE_PATH, which the bootstrap sets to AWS's
+ * default. Node itself uses NODE_PATH for `require` only. On Lambda `import` finds the same modules, so it does here.
  */
 import { existsSync } from 'node:fs';
 import Module from 'node:module';
@@ -18,19 +18,19 @@ type ModuleInternals = {
   }): unknown;
 };
 
-/** Sets NODE_PATH unless it is set already, and makes both `require` and `import` use it. */
+/**
+ * Makes both `require` and `import` use NODE_PATH. The bootstrap knows the version of a managed runtime, but not that of
+ * the Node in a layer: its directory is added here, unless the function chose a NODE_PATH.
+ */
 export function extendModulePaths(variables: NodeJS.ProcessEnv, runtimeDirectory: string, taskRoot: string): void {
+  const usual = ['/opt/nodejs/node_modules', `${runtimeDirectory}/node_modules`, runtimeDirectory, taskRoot].join(':');
   const major = process.versions.node.split('.', 1)[0];
-  variables.NODE_PATH ??= [
-    `/opt/nodejs/node${major}/node_modules`,
-    '/opt/nodejs/node_modules',
-    `${runtimeDirectory}/node_modules`,
-    runtimeDirectory,
-    taskRoot,
-  ].join(':');
+  const given = variables.NODE_PATH || usual;
+  const path = given === usual ? `/opt/nodejs/node${major}/node_modules:${usual}` : given;
+  variables.NODE_PATH = path;
   const internals = Module as unknown as ModuleInternals;
   internals._initPaths();
-  const directories = variables.NODE_PATH.split(':').filter((directory) => directory !== '' && existsSync(directory));
+  const directories = path.split(':').filter((directory) => directory !== '' && existsSync(directory));
   if (directories.length === 0) return;
   if (internals.registerHooks) registerHooks(internals, directories);
   else registerThreadedHooks(directories);

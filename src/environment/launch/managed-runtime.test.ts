@@ -64,7 +64,9 @@ describe('a managed Node.js runtime', () => {
     const host = { nodeVersion: '20.20.2' };
     expect(managedRuntimePlan('nodejs20.x', host)).not.toHaveProperty('warning');
     expect(managedRuntimePlan('nodejs22.x', host)).toMatchObject({
-      warning: 'nodejs22.x runs on Node.js 20.20.2. To fetch Node.js 22, run: lamella layer build node --version 22',
+      warning:
+        'nodejs22.x runs on Node.js 20.20.2; compiled modules may not load. ' +
+        'To fetch Node.js 22, run: lamella layer build node --version 22',
     });
   });
 

@@ -1,6 +1,7 @@
 /**
  * Replaces AWS's managed runtimes, so that their functions run locally. Node.js functions run on Lamella's TypeScript
- * runtime and Python functions on a small client, each with an interpreter of this machine. Other managed runtimes are
+ * runtime, with a fetched Node.js (`managed-node.ts`) or this machine's, and Python functions on a small client with a
+ * Python of this machine. Other managed runtimes are
  * not supported; the reason that is returned names the alternatives.
  */
 import { existsSync, readdirSync, realpathSync } from 'node:fs';
@@ -50,12 +51,17 @@ export function needsManagedRuntime(runtime: string, trees: FunctionTrees): bool
   return NODE.test(runtime) || PYTHON.test(runtime) || checkEntrypoint(trees).kind === 'missing';
 }
 
+/** The major version of a managed Node.js runtime: `22` for `nodejs22.x`. Undefined for other runtimes. */
+export function majorOfNodeRuntime(runtime: string): string | undefined {
+  return NODE.exec(runtime)?.[1];
+}
+
 /** Plans how a function of `runtime` (`nodejs22.x`, `python3.12`) starts. Not for custom runtimes. */
 export function managedRuntimePlan(
   runtime: string,
   host: ManagedRuntimeHost = {},
 ): ManagedRuntimePlan | NoManagedRuntime {
-  const node = NODE.exec(runtime)?.[1];
+  const node = majorOfNodeRuntime(runtime);
   if (node !== undefined) return planNode(runtime, node, host);
   const python = PYTHON.exec(runtime)?.[1];
   if (python !== undefined) return planPython(runtime, python, host);
@@ -80,7 +86,7 @@ function planNode(runtime: string, major: string, host: ManagedRuntimeHost): Man
     variables: executionEnvironment(runtime),
     ...(isOtherVersion && {
       warning:
-        `${runtime} runs on Node.js ${version}.` +
+        `${runtime} runs on Node.js ${version}; compiled modules may not load.` +
         (NODE_VERSIONS.includes(major)
           ? ` To fetch Node.js ${major}, run: lamella layer build node --version ${major}`
           : ''),
@@ -89,7 +95,7 @@ function planNode(runtime: string, major: string, host: ManagedRuntimeHost): Man
 }
 
 /** Node.js of the requested version, if a layer has been built with it. */
-function fetchedNode(major: string, cacheDir: string | undefined): string | undefined {
+export function fetchedNode(major: string, cacheDir: string | undefined): string | undefined {
   if (cacheDir === undefined || !NODE_VERSIONS.includes(major)) return undefined;
   const { package: pinned } = findNodeBuild(major, process.arch === 'arm64' ? 'arm64' : 'x86_64');
   const binary = join(cacheDir, 'npm', `${pinned.name}@${pinned.version}`, 'bin/node');
@@ -117,7 +123,9 @@ function planPython(
     mounts: [{ source: PYTHON_RUNTIME_DIRECTORY, target: '/var/runtime', access: 'read-only' }],
     variables: executionEnvironment(runtime),
     ...(!others.includes(version) && {
-      warning: `${runtime} runs on the Python version of this machine${others.length > 0 ? ` (${others.join(', ')})` : ''}.`,
+      warning:
+        `${runtime} runs on the Python version of this machine${others.length > 0 ? ` (${others.join(', ')})` : ''}; ` +
+        `compiled modules may not load. To run it on the same version, install ${runtime}.`,
     }),
   };
 }
