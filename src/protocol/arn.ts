@@ -1,8 +1,8 @@
 /**
- * ARNs: parse and render. The only file that knows what an ARN looks like; `test/architecture.test.ts` enforces it.
+ * Parses and renders ARNs. No other file spells or splits an ARN; `test/architecture.test.ts` enforces it.
  *
- * Every `parse*` function returns `undefined` for anything else and throws nothing: the error message is the caller's.
- * Every `render*` function takes the partition from the region.
+ * The `parse*` functions return undefined for anything else and do not throw: the error message is the caller's. The
+ * `render*` functions derive the partition from the region.
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html
  */
 import type { Brand, FunctionName, LayerName, Qualifier, Scope } from './names.ts';

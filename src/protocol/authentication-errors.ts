@@ -1,9 +1,9 @@
 /**
- * What AWS's services call a signature that they do not accept: the same fault has another name in each protocol.
+ * The errors with which AWS's services reject a signature. The same fault has another name in each protocol.
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/signature-v4-troubleshooting.html
  */
 
-/** What can be wrong with a signature. */
+/** The ways in which a signature can be wrong. */
 export type SignatureFaultKind =
   | 'missing'
   | 'malformed'
@@ -17,7 +17,7 @@ export type SignatureFaultKind =
 type Row = {
   readonly code: string;
   readonly status: number;
-  /** Instead of the fault's own message. */
+  /** Replaces the fault's message. */
   readonly message?: string;
 };
 type Rows = Readonly<Record<SignatureFaultKind, Row>>;

@@ -1,6 +1,6 @@
 /**
  * Policies that AWS manages and that execution roles use, with their documents. Any other well-formed
- * `arn:aws:iam::aws:policy/...` can be attached too: its name is enough, for nothing here evaluates permissions.
+ * `arn:aws:iam::aws:policy/...` can be attached too: nothing evaluates permissions, so the name is enough.
  * https://docs.aws.amazon.com/aws-managed-policy/latest/reference/
  */
 

@@ -1,5 +1,5 @@
 /**
- * Environment variables that Lambda keeps for itself: a function's configuration may not name them.
+ * Environment variables that Lambda reserves: a function's configuration may not set them.
  * https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
  */
 
@@ -27,7 +27,7 @@ export const RESERVED_ENVIRONMENT_VARIABLES: ReadonlySet<string> = new Set([
   'AWS_LAMBDA_METADATA_TOKEN',
 ]);
 
-/** AWS's refusal of reserved keys (InvalidParameterValueException). */
+/** AWS's message for reserved keys (InvalidParameterValueException). */
 export function renderReservedVariables(keys: readonly string[]): string {
   return (
     'Lambda was unable to configure your environment variables because the environment variables you have provided ' +
@@ -36,7 +36,7 @@ export function renderReservedVariables(keys: readonly string[]): string {
   );
 }
 
-/** AWS's refusal of variables beyond the quota (InvalidParameterValueException); it echoes what it measured. */
+/** AWS's message for variables beyond the quota (InvalidParameterValueException). It echoes the measured text. */
 export function renderEnvironmentTooLarge(measured: string): string {
   return (
     'Lambda was unable to configure your environment variables because the environment variables you have provided ' +

@@ -1,22 +1,22 @@
 /**
- * Event patterns, as EventBridge, SNS and event source mappings filter by them: which values a JSON document must have.
- * Pure. A pattern is parsed once and matches many documents.
+ * Event patterns, the filters of EventBridge, SNS and event source mappings: the values that a JSON document must have.
+ * Pure. A pattern is parsed once and then matches many documents.
  * https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html
  */
 import { createGlob, type Glob } from './glob.ts';
 
 export type EventPattern = {
-  /** Whether a document (parsed JSON) satisfies it. */
+  /** Whether a document (parsed JSON) matches. */
   matches(document: unknown): boolean;
 };
 
-/** Why a text is no pattern. */
+/** A pattern is invalid; the message is the reason. */
 export class InvalidPattern extends Error {}
 
-type Test = (value: unknown, isThere: boolean) => boolean;
+type Test = (value: unknown, isPresent: boolean) => boolean;
 type Json = { readonly [name: string]: unknown };
 
-/** Lists in lists count as one. */
+/** Nested lists count as one flat list. */
 const NESTING = Number.POSITIVE_INFINITY;
 
 /** Parses the JSON text of a pattern. @throws InvalidPattern */
@@ -30,7 +30,7 @@ export function parseEventPattern(text: string): EventPattern {
   return createEventPattern(json);
 }
 
-/** As `parseEventPattern`, for what was parsed already. */
+/** As `parseEventPattern`, for JSON that is already parsed. @throws InvalidPattern */
 export function createEventPattern(json: unknown): EventPattern {
   const test = objectTest(json, '');
   return { matches: (document) => test(document, document !== undefined) };
@@ -49,52 +49,52 @@ function objectTest(pattern: unknown, at: string): Test {
     const test = Array.isArray(value) ? leafTest(value, here) : objectTest(value, here);
     return (document) => test(...valueAt(document, name));
   });
-  return (document, isThere) => {
-    // A list of objects matches when one of them does; the absence of an object is the absence of all in it.
+  return (document, isPresent) => {
+    // A list of objects matches when one of them does. If an object is absent, so are all its members.
     if (Array.isArray(document)) {
       return document.flat(NESTING).some((item) => isObject(item) && tests.every((test) => test(item)));
     }
-    const object = isObject(document) ? document : isThere ? undefined : {};
+    const object = isObject(document) ? document : isPresent ? undefined : {};
     return object !== undefined && tests.every((test) => test(object));
   };
 }
 
-/** What a name stands for: a member, or the member of a member for a name with dots. And whether it is there. */
-function valueAt(document: Json, name: string): [value: unknown, isThere: boolean] {
+/** The member of that name; a name with dots can also be a path to a nested member. And whether it is present. */
+function valueAt(document: Json, name: string): [value: unknown, isPresent: boolean] {
   if (Object.hasOwn(document, name)) return [document[name], true];
   const dot = name.indexOf('.');
   const inner = dot < 0 ? undefined : document[name.slice(0, dot)];
   return isObject(inner) ? valueAt(inner, name.slice(dot + 1)) : [undefined, false];
 }
 
-/** A list of alternatives for one value; of a list of values one is enough. */
+/** A list of alternatives. If the value is a list, one of its items must match. */
 function leafTest(alternatives: readonly unknown[], at: string): Test {
   if (alternatives.length === 0) throw new InvalidPattern(`${at} must not be an empty list`);
   const tests = alternatives.map((alternative) => alternativeTest(alternative, at));
-  return (value, isThere) => tests.some((test) => test(value, isThere));
+  return (value, isPresent) => tests.some((test) => test(value, isPresent));
 }
 
 function alternativeTest(alternative: unknown, at: string): Test {
   if (!isObject(alternative)) {
-    if (Array.isArray(alternative)) throw new InvalidPattern(`${at} must not hold a list in a list`);
+    if (Array.isArray(alternative)) throw new InvalidPattern(`${at} must not contain a list in a list`);
     return eachOf((value) => value === alternative);
   }
   const entries = Object.entries(alternative);
   const [operator, operand] = entries[0] ?? [];
   if (operator === undefined || entries.length !== 1) {
-    throw new InvalidPattern(`${at} must hold one operator in each object`);
+    throw new InvalidPattern(`${at} must have one operator in each object`);
   }
   if (operator === 'exists') {
-    if (typeof operand !== 'boolean') throw new InvalidPattern(`${at}: exists is true or false`);
-    return (_, isThere) => isThere === operand;
+    if (typeof operand !== 'boolean') throw new InvalidPattern(`${at}: exists must be true or false`);
+    return (_, isPresent) => isPresent === operand;
   }
   if (operator === 'anything-but') return anythingBut(operand, at);
   return eachOf(valueTest(operator, operand, at));
 }
 
-/** Absent values satisfy nothing but `exists`. */
+/** Absent values match nothing but `exists`. */
 function eachOf(test: (value: unknown) => boolean): Test {
-  return (value, isThere) => isThere && (Array.isArray(value) ? value.flat(NESTING).some(test) : test(value));
+  return (value, isPresent) => isPresent && (Array.isArray(value) ? value.flat(NESTING).some(test) : test(value));
 }
 
 function anythingBut(operand: unknown, at: string): Test {
@@ -128,7 +128,7 @@ function valueTest(operator: string, operand: unknown, at: string): (value: unkn
     case 'cidr':
       return cidrTest(textOf(operand, operator, at), at);
     default:
-      throw new InvalidPattern(`${at}: there is no operator ${operator}`);
+      throw new InvalidPattern(`${at}: unknown operator ${operator}`);
   }
 }
 
@@ -151,7 +151,7 @@ function textOf(operand: unknown, operator: string, at: string): string {
   return operand;
 }
 
-/** `*` stands for any characters, `\*` for itself and `\\` for a backslash. */
+/** `*` matches any characters, `\*` an asterisk and `\\` a backslash. */
 function wildcardGlob(wildcard: string): Glob {
   const parts = wildcard.match(/\\[*\\]|\*|[^*\\]+|\\/g) ?? [];
   return createGlob(
@@ -188,7 +188,7 @@ function cidrTest(cidr: string, at: string): (value: unknown) => boolean {
   const [, base = '', length = ''] = /^([\da-f.:]+)\/(\d{1,3})$/i.exec(cidr) ?? [];
   const from = addressOf(base);
   if (from === undefined || Number(length) > from.bits)
-    throw new InvalidPattern(`${at}: ${cidr} is no range of addresses`);
+    throw new InvalidPattern(`${at}: ${cidr} is not a range of IP addresses`);
   const rest = BigInt(from.bits - Number(length));
   return (value) => {
     const address = typeof value === 'string' ? addressOf(value) : undefined;
@@ -198,7 +198,7 @@ function cidrTest(cidr: string, at: string): (value: unknown) => boolean {
 
 type Address = { readonly bits: 32 | 128; readonly value: bigint };
 
-/** An address of IPv4 or, with colons, of IPv6. */
+/** An IPv4 address or, with colons, an IPv6 address. */
 function addressOf(text: string): Address | undefined {
   if (!text.includes(':')) {
     const parts = text.split('.').map((part) => (/^\d{1,3}$/.test(part) ? Number(part) : Number.NaN));

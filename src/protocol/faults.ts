@@ -1,7 +1,7 @@
 /**
- * What AWS calls the ways in which a function fails, and the payload that the caller then receives. Only the platform's
- * own words are here; what a handler reports itself is passed on byte for byte.
- * Sources: lambda-behaviour.md 5.4, 1.7, 2.5, 3.5 (recordings of AWS, RAPID's source).
+ * AWS's names for the ways in which a function fails, and the payload that the caller then receives. Only errors of the
+ * platform are here; an error that a handler reports is passed on byte for byte. The rules and their sources (recordings
+ * of AWS, the source of its runtime interface emulator) are in docs/behavior/errors.md and docs/behavior/extensions.md.
  */
 
 /** The platform's verdict on a failed initialization or invocation. */
@@ -10,7 +10,7 @@ export type Fault = {
   readonly errorType: string;
   /** `Status` of the REPORT line and of telemetry. */
   readonly status: 'error' | 'timeout' | 'failure';
-  /** Renders what the caller receives. */
+  /** Renders the payload that the caller receives. */
   readonly payload: (requestId: string) => string;
 };
 
@@ -25,13 +25,13 @@ export function timedOut(timeoutSeconds: number): Fault {
   return { errorType: 'Sandbox.Timedout', status: 'timeout', payload: platformPayload('Sandbox.Timedout', error) };
 }
 
-/** The sandbox failed, or Lamella ended it because of what its processes did. RAPID's name for it. */
+/** The sandbox failed, or Lamella ended it because of its processes. The name is that of AWS's runtime interface emulator. */
 export function sandboxFailed(reason: string): Fault {
   const errorType = 'Sandbox.Failure';
   return { errorType, status: 'failure', payload: platformPayload(errorType, reason) };
 }
 
-/** Go's names of the signals, which AWS's messages use. */
+/** Go's names for signals, which AWS's messages use. */
 const SIGNAL_NAMES: Readonly<Partial<Record<NodeJS.Signals, string>>> = {
   SIGHUP: 'hangup',
   SIGINT: 'interrupt',
@@ -70,13 +70,13 @@ export type ProcessEnd =
   | { readonly kind: 'exited'; readonly code: number }
   | { readonly kind: 'signaled'; readonly signal: NodeJS.Signals };
 
-/** How Go, and so AWS, describes the end of a process: `exit status 1`, `signal: killed`. */
+/** The end of a process as Go, and so AWS, describes it: `exit status 1`, `signal: killed`. */
 export function describeEnd(end: ProcessEnd): string {
   if (end.kind === 'exited') return `exit status ${end.code}`;
   return `signal: ${SIGNAL_NAMES[end.signal] ?? end.signal}`;
 }
 
-/** The runtime's process ended although nobody asked it to. An extension may have announced it, which then counts. */
+/** The runtime's process ended on its own. If an extension has reported an error before, that error counts. */
 export function runtimeExited(end: ProcessEnd, outOfMemory: boolean, reported?: ExtensionFault): Fault {
   const errorType = reported ?? (outOfMemory ? 'Runtime.OutOfMemory' : 'Runtime.ExitError');
   const succeeded = end.kind === 'exited' && end.code === 0;
@@ -86,12 +86,12 @@ export function runtimeExited(end: ProcessEnd, outOfMemory: boolean, reported?: 
   return { errorType, status: 'error', payload: platformPayload(errorType, error) };
 }
 
-/** Why a bootstrap cannot be started, in the words of Go's os/exec. */
+/** Why a bootstrap cannot be started, in the wording of Go's os/exec. */
 export type EntrypointProblem =
   | { readonly kind: 'missing' }
   | { readonly kind: 'unstartable'; readonly path: string; readonly reason: string };
 
-/** There is no bootstrap, or the kernel would not start it. */
+/** The bootstrap is missing, or the kernel refused to start it. */
 export function invalidEntrypoint(problem: EntrypointProblem): Fault {
   const error =
     problem.kind === 'missing'
@@ -104,33 +104,33 @@ export function invalidEntrypoint(problem: EntrypointProblem): Fault {
   };
 }
 
-/** The runtime called init/error; `body` is what it said, and goes to the caller as it is. */
+/** The runtime called init/error. The caller receives its `body` unchanged. */
 export function initializationReported(errorType: string, body: string): Fault {
   return { errorType, status: 'error', payload: () => body };
 }
 
-/** How an extension fails its environment. */
+/** The ways in which an extension fails its environment. */
 export type ExtensionFault =
   | 'Extension.LaunchError'
   | 'Extension.InitError'
   | 'Extension.ExitError'
   | 'Extension.Crash';
 
-/** An extension could not be started, or ended; in the latter case perhaps having reported why. */
+/** An extension could not be started, or it ended. */
 export function extensionFailed(errorType: ExtensionFault, error: string): Fault {
   return { errorType, status: 'error', payload: platformPayload(errorType, error) };
 }
 
-/** An extension's process ended although nobody asked it to. `reported`: what it had announced. */
+/** An extension's process ended on its own. `reported` is the error that it had reported before. */
 export function extensionExited(end: ProcessEnd, reported: ExtensionFault | undefined): Fault {
   const error = end.kind === 'exited' && end.code === 0 ? 'exit code 0' : describeEnd(end);
   return extensionFailed(reported ?? 'Extension.Crash', error);
 }
 
-/** What the platform calls the reason for which an extension could not be started. */
+/** The platform's names for the reasons why an extension could not be started. */
 export type LaunchProblem = 'PermissionDenied' | 'TooManyExtensions' | 'UnknownError';
 
-/** The payload for an answer beyond the limit; the environment goes on. `limit` in bytes. */
+/** The payload for a response beyond the limit, in bytes. The environment is kept. */
 export function responseTooLargePayload(limit: number): string {
   return JSON.stringify({
     errorType: 'Function.ResponseSizeTooLarge',
@@ -138,7 +138,7 @@ export function responseTooLargePayload(limit: number): string {
   });
 }
 
-/** What a client may name as its error type: everything else becomes `Function.Unknown` or `Runtime.Unknown`. */
+/** The error type that a client may set. Anything else becomes `Function.Unknown` or `Runtime.Unknown`. */
 export function filterErrorType(claimed: string | undefined): string {
   const match = /(?:Runtime|Function)\.[A-Z][a-zA-Z]+/.test(claimed ?? '');
   if (claimed !== undefined && match) return claimed;

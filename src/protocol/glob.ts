@@ -1,22 +1,22 @@
 /**
- * Globs: texts in which `*` stands for any text and, where the caller has it, `?` for any character. Several of AWS's
- * services have them, with different escapes; the caller turns its own syntax into tokens. Pure.
+ * Globs: patterns in which `*` matches any text and, optionally, `?` any character. Several AWS services have them, with
+ * different escapes, so the caller turns its syntax into tokens. Pure.
  *
  * A regular expression with several `.*` takes exponential or polynomial time on texts that almost match. This matcher
- * takes each piece between two stars at its first place, which is enough, and looks for it by Knuth-Morris-Pratt: the
- * time grows with the length of the text and of the glob, not with their product.
+ * takes the first match of each piece between two stars, which is sufficient, and finds it with Knuth-Morris-Pratt. The
+ * time grows with the sum of the lengths of text and glob, not with their product.
  */
 
 /** A literal text, any text, or any single character (UTF-16 code unit). */
 export type GlobToken = { readonly text: string } | '*' | '?';
 
-/** Whether a text matches as a whole. */
+/** Whether the whole text matches. */
 export type Glob = (text: string) => boolean;
 
-/** What has to match without a gap; undefined stands for any character. */
+/** Consecutive characters that must match; undefined matches any character. */
 type Piece = readonly (string | undefined)[];
 
-/** Prepares a glob. Case counts. */
+/** Prepares a glob. It is case-sensitive. */
 export function createGlob(tokens: readonly GlobToken[]): Glob {
   const pieces: (string | undefined)[][] = [[]];
   for (const token of tokens) {
@@ -52,12 +52,12 @@ function matchesAt(piece: Piece, text: string, at: number): boolean {
   return piece.every((character, index) => character === undefined || text[at + index] === character);
 }
 
-/** Finds a piece within [from, end) of a text; gives the place after it. */
+/** Finds a piece within [from, end) of a text and returns the index after it. */
 type Finder = (text: string, from: number, end: number) => number | undefined;
 
 function createFinder(piece: Piece): Finder {
-  // With single-character wildcards two different texts can match, which the table of the algorithm does not allow for.
-  // They only exist in patterns of at most 128 characters.
+  // Knuth-Morris-Pratt cannot handle single-character wildcards. They exist only in patterns of at most 128 characters, for
+  // which a naive search is fast enough.
   if (piece.includes(undefined)) return searchNaively(piece);
   const borders = bordersOf(piece);
   return (text, from, end) => {
@@ -80,7 +80,7 @@ function searchNaively(piece: Piece): Finder {
   };
 }
 
-/** For each prefix: the length of its longest proper prefix that is a suffix too. */
+/** For each prefix: the length of its longest proper prefix that is also a suffix. */
 function bordersOf(piece: Piece): number[] {
   const borders = [0];
   let length = 0;

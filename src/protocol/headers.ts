@@ -1,4 +1,4 @@
-/** HTTP headers of the Lambda API, in lower case where we read them and in AWS's spelling where we write them. */
+/** HTTP headers of the Lambda API: in lower case for reading, in AWS's spelling for writing. */
 
 export const REQUEST_HEADERS = {
   invocationType: 'x-amz-invocation-type',

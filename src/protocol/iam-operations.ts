@@ -1,5 +1,5 @@
 /**
- * IAM as far as Lambda's users need it: the actions that clients, Terraform, CDK and Serverless call for execution
+ * The part of IAM that Lambda's users need: the actions that clients, Terraform, CDK and Serverless call for execution
  * roles, with the constraints of IAM's API model (2010-05-08), and IAM's error codes.
  * https://docs.aws.amazon.com/IAM/latest/APIReference/
  */
@@ -37,7 +37,7 @@ export const IAM_QUOTAS = {
   pageItems: 100,
 } as const;
 
-/** Checked in words of IAM's own (`The specified value for roleName is invalid.`), hence not in the table. */
+/** Not in the table: IAM has its own message for them (`The specified value for roleName is invalid.`). */
 export const IAM_NAME = /^[\w+=,.@-]+$/;
 export const IAM_PATH = /^\/(?:[!-~]+\/)?$/;
 

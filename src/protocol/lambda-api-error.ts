@@ -1,11 +1,9 @@
-/**
- * How the Runtime, Extensions and Telemetry APIs say no, as their clients see it: a status, a type and a text.
- */
+/** Errors of the Runtime, Extensions and Telemetry APIs as their clients see them: a status, a type and a message. */
 
-/** Lambda refused a call: it is not the time for it, it names the wrong invocation, or something in it is wrong. */
+/** Lambda rejected a request: it came at the wrong time, names the wrong invocation or is invalid. */
 export class LambdaApiError extends Error {
   readonly status: number;
-  /** AWS's name: `InvalidRequestID`, `Extension.InvalidEventType`. */
+  /** AWS's name for it: `InvalidRequestID`, `Extension.InvalidEventType`. */
   readonly errorType: string;
 
   constructor(status: number, errorType: string, message: string) {
@@ -16,18 +14,18 @@ export class LambdaApiError extends Error {
   }
 }
 
-/** Throws what an answer with this status and body means, if it is a refusal. */
+/** @throws LambdaApiError if a response with this status and body is an error */
 export function throwIfError({ status, body }: { readonly status: number; readonly body: Buffer }): void {
   if (status < 300) return;
-  let said: { errorType?: string; errorMessage?: string } = {};
+  let error: { errorType?: string; errorMessage?: string } = {};
   try {
-    said = JSON.parse(body.toString());
+    error = JSON.parse(body.toString());
   } catch {
-    // Not every server in between speaks JSON.
+    // A proxy in between may respond in another format.
   }
   throw new LambdaApiError(
     status,
-    said.errorType ?? 'Unknown',
-    said.errorMessage ?? `the Runtime API answered with status ${status}`,
+    error.errorType ?? 'Unknown',
+    error.errorMessage ?? `the Runtime API responded with status ${status}`,
   );
 }

@@ -1,5 +1,5 @@
 /**
- * CloudWatch Logs as far as Lambda's users need it: groups, streams, events, retention and tags, with the constraints
+ * The part of CloudWatch Logs that Lambda's users need: groups, streams, events, retention and tags, with the constraints
  * of the API model (2014-03-28), and its error codes.
  * https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/
  */
@@ -25,19 +25,20 @@ export type LogsErrorCode = keyof typeof LOGS_ERRORS;
 
 /** https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html */
 export const LOGS_QUOTAS = {
-  /** Events of one answer of GetLogEvents and FilterLogEvents: this many, and about this many bytes. */
+  /** Maximum number of events in one response of GetLogEvents and FilterLogEvents. */
   pageEvents: 10_000,
+  /** Approximate maximum size of the same response. */
   pageBytes: 1024 * 1024,
-  /** Groups or streams of one answer of DescribeLogGroups and DescribeLogStreams. */
+  /** Maximum number of groups or streams in one response of DescribeLogGroups and DescribeLogStreams. */
   pageItems: 50,
-  /** What AWS charges for each event beside its message. */
+  /** AWS counts these bytes for each event in addition to its message. */
   eventOverheadBytes: 26,
   putBatchBytes: 1024 * 1024,
   putEventBytes: 1024 * 1024,
   putMaximumAgeMs: 14 * 24 * 3600 * 1000,
   putMaximumFutureMs: 2 * 3600 * 1000,
   putMaximumSpanMs: 24 * 3600 * 1000,
-  /** Of one update of a live tail; more are sampled. */
+  /** Maximum number of events in one update of a live tail. If there are more, they are sampled. */
   liveTailUpdateEvents: 500,
   liveTailUpdateMs: 1000,
   liveTailSessionMs: 3 * 3600 * 1000,

@@ -14,11 +14,11 @@ type SdkStructure = readonly [unknown, unknown, unknown, unknown, readonly strin
 const ROOT = resolve(import.meta.dirname, '../..');
 
 describe('generated protocol tables', () => {
-  it.each([...generateProtocol(ROOT)])('%s is what the model gives', (file, text) => {
+  it.each([...generateProtocol(ROOT)])('%s matches the model', (file, text) => {
     expect(readFileSync(join(ROOT, file), 'utf8')).toBe(text);
   });
 
-  it('hold the operations of the AWS SDK, with the members and values that it knows', () => {
+  it('contain the operations, members and values of the AWS SDK', () => {
     const commands = Object.keys(sdk).flatMap((name) => /^(\w+)Command$/.exec(name)?.[1] ?? []);
     expect(OPERATION_NAMES).toEqual(commands.filter((name) => name !== '$').sort());
     const enums = sdk as unknown as Readonly<Record<string, object | undefined>>;
@@ -32,14 +32,14 @@ describe('generated protocol tables', () => {
     }
   });
 
-  it('hold every operation of the model with shapes that exist', () => {
+  it('contain every operation of the model with existing shapes', () => {
     for (const name of OPERATION_NAMES) {
       const { input, output } = operationRow(name);
       for (const shape of [input, output]) if (shape) expect(shapeRow(shape).type).toBe('structure');
     }
   });
 
-  it('bind every parameter of a path to a member of the input', () => {
+  it('bind every path parameter to a member of the input', () => {
     for (const name of OPERATION_NAMES) {
       const { path, input } = operationRow(name);
       const inPath = [...path.matchAll(/\{(\w+)\+?\}/g)].map((match) => match[1]);
@@ -48,7 +48,7 @@ describe('generated protocol tables', () => {
     }
   });
 
-  it('have only patterns that JavaScript understands', () => {
+  it('contain only patterns that are valid in JavaScript', () => {
     for (const { pattern } of OPERATION_NAMES.flatMap((name) => shapesBelow(operationRow(name).input))) {
       if (pattern !== undefined) expect(() => compilePattern(pattern)).not.toThrow();
     }
@@ -56,9 +56,9 @@ describe('generated protocol tables', () => {
 });
 
 describe('service errors', () => {
-  it.each(Object.keys(MODEL_EXCEPTIONS))('%s has the status, spelling and blame of the model', (name) => {
+  it.each(Object.keys(MODEL_EXCEPTIONS))('%s has the status, spelling and Type of the model', (name) => {
     const row = (SERVICE_ERRORS as Record<string, { status: number; messageKey: string; type?: string }>)[name];
-    // The front end, not the service, measures requests, and signs its refusal differently.
+    // AWS's front end measures requests, not the service. Its error has another form.
     if (name === 'RequestTooLargeException') return;
     expect(row).toMatchObject(MODEL_EXCEPTIONS[name] ?? {});
   });

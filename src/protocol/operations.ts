@@ -1,6 +1,7 @@
 /**
  * The Lambda API as data: each operation with its method, path, status and shapes, and each shape with its
- * constraints, generated from AWS's model. Router, validator, renderer, command line and documents read these rows.
+ * constraints, generated from AWS's model. The router, the validator, the renderer, the CLI and the documents read these
+ * rows.
  */
 import { OPERATIONS } from './generated/operations.ts';
 import { SHAPES } from './generated/shapes.ts';
@@ -8,11 +9,11 @@ import type { OperationInputs, OperationOutputs } from './generated/types.ts';
 import type { OperationRow, ShapeRow } from './operation-rows.ts';
 
 export type OperationName = keyof typeof OPERATIONS;
-/** What an operation receives, parsed: blobs as bytes, timestamps in seconds since 1970. */
+/** The parsed input of an operation: blobs are bytes, timestamps are seconds since 1970. */
 export type OperationInput<Name extends OperationName> = OperationInputs[Name];
 export type OperationOutput<Name extends OperationName> = OperationOutputs[Name];
 
-/** Every operation's name, in alphabetical order. */
+/** The names of all operations, in alphabetical order. */
 export const OPERATION_NAMES = Object.keys(OPERATIONS) as readonly OperationName[];
 
 export function operationRow(name: OperationName): OperationRow {
@@ -30,6 +31,6 @@ export function compilePattern(pattern: string): RegExp {
 /** The constraints of a shape. The name comes from another row of the tables. */
 export function shapeRow(name: string): ShapeRow {
   const row = SHAPES[name];
-  if (row === undefined) throw new Error(`no shape is called ${name}: generate the protocol tables again`);
+  if (row === undefined) throw new Error(`unknown shape ${name}: generate the protocol tables again`);
   return row;
 }

@@ -1,23 +1,23 @@
 /**
- * The events of the Telemetry and Logs APIs, as unions on the wire's own `type`, and what a subscription may ask for.
- * The order of a record's members is AWS's. Sources: lambda-behaviour.md 4; AWS's published event schemas; recordings.
+ * The events of the Telemetry and Logs APIs, as unions on their `type`, and what a subscription can request. The order of
+ * a record's members is AWS's. Sources: AWS's published event schemas and recordings, see docs/behavior/telemetry.md.
  */
 
-/** The two APIs by which an extension hears of its function; the Logs API is the older one. */
+/** The two APIs that send an extension its function's telemetry. The Logs API is the older one. */
 export type TelemetryApi = 'Telemetry' | 'Logs';
 
 export const TELEMETRY_CATEGORIES = ['platform', 'function', 'extension'] as const;
-/** What a subscription asks for: the platform's own events, the function's output, the extensions' output. */
+/** What a subscription requests: the platform's events, the function's output, the extensions' output. */
 export type TelemetryCategory = (typeof TELEMETRY_CATEGORIES)[number];
 
-/** Oldest first. The Logs API takes its oldest where none is given; the Telemetry API wants one. */
+/** Oldest first. The Logs API defaults to its oldest version; the Telemetry API requires one. */
 export const SCHEMA_VERSIONS = {
   Logs: ['2020-08-15', '2021-03-18'],
   Telemetry: ['2022-07-01', '2022-12-13', '2025-01-29'],
 } as const satisfies Record<TelemetryApi, readonly string[]>;
 export type SchemaVersion = (typeof SCHEMA_VERSIONS)[TelemetryApi][number];
 
-/** What a function or extension named in a destination stands for: the environment itself. */
+/** Host names of a destination that mean the environment itself. */
 export const SANDBOX_HOSTS = ['sandbox.localdomain', 'sandbox'] as const;
 
 export type TelemetryStatus = 'success' | 'error' | 'failure' | 'timeout';
@@ -30,7 +30,7 @@ export type TracingContext = { readonly type: 'X-Amzn-Trace-Id'; readonly value:
 
 type Verdict = { readonly status: TelemetryStatus; readonly errorType?: string };
 
-/** An event of the platform's own. Durations are milliseconds with up to three decimals. */
+/** An event of the platform. Durations are milliseconds with up to three decimals. */
 export type PlatformEvent =
   | {
       readonly type: 'platform.initStart';
@@ -111,9 +111,9 @@ export type PlatformEvent =
       readonly type: 'platform.logsDropped';
       readonly record: { readonly droppedBytes: number; readonly droppedRecords: number; readonly reason: string };
     }
-  /** Of the Logs API only: what END is in the log. */
+  /** Logs API only: corresponds to END in the log. */
   | { readonly type: 'platform.end'; readonly record: { readonly requestId: string } }
-  /** Of the Logs API only. */
+  /** Logs API only. */
   | { readonly type: 'platform.fault'; readonly record: string };
 
 export type SubscriptionRecord = {
@@ -122,18 +122,18 @@ export type SubscriptionRecord = {
   readonly types: readonly TelemetryCategory[];
 };
 
-/** A line that a process wrote, with its line end. */
+/** A line that a process wrote, including its line end. */
 export type OutputEvent = {
   readonly type: 'function' | 'extension';
   readonly record: string;
-  /** Whether the function's log format is JSON: then newer schemas carry an object where the line is one. */
+  /** Whether the function's log format is JSON. Newer schemas then parse a line that is a JSON object. */
   readonly isStructured: boolean;
 };
 
-/** Something that happened, and when (milliseconds since 1970). */
+/** An event with its time in milliseconds since 1970. */
 export type TelemetryEvent = (PlatformEvent | OutputEvent) & { readonly epochMs: number };
 
-/** The category by which subscriptions ask for an event. */
+/** The category in which subscriptions request an event. */
 export function categoryOf(type: TelemetryEvent['type']): TelemetryCategory {
   return type === 'function' || type === 'extension' ? type : 'platform';
 }

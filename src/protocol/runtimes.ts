@@ -1,6 +1,6 @@
 /**
- * Runtime identifiers: which AWS still accepts for new functions, which it has retired, and how it refuses the rest.
- * Source: recorded answers of CreateFunction (2025-11) and
+ * Runtime identifiers: the ones that AWS accepts for new functions, the ones that it has retired, and its errors for the
+ * rest. Sources: recorded responses of CreateFunction (2025-11) and
  * https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
  */
 import type { ServiceErrorCode } from './service-errors.ts';
@@ -8,13 +8,13 @@ import type { ServiceErrorCode } from './service-errors.ts';
 type RuntimeRow = {
   /** AWS accepts it for CreateFunction and UpdateFunctionConfiguration. */
   readonly accepted: boolean;
-  /** The function brings its own `bootstrap`; Lamella runs these. */
+  /** The function has its own `bootstrap`. */
   readonly custom?: true;
-  /** Takes snapshots; the others refuse SnapStart. */
+  /** Supports SnapStart. */
   readonly snapStart?: true;
 };
 
-/** In the order in which AWS lists the accepted ones in its messages. */
+/** The accepted ones are in the order of AWS's messages. */
 export const RUNTIMES: Readonly<Record<string, RuntimeRow>> = {
   'nodejs20.x': { accepted: true },
   'python3.14': { accepted: true, snapStart: true },
@@ -73,14 +73,14 @@ export const RUNTIMES: Readonly<Record<string, RuntimeRow>> = {
 
 export type RuntimeStatus = 'accepted' | 'retired' | 'unknown';
 
-/** Whether AWS accepts a runtime today, did once, or never did. */
+/** Whether AWS accepts a runtime, no longer accepts it, or does not know it. */
 export function runtimeStatusOf(runtime: string): RuntimeStatus {
   const row = Object.hasOwn(RUNTIMES, runtime) ? RUNTIMES[runtime] : undefined;
   if (row === undefined) return 'unknown';
   return row.accepted ? 'accepted' : 'retired';
 }
 
-/** Whether functions of this runtime bring their own `bootstrap`. */
+/** Whether functions of this runtime have their own `bootstrap`. */
 export function isCustomRuntime(runtime: string): boolean {
   return Object.hasOwn(RUNTIMES, runtime) && RUNTIMES[runtime]?.custom === true;
 }
@@ -89,13 +89,13 @@ export function supportsSnapStart(runtime: string): boolean {
   return Object.hasOwn(RUNTIMES, runtime) && RUNTIMES[runtime]?.snapStart === true;
 }
 
-/** `[nodejs20.x, python3.14, ...]`, as AWS lists what it accepts. */
+/** `[nodejs20.x, python3.14, ...]`, the list in AWS's messages. */
 export function renderAcceptedRuntimes(): string {
   const names = Object.keys(RUNTIMES).filter((name) => RUNTIMES[name]?.accepted);
   return `[${names.join(', ')}]`;
 }
 
-/** AWS's refusals; all are of one exception. */
+/** The exception of all errors about runtimes. */
 export const RUNTIME_ERROR: ServiceErrorCode = 'InvalidParameterValueException';
 
 export function renderUnknownRuntime(runtime: string): string {

@@ -1,5 +1,5 @@
 /**
- * S3's error codes with status and text.
+ * S3's error codes with their status and message.
  * https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
  */
 

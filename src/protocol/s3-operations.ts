@@ -1,6 +1,6 @@
 /**
- * S3 as far as Lambda's users need it: which request is which operation. S3 tells its operations apart by method, by
- * what the path names, and by parameters of the query that stand for a part of a bucket or an object.
+ * The part of S3 that Lambda's users need. S3 distinguishes its operations by method, by what the path names (service,
+ * bucket or object), and by query parameters that name a part of a bucket or an object.
  * https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html
  */
 import type { S3ErrorCode } from './s3-errors.ts';
@@ -8,9 +8,9 @@ import type { S3ErrorCode } from './s3-errors.ts';
 type Row = {
   readonly method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE';
   readonly on: 'service' | 'bucket' | 'object';
-  /** The parameter of the query that makes it this operation. */
+  /** The query parameter of this operation. */
   readonly part?: string;
-  /** With `x-amz-copy-source`. */
+  /** The request has `x-amz-copy-source`. */
   readonly isCopy?: true;
 };
 
@@ -46,13 +46,13 @@ export const S3_OPERATIONS = {
 export type S3OperationName = keyof typeof S3_OPERATIONS;
 
 type SettingRow = {
-  /** With `Get`, `Put` and `Delete` before it, the name of an operation. */
+  /** The operations are named `Get`, `Put` and `Delete` plus this name. */
   readonly name: string;
-  /** What GET answers when there is none: an error, or an empty document with this root. */
+  /** The response to GET when the setting is not set: an error, or an empty document with this root. */
   readonly absent: S3ErrorCode | { readonly root: string };
 };
 
-/** Settings of a bucket that are kept and given back, and have no effect here; by the parameter of the query. */
+/** Settings of a bucket, by query parameter. They are stored and returned but have no effect. */
 export const S3_BUCKET_SETTINGS: Readonly<Record<string, SettingRow>> = {
   accelerate: { name: 'BucketAccelerateConfiguration', absent: { root: 'AccelerateConfiguration' } },
   cors: { name: 'BucketCors', absent: 'NoSuchCORSConfiguration' },
@@ -70,7 +70,7 @@ export const S3_BUCKET_SETTINGS: Readonly<Record<string, SettingRow>> = {
   website: { name: 'BucketWebsite', absent: 'NoSuchWebsiteConfiguration' },
 };
 
-/** Parameters that make a request another operation, one that is not offered. */
+/** Query parameters of operations that are not supported. */
 const OTHER_PARTS = [
   'acl',
   'analytics',
@@ -94,12 +94,12 @@ const PARTS = new Set([
   ...OTHER_PARTS,
 ]);
 
-/** The parameter by which a query names a part of a bucket or an object. */
+/** The query parameter that names a part of a bucket or an object. */
 export function partOf(query: URLSearchParams): string | undefined {
   return [...query.keys()].find((name) => PARTS.has(name));
 }
 
-/** The operation that a request is; undefined for one that is not offered, or a setting of a bucket. */
+/** The operation of a request. Undefined if it is not supported or is for a bucket's setting. */
 export function findS3Operation(
   method: string,
   on: Row['on'],

@@ -1,16 +1,16 @@
 /**
- * Every error that the Lambda API answers with: status, wire name, where the text goes. A row per exception; the
- * message is given by whoever throws, in AWS's words. Spelling of the message member and presence of `Type` differ by
- * exception on AWS and are copied from there (model and recordings).
+ * The errors of the Lambda API, one row per exception: status, wire name and the place of the message. The message itself
+ * comes from the code that throws, in AWS's wording. The spelling of the message member and the presence of `Type` differ
+ * by exception, as in AWS's model and recordings.
  */
 
 type ServiceErrorRow = {
   readonly status: number;
-  /** `x-amzn-ErrorType`, where it is not the exception's own name. */
+  /** `x-amzn-ErrorType`, if it is not the exception's name. */
   readonly wireName?: string;
-  /** How AWS spells the message's key for this exception. */
+  /** AWS's spelling of the message member for this exception. */
   readonly messageKey: 'message' | 'Message';
-  /** The body's `Type`; absent for errors of the front end. */
+  /** The body's `Type`. Errors of AWS's front end have none. */
   readonly type?: 'User' | 'Service';
 };
 
@@ -75,7 +75,7 @@ export const SERVICE_ERRORS = {
   TooManyRequestsException: { status: 429, messageKey: 'message', type: 'User' },
   UnknownOperationException: { status: 404, messageKey: 'Message' },
   UnsupportedMediaTypeException: { status: 415, messageKey: 'message', type: 'User' },
-  /** Recorded on AWS: some of its parts sign these two without a `Type`. */
+  /** Recorded on AWS: some operations send this and the next error without a `Type`. */
   UntypedInvalidParameterValueException: {
     status: 400,
     wireName: 'InvalidParameterValueException',
@@ -87,13 +87,13 @@ export const SERVICE_ERRORS = {
 
 export type ServiceErrorCode = keyof typeof SERVICE_ERRORS;
 
-/** A client broke the API's contract; rendered once, at the adapter's edge. */
+/** A client violated the API's contract. The Lambda API renders it. */
 export class ServiceError extends Error {
   readonly code: ServiceErrorCode;
   /** Further members of the body, such as `Reason` of TooManyRequestsException. */
   readonly members: Readonly<Record<string, string>>;
 
-  /** `null` where AWS's message is null. */
+  /** `message` is null where AWS's message is null. */
   constructor(code: ServiceErrorCode, message: string | null, members: Readonly<Record<string, string>> = {}) {
     super(message ?? '');
     this.name = 'ServiceError';

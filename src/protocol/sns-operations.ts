@@ -1,6 +1,6 @@
 /**
- * SNS as far as Lambda's users need it: standard topics that deliver to functions and queues. Constraints of the API
- * model (2010-03-31). https://docs.aws.amazon.com/sns/latest/api/
+ * The part of SNS that Lambda's users need: standard topics that deliver to functions and queues. Constraints are those of
+ * the API model (2010-03-31). https://docs.aws.amazon.com/sns/latest/api/
  */
 import type { Members } from './member-constraints.ts';
 import { required } from './member-constraints.ts';
@@ -66,7 +66,7 @@ export const SNS_OPERATIONS = {
 /** https://docs.aws.amazon.com/general/latest/gr/sns.html */
 export const SNS_QUOTAS = { messageBytes: 262_144, batchEntries: 10, pageItems: 100, subjectLength: 100 } as const;
 
-/** Settings of topics and subscriptions that a client may set; those that are not acted on are kept. */
+/** Attributes that a client can set on topics and, below, on subscriptions. Those without an effect are stored. */
 export const SNS_TOPIC_ATTRIBUTES = [
   'ApplicationFailureFeedbackRoleArn',
   'ApplicationSuccessFeedbackRoleArn',

@@ -1,5 +1,5 @@
 /**
- * SQS as far as Lambda's users need it: standard queues. Names on the wire, error codes and limits of the API model
+ * The part of SQS that Lambda's users need: standard queues. Wire names, error codes and limits are those of the API model
  * (2012-11-05). https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/
  */
 import type { Member, Members } from './member-constraints.ts';
@@ -86,7 +86,7 @@ export const SQS_OPERATIONS = {
 
 export type SqsOperationName = keyof typeof SQS_OPERATIONS;
 
-/** How lists and maps of answers are written in XML: element by member. */
+/** Lists of results in XML: the element of each member. */
 export const SQS_XML_NAMES: Readonly<Record<string, string>> = {
   QueueUrls: 'QueueUrl',
   queueUrls: 'QueueUrl',
@@ -95,7 +95,7 @@ export const SQS_XML_NAMES: Readonly<Record<string, string>> = {
   Results: 'ListMessageMoveTasksResultEntry',
 };
 
-/** Maps of answers in XML: element, and the names of its halves. */
+/** Maps of results in XML: the element of each member, and the names of an entry's two parts. */
 export const SQS_XML_MAPS: Readonly<Record<string, readonly [element: string, key: string, value: string]>> = {
   Attributes: ['Attribute', 'Name', 'Value'],
   MessageAttributes: ['MessageAttribute', 'Name', 'Value'],
@@ -105,17 +105,17 @@ export const SQS_XML_MAPS: Readonly<Record<string, readonly [element: string, ke
 export type SqsErrorRow = {
   readonly status: 400 | 403 | 404 | 500;
   readonly queryCode: string;
-  /** `__type` in the JSON protocol, where it is not the name under `com.amazonaws.sqs`. */
+  /** `__type` in the JSON protocol, if it is not `com.amazonaws.sqs#` and the name. */
   readonly type?: string;
-  /** Other words in the query protocol. */
+  /** The message in the query protocol, if it differs. */
   readonly queryMessage?: string;
 };
 const sender = (queryCode: string): SqsErrorRow => ({ status: 400, queryCode });
 const simple = (name: string): SqsErrorRow => sender(`AWS.SimpleQueueService.${name}`);
 
 /**
- * Error by its name in the JSON protocol. The query protocol, and the header x-amzn-query-error, have codes of their own.
- * Recorded on AWS (2025-10).
+ * Errors by their name in the JSON protocol. The query protocol and the header x-amzn-query-error use other codes. Recorded
+ * on AWS (2025-10).
  */
 export const SQS_ERRORS = {
   BatchEntryIdsNotDistinct: simple('BatchEntryIdsNotDistinct'),
@@ -164,7 +164,7 @@ export const SQS_QUOTAS = {
   purgeIntervalMs: 60_000,
 } as const;
 
-/** Settings that a client may set: numbers with their range and default, and what is only kept. */
+/** Attributes that a client can set: numbers with their range and default; the others are stored. */
 export const SQS_ATTRIBUTES = {
   DelaySeconds: { min: 0, max: 900, default: '0' },
   MaximumMessageSize: { min: 1024, max: 1_048_576, default: '1048576' },

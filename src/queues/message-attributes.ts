@@ -1,12 +1,12 @@
 /**
- * Attributes of SQS messages: what is allowed, and the digests by which clients check that they arrived whole. Pure.
+ * Attributes of SQS messages: their constraints, and the digests with which clients verify them. Pure.
  * https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html
  */
 import { createHash } from 'node:crypto';
 import { SQS_QUOTAS } from '../protocol/sqs-operations.ts';
 import { SqsError } from './sqs-error.ts';
 
-/** As the JSON protocol writes it; `BinaryValue` in Base64. */
+/** As in the JSON protocol: `BinaryValue` is Base64. */
 export type MessageAttributeValue = {
   readonly DataType: string;
   readonly StringValue?: string | undefined;
@@ -14,7 +14,7 @@ export type MessageAttributeValue = {
 };
 export type MessageAttributes = Readonly<Record<string, MessageAttributeValue>>;
 
-/** Characters that XML 1.0 can hold, which is all that a message may have. */
+/** Matches characters that XML 1.0 cannot represent. Messages must not contain them. */
 const UNPRINTABLE = /[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/u;
 
 /** @throws SqsError */
@@ -36,7 +36,7 @@ export function checkAttributes(attributes: MessageAttributes): void {
     throw invalid(`Number of message attributes [${names.length}] exceeds the allowed maximum [10].`);
   }
   for (const [name, { DataType, StringValue, BinaryValue }] of Object.entries(attributes)) {
-    // Letters of any script, as recorded on AWS, which documents those of ASCII.
+    // Recorded on AWS: letters of any script. The documentation allows only ASCII letters.
     if (!/^(?!aws\.|amazon\.)[\p{L}\p{N}_-]+(\.[\p{L}\p{N}_-]+)*$/iu.test(name) || name.length > 256) {
       throw invalid(
         `Message (user) attribute name '${name}' is invalid. It can contain alphanumeric characters, underscores, ` +
@@ -64,7 +64,7 @@ export function checkAttributes(attributes: MessageAttributes): void {
   }
 }
 
-/** Bytes that count toward a message's size. */
+/** The size of a message in bytes, as SQS counts it. */
 export function sizeOf(body: string, attributes: MessageAttributes): number {
   return Object.entries(attributes).reduce(
     (sum, [name, { DataType, StringValue, BinaryValue }]) =>
@@ -81,7 +81,7 @@ export function md5Of(content: string | Buffer): string {
   return createHash('md5').update(content).digest('hex');
 }
 
-/** The digest of attributes; undefined when there are none. */
+/** The digest of the attributes. Undefined if there are none. */
 export function md5OfAttributes(attributes: MessageAttributes): string | undefined {
   const names = Object.keys(attributes).sort();
   if (names.length === 0) return undefined;
@@ -103,7 +103,7 @@ export function md5OfAttributes(attributes: MessageAttributes): string | undefin
   return hash.digest('hex');
 }
 
-/** Those that a receiver asked for: names, prefixes as `a.*`, or `All`. */
+/** The attributes that a receiver requested: by name, by prefix (`a.*`) or `All`. */
 export function selectAttributes(attributes: MessageAttributes, wanted: readonly string[]): MessageAttributes {
   if (wanted.some((name) => name === 'All' || name === '.*' || name === '*')) return attributes;
   const isWanted = (name: string) =>

@@ -1,79 +1,82 @@
 /**
- * Messages of all queues in one table: what is in a queue, when it may be seen, how often it was taken. One statement
- * each; who calls decides on transactions, and gives the time. It knows neither Lambda's events nor SQS.
+ * The messages of all queues in one table: their content, when they become visible and how often they were received. The
+ * caller decides on transactions and passes the time. Independent of Lambda's events and of SQS.
  *
- * A message that was taken is leased: nobody else sees it until its `visible_ms`. It goes when it is removed, and comes
- * back when that time passes, which needs no action of ours: that is what makes it survive any crash.
+ * A received message is leased: no other receiver sees it until its `visible_ms`. If it is not removed by then, it becomes
+ * visible again without any further action, so that leases survive every crash.
  */
 import type { Database } from '../storage/database.ts';
 
 export type NewMessage = {
   readonly body: Buffer;
-  /** JSON text of the queue's user. */
+  /** JSON text that belongs to the queue's user. */
   readonly details: string;
   readonly sentMs: number;
   readonly visibleMs: number;
 };
 
 export type Message = {
-  /** Never given again, in any queue. */
+  /** Never reused, in any queue. */
   readonly id: number;
   readonly body: Buffer;
   readonly details: string;
   readonly sentMs: number;
   readonly visibleMs: number;
-  /** How often it was taken, this time included. */
+  /** How often it was received, including this time. */
   readonly receives: number;
   readonly firstReceivedMs: number;
-  /** The queue that gave up on it, once it was moved to another one. */
+  /** For a message in a dead-letter queue: the queue it came from. */
   readonly source: string | undefined;
 };
 
-/** Where a message goes instead of being taken once more. */
+/** A message that was received `maxReceives` times moves to the queue `to`. */
 export type Redrive = { readonly maxReceives: number; readonly to: string };
 
 export type TakeRequest = {
   readonly count: number;
   readonly nowMs: number;
   readonly visibleMs: number;
-  /** What was sent before is not seen any more. */
+  /** Messages that were sent before are expired and not returned. */
   readonly oldestSentMs?: number | undefined;
   readonly redrive?: Redrive | undefined;
 };
 
 export type Counts = {
-  /** Could be taken now. */
+  /** Can be received now. */
   readonly visible: number;
-  /** Taken, and neither removed nor visible again. */
+  /** Received, and neither removed nor visible again. */
   readonly leased: number;
-  /** Not visible yet, for the first time or after a pause that was asked for. */
+  /** Not visible yet, because of an initial or a requested delay. */
   readonly delayed: number;
 };
 
 export type QueueStore = {
   insert(queue: string, message: NewMessage): number;
-  /** Leases what is visible, the longest visible first; moves what was taken too often. */
+  /** Leases visible messages, the longest visible first. Moves those that were received too often. */
   take(queue: string, request: TakeRequest): { readonly messages: Message[]; readonly moved: number };
-  /** Whether it was there. */
+  /** False if there is no such message. */
   remove(queue: string, id: number): boolean;
-  /** Sets when a message that was taken once is seen again, also after its lease ran out; whether there is one. */
+  /**
+   * Sets when a message that was received before becomes visible again, even if its lease has expired. False if there is no
+   * such message.
+   */
   extendLease(queue: string, id: number, visibleMs: number): boolean;
-  /** Gives a leased message back, with other details, to be seen again at a time. */
+  /** Ends the lease of a message, which becomes visible at `visibleMs`, with other details. */
   giveBack(queue: string, id: number, visibleMs: number, details: string): void;
-  /** Ends all leases of queues whose names begin so: whoever held them is gone. */
+  /** Ends all leases in the queues with this name prefix, whose receivers no longer exist. */
   endLeases(prefix: string, nowMs: number): void;
-  /** When the next message of a queue is to be seen that was not at `afterMs`; undefined when there is none. */
+  /** When the next message becomes visible that was not visible at `afterMs`. Undefined if there is none. */
   nextVisibleMs(queue: string, afterMs: number): number | undefined;
   counts(queue: string, nowMs: number): Counts;
-  /** Names of queues that hold anything, of those that begin so. */
+  /** Names of the queues with this prefix that have messages. */
   queues(prefix: string): string[];
   clear(queue: string): void;
   removeSentBefore(queue: string, sentMs: number): void;
-  /** Moves visible messages on to another queue, or each to where it came from; how many. */
+  /** Moves visible messages to another queue, or each to the queue it came from. Returns their number. */
   move(queue: string, to: string | undefined, count: number, nowMs: number): number;
-  /** When the last message was sent, for a clock that went back since. */
+  /** When the latest message was sent, to detect that the clock was set back. */
   latestSentMs(): number | undefined;
-  /** Moves all times of all messages. */
+  /** Shifts all times of all messages. */
   shift(byMs: number): void;
 };
 
@@ -156,7 +159,7 @@ export function createQueueStore(database: Database): QueueStore {
       const oldestSentMs = whole(request.oldestSentMs ?? 0);
       const messages: Message[] = [];
       let moved = 0;
-      // What is moved away makes room for others, hence the loop.
+      // Messages that were moved do not count, so look for others.
       while (messages.length < count) {
         const rows = sql.visible.all({ queue, nowMs, oldestSentMs, count: count - messages.length });
         if (rows.length === 0) break;
@@ -178,7 +181,7 @@ export function createQueueStore(database: Database): QueueStore {
             source: row.source ?? undefined,
           });
         }
-        // A lease of no time leaves the same messages visible.
+        // After a lease of zero duration the same messages are still visible.
         if (visibleMs <= nowMs) break;
       }
       return { messages, moved };
@@ -199,13 +202,13 @@ export function createQueueStore(database: Database): QueueStore {
   };
 }
 
-/** Names that begin with `prefix`, which must end in an ASCII character, as a range that the index knows. */
+/** Names with `prefix`, which must end in an ASCII character, as a range for the index. */
 function rangeOf(prefix: string): { readonly from: string; readonly below: string } {
   const last = prefix.charCodeAt(prefix.length - 1);
   return { from: prefix, below: prefix.slice(0, -1) + String.fromCharCode(last + 1) };
 }
 
-/** The columns are integers; clocks have fractions. */
+/** The columns are integers, but clocks return fractions. */
 function whole(ms: number): number {
   return Math.trunc(ms);
 }

@@ -1,4 +1,4 @@
-/** Durable queues on a real database, with time held still. */
+/** Durable queues on a real database, with a fake clock. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -39,11 +39,11 @@ const receive = async (more: Partial<ReceiveRequest> & { queue?: string } = {}) 
 };
 const bodies = async (more: Parameters<typeof receive>[0] = {}) =>
   (await receive(more)).map(({ body }) => body.toString());
-/** Lets everything go on that needs no time. */
+/** Lets everything proceed that does not wait for the clock. */
 const settle = () => new Promise<void>((resolve) => setImmediate(() => setImmediate(resolve)));
 
 describe('a queue', () => {
-  it('shows a message once, and again when its time is over', async () => {
+  it('returns a message once, and again after its lease', async () => {
     await send('a');
     expect(await receive()).toMatchObject([{ receives: 1, firstReceivedMs: clock.epochMs() }]);
     const firstMs = clock.epochMs();
@@ -53,7 +53,7 @@ describe('a queue', () => {
     expect(await receive()).toMatchObject([{ receives: 2, firstReceivedMs: firstMs }]);
   });
 
-  it('keeps a message that was taken away from it for good', async () => {
+  it('does not return a removed message', async () => {
     const id = await send('a');
     await receive();
     expect(await queues.write((store) => store.remove('other', id))).toBe(false);
@@ -62,7 +62,7 @@ describe('a queue', () => {
     expect(await bodies()).toEqual([]);
   });
 
-  it('gives messages in the order in which they became visible', async () => {
+  it('returns messages in the order in which they became visible', async () => {
     await send('late', { delayMs: 5000 });
     await send('one');
     await send('two');
@@ -71,7 +71,7 @@ describe('a queue', () => {
     expect(await bodies()).toEqual(['two', 'one', 'late']);
   });
 
-  it('counts what is visible, taken and delayed', async () => {
+  it('counts visible, leased and delayed messages', async () => {
     await send('a');
     await send('b');
     await send('c', { delayMs: 1000 });
@@ -79,7 +79,7 @@ describe('a queue', () => {
     expect(queues.store.counts('q', clock.epochMs())).toEqual({ visible: 1, leased: 1, delayed: 1 });
   });
 
-  it('holds a lease longer, ends it or renews it, once there was one', async () => {
+  it('extends, ends or renews the lease of a message that was received', async () => {
     const id = await send('a');
     const extend = (ms: number) => queues.write((store) => store.extendLease('q', id, clock.epochMs() + ms));
     expect(await extend(1000)).toBe(false);
@@ -96,14 +96,14 @@ describe('a queue', () => {
     expect(await extend(0)).toBe(false);
   });
 
-  it('wakes who waits when a message comes', async () => {
+  it('wakes a waiting receiver when a message arrives', async () => {
     const waiting = bodies({ waitMs: 20_000 });
     await settle();
     await send('a');
     expect(await waiting).toEqual(['a']);
   });
 
-  it('wakes who waits when a message becomes visible', async () => {
+  it('wakes a waiting receiver when a message becomes visible', async () => {
     await send('a', { delayMs: 7000 });
     const waiting = bodies({ waitMs: 20_000 });
     await settle();
@@ -111,7 +111,7 @@ describe('a queue', () => {
     expect(await waiting).toEqual(['a']);
   });
 
-  it('lets nobody wait longer than asked, nor after a signal', async () => {
+  it('ends a wait on time-out and on an aborted signal', async () => {
     const waiting = bodies({ waitMs: 20_000 });
     const controller = new AbortController();
     const aborted = bodies({ waitMs: 20_000, signal: controller.signal });
@@ -123,7 +123,7 @@ describe('a queue', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('gives each message to one of many who wait', async () => {
+  it('returns each message to one of several waiting receivers', async () => {
     const waiting = Array.from({ length: 5 }, () => bodies({ count: 1, waitMs: 1000 }));
     await settle();
     await Promise.all(['a', 'b', 'c'].map((body) => send(body)));
@@ -133,7 +133,7 @@ describe('a queue', () => {
     expect((await Promise.all(waiting)).flat().sort()).toEqual(['a', 'b', 'c']);
   });
 
-  it('moves what was taken too often, and wakes who waits there', async () => {
+  it('moves a message that was received too often, and wakes receivers of the other queue', async () => {
     const limits = () => ({ redrive: { maxReceives: 2, to: 'dead' } });
     await send('a');
     const dead = receive({ queue: 'dead', waitMs: 1_000_000 });
@@ -146,7 +146,7 @@ describe('a queue', () => {
     expect(await dead).toMatchObject([{ source: 'q', receives: 3 }]);
   });
 
-  it('moves buried messages back to where they came from', async () => {
+  it('moves dead letters back to the queue they came from', async () => {
     await send('a');
     await receive({ visibilityMs: 0 });
     await receive({ limits: () => ({ redrive: { maxReceives: 1, to: 'dead' } }) });
@@ -156,7 +156,7 @@ describe('a queue', () => {
     expect(await bodies({ queue: 'dead' })).toEqual(['was sent here']);
   });
 
-  it('does not show what was sent before a given time', async () => {
+  it('does not return messages that were sent before a given time', async () => {
     await send('old');
     clock.advance(1000);
     await send('new');
@@ -164,7 +164,7 @@ describe('a queue', () => {
     expect(await bodies({ limits: () => ({ oldestSentMs }) })).toEqual(['new']);
   });
 
-  it('ends the leases of whoever is gone', async () => {
+  it('ends the leases of receivers that no longer exist', async () => {
     await send('a', { queue: 'async/one' });
     await send('b', { queue: 'sqs/one' });
     for (const queue of ['async/one', 'sqs/one']) await receive({ queue, visibilityMs: 1e12 });
@@ -174,7 +174,7 @@ describe('a queue', () => {
     expect(queues.store.queues('async/')).toEqual(['async/one']);
   });
 
-  it('undoes a change that fails, and no other of the same moment', async () => {
+  it('rolls back a failed change, and no other of the same transaction', async () => {
     const bad = queues.write((store) => {
       store.insert('q', { body: Buffer.from('x'), details: '{}', sentMs: 0, visibleMs: 0 });
       throw new Error('no');
@@ -185,7 +185,7 @@ describe('a queue', () => {
     expect(await bodies()).toEqual(['a']);
   });
 
-  it('survives the end of the service, and a clock that is set back meanwhile', async () => {
+  it('survives a restart, and a clock that was set back before it', async () => {
     clock.advance(3_600_000);
     await send('a', { delayMs: 5000 });
     queues.close();

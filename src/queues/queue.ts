@@ -1,9 +1,9 @@
 /**
- * Durable queues: the one mechanism under asynchronous invocations and SQS. Adds to the store what needs time: who waits
- * for a message wakes when one comes or becomes visible, and changes that come in the same moment are written together.
+ * Durable queues, the mechanism behind asynchronous invocations and SQS. Adds waiting and batching to the store: receivers
+ * are woken when a message arrives or becomes visible, and concurrent changes are written in one transaction.
  *
- * A promise of `write` resolves after the commit: what was promised survives `kill -9`. Hundreds of messages that arrive
- * at once cost one commit.
+ * The promise of `write` resolves after the commit, so the change survives `kill -9`. Hundreds of messages that arrive at
+ * the same time cost one commit.
  */
 import type { Cancel, Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
@@ -13,32 +13,32 @@ import { createQueueStore, type Message, type QueueStore, type TakeRequest } fro
 export type ReceiveRequest = {
   readonly count: number;
   readonly visibilityMs: number;
-  /** How long to wait for the first message; 0 looks once. */
+  /** How long to wait for the first message. 0 does not wait. */
   readonly waitMs: number;
-  /** Ends the waiting. */
+  /** Ends the wait. */
   readonly signal?: AbortSignal | undefined;
-  /** Asked anew at each look, for a queue whose settings change while someone waits. */
+  /** Called before each attempt, because the queue's settings can change during the wait. */
   readonly limits?: (() => Pick<TakeRequest, 'oldestSentMs' | 'redrive'>) | undefined;
 };
 
 export type Queues = {
-  /** Runs `change` with others in one transaction, soon; resolves once it is durable. `change` is synchronous. */
+  /** Runs the synchronous `change` soon, in one transaction with others. Resolves once it is durable. */
   write<Result>(change: (store: QueueStore) => Result): Promise<Result>;
-  /** Reads what was written. */
+  /** For reading. */
   readonly store: QueueStore;
-  /** Takes what is visible, waiting for it if asked to. Resolves with nothing once waiting ended. */
+  /** Receives visible messages, waiting for them if requested. Resolves with an empty array when the wait ends. */
   receive(queue: string, request: ReceiveRequest): Promise<Message[]>;
-  /** Calls `listener` when something came into a queue or was given back to it. */
+  /** Calls `listener` when a message arrives in the queue or is returned to it. Returns the function that stops it. */
   onArrival(queue: string, listener: () => void): () => void;
-  /** Tells those who wait that a queue changed by other means than `receive`. */
+  /** Wakes the receivers of a queue that was changed. */
   wake(queue: string): void;
-  /** Ends all waiting, and writes what was to be written. */
+  /** Writes the pending changes and ends all waits. */
   close(): void;
 };
 
 export type QueuesOptions = { readonly database: Database; readonly clock: Clock; readonly log: Log };
 
-/** Opens the queues. Changes that were not written yet when it closes are written then. */
+/** Opens the queues. The caller closes them, before the database. */
 export function createQueues({ database, clock, log }: QueuesOptions): Queues {
   const store = createQueueStore(database);
   const listeners = new Map<string, Set<() => void>>();
@@ -60,7 +60,7 @@ export function createQueues({ database, clock, log }: QueuesOptions): Queues {
       results = database.transaction(() => changes.map(({ run }) => run(store)));
     } catch (failure) {
       if (changes.length === 1) return changes[0]?.fail(failure);
-      // One of them must not take the others with it: all is undone, so each can be tried by itself.
+      // One failed change must not fail the others. All were rolled back, so try each on its own.
       for (const { run, settle, fail } of changes) {
         try {
           settle(database.transaction(() => run(store)));
@@ -84,19 +84,19 @@ export function createQueues({ database, clock, log }: QueuesOptions): Queues {
     async receive(queue, { count, visibilityMs, waitMs, signal, limits }) {
       const endMs = clock.monotonicMs() + waitMs;
       for (;;) {
-        // Noticed before looking, so that nothing arrives unseen in between.
+        // Subscribe before looking, so that no arrival in between is missed.
         const arrival = waitMs > 0 ? nextArrival(queues, queue) : undefined;
         try {
-          const { messages, redriven, lookedMs } = await queues.write(() => {
+          const { messages, redriven, receivedMs } = await queues.write(() => {
             const nowMs = clock.epochMs();
             const { redrive, oldestSentMs } = limits?.() ?? {};
             const taken = store.take(queue, { count, nowMs, visibleMs: nowMs + visibilityMs, redrive, oldestSentMs });
-            return { messages: taken.messages, redriven: taken.moved > 0 ? redrive?.to : undefined, lookedMs: nowMs };
+            return { messages: taken.messages, redriven: taken.moved > 0 ? redrive?.to : undefined, receivedMs: nowMs };
           });
           if (redriven !== undefined) queues.wake(redriven);
           const leftMs = endMs - clock.monotonicMs();
           if (messages.length > 0 || arrival === undefined || leftMs <= 0) return messages;
-          const nextMs = (store.nextVisibleMs(queue, lookedMs) ?? Number.POSITIVE_INFINITY) - clock.epochMs();
+          const nextMs = (store.nextVisibleMs(queue, receivedMs) ?? Number.POSITIVE_INFINITY) - clock.epochMs();
           await waitFor(arrival.promise, Math.min(leftMs, Math.max(nextMs, 1)), clock, [ended.signal, signal]);
           if (ended.signal.aborted || signal?.aborted) return [];
         } finally {
@@ -131,7 +131,7 @@ function nextArrival(queues: Queues, queue: string): { readonly promise: Promise
   return { promise, forget: () => forget() };
 }
 
-/** Resolves with the arrival, the time or the first signal. */
+/** Resolves on arrival, on timeout or on the first aborted signal. */
 function waitFor(
   arrival: Promise<void>,
   ms: number,
@@ -153,13 +153,14 @@ function waitFor(
 }
 
 /**
- * A clock that was moved on for a test, or set back by hand, would leave messages in a future that nobody waits for.
+ * Shifts messages back if the clock was set back, by hand or after a test that had moved it forward. Otherwise they would
+ * become visible only in a distant future.
  */
 function adjustToClock(database: Database, store: QueueStore, clock: Clock, log: Log): void {
   database.transaction(() => {
     const aheadMs = (store.latestSentMs() ?? 0) - clock.epochMs();
     if (aheadMs <= 1000) return;
-    log.info({ aheadMs }, 'the clock went back: messages in queues go back with it');
+    log.info({ aheadMs }, 'the clock was set back; queued messages are shifted by the same time');
     store.shift(-aheadMs);
   });
 }

@@ -1,6 +1,6 @@
-/** A queue's or subscription's `RedrivePolicy`, as far as a delivery needs it. */
+/** The `RedrivePolicy` of a queue or subscription. */
 
-/** The dead-letter queue of a policy, given as JSON text. */
+/** The ARN of the dead-letter queue in a policy, which is JSON text. */
 export function deadLetterArnOf(redrivePolicy: string): string | undefined {
   const { deadLetterTargetArn } = JSON.parse(redrivePolicy) as { readonly deadLetterTargetArn?: string };
   return deadLetterTargetArn;

@@ -1,7 +1,7 @@
-/** SQS's refusals; each protocol renders them in its own way. */
+/** SQS's errors, which each protocol renders in its own form. */
 import type { SqsErrorCode } from '../protocol/sqs-operations.ts';
 
-/** A caller's mistake, in AWS's words. */
+/** An invalid request, in AWS's wording. */
 export class SqsError extends Error {
   readonly code: SqsErrorCode;
 
@@ -12,7 +12,7 @@ export class SqsError extends Error {
   }
 }
 
-/** AWS's words for a parameter that is out of its range. */
+/** AWS's error for a parameter that is out of range. */
 export function invalidParameter(name: string, value: unknown, reason: string): SqsError {
   return new SqsError('InvalidParameterValue', `Value ${value} for parameter ${name} is invalid. Reason: ${reason}`);
 }

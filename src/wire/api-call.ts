@@ -1,6 +1,6 @@
 /**
- * One request to the API port, after it was let in and its credential scope was read: what every service handler
- * (Lambda, IAM, STS, CloudWatch Logs ...) receives. Who handles it is decided in `api-port/api-port.ts`.
+ * One request to the API port, after the host check and with its credential scope: the input of every service handler
+ * (Lambda, IAM, STS, CloudWatch Logs ...). `api-port/api-port.ts` chooses the handler.
  */
 import type { HttpRequest, HttpResponse } from '../http/exchange.ts';
 import type { RequestId, Scope } from '../protocol/names.ts';
@@ -9,17 +9,17 @@ import type { VerifiedSignature } from './sigv4.ts';
 export type ApiCall = {
   readonly request: HttpRequest;
   readonly response: HttpResponse;
-  /** A fresh UUID; every answer carries it as `x-amzn-RequestId`. */
+  /** A new UUID. Every response has it as `x-amzn-RequestId`. */
   readonly requestId: RequestId;
-  /** Region of the request's credential scope (else the service's default) and the service's account. */
+  /** The region of the request's credential scope, or the default region, and the service's account. */
   readonly scope: Scope;
-  /** `http://host:port` by which the client reached us, for URLs in answers. */
+  /** `http://host:port` as the client addressed the service, for URLs in responses. */
   readonly baseUrl: string;
-  /** The access key of the request's signature; undefined for an unsigned request. */
+  /** The access key of the request's signature. Undefined for an unsigned request. */
   readonly accessKeyId: string | undefined;
-  /** The request's signature, where signatures are verified (`--enforce-auth`). */
+  /** The request's signature, if signatures are verified (`--enforce-auth`). */
   readonly signature?: VerifiedSignature | undefined;
 };
 
-/** Answers the call completely. A rejection is a bug and becomes a 500. */
+/** Handles the request and sends the whole response. A rejection is a bug and becomes a 500. */
 export type ServiceHandler = (call: ApiCall) => Promise<void>;

@@ -1,16 +1,16 @@
 /**
- * Frames of AWS's event stream, in which operations answer that go on for a while. Encodes only. Pure.
+ * Frames of AWS's event stream, the response format of streaming operations. Encodes only. Pure.
  * https://smithy.io/2.0/aws/amazon-eventstream.html
  */
 import { crc32 } from 'node:zlib';
 
-/** Bytes of the two lengths and their checksum. */
+/** Size of the two lengths and their checksum. */
 const PRELUDE_BYTES = 12;
 const CHECKSUM_BYTES = 4;
-/** The type of a header whose value is text. */
+/** The type of a header with a string value. */
 const TEXT = 7;
 
-/** One event: `:message-type` event, the type and content type given, and a payload. */
+/** One event, with `:message-type` set to `event`. */
 export function encodeEvent(eventType: string, contentType: string, payload: Buffer): Buffer {
   const headers = Buffer.concat(
     Object.entries({

@@ -23,7 +23,7 @@ describe('the form of the query protocol', () => {
     });
   });
 
-  it('can name the parts of a map otherwise, and hold structures in it', () => {
+  it('can name the parts of a map entry otherwise, and has maps of structures', () => {
     const entry = 'MessageAttributes.entry.1';
     const text = `Message=m&${entry}.Name=n&${entry}.Value.DataType=String&${entry}.Value.StringValue=v`;
     expect(tree(text, SNS_OPERATIONS.Publish)).toEqual({
@@ -45,12 +45,12 @@ describe('the form of the query protocol', () => {
     });
   });
 
-  it('tells an empty list from a missing one', () => {
+  it('distinguishes an empty list from a missing one', () => {
     expect(tree('Name=t&Tags=', SNS_OPERATIONS.CreateTopic)).toEqual({ Name: 't', Tags: [] });
     expect(tree('Name=t', SNS_OPERATIONS.CreateTopic)).toEqual({ Name: 't' });
   });
 
-  it('has numbers and booleans as text, and nothing else in their place', () => {
+  it('parses numbers and booleans, and rejects other text in their place', () => {
     expect(() => tree('MaxResults=many', SQS_OPERATIONS.ListQueues)).toThrow(WrongType);
     expect(() => tree('ReturnSubscriptionArn=1', SNS_OPERATIONS.Subscribe)).toThrow(WrongType);
   });

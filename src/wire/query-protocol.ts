@@ -1,6 +1,6 @@
 /**
- * AWS's query protocol, spoken by IAM and STS: a form with `Action` and `Version` comes in, XML goes out. It knows the
- * wire only; what an action does is given by the service as a table of handlers.
+ * AWS's query protocol, which IAM, STS and SNS use: the request is a form with `Action` and `Version`, the response is XML.
+ * The service passes its actions as a table of handlers.
  * https://smithy.io/2.0/aws/protocols/aws-query-protocol.html
  */
 import { BodyFailure, readBody } from '../http/body.ts';
@@ -12,7 +12,7 @@ import { ConstraintViolations, type OperationHandlers, parseInput, WrongType } f
 import type { XmlStructure } from './xml.ts';
 import { renderElement } from './xml.ts';
 
-/** An error that the caller receives as XML; `code` as it goes over the wire. */
+/** An error that the client receives as XML. `code` is the wire code. */
 export class QueryError extends Error {
   readonly code: string;
   readonly status: number;
@@ -26,21 +26,21 @@ export class QueryError extends Error {
 }
 
 export type QueryService<Operations extends Readonly<Record<string, Members>>> = {
-  /** For messages: `IAM`. */
+  /** For log messages: `IAM`. */
   readonly name: string;
   readonly version: string;
   readonly namespace: string;
   /** Input members by action. */
   readonly operations: Operations;
-  /** Answers with the members of the result; undefined for an action whose response has no result element. */
+  /** They return the members of the result, or undefined if the action's response has no result element. */
   readonly handlers: OperationHandlers<Operations, XmlStructure | undefined>;
   readonly log: Log;
 };
 
-/** AWS's own limit for requests of this protocol is of this order; IAM's documents are at most 128 KiB. */
+/** AWS's limit for requests of this protocol is similar. IAM's documents are at most 128 KiB. */
 const BODY_LIMIT_BYTES = 1024 * 1024;
 
-/** A handler for one service that speaks the query protocol. */
+/** Creates the handler of a service that uses the query protocol. */
 export function createQueryHandler<Operations extends Readonly<Record<string, Members>>>(
   service: QueryService<Operations>,
 ): ServiceHandler {
@@ -97,7 +97,7 @@ function renderResponse(
   return `<${action}Response xmlns="${namespace}">${body}${renderElement('ResponseMetadata', { RequestId: requestId }, 'member')}</${action}Response>`;
 }
 
-/** The body of an error in this protocol. */
+/** The body of an error response. */
 export function renderError(
   namespace: string,
   code: string,

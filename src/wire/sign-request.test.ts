@@ -12,7 +12,7 @@ describe('signing a request', () => {
   };
   const epochMs = Date.UTC(2015, 7, 30, 12, 36, 0);
 
-  it('gives the signatures of the published test suite', () => {
+  it('produces the signatures of the published test suite', () => {
     const vanilla = {
       method: 'GET',
       url: new URL('http://example.amazonaws.com/'),

@@ -1,6 +1,6 @@
 /**
- * AWS Signature Version 4 for Lamella's own requests. A service takes region and access key from it, so that
- * `lamella invoke --region` reaches the functions of that region; a service that verifies signatures accepts it too.
+ * AWS Signature Version 4 for Lamella's own requests. A service reads the region and the access key from the signature, so
+ * that `lamella invoke --region` reaches the functions of that region.
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
  */
 import { createHash, createHmac } from 'node:crypto';
@@ -29,7 +29,7 @@ export function signRequest(request: Signable, key: SigningKey, epochMs: number)
   const signedHeaders = names.join(';');
   const canonical = [
     request.method,
-    // Every service but S3 signs the path with its percent signs encoded once more.
+    // All services but S3 sign the path with its percent signs encoded again.
     request.url.pathname.split('/').map(encode).join('/'),
     [...request.url.searchParams]
       .map(([name, value]) => `${encode(name)}=${encode(value)}`)

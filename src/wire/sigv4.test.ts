@@ -38,7 +38,7 @@ describe('SigV4', () => {
   });
   const DOCUMENTED = 'f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41';
 
-  it("accepts the documentation's example of a GET, and nothing that differs from it", () => {
+  it("accepts the documentation's example of a GET, and no changed copy of it", () => {
     expect(verdict(documented(DOCUMENTED))).toBe('verified');
     expect(verdict(documented(DOCUMENTED.replace('f', 'e')))).toBe('mismatch');
     expect(verdict(documented(DOCUMENTED, '/test.tx'))).toBe('mismatch');
@@ -48,7 +48,7 @@ describe('SigV4', () => {
     expect(verdict(documented('\u00e9'.repeat(64)))).toBe('mismatch');
   });
 
-  it('accepts it only for fifteen minutes before and after', () => {
+  it('accepts it only within 15 minutes of its time', () => {
     for (const [minutes, expected] of [
       [14, 'verified'],
       [16, 'skewed'],
@@ -168,7 +168,7 @@ describe('SigV4', () => {
     expect(verdict({ ...wire, method: 'PUT' }, sha256(body))).toBe('mismatch');
   });
 
-  it('tells unsigned, half-signed and unknown signatures apart', () => {
+  it('distinguishes missing, malformed and unknown signatures', () => {
     const request = (...rawHeaders: string[]) => ({
       method: 'GET',
       target: '/',
@@ -204,7 +204,7 @@ describe('SigV4', () => {
     ).toBe('mismatch');
   });
 
-  it('reads the scope of any signature without judging it', () => {
+  it('parses the scope of any signature without verifying it', () => {
     const scopeOf = (text: string) => parseCredentialScope(text, new URLSearchParams());
     const sigv4 = 'AWS4-HMAC-SHA256 Credential=AKID/20261122/us-east-1/lambda/aws4_request, Signature=x';
     expect(scopeOf(sigv4)).toEqual({ accessKeyId: 'AKID', date: '20261122', region: 'us-east-1', service: 'lambda' });
@@ -221,7 +221,7 @@ describe('SigV4', () => {
   });
 });
 
-/** What the signer wants of a hash. */
+/** The hash interface that the SDK's signer expects. */
 class NodeSha256 {
   readonly #chunks: Buffer[] = [];
   readonly #secret: Buffer | undefined;

@@ -1,7 +1,7 @@
 /**
- * AWS Signature Version 4, from the side of the service: what a request's signature says about who signed it, and
- * whether it is right. Header and presigned signatures, and the signed chunks of an S3 upload. Pure: no keys are kept
- * here, no body is read; what a refusal is called in each service's protocol is not known here.
+ * AWS Signature Version 4 on the service's side: reads the credential scope of a request and verifies its signature.
+ * Supports signatures in the header, presigned URLs and the signed chunks of an S3 upload. Pure: the caller has the keys and
+ * the body. The errors of each protocol are in `protocol/authentication-errors.ts`.
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html
  */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
@@ -12,64 +12,64 @@ export type CredentialScope = {
   readonly accessKeyId: string;
   /** `20261122` */
   readonly date: string;
-  /** Undefined for SigV4A, whose signatures hold for several regions. */
+  /** Undefined for SigV4A, whose signatures are valid in several regions. */
   readonly region: string | undefined;
   /** The signing name: `lambda`, `iam`, `sts`, `logs`, `s3` ... */
   readonly service: string;
 };
 
-/** A request as it came over the wire. */
+/** A request as received. */
 export type SignedRequest = {
   readonly method: string;
   /** Path and query, as sent. */
   readonly target: string;
-  /** Names and values in turn, as Node gives them. */
+  /** Alternating names and values, as in Node.js. */
   readonly rawHeaders: readonly string[];
 };
 
-/** A signature that was found right. */
+/** A valid signature. */
 export type VerifiedSignature = {
   readonly scope: CredentialScope;
-  /** Hex. The chunks of an upload are signed one upon the other, starting from it. */
+  /** Hexadecimal. The signatures of an upload's chunks form a chain that starts with it. */
   readonly signature: string;
   readonly signingKey: Buffer;
   /** `20261122T100000Z` */
   readonly timestamp: string;
-  /** What was signed as the body: a hex digest, or a name such as `UNSIGNED-PAYLOAD`. */
+  /** The signed value for the body: a hexadecimal digest, or a name such as `UNSIGNED-PAYLOAD`. */
   readonly payloadHash: string;
 };
 
-/** What a service knows of an access key. */
+/** An access key as a service stores it. */
 export type AccessKey = {
   readonly secret: string;
-  /** The token that every request with a temporary key carries; undefined for a long-term key. */
+  /** The token in every request with a temporary key. Undefined for a long-term key. */
   readonly sessionToken?: string | undefined;
-  /** When a temporary key stops to be valid, in milliseconds since 1970. */
+  /** When a temporary key expires, in milliseconds since 1970. */
   readonly expiresMs?: number | undefined;
 };
 
-/** Why a signature is not accepted. */
+/** The reason why a signature is rejected. */
 export type SignatureFault = {
   readonly kind: SignatureFaultKind;
-  /** In AWS's words, where these do not differ by service. */
+  /** AWS's message, if it is the same for all services. */
   readonly message: string;
 };
 
 export type VerificationOptions = {
-  /** Looks up an access key; undefined for an unknown one. */
+  /** Looks up an access key. Undefined for an unknown one. */
   readonly keyOf: (accessKeyId: string) => AccessKey | undefined;
   readonly nowMs: number;
-  /** Hex SHA-256 of the body; undefined when it is not known yet, as in a streamed upload. */
+  /** Hexadecimal SHA-256 of the body. Undefined if the body has not been read, as in a streamed upload. */
   readonly bodyHash: string | undefined;
 };
 
 const ALGORITHM = 'AWS4-HMAC-SHA256';
 const EMPTY_HASH = createHash('sha256').digest('hex');
-/** S3 allows fifteen minutes between the client's clock and ours, everyone else five. */
+/** Maximum difference between the client's clock and the service's: 15 minutes for S3, 5 minutes for other services. */
 const SKEW_MS = { s3: 15 * 60_000, others: 5 * 60_000 };
-const LONGEST_EXPIRY_SECONDS = 7 * 24 * 3600;
+const MAX_EXPIRY_SECONDS = 7 * 24 * 3600;
 
-/** The credential scope of a signed or presigned request; undefined when there is none to be read. Proves nothing. */
+/** The credential scope of a signed or presigned request, which is not verified. Undefined if it cannot be parsed. */
 export function parseCredentialScope(
   authorization: string | undefined,
   query: URLSearchParams,
@@ -80,7 +80,7 @@ export function parseCredentialScope(
 }
 
 function parseCredential(credential: string): CredentialScope | undefined {
-  // Access keys hold no slash, but a careless tester's may: the scope is counted from the end.
+  // AWS's access keys contain no slash, but test keys may. Count from the end.
   const parts = credential.split('/');
   if (parts.pop() !== 'aws4_request') return undefined;
   const service = parts.pop();
@@ -137,7 +137,7 @@ export function verifySignature(
 const INVALID_TOKEN = 'The security token included in the request is invalid.';
 const UNKNOWN_KEY: SignatureFault = { kind: 'unknown-key', message: INVALID_TOKEN };
 
-/** A temporary key without its token is unknown to AWS, as is a long-term key that comes with one. */
+/** AWS reports a temporary key without its token as unknown, and a token with a long-term key as invalid. */
 function findKeyFault(
   key: AccessKey | undefined,
   token: string | undefined,
@@ -153,13 +153,13 @@ function findKeyFault(
   return undefined;
 }
 
-/** The signature that a chunk of `content` must have, after a chunk (or request) signed with `previous`. */
+/** The expected signature of a chunk. `previous` is the signature of the chunk before, or of the request. */
 export function signChunk(context: VerifiedSignature, previous: string, contentHash: string): string {
   const text = [`${ALGORITHM}-PAYLOAD`, ...chunkPreamble(context), previous, EMPTY_HASH, contentHash].join('\n');
   return hmac(context.signingKey, text).toString('hex');
 }
 
-/** The signature that the trailing headers of a chunked upload must have. */
+/** The expected signature of the trailing headers of a chunked upload. */
 export function signTrailer(context: VerifiedSignature, previous: string, trailer: string): string {
   const text = [`${ALGORITHM}-TRAILER`, ...chunkPreamble(context), previous, sha256(trailer)].join('\n');
   return hmac(context.signingKey, text).toString('hex');
@@ -254,7 +254,7 @@ function findTimeFault(claim: Claim, nowMs: number): SignatureFault | undefined 
     return { kind: 'skewed', message };
   }
   if (claim.isPresigned) {
-    const isOver = !(claim.expiresSeconds <= LONGEST_EXPIRY_SECONDS) || nowMs > signedMs + claim.expiresSeconds * 1000;
+    const isOver = !(claim.expiresSeconds <= MAX_EXPIRY_SECONDS) || nowMs > signedMs + claim.expiresSeconds * 1000;
     return isOver
       ? { kind: 'expired', message: `Signature expired: ${claim.timestamp} is now too old (${now}).` }
       : undefined;
@@ -269,7 +269,7 @@ function isoDate(httpDate: string | undefined): string | undefined {
   return Number.isNaN(epochMs) ? undefined : renderBasicDate(epochMs);
 }
 
-/** Lower-case names; values of the same name joined, and their white space reduced, as the canonical request has them. */
+/** Headers as in the canonical request: lower-case names, joined values, collapsed white space. */
 function mergeHeaders(rawHeaders: readonly string[]): Headers {
   const headers = new Map<string, string>();
   for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
@@ -305,7 +305,7 @@ function canonicalQuery(query: Query): string {
     .join('&');
 }
 
-/** Every service but S3 signs the path without dot segments, its percent signs encoded once more. */
+/** All services but S3 sign the path without dot segments and with its percent signs encoded again. */
 function canonicalPath(path: string): string {
   const segments: string[] = [];
   for (const segment of path.split('/')) {

@@ -2,18 +2,18 @@ import { describe, expect, it } from 'vitest';
 import { childText, parseXml, renderElement } from './xml.ts';
 
 describe('XML', () => {
-  it('is written with lists as members or repeated, and without what is undefined', () => {
+  it('renders lists as members or repeated elements, and omits undefined values', () => {
     const value = { Name: 'a<&>"b', None: undefined, Yes: true, Items: ['x', 1] };
     const start = '<R><Name>a&lt;&amp;&gt;&quot;b</Name><Yes>true</Yes>';
     expect(renderElement('R', value, 'member')).toBe(`${start}<Items><member>x</member><member>1</member></Items></R>`);
     expect(renderElement('R', value, 'repeated')).toBe(`${start}<Items>x</Items><Items>1</Items></R>`);
   });
 
-  it('never holds what XML cannot hold', () => {
+  it('replaces characters that XML cannot represent', () => {
     expect(renderElement('R', 'a\u0000b\ud800c\r\n', 'member')).toBe('<R>a\uFFFDb\uFFFDc&#xD;\n</R>');
   });
 
-  it('is read with prefixes, attributes, comments, entities and empty elements', () => {
+  it('parses prefixes, attributes, comments, entities and empty elements', () => {
     const read = parseXml(`<?xml version="1.0"?>
       <!-- one --><s3:Delete xmlns:s3='http://x/y'><s3:Object><s3:Key>a&amp;b&#65;&#x42;</s3:Key></s3:Object>
       <Quiet/><Key><![CDATA[<raw>]]></Key></s3:Delete>`);

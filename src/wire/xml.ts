@@ -1,9 +1,9 @@
 /**
- * XML as AWS's older protocols write and read it: elements and text, no attributes but the namespace. Two ways to write
- * a list: IAM and STS wrap each item in `<member>`, S3 repeats the element itself.
+ * XML as in AWS's older protocols: elements and text, and no attributes but the namespace. There are two forms of lists:
+ * IAM, STS and SNS wrap each item in `<member>`; S3 and SQS repeat the element.
  */
 
-/** Undefined members are left out. */
+/** Undefined members are omitted. */
 export type XmlValue =
   | string
   | number
@@ -12,7 +12,8 @@ export type XmlValue =
   | XmlEntries
   | readonly XmlValue[]
   | { readonly [name: string]: XmlValue };
-/** A map as the query protocol writes it: `<entry><key/><value/></entry>` ... */
+
+/** A map in the query protocol: `<entry><key/><value/></entry>` ... */
 export class XmlEntries {
   readonly entries: Readonly<Record<string, string>>;
 
@@ -55,21 +56,21 @@ export function escapeXml(text: string): string {
   return (
     text
       .replace(/[&<>"]/g, (character) => ESCAPES[character] ?? character)
-      // A parser would turn a bare carriage return into a line feed.
+      // XML parsers turn a bare carriage return into a line feed.
       .replace(/\r/g, '&#xD;')
-      // What XML cannot hold at all: control characters and halves of surrogate pairs.
+      // XML cannot represent control characters and unpaired surrogates.
       .replace(/[^\t\n\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/gu, '\uFFFD')
   );
 }
 
-/** An element as it was read; names come without their namespace prefix. */
+/** A parsed element. Names have no namespace prefix. */
 export type XmlElement = {
   readonly name: string;
   readonly text: string;
   readonly children: readonly XmlElement[];
 };
 
-/** Reads one document. Answers undefined for what is not well-formed; no entity but the five of XML is known. */
+/** Parses a document. Returns undefined if it is not well-formed or has entities other than XML's five. */
 export function parseXml(document: string): XmlElement | undefined {
   type Open = { readonly name: string; text: string; readonly children: XmlElement[] };
   const root: Open = { name: '', text: '', children: [] };
@@ -101,7 +102,7 @@ export function parseXml(document: string): XmlElement | undefined {
   return isWhole ? root.children[0] : undefined;
 }
 
-/** The text of the first child of that name. */
+/** The text of the first child with this name. */
 export function childText(element: XmlElement, name: string): string | undefined {
   return element.children.find((child) => child.name === name)?.text.trim();
 }

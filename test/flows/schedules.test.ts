@@ -87,14 +87,14 @@ it('one can be fired now, whether or not its time has come', async () => {
   ]);
 });
 
-it('what is no schedule is refused with what would be one', async () => {
+it('an invalid schedule is rejected with an example of a valid one', async () => {
   const refused = async (input: unknown) => {
     const [status, { message }] = await admin('PUT', '/schedules/bad', input);
     return [status, message];
   };
   expect(await refused({ expression: 'rate(1 fortnight)', function: 'f' })).toEqual([
     400,
-    'rate(1 fortnight) is no rate. Use a number from 1 and minute, hour or day, in the plural from 2 on: rate(1 hour), rate(5 minutes).',
+    'Invalid rate(1 fortnight). Use a number from 1 and minute, hour or day, with the plural from 2: rate(1 hour), rate(5 minutes).',
   ]);
   expect(await refused({ expression: 'rate(1 hour)' })).toEqual([400, 'function is required, such as "NAME".']);
   expect(await refused({ expression: 'rate(1 hour)', function: 'f', kind: 'daily' })).toEqual([

@@ -1,6 +1,6 @@
 /**
- * Where destinations of EventBridge arrive: events are kept, the newest of them, to be looked at. No rule matches them and
- * nobody receives them.
+ * Event buses of EventBridge as destinations of functions: stores the latest events, which the admin API shows. There are
+ * no rules, so nothing receives the events.
  */
 import type { Clock } from '../../clock.ts';
 import type { Database } from '../../storage/database.ts';
@@ -8,13 +8,14 @@ import type { Database } from '../../storage/database.ts';
 export type BusEvent = { readonly busArn: string; readonly event: unknown };
 
 export type EventBus = {
-  /** Keeps an event, given as JSON text. */
+  /** Stores an event, which is JSON text. */
   put(busArn: string, event: string): Promise<void>;
-  /** The newest last; of one bus, or of all. */
+  /** The events of one bus, or of all buses. The newest is last. */
   list(busArn?: string | undefined): BusEvent[];
 };
 
-const KEPT = 1000;
+/** Number of stored events, over all buses. */
+const KEPT_EVENTS = 1000;
 
 export function createEventBus({ database, clock }: { database: Database; clock: Clock }): EventBus {
   const insert = database.prepare('INSERT INTO bus_event (bus, event, at_ms) VALUES (?, ?, ?)');
@@ -26,7 +27,7 @@ export function createEventBus({ database, clock }: { database: Database; clock:
     async put(busArn, event) {
       database.transaction(() => {
         const { lastInsertRowid } = insert.run(busArn, event, Math.trunc(clock.epochMs()));
-        trim.run(lastInsertRowid - KEPT);
+        trim.run(lastInsertRowid - KEPT_EVENTS);
       });
     },
     list: (busArn) =>

@@ -1,17 +1,18 @@
 /**
- * Schedule expressions as EventBridge writes them: `rate(5 minutes)`, `cron(0 10 ? * MON-FRI *)`, `at(2026-11-22T10:00:00)`.
- * Pure: when is the next time after a moment. Cron goes by croner, in whose terms AWS's six fields are put here.
+ * Schedule expressions of EventBridge: `rate(5 minutes)`, `cron(0 10 ? * MON-FRI *)`, `at(2026-11-22T10:00:00)`. Computes
+ * the next time after a given one. Pure. The croner package evaluates cron expressions; AWS's six fields are translated to
+ * its syntax.
  * https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
  */
 import { Cron } from 'croner';
 
 export type ScheduleExpression = {
   readonly kind: 'rate' | 'cron' | 'at';
-  /** The first time after `afterMs`; undefined when there is none any more. Rates count from `anchorMs`. */
+  /** The first time after `afterMs`. Undefined if there is none. Rates start at `anchorMs`. */
   nextMs(afterMs: number, anchorMs: number): number | undefined;
 };
 
-/** Why a text is no schedule expression, or no time zone. */
+/** A schedule is invalid. The message is for the user. */
 export class InvalidSchedule extends Error {}
 
 const UNIT_MS: Readonly<Record<string, number>> = { minute: 60_000, hour: 3_600_000, day: 86_400_000 };
@@ -19,7 +20,7 @@ const UNIT_MS: Readonly<Record<string, number>> = { minute: 60_000, hour: 3_600_
 /** @throws InvalidSchedule */
 export function parseScheduleExpression(text: string, timeZone = 'UTC'): ScheduleExpression {
   if (!isTimeZone(timeZone)) {
-    throw new InvalidSchedule(`There is no time zone "${timeZone}". Use a name such as Europe/Zurich.`);
+    throw new InvalidSchedule(`Unknown time zone "${timeZone}". Use a name such as Europe/Zurich.`);
   }
   const [, kind, content = ''] = /^(rate|cron|at)\(([^()]*)\)$/.exec(text.trim()) ?? [];
   switch (kind) {
@@ -31,7 +32,7 @@ export function parseScheduleExpression(text: string, timeZone = 'UTC'): Schedul
       return parseAt(content, timeZone);
     default:
       throw new InvalidSchedule(
-        `"${text}" is no schedule. Use rate(5 minutes), cron(0 10 ? * MON-FRI *) or at(2026-11-22T10:00:00).`,
+        `Invalid schedule "${text}". Use rate(5 minutes), cron(0 10 ? * MON-FRI *) or at(2026-11-22T10:00:00).`,
       );
   }
 }
@@ -41,7 +42,7 @@ function parseRate(content: string): ScheduleExpression {
   const count = Number(digits);
   if (!unit || (count === 1) !== (plural === '')) {
     throw new InvalidSchedule(
-      `rate(${content}) is no rate. Use a number from 1 and minute, hour or day, in the plural from 2 on: rate(1 hour), rate(5 minutes).`,
+      `Invalid rate(${content}). Use a number from 1 and minute, hour or day, with the plural from 2: rate(1 hour), rate(5 minutes).`,
     );
   }
   const periodMs = count * (UNIT_MS[unit] ?? 0);
@@ -54,12 +55,13 @@ function parseRate(content: string): ScheduleExpression {
 function parseAt(content: string, timeZone: string): ScheduleExpression {
   const match = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)$/.exec(content);
   const isDate = match !== null && !Number.isNaN(Date.parse(`${content}Z`));
-  if (!isDate) throw new InvalidSchedule(`at(${content}) is no time. Use at(2026-11-22T10:00:00), without an offset.`);
+  if (!isDate)
+    throw new InvalidSchedule(`Invalid at(${content}). Use a time such as at(2026-11-22T10:00:00), without an offset.`);
   const atMs = new Cron(content, { timezone: timeZone, paused: true }).nextRun(new Date(0))?.getTime();
   return { kind: 'at', nextMs: (afterMs) => (atMs !== undefined && atMs > afterMs ? atMs : undefined) };
 }
 
-/** The six fields in their order, with the range of each. */
+/** The six fields in order, with their maximum values. */
 const FIELDS = [
   { name: 'minutes', max: 59 },
   { name: 'hours', max: 23 },
@@ -78,16 +80,14 @@ function parseCron(content: string, timeZone: string): ScheduleExpression {
   }
   const [, , dayOfMonth, , dayOfWeek] = fields;
   if ((dayOfMonth === '?') === (dayOfWeek === '?')) {
-    throw new InvalidSchedule(
-      `cron(${content}) must have ? as the day of month or as the day of week, and not as both.`,
-    );
+    throw new InvalidSchedule(`cron(${content}) must have ? as either the day of month or the day of week.`);
   }
   if (fields.some((field, index) => field.includes('?') && (field !== '?' || (index !== 2 && index !== 4)))) {
-    throw new InvalidSchedule(`cron(${content}) has ? where it may not stand.`);
+    throw new InvalidSchedule(`cron(${content}) has ? in a field other than the day of month and the day of week.`);
   }
   const pattern = fields.map((field, index) => {
     const days = index === 4 ? dayNumbers(field) : field;
-    // AWS's 5/10 goes on to the end of the range.
+    // On AWS, 5/10 continues to the end of the range.
     const max = FIELDS[index]?.max ?? 0;
     return (days === '?' ? '*' : days).replace(/(^|,)(\d+)\//g, `$1$2-${max}/`);
   });
@@ -100,8 +100,8 @@ function parseCron(content: string, timeZone: string): ScheduleExpression {
 }
 
 /**
- * The next time that the pattern names. Croner puts off to the next hour what falls into the hour that daylight saving time
- * leaves out; AWS leaves it out too. Of the hour that comes twice, both take the first.
+ * The next time that the pattern matches. When daylight saving time skips an hour, AWS skips the times in it, but croner
+ * moves them to the next hour. When an hour repeats, both use the first one.
  * https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html#daylist-savings-time
  */
 function nextMatch(cron: Cron, after: Date): number | undefined {
@@ -110,7 +110,7 @@ function nextMatch(cron: Cron, after: Date): number | undefined {
   return next?.getTime();
 }
 
-/** AWS counts days of the week from 1 (Sunday), croner from 0; and writes the last Friday as 6L. */
+/** On AWS, days of the week start at 1 (Sunday), in croner at 0. AWS writes the last Friday as 6L. */
 function dayNumbers(field: string): string {
   if (field === 'L') return '6';
   return field

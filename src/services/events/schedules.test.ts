@@ -1,4 +1,4 @@
-/** Schedules on a clock that tests move, with the functions that they call standing by. */
+/** Schedules on an adjustable clock. The functions that they invoke are recorded calls. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -47,7 +47,7 @@ afterEach(() => {
 });
 
 describe('a schedule', () => {
-  it("sends the event of EventBridge's rules", () => {
+  it('sends the event of an EventBridge rule', () => {
     put('nightly', 'cron(0 3 * * ? *)');
     clock.advance(24 * 60 * MINUTE_MS);
     const [{ arn, event } = { arn: '', event: '{}' }] = sent;
@@ -65,7 +65,7 @@ describe('a schedule', () => {
     });
   });
 
-  it("of EventBridge Scheduler's kind sends that one's, whose detail is text", () => {
+  it('sends the event of an EventBridge Scheduler schedule, whose detail is text', () => {
     put('once', 'at(2026-11-22T12:00:00)', { kind: 'schedule', timeZone: 'Europe/Zurich' });
     clock.advance(60 * MINUTE_MS);
     expect(JSON.parse(sent[0]?.event ?? '')).toEqual({
@@ -90,13 +90,13 @@ describe('a schedule', () => {
     expect(sent).toEqual([{ arn: ARN, event: '{"mine":1}' }]);
   });
 
-  it('counts a rate from when it was made, and fires each time of a jump at its own time', () => {
+  it('starts a rate at its creation, and sends each event of a clock jump with its own time', () => {
     put('often', 'rate(5 minutes)');
     clock.advance(16 * MINUTE_MS);
     expect(times()).toEqual(['2026-11-22T10:05:30Z', '2026-11-22T10:10:30Z', '2026-11-22T10:15:30Z']);
   });
 
-  it('is given the first thousand times of a longer jump, and goes on behind it', () => {
+  it('sends the first thousand events of a longer jump, and continues after it', () => {
     put('often', 'rate(1 minute)');
     clock.advance(YEAR_MS);
     expect(sent).toHaveLength(1000);
@@ -104,13 +104,13 @@ describe('a schedule', () => {
     expect(times().slice(1000)).toEqual(['2027-11-22T10:01:30Z']);
   });
 
-  it('loses no time to jumps that are long only together', () => {
+  it('skips no times of several jumps that are long only in total', () => {
     put('often', 'rate(1 minute)');
     for (let hour = 0; hour < 17; hour += 1) clock.advance(60 * MINUTE_MS);
     expect(sent).toHaveLength(17 * 60);
   });
 
-  it('is gone once removed', () => {
+  it('is gone after its removal', () => {
     put('gone', 'rate(1 minute)');
     expect([schedules.remove(SCOPE, 'gone'), schedules.remove(SCOPE, 'gone')]).toEqual([true, false]);
     clock.advance(MINUTE_MS);
@@ -124,7 +124,7 @@ describe('after the service was down', () => {
     schedules = open();
   };
 
-  it('what was missed is not made up for, but for a single time', () => {
+  it('skips the times that passed while the service was down, except for one-time schedules', () => {
     put('often', 'rate(1 minute)');
     put('once', 'at(2026-11-22T10:01:00)', { kind: 'schedule' });
     schedules.close();
@@ -136,7 +136,7 @@ describe('after the service was down', () => {
     expect(times().slice(1)).toEqual(['2026-11-22T10:11:30Z']);
   });
 
-  it('a clock that had been moved on holds nothing up', () => {
+  it('is not delayed by a clock that was ahead before a restart', () => {
     clock.advance(YEAR_MS);
     put('often', 'rate(1 minute)');
     put('nightly', 'cron(0 3 * * ? *)');

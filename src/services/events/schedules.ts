@@ -1,7 +1,7 @@
 /**
- * Schedules: a name, an expression, a function. Each sends EventBridge's event, or the input that it was given, as an
- * asynchronous invocation when its time has come. What was missed while the service was down is not made up for, but for
- * a single time (`at`), which then comes late.
+ * Schedules: a name, an expression and a function. At each time, a schedule invokes the function asynchronously with
+ * EventBridge's event or with its own input. Times that passed while the service was not running are skipped, except for
+ * one-time schedules (`at`), which then run late.
  */
 import { randomUUID } from 'node:crypto';
 import type { AdjustableClock, Cancel } from '../../clock.ts';
@@ -12,21 +12,21 @@ import type { Scope } from '../../protocol/names.ts';
 import type { Database } from '../../storage/database.ts';
 import { parseScheduleExpression, type ScheduleExpression } from './schedule-expression.ts';
 
-/** Sends an event, given as JSON text, to the function of an ARN. Rejects when there is none. */
+/** Sends an event, which is JSON text, to the function with this ARN. Rejects if it does not exist. */
 export type EventSender = (functionArn: string, event: string, traceId: string | undefined) => Promise<void>;
 
 export type ScheduleDraft = {
   readonly expression: string;
-  /** IANA name; UTC if not given. */
+  /** IANA name. Defaults to UTC. */
   readonly timeZone?: string | undefined;
-  /** ARN, with a qualifier if need be. */
+  /** Optionally with a qualifier. */
   readonly functionArn: string;
-  /** JSON text of the event, instead of EventBridge's. */
+  /** The event as JSON text. Defaults to EventBridge's event. */
   readonly input?: string | undefined;
   readonly isEnabled: boolean;
   /**
-   * Whose event the function gets: a rule's of EventBridge, or a schedule's of EventBridge Scheduler, which alone knows
-   * single times and time zones.
+   * Whose event the function receives: that of an EventBridge rule or of an EventBridge Scheduler schedule. On AWS only the
+   * latter has one-time schedules and time zones.
    */
   readonly kind: 'rule' | 'schedule';
 };
@@ -35,25 +35,25 @@ export type Schedule = ScheduleDraft & {
   readonly scope: Scope;
   readonly name: string;
   readonly createdMs: number;
-  /** Undefined when it is disabled or over. */
+  /** Undefined if the schedule is disabled or over. */
   readonly nextMs: number | undefined;
 };
 
 export type Schedules = {
-  /** Makes or replaces. @throws InvalidSchedule */
+  /** Creates or replaces a schedule. @throws InvalidSchedule */
   put(scope: Scope, name: string, draft: ScheduleDraft): Schedule;
   find(scope: Scope, name: string): Schedule | undefined;
   list(): Schedule[];
-  /** Whether there was one. */
+  /** False if there is no such schedule. */
   remove(scope: Scope, name: string): boolean;
-  /** Sends the event now; resolves once it is durable. */
+  /** Sends the schedule's event now. Resolves once it is durable. */
   fire(schedule: Schedule): Promise<void>;
-  /** Starts no more. */
+  /** Stops all schedules. */
   close(): void;
 };
 
-/** A jump of the clock over more times than these leaves the others out: nobody waits for half a million events. */
-const MOST_IN_A_JUMP = 1000;
+/** When the adjustable clock jumps over more times of one schedule than this, the others are skipped. */
+const MAX_TIMES_PER_JUMP = 1000;
 
 type Jump = { readonly toMs: number | undefined; readonly passed: number };
 
@@ -97,8 +97,8 @@ export function createSchedules({
   };
 
   /**
-   * Waits for the next time, and at it for the one after that before anything else: a clock may jump over several. `jump`
-   * is the latest one, by where it led to, and how many times it has passed so far.
+   * Sets the timer for the next time. When it fires, sets the next timer before anything else, because the clock can jump
+   * over several times. `jump` is the latest jump: its target, and how many times it has passed so far.
    */
   const arm = (schedule: Schedule, expression: ScheduleExpression, jump: Jump = { toMs: undefined, passed: 0 }) => {
     const { scope, name, nextMs, createdMs } = schedule;
@@ -107,8 +107,12 @@ export function createSchedules({
       timers.delete(nameOf(scope, name));
       const { movingToMs } = clock;
       const passed = jump.toMs === movingToMs ? jump.passed + 1 : 1;
-      const isSkipping = movingToMs !== undefined && passed >= MOST_IN_A_JUMP;
-      if (isSkipping) log.warn({ schedule: name }, `of one jump of the clock, ${MOST_IN_A_JUMP} times are fired`);
+      const isSkipping = movingToMs !== undefined && passed >= MAX_TIMES_PER_JUMP;
+      if (isSkipping)
+        log.warn(
+          { schedule: name },
+          `the clock jumped over more than ${MAX_TIMES_PER_JUMP} times of a schedule; the others are skipped`,
+        );
       const following = {
         ...schedule,
         nextMs: expression.nextMs(isSkipping ? movingToMs : nextMs, createdMs),
@@ -117,7 +121,7 @@ export function createSchedules({
       const sent = fire(schedule, nextMs);
       sent
         .then(() => sql.setNext.run({ ...key(scope, name), nextMs: following.nextMs ?? null }))
-        .catch((failure: unknown) => log.warn({ err: failure, schedule: name }, 'a scheduled event could not be sent'));
+        .catch((failure: unknown) => log.warn({ err: failure, schedule: name }, 'cannot send a scheduled event'));
     });
     timers.set(nameOf(scope, name), cancel);
   };
@@ -157,7 +161,7 @@ export function createSchedules({
   for (const schedule of schedules.list()) {
     if (schedule.nextMs === undefined) continue;
     const expression = parseScheduleExpression(schedule.expression, schedule.timeZone);
-    // From now: the time that was to be next has passed meanwhile, or is one of a clock that was ahead.
+    // Start from now. The stored next time may have passed, or may be of a clock that was ahead.
     const nowMs = clock.epochMs();
     const createdMs = Math.min(schedule.createdMs, nowMs);
     const nextMs = expression.kind === 'at' ? schedule.nextMs : expression.nextMs(nowMs, createdMs);
@@ -185,7 +189,7 @@ function renderEvent({ scope, name, kind }: Schedule, atMs: number): string {
     time: renderIsoSeconds(atMs),
     region: scope.region,
     resources: [isRule ? renderRuleArn(scope, name) : renderScheduleArn(scope, name)],
-    // EventBridge Scheduler gives it as text.
+    // EventBridge Scheduler sends it as text.
     detail: isRule ? {} : '{}',
   });
 }

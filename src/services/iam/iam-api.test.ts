@@ -60,8 +60,8 @@ describe('IAM', () => {
 
   const createRole = (RoleName: string, more: object = {}) =>
     iam.send(new CreateRoleCommand({ RoleName, AssumeRolePolicyDocument: TRUST, ...more }));
-  const refusal = async (answer: Promise<unknown>) => {
-    const failure = await answer.then(
+  const refusal = async (response: Promise<unknown>) => {
+    const failure = await response.then(
       () => undefined,
       (reason: IAMServiceException) => reason,
     );
@@ -69,7 +69,7 @@ describe('IAM', () => {
   };
   const scope = { region: 'eu-west-1', account: '123456789012' };
 
-  it('a created role is there with its path, id, dates, trust policy and tags', async () => {
+  it('a created role has a path, an id, a date, a trust policy and tags', async () => {
     const tags = [{ Key: 'team', Value: 'a b@c' }];
     const { Role: created } = await createRole('LambdaPhpExample', {
       Path: '/service-role/',
@@ -92,7 +92,7 @@ describe('IAM', () => {
     expect(Math.abs(Date.now() - (role?.CreateDate?.getTime() ?? 0))).toBeLessThan(10_000);
   });
 
-  it('tells whether a role exists, by its whole ARN', async () => {
+  it('finds out whether a role exists by its whole ARN', async () => {
     await createRole('r', { Path: '/p/' });
     expect(apis.iam.roleExists(scope, 'arn:aws:iam::123456789012:role/p/r')).toBe(true);
     expect(apis.iam.roleExists(scope, 'arn:aws:iam::123456789012:role/r')).toBe(false);
@@ -100,7 +100,7 @@ describe('IAM', () => {
     expect(apis.iam.roleExists(scope, 'r')).toBe(false);
   });
 
-  it('refuses a second role of the same name in any case, and a role that is not there, in AWS words', async () => {
+  it("rejects a second role with the same name in any case, and an unknown role, in AWS's wording", async () => {
     await createRole('Once');
     expect(await refusal(createRole('ONCE'))).toEqual([
       'EntityAlreadyExistsException',
@@ -114,7 +114,7 @@ describe('IAM', () => {
     ]);
   });
 
-  it('lists roles by path in pages that the SDK follows', async () => {
+  it('lists roles by path, in pages that the SDK follows', async () => {
     const names = ['delta', 'Alpha', 'charlie', 'Bravo', 'echo'];
     for (const name of names) await createRole(name, { Path: name === 'echo' ? '/other/' : '/team/a/' });
     const found: (string | undefined)[] = [];
@@ -128,7 +128,7 @@ describe('IAM', () => {
     expect(all.IsTruncated).toBe(false);
   });
 
-  it('a role with policies cannot be deleted until they are gone', async () => {
+  it('a role with policies cannot be deleted', async () => {
     const RoleName = 'busy';
     await createRole(RoleName);
     await iam.send(new AttachRolePolicyCommand({ RoleName, PolicyArn: BASIC }));
@@ -150,7 +150,7 @@ describe('IAM', () => {
     expect((await attempt())?.[0]).toBe('NoSuchEntityException');
   });
 
-  it('a role can be changed', async () => {
+  it('a role can be updated', async () => {
     const RoleName = 'changing';
     await createRole(RoleName, { Description: 'old' });
     const document = TRUST.replace('lambda.', 'edgelambda.');
@@ -166,7 +166,7 @@ describe('IAM', () => {
     });
   });
 
-  it('inline policies are kept by name, byte for byte', async () => {
+  it('inline policies are stored by name, byte for byte', async () => {
     const RoleName = 'inlined';
     await createRole(RoleName);
     const document = ` {"Version":"2012-10-17", "Statement":{"Effect":"Deny","NotAction":"*","Resource":"*","Sid":"a1"}}\n`;
@@ -183,7 +183,7 @@ describe('IAM', () => {
     ]);
   });
 
-  it('attaches policies of the account and any that AWS manages, and nothing else', async () => {
+  it('attaches policies of the account, any that AWS manages, and no others', async () => {
     const RoleName = 'attached';
     await createRole(RoleName);
     const { Policy } = await iam.send(
@@ -271,7 +271,7 @@ describe('IAM', () => {
     ]);
   });
 
-  it('knows the policies that AWS manages for Lambda, with their documents', async () => {
+  it('has the documents of the policies that AWS manages for Lambda', async () => {
     const { Policy } = await iam.send(new GetPolicyCommand({ PolicyArn: BASIC }));
     expect(Policy).toMatchObject({ PolicyName: 'AWSLambdaBasicExecutionRole', Path: '/service-role/', Arn: BASIC });
     const version = await iam.send(
@@ -328,9 +328,9 @@ describe('IAM', () => {
       TRUST.replace('lambda.amazonaws.com', 'lambda.example.com'),
       'Invalid principal in policy: "Service":"lambda.example.com"',
     ],
-  ])('refuses the trust policy %s', async (AssumeRolePolicyDocument, message) => {
-    const answer = createRole('bad', { AssumeRolePolicyDocument });
-    expect(await refusal(answer)).toEqual(['MalformedPolicyDocumentException', message, 400]);
+  ])('rejects the trust policy %s', async (AssumeRolePolicyDocument, message) => {
+    const response = createRole('bad', { AssumeRolePolicyDocument });
+    expect(await refusal(response)).toEqual(['MalformedPolicyDocumentException', message, 400]);
   });
 
   it.each([
@@ -348,12 +348,12 @@ describe('IAM', () => {
     [PERMISSIONS.replace('arn:aws:s3:::bucket/*', 'bucket'), 'Resource bucket must be in ARN format or "*".'],
     [PERMISSIONS.replace('2012-10-17', '2008-10-17'), 'Policy document must be version 2012-10-17 or greater.'],
     [PERMISSIONS.replace('"Effect"', '"Principal":"*","Effect"'), 'Policy document should not specify a principal.'],
-  ])('refuses the permissions policy %s', async (PolicyDocument, message) => {
-    const answer = iam.send(new CreatePolicyCommand({ PolicyName: 'bad', PolicyDocument }));
-    expect(await refusal(answer)).toEqual(['MalformedPolicyDocumentException', message, 400]);
+  ])('rejects the permissions policy %s', async (PolicyDocument, message) => {
+    const response = iam.send(new CreatePolicyCommand({ PolicyName: 'bad', PolicyDocument }));
+    expect(await refusal(response)).toEqual(['MalformedPolicyDocumentException', message, 400]);
   });
 
-  it('refuses bad names, paths and sizes in AWS words', async () => {
+  it("rejects invalid names, paths and sizes in AWS's wording", async () => {
     expect(await refusal(createRole('bad name!'))).toEqual([
       'ValidationError',
       'The specified value for roleName is invalid. It must contain only alphanumeric characters and/or the following: +=,.@_-',
@@ -372,7 +372,7 @@ describe('IAM', () => {
     );
   });
 
-  it('lists no instance profiles, and knows the root as the only user', async () => {
+  it('lists no instance profiles, and has the root as the only user', async () => {
     await createRole('r');
     const profiles = await iam.send(new ListInstanceProfilesForRoleCommand({ RoleName: 'r' }));
     expect(profiles.InstanceProfiles).toEqual([]);

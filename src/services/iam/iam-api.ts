@@ -1,6 +1,7 @@
 /**
- * IAM, as far as Lambda's users need it: roles and policies are stored and validated, never evaluated. IAM knows no
- * regions: everything belongs to the account. The operations are in `iam-roles.ts` and `iam-policies.ts`.
+ * The part of IAM that Lambda's users need: stores and validates roles and policies, and never evaluates them. IAM is
+ * global: roles and policies belong to the account, not to a region. Puts together the handlers of `iam-roles.ts`,
+ * `iam-role-policies.ts`, `iam-policies.ts` and `iam-policy-versions.ts`.
  */
 import type { Clock } from '../../clock.ts';
 import type { Log } from '../../log.ts';
@@ -20,7 +21,7 @@ import { createIamStore } from './iam-store.ts';
 
 export type IamApi = {
   readonly handle: ServiceHandler;
-  /** Whether `arn` names a role of the scope's account that exists, path included. */
+  /** Whether `arn`, including its path, is the ARN of an existing role of the scope's account. */
   roleExists(scope: Scope, arn: string): boolean;
   /** The id (`AROA...`) of that role. */
   roleId(scope: Scope, arn: string): string | undefined;
@@ -28,7 +29,7 @@ export type IamApi = {
 
 export type IamApiOptions = { readonly database: Database; readonly clock: Clock; readonly log: Log };
 
-/** Answers for IAM. */
+/** Creates the handler of IAM's requests. */
 export function createIamApi({ database, clock, log }: IamApiOptions): IamApi {
   const store = createIamStore(database);
   const startedMs = clock.epochMs();
@@ -50,7 +51,7 @@ export function createIamApi({ database, clock, log }: IamApiOptions): IamApi {
       ...createPolicyVersionHandlers(store, clock),
       ListAccountAliases: () => ({ IsTruncated: false, AccountAliases: [] }),
       GetUser: (input, { scope }: ApiCall) => {
-        // There are no users; whoever asks for the caller is told of the account's root.
+        // There are no users. Without a name, the caller is the account's root.
         if (input.UserName !== undefined) {
           checkName('userName', input.UserName);
           throw iamError('NoSuchEntity', `The user with name ${input.UserName} cannot be found.`);

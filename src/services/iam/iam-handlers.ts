@@ -1,4 +1,4 @@
-/** The type of IAM's handlers, which `iam-api.ts` puts together from `iam-roles.ts` and `iam-policies.ts`. */
+/** The type of IAM's handlers, which `iam-api.ts` puts together. */
 import type { IAM_OPERATIONS } from '../../protocol/iam-operations.ts';
 import type { QueryService } from '../../wire/query-protocol.ts';
 

@@ -124,7 +124,7 @@ export function createRoleHandlers(store: IamStore, clock: Clock): Pick<IamHandl
 
     UpdateRole(input, call) {
       const role = requireRole(store, call.scope.account, input.RoleName);
-      // Without a duration AWS goes back to an hour.
+      // Without a duration, AWS resets it to one hour.
       const maxSessionDuration = input.MaxSessionDuration ?? DEFAULT_SESSION_SECONDS;
       store.saveRole({ ...role, description: input.Description ?? role.description, maxSessionDuration });
       return {};

@@ -1,5 +1,5 @@
 /**
- * What IAM's role and policy operations share: errors in IAM's words, names and paths, ids, dates, pages, tags.
+ * What IAM's operations share: errors, names and paths, ids, documents, pages and tags.
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
  */
 import { createHash, randomBytes } from 'node:crypto';
@@ -15,7 +15,7 @@ export function iamError(code: IamErrorCode, message: string): QueryError {
   return new QueryError(code, IAM_ERRORS[code], message);
 }
 
-/** IAM words a bad name in its own way instead of the model's pattern. */
+/** IAM has its own message for an invalid name, without the model's pattern. @throws QueryError */
 export function checkName(member: 'roleName' | 'policyName' | 'userName', value: string): void {
   if (IAM_NAME.test(value)) return;
   throw iamError(
@@ -34,13 +34,13 @@ export function checkPath(value: string): void {
   );
 }
 
-/** Throws MalformedPolicyDocument for what IAM would not store. */
+/** @throws QueryError MalformedPolicyDocument for a document that IAM rejects */
 export function checkPolicyDocument(document: string, kind: PolicyKind): void {
   const fault = findPolicyFault(document, kind);
   if (fault !== undefined) throw iamError('MalformedPolicyDocument', fault);
 }
 
-/** IAM does not count white space toward the size of a policy. */
+/** The size of a policy. IAM does not count white space. */
 export function policySize(document: string): number {
   return document.replace(/\s/g, '').length;
 }
@@ -48,7 +48,7 @@ export function policySize(document: string): number {
 const ID_ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
 const ID_CHARACTERS = 17;
 
-/** `AROA` and 17 characters; random, or always the same for the same `seed`. */
+/** `AROA` and 17 characters, or `ASIA` and 16: random, or derived from `seed`. */
 export function createUniqueId(prefix: 'AROA' | 'ANPA' | 'ASIA', seed?: string): string {
   const bytes = seed === undefined ? randomBytes(ID_CHARACTERS) : createHash('sha256').update(seed).digest();
   const length = prefix === 'ASIA' ? 16 : ID_CHARACTERS;
@@ -65,7 +65,7 @@ export function renderDocument(document: string): string {
 
 type PageRequest = { readonly Marker?: string | undefined; readonly MaxItems?: number | undefined };
 
-/** The part of `items` that the request asks for, in the order of `keyOf`, which must be unique. */
+/** The requested page of `items`, ordered by `keyOf`, whose keys must be unique. */
 export function pageOf<Item>(
   items: readonly Item[],
   request: PageRequest,
@@ -81,7 +81,7 @@ export function pageOf<Item>(
   return { items: page, end: last === undefined ? { IsTruncated: false } : renderMarker(keyOf(last)) };
 }
 
-/** The end of a page that goes on after `key`. */
+/** The members of a response that continues after `key`. */
 export function renderMarker(key: string): XmlStructure {
   return { IsTruncated: true, Marker: Buffer.from(key).toString('base64url') };
 }
@@ -94,7 +94,7 @@ export function parseMarker(marker: string): string {
   return key;
 }
 
-/** The order of lists: by name in lower case; what differs by case alone (inline policies can) still has an order. */
+/** Orders lists by name in lower case. Names that differ only by case, as inline policies can, have a fixed order, too. */
 export function compareKeys(a: string, b: string): number {
   const left = a.toLowerCase();
   const right = b.toLowerCase();
@@ -104,7 +104,7 @@ export function compareKeys(a: string, b: string): number {
 
 type TagMember = { readonly Key: string; readonly Value: string };
 
-/** `existing` with the given tags; a key that differs only by case replaces the old one. */
+/** `existing` with the given tags. A key that differs only by case replaces the old one. @throws QueryError */
 export function withTags(existing: Tags, tags: readonly TagMember[], quotaName: string): Tags {
   const given = tags.map(({ Key }) => Key.toLowerCase());
   if (new Set(given).size < given.length) {
@@ -123,7 +123,7 @@ export function withoutTags(existing: Tags, keys: readonly string[]): Tags {
   return Object.fromEntries(Object.entries(existing).filter(([key]) => !removed.includes(key.toLowerCase())));
 }
 
-/** Undefined when there are none: AWS leaves the element out. */
+/** Undefined if there are no tags: AWS omits the element. */
 export function renderTags(tags: Tags): readonly XmlStructure[] | undefined {
   const list = listTags(tags);
   return list.length === 0 ? undefined : list;

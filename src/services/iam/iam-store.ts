@@ -1,6 +1,5 @@
 /**
- * Roles and policies as rows: what IAM remembers. Names of roles and policies are not distinguished by case. Rules and
- * words are `iam.ts`'s; nothing here throws for a client's mistake.
+ * Roles and policies in the database. Their names are case-insensitive. Checks and errors are the handlers'.
  */
 import type { Database } from '../../storage/database.ts';
 
@@ -72,7 +71,7 @@ type PolicyRow = {
 
 type PolicyVersionRow = { readonly version: number; readonly document: string; readonly created_ms: number };
 
-/** The store on a migrated database. Lists are sorted by name. */
+/** Opens the store on a migrated database. Lists are sorted by name. */
 export function createIamStore(database: Database) {
   const sql = {
     role: database.prepare<RoleRow>('SELECT * FROM iam_role WHERE account = ? AND name = ?'),
@@ -131,7 +130,7 @@ export function createIamStore(database: Database) {
       const row = sql.role.get(account, name);
       return row && roleOf(row);
     },
-    /** Up to `limit` roles whose path begins with `pathPrefix`, beyond the name `after`. */
+    /** Up to `limit` roles after the name `after` whose path starts with `pathPrefix`. */
     roles(account: string, pathPrefix: string, after: string, limit: number): readonly Role[] {
       return sql.roles.all(account, pathPrefix, after, limit).map(roleOf);
     },
@@ -149,7 +148,7 @@ export function createIamStore(database: Database) {
         tags: JSON.stringify(role.tags),
       });
     },
-    /** The role must have no policies. */
+    /** The role must have no inline and no attached policies. */
     deleteRole(role: Role): void {
       sql.deleteRole.run(role.account, role.name);
     },
@@ -160,7 +159,7 @@ export function createIamStore(database: Database) {
     saveInlinePolicy(role: Role, name: string, document: string): void {
       sql.saveInlinePolicy.run(role.account, role.name, name, document);
     },
-    /** False when there was none of that name. */
+    /** False if there is no policy of this name. */
     deleteInlinePolicy(role: Role, name: string): boolean {
       return sql.deleteInlinePolicy.run(role.account, role.name, name).changes > 0;
     },
@@ -171,7 +170,7 @@ export function createIamStore(database: Database) {
     attach(role: Role, policyArn: string): void {
       sql.attach.run(role.account, role.name, policyArn);
     },
-    /** False when it was not attached. */
+    /** False if the policy was not attached. */
     detach(role: Role, policyArn: string): boolean {
       return sql.detach.run(role.account, role.name, policyArn).changes > 0;
     },
@@ -211,7 +210,7 @@ export function createIamStore(database: Database) {
         tags: JSON.stringify(policy.tags),
       });
     },
-    /** Takes its versions along. */
+    /** Deletes the policy and its versions. */
     deletePolicy(policy: Policy): void {
       sql.deletePolicy.run(policy.account, policy.arn);
     },

@@ -1,6 +1,6 @@
 /**
- * Is this text a policy that IAM would store? Checks the grammar, in IAM's words, for the two kinds that roles have:
- * trust policies (who may assume) and permission policies (what is allowed). Nobody here evaluates them.
+ * Checks policy documents by IAM's grammar and with IAM's messages, for the two kinds that roles have: trust policies (who
+ * can assume the role) and permission policies (what the role allows). Nothing evaluates them.
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
  */
 import { arnElements, isPrincipalArn } from '../../protocol/arn.ts';
@@ -14,7 +14,7 @@ const STATEMENT_KEYS = {
 const PRINCIPAL_KINDS = ['AWS', 'Service', 'Federated', 'CanonicalUser'];
 const SYNTAX = 'Syntax errors in policy.';
 
-/** What is wrong with the document, as IAM says it in MalformedPolicyDocument; undefined when it can be stored. */
+/** IAM's message for a malformed document. Undefined for a valid one. */
 export function findPolicyFault(text: string, kind: PolicyKind): string | undefined {
   const document = parseObject(text);
   if (document === undefined) return kind === 'trust' ? 'This policy contains invalid Json' : SYNTAX;
@@ -24,7 +24,7 @@ export function findPolicyFault(text: string, kind: PolicyKind): string | undefi
   if (version !== undefined && version !== '2012-10-17' && version !== '2008-10-17') {
     return typeof version === 'string' ? 'The policy failed legacy parsing' : SYNTAX;
   }
-  // Without a version a policy is read by the rules of 2008, which managed and inline policies no longer accept.
+  // Without a version, a policy has the version of 2008, which managed and inline policies no longer accept.
   if (kind === 'permissions' && version !== '2012-10-17') {
     return 'Policy document must be version 2012-10-17 or greater.';
   }

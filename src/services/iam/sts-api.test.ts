@@ -33,7 +33,7 @@ describe('STS', () => {
     return client;
   };
 
-  it("any key is the account's root", async () => {
+  it("every access key has the identity of the account's root", async () => {
     expect(await sts().send(new GetCallerIdentityCommand({}))).toMatchObject({
       Account: '123456789012',
       UserId: '123456789012',
@@ -41,7 +41,7 @@ describe('STS', () => {
     });
   });
 
-  it('an assumed role gives keys by which its session is known until they expire', async () => {
+  it('the keys of an assumed role have the identity of its session until they expire', async () => {
     const command = new AssumeRoleCommand({ RoleArn: ROLE, RoleSessionName: 'me@work', DurationSeconds: 900 });
     const { Credentials, AssumedRoleUser } = await sts().send(command);
     expect(Credentials?.AccessKeyId).toMatch(/^ASIA[A-Z2-7]{16}$/);
@@ -65,13 +65,13 @@ describe('STS', () => {
     expect(apis.sts.keyOf(Credentials?.AccessKeyId ?? '')?.expiresMs).toBeLessThanOrEqual(clock.epochMs());
   });
 
-  it('session tokens and key information are given', async () => {
+  it('returns session tokens and key information', async () => {
     const { Credentials } = await sts().send(new GetSessionTokenCommand({}));
     const { Account } = await sts().send(new GetAccessKeyInfoCommand({ AccessKeyId: Credentials?.AccessKeyId }));
     expect(Account).toBe('123456789012');
   });
 
-  it('refuses an ARN that is not that of a role, and a session name that AWS does not take', async () => {
+  it('rejects an ARN that is not a role ARN, and an invalid session name', async () => {
     const assume = (RoleArn: string, RoleSessionName: string) =>
       sts().send(new AssumeRoleCommand({ RoleArn, RoleSessionName }));
     await expect(assume('arn:aws:iam::123456789012:user/bob', 'ok')).rejects.toThrow(
@@ -83,12 +83,12 @@ describe('STS', () => {
     );
   });
 
-  it('a presigned GET, as EKS and Vault send it, is answered', async () => {
+  it('accepts a presigned GET, which EKS and Vault send', async () => {
     const scope = '20261122%2Feu-central-1%2Fsts%2Faws4_request';
     const url = `${apis.url}/?Action=GetCallerIdentity&Version=2011-06-15&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKID%2F${scope}&X-Amz-Signature=0`;
-    const answer = await fetch(url);
-    expect(answer.status).toBe(200);
-    expect(answer.headers.get('content-type')).toContain(XML);
-    expect(await answer.text()).toContain('<Account>123456789012</Account>');
+    const response = await fetch(url);
+    expect(response.status).toBe(200);
+    expect(response.headers.get('content-type')).toContain(XML);
+    expect(await response.text()).toContain('<Account>123456789012</Account>');
   });
 });

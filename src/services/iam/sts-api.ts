@@ -1,6 +1,6 @@
 /**
- * STS, as far as Lambda's users need it: who is calling, and temporary keys. Any role may be assumed: trust policies
- * are not evaluated. The keys handed out are remembered, so that a later call with them is known by its session.
+ * The part of STS that Lambda's users need: the caller's identity and temporary keys. Every role can be assumed, because
+ * trust policies are not evaluated. Issued keys are stored, so that requests with them have the session's identity.
  */
 import { createHmac, randomBytes } from 'node:crypto';
 import type { Clock } from '../../clock.ts';
@@ -19,9 +19,9 @@ import { createUniqueId } from './iam-rules.ts';
 
 export type StsApi = {
   readonly handle: ServiceHandler;
-  /** Looks up a temporary access key; undefined for an unknown one. */
+  /** A temporary access key. Undefined for an unknown one. */
   keyOf(accessKeyId: string): AccessKey | undefined;
-  /** Whom an access key stands for: its session, else the account itself. */
+  /** The identity of an access key: its session's, or the account's root. */
   identityOf(accessKeyId: string | undefined, scope: Scope): Identity;
 };
 
@@ -47,12 +47,12 @@ type SessionRow = {
 
 export type Identity = { readonly account: string; readonly arn: string; readonly userId: string };
 
-/** For so long, expired keys are reported as expired, not as unknown. */
+/** How long expired keys are reported as expired instead of as unknown. */
 const KEPT_EXPIRED_MS = 24 * 3600_000;
 const DEFAULT_ROLE_SECONDS = 3600;
 const DEFAULT_TOKEN_SECONDS = 12 * 3600;
 
-/** Answers for STS. */
+/** Creates the handler of STS's requests. */
 export function createStsApi({ database, clock, log, iam, functionIdentityOf }: StsApiOptions): StsApi {
   const sql = {
     session: database.prepare<SessionRow>('SELECT * FROM sts_session WHERE access_key_id = ?'),

@@ -108,7 +108,7 @@ describe('filter patterns', () => {
     ['%(group)%', undefined],
     ['%[%', undefined],
     ['-', undefined],
-  ])('refuses %s', (pattern, message) => {
+  ])('rejects %s', (pattern, message) => {
     expect(() => parseFilterPattern(pattern)).toThrow(message ?? InvalidFilterPattern);
   });
 

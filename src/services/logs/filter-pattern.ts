@@ -1,6 +1,6 @@
 /**
- * CloudWatch Logs filter patterns: terms, JSON conditions and space-delimited fields, each with regular expressions.
- * Text -> predicate over a message; reading the messages is the log store's business. Case matters, as on AWS.
+ * CloudWatch Logs filter patterns: terms, JSON conditions and space-delimited fields, each with regular expressions. Parses
+ * a pattern into a predicate on messages. Patterns are case-sensitive, as on AWS.
  * https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
  */
 import { createRequire } from 'node:module';
@@ -9,7 +9,7 @@ import { createGlob, globTokens } from '../../protocol/glob.ts';
 /** Whether a log event's message matches. */
 export type MessageFilter = (message: string) => boolean;
 
-/** The pattern does not follow the syntax; the message is the text for the caller. */
+/** A pattern is invalid. The message is for the client. */
 export class InvalidFilterPattern extends Error {
   constructor(reason = 'Invalid filter pattern') {
     super(reason);
@@ -18,7 +18,7 @@ export class InvalidFilterPattern extends Error {
 }
 
 /**
- * Parses a filter pattern; the empty one matches everything.
+ * Parses a filter pattern. An empty pattern matches everything.
  * @throws InvalidFilterPattern
  */
 export function parseFilterPattern(pattern: string): MessageFilter {
@@ -29,7 +29,7 @@ export function parseFilterPattern(pattern: string): MessageFilter {
   return parseTermsPattern(text);
 }
 
-// Terms: all without a sign must be there, none with `-`, one of those with `?`.
+// Terms: a message must contain all terms without a sign, none with `-`, and one of those with `?`.
 
 function parseTermsPattern(text: string): MessageFilter {
   const required: MessageFilter[] = [];
@@ -68,8 +68,8 @@ function unquote(quoted: string): string {
 }
 
 /**
- * AWS's regular expressions have no groups and no lookaround. RE2's engine runs them in time that is linear in the
- * message: Node's own needs minutes for `%a*a*a*a*a*b%`. It is loaded when it is first used.
+ * AWS's regular expressions have no groups and no lookaround. RE2 runs them in time that is linear in the message, whereas
+ * Node.js takes minutes for `%a*a*a*a*a*b%`. The package is loaded on first use.
  */
 function parseRegex(source: string): MessageFilter {
   const isSupported = /^(?:\\.|[A-Za-z0-9_#=@/;,:\s^$?[\]{}|*+.-])+$/.test(source);
@@ -90,7 +90,7 @@ function parseRegex(source: string): MessageFilter {
 type Operator = '=' | '!=' | '<' | '<=' | '>' | '>=';
 type ValueTest = (value: unknown) => boolean;
 
-/** What a value is compared with: `"quoted"`, `%regex%`, a number, or a word in which `*` stands for anything. */
+/** Compares with the operand: `"quoted"`, `%regex%`, a number, or a word in which `*` matches anything. */
 function valueTest(operator: Operator, operand: Token): ValueTest {
   if (operator !== '=' && operator !== '!=') {
     const limit = Number(operand.text);
@@ -177,11 +177,11 @@ class Tokens {
 
   next(): Token {
     const token = this.#tokens[this.#at++];
-    if (!token) throw new InvalidFilterPattern('Invalid filter pattern: it ends too early');
+    if (!token) throw new InvalidFilterPattern('Invalid filter pattern: unexpected end');
     return token;
   }
 
-  /** Takes the next token if it is this symbol or word (in any case). */
+  /** Consumes the next token if it is this symbol or word, in any case. */
   accept(text: string): boolean {
     const token = this.#tokens[this.#at];
     const isIt = (token?.kind === 'symbol' || token?.kind === 'word') && token.text.toUpperCase() === text;
@@ -216,7 +216,7 @@ class Tokens {
 
 type Condition<Subject> = (subject: Subject) => boolean;
 
-/** `a && (b || c)` over whatever `primary` reads; `&&` binds closer. */
+/** Parses `a && (b || c)`, where `primary` parses `a`. `&&` has precedence. */
 function parseAlternatives<Subject>(tokens: Tokens, primary: () => Condition<Subject>): Condition<Subject> {
   const group = (): Condition<Subject> => {
     if (!tokens.accept('(')) return primary();
@@ -314,7 +314,7 @@ function parseFieldsPattern(text: string): MessageFilter {
   }
   const gap = fields.findIndex(({ isEllipsis }) => isEllipsis);
   if (fields.filter(({ isEllipsis }) => isEllipsis).length > 1) {
-    throw new InvalidFilterPattern("Invalid filter pattern: '...' may stand only once");
+    throw new InvalidFilterPattern("Invalid filter pattern: '...' can appear only once");
   }
   return (message) => {
     const values = splitFields(message);
@@ -345,7 +345,7 @@ function parseField(tokens: Tokens): Field {
   return { isEllipsis: false, holds: isBare ? () => true : holds };
 }
 
-/** What stands in brackets or double quotes is one field. */
+/** Text in brackets or double quotes is one field. */
 function splitFields(message: string): readonly string[] {
   return [...message.trim().matchAll(/\[([^\]]*)\]|"([^"]*)"|(\S+)/g)].map(
     ([, bracketed, quoted, plain]) => bracketed ?? quoted ?? plain ?? '',

@@ -20,7 +20,7 @@ describe('StartLiveTail', () => {
       endpoint: apis.url,
       region: 'eu-west-1',
       credentials: TEST_CREDENTIALS,
-      // The model puts `stream-` before the host, which no local name has.
+      // The model prefixes the host with `stream-`, which local names do not have.
       disableHostPrefix: true,
     });
   });
@@ -44,7 +44,7 @@ describe('StartLiveTail', () => {
     if (!responseStream) throw new Error('no stream');
     const events = responseStream[Symbol.asyncIterator]();
     const next = async () => (await events.next()).value;
-    /** Messages, until there are `count` of them. */
+    /** Messages, until there are `count` messages. */
     const messages = async (count: number) => {
       const found: (string | undefined)[] = [];
       while (found.length < count) {
@@ -57,7 +57,7 @@ describe('StartLiveTail', () => {
     return { next, messages };
   };
 
-  it('tells its session, then what comes in from now on, as it was asked for', async () => {
+  it('sends its session, then the new events that match the request', async () => {
     append('before');
     const session = await tail({ logEventFilterPattern: 'ERROR', logStreamNamePrefixes: ['s'] });
     const { sessionStart } = await session.next();
@@ -71,7 +71,7 @@ describe('StartLiveTail', () => {
     expect(await session.messages(2)).toEqual(['ERROR 1', 'ERROR 6']);
   });
 
-  it('samples what is more than an update holds', async () => {
+  it('samples events beyond the limit of an update', async () => {
     append('before');
     const session = await tail({});
     await session.next();
@@ -81,7 +81,7 @@ describe('StartLiveTail', () => {
     expect(sessionUpdate?.sessionResults).toHaveLength(500);
   });
 
-  it('writes no update once the service has ended it', () => {
+  it('writes no update after the service has closed it', () => {
     append('before');
     const clock = new FakeClock();
     const closing = new AbortController();
@@ -95,7 +95,7 @@ describe('StartLiveTail', () => {
     response.destroy();
   });
 
-  it('refuses a group that does not exist, and a wrong pattern, before it begins', async () => {
+  it('rejects an unknown group and an invalid pattern before it starts', async () => {
     append('before');
     await expect(tail({ logGroupIdentifiers: [arn('/none')] })).rejects.toThrow(
       'The specified log group does not exist.',

@@ -1,6 +1,6 @@
 /**
- * StartLiveTail: the events of some log groups as they come in, one update each second, as frames of an event stream,
- * until the client goes away or the service ends. What came in before is not told.
+ * StartLiveTail: sends the new events of log groups in an event stream, one update per second, until the client disconnects
+ * or the service closes. Earlier events are not sent.
  * https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_StartLiveTail.html
  */
 import { randomUUID } from 'node:crypto';
@@ -16,7 +16,7 @@ import { groupNameOf, invalid, LogsError } from './logs-errors.ts';
 
 export type LiveTailInput = InputOf<(typeof LOGS_OPERATIONS)['StartLiveTail']>;
 
-/** Answers until the client goes away, three hours have passed, or `closing` is aborted. */
+/** Streams until the client disconnects, after three hours, or when `closing` is aborted. */
 export function streamLiveTail(
   call: ApiCall,
   input: LiveTailInput,
@@ -56,7 +56,7 @@ export function streamLiveTail(
   });
   const endMs = clock.monotonicMs() + LOGS_QUOTAS.liveTailSessionMs;
   const update = () => {
-    // A client that does not read is not fed: what it has not taken stays with it, what comes meanwhile is sampled.
+    // Send nothing to a client that does not read. Its events are sampled until it reads again.
     if (!response.writableNeedDrain) {
       send('sessionUpdate', { sessionMetadata: { sampled: isSampled }, sessionResults: results });
       results = [];

@@ -1,6 +1,6 @@
 /**
- * Takes old events away: of deleted groups, beyond a group's retention, and the oldest of all once the logs outgrow
- * their cap. It works in small steps, each a short transaction, so that an invocation never waits for it.
+ * Deletes old events: those of deleted groups, those beyond their group's retention, and the oldest ones when the logs
+ * exceed their maximum size. Works in small steps, each a short transaction, so that invocations never wait for it.
  */
 import type { Cancel, Clock } from '../../clock.ts';
 import type { Log } from '../../log.ts';
@@ -10,7 +10,7 @@ export type LogCollectorOptions = {
   readonly database: Database;
   readonly clock: Clock;
   readonly log: Log;
-  /** Bytes of events kept in all groups together. */
+  /** Maximum size of the events in all groups combined. */
   readonly maxBytes?: number | undefined;
   readonly everyMs?: number;
 };
@@ -22,7 +22,7 @@ const STEP_STREAMS = 200;
 const PAUSE_MS = 20;
 const DAY_MS = 24 * 3600 * 1000;
 
-/** Starts collecting: once soon, then every ten minutes, until closed. */
+/** Starts the collector: runs soon, then every ten minutes. The caller closes it. */
 export function startLogCollector(options: LogCollectorOptions): { close(): void } {
   const { clock, log, everyMs = EVERY_MS } = options;
   const step = createCollectorStep(options);
@@ -32,7 +32,7 @@ export function startLogCollector(options: LogCollectorOptions): { close(): void
     try {
       if (step()) delayMs = PAUSE_MS;
     } catch (failure) {
-      log.error({ err: failure }, 'old logs cannot be collected');
+      log.error({ err: failure }, 'cannot delete old logs');
     }
     cancel = clock.after(delayMs, run);
   };
@@ -40,7 +40,7 @@ export function startLogCollector(options: LogCollectorOptions): { close(): void
   return { close: () => cancel() };
 }
 
-/** One step: takes away a little, and answers whether there is more to take. */
+/** Creates the function for one step, which deletes a little and returns whether there is more to delete. */
 export function createCollectorStep({ database, clock, maxBytes = MAX_BYTES }: LogCollectorOptions): () => boolean {
   const sql = {
     deleted: database.prepare<{ id: number }>("SELECT id FROM log_group WHERE region = '' LIMIT 1"),
@@ -102,7 +102,7 @@ export function createCollectorStep({ database, clock, maxBytes = MAX_BYTES }: L
       return isTaken;
     });
     deleteChunks(taken);
-    // Each environment had a stream of its own: the emptied ones would pile up for ever.
+    // Each environment has its own stream, so empty streams would accumulate.
     for (const groupId of new Set(taken.map(({ group_id }) => group_id))) {
       sql.deleteStreams.run(groupId, Math.trunc(clock.epochMs()) - DAY_MS, STEP_STREAMS);
     }

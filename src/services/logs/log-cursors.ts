@@ -1,13 +1,13 @@
 /**
- * How CloudWatch Logs names places in a log to its clients: event ids and paging tokens. An id is 56 digits, as on AWS,
- * and sorts as the event it names; tokens are opaque to clients and hold no state of ours.
+ * Event ids and paging tokens of CloudWatch Logs. An event id has 56 digits, as on AWS, and sorts like its event. Tokens
+ * are opaque to clients and stateless: the position is in the token.
  */
 import type { LogPosition } from './log-reader.ts';
 
 const SEQUENCE_DIGITS = 16;
 const EVENT_ID = /^3(\d{15})0{24}(\d{16})$/;
 
-/** `FilteredLogEvent.eventId`: unique in its group and stable from call to call. */
+/** `FilteredLogEvent.eventId`: unique in its group and the same in every response. */
 export function renderEventId({ epochMs, sequence }: LogPosition): string {
   return `3${String(epochMs).padStart(15, '0')}${'0'.repeat(24)}${String(sequence).padStart(SEQUENCE_DIGITS, '0')}`;
 }
@@ -30,16 +30,16 @@ export function parseStreamCursor(token: string): StreamCursor | undefined {
   return position && { direction: match?.[1] === 'f' ? 'forward' : 'backward', position };
 }
 
-/** A token for the pages of one operation. */
-export function renderPageToken(operation: string, place: string): string {
-  return Buffer.from(JSON.stringify([operation, place])).toString('base64url');
+/** A token for the next page of one operation. */
+export function renderPageToken(operation: string, start: string): string {
+  return Buffer.from(JSON.stringify([operation, start])).toString('base64url');
 }
 
-/** The place that the token names; undefined when it is not a token of this operation. */
+/** The position in the token. Undefined if it is not a token of this operation. */
 export function parsePageToken(operation: string, token: string): string | undefined {
   try {
-    const [of, place] = JSON.parse(Buffer.from(token, 'base64url').toString()) as unknown[];
-    return of === operation && typeof place === 'string' ? place : undefined;
+    const [of, start] = JSON.parse(Buffer.from(token, 'base64url').toString()) as unknown[];
+    return of === operation && typeof start === 'string' ? start : undefined;
   } catch {
     return undefined;
   }

@@ -1,4 +1,4 @@
-/** What a log group and a log stream are, and how their rows read. Events are the log store's business. */
+/** Log groups and log streams, and their rows in the database. */
 import type { Scope } from '../../protocol/names.ts';
 
 export type LogGroup = {
@@ -6,13 +6,13 @@ export type LogGroup = {
   readonly scope: Scope;
   readonly name: string;
   readonly createdMs: number;
-  /** Undefined keeps events until the store's own cap on age or size. */
+  /** Undefined keeps events until the logs exceed their maximum size. */
   readonly retentionDays: number | undefined;
   readonly class: string;
   readonly kmsKeyId: string | undefined;
   readonly isProtected: boolean;
   readonly tags: Readonly<Record<string, string>>;
-  /** Messages plus AWS's overhead for each event. */
+  /** Messages plus AWS's overhead per event. */
   readonly storedBytes: number;
 };
 

@@ -1,14 +1,14 @@
 /**
- * Reads stored events in order: by time, then by the order of their arrival, across any number of streams, forwards or
- * backwards from any position, without loading more than it hands out. Chunks of different streams overlap in time;
- * none spans more than `CHUNK_SPAN_MS`, which is what makes both directions possible with one index.
+ * Reads stored events in order of time, then of arrival, across any number of streams, forward or backward from any
+ * position, without loading many more than it yields. Chunks of different streams overlap in time. None spans more than
+ * `CHUNK_SPAN_MS`, which makes both directions possible with one index.
  */
 import type { Database, SqlValue } from '../../storage/database.ts';
 
-/** The longest time between two events of one chunk. */
+/** Maximum time between the first and the last event of one chunk. */
 export const CHUNK_SPAN_MS = 5_000;
 
-/** Where an event stands: no two events of a group share a position. */
+/** The position of an event, unique in its group. */
 export type LogPosition = { readonly epochMs: number; readonly sequence: number };
 
 export type StoredEvent = LogPosition & {
@@ -17,14 +17,14 @@ export type StoredEvent = LogPosition & {
   readonly message: string;
 };
 
-/** One event in a chunk: arrivals before the chunk's last, ms after its first, ms until ingestion, text. */
+/** One event in a chunk: arrivals before the chunk's last, ms after its first event, ms until ingestion, text. */
 export type PackedEvent = readonly [sequence: number, epochMs: number, ingestionMs: number, message: string];
 
 export type EventRange = {
   readonly groupId: number;
   /** Undefined reads the whole group. */
   readonly streamIds: readonly number[] | undefined;
-  /** Both ends are included. */
+  /** Both bounds are inclusive. */
   readonly startMs: number;
   readonly endMs: number;
   readonly direction: 'forward' | 'backward';
@@ -43,12 +43,12 @@ type ChunkRow = {
 
 const CHUNKS_AT_A_TIME = 16;
 
-/** The events of the range, in the order of its direction. The database must not be written to in between. */
+/** The events of the range, in the order of its direction. The database must not change during the iteration. */
 export function* readEvents(database: Database, range: EventRange): Generator<StoredEvent> {
   const isForward = range.direction === 'forward';
   const waiting: StoredEvent[] = [];
   for (const { chunk, boundMs } of readChunks(database, range)) {
-    // Nothing that is still to come lies beyond this bound, so what waits on this side of it is in its final order.
+    // All further chunks are beyond this bound, so the waiting events before it are in their final order.
     const isFinal = isForward
       ? (event: StoredEvent) => event.epochMs < boundMs
       : (event: StoredEvent) => event.epochMs > boundMs;
@@ -72,7 +72,7 @@ function isInRange(event: StoredEvent, { startMs, endMs, beyond, direction }: Ev
   return direction === 'forward' ? distance > 0 : distance < 0;
 }
 
-/** A chunk with the earliest (forward) or latest (backward) time that it and all later ones hold. */
+/** A chunk with the earliest (forward) or latest (backward) time of its events and those of all further chunks. */
 type BoundedChunk = { readonly chunk: ChunkRow; readonly boundMs: number };
 
 function* readChunks(database: Database, range: EventRange): Generator<BoundedChunk> {
@@ -110,7 +110,7 @@ function* readChunks(database: Database, range: EventRange): Generator<BoundedCh
     if (isForward) {
       for (const chunk of chunks) yield { chunk, boundMs: chunk.first_ms };
     } else {
-      // Beyond the page, only chunks that begin at most a span earlier can reach as far as its last one does.
+      // After the page, only chunks that start at most one span earlier can reach the time of its last chunk.
       const from = Math.max(startMs, end.first_ms) - CHUNK_SPAN_MS;
       let boundMs = latest.get({ ...parameters, from: Math.max(Number(parameters.from), from) })?.ms ?? 0;
       const bounds = chunks.toReversed().map((chunk) => {

@@ -50,14 +50,14 @@ describe('the log store', () => {
     store.read(group(), { ...EVERYTHING, ...range }).events.map(({ message }) => message);
   const chunkCount = () => database.prepare('SELECT count(*) AS count FROM log_chunk').get()?.count;
 
-  it('appending does not touch the database; a moment later the events are written in one row', () => {
+  it('append does not access the database; a moment later the events are written in one row', () => {
     for (let index = 0; index < 100; index += 1) append(`line ${index}`, clock.epochMs());
     expect(chunkCount()).toBe(0);
     clock.advance(1_000);
     expect(chunkCount()).toBe(1);
   });
 
-  it('reading sees what was appended just before', () => {
+  it('read returns events that were appended just before', () => {
     append('now', 5);
     expect(texts()).toEqual(['now']);
   });
@@ -75,7 +75,7 @@ describe('the log store', () => {
     expect(new Set(after.map(({ sequence }) => sequence)).size).toBe(3);
   });
 
-  it('gives the events of many streams in the order of time, then of arrival, both ways, for any page size', () => {
+  it('returns the events of many streams in order of time, then of arrival, in both directions, for any page size', () => {
     const expected: { at: number; text: string }[] = [];
     let seed = 7;
     const random = (below: number) => {
@@ -108,7 +108,7 @@ describe('the log store', () => {
     expect(texts({ startMs: 20_000, endMs: 30_000, direction: 'backward' })).toEqual(window.toReversed());
   });
 
-  it('reads only the streams asked for', () => {
+  it('reads only the requested streams', () => {
     append('1', 1, 'a');
     append('2', 2, 'b');
     append('3', 3, 'c');
@@ -118,13 +118,13 @@ describe('the log store', () => {
     expect(texts({ streamIds: [] })).toEqual([]);
   });
 
-  it('keeps regions and accounts apart', () => {
+  it('separates regions and accounts', () => {
     append('here', 1);
     expect(store.group({ ...SCOPE, region: 'us-east-1' }, 'g')).toBeUndefined();
     expect(store.group({ ...SCOPE, account: '210987654321' }, 'g')).toBeUndefined();
   });
 
-  it('keeps any text as it is', () => {
+  it('stores any text unchanged', () => {
     const text = `tab\t, "quotes", \\, \u{1F600}, line end\n, nul \u0000, ${'é'.repeat(300_000)}`;
     append(text, 1);
     append('after', 2);
@@ -132,7 +132,7 @@ describe('the log store', () => {
     expect(group().storedBytes).toBe(Buffer.byteLength(text) + 'after'.length + 2 * 26);
   });
 
-  it('a deleted group is gone at once, and may be made again empty', () => {
+  it('a deleted group is gone immediately, and can be created again, empty', () => {
     append('old', 1);
     store.deleteGroup(group());
     expect(store.group(SCOPE, 'g')).toBeUndefined();
@@ -144,7 +144,7 @@ describe('the log store', () => {
     expect(texts()).toEqual(['new']);
   });
 
-  it('a deleted stream takes its events and bytes along', () => {
+  it('a deleted stream is deleted with its events and their size', () => {
     append('1', 1, 'a');
     append('22', 2, 'b');
     const stream = store.stream(group(), 'a');
@@ -153,7 +153,7 @@ describe('the log store', () => {
     expect(group().storedBytes).toBe(28);
   });
 
-  it('while the database cannot be written to, events wait in bounded memory and are written later', () => {
+  it('while the database cannot be written, events stay in a buffer of limited size and are written later', () => {
     const failing = { ...database, isBroken: true };
     failing.transaction = (action) => {
       if (failing.isBroken) throw new Error('disk full');
@@ -172,7 +172,7 @@ describe('the log store', () => {
     expect(store.read(group(), { ...EVERYTHING, direction: 'backward', limit: 1 }).events[0]?.epochMs).toBe(4_999);
   });
 
-  it('events beyond the retention of their group are collected', () => {
+  it('events beyond the retention of their group are deleted', () => {
     const day = 24 * 3600 * 1000;
     clock.advance(10 * day);
     append('old', clock.epochMs() - 4 * day, 'old');
@@ -184,7 +184,7 @@ describe('the log store', () => {
     expect(group().storedBytes).toBe('young'.length + 26);
   });
 
-  it('the oldest events are collected once all logs together outgrow the cap', () => {
+  it('the oldest events are deleted when all logs combined exceed the maximum size', () => {
     for (let index = 0; index < 1_000; index += 1) {
       append(`${index} ${'x'.repeat(1_000)}`, index, 's', index % 2 ? 'odd' : 'even');
       if (index % 10 === 9) store.flush();
@@ -199,7 +199,7 @@ describe('the log store', () => {
     );
   });
 
-  it('tells subscribers each event as it is appended', () => {
+  it('passes each appended event to subscribers', () => {
     const heard: string[] = [];
     const subscription = store.subscribe(({ message }) => heard.push(message));
     append('1', 1);

@@ -1,7 +1,7 @@
 /**
- * Log groups, streams and events, kept in the database. Appending only remembers: events are written in the background,
- * many at a time, so that no invocation waits for the disk. Whoever reads sees everything appended before: reading
- * writes what is still in memory first. Which events are too old, `log-collector.ts` knows.
+ * Log groups, streams and events in the database. Appended events are buffered and written in the background, many at a
+ * time, so that no invocation waits for the disk. Reading flushes the buffer first, so that readers see all appended events.
+ * `log-collector.ts` deletes old events.
  */
 import type { Cancel, Clock } from '../../clock.ts';
 import type { Closeable } from '../../lifetime.ts';
@@ -14,7 +14,7 @@ import { groupOf, streamOf } from './log-groups.ts';
 import type { EventRange, LogPosition, PackedEvent, StoredEvent } from './log-reader.ts';
 import { CHUNK_SPAN_MS, readEvents } from './log-reader.ts';
 
-/** One event, as functions and clients bring it. Group and stream come into being with their first event. */
+/** One event of a function or client. Its group and stream are created with their first event. */
 export type LogEvent = {
   readonly scope: Scope;
   readonly logGroup: string;
@@ -26,24 +26,24 @@ export type LogEvent = {
 export type ReadRange = Omit<EventRange, 'groupId'> & { readonly limit: number; readonly maxBytes: number };
 
 export type LogPage = {
-  /** In the order of the direction. */
+  /** In the direction of the range. */
   readonly events: readonly (StoredEvent & { readonly streamName: string })[];
-  /** Where to go on; undefined when the range was read to its end. */
+  /** Where to continue. Undefined if the range was read to its end. */
   readonly next: LogPosition | undefined;
 };
 
 export interface LogStore extends Closeable {
-  /** Takes an event. Never touches the disk, never throws. */
+  /** Buffers an event. Does not access the disk and does not throw. */
   append(event: LogEvent): void;
-  /** Writes what is in memory. Throws when the database cannot be written to; nothing is lost by that. */
+  /** Writes the buffered events. Throws if the database cannot be written; the events then stay in the buffer. */
   flush(): void;
-  /** Writes what is in memory and stops; later events are dropped. */
+  /** Writes the buffered events and stops. Later events are dropped. */
   close(): void;
   /** Calls `listener` with each event as it is appended, until the result is closed. */
   subscribe(listener: (event: LogEvent) => void): { close(): void };
 
   group(scope: Scope, name: string): LogGroup | undefined;
-  /** Groups by name, from the one after `after`. */
+  /** Groups by name, after the name `after`. */
   groups(
     scope: Scope,
     query: {
@@ -54,7 +54,7 @@ export interface LogStore extends Closeable {
       readonly limit: number;
     },
   ): readonly LogGroup[];
-  /** False when the group exists. */
+  /** False if the group exists. */
   createGroup(
     scope: Scope,
     name: string,
@@ -71,7 +71,7 @@ export interface LogStore extends Closeable {
   setProtection(group: LogGroup, isProtected: boolean): void;
 
   stream(group: LogGroup, name: string): LogStream | undefined;
-  /** Streams by name or by the time of their last event, from the one after `after`. */
+  /** Streams by name or by the time of their last event, after the stream `after`. */
   streams(
     group: LogGroup,
     query: {
@@ -82,11 +82,11 @@ export interface LogStore extends Closeable {
       readonly limit: number;
     },
   ): readonly LogStream[];
-  /** False when the stream exists. */
+  /** False if the stream exists. */
   createStream(group: LogGroup, name: string): boolean;
   deleteStream(group: LogGroup, stream: LogStream): void;
 
-  /** Up to `limit` events that `matches`; a page may end early, after much was looked at in vain. */
+  /** Up to `limit` events for which `matches` is true. A page can end early if many events do not match. */
   read(group: LogGroup, range: ReadRange, matches?: (message: string) => boolean): LogPage;
 }
 
@@ -94,23 +94,23 @@ export type LogStoreOptions = {
   readonly database: Database;
   readonly clock: Clock;
   readonly log: Log;
-  /** How long an event may wait in memory. */
+  /** Maximum time in the buffer. */
   readonly flushAfterMs?: number;
-  /** How much may wait in memory while the database cannot be written to; beyond it the oldest events are dropped. */
+  /** Maximum size of the buffer while the database cannot be written. Beyond it, the oldest events are dropped. */
   readonly maxWaitingBytes?: number;
-  /** Bytes of events kept in all groups together; beyond it the oldest are collected. */
+  /** Maximum size of the events in all groups combined. Beyond it, the oldest are deleted. */
   readonly maxStoredBytes?: number;
 };
 
 const FLUSH_AFTER_MS = 100;
-/** This much is written at once rather than later: a few milliseconds of work. */
+/** A buffer of this size is written immediately, which takes a few milliseconds. */
 const FLUSH_AT_BYTES = 1024 * 1024;
 const MAX_WAITING_BYTES = 64 * 1024 * 1024;
 const RETRY_AFTER_MS = 1_000;
 const CHUNK_BYTES = 256 * 1024;
-/** What AWS counts for an event beside its message. */
+/** AWS counts these bytes for an event in addition to its message. */
 const EVENT_OVERHEAD_BYTES = 26;
-/** A page ends after this much was looked at, so that a search in vain does not hold up everything else. */
+/** A page ends after this many bytes were scanned, so that a search without matches does not block the service. */
 const SCAN_BYTES = 8 * 1024 * 1024;
 
 type WaitingEvent = {
@@ -126,7 +126,7 @@ type WaitingStream = {
   readonly events: WaitingEvent[];
 };
 
-/** Opens the log store on a migrated database, which the caller closes after it, and starts collecting old events. */
+/** Opens the log store on a migrated database and starts the collector. The caller closes the store, then the database. */
 export function createLogStore(options: LogStoreOptions): LogStore {
   return new SqliteLogStore(options);
 }
@@ -157,7 +157,7 @@ class SqliteLogStore implements LogStore {
     this.#flushAfterMs = options.flushAfterMs ?? FLUSH_AFTER_MS;
     this.#maxWaitingBytes = options.maxWaitingBytes ?? MAX_WAITING_BYTES;
     this.#sql = prepareStatements(options.database);
-    // Sequences go on after a restart, also when the clock went back in between.
+    // Sequences continue after a restart, even if the clock was set back in between.
     const last = this.#sql.lastSequence.get()?.last ?? 0;
     this.#nextSequence = Math.max(Math.trunc(options.clock.epochMs()) * 1000, last + 1);
     this.#collector = startLogCollector({ ...options, maxBytes: options.maxStoredBytes });
@@ -177,7 +177,7 @@ class SqliteLogStore implements LogStore {
       sequence: this.#nextSequence++,
       message: event.message,
     });
-    // UTF-8 takes up to three bytes for a UTF-16 unit; counting them exactly is not worth the time here.
+    // An estimate: UTF-8 needs up to three bytes per UTF-16 unit, but counting them exactly would take too long here.
     this.#waitingBytes += event.message.length + EVENT_OVERHEAD_BYTES;
     if (this.#waitingBytes > this.#maxWaitingBytes) this.#dropOldest();
     this.#scheduleFlush(this.#waitingBytes > FLUSH_AT_BYTES && !this.#isFailing);
@@ -194,13 +194,13 @@ class SqliteLogStore implements LogStore {
       try {
         this.flush();
       } catch {
-        // Already told; the events wait for the next attempt.
+        // Already logged. The events stay in the buffer for the next attempt.
         this.#scheduleFlush(false);
       }
     });
   }
 
-  /** Only reached while the database cannot be written to. */
+  /** Only called while the database cannot be written. */
   #dropOldest(): void {
     for (const [key, stream] of this.#waiting) {
       this.#waiting.delete(key);
@@ -219,7 +219,7 @@ class SqliteLogStore implements LogStore {
         for (const stream of this.#waiting.values()) this.#write(stream);
       });
     } catch (failure) {
-      if (!this.#isFailing) this.#log.error({ err: failure }, 'logs cannot be written and are kept in memory');
+      if (!this.#isFailing) this.#log.error({ err: failure }, 'cannot write logs; they are kept in memory');
       this.#isFailing = true;
       if (!this.#isClosed) this.#scheduleFlush(false);
       throw failure;
@@ -321,7 +321,7 @@ class SqliteLogStore implements LogStore {
 
   deleteGroup(group: LogGroup): void {
     this.flush();
-    // Out of sight at once; the collector takes away what may be hundreds of megabytes of events, bit by bit.
+    // Hides the group immediately. The collector deletes its events, possibly hundreds of megabytes, bit by bit.
     this.#sql.hideGroup.run(`deleted/${group.id}`, group.id);
   }
 
@@ -346,7 +346,7 @@ class SqliteLogStore implements LogStore {
   streams(group: LogGroup, query: Parameters<LogStore['streams']>[1]): readonly LogStream[] {
     this.flush();
     const order = query.descending ? 'DESC' : 'ASC';
-    // A stream without events has no last one; it counts as older than all others.
+    // A stream without events sorts as older than all others.
     const key = query.orderBy === 'name' ? 'name' : 'ifnull(last_event_ms, -1)';
     const statement = this.#database.prepare<LogStreamRow>(`
       SELECT * FROM log_stream
@@ -412,7 +412,7 @@ function bytesOf(events: readonly WaitingEvent[]): number {
   return events.reduce((sum, { message }) => sum + message.length + EVENT_OVERHEAD_BYTES, 0);
 }
 
-/** Cuts events, sorted by time, where a chunk would span too long or grow too big. */
+/** Splits events, sorted by time, into chunks of limited time span and size. */
 function* chunksOf(events: readonly WaitingEvent[]): Generator<readonly WaitingEvent[]> {
   let start = 0;
   let size = 0;

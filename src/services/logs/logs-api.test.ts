@@ -27,8 +27,8 @@ describe('CloudWatch Logs', () => {
       epochMs,
       message,
     });
-  const refusal = async (answer: Promise<unknown>) => {
-    const failure = await answer.then(
+  const refusal = async (response: Promise<unknown>) => {
+    const failure = await response.then(
       () => undefined,
       (reason: Error) => reason,
     );
@@ -65,20 +65,20 @@ describe('CloudWatch Logs', () => {
     ]);
   });
 
-  it('regions do not see each other', async () => {
+  it('separates regions', async () => {
     append('x', 1);
     const elsewhere = new CloudWatchLogs({ endpoint: apis.url, region: 'us-west-2', credentials: TEST_CREDENTIALS });
     expect((await elsewhere.describeLogGroups({})).logGroups).toEqual([]);
     elsewhere.destroy();
   });
 
-  it('GetLogEvents goes back from the newest and forward to it; at either end the token stays the same', async () => {
+  it('GetLogEvents pages backward from the newest event and forward to it; at either end the token stays the same', async () => {
     for (let index = 0; index < 25; index += 1) append(`${index}`, 1000 + Math.floor(index / 2));
     const where = { logGroupName: GROUP, logStreamName: STREAM, limit: 10 };
     const page = async (nextToken?: string, startFromHead?: boolean) => {
-      const answer = await logs.getLogEvents({ ...where, nextToken, startFromHead });
-      const numbers = (answer.events ?? []).map(({ message }) => Number(message));
-      return { numbers, forward: answer.nextForwardToken, backward: answer.nextBackwardToken };
+      const response = await logs.getLogEvents({ ...where, nextToken, startFromHead });
+      const numbers = (response.events ?? []).map(({ message }) => Number(message));
+      return { numbers, forward: response.nextForwardToken, backward: response.nextBackwardToken };
     };
     const range = (from: number, to: number) => Array.from({ length: to - from }, (_, index) => from + index);
     const newest = await page();
@@ -100,7 +100,7 @@ describe('CloudWatch Logs', () => {
     expect((await page(end.backward)).numbers).toEqual(range(15, 25));
   });
 
-  it('GetLogEvents leaves out the end of its time range, FilterLogEvents does not', async () => {
+  it('the end of the time range is exclusive for GetLogEvents, inclusive for FilterLogEvents', async () => {
     for (const at of [1, 2, 3, 4]) append(`${at}`, at);
     const range = { logGroupName: GROUP, startTime: 2, endTime: 3 };
     const got = await logs.getLogEvents({ ...range, logStreamName: STREAM });
@@ -109,7 +109,7 @@ describe('CloudWatch Logs', () => {
     expect(filtered.events?.map(({ message }) => message)).toEqual(['2', '3']);
   });
 
-  it('FilterLogEvents mixes streams by time, filters, and pages without loss or repetition', async () => {
+  it('FilterLogEvents merges streams by time, filters, and pages without loss or repetition', async () => {
     for (let index = 0; index < 500; index += 1) {
       append(JSON.stringify({ level: index % 5 ? 'INFO' : 'ERROR', index }), 1000 + index, `stream-${index % 3}`);
     }
@@ -137,7 +137,7 @@ describe('CloudWatch Logs', () => {
     expect(none.events).toEqual([]);
   });
 
-  it('an answer holds at most about a megabyte', async () => {
+  it('a response has at most about one megabyte', async () => {
     for (let index = 0; index < 30; index += 1) append('x'.repeat(100_000), index);
     const { events, nextToken } = await logs.filterLogEvents({ logGroupName: GROUP });
     expect(events).toHaveLength(10);
@@ -169,7 +169,7 @@ describe('CloudWatch Logs', () => {
     ).toEqual(['InvalidParameterException', 'Cannot order by LastEventTime with a logStreamNamePrefix.']);
   });
 
-  it('groups are made, listed, tagged, retained and deleted', async () => {
+  it('groups can be created, listed, tagged, given a retention and deleted', async () => {
     for (const name of ['/b', '/a', '/c/Data', '/c/data'])
       await logs.createLogGroup({ logGroupName: name, tags: { k: 'v' } });
     expect(await refusal(logs.createLogGroup({ logGroupName: '/a' }))).toEqual([
@@ -207,7 +207,7 @@ describe('CloudWatch Logs', () => {
     await logs.deleteLogGroup({ logGroupName: '/safe' });
   });
 
-  it("clients' own events are kept, except those too old or too new", async () => {
+  it('stores events of clients, except those that are too old or too new', async () => {
     const where = { logGroupName: '/own', logStreamName: 's' };
     await logs.createLogGroup({ logGroupName: '/own' });
     expect(await refusal(logs.putLogEvents({ ...where, logEvents: [{ timestamp: 1, message: 'x' }] }))).toEqual(
@@ -232,7 +232,7 @@ describe('CloudWatch Logs', () => {
     expect(await refusal(logs.getLogEvents(where))).toEqual(noStream);
   });
 
-  it('refuses what does not exist or makes no sense in AWS words', async () => {
+  it("rejects unknown resources and invalid requests in AWS's wording", async () => {
     append('x', 1);
     const logGroupName = GROUP;
     expect(await refusal(logs.getLogEvents({ logGroupName: '/none', logStreamName: 's' }))).toEqual(noGroup);
@@ -257,7 +257,7 @@ describe('CloudWatch Logs', () => {
     ]);
   });
 
-  it('a group may be named by its ARN', async () => {
+  it('a group can be named by its ARN', async () => {
     append('x', 1);
     const logGroupIdentifier = `arn:aws:logs:eu-west-1:123456789012:log-group:${GROUP}`;
     expect((await logs.filterLogEvents({ logGroupIdentifier })).events).toHaveLength(1);

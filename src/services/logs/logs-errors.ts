@@ -1,10 +1,8 @@
-/**
- * What CloudWatch Logs' operations share: errors as the caller receives them, and how groups are named.
- */
+/** CloudWatch Logs' errors, and the names and ARNs by which requests refer to groups. */
 import { isArn, parseLogGroupArn } from '../../protocol/arn.ts';
 import type { LogsErrorCode } from '../../protocol/logs-operations.ts';
 
-/** An error that the caller receives. */
+/** An error that the client receives. */
 export class LogsError extends Error {
   readonly code: LogsErrorCode;
 
@@ -24,7 +22,7 @@ export type GroupReference = {
   readonly logGroupIdentifier?: string | undefined;
 };
 
-/** The group's name, from a name or an ARN. Throws when there is neither, both, or no such ARN. */
+/** The name of the group, from its name or its ARN. @throws LogsError if there is neither, both, or an invalid ARN */
 export function groupNameOf({ logGroupName, logGroupIdentifier }: GroupReference): string {
   if (logGroupName !== undefined && logGroupIdentifier !== undefined) {
     throw invalid('LogGroup name and LogGroup ARN are mutually exclusive parameters.');

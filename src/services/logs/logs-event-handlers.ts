@@ -17,6 +17,7 @@ export function createEventHandlers({
   logStore,
   clock,
 }: LogsHandlerDependencies): Pick<LogsHandlers, 'PutLogEvents' | 'GetLogEvents' | 'FilterLogEvents'> {
+  /** Ids of the streams to search. Undefined for all. */
   function searchedStreams(
     group: LogGroup,
     input: {
@@ -43,7 +44,7 @@ export function createEventHandlers({
         else if (timestamp < nowMs - LOGS_QUOTAS.putMaximumAgeMs) rejected.tooOldLogEventEndIndex = index + 1;
         else logStore.append({ scope, logGroup: group.name, logStream: stream.name, epochMs: timestamp, message });
       }
-      // The client was told that its events are kept; a function's lines make no such promise.
+      // A successful response promises the client durable events. A function's output has no such promise.
       logStore.flush();
       return {
         nextSequenceToken: renderEventId({ epochMs: Math.trunc(nowMs), sequence: stream.id }),
@@ -60,7 +61,7 @@ export function createEventHandlers({
       const { events } = logStore.read(group, {
         streamIds: [stream.id],
         startMs: input.startTime ?? 0,
-        // GetLogEvents leaves out the events at endTime itself; FilterLogEvents does not.
+        // For GetLogEvents endTime is exclusive, for FilterLogEvents inclusive.
         endMs: input.endTime === undefined ? Number.MAX_SAFE_INTEGER : input.endTime - 1,
         direction,
         beyond: cursor?.position,
@@ -116,7 +117,7 @@ export function createEventHandlers({
   };
 }
 
-/** Where to go on from a page without events, so that the next event to arrive is neither missed nor told twice. */
+/** Where to continue after a page without events, so that the next event is neither missed nor returned twice. */
 function emptyPageEdges(
   direction: 'forward' | 'backward',
   position: LogPosition | undefined,

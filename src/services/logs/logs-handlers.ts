@@ -34,7 +34,7 @@ export function requireStream(logStore: LogStore, group: LogGroup, name: string)
 
 /** Where the page of a token starts. @throws LogsError for a token of another operation */
 export function pageStartOf(operation: string, token: string): string {
-  const place = parsePageToken(operation, token);
-  if (place === undefined) throw invalid('The specified nextToken is invalid.');
-  return place;
+  const start = parsePageToken(operation, token);
+  if (start === undefined) throw invalid('The specified nextToken is invalid.');
+  return start;
 }

@@ -36,8 +36,8 @@ describe.each([
     const { Body } = await s3.getObject({ Bucket, Key, ...more });
     return (await Body?.transformToString()) ?? '';
   };
-  const refusal = async (answer: Promise<unknown>) => {
-    const failure = await answer.then(
+  const refusal = async (response: Promise<unknown>) => {
+    const failure = await response.then(
       () => undefined,
       (reason: Error & { $metadata: { httpStatusCode: number } }) => reason,
     );
@@ -45,7 +45,7 @@ describe.each([
   };
   const filesOnDisk = () => ['objects', 'receiving'].flatMap((folder) => readdirSync(join(apis.root, 's3', folder)));
 
-  it('an object comes back as it was put, with its headers and metadata', async () => {
+  it('returns an object unchanged, with its headers and metadata', async () => {
     const body = randomBytes(300_000);
     const { ETag } = await put('dir/ä b+c?.zip', body, {
       ContentType: 'application/zip',
@@ -70,7 +70,7 @@ describe.each([
     expect(Math.abs(Date.now() - (head.LastModified?.getTime() ?? 0))).toBeLessThan(10_000);
   });
 
-  it('a stream of unknown encoding overhead is stored without its chunks, whatever its checksum', async () => {
+  it('a chunked upload is stored without its chunks, with any checksum', async () => {
     const content = Buffer.concat(Array.from({ length: 50 }, () => randomBytes(10_007)));
     for (const ChecksumAlgorithm of ['CRC32', 'CRC32C', 'CRC64NVME', 'SHA1', 'SHA256'] as const) {
       const pieces = Array.from({ length: 50 }, (_, index) => content.subarray(index * 10_007, (index + 1) * 10_007));
@@ -86,7 +86,7 @@ describe.each([
     }
   });
 
-  it('ranges and conditions are obeyed', async () => {
+  it('supports ranges and preconditions', async () => {
     const { ETag } = await put('k', '0123456789');
     expect(await read('k', { Range: 'bytes=2-4' })).toBe('234');
     expect(await read('k', { Range: 'bytes=-3' })).toBe('789');
@@ -98,7 +98,7 @@ describe.each([
     expect(await refusal(put('new', 'x', { IfNoneMatch: '*' }))).toBeUndefined();
   });
 
-  it('what is missing is told as S3 tells it', async () => {
+  it('missing buckets and objects have the errors of S3', async () => {
     expect(await refusal(s3.getObject({ Bucket, Key: 'nothing' }))).toEqual(['NoSuchKey', 404]);
     expect(await refusal(s3.headObject({ Bucket, Key: 'nothing' }))).toEqual(['NotFound', 404]);
     expect(await refusal(s3.listObjectsV2({ Bucket: 'no-bucket' }))).toEqual(['NoSuchBucket', 404]);
@@ -119,7 +119,7 @@ describe.each([
     expect((await s3.listBuckets({})).Buckets).toEqual([]);
   });
 
-  it('listings follow prefix, delimiter and page size, in the order of bytes', async () => {
+  it('lists by prefix, delimiter and page size, in the order of bytes', async () => {
     const keys = ['a.txt', 'dir/1', 'dir/2', 'dir/sub/3', 'dir/sub/4', 'e/5', 'e0', 'Z', 'é', '\u{1F600}', '\uFF5E'];
     for (const key of keys) await put(key);
     const list = async (query: object) => {
@@ -148,7 +148,7 @@ describe.each([
     expect(decodeURIComponent(encoded.Contents?.[0]?.Key ?? '')).toBe(odd);
   });
 
-  it('many objects can be deleted at once', async () => {
+  it('multiple objects can be deleted in one request', async () => {
     for (const key of ['a', 'b', ' c ']) await put(key);
     const { Deleted } = await s3.deleteObjects({
       Bucket,
@@ -178,7 +178,7 @@ describe.each([
     expect((await refusal(s3.copyObject({ Bucket, Key: 'x', CopySource: `${Bucket}/none` })))?.[0]).toBe('NoSuchKey');
   });
 
-  it('large objects are put together from parts', async () => {
+  it('large objects can be uploaded in parts', async () => {
     const Key = 'large.zip';
     const { UploadId } = await s3.createMultipartUpload({ Bucket, Key, ContentType: 'application/zip' });
     const parts = [randomBytes(5 * 1024 * 1024), randomBytes(5 * 1024 * 1024 + 1), randomBytes(10)];
@@ -206,7 +206,7 @@ describe.each([
     expect(filesOnDisk()).toHaveLength(1);
   });
 
-  it('an upload that is given up leaves nothing behind', async () => {
+  it('an aborted multipart upload leaves no file behind', async () => {
     const { UploadId } = await s3.createMultipartUpload({ Bucket, Key: 'k' });
     await s3.uploadPart({ Bucket, Key: 'k', UploadId, PartNumber: 1, Body: 'x' });
     await s3
@@ -217,7 +217,7 @@ describe.each([
     await s3.deleteBucket({ Bucket });
   });
 
-  it('versions are kept where versioning is on', async () => {
+  it('keeps versions if versioning is enabled', async () => {
     await put('k', 'null version');
     await s3.putBucketVersioning({ Bucket, VersioningConfiguration: { Status: 'Enabled' } });
     const first = (await put('k', 'first')).VersionId;
@@ -240,7 +240,7 @@ describe.each([
     expect((await refusal(s3.getObject({ Bucket, Key: 'k', VersionId: second })))?.[0]).toBe('NoSuchVersion');
   });
 
-  it("code is read from a bucket for Lambda, or S3's error is told", async () => {
+  it("Lambda reads code from a bucket, or gets S3's error", async () => {
     await put('f.zip', 'zip');
     expect(await apis.s3.readObject(Bucket, 'f.zip')).toEqual({ bytes: Buffer.from('zip') });
     expect(await apis.s3.readObject(Bucket, 'g.zip')).toEqual({
@@ -253,7 +253,7 @@ describe.each([
     });
   });
 
-  it('settings of a bucket are kept, and their absence is told as on AWS', async () => {
+  it('stores the settings of a bucket, and has the response of AWS for missing ones', async () => {
     expect(await refusal(s3.getBucketPolicy({ Bucket }))).toEqual(['NoSuchBucketPolicy', 404]);
     await s3.putBucketPolicy({ Bucket, Policy: '{"Version":"2012-10-17"}' });
     expect((await s3.getBucketPolicy({ Bucket })).Policy).toBe('{"Version":"2012-10-17"}');
@@ -266,8 +266,8 @@ describe.each([
     expect(await refusal(s3.getObjectAcl({ Bucket, Key: 'k' }))).toEqual(['NotImplemented', 501]);
   });
 
-  it('a bucket may be part of the host name', async () => {
-    // Not every machine resolves the names below localhost.
+  it('a bucket can be part of the host name', async () => {
+    // Not every machine resolves subdomains of localhost.
     const httpAgent = new Agent({
       lookup: (_name, options, done) =>
         options.all ? done(null, [{ address: '127.0.0.1', family: 4 }]) : done(null, '127.0.0.1', 4),
@@ -322,7 +322,7 @@ describe('an upload to S3', () => {
 
   it.each([
     ['a wrong MD5', { 'content-md5': Buffer.alloc(16).toString('base64') }, ['hello'], 'BadDigest'],
-    ['an MD5 that is none', { 'content-md5': 'abc' }, ['hello'], 'InvalidDigest'],
+    ['an invalid MD5', { 'content-md5': 'abc' }, ['hello'], 'InvalidDigest'],
     ['a wrong SHA-256', { 'x-amz-content-sha256': '0'.repeat(64) }, ['hello'], 'XAmzContentSHA256Mismatch'],
     ['a wrong checksum', { 'x-amz-checksum-crc32': 'AAAAAA==' }, ['hello'], 'BadDigest'],
     [
@@ -334,13 +334,13 @@ describe('an upload to S3', () => {
     ['chunks shorter than declared', chunked, ['3\r\nhel\r\n0\r\n\r\n'], 'IncompleteBody'],
     ['a chunk that ends early', chunked, ['5\r\nhel'], 'IncompleteBody'],
     ['a chunk without its size', chunked, ['hello\r\n'], 'IncompleteBody'],
-  ])('with %s is refused or kept, never half', async (_, headers, pieces, expected) => {
+  ])('with %s is rejected or stored, never in part', async (_, headers, pieces, expected) => {
     expect(await upload(headers, pieces)).toBe(expected);
     expect(isEmpty()).toBe(expected !== '200');
     expect(readdirSync(join(apis.root, 's3', 'receiving'))).toEqual([]);
   });
 
-  it('is understood in chunks that are cut anywhere', async () => {
+  it('is decoded from chunks in pieces of any size', async () => {
     const wire = `2;chunk-signature=${'0'.repeat(64)}\r\nhe\r\n3\r\nllo\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n`;
     for (const size of [1, 2, 3, 7, 50]) {
       const pieces = wire.match(new RegExp(`[^]{1,${size}}`, 'g')) ?? [];
@@ -350,7 +350,7 @@ describe('an upload to S3', () => {
     }
   });
 
-  it('that the client gives up leaves nothing behind', async () => {
+  it('that the client aborts leaves no file behind', async () => {
     await upload({ 'content-length': 1_000_000 }, ['x'.repeat(1000)], true);
     await expect.poll(() => readdirSync(join(apis.root, 's3', 'receiving'))).toEqual([]);
     expect(isEmpty()).toBe(true);

@@ -1,6 +1,6 @@
 /**
- * S3, as far as Lambda's users need it: buckets and objects on this machine, so that code can be deployed from a bucket
- * and functions can read and write one. Settings of buckets are stored and have no effect; nobody evaluates policies.
+ * The part of S3 that Lambda's users need: buckets and objects on this machine, so that code can be deployed from a bucket
+ * and functions can read and write objects. Settings of buckets, including policies, are stored and have no effect.
  */
 import { createHash } from 'node:crypto';
 import { readFile, rename, writeFile } from 'node:fs/promises';
@@ -20,14 +20,14 @@ import { createS3Store } from './s3-store.ts';
 import { UPLOAD_OPERATIONS } from './s3-uploads.ts';
 import { parseTarget, S3Error, sendS3Error } from './s3-wire.ts';
 
-/** What came of reading an object: its bytes, or S3's error. */
+/** The content of an object, or S3's error. */
 export type ObjectContent = { readonly bytes: Buffer } | { readonly errorCode: string; readonly errorMessage: string };
 
 export type S3Api = {
   readonly handle: ServiceHandler;
-  /** A whole object, as Lambda reads code from a bucket. */
+  /** Reads a whole object. Lambda reads a function's code from a bucket this way. */
   readObject(bucket: string, key: string, versionId?: string): Promise<ObjectContent>;
-  /** Stores an object of JSON, as Lambda does with what it reports. @throws S3Error */
+  /** Stores a JSON object. Lambda stores invocation records this way. @throws S3Error */
   writeObject(bucket: string, key: string, content: Buffer): Promise<void>;
 };
 
@@ -35,11 +35,11 @@ export type S3ApiOptions = {
   readonly database: Database;
   readonly clock: Clock;
   readonly log: Log;
-  /** The data folder; objects are kept in a folder `s3` of it. */
+  /** The data directory. Objects are stored in its subdirectory `s3`. */
   readonly root: string;
 };
 
-/** Answers for S3. */
+/** Opens the object store and creates the handler of S3's requests. */
 export function createS3Api({ database, clock, log, root }: S3ApiOptions): S3Api {
   const store = createS3Store({ database, clock, directory: join(root, 's3') });
   return {
@@ -87,7 +87,7 @@ async function perform(call: ApiCall, store: S3Store): Promise<void> {
   const isCopy = call.request.headers['x-amz-copy-source'] !== undefined;
   const operation = findS3Operation(method, on, part, isCopy);
   if (operation === 'ListBuckets' || name === undefined) {
-    if (operation === undefined) throw notOffered(call);
+    if (operation === undefined) throw notSupported(call);
     listBuckets(call, store);
     return;
   }
@@ -98,19 +98,23 @@ async function perform(call: ApiCall, store: S3Store): Promise<void> {
     const handler =
       (operation && BUCKET_OPERATIONS[operation as keyof typeof BUCKET_OPERATIONS]) ??
       (part !== undefined && Object.hasOwn(S3_BUCKET_SETTINGS, part) ? SETTING_OPERATIONS[method]?.(part) : undefined);
-    if (handler === undefined) throw notOffered(call);
+    if (handler === undefined) throw notSupported(call);
     await handler({ call, store, bucket, query });
   } else {
     const handler = operation && ON_OBJECT[operation as keyof typeof ON_OBJECT];
-    if (handler === undefined) throw notOffered(call);
+    if (handler === undefined) throw notSupported(call);
     await handler({ call, store, bucket, key, query });
   }
 }
 
 const ON_OBJECT = { ...OBJECT_OPERATIONS, ...UPLOAD_OPERATIONS };
 
-function notOffered({ request }: ApiCall): S3Error {
-  return new S3Error('NotImplemented', {}, `Lamella does not offer the S3 operation ${request.method} ${request.url}`);
+function notSupported({ request }: ApiCall): S3Error {
+  return new S3Error(
+    'NotImplemented',
+    {},
+    `Lamella does not support the S3 operation ${request.method} ${request.url}`,
+  );
 }
 
 function errorOf(failure: unknown): S3Error | undefined {

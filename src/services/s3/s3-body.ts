@@ -1,6 +1,6 @@
 /**
- * Receives the body of an upload into a file, without holding it in memory: undoes aws-chunked, verifies chunk
- * signatures, digests and checksums on the way. The file is whole and right when this resolves, and gone when it throws.
+ * Receives the body of an upload into a file without holding it in memory. Decodes aws-chunked and verifies chunk signatures,
+ * digests and checksums. The file is complete and verified when the promise resolves, and removed when it rejects.
  * https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html
  */
 import { createHash } from 'node:crypto';
@@ -14,11 +14,11 @@ import type { ReceivedFile, S3Store } from './s3-store.ts';
 import { S3Error } from './s3-wire.ts';
 
 export type ReceivedBody = ReceivedFile & {
-  /** The checksum that the client gave, or asked for. */
+  /** The checksum that the client sent or requested. */
   readonly checksum: { readonly algorithm: ChecksumAlgorithm; readonly value: string } | undefined;
 };
 
-/** Receives the request's body into a file of the store. @throws S3Error */
+/** Receives the request's body into a file of the store, which the caller stores or removes. @throws S3Error */
 export async function receiveBody(call: ApiCall, store: S3Store): Promise<ReceivedBody> {
   const { headers } = call.request;
   const declared = header(isChunked(call) ? headers['x-amz-decoded-content-length'] : headers['content-length']);
@@ -68,7 +68,7 @@ async function writeAll(file: Awaited<ReturnType<typeof open>>, piece: Buffer): 
 type Expectations = {
   /** Base64. */
   readonly md5: string | undefined;
-  /** Hex; undefined when the payload is not signed as a whole. */
+  /** Hexadecimal. Undefined if the payload is not signed as a whole. */
   readonly sha256: string | undefined;
   readonly checksum:
     | { readonly algorithm: ChecksumAlgorithm; readonly running: Checksum; readonly given: string | undefined }
@@ -84,8 +84,8 @@ function readExpectations({ request }: ApiCall): Expectations {
   const announced = header(headers['x-amz-trailer'])
     ?.toLowerCase()
     .replace(/^x-amz-checksum-/, '');
-  const asked = header(headers['x-amz-sdk-checksum-algorithm'])?.toLowerCase();
-  const algorithm = given ?? CHECKSUM_ALGORITHMS.find((name) => name === announced || name === asked);
+  const requested = header(headers['x-amz-sdk-checksum-algorithm'])?.toLowerCase();
+  const algorithm = given ?? CHECKSUM_ALGORITHMS.find((name) => name === announced || name === requested);
   return {
     md5,
     sha256: sha256 !== undefined && /^[0-9a-f]{64}$/.test(sha256) ? sha256 : undefined,
@@ -119,7 +119,7 @@ function header(value: string | string[] | undefined): string | undefined {
   return Array.isArray(value) ? value[0] : value;
 }
 
-/** The content of the body: as it is, or out of its chunks. Fills `trailers` with what follows the last chunk. */
+/** The content of the body, decoded from its chunks if it has any. Fills `trailers` with the headers after them. */
 async function* contentOf(call: ApiCall, trailers: Map<string, string>): AsyncGenerator<Buffer> {
   const pieces = piecesOf(call);
   if (isChunked(call)) yield* decodeChunks(new PieceReader(pieces), call, trailers);
@@ -136,10 +136,10 @@ function isChunked({ request }: ApiCall): boolean {
 
 async function* piecesOf({ request }: ApiCall): AsyncGenerator<Buffer> {
   try {
-    // A refusal in the middle must leave the connection open for the answer.
+    // An error in the middle must leave the connection open for the response.
     for await (const piece of request.iterator({ destroyOnReturn: false })) yield piece as Buffer;
   } catch (failure) {
-    // The client went away; nobody will read the answer.
+    // The client disconnected, so it will not read this error.
     throw new S3Error('IncompleteBody', {}, failure instanceof Error ? failure.message : undefined);
   }
 }
@@ -189,7 +189,7 @@ async function* decodeChunks(
 
 const LINE_BYTES = 8192;
 
-/** Lines and counted bytes out of pieces that end anywhere. */
+/** Reads lines and byte counts from pieces that end anywhere. */
 class PieceReader {
   readonly #pieces: AsyncGenerator<Buffer>;
   #rest: Buffer = Buffer.alloc(0);
@@ -205,14 +205,14 @@ class PieceReader {
     return true;
   }
 
-  /** The next line without its CR LF. */
+  /** The next line without its CR LF. @throws S3Error at the end */
   async line(): Promise<string> {
     const line = await this.lastLine();
     if (line === undefined) throw new S3Error('IncompleteBody');
     return line;
   }
 
-  /** The same; undefined at the end, where a last line may also lack its CR LF. */
+  /** The next line, whose CR LF can be missing at the end. Undefined after it. */
   async lastLine(): Promise<string | undefined> {
     for (;;) {
       const end = this.#rest.indexOf('\r\n');

@@ -1,4 +1,4 @@
-/** S3's operations on buckets: create, list what is in them, delete many objects, versioning and stored settings. */
+/** S3's operations on buckets: create, list contents, delete multiple objects, versioning and stored settings. */
 import { readBody } from '../../http/body.ts';
 import { S3_QUOTAS } from '../../protocol/s3-errors.ts';
 import type { S3OperationName } from '../../protocol/s3-operations.ts';
@@ -11,7 +11,7 @@ import { deleteOne } from './s3-objects.ts';
 import type { Bucket, S3Store, StoredObject } from './s3-store.ts';
 import { renderS3Date, S3Error, sendBody, sendEmpty, sendXml } from './s3-wire.ts';
 
-/** One request about a bucket. */
+/** A request for a bucket. */
 export type BucketCall = {
   readonly call: ApiCall;
   readonly store: S3Store;
@@ -45,14 +45,14 @@ export async function createBucket(call: ApiCall, store: S3Store, name: string):
   const region = (document && childText(document, 'LocationConstraint')) || call.scope.region;
   const existing = store.bucket(name);
   if (existing === undefined) store.createBucket(name, { ...call.scope, region });
-  // Only in us-east-1 it is no error to create one's own bucket again.
+  // Creating a bucket again that the account owns is an error in every region but us-east-1.
   else if (existing.scope.account !== call.scope.account)
     throw new S3Error('BucketAlreadyExists', { BucketName: name });
   else if (region !== 'us-east-1') throw new S3Error('BucketAlreadyOwnedByYou', { BucketName: name });
   sendEmpty(call, 200, { Location: `/${name}` });
 }
 
-/** A setting that is kept and given back: by method, then by the parameter that names it. */
+/** The operations on stored settings: by method, then by the query parameter that names the setting. */
 export const SETTING_OPERATIONS: Readonly<Record<string, (setting: string) => BucketOperation>> = {
   GET:
     (setting) =>
@@ -90,7 +90,7 @@ const deleteBucket: BucketOperation = ({ call, store, bucket }) => {
 
 const getLocation: BucketOperation = ({ call, bucket }) => {
   const { region } = bucket.scope;
-  // us-east-1 is the empty constraint.
+  // The constraint of us-east-1 is empty.
   const content = region === 'us-east-1' ? '' : region;
   const xml = `<?xml version="1.0" encoding="UTF-8"?>\n<LocationConstraint xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${content}</LocationConstraint>`;
   sendBody(call, 200, 'application/xml', xml);
@@ -113,7 +113,7 @@ const deleteObjects: BucketOperation = async ({ call, store, bucket }) => {
   const isQuiet = childText(document, 'Quiet') === 'true';
   const deleted: XmlStructure[] = [];
   for (const object of objects) {
-    // Spaces at the ends of a key are part of it.
+    // Leading and trailing spaces are part of a key.
     const key = object.children.find(({ name }) => name === 'Key')?.text;
     if (key === undefined) throw new S3Error('MalformedXML');
     const versionId = childText(object, 'VersionId');
@@ -128,7 +128,7 @@ const deleteObjects: BucketOperation = async ({ call, store, bucket }) => {
   sendXml(call, 200, 'DeleteResult', { Deleted: isQuiet ? [] : deleted });
 };
 
-/** ListObjectsV2, and the first version of it. */
+/** ListObjectsV2 and ListObjects. */
 const listObjects: BucketOperation = ({ call, store, bucket, query }) => {
   const isV2 = query.get('list-type') === '2';
   const prefix = query.get('prefix') ?? '';
@@ -179,7 +179,7 @@ const listVersions: BucketOperation = ({ call, store, bucket, query }) => {
   const limit = pageSize(query.get('max-keys'));
   const marker = query.get('key-marker') ?? '';
   const encode = encoder(query);
-  // Whole keys are told, so that no marker within a key is needed.
+  // A page has all versions of its keys, so that the marker needs no version.
   const versions = store.versions(bucket.name, prefix, marker, limit + 1);
   const keys = [...new Set(versions.map(({ key }) => key))];
   const last = keys.length > limit ? keys[limit - 1] : undefined;
@@ -221,9 +221,9 @@ const listUploads: BucketOperation = ({ call, store, bucket, query }) => {
 
 type Page = {
   readonly objects: readonly StoredObject[];
-  /** Keys up to the delimiter, each once. */
+  /** Distinct key prefixes up to the delimiter. */
   readonly prefixes: readonly string[];
-  /** The last key or common prefix told, when there are more. */
+  /** The last key or common prefix of the page, if there are more. */
   readonly next: string | undefined;
 };
 
@@ -235,7 +235,7 @@ function collectPage(
   const objects: StoredObject[] = [];
   const prefixes: string[] = [];
   let last: string | undefined;
-  // A marker that is itself a common prefix stands for all keys below it.
+  // A marker that is a common prefix skips all keys with this prefix.
   let after =
     delimiter !== '' && query.after.startsWith(prefix) && query.after.endsWith(delimiter)
       ? beyond(query.after)
@@ -260,7 +260,7 @@ function collectPage(
   return { objects, prefixes, next: undefined };
 }
 
-/** Sorts after every key that begins with `prefix`. */
+/** Sorts after every key with `prefix`. */
 function beyond(prefix: string): string {
   return `${prefix}\u{10FFFF}`;
 }
@@ -276,7 +276,7 @@ function pageSize(text: string | null): number {
   return Math.min(Number(text), S3_QUOTAS.pageKeys);
 }
 
-/** With `encoding-type=url` keys may hold what XML cannot. */
+/** With `encoding-type=url`, keys can have characters that XML cannot represent. */
 function encoder(query: URLSearchParams): (key: string) => string {
   if (query.get('encoding-type') !== 'url') return (key) => key;
   return (key) => encodeURIComponent(key).replaceAll('%2F', '/').replaceAll('%20', '+');
@@ -298,7 +298,7 @@ function parseToken(token: string): string {
   return key;
 }
 
-/** For a bucket that exists. */
+/** The operations on an existing bucket. */
 export const BUCKET_OPERATIONS = {
   HeadBucket: headBucket,
   DeleteBucket: deleteBucket,

@@ -1,5 +1,5 @@
 /**
- * The checksums that S3 clients send and want back: Base64 of CRC-32, CRC-32C, CRC-64/NVME, SHA-1 or SHA-256.
+ * The checksums that S3 clients send and request: CRC-32, CRC-32C, CRC-64/NVME, SHA-1 and SHA-256, as Base64.
  * https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html
  */
 import { createHash } from 'node:crypto';
@@ -8,7 +8,7 @@ import { crc32 } from 'node:zlib';
 export const CHECKSUM_ALGORITHMS = ['crc32', 'crc32c', 'crc64nvme', 'sha1', 'sha256'] as const;
 export type ChecksumAlgorithm = (typeof CHECKSUM_ALGORITHMS)[number];
 
-/** Takes content piece by piece. */
+/** A running checksum. */
 export type Checksum = { update(piece: Uint8Array): void; base64(): string };
 
 export function startChecksum(algorithm: ChecksumAlgorithm): Checksum {
@@ -37,7 +37,7 @@ export function startChecksum(algorithm: ChecksumAlgorithm): Checksum {
       };
     }
     case 'crc64nvme': {
-      // Two halves of 32 bits: BigInt arithmetic for each byte would be forty times slower.
+      // Two halves of 32 bits. BigInt arithmetic per byte would be forty times slower.
       let high = 0xffffffff;
       let low = 0xffffffff;
       return {

@@ -12,7 +12,7 @@ import { parseXml } from '../../wire/xml.ts';
 import type { Bucket, ObjectHeaders, ObjectTags, ReceivedFile, S3Store, StoredObject } from './s3-store.ts';
 import { quoteEtag, renderS3Date, S3Error, unquoteEtag } from './s3-wire.ts';
 
-/** One request about an object. */
+/** A request for an object. */
 export type ObjectCall = {
   readonly call: ApiCall;
   readonly store: S3Store;
@@ -23,7 +23,7 @@ export type ObjectCall = {
 
 export type ObjectOperation = (request: ObjectCall) => Promise<void>;
 
-/** The object, or S3's error for one that is not there or is a delete marker. */
+/** The object of a key. @throws S3Error if it does not exist or is a delete marker */
 export function existingObject(
   store: S3Store,
   bucket: Bucket,
@@ -42,6 +42,7 @@ export function existingObject(
   return object;
 }
 
+/** The object in `x-amz-copy-source`. @throws S3Error */
 export function copySource(call: ApiCall, store: S3Store): StoredObject {
   const [path = '', query = ''] = String(call.request.headers['x-amz-copy-source']).split(/\?(.*)/s, 2);
   const match = /^\/?([^/]+)\/(.+)$/s.exec(path);
@@ -57,7 +58,7 @@ export function copySource(call: ApiCall, store: S3Store): StoredObject {
   );
 }
 
-/** Runs `action`, and removes the file if it fails: nobody else knows of it yet. */
+/** Runs `action` and removes the file if it fails, because then the store has no reference to it. */
 export async function withFile(file: ReceivedFile, action: () => Promise<void>): Promise<void> {
   try {
     await action();
@@ -67,6 +68,7 @@ export async function withFile(file: ReceivedFile, action: () => Promise<void>):
   }
 }
 
+/** @throws S3Error for a key that is too long */
 export function checkKey(key: string): void {
   const size = Buffer.byteLength(key);
   if (size > S3_QUOTAS.keyBytes)
@@ -84,6 +86,7 @@ const KEPT_HEADERS = [
   'x-amz-website-redirect-location',
 ];
 
+/** The headers of a request that are stored with the object. @throws S3Error */
 export function headersToKeep({ request }: ApiCall): ObjectHeaders {
   const kept: Record<string, string> = { 'content-type': 'binary/octet-stream' };
   let metadataBytes = 0;
@@ -96,7 +99,7 @@ export function headersToKeep({ request }: ApiCall): ObjectHeaders {
   if (metadataBytes > S3_QUOTAS.userMetadataBytes) {
     throw new S3Error('InvalidRequest', {}, 'Your metadata headers exceed the maximum allowed metadata size');
   }
-  // How the body was sent is not how the object is encoded.
+  // aws-chunked is the encoding of the request's body, not of the object.
   const encoding = (kept['content-encoding'] ?? '')
     .split(',')
     .map((coding) => coding.trim())
@@ -121,7 +124,7 @@ export function checkedTags(tags: readonly (readonly [string, string])[]): Objec
   return Object.fromEntries(tags);
 }
 
-/** The body as a document whose root is `root`. */
+/** The body as an XML document with this root. @throws S3Error */
 export async function readXml(call: ApiCall, root: string): Promise<XmlElement> {
   const document = parseXml((await readBody(call.request, 4 * 1024 * 1024)).toString('utf8'));
   if (document?.name !== root) throw new S3Error('MalformedXML');
@@ -134,7 +137,7 @@ export function versionHeader(bucket: Bucket, object: StoredObject): HttpHeaders
 
 export type ByteRange = { readonly start: number; readonly end: number; readonly isPartial: boolean };
 
-/** Both ends included; without a range (or with one that is not understood) the whole object. */
+/** Both ends are inclusive. Without a range, or with one in another form, the whole object. */
 export function parseRange(range: string | undefined, size: number): ByteRange {
   const match = /^bytes=(\d*)-(\d*)$/.exec(range ?? '');
   if (!match || (match[1] === '' && match[2] === '')) return { start: 0, end: size - 1, isPartial: false };
@@ -177,7 +180,7 @@ export function checkPreconditionsOfWrite({ request }: ApiCall, before: StoredOb
   if (unquoteEtag(wanted) !== existing.etag) throw new S3Error('PreconditionFailed', { Condition: 'If-Match' });
 }
 
-/** How an object is told in listings. */
+/** An object in listings. */
 export function listedObject(object: StoredObject): XmlStructure {
   return {
     LastModified: renderS3Date(object.modifiedMs),

@@ -30,7 +30,7 @@ const putObject: ObjectOperation = async ({ call, store, bucket, key }) => {
   const tags = parseTagHeader(headers['x-amz-tagging']);
   checkPreconditionsOfWrite(call, store.object(bucket.name, key));
   const file = await receiveBody(call, store);
-  // Once more: somebody else may have written it meanwhile.
+  // Check again: another request may have written the object in the meantime.
   await withFile(file, async () => {
     checkPreconditionsOfWrite(call, store.object(bucket.name, key));
     const checksum = file.checksum && { [`x-amz-checksum-${file.checksum.algorithm}`]: file.checksum.value };
@@ -98,7 +98,7 @@ const deleteObject: ObjectOperation = async ({ call, store, bucket, key, query }
 
 export type Deletion = { readonly versionId: string | undefined; readonly isMarker: boolean };
 
-/** Deletes as S3 does: what is not there was deleted just as well. */
+/** Deletes an object or one version of it. As on S3, deleting an object that does not exist succeeds. */
 export async function deleteOne(
   store: S3Store,
   bucket: Bucket,

@@ -1,7 +1,7 @@
 /**
- * Buckets and objects: rows for what they are, one file for each object's bytes. A file appears whole (by a rename)
- * before its row does and goes after it; what a crash leaves between the two is swept at the next start. What requests
- * look like and what errors are called is not known here.
+ * Buckets and objects: rows in the database, and one file per object for its content. A file is complete (by a rename)
+ * before its row is inserted, and removed after its row is deleted. Files without a row, after a crash, are removed at the
+ * next start. Independent of S3's protocol.
  */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
@@ -21,7 +21,7 @@ export type Bucket = {
   readonly versioning: Versioning;
 };
 
-/** What is kept of the headers of a request that made an object, by lower-case name. */
+/** The stored headers of the request that created an object, by lower-case name. */
 export type ObjectHeaders = Readonly<Record<string, string>>;
 export type ObjectTags = Readonly<Record<string, string>>;
 
@@ -29,10 +29,10 @@ export type ObjectTags = Readonly<Record<string, string>>;
 export type StoredObject = {
   readonly bucket: string;
   readonly key: string;
-  /** `null` for what was stored while versioning was off. */
+  /** `null` for objects that were stored without versioning. */
   readonly versionId: string;
   readonly isLatest: boolean;
-  /** Where its bytes are; undefined for a delete marker. */
+  /** The file with its content. Undefined for a delete marker. */
   readonly path: string | undefined;
   readonly size: number;
   /** Without quotes. */
@@ -42,7 +42,7 @@ export type StoredObject = {
   readonly modifiedMs: number;
 };
 
-/** Bytes that were received whole and have no name yet. */
+/** A complete file that is not an object yet. */
 export type ReceivedFile = { readonly path: string; readonly size: number; readonly etag: string };
 
 export type Upload = {
@@ -72,7 +72,7 @@ export type NewObject = {
 export type S3StoreOptions = {
   readonly database: Database;
   readonly clock: Clock;
-  /** A folder of the store's own; made if missing. */
+  /** The store's directory. It is created if it is missing. */
   readonly directory: string;
 };
 
@@ -94,12 +94,12 @@ type ObjectRow = {
 type UploadRow = { id: string; bucket: string; key: string; headers: string; tags: string; initiated_ms: number };
 type PartRow = { number: number; file: string; size: number; etag: string; modified_ms: number };
 
-/** Opens the store and sweeps what an earlier service left unfinished. */
+/** Opens the store and removes files that an earlier service left unfinished. */
 export function createS3Store({ database, clock, directory }: S3StoreOptions) {
   const objects = join(directory, 'objects');
   const receiving = join(directory, 'receiving');
   rmSync(receiving, { recursive: true, force: true });
-  for (const folder of [objects, receiving]) mkdirSync(folder, { recursive: true, mode: 0o700 });
+  for (const path of [objects, receiving]) mkdirSync(path, { recursive: true, mode: 0o700 });
   const sql = prepareStatements(database);
   const known = new Set(sql.files.all().map(({ file }) => file));
   const expired = createUnreferenced(objects).expired(readdirSync(objects), (file) => known.has(file), clock.epochMs());
@@ -123,7 +123,7 @@ export function createS3Store({ database, clock, directory }: S3StoreOptions) {
   };
   const fileNameOf = (path: string) => path.slice(objects.length + 1);
 
-  /** Makes the row, as the latest version; answers the version and which files nobody needs any more. */
+  /** Inserts the row as the latest version. Returns the version and the file that it replaces. */
   const insert = (bucket: Bucket, object: Omit<NewObject, 'file'> & { readonly file: ReceivedFile | undefined }) => {
     const isVersioned = bucket.versioning === 'Enabled';
     const versionId = isVersioned ? randomBytes(24).toString('base64url') : 'null';
@@ -143,15 +143,15 @@ export function createS3Store({ database, clock, directory }: S3StoreOptions) {
         modifiedMs: nowMs(),
       });
       const stored = sql.version.get(bucket.name, object.key, versionId);
-      if (stored === undefined) throw new Error('an object that was just inserted is not there');
+      if (stored === undefined) throw new Error('a newly inserted object is missing');
       return { stored: objectOf(stored), replacedFile: replaced?.file };
     });
   };
 
   return {
-    /** A path for bytes that are being received; `keep` or `removeReceived` must follow. */
+    /** A path for a file that is being received. The caller renames it to a `keptPath` or removes it. */
     receivingPath: (): string => join(receiving, randomUUID()),
-    /** A path among the objects, to which a received file is renamed. */
+    /** A path for a complete file. */
     keptPath: (): string => join(objects, randomUUID()),
 
     bucket(name: string): Bucket | undefined {
@@ -164,7 +164,7 @@ export function createS3Store({ database, clock, directory }: S3StoreOptions) {
     createBucket(name: string, scope: Scope): void {
       sql.insertBucket.run(name, scope.region, scope.account, nowMs());
     },
-    /** False when there is something in it. */
+    /** False if the bucket is not empty. */
     deleteBucket(name: string): boolean {
       return database.transaction(() => {
         if (sql.anyObject.get(name) !== undefined || sql.anyUpload.get(name) !== undefined) return false;
@@ -185,16 +185,16 @@ export function createS3Store({ database, clock, directory }: S3StoreOptions) {
       sql.deleteConfiguration.run(bucket, name);
     },
 
-    /** The latest version, which may be a delete marker, or the version asked for. */
+    /** The requested version, or the latest one, which can be a delete marker. */
     object(bucket: string, key: string, versionId?: string): StoredObject | undefined {
       const row = versionId === undefined ? sql.latest.get(bucket, key) : sql.version.get(bucket, key, versionId);
       return row && objectOf(row);
     },
-    /** Up to `limit` objects (no delete markers) with keys beyond `after`, in the order of their keys' UTF-8 bytes. */
+    /** Up to `limit` objects, without delete markers, after the key `after`, in the order of their keys' UTF-8 bytes. */
     objects(bucket: string, prefix: string, after: string, limit: number): readonly StoredObject[] {
       return sql.list.all(bucket, after, prefix, `${prefix}\u{10FFFF}`, limit).map(objectOf);
     },
-    /** All versions of keys beyond `after`: by key, the latest first; no key is cut in the middle. */
+    /** All versions of up to `keys` keys after `after`: by key, the latest first. */
     versions(bucket: string, prefix: string, after: string, keys: number): readonly StoredObject[] {
       return sql.versions.all(bucket, after, prefix, `${prefix}\u{10FFFF}`, keys).map(objectOf);
     },
@@ -207,7 +207,7 @@ export function createS3Store({ database, clock, directory }: S3StoreOptions) {
     setTags(object: StoredObject, tags: ObjectTags): void {
       sql.setTags.run(JSON.stringify(tags), object.bucket, object.key, object.versionId);
     },
-    /** Without versioning the object is gone; with it there is a delete marker, which is the answer. */
+    /** Deletes the object, or with versioning inserts and returns a delete marker. */
     async delete(bucket: Bucket, key: string): Promise<StoredObject | undefined> {
       if (bucket.versioning === '') {
         const row = sql.latest.get(bucket.name, key);
@@ -220,7 +220,7 @@ export function createS3Store({ database, clock, directory }: S3StoreOptions) {
       await discard([replacedFile]);
       return stored;
     },
-    /** Takes one version away for good; the newest that is left becomes the latest. */
+    /** Deletes one version permanently. The newest remaining version becomes the latest. */
     async deleteVersion(object: StoredObject): Promise<void> {
       database.transaction(() => {
         sql.deleteVersion.run(object.bucket, object.key, object.versionId);
@@ -252,7 +252,7 @@ export function createS3Store({ database, clock, directory }: S3StoreOptions) {
         modifiedMs: row.modified_ms,
       }));
     },
-    /** Replaces an earlier part of that number. False when the upload has ended meanwhile. */
+    /** Stores a part, replacing an earlier part of this number. False if the upload has ended in the meantime. */
     async putPart(upload: Upload, number: number, file: ReceivedFile): Promise<boolean> {
       const replaced = database.transaction(() => {
         if (sql.upload.get(upload.id) === undefined) return undefined;
@@ -263,7 +263,7 @@ export function createS3Store({ database, clock, directory }: S3StoreOptions) {
       await discard(replaced ?? [fileNameOf(file.path)]);
       return replaced !== undefined;
     },
-    /** Ends the upload, with all its parts; what was made of them must have its own file. */
+    /** Ends the upload and removes its parts. An object made of them must have its own file. */
     async endUpload(upload: Upload): Promise<void> {
       const files = database.transaction(() => {
         const parts = sql.parts.all(upload.id);

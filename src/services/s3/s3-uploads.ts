@@ -113,19 +113,19 @@ const completeUpload: ObjectOperation = async (request) => {
 };
 
 function selectParts(parts: readonly Part[], document: XmlElement): readonly Part[] {
-  const asked = document.children
+  const requested = document.children
     .filter(({ name }) => name === 'Part')
     .map((part) => ({
       number: Number(childText(part, 'PartNumber')),
       etag: unquoteEtag(childText(part, 'ETag') ?? ''),
     }));
-  if (asked.length === 0) throw new S3Error('MalformedXML');
-  const isRising = asked.every(({ number }, index) => number > (asked[index - 1]?.number ?? 0));
+  if (requested.length === 0) throw new S3Error('MalformedXML');
+  const isRising = requested.every(({ number }, index) => number > (requested[index - 1]?.number ?? 0));
   if (!isRising) throw new S3Error('InvalidPartOrder');
-  return asked.map(({ number, etag }, index) => {
+  return requested.map(({ number, etag }, index) => {
     const part = parts.find((candidate) => candidate.number === number && candidate.etag === etag);
     if (part === undefined) throw new S3Error('InvalidPart', { PartNumber: number, ETag: etag });
-    if (index < asked.length - 1 && part.size < S3_QUOTAS.partBytesMin) {
+    if (index < requested.length - 1 && part.size < S3_QUOTAS.partBytesMin) {
       throw new S3Error('EntityTooSmall', { ProposedSize: part.size, MinSizeAllowed: S3_QUOTAS.partBytesMin });
     }
     return part;
@@ -134,7 +134,7 @@ function selectParts(parts: readonly Part[], document: XmlElement): readonly Par
 
 type FilePiece = { readonly path: string; readonly start: number; readonly end: number };
 
-/** One file of several pieces of others. */
+/** Concatenates pieces of files into a new file. */
 async function concatenate(store: S3Store, pieces: readonly FilePiece[]): Promise<ReceivedFile> {
   const path = store.receivingPath();
   const target = await open(path, 'wx', 0o600);

@@ -1,5 +1,5 @@
 /**
- * S3's REST protocol: which bucket and key a request names, errors and answers in S3's XML, dates and ETags.
+ * S3's REST protocol: the bucket and key of a request, responses and errors in S3's XML, dates and ETags.
  * https://docs.aws.amazon.com/AmazonS3/latest/API/
  */
 import type { HttpHeaders } from '../../http/exchange.ts';
@@ -9,10 +9,10 @@ import type { ApiCall } from '../../wire/api-call.ts';
 import type { XmlStructure } from '../../wire/xml.ts';
 import { renderMembers } from '../../wire/xml.ts';
 
-/** An error that the caller receives. */
+/** An error that the client receives. */
 export class S3Error extends Error {
   readonly code: S3ErrorCode;
-  /** Further elements of the body, such as `BucketName`. */
+  /** Additional elements of the body, such as `BucketName`. */
   readonly members: XmlStructure;
 
   constructor(code: S3ErrorCode, members: XmlStructure = {}, message?: string) {
@@ -23,7 +23,7 @@ export class S3Error extends Error {
   }
 }
 
-/** What a request is about; `bucket` is undefined for the service as a whole, `key` for the bucket as a whole. */
+/** The target of a request: without `bucket` the service, without `key` the bucket. */
 export type S3Target = {
   readonly bucket: string | undefined;
   readonly key: string | undefined;
@@ -66,7 +66,7 @@ function decode(text: string): string {
 
 const NAMESPACE = 'http://s3.amazonaws.com/doc/2006-03-01/';
 
-/** Answers with a document; lists repeat their element. */
+/** Responds with an XML document. Lists repeat their element. */
 export function sendXml(
   call: ApiCall,
   status: number,
@@ -96,7 +96,7 @@ export function sendBody(
 
 export function sendS3Error(call: ApiCall, error: S3Error): void {
   const { status } = S3_ERRORS[error.code];
-  // 304 is not an error to clients, and HEAD has no body to say more in.
+  // Status 304 is not an error for clients, and responses to HEAD have no body.
   if (status === 304 || call.request.method === 'HEAD') {
     sendEmpty(call, status);
     return;
@@ -106,7 +106,7 @@ export function sendS3Error(call: ApiCall, error: S3Error): void {
   sendBody(call, status, 'application/xml', xml);
 }
 
-/** `2026-11-22T10:00:00.000Z`, as in S3's documents. */
+/** `2026-11-22T10:00:00.000Z` */
 export function renderS3Date(epochMs: number): string {
   return new Date(epochMs).toISOString();
 }

@@ -1,4 +1,4 @@
-/** SNS with AWS's own SDK and CLI; what is delivered is seen where it arrives. */
+/** SNS with AWS's SDK and CLI. Deliveries are checked at their targets. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -48,10 +48,10 @@ const refused = (promise: Promise<unknown>) =>
   );
 
 describe('topics', () => {
-  it('are made once, listed, set, tagged and deleted', async () => {
+  it('can be created once, listed, configured, tagged and deleted', async () => {
     const { TopicArn } = await client.send(new sdk.CreateTopicCommand({ Name: 'news', Tags: [] }));
     expect(TopicArn).toBe(TOPIC);
-    // Terraform sets all those of delivery that it knows.
+    // Terraform sets all attributes of delivery.
     for (const [AttributeName, AttributeValue] of [
       ['DisplayName', 'News & more'],
       ['HTTPSuccessFeedbackSampleRate', '0'],
@@ -86,7 +86,7 @@ describe('topics', () => {
 });
 
 describe('subscriptions', () => {
-  it('are kept with their attributes, one for each endpoint', async () => {
+  it('are stored with their attributes, one per endpoint', async () => {
     const arn = await subscribe('sqs', QUEUE, { RawMessageDelivery: 'true' });
     expect(await subscribe('sqs', QUEUE)).toBe(arn);
     expect((await client.send(new sdk.ListSubscriptionsByTopicCommand({ TopicArn: TOPIC }))).Subscriptions).toEqual([
@@ -107,7 +107,7 @@ describe('subscriptions', () => {
     expect((await client.send(new sdk.ListSubscriptionsCommand({}))).Subscriptions).toEqual([]);
   });
 
-  it('show a filter policy with its scope, and may be repeated as they are or with less', async () => {
+  it('show a filter policy with its scope, and can be repeated with the same or fewer attributes', async () => {
     const arn = await subscribe('sqs', QUEUE, { RawMessageDelivery: 'True' });
     const attributes = async () =>
       (await client.send(new sdk.GetSubscriptionAttributesCommand({ SubscriptionArn: arn }))).Attributes;
@@ -139,7 +139,7 @@ describe('subscriptions', () => {
     );
   });
 
-  it('go to functions and queues only, and say so', async () => {
+  it('are possible only for functions and queues, as the error says', async () => {
     expect((await refused(subscribe('https', 'https://example.com'))).message).toBe(
       'Invalid parameter: Protocol Reason: Lamella delivers to lambda and sqs, not to https',
     );
@@ -148,8 +148,8 @@ describe('subscriptions', () => {
   });
 });
 
-describe('what is published', () => {
-  it('comes to a function as an event', async () => {
+describe('a published message', () => {
+  it('is delivered to a function as an event', async () => {
     const EventSubscriptionArn = await subscribe('lambda', FUNCTION);
     const { MessageId } = await publish('hello', {
       Subject: 'greeting',
@@ -185,7 +185,7 @@ describe('what is published', () => {
     });
   });
 
-  it('comes to a queue in an envelope, or raw', async () => {
+  it('is delivered to a queue in an envelope, or raw', async () => {
     const arn = await subscribe('sqs', QUEUE);
     const MessageAttributes = { a: { DataType: 'String', StringValue: 'b' } };
     const { MessageId } = await publish('"hello"', { MessageAttributes });
@@ -209,7 +209,7 @@ describe('what is published', () => {
     expect([raw?.Body, raw?.MessageAttributes?.a?.StringValue]).toEqual(['"hello"', 'b']);
   });
 
-  it('comes to those whose filter policy it satisfies', async () => {
+  it('is delivered to subscribers whose filter policy it matches', async () => {
     await subscribe('sqs', QUEUE, { RawMessageDelivery: 'true', FilterPolicy: '{"kind":["a",{"numeric":[">",5]}]}' });
     const kind = (DataType: string, StringValue: string) => ({
       MessageAttributes: { kind: { DataType, StringValue } },
@@ -232,7 +232,7 @@ describe('what is published', () => {
     expect((await received()).map(({ Body }) => Body)).toEqual(['{"a":{"b":1}}']);
   });
 
-  it('can differ by protocol, and come in batches', async () => {
+  it('can differ by protocol, and be published in batches', async () => {
     await subscribe('sqs', QUEUE, { RawMessageDelivery: 'true' });
     await publish(JSON.stringify({ default: 'for all', sqs: 'for queues' }), { MessageStructure: 'json' });
     const batch = await client.send(
@@ -248,7 +248,7 @@ describe('what is published', () => {
     expect((await received()).map(({ Body }) => Body)).toEqual(['for queues', '1']);
   });
 
-  it('goes to the dead-letter queue of a subscriber that is not there', async () => {
+  it('goes to the dead-letter queue if the subscriber does not exist', async () => {
     const gone = QUEUE.replace(/q$/, 'gone');
     await subscribe('sqs', gone, { RedrivePolicy: JSON.stringify({ deadLetterTargetArn: QUEUE }) });
     const { MessageId } = await publish('x');
@@ -267,7 +267,7 @@ describe('what is published', () => {
       { a: { DataType: 'String', StringValue: '' } },
       /^The message attribute 'a' must contain non-empty message attribute value for message attribute type 'String'\.$/,
     ],
-  ])('is refused with the attributes %j', async (MessageAttributes, message) => {
+  ])('is rejected with the attributes %j', async (MessageAttributes, message) => {
     const alone = await refused(publish('x', { MessageAttributes }));
     expect(alone.name).toBe('InvalidParameterValueException');
     expect(alone.message).toMatch(message);
@@ -276,7 +276,7 @@ describe('what is published', () => {
     expect((await refused(client.send(batch))).message).toBe(alone.message);
   });
 
-  it("is refused in AWS's words", async () => {
+  it("is rejected in AWS's wording", async () => {
     expect((await refused(publish('x', { TopicArn: 'random' }))).message).toBe(
       'Invalid parameter: TopicArn Reason: An ARN must have at least 6 elements, not 1',
     );

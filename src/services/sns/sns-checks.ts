@@ -1,6 +1,6 @@
 /**
- * What SNS refuses, and in which words. Pure. Recorded on AWS by LocalStack's test suite (2025-10) where the words are not
- * documented.
+ * SNS's checks and their errors. Pure. Messages that AWS does not document were recorded on AWS by LocalStack's test suite
+ * (2025-10).
  */
 import { arnElements, isArn, parseFunctionReference, parseQueueArn, parseTopicArn } from '../../protocol/arn.ts';
 import { SNS_QUOTAS, SNS_SUBSCRIPTION_ATTRIBUTES } from '../../protocol/sns-operations.ts';
@@ -16,7 +16,7 @@ export function invalid(what: string): QueryError {
   return new QueryError('InvalidParameter', 400, `Invalid parameter: ${what}`);
 }
 
-/** @throws QueryError for what is no ARN of a topic, or of a subscription */
+/** @throws QueryError if it is not the ARN of a topic or, for `SubscriptionArn`, of a subscription */
 export function checkArn(name: 'TopicArn' | 'TargetArn' | 'SubscriptionArn', arn: string): void {
   if (name === 'SubscriptionArn' && arn === '') throw invalid(`${name} Reason: no value for required parameter`);
   const elements = arnElements(arn).length;
@@ -39,26 +39,26 @@ export function notFound(message: string): QueryError {
   return new QueryError('NotFound', 404, message);
 }
 
-/** @throws QueryError for a batch that is not even looked into */
+/** @throws QueryError for a batch that is rejected as a whole, because of the number or ids of its entries */
 export function checkBatch(entries: readonly { readonly Id: string; readonly Message: string }[]): void {
-  const refuse = (code: string, message: string) => new QueryError(code, 400, message);
+  const error = (code: string, message: string) => new QueryError(code, 400, message);
   const ids = entries.map(({ Id }) => Id);
-  if (ids.length === 0) throw refuse('EmptyBatchRequest', "The batch request doesn't contain any entries.");
+  if (ids.length === 0) throw error('EmptyBatchRequest', "The batch request doesn't contain any entries.");
   if (ids.length > SNS_QUOTAS.batchEntries) {
-    throw refuse('TooManyEntriesInBatchRequest', 'The batch request contains more entries than permissible.');
+    throw error('TooManyEntriesInBatchRequest', 'The batch request contains more entries than permissible.');
   }
-  const about = 'The Id of a batch entry in the batch request';
+  const subject = 'The Id of a batch entry in the batch request';
   for (const id of ids) {
-    if (id.length > 80) throw refuse('InvalidBatchEntryId', `${about} is too long: ${id}`);
+    if (id.length > 80) throw error('InvalidBatchEntryId', `${subject} is too long: ${id}`);
     if (!/^[A-Za-z0-9_-]*$/.test(id))
-      throw refuse('InvalidBatchEntryId', `${about} contains an impermissible character: ${id}`);
+      throw error('InvalidBatchEntryId', `${subject} contains an impermissible character: ${id}`);
   }
   if (new Set(ids).size < ids.length) {
-    throw refuse('BatchEntryIdsNotDistinct', 'Two or more batch entries in the request have the same Id.');
+    throw error('BatchEntryIdsNotDistinct', 'Two or more batch entries in the request have the same Id.');
   }
 }
 
-/** @throws QueryError for messages that are too long together, by the sum of their bytes */
+/** @throws QueryError if the messages of a batch are too long in total */
 export function checkBatchSize(bytes: number): void {
   if (bytes > SNS_QUOTAS.messageBytes) {
     const message = 'The length of all the messages put together is more than the limit.';
@@ -83,14 +83,15 @@ function checkAttributeName(name: string): void {
         'attribute name. Can only include alphanumeric characters, hyphens, underscores, or dots.',
     );
   }
-  const place = name.startsWith('.') ? 'starting' : name.endsWith('.') ? 'ending' : undefined;
-  if (place !== undefined) throw badAttribute(`Invalid message attribute name ${place} with character '.' was found.`);
+  const position = name.startsWith('.') ? 'starting' : name.endsWith('.') ? 'ending' : undefined;
+  if (position !== undefined)
+    throw badAttribute(`Invalid message attribute name ${position} with character '.' was found.`);
   if (name.includes('..')) throw badAttribute("Message attribute name can not have successive '.' character.");
 }
 
 function checkAttributeValue(name: string, { DataType, StringValue, BinaryValue }: MessageAttributeValue): void {
   const about = `The message attribute '${name}'`;
-  // Lists are a type of SNS's own.
+  // Lists are a type that only SNS has.
   const kind = DataType === 'String.Array' ? 'String' : /^(String|Number|Binary)(\..{1,249})?$/.exec(DataType)?.[1];
   if (kind === undefined) {
     throw badAttribute(
@@ -131,19 +132,19 @@ export function checkEndpoint(protocol: string, endpoint: string): 'lambda' | 's
 }
 
 /**
- * Checks attributes of a subscription as `present` with `given`. `about` stands before what is wrong: `Attributes Reason: `
- * where several are given.
+ * Checks the attributes `given` for a subscription that has the attributes `present`. `prefix` starts the error message:
+ * `Attributes Reason: ` where a request can have several attributes.
  * @throws QueryError
  */
-export function checkSubscriptionAttributes(given: Texts, present: Texts, about: string): void {
+export function checkSubscriptionAttributes(given: Texts, present: Texts, prefix: string): void {
   for (const [name, value] of Object.entries(given)) {
     requireKnown(SNS_SUBSCRIPTION_ATTRIBUTES, name);
     const problem = problemOf(name, value);
-    if (problem !== undefined) throw invalid(`${about}${name}: ${problem}`);
+    if (problem !== undefined) throw invalid(`${prefix}${name}: ${problem}`);
   }
   const { FilterPolicy, FilterPolicyScope } = { ...present, ...given };
   if (FilterPolicy && FilterPolicyScope !== 'MessageBody' && findNestedProperty(FilterPolicy) !== undefined) {
-    throw invalid(`${about}Filter policy scope MessageAttributes does not support nested filter policy`);
+    throw invalid(`${prefix}Filter policy scope MessageAttributes does not support nested filter policy`);
   }
 }
 

@@ -1,12 +1,12 @@
-/** Filter policies of subscriptions: by the attributes of a message, or by its body. Pure. */
+/** Filter policies of subscriptions, on the attributes or on the body of a message. Pure. */
 import { createEventPattern, InvalidPattern } from '../../protocol/event-pattern.ts';
 import type { MessageAttributes } from '../../queues/message-attributes.ts';
 import type { Publication, Subscription } from './topic.ts';
 
 /** https://docs.aws.amazon.com/sns/latest/dg/subscription-filter-policy-constraints.html */
-const MOST_KEYS = 5;
+const MAX_KEYS = 5;
 
-/** Whether a subscription takes a message. A message that is no JSON satisfies no policy of its body. */
+/** Whether a subscription accepts a message. A message that is not JSON matches no policy on the body. */
 export function isWanted(
   { attributes: { FilterPolicy, FilterPolicyScope } }: Pick<Subscription, 'attributes'>,
   { message, attributes }: Pick<Publication, 'message' | 'attributes'>,
@@ -21,25 +21,25 @@ export function isWanted(
   }
 }
 
-/** Why a text is no filter policy; undefined when it is one. */
+/** Why a filter policy is invalid. Undefined if it is valid. */
 export function findPolicyProblem(text: string): string | undefined {
   try {
     const policy: unknown = JSON.parse(text);
     createEventPattern(policy);
     const keys = Object.keys(policy as object).length;
-    return keys > MOST_KEYS ? `Filter policy can not have more than ${MOST_KEYS} keys` : undefined;
+    return keys > MAX_KEYS ? `Filter policy can not have more than ${MAX_KEYS} keys` : undefined;
   } catch (failure) {
     return failure instanceof InvalidPattern ? failure.message : 'failed to parse JSON.';
   }
 }
 
-/** The first property of a policy that has properties of its own; undefined when there is none. */
+/** The first property of a policy with nested properties. Undefined if there is none. */
 export function findNestedProperty(text: string): string | undefined {
   const policy = JSON.parse(text) as Readonly<Record<string, unknown>>;
   return Object.keys(policy).find((name) => name !== '$or' && !Array.isArray(policy[name]));
 }
 
-/** Numbers as numbers, `String.Array`s as lists. */
+/** The values of attributes: `Number` as number, `String.Array` as list. */
 function valuesOf(attributes: MessageAttributes): Readonly<Record<string, unknown>> {
   return Object.fromEntries(
     Object.entries(attributes).map(([name, { DataType, StringValue = '' }]) => {

@@ -1,6 +1,6 @@
 /**
- * What a subscriber of a topic receives: SNS's event for functions, its text for queues. Pure. Nothing is signed: the
- * signature is there, and is none.
+ * The notification that a subscriber of a topic receives: SNS's event for functions, its JSON text for queues. Pure. The
+ * signature is a placeholder: notifications are not signed.
  * https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html
  */
 import type { MessageAttributes } from '../../queues/message-attributes.ts';
@@ -42,7 +42,7 @@ export function notificationEvent(notification: Notification): string {
   return JSON.stringify({ Records: [record] });
 }
 
-/** The body of a message in a subscribed queue, laid out as SNS does. */
+/** The body of the message in a subscribed queue, formatted as by SNS. */
 export function notificationText(notification: Notification): string {
   const { messageId, topic, message, subject, attributes, atMs } = notification;
   const members: [string, string][] = [

@@ -1,6 +1,5 @@
 /**
- * SNS's topics and subscriptions: which there are, and who receives what is published. Delivery goes to functions and
- * queues, by the two senders that are given. Standard topics only.
+ * SNS's topics and subscriptions, and the delivery of published messages to functions and queues. Standard topics only.
  * https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html
  */
 import { randomUUID } from 'node:crypto';
@@ -15,7 +14,7 @@ import { isWanted } from './sns-filter.ts';
 import { notificationEvent, notificationText } from './sns-notification.ts';
 import type { Publication, Subscription, Topic } from './topic.ts';
 
-/** Where notifications go. Both reject when there is no such target. */
+/** How notifications are sent. Both reject if the target does not exist. */
 export type NotificationSenders = {
   readonly invoke: (functionArn: string, event: string, traceId: string | undefined) => Promise<void>;
   readonly send: (
@@ -34,13 +33,13 @@ export type SnsTopics = {
     tags: Readonly<Record<string, string>>,
   ): Topic;
   find(arn: string): Topic | undefined;
-  /** By ARN, those behind `after`. */
+  /** Ordered by ARN, after the ARN `after`. */
   list(scope: Scope, after: string, count: number): Topic[];
   setAttribute(topic: Topic, name: string, value: string): void;
   setTags(topic: Topic, tags: Readonly<Record<string, string>>): void;
-  /** Its subscriptions go with it. */
+  /** Also removes the topic's subscriptions. */
   remove(arn: string): void;
-  /** The same endpoint twice is one subscription. */
+  /** Subscribing an endpoint again returns the existing subscription. */
   subscribe(
     topic: Topic,
     protocol: 'lambda' | 'sqs',
@@ -50,9 +49,9 @@ export type SnsTopics = {
   findSubscription(arn: string): Subscription | undefined;
   setSubscriptionAttribute(subscription: Subscription, name: string, value: string): void;
   unsubscribe(arn: string): void;
-  /** Of a topic, or of all topics of a scope. */
+  /** The subscriptions of a topic, or of all topics in a scope. */
   subscriptions(of: Topic | Scope, after: string, count: number): Subscription[];
-  /** Resolves with the message's id once every subscriber has it. */
+  /** Resolves with the message's id after the delivery to all subscribers. Failed deliveries are logged. */
   publish(topic: Topic, publication: Publication): Promise<string>;
 };
 
@@ -99,6 +98,35 @@ export function createSnsTopics({
     ),
   };
 
+  /** Sends a message to one subscriber, or else to the subscription's dead-letter queue. */
+  const deliver = async (
+    topic: Topic,
+    subscription: Subscription,
+    messageId: string,
+    publication: Publication,
+  ): Promise<void> => {
+    const { protocol, endpoint, attributes } = subscription;
+    const { traceId } = publication;
+    const message = publication.messageFor?.[protocol] ?? publication.message;
+    const notification = { ...publication, message, messageId, topic, subscription, atMs: clock.epochMs() };
+    const isRaw = attributes.RawMessageDelivery === 'true';
+    const sendTo = (queueArn: string) =>
+      senders.send(
+        queueArn,
+        isRaw ? message : notificationText(notification),
+        isRaw ? publication.attributes : {},
+        traceId,
+      );
+    try {
+      if (protocol === 'lambda') await senders.invoke(endpoint, notificationEvent(notification), traceId);
+      else await sendTo(endpoint);
+    } catch (failure) {
+      const deadLetterArn = attributes.RedrivePolicy && deadLetterArnOf(attributes.RedrivePolicy);
+      if (!deadLetterArn) throw failure;
+      await sendTo(deadLetterArn);
+    }
+  };
+
   const topics: SnsTopics = {
     create({ region, account }, name, attributes, tags) {
       const arn = renderTopicArn({ region, account }, name);
@@ -138,33 +166,16 @@ export function createSnsTopics({
       const messageId = randomUUID();
       const subscribers = topics.subscriptions(topic, '', Number.MAX_SAFE_INTEGER);
       await Promise.all(
-        subscribers.map(async (subscription) => {
-          if (!isWanted(subscription, publication)) return;
-          const { protocol, endpoint, attributes } = subscription;
-          const message = publication.messageFor?.[protocol] ?? publication.message;
-          const notification = { ...publication, message, messageId, topic, subscription, atMs: clock.epochMs() };
-          const isRaw = attributes.RawMessageDelivery === 'true';
-          const sendTo = (queueArn: string) =>
-            senders.send(
-              queueArn,
-              isRaw ? message : notificationText(notification),
-              isRaw ? publication.attributes : {},
-              publication.traceId,
-            );
-          const sent =
-            protocol === 'lambda'
-              ? senders.invoke(endpoint, notificationEvent(notification), publication.traceId)
-              : sendTo(endpoint);
-          await sent
-            .catch(async (failure: unknown) => {
-              const deadLetterArn = attributes.RedrivePolicy && deadLetterArnOf(attributes.RedrivePolicy);
-              if (!deadLetterArn) throw failure;
-              await sendTo(deadLetterArn);
-            })
-            .catch((failure: unknown) =>
-              log.warn({ err: failure, topic: topic.arn, endpoint }, 'a notification could not be delivered'),
-            );
-        }),
+        subscribers
+          .filter((subscription) => isWanted(subscription, publication))
+          .map((subscription) =>
+            deliver(topic, subscription, messageId, publication).catch((failure: unknown) =>
+              log.warn(
+                { err: failure, topic: topic.arn, endpoint: subscription.endpoint },
+                'cannot deliver a notification',
+              ),
+            ),
+          ),
       );
       return messageId;
     },

@@ -1,4 +1,4 @@
-/** What SNS's topics, subscriptions and published messages are made of. */
+/** SNS's topics, subscriptions and published messages. */
 import type { Scope } from '../../protocol/names.ts';
 import type { MessageAttributes } from '../../queues/message-attributes.ts';
 
@@ -22,7 +22,7 @@ export type Subscription = {
 
 export type Publication = {
   readonly message: string;
-  /** What each protocol gets instead, for a message structure of JSON. */
+  /** Other messages by protocol, for the message structure `json`. */
   readonly messageFor?: Readonly<Record<string, string>> | undefined;
   readonly subject: string | undefined;
   readonly attributes: MessageAttributes;

@@ -1,6 +1,6 @@
 /**
- * Queues by their ARN, for those of Lamella's parts that use SQS as Lambda does: event source mappings, dead-letter
- * queues, destinations, topics. Here the queues of this service; `remote-queues.ts` offers the same of another one.
+ * Access to queues by their ARN, for event source mappings, dead-letter queues, destinations and topics. This is the access
+ * to the queues of this service; `remote-queues.ts` has the same interface to SQS elsewhere.
  */
 import { parseQueueArn } from '../../protocol/arn.ts';
 import type { MessageAttributes } from '../../queues/message-attributes.ts';
@@ -16,16 +16,16 @@ export type QueueReceiveRequest = {
   readonly signal: AbortSignal;
 };
 
-/** All reject with the reason when the queue cannot be reached. */
+/** All functions reject if the queue cannot be reached. */
 export type QueueAccess = {
   send(arn: string, message: QueueMessage): Promise<void>;
   receive(arn: string, request: QueueReceiveRequest): Promise<SqsMessage[]>;
   remove(arn: string, receiptHandles: readonly string[]): Promise<void>;
-  /** Shows what was taken again. */
+  /** Makes received messages visible again. */
   release(arn: string, receiptHandles: readonly string[]): Promise<void>;
-  /** For how long the queue hides what was taken. */
+  /** The queue's visibility timeout. */
   visibilitySeconds(arn: string): Promise<number>;
-  /** ARN of its dead-letter queue. */
+  /** The ARN of the queue's dead-letter queue. */
   deadLetterArn(arn: string): Promise<string | undefined>;
 };
 
@@ -44,7 +44,7 @@ export function createQueueAccess({
 }): QueueAccess {
   const queueAt = (arn: string): SqsQueue => {
     const target = parseQueueArn(arn);
-    if (target === undefined) throw new SqsError('QueueDoesNotExist', `${arn} is no ARN of a queue.`);
+    if (target === undefined) throw new SqsError('QueueDoesNotExist', `${arn} is not a queue ARN.`);
     return sqsQueues.get(target.scope, target.name);
   };
   return {
@@ -68,7 +68,7 @@ export function createQueueAccess({
       const queue = queueAt(arn);
       for (const handle of receiptHandles) {
         await sqsMessages.changeVisibility(queue, handle, 0).catch((failure: unknown) => {
-          // Its time was over by itself.
+          // The message is gone: another receiver removed it after its visibility timeout.
           if (!(failure instanceof SqsError)) throw failure;
         });
       }

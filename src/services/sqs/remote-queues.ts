@@ -1,6 +1,6 @@
 /**
- * SQS elsewhere (`--sqs-endpoint`), by its JSON protocol: only what event source mappings and deliveries need. Queues are
- * found by the name in their ARN.
+ * Access to the queues of another SQS (`--sqs-endpoint`) in the JSON protocol: the calls that event source mappings and
+ * deliveries need. Queues are found by the name in their ARN.
  * https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-making-api-requests-json.html
  */
 import type { Clock } from '../../clock.ts';
@@ -17,21 +17,16 @@ export type RemoteQueuesOptions = {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
   readonly sessionToken: string | undefined;
-  /** The wall clock: signatures carry its time. */
+  /** The wall clock, because signatures contain the time. */
   readonly clock: Clock;
 };
 
-type Answer = Readonly<Record<string, unknown>>;
+type Json = Readonly<Record<string, unknown>>;
 
 export function createRemoteQueues(options: RemoteQueuesOptions): QueueAccess {
   const urls = new Map<string, string>();
 
-  async function call(
-    region: string,
-    operation: SqsOperationName,
-    input: Answer,
-    signal?: AbortSignal,
-  ): Promise<Answer> {
+  async function call(region: string, operation: SqsOperationName, input: Json, signal?: AbortSignal): Promise<Json> {
     const url = new URL(options.endpoint);
     const body = Buffer.from(JSON.stringify(input));
     const headers = {
@@ -42,20 +37,20 @@ export function createRemoteQueues(options: RemoteQueuesOptions): QueueAccess {
     const { accessKeyId, secretAccessKey, clock } = options;
     const key = { accessKeyId, secretAccessKey, region, service: 'sqs' };
     const signed = signRequest({ method: 'POST', url, headers, body }, key, clock.epochMs());
-    const answer = await sendHttp({ method: 'POST', url, headers: signed, body, ...(signal && { signal }) });
-    if (answer.status === 200) return answer.body.length === 0 ? {} : JSON.parse(answer.body.toString('utf8'));
-    throw new Error(`${operation} at ${options.endpoint} was answered with ${answer.status}: ${answer.body}`);
+    const response = await sendHttp({ method: 'POST', url, headers: signed, body, ...(signal && { signal }) });
+    if (response.status === 200) return response.body.length === 0 ? {} : JSON.parse(response.body.toString('utf8'));
+    throw new Error(`${operation} at ${options.endpoint} failed with status ${response.status}: ${response.body}`);
   }
 
   async function at(arn: string): Promise<{ readonly region: string; readonly QueueUrl: string }> {
     const target = parseQueueArn(arn);
-    if (target === undefined) throw new Error(`${arn} is no ARN of a queue`);
+    if (target === undefined) throw new Error(`${arn} is not a queue ARN`);
     const { region, account } = target.scope;
     const known = urls.get(arn);
     if (known !== undefined) return { region, QueueUrl: known };
     const input = { QueueName: target.name, QueueOwnerAWSAccountId: account };
     const { QueueUrl } = await call(region, 'GetQueueUrl', input);
-    if (typeof QueueUrl !== 'string') throw new Error(`${options.endpoint} does not say where ${arn} is`);
+    if (typeof QueueUrl !== 'string') throw new Error(`${options.endpoint} returned no URL for ${arn}`);
     urls.set(arn, QueueUrl);
     return { region, QueueUrl };
   }
@@ -84,16 +79,16 @@ export function createRemoteQueues(options: RemoteQueuesOptions): QueueAccess {
         QueueUrl,
         MaxNumberOfMessages: Math.min(count, SQS_QUOTAS.receiveMessages),
         WaitTimeSeconds: Math.min(SQS_QUOTAS.waitSeconds, Math.ceil(waitSeconds)),
-        // The older name too: services that imitate SQS may know only that.
+        // Also the older name, because some implementations of SQS support only that.
         AttributeNames: ['All'],
         MessageSystemAttributeNames: ['All'],
         MessageAttributeNames: ['All'],
       };
       const { Messages = [] } = await call(region, 'ReceiveMessage', input, signal).catch((failure: unknown) => {
-        if (signal.aborted) return {} as Answer;
+        if (signal.aborted) return {} as Json;
         throw failure;
       });
-      return (Messages as readonly Answer[]).map((message) => ({
+      return (Messages as readonly Json[]).map((message) => ({
         messageId: String(message.MessageId),
         receiptHandle: String(message.ReceiptHandle),
         body: String(message.Body),
@@ -112,7 +107,7 @@ export function createRemoteQueues(options: RemoteQueuesOptions): QueueAccess {
     async release(arn, receiptHandles) {
       const { region, QueueUrl } = await at(arn);
       for (const ReceiptHandle of receiptHandles) {
-        // What does not work shows itself again when its time is over.
+        // If this fails, the message becomes visible again after its visibility timeout.
         await call(region, 'ChangeMessageVisibility', { QueueUrl, ReceiptHandle, VisibilityTimeout: 0 }).catch(
           () => {},
         );

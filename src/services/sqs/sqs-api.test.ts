@@ -1,4 +1,4 @@
-/** SQS with AWS's own SDK, with the older query protocol, and with the AWS CLI. */
+/** SQS with AWS's SDK, with the older query protocol, and with the AWS CLI. */
 import { createHash } from 'node:crypto';
 import { getEventListeners } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -45,7 +45,7 @@ const attributes = async (QueueUrl: string, ...AttributeNames: sdk.QueueAttribut
   (await client.send(new sdk.GetQueueAttributesCommand({ QueueUrl, AttributeNames }))).Attributes;
 
 describe('queues', () => {
-  it('are made, found by name and listed by prefix, region by region', async () => {
+  it('can be created, found by name and listed by prefix, separately for each region', async () => {
     const url = await create('one');
     expect(url).toBe(`${apis.url}/${TEST_ACCOUNT}/one`);
     await create('two');
@@ -65,7 +65,7 @@ describe('queues', () => {
     expect([second.QueueUrls?.length, second.NextToken]).toEqual([1, undefined]);
   });
 
-  it('are the same when made again alike, and refused when made again otherwise', async () => {
+  it('can be created again with the same attributes, but not with others', async () => {
     const url = await create('one', { VisibilityTimeout: '5' });
     expect(await create('one')).toBe(url);
     expect(await create('one', { VisibilityTimeout: '5' })).toBe(url);
@@ -75,7 +75,7 @@ describe('queues', () => {
     });
   });
 
-  it("tell their attributes, with AWS's defaults", async () => {
+  it("return their attributes, with AWS's defaults", async () => {
     const url = await create('one', { DelaySeconds: '7' });
     clock.advance(5000);
     await client.send(new sdk.SetQueueAttributesCommand({ QueueUrl: url, Attributes: { VisibilityTimeout: '11' } }));
@@ -98,7 +98,7 @@ describe('queues', () => {
     expect(await attributes(url)).toBeUndefined();
   });
 
-  it('change from the key of SQS to one of the user for good', async () => {
+  it('change permanently from the key of SQS to a KMS key', async () => {
     const QueueUrl = await create('one');
     const encryption = () =>
       attributes(QueueUrl, 'KmsMasterKeyId', 'KmsDataKeyReusePeriodSeconds', 'SqsManagedSseEnabled');
@@ -130,13 +130,13 @@ describe('queues', () => {
       'InvalidParameterValue',
       'Dead letter target does not exist.',
     ],
-  ])('refuse the attributes %j', async (given, name, message) => {
+  ])('reject the attributes %j', async (given, name, message) => {
     const error = await refused(create('one', given as Record<string, string>));
     expect(error.name).toBe(name);
     expect(error.message).toContain(message);
   });
 
-  it('refuse names that AWS refuses, and FIFO', async () => {
+  it('reject invalid names, and FIFO queues', async () => {
     expect((await refused(create('a b'))).message).toBe(
       'Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length',
     );
@@ -158,7 +158,7 @@ describe('queues', () => {
     expect(await attributes(QueueUrl, 'Policy')).toBeUndefined();
   });
 
-  it('that do not exist are refused, also once deleted', async () => {
+  it('that do not exist or were deleted are rejected', async () => {
     const url = await create('one');
     await send(url, 'gone');
     await client.send(new sdk.DeleteQueueCommand({ QueueUrl: url }));
@@ -199,7 +199,7 @@ describe('messages', () => {
     expect(Buffer.from(message?.MessageAttributes?.bytes?.BinaryValue ?? [])).toEqual(Buffer.from([0, 255]));
   });
 
-  it('have a digest of their attributes as the documentation describes it', async () => {
+  it('have a digest of their attributes as documented', async () => {
     const sent = await send(await create('one'), 'x', {
       MessageAttributes: { foo: { DataType: 'String', StringValue: 'bar' } },
     });
@@ -211,7 +211,7 @@ describe('messages', () => {
     expect(sent.MD5OfMessageAttributes).toBe(createHash('md5').update(bytes).digest('hex'));
   });
 
-  it('come with the attributes that were asked for, and no others', async () => {
+  it('are received with the requested attributes, and no others', async () => {
     const url = await create('one', { VisibilityTimeout: '0' });
     const value = { DataType: 'String', StringValue: 'v' };
     await send(url, 'x', { MessageAttributes: { a: value, 'b.one': value, 'b.two': value } });
@@ -222,7 +222,7 @@ describe('messages', () => {
     expect(await names('b.*')).toEqual(['b.one', 'b.two']);
   });
 
-  it('are hidden once taken, seen again later, and gone when deleted', async () => {
+  it('are invisible after receipt, visible again later, and gone when deleted', async () => {
     const url = await create('one', { VisibilityTimeout: '10' });
     await send(url, 'x');
     const [first] = await receive(url);
@@ -240,7 +240,7 @@ describe('messages', () => {
     expect(await bodies(url)).toEqual([]);
   });
 
-  it('can be hidden for longer, or shown at once, while they are taken', async () => {
+  it('can be made invisible for longer, or visible immediately', async () => {
     const url = await create('one');
     await send(url, 'x');
     const [message] = await receive(url);
@@ -265,7 +265,7 @@ describe('messages', () => {
     expect((await refused(change(5))).message).toContain('Message does not exist or is not available');
   });
 
-  it("wait until their delay is over, the queue's or their own", async () => {
+  it("become visible after the queue's delay or their own", async () => {
     const url = await create('one', { DelaySeconds: '5' });
     await send(url, 'queue');
     await send(url, 'own', { DelaySeconds: 0 });
@@ -277,14 +277,14 @@ describe('messages', () => {
     expect(await bodies(url)).toEqual(['queue']);
   });
 
-  it('are waited for with long polling', async () => {
+  it('are received with long polling', async () => {
     const url = await create('one');
     const waiting = bodies(url, { WaitTimeSeconds: 20 });
     await send(url, 'x');
     expect(await waiting).toEqual(['x']);
   });
 
-  it('that are waited for leave nothing at the service, whose end answers who waits', async () => {
+  it('long polling leaves no listeners behind, and ends when the service closes', async () => {
     const { signal } = apis.closing;
     const url = await create('one');
     const waiting = bodies(url, { WaitTimeSeconds: 20 });
@@ -299,7 +299,7 @@ describe('messages', () => {
     expect(await bodies(url, { WaitTimeSeconds: 20 })).toEqual([]);
   });
 
-  it('are forgotten when they are too old', async () => {
+  it('expire after the retention period', async () => {
     const url = await create('one', { MessageRetentionPeriod: '60' });
     await send(url, 'old');
     clock.advance(60_001);
@@ -307,7 +307,7 @@ describe('messages', () => {
     expect(await attributes(url, 'ApproximateNumberOfMessages')).toEqual({ ApproximateNumberOfMessages: '0' });
   });
 
-  it('go in batches, of which each entry is judged by itself', async () => {
+  it('can be sent in batches, whose entries succeed or fail on their own', async () => {
     const QueueUrl = await create('one', { MaximumMessageSize: '1024' });
     const sent = await client.send(
       new sdk.SendMessageBatchCommand({
@@ -352,14 +352,14 @@ describe('messages', () => {
     });
   });
 
-  it('have attribute names in letters of any script', async () => {
+  it('can have attribute names with letters of any script', async () => {
     const QueueUrl = await create('one');
     const MessageAttributes = { 'attr.1øßä': { DataType: 'String', StringValue: 'v' } };
     await send(QueueUrl, 'x', { MessageAttributes });
     expect(await receive(QueueUrl, { MessageAttributeNames: ['*'] })).toMatchObject([{ MessageAttributes }]);
   });
 
-  it('keep the group that they were sent with', async () => {
+  it('keep their message group', async () => {
     const QueueUrl = await create('one');
     await send(QueueUrl, 'x', { MessageGroupId: 'tenant-1' });
     const [message] = await receive(QueueUrl, { MessageSystemAttributeNames: ['MessageGroupId'] });
@@ -370,7 +370,7 @@ describe('messages', () => {
     );
   });
 
-  it("are refused in AWS's words", async () => {
+  it("are rejected in AWS's wording", async () => {
     const QueueUrl = await create('one', { MaximumMessageSize: '1024' });
     const batch = (Entries: sdk.SendMessageBatchRequestEntry[]) =>
       refused(client.send(new sdk.SendMessageBatchCommand({ QueueUrl, Entries })));
@@ -408,7 +408,7 @@ describe('messages', () => {
     );
   });
 
-  it('are purged, at most once a minute', async () => {
+  it('can be purged, at most once a minute', async () => {
     const QueueUrl = await create('one');
     const purge = () => client.send(new sdk.PurgeQueueCommand({ QueueUrl }));
     await send(QueueUrl, 'x');
@@ -421,7 +421,7 @@ describe('messages', () => {
 });
 
 describe('a dead-letter queue', () => {
-  it('gets what was received too often, and gives it back when asked', async () => {
+  it('gets messages that were received too often, and can move them back', async () => {
     const dead = await create('dead');
     const RedrivePolicy = JSON.stringify({ deadLetterTargetArn: arnOf('dead'), maxReceiveCount: '2' });
     const url = await create('one', { RedrivePolicy, VisibilityTimeout: '0' });
@@ -447,7 +447,7 @@ describe('the query protocol', () => {
     return { status: response.status, xml: await response.text() };
   };
 
-  it('takes flattened lists and answers in XML', async () => {
+  it('reads flattened lists and responds in XML', async () => {
     const created = await query({
       Action: 'CreateQueue',
       QueueName: 'one',
@@ -496,7 +496,7 @@ describe('the query protocol', () => {
     expect(deleted.xml).toMatch(/^<\?xml version="1.0"\?><DeleteMessageResponse xmlns="[^"]+"><ResponseMetadata>/);
   });
 
-  it('names errors by their old codes', async () => {
+  it('has the old codes of errors', async () => {
     const missing = await query({ Action: 'GetQueueUrl', QueueName: 'no' });
     expect(missing.status).toBe(400);
     expect(missing.xml).toContain(
@@ -518,8 +518,8 @@ describe('the JSON protocol', () => {
     return [response.status, __type, response.headers.get('x-amzn-query-error'), message];
   };
 
-  // Status, type, old code and words as recorded on AWS by LocalStack's test suite (2025-10).
-  it('names errors by their new types, and by their old codes in a header', async () => {
+  // Status, type, old code and message as recorded on AWS by LocalStack's test suite (2025-10).
+  it('has the new types of errors, and their old codes in a header', async () => {
     const QueueUrl = await create('one');
     expect(await json('GetQueueUrl', { QueueName: 'no' })).toEqual([
       400,

@@ -20,7 +20,7 @@ export type SqsHandlerDependencies = {
   readonly sqsQueues: SqsQueues;
   readonly sqsMessages: SqsMessages;
   readonly clock: Clock;
-  /** Aborted when the service begins to close: requests that wait for messages are then answered. */
+  /** Aborted when the service begins to close: requests that wait for messages then return. */
   readonly closing: AbortSignal;
 };
 

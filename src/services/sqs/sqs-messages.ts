@@ -1,6 +1,6 @@
 /**
- * SQS's messages: sending, receiving, and what happens between. Domain only: no protocol, no URLs. What is sent is
- * durable when the promise resolves. The receipt handle names a message and the queue it was taken from.
+ * SQS's messages: send, receive, change visibility, remove, purge and redrive. Domain only, without protocols and URLs. A
+ * message is durable when the promise of `send` resolves. A receipt handle names a message and its queue.
  * https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html
  */
 import { randomUUID } from 'node:crypto';
@@ -17,15 +17,15 @@ import { numberOf, redriveOf } from './sqs-queues.ts';
 
 export type OutgoingSqsMessage = {
   readonly body: string;
-  /** Whose messages these are, for the fairness between tenants that AWS keeps and this service need not. */
+  /** AWS uses the group for fairness between tenants. Here it is only stored. */
   readonly groupId?: string | undefined;
   readonly attributes: MessageAttributes;
   readonly systemAttributes: MessageAttributes;
-  /** Undefined for the queue's own. */
+  /** Defaults to the queue's delay. */
   readonly delaySeconds: number | undefined;
-  /** The X-Ray header of the request that sent it, unless it has one of its own. */
+  /** The X-Ray header of the sender's request, for messages without their own. */
   readonly traceHeader?: string | undefined;
-  /** Who sent it, as AWS's user ids. */
+  /** The sender's user id. */
   readonly senderId: string;
 };
 
@@ -47,34 +47,35 @@ export type SqsMessage = {
 
 export type SqsReceiveRequest = {
   readonly count: number;
-  /** Undefined for the queue's own. */
+  /** Defaults to the queue's visibility timeout. */
   readonly visibilitySeconds: number | undefined;
+  /** Defaults to the queue's wait time. */
   readonly waitSeconds: number | undefined;
   readonly signal?: AbortSignal | undefined;
 };
 
 export type SqsMessages = {
-  /** All or none. @throws SqsError */
+  /** Sends all messages or none. @throws SqsError */
   send(queue: SqsQueue, messages: readonly OutgoingSqsMessage[]): Promise<SentMessage[]>;
-  /** @throws SqsError for what `send` would refuse, in the words for one of a batch if it is that; the size in bytes. */
+  /** Returns the size in bytes. @throws SqsError for a message that `send` rejects, with the message for batches if needed */
   check(queue: SqsQueue, message: OutgoingSqsMessage, isOfBatch?: boolean): number;
   receive(queue: SqsQueue, request: SqsReceiveRequest): Promise<SqsMessage[]>;
-  /** A handle of a message that is gone is no error. @throws SqsError ReceiptHandleIsInvalid */
+  /** Messages that no longer exist are ignored. @throws SqsError ReceiptHandleIsInvalid */
   remove(queue: SqsQueue, receiptHandles: readonly string[]): Promise<void>;
-  /** Also once its time was over, as recorded on AWS. @throws SqsError when there is no such message any more */
+  /** Also after the visibility timeout, as recorded on AWS. @throws SqsError if the message no longer exists */
   changeVisibility(queue: SqsQueue, receiptHandle: string, seconds: number): Promise<void>;
   purge(queue: SqsQueue): Promise<void>;
-  /** Forgets what is in a queue that goes. */
+  /** Deletes all messages of a queue. */
   clear(queue: SqsQueue): Promise<void>;
   counts(queue: SqsQueue): { readonly visible: number; readonly leased: number; readonly delayed: number };
-  /** Moves what was given up on back to where it came from, or to `target`; how many. */
+  /** Moves dead letters back to the queues they came from, or to `target`. Returns their number. */
   redrive(queue: SqsQueue, target: SqsQueue | undefined): Promise<number>;
 };
 
 const SWEEP_INTERVAL_MS = 60_000;
 const GROUP_ID = /^[A-Za-z0-9!-/:-@[-`{-~]{1,128}$/;
 
-/** What a stored message is beside its body. */
+/** The details of a stored message, in addition to its body. */
 type Details = {
   readonly id: string;
   readonly sender: string;
@@ -92,11 +93,11 @@ export function createSqsMessages({
   sqsQueues: SqsQueues;
   clock: Clock;
 }): SqsMessages {
-  /** When a queue was purged last, by key. */
+  /** When each queue was last purged, by key. */
   const purges = new Map<string, number>();
   const sweeps = new Map<string, number>();
   const oldestMs = (queue: SqsQueue) => clock.epochMs() - numberOf(queue, 'MessageRetentionPeriod') * 1000;
-  /** What is too old is not seen any more; its room is given back from time to time. */
+  /** Deletes expired messages, which are already invisible, from time to time. */
   const sweep = async (queue: SqsQueue) => {
     if (clock.epochMs() - (sweeps.get(queue.key) ?? 0) < SWEEP_INTERVAL_MS) return;
     sweeps.set(queue.key, clock.epochMs());
@@ -201,7 +202,7 @@ export function createSqsMessages({
   return messages;
 }
 
-/** What the sender is told of a message, and what is kept of it. */
+/** The row of a new message, and the response for its sender. */
 function storedOf(
   queue: SqsQueue,
   { body, attributes, systemAttributes, delaySeconds, senderId, traceHeader, groupId }: OutgoingSqsMessage,

@@ -1,6 +1,6 @@
 /**
- * SQS's queues: which there are, and how each is set. Standard queues only; a FIFO queue is refused by name. What is in
- * them is in `sqs-messages.ts`.
+ * SQS's queues and their attributes. Standard queues only: a FIFO queue is rejected by its name. Their messages are in
+ * `sqs-messages.ts`.
  */
 import type { Clock } from '../../clock.ts';
 import { parseQueueArn, renderQueueArn } from '../../protocol/arn.ts';
@@ -14,11 +14,11 @@ export type SqsQueue = {
   readonly scope: Scope;
   readonly name: string;
   readonly arn: string;
-  /** Where its messages lie in the store. */
+  /** The name of the durable queue with its messages. */
   readonly key: string;
   readonly createdMs: number;
   readonly modifiedMs: number;
-  /** Only what was set. */
+  /** Only the attributes that were set. */
   readonly attributes: QueueAttributes;
   readonly tags: Readonly<Record<string, string>>;
 };
@@ -30,20 +30,20 @@ export type NumericAttribute = {
 }[keyof typeof SQS_ATTRIBUTES];
 
 export type SqsQueues = {
-  /** A queue of that name with the same attributes is given back as it is. */
+  /** Returns an existing queue of this name if it has the same attributes. @throws SqsError */
   create(scope: Scope, name: string, attributes: QueueAttributes, tags: Readonly<Record<string, string>>): SqsQueue;
   find(scope: Scope, name: string): SqsQueue | undefined;
   findByArn(arn: string): SqsQueue | undefined;
   /** @throws SqsError QueueDoesNotExist */
   get(scope: Scope, name: string): SqsQueue;
-  /** Sets what is given and keeps the rest; an empty document is no document. */
+  /** Sets the given attributes and keeps the others. An empty document removes the attribute. @throws SqsError */
   setAttributes(queue: SqsQueue, attributes: QueueAttributes): void;
   setTags(queue: SqsQueue, tags: Readonly<Record<string, string>>): void;
   remove(queue: SqsQueue): void;
-  /** By name. */
+  /** Ordered by name, after the name `after`. */
   list(scope: Scope, prefix: string, after: string, count: number): SqsQueue[];
   everywhere(): SqsQueue[];
-  /** Queues that give up on messages in favor of this one. */
+  /** The queues whose dead-letter queue this is. */
   sourcesOf(queue: SqsQueue): SqsQueue[];
 };
 
@@ -99,7 +99,7 @@ export function createSqsQueues({ database, clock }: { database: Database; clock
         account: scope.account,
         name,
         nowMs: nowMs(),
-        attributes: JSON.stringify(settled(attributes)),
+        attributes: JSON.stringify(normalizeAttributes(attributes)),
         tags: JSON.stringify(tags),
       });
       return queues.get(scope, name);
@@ -124,7 +124,7 @@ export function createSqsQueues({ database, clock }: { database: Database; clock
         account: scope.account,
         name,
         nowMs: nowMs(),
-        attributes: JSON.stringify(settled({ ...present, ...attributes })),
+        attributes: JSON.stringify(normalizeAttributes({ ...present, ...attributes })),
       });
     },
     setTags: ({ scope: { region, account }, name }, tags) =>
@@ -139,7 +139,7 @@ export function createSqsQueues({ database, clock }: { database: Database; clock
   return queues;
 }
 
-/** What a queue is set to, or SQS's default; undefined for what has none. */
+/** The value of an attribute, or SQS's default. Undefined if there is none. */
 export function attributeOf({ attributes }: SqsQueue, name: string): string | undefined {
   if (attributes[name] !== undefined) return attributes[name];
   const row = (SQS_ATTRIBUTES as Readonly<Record<string, unknown>>)[name];
@@ -160,7 +160,7 @@ export function redriveTarget({ attributes }: SqsQueue): RedriveTarget | undefin
   return { deadLetterTargetArn: String(deadLetterTargetArn), maxReceiveCount: Number(maxReceiveCount) };
 }
 
-/** As the store needs it; undefined when there is none, or its queue is gone. */
+/** The redrive of a queue for the store. Undefined if it has none or the dead-letter queue does not exist. */
 export function redriveOf(queues: SqsQueues, queue: SqsQueue): Redrive | undefined {
   const target = redriveTarget(queue);
   const to = target && queues.findByArn(target.deadLetterTargetArn);
@@ -222,21 +222,21 @@ function checkRedrivePolicy(
   value: string,
   { deadLetterTargetArn, maxReceiveCount }: Readonly<Record<string, unknown>>,
 ): void {
-  const refuse = (reason: string) => invalidParameter('RedrivePolicy', value, reason);
+  const invalid = (reason: string) => invalidParameter('RedrivePolicy', value, reason);
   if (deadLetterTargetArn === undefined)
-    throw refuse('Redrive policy does not contain mandatory attribute: deadLetterTargetArn.');
+    throw invalid('Redrive policy does not contain mandatory attribute: deadLetterTargetArn.');
   if (maxReceiveCount === undefined)
-    throw refuse('Redrive policy does not contain mandatory attribute: maxReceiveCount.');
+    throw invalid('Redrive policy does not contain mandatory attribute: maxReceiveCount.');
   const count = Number(maxReceiveCount);
   if (!Number.isInteger(count) || count < 1 || count > 1000) {
-    throw refuse(
+    throw invalid(
       `Invalid value for maxReceiveCount: ${maxReceiveCount}, valid values are from 1 to 1000 both inclusive.`,
     );
   }
   const target = typeof deadLetterTargetArn === 'string' ? parseQueueArn(deadLetterTargetArn) : undefined;
-  if (target === undefined) throw refuse('Invalid value for deadLetterTargetArn.');
+  if (target === undefined) throw invalid('Invalid value for deadLetterTargetArn.');
   if (target.name === name && target.scope.region === scope.region) return;
-  if (queues.find(target.scope, target.name) === undefined) throw refuse('Dead letter target does not exist.');
+  if (queues.find(target.scope, target.name) === undefined) throw invalid('Dead letter target does not exist.');
 }
 
 function parseDocument(text: string): Readonly<Record<string, unknown>> | undefined {
@@ -250,8 +250,8 @@ function parseDocument(text: string): Readonly<Record<string, unknown>> | undefi
   }
 }
 
-/** As they are kept: without what was emptied. A key of one's own replaces that of SQS for good. Recorded on AWS. */
-function settled(attributes: QueueAttributes): QueueAttributes {
+/** Attributes as they are stored, without empty ones. A KMS key permanently replaces SQS's key. Recorded on AWS. */
+function normalizeAttributes(attributes: QueueAttributes): QueueAttributes {
   const { KmsMasterKeyId, KmsDataKeyReusePeriodSeconds, ...rest } = attributes;
   const encryption: QueueAttributes = KmsMasterKeyId
     ? {
