@@ -1,7 +1,8 @@
 /**
  * AWS's names for the ways in which a function fails, and the payload that the caller then receives. Only errors of the
- * platform are here; an error that a handler reports is passed on byte for byte. The rules and their sources (recordings
- * of AWS, the source of its runtime interface emulator) are in docs/behavior/errors.md and docs/behavior/extensions.md.
+ * platform are here; an error that a handler reports is passed on byte for byte. The rules and their sources
+ * (recordings of AWS, the source of its runtime interface emulator) are in docs/behavior/errors.md and
+ * docs/behavior/extensions.md.
  */
 
 /** The platform's verdict on a failed initialization or invocation. */
@@ -25,7 +26,10 @@ export function timedOut(timeoutSeconds: number): Fault {
   return { errorType: 'Sandbox.Timedout', status: 'timeout', payload: platformPayload('Sandbox.Timedout', error) };
 }
 
-/** The sandbox failed, or Lamella ended it because of its processes. The name is that of AWS's runtime interface emulator. */
+/**
+ * The sandbox failed, or Lamella ended it because of its processes. The name is that of AWS's runtime interface
+ * emulator.
+ */
 export function sandboxFailed(reason: string): Fault {
   const errorType = 'Sandbox.Failure';
   return { errorType, status: 'failure', payload: platformPayload(errorType, reason) };

@@ -1,6 +1,6 @@
 /**
- * Globs: patterns in which `*` matches any text and, optionally, `?` any character. Several AWS services have them, with
- * different escapes, so the caller turns its syntax into tokens. Pure.
+ * Globs: patterns in which `*` matches any text and, optionally, `?` any character. Several AWS services have them,
+ * with different escapes, so the caller turns its syntax into tokens. Pure.
  *
  * A regular expression with several `.*` takes exponential or polynomial time on texts that almost match. This matcher
  * takes the first match of each piece between two stars, which is sufficient, and finds it with Knuth-Morris-Pratt. The
@@ -56,8 +56,8 @@ function matchesAt(piece: Piece, text: string, at: number): boolean {
 type Finder = (text: string, from: number, end: number) => number | undefined;
 
 function createFinder(piece: Piece): Finder {
-  // Knuth-Morris-Pratt cannot handle single-character wildcards. They exist only in patterns of at most 128 characters, for
-  // which a naive search is fast enough.
+  // Knuth-Morris-Pratt cannot handle single-character wildcards. They exist only in patterns of at most 128 characters,
+  // for which a naive search is fast enough.
   if (piece.includes(undefined)) return searchNaively(piece);
   const borders = bordersOf(piece);
   return (text, from, end) => {

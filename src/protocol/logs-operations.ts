@@ -1,6 +1,6 @@
 /**
- * The part of CloudWatch Logs that Lambda's users need: groups, streams, events, retention and tags, with the constraints
- * of the API model (2014-03-28), and its error codes.
+ * The part of CloudWatch Logs that Lambda's users need: groups, streams, events, retention and tags, with the
+ * constraints of the API model (2014-03-28), and its error codes.
  * https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/
  */
 import type { Members } from './member-constraints.ts';

@@ -1,7 +1,7 @@
 /**
- * How the tables of AWS's services describe the input of an operation: members with AWS's types and constraints. One row
- * gives validation its rules and TypeScript the type of the parsed input. Lambda's own operations are generated from the
- * API model instead (`protocol/generated`).
+ * How the tables of AWS's services describe the input of an operation: members with AWS's types and constraints. One
+ * row gives validation its rules and TypeScript the type of the parsed input. Lambda's own operations are generated
+ * from the API model instead (`protocol/generated`).
  */
 
 type Presence = { readonly required?: true };

@@ -1,7 +1,6 @@
 /**
- * The Lambda API as data: each operation with its method, path, status and shapes, and each shape with its
- * constraints, generated from AWS's model. The router, the validator, the renderer, the CLI and the documents read these
- * rows.
+ * The Lambda API as data: each operation with its method, path, status and shapes, and each shape with its constraints,
+ * generated from AWS's model. The router, the validator, the renderer, the CLI and the documents read these rows.
  */
 import { OPERATIONS } from './generated/operations.ts';
 import { SHAPES } from './generated/shapes.ts';

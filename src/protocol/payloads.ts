@@ -1,6 +1,7 @@
 /**
- * The events of the Telemetry and Logs APIs, as unions on their `type`, and what a subscription can request. The order of
- * a record's members is AWS's. Sources: AWS's published event schemas and recordings, see docs/behavior/telemetry.md.
+ * The events of the Telemetry and Logs APIs, as unions on their `type`, and what a subscription can request. The order
+ * of a record's members is AWS's. Sources: AWS's published event schemas and recordings, see
+ * docs/behavior/telemetry.md.
  */
 
 /** The two APIs that send an extension its function's telemetry. The Logs API is the older one. */

@@ -45,8 +45,8 @@ export const QUOTAS = {
   /** For provisioned environments, or the function's timeout if that is longer. See docs/behavior/init.md. */
   provisionedInitMs: 130_000,
   /**
-   * The duration of a shutdown: zero without extensions. `runtime` and `runtimeWithInternal` are the runtime's share of it
-   * after SIGTERM.
+   * The duration of a shutdown: zero without extensions. `runtime` and `runtimeWithInternal` are the runtime's share of
+   * it after SIGTERM.
    * https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-shutdown
    */
   shutdownMs: { internalOnly: 500, external: 2000, runtime: 300, runtimeWithInternal: 500 },
@@ -67,8 +67,8 @@ export const QUOTAS = {
 } as const;
 
 /**
- * Maximum size of a request by operation, which AWS's front end measures before the service reads it. Recorded on AWS for
- * CreateFunction, UpdateFunctionCode and Invoke; the other values are Lamella's, and generous.
+ * Maximum size of a request by operation, which AWS's front end measures before the service reads it. Recorded on AWS
+ * for CreateFunction, UpdateFunctionCode and Invoke; the other values are Lamella's, and generous.
  */
 export const REQUEST_BYTES = {
   CreateFunction: 70_167_211,

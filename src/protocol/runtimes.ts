@@ -1,6 +1,6 @@
 /**
- * Runtime identifiers: the ones that AWS accepts for new functions, the ones that it has retired, and its errors for the
- * rest. Sources: recorded responses of CreateFunction (2025-11) and
+ * Runtime identifiers: the ones that AWS accepts for new functions, the ones that it has retired, and its errors for
+ * the rest. Sources: recorded responses of CreateFunction (2025-11) and
  * https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
  */
 import type { ServiceErrorCode } from './service-errors.ts';

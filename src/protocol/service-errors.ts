@@ -1,7 +1,7 @@
 /**
- * The errors of the Lambda API, one row per exception: status, wire name and the place of the message. The message itself
- * comes from the code that throws, in AWS's wording. The spelling of the message member and the presence of `Type` differ
- * by exception, as in AWS's model and recordings.
+ * The errors of the Lambda API, one row per exception: status, wire name and the place of the message. The message
+ * itself comes from the code that throws, in AWS's wording. The spelling of the message member and the presence of
+ * `Type` differ by exception, as in AWS's model and recordings.
  */
 
 type ServiceErrorRow = {

@@ -1,6 +1,6 @@
 /**
- * The part of SNS that Lambda's users need: standard topics that deliver to functions and queues. Constraints are those of
- * the API model (2010-03-31). https://docs.aws.amazon.com/sns/latest/api/
+ * The part of SNS that Lambda's users need: standard topics that deliver to functions and queues. Constraints are those
+ * of the API model (2010-03-31). https://docs.aws.amazon.com/sns/latest/api/
  */
 import type { Members } from './member-constraints.ts';
 import { required } from './member-constraints.ts';

@@ -1,6 +1,6 @@
 /**
- * The part of SQS that Lambda's users need: standard queues. Wire names, error codes and limits are those of the API model
- * (2012-11-05). https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/
+ * The part of SQS that Lambda's users need: standard queues. Wire names, error codes and limits are those of the API
+ * model (2012-11-05). https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/
  */
 import type { Member, Members } from './member-constraints.ts';
 
@@ -114,8 +114,8 @@ const sender = (queryCode: string): SqsErrorRow => ({ status: 400, queryCode });
 const simple = (name: string): SqsErrorRow => sender(`AWS.SimpleQueueService.${name}`);
 
 /**
- * Errors by their name in the JSON protocol. The query protocol and the header x-amzn-query-error use other codes. Recorded
- * on AWS (2025-10).
+ * Errors by their name in the JSON protocol. The query protocol and the header x-amzn-query-error use other codes.
+ * Recorded on AWS (2025-10).
  */
 export const SQS_ERRORS = {
   BatchEntryIdsNotDistinct: simple('BatchEntryIdsNotDistinct'),

@@ -1,6 +1,6 @@
 /**
- * The part of STS that Lambda's users need: the caller's identity, and temporary keys of a role. Constraints are those of
- * the API model (2011-06-15). https://docs.aws.amazon.com/STS/latest/APIReference/
+ * The part of STS that Lambda's users need: the caller's identity, and temporary keys of a role. Constraints are those
+ * of the API model (2011-06-15). https://docs.aws.amazon.com/STS/latest/APIReference/
  */
 import type { Members } from './member-constraints.ts';
 import { required } from './member-constraints.ts';

@@ -1,9 +1,9 @@
 /**
- * The messages of all queues in one table: their content, when they become visible and how often they were received. The
- * caller decides on transactions and passes the time. Independent of Lambda's events and of SQS.
+ * The messages of all queues in one table: their content, when they become visible and how often they were received.
+ * The caller decides on transactions and passes the time. Independent of Lambda's events and of SQS.
  *
- * A received message is leased: no other receiver sees it until its `visible_ms`. If it is not removed by then, it becomes
- * visible again without any further action, so that leases survive every crash.
+ * A received message is leased: no other receiver sees it until its `visible_ms`. If it is not removed by then, it
+ * becomes visible again without any further action, so that leases survive every crash.
  */
 import type { Database } from '../storage/database.ts';
 
@@ -57,8 +57,8 @@ export type QueueStore = {
   /** False if there is no such message. */
   remove(queue: string, id: number): boolean;
   /**
-   * Sets when a message that was received before becomes visible again, even if its lease has expired. False if there is no
-   * such message.
+   * Sets when a message that was received before becomes visible again, even if its lease has expired. False if there
+   * is no such message.
    */
   extendLease(queue: string, id: number, visibleMs: number): boolean;
   /** Ends the lease of a message, which becomes visible at `visibleMs`, with other details. */

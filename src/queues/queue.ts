@@ -1,9 +1,9 @@
 /**
- * Durable queues, the mechanism behind asynchronous invocations and SQS. Adds waiting and batching to the store: receivers
- * are woken when a message arrives or becomes visible, and concurrent changes are written in one transaction.
+ * Durable queues, the mechanism behind asynchronous invocations and SQS. Adds waiting and batching to the store:
+ * receivers are woken when a message arrives or becomes visible, and concurrent changes are written in one transaction.
  *
- * The promise of `write` resolves after the commit, so the change survives `kill -9`. Hundreds of messages that arrive at
- * the same time cost one commit.
+ * The promise of `write` resolves after the commit, so the change survives `kill -9`. Hundreds of messages that arrive
+ * at the same time cost one commit.
  */
 import type { Cancel, Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
@@ -153,8 +153,8 @@ function waitFor(
 }
 
 /**
- * Shifts messages back if the clock was set back, by hand or after a test that had moved it forward. Otherwise they would
- * become visible only in a distant future.
+ * Shifts messages back if the clock was set back, by hand or after a test that had moved it forward. Otherwise they
+ * would become visible only in a distant future.
  */
 function adjustToClock(database: Database, store: QueueStore, clock: Clock, log: Log): void {
   database.transaction(() => {

@@ -1,6 +1,6 @@
 /**
- * AWS's query protocol, which IAM, STS and SNS use: the request is a form with `Action` and `Version`, the response is XML.
- * The service passes its actions as a table of handlers.
+ * AWS's query protocol, which IAM, STS and SNS use: the request is a form with `Action` and `Version`, the response is
+ * XML. The service passes its actions as a table of handlers.
  * https://smithy.io/2.0/aws/protocols/aws-query-protocol.html
  */
 import { BodyFailure, readBody } from '../http/body.ts';

@@ -1,6 +1,6 @@
 /**
- * AWS Signature Version 4 for Lamella's own requests. A service reads the region and the access key from the signature, so
- * that `lamella invoke --region` reaches the functions of that region.
+ * AWS Signature Version 4 for Lamella's own requests. A service reads the region and the access key from the signature,
+ * so that `lamella invoke --region` reaches the functions of that region.
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
  */
 import { createHash, createHmac } from 'node:crypto';

@@ -1,7 +1,7 @@
 /**
  * AWS Signature Version 4 on the service's side: reads the credential scope of a request and verifies its signature.
- * Supports signatures in the header, presigned URLs and the signed chunks of an S3 upload. Pure: the caller has the keys and
- * the body. The errors of each protocol are in `protocol/authentication-errors.ts`.
+ * Supports signatures in the header, presigned URLs and the signed chunks of an S3 upload. Pure: the caller has the
+ * keys and the body. The errors of each protocol are in `protocol/authentication-errors.ts`.
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html
  */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';

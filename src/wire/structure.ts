@@ -1,6 +1,6 @@
 /**
- * The one reader of structures, for the query and JSON protocols: untrusted input -> the typed input of an operation, by
- * the operation's member table. It collects all violations of constraints into one message in AWS's wording. Checks
+ * The one reader of structures, for the query and JSON protocols: untrusted input -> the typed input of an operation,
+ * by the operation's member table. It collects all violations of constraints into one message in AWS's wording. Checks
  * beyond the API model are the service's.
  */
 import type { InputOf, Member, Members } from '../protocol/member-constraints.ts';

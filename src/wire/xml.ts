@@ -1,6 +1,6 @@
 /**
- * XML as in AWS's older protocols: elements and text, and no attributes but the namespace. There are two forms of lists:
- * IAM, STS and SNS wrap each item in `<member>`; S3 and SQS repeat the element.
+ * XML as in AWS's older protocols: elements and text, and no attributes but the namespace. There are two forms of
+ * lists: IAM, STS and SNS wrap each item in `<member>`; S3 and SQS repeat the element.
  */
 
 /** Undefined members are omitted. */

@@ -1,6 +1,6 @@
 /**
- * Event buses of EventBridge as destinations of functions: stores the latest events, which the admin API shows. There are
- * no rules, so nothing receives the events.
+ * Event buses of EventBridge as destinations of functions: stores the latest events, which the admin API shows. There
+ * are no rules, so nothing receives the events.
  */
 import type { Clock } from '../../clock.ts';
 import type { Database } from '../../storage/database.ts';

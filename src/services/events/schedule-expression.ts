@@ -1,7 +1,7 @@
 /**
- * Schedule expressions of EventBridge: `rate(5 minutes)`, `cron(0 10 ? * MON-FRI *)`, `at(2026-11-22T10:00:00)`. Computes
- * the next time after a given one. Pure. The croner package evaluates cron expressions; AWS's six fields are translated to
- * its syntax.
+ * Schedule expressions of EventBridge: `rate(5 minutes)`, `cron(0 10 ? * MON-FRI *)`, `at(2026-11-22T10:00:00)`.
+ * Computes the next time after a given one. Pure. The croner package evaluates cron expressions; AWS's six fields are
+ * translated to its syntax.
  * https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
  */
 import { Cron } from 'croner';
@@ -100,8 +100,8 @@ function parseCron(content: string, timeZone: string): ScheduleExpression {
 }
 
 /**
- * The next time that the pattern matches. When daylight saving time skips an hour, AWS skips the times in it, but croner
- * moves them to the next hour. When an hour repeats, both use the first one.
+ * The next time that the pattern matches. When daylight saving time skips an hour, AWS skips the times in it, but
+ * croner moves them to the next hour. When an hour repeats, both use the first one.
  * https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html#daylist-savings-time
  */
 function nextMatch(cron: Cron, after: Date): number | undefined {

@@ -1,7 +1,7 @@
 /**
  * Schedules: a name, an expression and a function. At each time, a schedule invokes the function asynchronously with
- * EventBridge's event or with its own input. Times that passed while the service was not running are skipped, except for
- * one-time schedules (`at`), which then run late.
+ * EventBridge's event or with its own input. Times that passed while the service was not running are skipped, except
+ * for one-time schedules (`at`), which then run late.
  */
 import { randomUUID } from 'node:crypto';
 import type { AdjustableClock, Cancel } from '../../clock.ts';
@@ -25,8 +25,8 @@ export type ScheduleDraft = {
   readonly input?: string | undefined;
   readonly isEnabled: boolean;
   /**
-   * Whose event the function receives: that of an EventBridge rule or of an EventBridge Scheduler schedule. On AWS only the
-   * latter has one-time schedules and time zones.
+   * Whose event the function receives: that of an EventBridge rule or of an EventBridge Scheduler schedule. On AWS only
+   * the latter has one-time schedules and time zones.
    */
   readonly kind: 'rule' | 'schedule';
 };
@@ -97,8 +97,8 @@ export function createSchedules({
   };
 
   /**
-   * Sets the timer for the next time. When it fires, sets the next timer before anything else, because the clock can jump
-   * over several times. `jump` is the latest jump: its target, and how many times it has passed so far.
+   * Sets the timer for the next time. When it fires, sets the next timer before anything else, because the clock can
+   * jump over several times. `jump` is the latest jump: its target, and how many times it has passed so far.
    */
   const arm = (schedule: Schedule, expression: ScheduleExpression, jump: Jump = { toMs: undefined, passed: 0 }) => {
     const { scope, name, nextMs, createdMs } = schedule;

@@ -17,8 +17,8 @@ type VersionOperation =
   | 'SetDefaultPolicyVersion';
 
 /**
- * The creation date of every policy that AWS manages: the day on which IAM got managed policies. The real dates differ by
- * policy.
+ * The creation date of every policy that AWS manages: the day on which IAM got managed policies. The real dates differ
+ * by policy.
  */
 export const MANAGED_POLICIES_DATE = '2015-02-06T18:39:46Z';
 

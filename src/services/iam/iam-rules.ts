@@ -94,7 +94,9 @@ export function parseMarker(marker: string): string {
   return key;
 }
 
-/** Orders lists by name in lower case. Names that differ only by case, as inline policies can, have a fixed order, too. */
+/**
+ * Orders lists by name in lower case. Names that differ only by case, as inline policies can, have a fixed order, too.
+ */
 export function compareKeys(a: string, b: string): number {
   const left = a.toLowerCase();
   const right = b.toLowerCase();

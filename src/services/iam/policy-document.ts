@@ -1,6 +1,6 @@
 /**
- * Checks policy documents by IAM's grammar and with IAM's messages, for the two kinds that roles have: trust policies (who
- * can assume the role) and permission policies (what the role allows). Nothing evaluates them.
+ * Checks policy documents by IAM's grammar and with IAM's messages, for the two kinds that roles have: trust policies
+ * (who can assume the role) and permission policies (what the role allows). Nothing evaluates them.
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
  */
 import { arnElements, isPrincipalArn } from '../../protocol/arn.ts';

@@ -1,6 +1,7 @@
 /**
- * The part of STS that Lambda's users need: the caller's identity and temporary keys. Every role can be assumed, because
- * trust policies are not evaluated. Issued keys are stored, so that requests with them have the session's identity.
+ * The part of STS that Lambda's users need: the caller's identity and temporary keys. Every role can be assumed,
+ * because trust policies are not evaluated. Issued keys are stored, so that requests with them have the session's
+ * identity.
  */
 import { createHmac, randomBytes } from 'node:crypto';
 import type { Clock } from '../../clock.ts';

@@ -1,6 +1,6 @@
 /**
- * CloudWatch Logs filter patterns: terms, JSON conditions and space-delimited fields, each with regular expressions. Parses
- * a pattern into a predicate on messages. Patterns are case-sensitive, as on AWS.
+ * CloudWatch Logs filter patterns: terms, JSON conditions and space-delimited fields, each with regular expressions.
+ * Parses a pattern into a predicate on messages. Patterns are case-sensitive, as on AWS.
  * https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
  */
 import { createRequire } from 'node:module';
@@ -68,8 +68,8 @@ function unquote(quoted: string): string {
 }
 
 /**
- * AWS's regular expressions have no groups and no lookaround. RE2 runs them in time that is linear in the message, whereas
- * Node.js takes minutes for `%a*a*a*a*a*b%`. The package is loaded on first use.
+ * AWS's regular expressions have no groups and no lookaround. RE2 runs them in time that is linear in the message,
+ * whereas Node.js takes minutes for `%a*a*a*a*a*b%`. The package is loaded on first use.
  */
 function parseRegex(source: string): MessageFilter {
   const isSupported = /^(?:\\.|[A-Za-z0-9_#=@/;,:\s^$?[\]{}|*+.-])+$/.test(source);

@@ -1,6 +1,6 @@
 /**
- * StartLiveTail: sends the new events of log groups in an event stream, one update per second, until the client disconnects
- * or the service closes. Earlier events are not sent.
+ * StartLiveTail: sends the new events of log groups in an event stream, one update per second, until the client
+ * disconnects or the service closes. Earlier events are not sent.
  * https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_StartLiveTail.html
  */
 import { randomUUID } from 'node:crypto';

@@ -1,6 +1,6 @@
 /**
- * Event ids and paging tokens of CloudWatch Logs. An event id has 56 digits, as on AWS, and sorts like its event. Tokens
- * are opaque to clients and stateless: the position is in the token.
+ * Event ids and paging tokens of CloudWatch Logs. An event id has 56 digits, as on AWS, and sorts like its event.
+ * Tokens are opaque to clients and stateless: the position is in the token.
  */
 import type { LogPosition } from './log-reader.ts';
 

@@ -1,7 +1,7 @@
 /**
  * Log groups, streams and events in the database. Appended events are buffered and written in the background, many at a
- * time, so that no invocation waits for the disk. Reading flushes the buffer first, so that readers see all appended events.
- * `log-collector.ts` deletes old events.
+ * time, so that no invocation waits for the disk. Reading flushes the buffer first, so that readers see all appended
+ * events. `log-collector.ts` deletes old events.
  */
 import type { Cancel, Clock } from '../../clock.ts';
 import type { Closeable } from '../../lifetime.ts';
@@ -126,7 +126,9 @@ type WaitingStream = {
   readonly events: WaitingEvent[];
 };
 
-/** Opens the log store on a migrated database and starts the collector. The caller closes the store, then the database. */
+/**
+ * Opens the log store on a migrated database and starts the collector. The caller closes the store, then the database.
+ */
 export function createLogStore(options: LogStoreOptions): LogStore {
   return new SqliteLogStore(options);
 }

@@ -1,6 +1,6 @@
 /**
- * CloudWatch Logs' API: JSON 1.1 with the operation in `X-Amz-Target`. Reads the input, calls the operation's handler and
- * renders results and errors.
+ * CloudWatch Logs' API: JSON 1.1 with the operation in `X-Amz-Target`. Reads the input, calls the operation's handler
+ * and renders results and errors.
  * https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/
  */
 import { BodyFailure, readBody } from '../../http/body.ts';

@@ -1,6 +1,6 @@
 /**
- * What CloudWatch Logs' handlers share: their type, and how a request names groups, streams and pages. The handlers are in
- * `logs-group-handlers.ts` and `logs-event-handlers.ts`; `logs-api.ts` puts them together.
+ * What CloudWatch Logs' handlers share: their type, and how a request names groups, streams and pages. The handlers are
+ * in `logs-group-handlers.ts` and `logs-event-handlers.ts`; `logs-api.ts` puts them together.
  */
 import type { Clock } from '../../clock.ts';
 import type { LOGS_OPERATIONS } from '../../protocol/logs-operations.ts';

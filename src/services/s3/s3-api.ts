@@ -1,6 +1,7 @@
 /**
- * The part of S3 that Lambda's users need: buckets and objects on this machine, so that code can be deployed from a bucket
- * and functions can read and write objects. Settings of buckets, including policies, are stored and have no effect.
+ * The part of S3 that Lambda's users need: buckets and objects on this machine, so that code can be deployed from a
+ * bucket and functions can read and write objects. Settings of buckets, including policies, are stored and have no
+ * effect.
  */
 import { createHash } from 'node:crypto';
 import { readFile, rename, writeFile } from 'node:fs/promises';

@@ -1,6 +1,7 @@
 /**
- * Receives the body of an upload into a file without holding it in memory. Decodes aws-chunked and verifies chunk signatures,
- * digests and checksums. The file is complete and verified when the promise resolves, and removed when it rejects.
+ * Receives the body of an upload into a file without holding it in memory. Decodes aws-chunked and verifies chunk
+ * signatures, digests and checksums. The file is complete and verified when the promise resolves, and removed when it
+ * rejects.
  * https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html
  */
 import { createHash } from 'node:crypto';

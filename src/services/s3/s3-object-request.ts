@@ -1,6 +1,6 @@
 /**
- * What S3's operations on objects share: the parts of a request (key, headers, tags, range, preconditions) and the object
- * that it names.
+ * What S3's operations on objects share: the parts of a request (key, headers, tags, range, preconditions) and the
+ * object that it names.
  */
 import { rm } from 'node:fs/promises';
 import { readBody } from '../../http/body.ts';

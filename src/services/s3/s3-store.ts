@@ -1,7 +1,7 @@
 /**
  * Buckets and objects: rows in the database, and one file per object for its content. A file is complete (by a rename)
- * before its row is inserted, and removed after its row is deleted. Files without a row, after a crash, are removed at the
- * next start. Independent of S3's protocol.
+ * before its row is inserted, and removed after its row is deleted. Files without a row, after a crash, are removed at
+ * the next start. Independent of S3's protocol.
  */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
@@ -190,7 +190,9 @@ export function createS3Store({ database, clock, directory }: S3StoreOptions) {
       const row = versionId === undefined ? sql.latest.get(bucket, key) : sql.version.get(bucket, key, versionId);
       return row && objectOf(row);
     },
-    /** Up to `limit` objects, without delete markers, after the key `after`, in the order of their keys' UTF-8 bytes. */
+    /**
+     * Up to `limit` objects, without delete markers, after the key `after`, in the order of their keys' UTF-8 bytes.
+     */
     objects(bucket: string, prefix: string, after: string, limit: number): readonly StoredObject[] {
       return sql.list.all(bucket, after, prefix, `${prefix}\u{10FFFF}`, limit).map(objectOf);
     },

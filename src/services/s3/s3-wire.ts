@@ -30,7 +30,10 @@ export type S3Target = {
   readonly query: URLSearchParams;
 };
 
-/** Path style (`/bucket/key`), or virtual-hosted (`bucket.localhost`, `bucket.s3.localhost`, `bucket.s3.<region>.localhost`). */
+/**
+ * Path style (`/bucket/key`), or virtual-hosted (`bucket.localhost`, `bucket.s3.localhost`,
+ * `bucket.s3.<region>.localhost`).
+ */
 export function parseTarget(url: string, host: string): S3Target {
   const [path = '/', query = ''] = url.split(/\?(.*)/s, 2);
   const segments = path.replace(/^\//, '');

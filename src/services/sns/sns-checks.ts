@@ -1,6 +1,6 @@
 /**
- * SNS's checks and their errors. Pure. Messages that AWS does not document were recorded on AWS by LocalStack's test suite
- * (2025-10).
+ * SNS's checks and their errors. Pure. Messages that AWS does not document were recorded on AWS by LocalStack's test
+ * suite (2025-10).
  */
 import { arnElements, isArn, parseFunctionReference, parseQueueArn, parseTopicArn } from '../../protocol/arn.ts';
 import { SNS_QUOTAS, SNS_SUBSCRIPTION_ATTRIBUTES } from '../../protocol/sns-operations.ts';
@@ -132,8 +132,8 @@ export function checkEndpoint(protocol: string, endpoint: string): 'lambda' | 's
 }
 
 /**
- * Checks the attributes `given` for a subscription that has the attributes `present`. `prefix` starts the error message:
- * `Attributes Reason: ` where a request can have several attributes.
+ * Checks the attributes `given` for a subscription that has the attributes `present`. `prefix` starts the error
+ * message: `Attributes Reason: ` where a request can have several attributes.
  * @throws QueryError
  */
 export function checkSubscriptionAttributes(given: Texts, present: Texts, prefix: string): void {

@@ -1,6 +1,6 @@
 /**
- * The notification that a subscriber of a topic receives: SNS's event for functions, its JSON text for queues. Pure. The
- * signature is a placeholder: notifications are not signed.
+ * The notification that a subscriber of a topic receives: SNS's event for functions, its JSON text for queues. Pure.
+ * The signature is a placeholder: notifications are not signed.
  * https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html
  */
 import type { MessageAttributes } from '../../queues/message-attributes.ts';

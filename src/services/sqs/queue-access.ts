@@ -1,6 +1,6 @@
 /**
- * Access to queues by their ARN, for event source mappings, dead-letter queues, destinations and topics. This is the access
- * to the queues of this service; `remote-queues.ts` has the same interface to SQS elsewhere.
+ * Access to queues by their ARN, for event source mappings, dead-letter queues, destinations and topics. This is the
+ * access to the queues of this service; `remote-queues.ts` has the same interface to SQS elsewhere.
  */
 import { parseQueueArn } from '../../protocol/arn.ts';
 import type { MessageAttributes } from '../../queues/message-attributes.ts';

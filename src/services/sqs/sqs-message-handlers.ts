@@ -223,7 +223,9 @@ type EntryResult<Value> =
   | { readonly id: string; readonly value: Value }
   | { readonly id: string; readonly error: SqsError };
 
-/** Runs `action` for each entry of a batch. An entry that SQS refuses has its own error and does not stop the others. */
+/**
+ * Runs `action` for each entry of a batch. An entry that SQS refuses has its own error and does not stop the others.
+ */
 function perEntry<Entry extends BatchEntry, Value>(
   entries: readonly Entry[],
   action: (entry: Entry) => Value | Promise<Value>,

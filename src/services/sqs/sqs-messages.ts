@@ -1,6 +1,6 @@
 /**
- * SQS's messages: send, receive, change visibility, remove, purge and redrive. Domain only, without protocols and URLs. A
- * message is durable when the promise of `send` resolves. A receipt handle names a message and its queue.
+ * SQS's messages: send, receive, change visibility, remove, purge and redrive. Domain only, without protocols and URLs.
+ * A message is durable when the promise of `send` resolves. A receipt handle names a message and its queue.
  * https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html
  */
 import { randomUUID } from 'node:crypto';
@@ -57,7 +57,10 @@ export type SqsReceiveRequest = {
 export type SqsMessages = {
   /** Sends all messages or none. @throws SqsError */
   send(queue: SqsQueue, messages: readonly OutgoingSqsMessage[]): Promise<SentMessage[]>;
-  /** Returns the size in bytes. @throws SqsError for a message that `send` rejects, with the message for batches if needed */
+  /**
+   * Returns the size in bytes. @throws SqsError for a message that `send` rejects, with the message for batches if
+   * needed
+   */
   check(queue: SqsQueue, message: OutgoingSqsMessage, isOfBatch?: boolean): number;
   receive(queue: SqsQueue, request: SqsReceiveRequest): Promise<SqsMessage[]>;
   /** Messages that no longer exist are ignored. @throws SqsError ReceiptHandleIsInvalid */

@@ -1,6 +1,7 @@
 /**
  * SQS's message move tasks, which return the messages of a dead-letter queue to their source queues. A move is complete
- * when StartMessageMoveTask responds, so that there is never a task to cancel. The list of tasks does not survive a restart.
+ * when StartMessageMoveTask responds, so that there is never a task to cancel. The list of tasks does not survive a
+ * restart.
  */
 import { randomUUID } from 'node:crypto';
 import { SqsError } from '../../queues/sqs-error.ts';

@@ -1,6 +1,7 @@
 /**
- * SQS on the wire: JSON 1.0, which current clients use, and the query protocol with flattened lists, which older clients
- * use. Reads both by the tables of `protocol/sqs-operations.ts` and renders results and errors in the request's protocol.
+ * SQS on the wire: JSON 1.0, which current clients use, and the query protocol with flattened lists, which older
+ * clients use. Reads both by the tables of `protocol/sqs-operations.ts` and renders results and errors in the request's
+ * protocol.
  * https://smithy.io/2.0/aws/protocols/aws-query-protocol.html
  */
 import { BodyFailure, readBody } from '../../http/body.ts';
