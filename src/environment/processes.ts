@@ -71,7 +71,7 @@ export class EnvironmentProcesses {
   startExtensions(): void {
     this.#generation += 1;
     this.#reported = undefined;
-    const { version, context, credentials, extensionNames, session } = this.#dependencies;
+    const { version, context, credentials, extensionNames, session, telemetry } = this.#dependencies;
     const environment = planExtensionVariables(version, context, credentials);
     for (const [index, name] of extensionNames.entries()) {
       const path = `/opt/extensions/${name}`;
@@ -83,6 +83,7 @@ export class EnvironmentProcesses {
       const verdict = checkExecutable(path, this.#trees());
       if (verdict.kind === 'unstartable') {
         const problem = verdict.reason === 'permission denied' ? 'PermissionDenied' : 'UnknownError';
+        telemetry.explained(verdict.detail);
         this.#failLaunch(name, problem, `fork/exec ${path}: ${verdict.reason}`);
         return;
       }
@@ -101,6 +102,7 @@ export class EnvironmentProcesses {
       : checkEntrypoint(this.#trees());
     // Without a bootstrap, AWS reports no initialization of the runtime.
     if (verdict.kind !== 'missing') telemetry.runtimeStarted();
+    if (verdict.kind === 'unstartable') telemetry.explained(verdict.detail);
     if (verdict.kind !== 'ok') {
       this.#report({ kind: 'unstartable', at: this.#now(), fault: invalidEntrypoint(verdict) });
       return;

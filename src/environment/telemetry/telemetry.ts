@@ -66,6 +66,8 @@ export class EnvironmentTelemetry {
   #hasRuntime = false;
   readonly #extensionErrors = new Map<string, string>();
   #current: Current | undefined;
+  /** The reason that was logged since the last invocation ended. */
+  #explanation: string | undefined;
 
   constructor(options: EnvironmentTelemetryOptions) {
     this.#options = options;
@@ -222,6 +224,7 @@ export class EnvironmentTelemetry {
   /** The invocation has ended: END and REPORT. */
   invocationEnded(at: number, report: InvocationReport, extensionCount: number): void {
     const current = this.#current;
+    this.#explanation = undefined;
     if (!current) return;
     const { version, log } = this.#options;
     const { durationMs, initMs, maxMemoryUsedMb, fault } = report;
@@ -258,6 +261,20 @@ export class EnvironmentTelemetry {
       });
     }
     this.#current = undefined;
+  }
+
+  /**
+   * Logs why a program cannot be started, which AWS's lines do not tell. Only in the log stream: the caller's log tail and
+   * subscribers of telemetry get exactly what AWS sends.
+   */
+  explained(reason: string): void {
+    const { clock, log } = this.#options;
+    // A failed initialization is repeated within the invocation.
+    if (this.#explanation === reason) return;
+    this.#explanation = reason;
+    const line = `Lamella: ${reason}`;
+    const time = new Date(clock.epochMs()).toISOString();
+    log(this.#isJson ? `${JSON.stringify({ timestamp: time, level: 'ERROR', message: line })}\n` : `${line}\n`, false);
   }
 
   /** A line that the process of the runtime (`function`) or an external extension wrote, with its line end. */
