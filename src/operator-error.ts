@@ -109,10 +109,22 @@ export const OPERATOR_ERRORS = {
     remedy: 'Choose a path in an existing directory that you can write to.',
     exitCode: 4,
   },
+  'event-invalid': {
+    message: '{source} is not valid JSON. {reason}',
+    meaning: 'The event of `lamella invoke` has a syntax error. It was not sent.',
+    remedy: '{remedy}',
+    exitCode: 2,
+  },
   'service-unreachable': {
     message: 'Cannot reach a Lambda service at {url}: {reason}.',
     meaning: 'No service accepts connections at this URL.',
     remedy: 'Start one with `lamella start`, or set --endpoint-url to the URL of a running service.',
+    exitCode: 5,
+  },
+  'not-lambda': {
+    message: '{url} is not the URL of a Lambda API: the response ({response}) lacks the headers of Lambda.',
+    meaning: 'Something else listens at this URL, such as the HTTP port of Lamella or another web server.',
+    remedy: '{remedy}',
     exitCode: 5,
   },
   'service-refused': {

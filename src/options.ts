@@ -311,6 +311,65 @@ export type BuildOptions = Resolved<typeof BUILD_OPTIONS>;
 /** Options given on the command line, as text, or by a caller of the library, as text or as typed values. */
 export type Given = Readonly<Record<string, unknown>>;
 
+/** Variables of functions that the runtimes read. On the command line they have no effect. */
+const FUNCTION_VARIABLES = [
+  'LAMELLA_AUTOLOAD',
+  'LAMELLA_BINARY',
+  'LAMELLA_CONTAINER',
+  'LAMELLA_DEADLINE',
+  'LAMELLA_DOCUMENT_ROOT',
+  'LAMELLA_ISOLATE',
+  'LAMELLA_MAX_INVOCATIONS',
+  'LAMELLA_MAX_MEMORY',
+  'LAMELLA_MODE',
+  'LAMELLA_PIPELINE',
+  'LAMELLA_RAW_STRING',
+  'LAMELLA_STREAMING',
+];
+
+/** Variables of the scripts and tests of the repository. */
+const REPOSITORY_VARIABLES =
+  /^LAMELLA_(ROOT|SERVICE|TEST_JOB|CONFORMANCE_\w+|PHP_SOURCE|PUBLIC_EXTENSIONS|TERRAFORM_PLUGINS|ATTACK_\w+)$/;
+
+/** Maximum number of typing errors in a name for which the right one is suggested. */
+const MAX_TYPOS = 3;
+
+/** Describes each `LAMELLA_*` variable that no command reads, with the name that was probably meant. */
+export function findUnknownVariables(environment: Environment = process.env): string[] {
+  const tables: Table[] = [OPTIONS, CLIENT_OPTIONS, BUILD_OPTIONS];
+  const known = new Set(tables.flatMap((table) => Object.values(table).flatMap(({ variables }) => variables)));
+  const own = [...known].filter((name) => name.startsWith('LAMELLA_'));
+  return Object.keys(environment).flatMap((name) => {
+    if (!/^LAMELLA_/i.test(name) || known.has(name) || REPOSITORY_VARIABLES.test(name)) return [];
+    if (FUNCTION_VARIABLES.includes(name)) {
+      return `The environment variable ${name} has no effect here. It belongs into the environment of a function: aws lambda update-function-configuration --environment.`;
+    }
+    const [nearest] = own
+      .map((candidate) => ({ candidate, typos: editDistance(name.toUpperCase(), candidate) }))
+      .filter(({ typos, candidate }) => typos <= Math.min(MAX_TYPOS, (candidate.length - 'LAMELLA_'.length) / 2))
+      .sort((a, b) => a.typos - b.typos);
+    const hint = nearest ? `Did you mean ${nearest.candidate}?` : 'Run `lamella start --help` to see all variables.';
+    return `Unknown environment variable ${name}. ${hint}`;
+  });
+}
+
+/** How many letters must be inserted, removed, replaced or swapped with the next to turn one word into the other. */
+export function editDistance(from: string, to: string): number {
+  const rows = [Array.from({ length: to.length + 1 }, (_, at) => at)];
+  for (let i = 1; i <= from.length; i += 1) {
+    const above = rows[i - 1] ?? [];
+    const row = [i];
+    for (let j = 1; j <= to.length; j += 1) {
+      const replaced = (above[j - 1] ?? 0) + (from[i - 1] === to[j - 1] ? 0 : 1);
+      const isSwap = i > 1 && j > 1 && from[i - 1] === to[j - 2] && from[i - 2] === to[j - 1];
+      const swapped = isSwap ? (rows[i - 2]?.[j - 2] ?? 0) + 1 : Number.POSITIVE_INFINITY;
+      row.push(Math.min(replaced, swapped, (above[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1));
+    }
+    rows.push(row);
+  }
+  return rows[from.length]?.[to.length] ?? 0;
+}
+
 /** Resolves the options of `lamella start`. Throws `OperatorError` `usage` for an invalid value. */
 export function resolveOptions(given: Given = {}, environment: Environment = process.env): Options {
   return resolveTable(OPTIONS, given, environment, 'start');

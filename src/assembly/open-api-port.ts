@@ -5,6 +5,7 @@ import { asyncRoutes } from '../admin-api/async.ts';
 import { clockRoutes } from '../admin-api/clock.ts';
 import { gatewayRoutes } from '../admin-api/gateways.ts';
 import { eventBusRoutes, type ScheduleAdmin, scheduleRoutes } from '../admin-api/schedules.ts';
+import { type ServiceUrls, serviceRoutes } from '../admin-api/service.ts';
 import { createApiHandler } from '../api-port/api-port.ts';
 import { createAuthenticator } from '../api-port/authentication.ts';
 import type { AdjustableClock, Clock } from '../clock.ts';
@@ -31,6 +32,8 @@ export type ApiPortOptions = {
   readonly background: Pick<Background, 'asyncInvocations'>;
   readonly gateways: Pick<HttpGateways, 'port' | 'admin'>;
   readonly schedules: ScheduleAdmin;
+  /** The URLs of the service, once it accepts connections. */
+  readonly urls: () => ServiceUrls;
   /** The secret of an access key; undefined for an unknown key. */
   readonly keyOf: (accessKeyId: string) => AccessKey | undefined;
   readonly clock: Clock;
@@ -58,6 +61,7 @@ export function openApiPort(given: ApiPortOptions): Promise<Listener> {
     ...asyncRoutes(background.asyncInvocations.pending),
     ...scheduleRoutes(given.schedules),
     ...eventBusRoutes(services.eventBus),
+    ...serviceRoutes(given.urls, opened.settings.directory.everywhere),
   ]);
   const { keyOf } = given;
   return listen({

@@ -44,6 +44,7 @@ export async function openService(options: Options, lifetime: Lifetime): Promise
   if (isIsolated) requireIsolatedNetwork(capabilities);
 
   const data = lifetime.own(openDataDirectory(options.ephemeral ? 'ephemeral' : { directory: options.dataDir }, log));
+  data.setProvisional(true);
   const database = lifetime.own(openDatabase(data.database));
   const shared = { options, database, clock, backgroundClock, log };
   const credentials = createCredentialIssuer();
@@ -91,8 +92,10 @@ export async function openService(options: Options, lifetime: Lifetime): Promise
 
   const keys = accessKeysOf(options);
   const keyOf = (id: string) => keys.get(id) ?? credentials.keyOf(id) ?? services.sts.keyOf(id);
-  const gateways = lifetime.own(
-    await openHttpGateways({ ...shared, settings, invoke, keyOf, identityOf: services.sts.identityOf }),
+  let apiPort = options.port;
+  const urls = () => ({ lambda: urlOf(options.host, apiPort), http: urlOf(options.host, gateways.port) });
+  const gateways: HttpGateways = lifetime.own(
+    await openHttpGateways({ ...shared, settings, invoke, keyOf, identityOf: services.sts.identityOf, urls }),
   );
   const scope = { region: options.region, account: options.accountId };
   const schedules = createScheduleAdmin(background.schedules, scope);
@@ -105,16 +108,19 @@ export async function openService(options: Options, lifetime: Lifetime): Promise
     gateways,
     schedules,
     keyOf,
+    urls,
   });
+  apiPort = port.port;
   lifetime.onClose(async () => {
     closing.abort();
     environments.drain();
     await Promise.all([port.drain(DRAIN_MS), gateways.drain(DRAIN_MS), background.stop(DRAIN_MS)]);
   });
+  data.setProvisional(false);
   const { list, put, remove } = gateways.admin;
   return {
-    url: urlOf(options.host, port.port),
-    http: { url: urlOf(options.host, gateways.port), list, put, remove },
+    url: urls().lambda,
+    http: { url: urls().http, list, put, remove },
     schedules,
     clock: backgroundClock,
   };

@@ -47,7 +47,11 @@ describe('the command line', () => {
     [['invoke'], "missing required argument 'function'", ''],
     [['start', '--port'], "option '--port <port>' argument missing", ''],
     [['start', '--port', 'http'], '--port must be a port number from 0 to 65535, not "http".', 'lamella start --help'],
-    [['invoke', 'f', '-d', '1', '-e', 'x'], 'with --data or --event, not with both', 'lamella invoke --help'],
+    [
+      ['invoke', 'f', '-d', '1', '-e', 'x'],
+      'with one option only, not with --data and --event',
+      'lamella invoke --help',
+    ],
     [['invoke', 'f', '--log-type', 'All'], "argument 'All' is invalid. Allowed choices are Tail, None.", ''],
     [['invoke', 'f', '-e', '/no/such/file'], 'Cannot read /no/such/file: ENOENT', 'Check the path'],
   ])('rejects %j with a message on standard error and exit code 2', async (args, wrong, help) => {
@@ -65,6 +69,20 @@ describe('the command line', () => {
         'Start one with `lamella start`, or set --endpoint-url to the URL of a running service.\n',
     );
     expect(code).toBe(5);
+  });
+
+  it.each([
+    ['LAMELLA_PROT', 'Unknown environment variable LAMELLA_PROT. Did you mean LAMELLA_PORT?'],
+    ['LAMELLA_DATADIR', 'Unknown environment variable LAMELLA_DATADIR. Did you mean LAMELLA_DATA_DIR?'],
+    ['lamella_port', 'Unknown environment variable lamella_port. Did you mean LAMELLA_PORT?'],
+    ['LAMELLA_COLOR', 'Unknown environment variable LAMELLA_COLOR. Run `lamella start --help`'],
+    ['LAMELLA_ISOLATE', 'The environment variable LAMELLA_ISOLATE has no effect here.'],
+  ])('warns about the variable %s, which no command reads', async (name, warning) => {
+    const { stderr } = await lamella(['invoke', 'f', '--endpoint-url', 'http://127.0.0.1:1'], {
+      environment: { [name]: '1', LAMELLA_REGION: 'eu-west-1' },
+    });
+    expect(stderr).toContain(`warning: ${warning}`);
+    expect(stderr.match(/warning:/g)).toHaveLength(1);
   });
 
   it('reads the endpoint from the variables of the AWS CLI', async () => {

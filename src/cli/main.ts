@@ -5,11 +5,11 @@
  */
 import { Command, CommanderError } from 'commander';
 import { OperatorError } from '../operator-error.ts';
-import { BUILD_OPTIONS, CLIENT_OPTIONS, OPTIONS } from '../options.ts';
+import { BUILD_OPTIONS, CLIENT_OPTIONS, findUnknownVariables, OPTIONS } from '../options.ts';
 import type { CommandRow, ParentCommands } from './command.ts';
 import { addCommand, HELP_CONFIGURATION, renderExamples } from './command.ts';
 import { Interrupted } from './interruption.ts';
-import { ignoreClosedPipes, printError, printStatus } from './output.ts';
+import { ignoreClosedPipes, printError, printStatus, printWarning } from './output.ts';
 import { packageVersion } from './package-version.ts';
 
 const PARENT_COMMANDS: ParentCommands = {
@@ -67,13 +67,17 @@ export const COMMANDS: readonly CommandRow[] = [
     args: { '<function>': 'Name or ARN of the function, with or without :QUALIFIER.' },
     options: [
       [
-        { flag: '-d, --data <json>', help: 'The event.' },
+        {
+          flag: '-d, --data <json>',
+          help: 'The event as JSON, or @FILE to read it from a file. @- is standard input.',
+        },
+        { flag: '--payload <json>', help: 'The same as --data, named as in the AWS CLI. It is not base64.' },
         { flag: '-e, --event <file>', help: 'File that contains the event. Use - for standard input.' },
         { flag: '--qualifier <qualifier>', help: 'Version or alias.' },
         {
           flag: '--log-type <type>',
           choices: ['Tail', 'None'],
-          help: 'Tail: print the last 4 KB of the log to standard error. None: print no log.',
+          help: 'Tail: print the log of the invocation to standard error. None: print no log.',
           default: 'Tail',
         },
       ],
@@ -85,7 +89,7 @@ export const COMMANDS: readonly CommandRow[] = [
         `lamella invoke hello -d '{"name":"World"}'`,
       ],
       ['Read the event from a file and print only the response', 'lamella invoke hello -e event.json --log-type None'],
-      ['Use it in a pipe', 'echo {} | lamella invoke hello -e - > response.json'],
+      ['Use it in a pipe', 'echo {} | lamella invoke hello -d @- > response.json'],
     ],
     load: () => import('./commands/invoke.ts'),
   },
@@ -318,6 +322,9 @@ export async function main(argv: readonly string[]): Promise<number> {
       exitCode = code;
     });
   }
+  program.hook('preAction', () => {
+    for (const reason of findUnknownVariables()) printWarning(reason);
+  });
   try {
     await program.parseAsync(argv, { from: 'user' });
     return exitCode;

@@ -28,6 +28,12 @@ export function printError(message: string, remedy?: string): void {
   if (remedy) printStatus(remedy);
 }
 
+/** Prints `warning: MESSAGE` to standard error. */
+export function printWarning(message: string): void {
+  const paint = process.stderr.isTTY ? colors.yellow : String;
+  printStatus(`${paint('warning:')} ${message}`);
+}
+
 /** Renders a size for people, in decimal units. */
 export function megabytes(bytes: number): string {
   return bytes >= 1_000_000 ? `${(bytes / 1_000_000).toFixed(1)} MB` : `${Math.ceil(bytes / 1000)} kB`;

@@ -15,6 +15,8 @@ export type FunctionDirectory = {
   hasAlias(scope: Scope, name: string, alias: string): boolean;
   /** Looks up a version or an alias, or the function without a qualifier. */
   has(scope: Scope, name: string, qualifier: string | undefined): boolean;
+  /** Functions of all regions and accounts by name, at most 1000. */
+  everywhere(): readonly { readonly region: string; readonly account: string; readonly name: string }[];
   /** The number of functions in a scope, and the total bytes of all function and layer versions. */
   usage(scope: Scope): { readonly functions: number; readonly codeBytes: number };
   /** @throws ServiceError `Function not found`, with the suffix that AWS uses for the operation */
@@ -34,6 +36,10 @@ export function createFunctionDirectory(database: Database): FunctionDirectory {
   const hasVersion = database.prepare(`SELECT 1 FROM function_version WHERE ${ofFunction} AND version = :version`);
   const hasAlias = database.prepare(
     `SELECT 1 FROM function_setting WHERE ${ofFunction} AND kind = 'alias' AND qualifier = :alias`,
+  );
+
+  const everywhere = database.prepare<{ region: string; account: string; name: string }>(
+    'SELECT region, account, name FROM function ORDER BY name, region, account LIMIT 1000',
   );
 
   const ofScope = 'region = :region AND account = :account';
@@ -57,6 +63,7 @@ export function createFunctionDirectory(database: Database): FunctionDirectory {
         ? directory.hasAlias(scope, name, qualifier)
         : directory.hasVersion(scope, name, qualifier);
     },
+    everywhere: () => everywhere.all().map(({ region, account, name }) => ({ region, account, name })),
     usage: ({ region, account }) => ({
       functions: count.get({ region, account })?.count ?? 0,
       codeBytes: codeBytes.get({ region, account })?.bytes ?? 0,

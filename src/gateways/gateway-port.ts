@@ -39,6 +39,8 @@ export type GatewayHandlerOptions = FunctionRunnerOptions &
     readonly boundHost: string;
     /** More names that clients may use (`--allow-host`). */
     readonly allowedHosts: readonly string[];
+    /** The URLs of the service, for a client of the Lambda API that took this port for the API port. */
+    readonly urls?: (() => { readonly lambda: string; readonly http: string }) | undefined;
   };
 
 /** A request in Node's form, with the response to write. */
@@ -112,6 +114,12 @@ export function createGatewayHandler(options: GatewayHandlerOptions): HttpHandle
   return async (http, response) => {
     try {
       const head = receiver.readHead(http);
+      if (http.url === SERVICE_TARGET && options.urls !== undefined) {
+        http.resume();
+        const body = Buffer.from(JSON.stringify(options.urls()));
+        const headers: [string, string][] = [['Content-Type', 'application/json']];
+        return writeResponse(response, head.method, { status: 200, headers, body });
+      }
       const target = findTarget(hostOf(head.headers), head.path, gateways.all());
       switch (target.kind) {
         case 'function-url':
@@ -129,6 +137,9 @@ export function createGatewayHandler(options: GatewayHandlerOptions): HttpHandle
     }
   };
 }
+
+/** As on the API port, where the admin API serves it. */
+const SERVICE_TARGET = '/_lamella/service';
 
 const API_REQUEST_ID_BYTES = 11;
 

@@ -21,6 +21,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  rmdirSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
@@ -41,6 +42,8 @@ export type DataDirectory = {
   readonly trees: string;
   readonly opt: string;
   readonly staging: string;
+  /** While it is provisional, `close` removes all that the service created in it: a failed start leaves nothing behind. */
+  setProvisional(provisional: boolean): void;
   /** Releases the lock, and removes an ephemeral directory. Close the database and other users of it first. */
   close(): Promise<void>;
 };
@@ -57,6 +60,7 @@ export function openDataDirectory(
   log: Log = silentLog,
 ): DataDirectory {
   const root = location === 'ephemeral' ? orUnusable(tmpdir(), makeTemporary) : resolve(location.directory);
+  const created = recordCreated(root);
   return orUnusable(root, () => {
     makeDirectory(root, 0o700);
     // SQLite would create it readable for everyone.
@@ -70,8 +74,12 @@ export function openDataDirectory(
       const layout = { root, database: join(root, 'lamella.db'), ...makeDirectories(root, log) };
       prepareDatabaseFile(layout.database, contentDirectories(root), log);
       const swept = location === 'ephemeral' ? removeAbandoned(dirname(root)) : Promise.resolve();
+      let isProvisional = false;
       return {
         ...layout,
+        setProvisional(provisional) {
+          isProvisional = provisional;
+        },
         async close() {
           await swept;
           if (location === 'ephemeral') {
@@ -79,6 +87,8 @@ export function openDataDirectory(
             await removeTree(root).catch((failure: unknown) => {
               log.warn({ err: failure, path: root }, 'could not remove the temporary data directory');
             });
+          } else if (isProvisional) {
+            await created.remove();
           } else {
             rmSync(join(root, 'service.pid'), { force: true });
           }
@@ -87,9 +97,37 @@ export function openDataDirectory(
       };
     } catch (failure) {
       lock.release();
+      void created.remove().catch(() => undefined);
       throw failure;
     }
   });
+}
+
+/** Everything that a service creates in its data directory. */
+const OWN_NAMES = /^(lock\.db|lamella\.db|service\.pid|blobs|trees|opt|staging|run|s3)([-.].*)?$/;
+
+/** Remembers what exists before a data directory is opened, so that only new files are removed if it is not used. */
+function recordCreated(root: string): { remove(): Promise<void> } {
+  const missing: string[] = [];
+  for (let path = root; !existsSync(path) && path !== dirname(path); path = dirname(path)) missing.push(path);
+  const before = new Set(namesIn(root));
+  return {
+    async remove() {
+      rmSync(join(root, 'service.pid'), { force: true });
+      // It has been used before: lamella.db and what belongs to it stay.
+      if (before.has('lamella.db')) return;
+      const names = namesIn(root).filter((name) => !before.has(name) && OWN_NAMES.test(name));
+      for (const name of names) await removeTree(join(root, name));
+      // Fails if something else has been written there, which must stay.
+      for (const directory of missing) {
+        try {
+          rmdirSync(directory);
+        } catch {
+          return;
+        }
+      }
+    },
+  };
 }
 
 function makeTemporary(): string {

@@ -1,4 +1,6 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import {
@@ -10,6 +12,7 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StartedService } from '../../../test/support/built-cli.ts';
 import { buildIfStale, lamella, startLamella } from '../../../test/support/built-cli.ts';
+import { shellRuntime } from '../../../test/support/function-zip.ts';
 import { entriesOfDirectory } from '../../packaging/directory-entries.ts';
 import type { ZipEntry } from '../../packaging/zip-writer.ts';
 import { writeZip } from '../../packaging/zip-writer.ts';
@@ -82,10 +85,96 @@ describe('lamella invoke', () => {
     expect(code).toBe(5);
   });
 
-  it('prints the error for an event that is not JSON', async () => {
+  it('rejects an event that is not JSON before it is sent, with the position and what to do', async () => {
     const { code, stderr } = await invoke('echoes', '-d', '{nope');
-    expect(stderr).toContain('(InvalidRequestContentException)');
-    expect(code).toBe(5);
+    expect(stderr).toMatch(
+      /^error: The event of --data is not valid JSON\. Line 1, column 2: expected a name .*\n {2}\{nope\n {3}\^\nPut the event in single quotes/,
+    );
+    expect(code).toBe(2);
+  });
+
+  it('reads the event from a file with @, and from standard input with @-', async () => {
+    const file = join(directory, 'at.json');
+    writeFileSync(file, '{"at":1}');
+    expect((await invoke('echoes', '-d', `@${file}`)).stdout.toString()).toBe('{"at":1}');
+    expect((await invoke('echoes', '--payload', `file://${file}`)).stdout.toString()).toBe('{"at":1}');
+    const args = ['invoke', 'echoes', '-d', '@-', '--endpoint-url', service.url];
+    expect((await lamella(args, { input: '[2]' })).stdout.toString()).toBe('[2]');
+  });
+
+  it('prints the whole log, also when it is longer than the 4 KB of the response', async () => {
+    const runtime = shellRuntime('seq 1 3000; respond 1');
+    await createFunction('talks', [
+      { path: 'bootstrap', mode: 0o755, content: { kind: 'bytes', bytes: Buffer.from(runtime) } },
+    ]);
+    const { stdout, stderr } = await invoke('talks');
+    const lines = stderr.split('\n');
+    expect(lines[0]).toMatch(/^START RequestId/);
+    expect(lines.slice(1, 3001)).toEqual(Array.from({ length: 3000 }, (_, index) => String(index + 1)));
+    expect(lines.slice(3001).map((line) => line.split(' ')[0])).toEqual(['END', 'REPORT', '']);
+    expect(stdout.toString()).toBe('1');
+  });
+
+  it('exits with code 5 at the HTTP port or another web server, and prints the URL of the Lambda API', async () => {
+    const route = await startLamella(['--ephemeral', '--route', 'ANY /{proxy+} -> missing']);
+    const page = createServer((request, response) => {
+      request.resume();
+      response.writeHead(200, { 'content-type': 'text/html' }).end('<h1>Hello</h1>');
+    });
+    const port = await new Promise<number>((settle) => {
+      page.listen(0, '127.0.0.1', () => settle((page.address() as AddressInfo).port));
+    });
+    try {
+      for (const [url, api] of [
+        [service.http, service.url],
+        [route.http, route.url],
+        [`http://127.0.0.1:${port}`, undefined],
+      ] as const) {
+        const { code, stdout, stderr } = await lamella(['invoke', 'echoes', '--endpoint-url', url]);
+        expect(stderr).toContain(`error: ${url} is not the URL of a Lambda API: the response (`);
+        expect(stderr).toContain(api ? `--endpoint-url ${api}\n` : 'Set --endpoint-url to the URL');
+        expect([stdout.toString(), code]).toEqual(['', 5]);
+      }
+    } finally {
+      page.close();
+      await route.stop();
+    }
+  });
+
+  it('names the region that has the function, and a function of a similar name', async () => {
+    const elsewhere = await invoke('echoes', '--region', 'ap-south-1');
+    expect(elsewhere.stderr).toContain(
+      '\nThe function echoes exists in us-east-1: lamella invoke echoes --region us-east-1\n',
+    );
+    expect(elsewhere.code).toBe(5);
+    expect((await invoke('ehcoes')).stderr).toContain('\nDid you mean echoes? Run: lamella invoke echoes\n');
+  });
+
+  it('prints the error of a function once, with its trace, and the payload unchanged', async () => {
+    const error =
+      '{"errorType":"Error","errorMessage":"Call to undefined function mb_strlen()","stackTrace":["#0 /var/task/a.php:3"]}';
+    const runtime = shellRuntime(`echo '${error}'; fail '${error}'`);
+    await createFunction('lacks', [
+      { path: 'bootstrap', mode: 0o755, content: { kind: 'bytes', bytes: Buffer.from(runtime) } },
+    ]);
+    const { code, stdout, stderr } = await invoke('lacks');
+    expect(stdout.toString()).toBe(error);
+    expect(stderr).not.toContain('errorMessage');
+    expect(stderr).toContain(
+      'The function failed (Unhandled).\nError: Call to undefined function mb_strlen()\n    #0 /var/task/a.php:3\n\n' +
+        'mbstring is not in this layer: build it with --extensions +mbstring\n',
+    );
+    expect(code).toBe(1);
+  });
+
+  it('prints why a bootstrap cannot be started', async () => {
+    await createFunction('windows', [
+      { path: 'bootstrap', mode: 0o755, content: { kind: 'bytes', bytes: Buffer.from('#!/bin/sh\r\nexit\r\n') } },
+    ]);
+    const { stderr } = await invoke('windows');
+    expect(stderr.match(/^Lamella: .*$/gm)).toEqual([
+      'Lamella: the interpreter of /var/task/bootstrap: /bin/sh\\r does not exist (the line ends with CR LF; it must end with LF)',
+    ]);
   });
 
   it('invokes a version by qualifier, by name and by ARN', async () => {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, watch } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -100,8 +100,55 @@ describe('lamella start', () => {
     const { code, stderr } = await lamella(['start', '--port', port, '--data-dir', data]);
     expect(stderr).toContain(`Cannot listen on 127.0.0.1:${port}: the port is in use.`);
     expect(code).toBe(4);
-    // The data directory is free for the next service.
+    // A failed start leaves nothing behind, and the next service can use the directory.
+    expect(existsSync(data)).toBe(false);
     await start('--data-dir', data);
+  });
+
+  it('removes only what it created when it cannot start', async () => {
+    const { url } = await start('--ephemeral');
+    const { port } = new URL(url);
+    const failed = (data: string) => lamella(['start', '--port', port, '--data-dir', data]);
+    const shared = join(directory, 'shared');
+    mkdirSync(join(shared, 'own'), { recursive: true });
+    writeFileSync(join(shared, 'own', 'mine'), '');
+    writeFileSync(join(shared, 'notes.txt'), '');
+    expect((await failed(shared)).code).toBe(4);
+    expect(readdirSync(shared, { recursive: true }).sort()).toEqual(['notes.txt', 'own', 'own/mine']);
+    expect((await failed(join(shared, 'a', 'b'))).code).toBe(4);
+    expect(readdirSync(shared).sort()).toEqual(['notes.txt', 'own']);
+    // A directory that a service has used stays as it is.
+    const used = join(directory, 'used');
+    await (await start('--data-dir', used)).stop();
+    const before = readdirSync(used)
+      .filter((name) => !name.includes('.db-'))
+      .sort();
+    expect((await failed(used)).code).toBe(4);
+    expect(
+      readdirSync(used)
+        .filter((name) => !name.includes('.db-'))
+        .sort(),
+    ).toEqual(before);
+  });
+
+  it.each([
+    ['0.0.0.0', 'all addresses of this machine'],
+    ['::', 'all addresses of this machine'],
+    ['127.0.0.2', undefined],
+  ])('warns when others can reach it: --host %s', async (host, named) => {
+    const child = spawn(LAMELLA, ['start', '--port', '0', '--json', '--ephemeral', '--host', host], {
+      env: cleanEnvironment(),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let stderr = '';
+    child.stderr.on('data', (chunk: Buffer) => {
+      stderr += chunk;
+    });
+    await once(child.stdout, 'data');
+    child.kill('SIGTERM');
+    await once(child, 'close');
+    if (named === undefined) expect(stderr).toBe('');
+    else expect(stderr).toMatch(new RegExp(`^warning: The service listens on ${named}\\. Anyone who can reach`));
   });
 
   it('exits if the ready file cannot be written', async () => {
