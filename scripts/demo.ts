@@ -22,8 +22,13 @@ import { entriesOfDirectory } from '../src/packaging/directory-entries.ts';
 import { writeZip } from '../src/packaging/zip-writer.ts';
 
 const ROOT = process.env.LAMELLA_ROOT ?? resolve(import.meta.dirname, '..');
-/** `npm run demo -- [folder for what it leaves] [folder of the walkthrough]` */
-const [OUTPUT, EXAMPLE = join(ROOT, 'examples', 'walkthrough')] = process.argv.slice(2).map((path) => resolve(path));
+/** `npm run demo -- [--reuse-layers] [output directory] [walkthrough directory]` */
+const ARGUMENTS = process.argv.slice(2);
+const [OUTPUT, EXAMPLE = join(ROOT, 'examples', 'walkthrough')] = ARGUMENTS.filter(
+  (word) => !word.startsWith('--'),
+).map((path) => resolve(path));
+/** Takes the archives of layers that an earlier demo left in the output directory. */
+const REUSES_LAYERS = ARGUMENTS.includes('--reuse-layers');
 const LAMELLA = join(ROOT, 'bin', 'lamella');
 const REGION = 'us-east-1';
 const RUNTIME = 'provided.al2023';
@@ -93,16 +98,19 @@ async function main(): Promise<number> {
 
 /** Makes the archives; false when there is no Guzzle to be had for the vendor layer. */
 async function buildArchives(): Promise<boolean> {
+  const isReused = (archive: string) => REUSES_LAYERS && existsSync(inOutput(archive));
   const php = ['layer', 'build', 'php', '--version', PHP_VERSION, '--extensions', EXTENSIONS];
-  lamella([...php, '--bootstrap', join(EXAMPLE, 'bootstrap'), '-o', inOutput('runtime.zip')]);
-  lamella([...php, '-o', inOutput('php.zip')]);
+  if (!isReused('runtime.zip')) {
+    lamella([...php, '--bootstrap', join(EXAMPLE, 'bootstrap'), '-o', inOutput('runtime.zip')]);
+  }
+  if (!isReused('php.zip')) lamella([...php, '-o', inOutput('php.zip')]);
   for (const name of Object.keys(FUNCTIONS)) {
     const source = join(EXAMPLE, 'src', `${name}.php`);
     await writeZip(inOutput(`${name}.zip`), [
       { path: `src/${name}.php`, mode: 0o644, content: { kind: 'file', source } },
     ]);
   }
-  const hasVendor = await buildVendor();
+  const hasVendor = isReused('vendor.zip') || (await buildVendor());
   copyFileSync(join(EXAMPLE, 'trust-policy.json'), inOutput('trust-policy.json'));
   writeFileSync(inOutput('commands.sh'), commandsForAws());
   chmodSync(inOutput('commands.sh'), 0o755);

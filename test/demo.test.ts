@@ -7,7 +7,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cleanEnvironment, startLamella } from './support/built-cli.ts';
 
 const ROOT = resolve(import.meta.dirname, '..');
-const ARCHIVES = ['runtime.zip', 'vendor.zip', 'hello.zip', 'goodbye.zip'];
+const LAYERS = ['runtime.zip', 'php.zip', 'vendor.zip'];
+const ARCHIVES = [...LAYERS, 'hello.zip', 'goodbye.zip'];
 
 let folder: string;
 let output: string;
@@ -75,7 +76,11 @@ describe('npm run demo', { timeout: 180_000 }, () => {
     cpSync(join(ROOT, 'examples/walkthrough'), example, { recursive: true });
     const hello = join(example, 'src/hello.php');
     writeFileSync(hello, readFileSync(hello, 'utf8').replace('Hello', 'Hallo'));
-    const { status, stdout } = demo(join(folder, 'edited'), example);
+    const edited = join(folder, 'edited');
+    mkdirSync(edited);
+    for (const layer of LAYERS) cpSync(join(output, layer), join(edited, layer));
+    const { status, stdout } = demo('--reuse-layers', edited, example);
+    expect(stdout).not.toContain('lamella layer build');
     expect(status).toBe(1);
     expect(stdout).toContain('hello-output.txt: expected "Hello, World!", found "Hallo, World!"');
     expect(stdout).not.toContain('Everything is as it should be.');
