@@ -8,6 +8,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from './build.mjs';
 import { check } from './check.mjs';
+import { testOnEveryNode } from './every-node.mjs';
 import { installNodePackages } from './npm-packages.mjs';
 import { CACHE, packageBinary, ROOT, run } from './run-program.mjs';
 import {
@@ -27,6 +28,7 @@ const COMMANDS = {
   demo: (...args) => script('scripts/demo.ts', SANDBOX_PACKAGES, { args }),
   conformance,
   applications: (...names) => testJob('applications', APPLICATION_PACKAGES, names),
+  'every-node': everyNode,
   'php-source': () => testJob('php-source', COMPILER_PACKAGES),
   documents: () => script('scripts/update-documents.ts', [], { needsBuild: false }),
   // On one CPU: then the median of a round trip is the work of both sides, wherever the kernel would have put them.
@@ -51,6 +53,12 @@ function test(...filters) {
   }
   installBrowser();
   return run('running the tests', packageBinary('vitest'), ['run', ...filters]);
+}
+
+function everyNode(...args) {
+  if (!installSystemPackages(TEST_PACKAGES) || !build()) return false;
+  installBrowser();
+  return testOnEveryNode(...args);
 }
 
 /**
