@@ -11,6 +11,13 @@ export const SANDBOX_PACKAGES = ['bubblewrap', 'util-linux'];
 /** To run `npm test`. */
 export const TEST_PACKAGES = [
   ...SANDBOX_PACKAGES,
+  'binutils',
+  'curl',
+  'gcc',
+  'git',
+  'libc6-dev',
+  'procps',
+  'unzip',
   'awscli',
   'python3-boto3',
   'php-cli',
@@ -29,6 +36,7 @@ export const APPLICATION_PACKAGES = ['mariadb-server'];
 /** For the job `php-source`: PHP is compiled with these libraries. */
 export const COMPILER_PACKAGES = [
   'gcc',
+  'libc6-dev',
   'g++',
   'make',
   'pkg-config',
@@ -47,6 +55,12 @@ const PYTHONS = ['python3', '/usr/bin/python3'];
 const IS_INSTALLED = {
   bubblewrap: () => isOnPath('bwrap'),
   'util-linux': () => ['nsenter', 'setpriv', 'taskset'].every(isOnPath),
+  binutils: () => isOnPath('readelf'),
+  curl: () => isOnPath('curl'),
+  git: () => isOnPath('git'),
+  'libc6-dev': () => existsSync('/usr/include/stdio.h'),
+  procps: () => isOnPath('ps'),
+  unzip: () => isOnPath('unzip'),
   // Version 2. A version manager's version 1 may come first on the PATH.
   awscli: () => allOnPath('aws').some((path) => outputOf(path, '--version').startsWith('aws-cli/2')),
   'python3-boto3': () => PYTHONS.some((python) => succeeds(python, '-c', 'import boto3')),
