@@ -8,9 +8,12 @@ import { allOnPath, isOnPath, run } from './run-program.mjs';
 
 /** To start the service. */
 export const SANDBOX_PACKAGES = ['bubblewrap', 'util-linux'];
+/** To check the style of PHP and Python. */
+export const LINT_PACKAGES = ['php-cli', 'php-codesniffer', 'python3-flake8'];
 /** To run `npm test`. */
 export const TEST_PACKAGES = [
   ...SANDBOX_PACKAGES,
+  ...LINT_PACKAGES,
   'binutils',
   'curl',
   'gcc',
@@ -20,7 +23,6 @@ export const TEST_PACKAGES = [
   'unzip',
   'awscli',
   'python3-boto3',
-  'php-cli',
   'php-curl',
   'php-guzzlehttp-guzzle',
   'php-nyholm-psr7',
@@ -64,7 +66,9 @@ const IS_INSTALLED = {
   // Version 2. A version manager's version 1 may come first on the PATH.
   awscli: () => allOnPath('aws').some((path) => outputOf(path, '--version').startsWith('aws-cli/2')),
   'python3-boto3': () => PYTHONS.some((python) => succeeds(python, '-c', 'import boto3')),
+  'python3-flake8': () => pythonWithFlake8() !== undefined,
   'php-cli': () => isOnPath('php'),
+  'php-codesniffer': () => isOnPath('phpcs'),
   'php-curl': () => outputOf('php', '-m').split('\n').includes('curl'),
   'php-guzzlehttp-guzzle': () => hasPhpLibrary('GuzzleHttp/autoload.php'),
   'php-nyholm-psr7': () => hasPhpLibrary('Nyholm/Psr7/autoload.php'),
@@ -124,6 +128,11 @@ export function installBrowser() {
   if (run('installing chromium (once)', 'apt-get', [...APT_INSTALL, 'chromium'], options)) return;
   run(undefined, 'apt-get', ['update', '-qq'], options);
   run(undefined, 'apt-get', [...APT_INSTALL, 'chromium'], options);
+}
+
+/** A Python with the linter flake8. */
+export function pythonWithFlake8() {
+  return PYTHONS.find((python) => succeeds(python, '-m', 'flake8', '--version'));
 }
 
 function mayInstall() {

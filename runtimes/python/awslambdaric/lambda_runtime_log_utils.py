@@ -44,7 +44,8 @@ class TextFormatter(logging.Formatter):
         )
 
     def format(self, record):
-        # A record with several lines is one log event. A traceback follows the format's line break and does not end in one.
+        # A record with several lines is one log event. A traceback follows the format's line break and does not
+        # end in one.
         text = super().format(record)
         return (text[:-1] if text.endswith("\n") else text).replace("\n", "\r") + "\n"
 
@@ -89,7 +90,10 @@ def set_up_logging():
 
 
 def log_error(failure):
-    """Log an error as one event: carriage returns between lines, no-break spaces as indentation, which consoles keep."""
+    """Log an error as one event.
+
+    Carriage returns are between lines, and no-break spaces as indentation, which consoles keep.
+    """
     if IS_JSON:
         record = {"timestamp": time.strftime(TIME_FORMAT, time.gmtime()), "log_level": "ERROR", **failure}
         sys.stdout.write(json.dumps(record, ensure_ascii=False) + "\n")

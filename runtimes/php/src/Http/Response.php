@@ -14,7 +14,8 @@ final readonly class Response
     /** Statuses with which no body may be sent. */
     private const WITHOUT_BODY = [204, 205, 304];
     private const TEXT = '~^(text/|application/(json|xml|javascript|ecmascript|x-javascript|x-www-form-urlencoded|'
-        . 'graphql|yaml|x-yaml|toml|x-ndjson|jsonlines|rtf|x-sh|x-httpd-php)\b|image/svg\+xml|[^;]*\+(json|xml|yaml)\b|message/|multipart/)~i';
+        . 'graphql|yaml|x-yaml|toml|x-ndjson|jsonlines|rtf|x-sh|x-httpd-php)\b|image/svg\+xml|[^;]*\+(json|xml|yaml)\b|'
+        . 'message/|multipart/)~i';
     private const REASONS = [
         200 => 'OK', 201 => 'Created', 202 => 'Accepted', 203 => 'Non-Authoritative Information', 204 => 'No Content',
         205 => 'Reset Content', 206 => 'Partial Content', 207 => 'Multi-Status', 300 => 'Multiple Choices',
