@@ -47,6 +47,10 @@ export const handler = awslambda.streamifyResponse(async (event, stream) => {
       await at('/first-was-written');
       stream.write('data: second\\n\\n');
       break;
+    case '/redirect':
+      stream = awslambda.HttpResponseStream.from(stream, { statusCode: 302, headers: { location: '/next' } });
+      if (event.rawQueryString === 'written') stream.write('');
+      break;
     case '/fill':
       await fill(stream, Number(event.rawQueryString));
       break;
@@ -159,6 +163,18 @@ describe('a streamed response', () => {
     gate.open('first-was-written');
     expect(String((await pieces.next()).value)).toBe('data: second\n\n');
     expect((await pieces.next()).done).toBe(true);
+  });
+
+  it('without a body has the status and headers of its prelude', async () => {
+    const { response } = await open(`${url}/redirect?written`);
+    expect([response.statusCode, response.headers.location]).toEqual([302, '/next']);
+    expect(await readAll(response)).toEqual({ bytes: 0, isComplete: true });
+  });
+
+  it('without a write loses its prelude in the Node.js runtime, as on AWS, and is 200', async () => {
+    const { response } = await open(`${url}/redirect`);
+    expect([response.statusCode, response.headers.location]).toEqual([200, undefined]);
+    expect(await readAll(response)).toEqual({ bytes: 0, isComplete: true });
   });
 
   it('of 200 MB waits for a reader that pauses, while the service buffers little of it', async () => {

@@ -73,7 +73,8 @@ describe('a streamed response', () => {
     ['an array', [`[]${NULS}x`], /not a JSON object/],
     ['an invalid status', [`{"statusCode":"x"}${NULS}x`], /`statusCode` must be/],
     ['invalid headers', [`{"headers":[]}${NULS}x`], /`headers` must be an object/],
-    ['an object without an end', [prelude], /not followed by eight NUL bytes/],
+    ['half an object without an end', [prelude.slice(0, -1)], /not followed by eight NUL bytes/],
+    ['a complete object followed by text without NUL bytes', [prelude, 'hello'], /not followed by eight NUL bytes/],
     ['more than 1 MiB', ['x'.repeat(1_048_577), 'y'], /longer than 1048576 bytes/],
   ])('with %s as its prelude has no head', (_, chunks, failure) => {
     expect(stream(WITH_PRELUDE, chunks)).toEqual({
@@ -82,6 +83,21 @@ describe('a streamed response', () => {
       body: '',
       failure: expect.stringMatching(failure),
     });
+  });
+
+  it.each([
+    ['and eight NUL bytes', [prelude, NULS], 1],
+    ['and fewer NUL bytes', [prelude, '\0\0\0'], 0],
+    ['alone', [prelude], 0],
+  ])('of a prelude %s has its status, headers and an empty body', (_, chunks, headsBeforeEnd) => {
+    expect(stream(WITH_PRELUDE, chunks)).toEqual({ heads: [head], headsBeforeEnd, body: '', failure: undefined });
+  });
+
+  it('of no bytes has status 200, also where a prelude was announced', () => {
+    const empty = { headsBeforeEnd: 0, heads: [{ status: 200, headers: [], cookies: [] }], failure: undefined };
+    expect(stream(WITH_PRELUDE, [])).toMatchObject(empty);
+    expect(stream(WITH_PRELUDE, [''])).toMatchObject(empty);
+    expect(stream(WITH_PRELUDE, [NULS])).toMatchObject({ ...empty, headsBeforeEnd: 1 });
   });
 
   it('waits for a slow reader', async () => {

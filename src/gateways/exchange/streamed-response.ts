@@ -66,9 +66,21 @@ export class StreamedResponse implements ResponseSink {
     return rest !== undefined && rest.length > 0 ? this.#outlet.write(rest) : undefined;
   }
 
-  /** Ends the response. One without a byte still has status and headers. */
+  /**
+   * Ends the response. One without a byte still has status and headers. A prelude may lack its eight NUL bytes, or some
+   * of them, when no body follows it: its JSON is complete. A stream that ends before any byte of its prelude gets 200
+   * without headers, as recorded in aws-lambda-nodejs-runtime-interface-client issue 97.
+   */
   end(): void {
-    if (this.#prelude !== undefined) this.#fail('the prelude is not followed by eight NUL bytes');
+    const pieces = this.#prelude;
+    if (pieces !== undefined && this.#failure === undefined) {
+      const held = Buffer.concat(pieces);
+      this.#prelude = undefined;
+      const nuls = held.indexOf(0);
+      const json = nuls >= 0 && held.subarray(nuls).every((byte) => byte === 0) ? held.subarray(0, nuls) : held;
+      if (held.length > 0) this.#takePrelude(json, ', and is not followed by eight NUL bytes');
+      else this.#contentType = undefined;
+    }
     if (this.#failure === undefined) this.#sendHead();
   }
 
@@ -91,13 +103,15 @@ export class StreamedResponse implements ResponseSink {
     return this.#failure === undefined ? held.subarray(end + PRELUDE_END.length) : undefined;
   }
 
-  #takePrelude(prelude: Buffer): void {
+  #takePrelude(prelude: Buffer, ending = ''): void {
     try {
       const json = prelude.length === 0 ? { value: {} } : parseJson(prelude);
-      if (json === undefined || !isObject(json.value)) throw new MalformedResponse('the prelude is not a JSON object');
-      const { statusCode = 200, headers, cookies } = json.value;
+      if (json === undefined || !isObject(json.value)) {
+        throw new MalformedResponse(`the prelude is not a JSON object${ending}`);
+      }
+      const { statusCode, headers, cookies } = json.value;
       this.#sendHead({
-        status: parseStatus(statusCode),
+        status: parseStatus(statusCode ?? 200),
         headers: parseHeaders(headers),
         cookies: parseCookies(cookies),
       });
