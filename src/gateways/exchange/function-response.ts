@@ -1,11 +1,12 @@
 /**
- * Parses the response of a function: an object with statusCode, headers, cookies and body, validated member by member.
- * Which other forms are allowed, and the response to an invalid one, differ between the kinds of gateway and are
- * decided there. Pure. https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
+ * Parses the response of a function: an object with statusCode, headers, cookies and body, validated member by member
+ * against the table of the gateway's kind in `response-rules.ts`. The response to an invalid one is decided by each
+ * kind. Pure. https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
  */
 
 import type { Header } from './gateway-request.ts';
 import { MalformedResponse } from './proxy-integration.ts';
+import { jsonTypeOf, RESPONSE_RULES, type ResponseKind, type ResponseRules } from './response-rules.ts';
 
 export type FunctionResponse = {
   readonly status: number;
@@ -35,19 +36,51 @@ export function isObject(value: unknown): value is Readonly<Record<string, unkno
 /** Parses the members. Without statusCode, the status is `defaultStatus`. @throws MalformedResponse */
 export function parseFunctionResponse(
   response: Readonly<Record<string, unknown>>,
-  defaultStatus?: number,
+  kind: ResponseKind,
+  { defaultStatus, ignored }: { readonly defaultStatus?: number; readonly ignored?: keyof ResponseRules } = {},
 ): FunctionResponse {
-  const { statusCode = defaultStatus, statusDescription, headers, multiValueHeaders, cookies, body } = response;
+  /** Undefined for a member that this kind does not read. */
+  const read = (member: keyof ResponseRules & keyof FunctionMembers): unknown => {
+    const value = response[member];
+    if (RESPONSE_RULES[kind][member] === 'ignored' || member === ignored) return undefined;
+    requireType(kind, member, value, `\`${member}\``);
+    return value;
+  };
+  const statusCode = response.statusCode ?? defaultStatus;
+  const statusDescription = read('statusDescription');
+  const isBase64Encoded = read('isBase64Encoded');
   return {
-    status: parseStatus(statusCode ?? defaultStatus),
+    status: parseStatus(statusCode, kind),
     statusDescription: typeof statusDescription === 'string' ? statusDescription : undefined,
-    headers: parseHeaders(headers),
-    multiValueHeaders: parseMultiValueHeaders(multiValueHeaders),
-    cookies: parseCookies(cookies),
-    body: parseBody(body),
-    isBase64Encoded: response.isBase64Encoded === true || response.isBase64Encoded === 'true',
+    headers: parseHeaders(read('headers'), kind),
+    multiValueHeaders: parseMultiValueHeaders(read('multiValueHeaders'), kind),
+    cookies: parseCookies(read('cookies')),
+    body: renderBody(read('body')),
+    isBase64Encoded: isBase64Encoded === true || isBase64Encoded === 'true',
   };
 }
+
+type FunctionMembers = {
+  readonly [Member in Exclude<keyof ResponseRules, 'headerValue'>]: unknown;
+};
+
+/** @throws MalformedResponse for a type that this kind of gateway refuses */
+function requireType(kind: ResponseKind, member: keyof ResponseRules, value: unknown, what: string): void {
+  const accepted: ResponseRules[typeof member] = RESPONSE_RULES[kind][member];
+  if (accepted === 'ignored' || accepted.includes(jsonTypeOf(value))) return;
+  const types = accepted.filter((type) => type !== 'absent' && type !== 'null').map((type) => TYPE_NAMES[type]);
+  const hint =
+    member === 'body' && typeof value === 'object' && value !== null ? '. Encode it with JSON.stringify' : '';
+  throw new MalformedResponse(`${what} must be ${types.join(' or ')}, not ${jsonTypeOf(value)}${hint}`);
+}
+
+const TYPE_NAMES = {
+  boolean: 'true or false',
+  number: 'a number',
+  string: 'a string',
+  array: 'an array',
+  object: 'an object',
+} as const;
 
 /** Returns the bytes of a body. @throws MalformedResponse for invalid Base64 */
 export function decodeBody({ body, isBase64Encoded }: Pick<FunctionResponse, 'body' | 'isBase64Encoded'>): Buffer {
@@ -63,21 +96,20 @@ export function withDefault(headers: readonly Header[], name: string, value: str
 }
 
 /** Parses a status from 200 to 599, as a number or in digits. @throws MalformedResponse */
-export function parseStatus(status: unknown): number {
-  const number = typeof status === 'string' && /^\d{3}$/.test(status.trim()) ? Number(status) : status;
+export function parseStatus(status: unknown, kind: ResponseKind): number {
+  const isText = typeof status === 'string' && /^\d{3}$/.test(status.trim());
+  const number = isText && RESPONSE_RULES[kind].statusCode.some((type) => type === 'string') ? Number(status) : status;
   if (typeof number === 'number' && Number.isInteger(number) && number >= 200 && number <= 599) return number;
   throw new MalformedResponse(`\`statusCode\` must be a whole number from 200 to 599, not ${JSON.stringify(status)}`);
 }
 
-/** Parses one value for each name. A header with null is left out. @throws MalformedResponse */
-export function parseHeaders(headers: unknown): readonly Header[] {
+/** Parses one value for each name. A header with null is left out where null is accepted. @throws MalformedResponse */
+export function parseHeaders(headers: unknown, kind: ResponseKind): readonly Header[] {
   if (headers === undefined || headers === null) return [];
   if (!isObject(headers)) throw new MalformedResponse('`headers` must be an object');
   return Object.entries(headers).flatMap(([name, value]): Header[] => {
-    if (value === null) return [];
-    if (typeof value === 'object')
-      throw new MalformedResponse(`the header ${name} must be a string, not an object or array`);
-    return [checkHeader(name, String(value))];
+    requireType(kind, 'headerValue', value, `the header ${name}`);
+    return value === null ? [] : [checkHeader(name, String(value))];
   });
 }
 
@@ -91,22 +123,24 @@ export function parseCookies(cookies: unknown): readonly string[] {
   return cookies as string[];
 }
 
-function parseMultiValueHeaders(headers: unknown): readonly Header[] {
+function parseMultiValueHeaders(headers: unknown, kind: ResponseKind): readonly Header[] {
   if (headers === undefined || headers === null) return [];
   if (!isObject(headers)) throw new MalformedResponse('`multiValueHeaders` must be an object');
   return Object.entries(headers).flatMap(([name, values]): Header[] => {
-    if (values === null) return [];
+    if (values === null && kind !== 'load-balancer') return [];
     if (!Array.isArray(values))
       throw new MalformedResponse(`the header ${name} in \`multiValueHeaders\` must be an array`);
-    return values.map((value) => checkHeader(name, String(value)));
+    return values.flatMap((value): Header[] => {
+      requireType(kind, 'headerValue', value, `the header ${name} in \`multiValueHeaders\``);
+      return value === null ? [] : [checkHeader(name, String(value))];
+    });
   });
 }
 
-function parseBody(body: unknown): string {
+/** Values that are not text are sent as JSON. */
+function renderBody(body: unknown): string {
   if (body === undefined || body === null) return '';
-  if (typeof body === 'object')
-    throw new MalformedResponse('`body` must be a string. Encode objects with JSON.stringify');
-  return String(body);
+  return typeof body === 'string' ? body : JSON.stringify(body);
 }
 
 function checkHeader(name: string, value: string): Header {

@@ -111,8 +111,8 @@ export class StreamedResponse implements ResponseSink {
       }
       const { statusCode, headers, cookies } = json.value;
       this.#sendHead({
-        status: parseStatus(statusCode ?? 200),
-        headers: parseHeaders(headers),
+        status: parseStatus(statusCode ?? 200, 'function-url'),
+        headers: parseHeaders(headers, 'function-url'),
         cookies: parseCookies(cookies),
       });
     } catch (failure) {

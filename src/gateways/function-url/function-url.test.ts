@@ -272,6 +272,7 @@ describe('responses of a function with a URL', () => {
     ['a body that is null', { statusCode: 200, body: null }, 200, ''],
     ['Base64', { statusCode: 200, body: '/wD+', isBase64Encoded: true }, 200, '\xff\x00\xfe'],
     ['Base64 without isBase64Encoded', { statusCode: 200, body: '/wD+' }, 200, '/wD+'],
+    ['an object as body', { statusCode: 200, body: { an: 'object' } }, 200, '{"an":"object"}'],
     ['an empty Base64 body', { statusCode: 200, body: '', isBase64Encoded: true }, 200, ''],
   ])('with %s', (_, response, status, body) => {
     expect(respond(JSON.stringify(response))).toMatchObject({ status, body });
@@ -290,7 +291,7 @@ describe('responses of a function with a URL', () => {
     { statusCode: 200, headers: { 'x-split': 'a\r\nset-cookie: b' } },
     { statusCode: 200, cookies: 'a=1' },
     { statusCode: 200, cookies: [1] },
-    { statusCode: 200, body: { an: 'object' } },
+    { statusCode: 200, body: { an: 'object' }, isBase64Encoded: true },
     { statusCode: 200, body: '***', isBase64Encoded: true },
   ])('of an invalid form, %j, are refused', (response) => {
     expect(() => respond(JSON.stringify(response))).toThrow(MalformedResponse);

@@ -58,7 +58,7 @@ export function createFunctionUrlIntegration({ url, domainName, caller }: Functi
       }),
 
     toResponse(payload, request) {
-      const parsed = parsePayload2Response(payload);
+      const parsed = parsePayload2Response(payload, 'function-url');
       if (parsed.kind === 'body') {
         const isJson = typeof parsed.value !== 'string' && parsed.value !== undefined;
         const body = isJson ? Buffer.from(compactJson(payload.toString('utf8'))) : parsed.bytes;

@@ -93,11 +93,11 @@ export type Payload2Response =
  * Parses a response. Anything but an object with `statusCode` is a body: any other JSON, and text that is not JSON.
  * @throws MalformedResponse for an object with an invalid member beside statusCode
  */
-export function parsePayload2Response(payload: Buffer): Payload2Response {
+export function parsePayload2Response(payload: Buffer, kind: 'function-url' | 'http-api-2.0'): Payload2Response {
   const json = parseJson(payload);
   if (json === undefined) return { kind: 'body', value: undefined, bytes: payload };
   if (isObject(json.value) && json.value.statusCode !== undefined) {
-    return { kind: 'full', response: parseFunctionResponse(json.value) };
+    return { kind: 'full', response: parseFunctionResponse(json.value, kind) };
   }
   // A JSON string becomes its text, without the quotes.
   const bytes = typeof json.value === 'string' ? Buffer.from(json.value, 'utf8') : payload;

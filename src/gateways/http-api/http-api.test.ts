@@ -323,6 +323,16 @@ describe('responses of a function behind an HTTP API', () => {
     ]);
   });
 
+  it('of 2.0 have the entries of cookies before a Set-Cookie of headers', () => {
+    const payload = { statusCode: 200, headers: { 'set-cookie': 'c=3', 'x-mine': '1' }, cookies: ['a=1', 'b=2'] };
+    expect(respond(payload).headers.slice(0, 4)).toEqual([
+      'X-Mine: 1',
+      'Set-Cookie: a=1',
+      'Set-Cookie: b=2',
+      'Set-Cookie: c=3',
+    ]);
+  });
+
   it('decode Base64', () => {
     const body = Buffer.from('{"a":1}').toString('base64');
     expect(respond({ statusCode: 200, body, isBase64Encoded: true }).body).toBe('{"a":1}');

@@ -202,17 +202,23 @@ function renderPayload1(request: ReceivedRequest, context: HttpApiContext): obje
 function parseResponse1(payload: Buffer): GatewayResponse {
   const json = parseJson(payload);
   if (json === undefined || !isObject(json.value)) throw new MalformedResponse('it is not a JSON object');
-  const response = parseFunctionResponse(json.value);
+  const response = parseFunctionResponse(json.value, 'http-api-1.0');
   return fullResponse(response, [...response.headers, ...response.multiValueHeaders]);
 }
 
 function parseResponse2(payload: Buffer): GatewayResponse {
-  const parsed = parsePayload2Response(payload);
+  const parsed = parsePayload2Response(payload, 'http-api-2.0');
   if (parsed.kind === 'body') {
     return { status: 200, headers: [['Content-Type', 'application/json']], body: parsed.bytes };
   }
   const { headers, cookies } = parsed.response;
-  return fullResponse(parsed.response, [...headers, ...cookies.map((cookie): Header => ['Set-Cookie', cookie])]);
+  // Entries of `cookies` precede a Set-Cookie of `headers`. Recorded on AWS.
+  const isCookie = ([name]: Header) => name.toLowerCase() === 'set-cookie';
+  return fullResponse(parsed.response, [
+    ...headers.filter((header) => !isCookie(header)),
+    ...cookies.map((cookie): Header => ['Set-Cookie', cookie]),
+    ...headers.filter(isCookie),
+  ]);
 }
 
 function fullResponse(response: FunctionResponse, headers: readonly Header[]): GatewayResponse {

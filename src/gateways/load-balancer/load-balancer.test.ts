@@ -170,6 +170,24 @@ describe('responses of a function behind a load balancer', () => {
     },
   );
 
+  it('do not depend on headers in the other form, which .NET functions set to null', () => {
+    const headers = { statusCode: 200, headers: { a: '1' }, multiValueHeaders: null, body: '' };
+    expect(respond(single, headers).status).toBe(200);
+    expect(() => respond(multi, headers)).toThrow(MalformedResponse);
+    expect(respond(multi, { statusCode: 200, headers: null, multiValueHeaders: { a: ['1'] } }).status).toBe(200);
+  });
+
+  it('can have headers of 16 KB each and 32 KB in total', () => {
+    const sized = (...sizes: number[]) => ({
+      statusCode: 200,
+      // Each line has the name, `: ` and CR LF.
+      headers: Object.fromEntries(sizes.map((size, index) => [`x${index}`, 'v'.repeat(size - 6)])),
+    });
+    expect(respond(single, sized(16_384, 16_384)).headers).toHaveLength(4);
+    expect(() => respond(single, sized(16_385))).toThrow(/the header x0 is larger than 16384 bytes/);
+    expect(() => respond(single, sized(16_384, 16_384, 7))).toThrow(/larger than 32768 bytes/);
+  });
+
   it('are replaced by an error page for a fault', () => {
     const response = single.toFault({ kind: 'failed' }, receivedRequest());
     expect([response.status, headerLines(response.headers), response.body.toString()]).toEqual([

@@ -11,6 +11,7 @@ import {
   firstValue,
   groupHeaders,
   groupQuery,
+  type Header,
   type ReceivedRequest,
   sorted,
   splitQuery,
@@ -21,6 +22,9 @@ import { type GatewayResponse, MalformedResponse, type ProxyIntegration } from '
 export const LOAD_BALANCER_BODY_BYTES = 1_048_576;
 /** Maximum size of the request line and each header, and of all headers combined. */
 export const LOAD_BALANCER_HEAD_BYTES = { requestLine: 16_384, headers: 65_536 };
+
+/** Maximum size of each header of a response, and of all combined. Beyond it the response is 502. */
+export const LOAD_BALANCER_RESPONSE_HEAD_BYTES = { header: 16_384, headers: 32_768 };
 
 /** Maximum number of addresses in X-Forwarded-For. */
 export const LOAD_BALANCER_FORWARDED_ADDRESSES = 30;
@@ -93,9 +97,12 @@ export function parseTargetResponse(payload: Buffer, { hasMultiValueHeaders }: T
   if (payload.length > LOAD_BALANCER_BODY_BYTES) throw new MalformedResponse('it is larger than 1 MB');
   const json = parseJson(payload);
   if (json === undefined || !isObject(json.value)) throw new MalformedResponse('it is not a JSON object');
-  const response = parseFunctionResponse(json.value);
-  // Only the headers in the form of the target group count.
+  // Only the headers in the form of the target group count. .NET functions send null for the other form.
+  const response = parseFunctionResponse(json.value, 'load-balancer', {
+    ignored: hasMultiValueHeaders ? 'headers' : 'multiValueHeaders',
+  });
   const headers = dropConnectionHeaders(hasMultiValueHeaders ? response.multiValueHeaders : response.headers);
+  checkHeaderSizes(headers);
   const statusText = /^\d{3} (.+)$/.exec(response.statusDescription ?? '')?.[1];
   return {
     status: response.status,
@@ -103,4 +110,17 @@ export function parseTargetResponse(payload: Buffer, { hasMultiValueHeaders }: T
     headers: withDefault(withDefault(headers, 'Content-Type', 'application/octet-stream'), 'Server', 'awselb/2.0'),
     body: decodeBody(response),
   };
+}
+
+/** @throws MalformedResponse for headers over the limits of a response */
+function checkHeaderSizes(headers: readonly Header[]): void {
+  const { header: headerBytes, headers: totalBytes } = LOAD_BALANCER_RESPONSE_HEAD_BYTES;
+  let total = 0;
+  for (const [name, value] of headers) {
+    // Each header line also has `: ` and CR LF.
+    const bytes = Buffer.byteLength(name) + Buffer.byteLength(value) + 4;
+    if (bytes > headerBytes) throw new MalformedResponse(`the header ${name} is larger than ${headerBytes} bytes`);
+    total += bytes;
+  }
+  if (total > totalBytes) throw new MalformedResponse(`its headers are larger than ${totalBytes} bytes`);
 }

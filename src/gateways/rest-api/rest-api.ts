@@ -192,7 +192,7 @@ function parseResponse(payload: Buffer, request: ReceivedRequest, context: RestA
   const unknown = Object.keys(json.value).find((member) => !MEMBERS.has(member));
   if (unknown !== undefined) throw new MalformedResponse(`it has an unknown member '${unknown}'`);
   if (Object.keys(json.value).length === 0) throw new MalformedResponse('it is an empty object');
-  const response = parseFunctionResponse(json.value, 200);
+  const response = parseFunctionResponse(json.value, 'rest-api', { defaultStatus: 200 });
   // Multiple values precede a single one. All have the first spelling of the name.
   const names = new Map<string, string>();
   const headers = [...response.multiValueHeaders, ...response.headers].map(([name, value]): Header => {
