@@ -123,6 +123,19 @@ describe('a queue', () => {
     expect(clock.pending).toBe(0);
   });
 
+  it('lets many receivers wait without a warning, and ends them all when it closes', async () => {
+    const warnings: string[] = [];
+    const listener = ({ name }: Error) => warnings.push(name);
+    process.on('warning', listener);
+    const waiting = Array.from({ length: 30 }, (_, i) => receive({ queue: `q${i % 2}`, waitMs: 60_000 }));
+    await settle();
+    queues.close();
+    expect(await Promise.all(waiting)).toEqual(Array.from({ length: 30 }, () => []));
+    await settle();
+    process.off('warning', listener);
+    expect(warnings).not.toContain('MaxListenersExceededWarning');
+  });
+
   it('returns each message to one of several waiting receivers', async () => {
     const waiting = Array.from({ length: 5 }, () => bodies({ count: 1, waitMs: 1000 }));
     await settle();

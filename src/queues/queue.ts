@@ -42,7 +42,7 @@ export type QueuesOptions = { readonly database: Database; readonly clock: Clock
 export function createQueues({ database, clock, log }: QueuesOptions): Queues {
   const store = createQueueStore(database);
   const listeners = new Map<string, Set<() => void>>();
-  const ended = new AbortController();
+  let isClosed = false;
   adjustToClock(database, store, clock, log);
 
   type Change = {
@@ -77,7 +77,7 @@ export function createQueues({ database, clock, log }: QueuesOptions): Queues {
     store,
     write: (change) =>
       new Promise((resolve, reject) => {
-        if (ended.signal.aborted) return reject(new Error('the queues are closed'));
+        if (isClosed) return reject(new Error('the queues are closed'));
         if (pending.length === 0) setImmediate(commit);
         pending.push({ run: change, settle: (result) => resolve(result as never), fail: reject });
       }),
@@ -97,8 +97,8 @@ export function createQueues({ database, clock, log }: QueuesOptions): Queues {
           const leftMs = endMs - clock.monotonicMs();
           if (messages.length > 0 || arrival === undefined || leftMs <= 0) return messages;
           const nextMs = (store.nextVisibleMs(queue, receivedMs) ?? Number.POSITIVE_INFINITY) - clock.epochMs();
-          await waitFor(arrival.promise, Math.min(leftMs, Math.max(nextMs, 1)), clock, [ended.signal, signal]);
-          if (ended.signal.aborted || signal?.aborted) return [];
+          await waitFor(arrival.promise, Math.min(leftMs, Math.max(nextMs, 1)), clock, signal);
+          if (isClosed || signal?.aborted) return [];
         } finally {
           arrival?.forget();
         }
@@ -117,7 +117,9 @@ export function createQueues({ database, clock, log }: QueuesOptions): Queues {
     },
     close() {
       commit();
-      ended.abort();
+      isClosed = true;
+      // One signal for all receivers would collect a listener for each of them, and Node warns at the eleventh.
+      for (const queue of [...listeners.keys()]) queues.wake(queue);
     },
   };
   return queues;
@@ -132,22 +134,17 @@ function nextArrival(queues: Queues, queue: string): { readonly promise: Promise
 }
 
 /** Resolves on arrival, on timeout or on the first aborted signal. */
-function waitFor(
-  arrival: Promise<void>,
-  ms: number,
-  clock: Clock,
-  signals: readonly (AbortSignal | undefined)[],
-): Promise<void> {
+function waitFor(arrival: Promise<void>, ms: number, clock: Clock, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve) => {
     let cancel: Cancel = () => undefined;
     const finish = () => {
       cancel();
-      for (const signal of signals) signal?.removeEventListener('abort', finish);
+      signal?.removeEventListener('abort', finish);
       resolve();
     };
-    if (signals.some((signal) => signal?.aborted)) return resolve();
+    if (signal?.aborted) return resolve();
     cancel = clock.after(ms, finish);
-    for (const signal of signals) signal?.addEventListener('abort', finish, { once: true });
+    signal?.addEventListener('abort', finish, { once: true });
     void arrival.then(finish);
   });
 }
