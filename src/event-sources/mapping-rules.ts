@@ -29,7 +29,7 @@ export type EventSource = 'sqs' | 'kinesis' | 'dynamodb' | 'kafka' | 'self-manag
 
 type SourceRow = {
   readonly defaultBatchSize: number;
-  /** Valid starting positions. Undefined for a source without one; required otherwise. */
+  /** Valid starting positions. Undefined for a source without one. */
   readonly positions: readonly string[] | undefined;
   readonly defaults: MappingMembers;
   readonly takesDestination: boolean;
@@ -89,7 +89,7 @@ const SOURCES: Readonly<Record<EventSource, SourceRow>> = {
 /** Checks a new mapping and determines its source. @throws ServiceError */
 export function checkNewMapping(eventSourceArn: string | undefined, members: MappingMembers): EventSource {
   const source = sourceOf(eventSourceArn, members);
-  checkPosition(SOURCES[source], eventSourceArn, members);
+  checkPosition(source, eventSourceArn, members);
   checkMembers(source, members);
   return source;
 }
@@ -122,13 +122,16 @@ function sourceOf(arn: string | undefined, members: MappingMembers): EventSource
   return source;
 }
 
-function checkPosition({ positions }: SourceRow, arn: string | undefined, members: MappingMembers): void {
+function checkPosition(source: EventSource, arn: string | undefined, members: MappingMembers): void {
+  const { positions } = SOURCES[source];
   const position = members.StartingPosition;
   if (positions === undefined) {
     if (position !== undefined) throw refusal('StartingPosition is not valid for this event source.');
     return;
   }
   if (position === undefined) {
+    // Recorded on AWS: a self-managed cluster needs no position.
+    if (source === 'self-managed-kafka') return;
     throw refusal(
       "1 validation error detected: Value null at 'startingPosition' failed to satisfy constraint: " +
         'Member must not be null.',

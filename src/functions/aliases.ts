@@ -48,16 +48,22 @@ export type Aliases = {
   pointingTo(scope: Scope, functionName: string, version: string): string[];
 };
 
+/** AWS's error for an alias with weights that has provisioned concurrency, or is to get it. */
+export const WEIGHTS_AND_PROVISIONED = 'Alias with weights can not be used with Provisioned Concurrency';
+
 /** An alias as stored. */
 export type AliasDocument = Pick<Alias, 'version' | 'description' | 'weights' | 'revisionId'>;
 
 export function createAliases({
   documents,
   directory,
+  isProvisioned,
   removeSettings,
 }: {
   documents: SettingDocuments<AliasDocument>;
   directory: Pick<FunctionDirectory, 'hasVersion'>;
+  /** Whether an alias has provisioned concurrency. */
+  isProvisioned: (scope: Scope, functionName: string, alias: string) => boolean;
   /** Removes an alias and all its settings. */
   removeSettings: (scope: Scope, functionName: string, alias: string) => void;
 }): Aliases {
@@ -124,6 +130,9 @@ export function createAliases({
         revisionId: randomUUID(),
       };
       check(scope, functionName, document);
+      if (Object.keys(document.weights).length > 0 && isProvisioned(scope, functionName, name)) {
+        throw refusal(WEIGHTS_AND_PROVISIONED);
+      }
       documents.put(scope, functionName, name, document);
       return aliasOf(scope, functionName, name, document);
     },

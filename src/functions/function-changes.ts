@@ -7,7 +7,7 @@ import type { Clock } from '../clock.ts';
 import type { FunctionLayer } from '../layers/layer.ts';
 import type { Layers } from '../layers/layers.ts';
 import type { Log } from '../log.ts';
-import { renderFunctionArn } from '../protocol/arn.ts';
+import { parseArn, renderFunctionArn } from '../protocol/arn.ts';
 import { renderDate } from '../protocol/dates.ts';
 import type { FunctionName, Scope, Version } from '../protocol/names.ts';
 import { runtimeStatusOf } from '../protocol/runtimes.ts';
@@ -105,6 +105,9 @@ export function createFunctionChanges(dependencies: FunctionChangesDependencies)
     const configuration = applyDraft(base, draft, resolved);
     checkConfiguration(draft, configuration, packageType, strictRuntimes);
     if (draft.role !== undefined && roleExists?.(scope, draft.role) === false) {
+      if (parseArn(draft.role)?.account !== scope.account) {
+        throw new ServiceError('AccessDeniedException', 'Cross-account pass role is not allowed.');
+      }
       throw new ServiceError(
         'InvalidParameterValueException',
         'The role defined for the function cannot be assumed by Lambda.',

@@ -211,6 +211,26 @@ describe('create', () => {
     await expect(functions.create(SCOPE, functionDraft('f'))).rejects.toEqual(
       refusal('InvalidParameterValueException', 'The role defined for the function cannot be assumed by Lambda.'),
     );
+    const role = 'arn:aws:iam::210987654321:role/r';
+    await expect(functions.create(SCOPE, functionDraft('f', { configuration: { role } }))).rejects.toEqual(
+      refusal('AccessDeniedException', 'Cross-account pass role is not allowed.'),
+    );
+  });
+
+  it('get a new revision with their tags, while the revision that runs stays the same', async () => {
+    await reopen({ stateDelayMs: 50 });
+    await functions.create(SCOPE, functionDraft('f'));
+    functions.addTags(SCOPE, F, { a: 'b' });
+    // A function that is tagged while it is created still becomes active.
+    await expect.poll(() => functions.get(SCOPE, F).state).toBe('Active');
+    const running = functions.resolve(SCOPE, F);
+    const revisions = [functions.get(SCOPE, F).revisionId];
+    functions.addTags(SCOPE, F, { a: 'c' });
+    revisions.push(functions.get(SCOPE, F).revisionId);
+    functions.removeTags(SCOPE, F, ['a']);
+    revisions.push(functions.get(SCOPE, F).revisionId);
+    expect(new Set(revisions).size).toBe(3);
+    expect(functions.isCurrent(running)).toBe(true);
   });
 
   it('refuses code and layers that are too large together', async () => {

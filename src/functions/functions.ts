@@ -2,7 +2,7 @@
  * Functions: `function-changes.ts` creates, updates, publishes and deletes them; this file looks them up, lists them
  * and finds the version that an invocation runs.
  *
- * Publishing changes the revision that the API shows without changing what runs. The version that `resolve` returns
+ * Publishing and tagging change the revision that the API shows without changing what runs. The version that `resolve` returns
  * keeps the revision of the last change to code or configuration, so that environments stay warm.
  */
 import { randomUUID } from 'node:crypto';
@@ -20,7 +20,7 @@ import { functionNotFound, mergeTags } from './function-rules.ts';
 import { createFunctionStore, numberOf } from './function-store.ts';
 import { createRetirements, type Retirements } from './retirements.ts';
 import { createSettling } from './settling.ts';
-import { refuseUnlessActive, settled } from './version-state.ts';
+import { isSettling, refuseUnlessActive, settled } from './version-state.ts';
 
 export type PageRequest = { readonly marker?: string | undefined; readonly maxItems?: number | undefined };
 
@@ -86,6 +86,18 @@ export function createFunctions(options: FunctionsOptions): Functions {
     return tags;
   };
 
+  /** Recorded on AWS: tags give $LATEST a new revision. The revision that runs stays the same. */
+  const setTags = (scope: Scope, name: FunctionName, tags: Readonly<Record<string, string>>) => {
+    const cached = cache.get(scope, name);
+    const latest = { ...cached.latest, revisionId: randomUUID() };
+    database.transaction(() => {
+      store.setTags(scope, name, tags);
+      store.putState(latest);
+    });
+    cached.latest = latest;
+    if (isSettling(latest)) settling.settleLater(latest);
+  };
+
   return {
     ...createFunctionChanges({ ...options, store, cache, settling, retirements }),
 
@@ -128,11 +140,11 @@ export function createFunctions(options: FunctionsOptions): Functions {
 
     tags: tagsOf,
     addTags(scope, name, tags) {
-      store.setTags(scope, name, mergeTags(tagsOf(scope, name), tags));
+      setTags(scope, name, mergeTags(tagsOf(scope, name), tags));
     },
     removeTags(scope, name, keys) {
       const left = Object.entries(tagsOf(scope, name)).filter(([key]) => !keys.includes(key));
-      store.setTags(scope, name, Object.fromEntries(left));
+      setTags(scope, name, Object.fromEntries(left));
     },
 
     onChange: retirements.onChange,

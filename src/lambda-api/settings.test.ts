@@ -371,6 +371,22 @@ describe('concurrency', () => {
     );
   });
 
+  it('is not provisioned for an alias with weights, and such an alias gets no weights', async () => {
+    await create('weighted', 2);
+    const weights = { RoutingConfig: { AdditionalVersionWeights: { 2: 0.5 } } };
+    const alias = { FunctionName: 'weighted', Name: 'live' };
+    await api.client.send(new sdk.CreateAliasCommand({ ...alias, FunctionVersion: '1', ...weights }));
+    const refused = 'InvalidParameterValueException: Alias with weights can not be used with Provisioned Concurrency';
+    expect(await refusal(provision('live', 1, 'weighted'))).toBe(refused);
+    await api.client.send(new sdk.UpdateAliasCommand({ ...alias, RoutingConfig: { AdditionalVersionWeights: {} } }));
+    await provision('live', 1, 'weighted');
+    expect(await refusal(api.client.send(new sdk.UpdateAliasCommand({ ...alias, ...weights })))).toBe(refused);
+    await api.client.send(new sdk.UpdateAliasCommand({ ...alias, FunctionVersion: '2' }));
+    await api.client.send(
+      new sdk.DeleteProvisionedConcurrencyConfigCommand({ FunctionName: 'weighted', Qualifier: 'live' }),
+    );
+  });
+
   it('is provisioned for a version or an alias, not for both', async () => {
     const version = { FunctionName: 'concurrent', Qualifier: '1' };
     const put = await provision('1');
@@ -629,6 +645,15 @@ describe('event source mappings', () => {
     expect(
       await refusal(map({ SelfManagedEventSource: { Endpoints: { KAFKA_BOOTSTRAP_SERVERS: ['kafka:1000'] } } })),
     ).toBe(`${invalid} Required 'sourceAccessConfigurations' parameter is missing.`);
+    // Recorded on AWS: a self-managed cluster needs no StartingPosition.
+    const kafka = await map({
+      SelfManagedEventSource: { Endpoints: { KAFKA_BOOTSTRAP_SERVERS: ['kafka:1000'] } },
+      SourceAccessConfigurations: [
+        { Type: 'BASIC_AUTH', URI: 'arn:aws:secretsmanager:us-east-1:123456789012:secret:s' },
+      ],
+      Topics: ['topic'],
+    });
+    expect(kafka).toMatchObject({ BatchSize: 100, SelfManagedKafkaEventSourceConfig: { ConsumerGroupId: kafka.UUID } });
   });
 });
 

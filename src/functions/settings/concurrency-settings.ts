@@ -11,7 +11,7 @@ import { QUOTAS } from '../../protocol/quotas.ts';
 import { ServiceError } from '../../protocol/service-errors.ts';
 import type { Database } from '../../storage/database.ts';
 import { type Page, pageOf, positionOrStart } from '../../storage/page.ts';
-import type { Aliases } from '../aliases.ts';
+import { type Aliases, WEIGHTS_AND_PROVISIONED } from '../aliases.ts';
 import type { FunctionDirectory } from '../function-directory.ts';
 import { isAliasName } from '../function-directory.ts';
 import { createAllocations, type Provisioned, requestedBy } from './concurrency-allocations.ts';
@@ -190,6 +190,9 @@ export function createConcurrencySettings({
         qualifier,
         'Provisioned Concurrency Configs cannot be applied to unpublished function versions.',
       );
+      if (isAliasName(qualifier) && Object.keys(aliases.find(scope, name, qualifier)?.weights ?? {}).length > 0) {
+        throw refusal(WEIGHTS_AND_PROVISIONED);
+      }
       checkOverlap(scope, name, qualifier);
       checkAccount(scope, name, qualifier, count);
       const document = { requested: count, lastModified: renderDateInSeconds(clock.epochMs()) };

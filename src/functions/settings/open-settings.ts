@@ -63,7 +63,12 @@ export function openSettings({
     removeQualifierSettings(database, scope, name, qualifier);
     invalidate();
   };
-  const aliases = createAliases({ documents: aliasDocuments, directory, removeSettings });
+  const aliases = createAliases({
+    documents: aliasDocuments,
+    directory,
+    isProvisioned: (scope, name, alias) => concurrency.provisioned(scope, name, alias) !== undefined,
+    removeSettings,
+  });
   const shared = { database, directory, clock };
   const concurrency = createConcurrencySettings({ ...shared, aliases, accountConcurrency });
   const policies = createFunctionPolicies({
