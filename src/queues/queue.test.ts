@@ -111,7 +111,7 @@ describe('a queue', () => {
     expect(await waiting).toEqual(['a']);
   });
 
-  it('ends a wait on time-out and on an aborted signal', async () => {
+  it('ends a wait on timeout and on an aborted signal', async () => {
     const waiting = bodies({ waitMs: 20_000 });
     const controller = new AbortController();
     const aborted = bodies({ waitMs: 20_000, signal: controller.signal });

@@ -236,7 +236,7 @@ describe('a batch', () => {
 });
 
 describe('a message that could not be processed', () => {
-  it('is seen again when the visibility time-out is over', async () => {
+  it('is seen again when the visibility timeout is over', async () => {
     listener.answer('fails-once', () => ({ status: listener.seen('fails-once').length === 1 ? 500 : 200 }));
     const { queue } = await map('fails-once', {}, { VisibilityTimeout: '60' });
     await queue.send('x');
