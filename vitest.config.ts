@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/** A job of its own, run by `node scripts/run.mjs JOB`: what takes minutes, or needs the network. */
+/** A separate job, run by `node scripts/run.mjs JOB`: tests that take minutes or need the network. */
 const job = process.env.LAMELLA_TEST_JOB;
 
 export default defineConfig({

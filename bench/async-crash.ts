@@ -1,6 +1,6 @@
 /**
- * The crash test of asynchronous invocations at full size: events are sent while the service is killed and started again.
- * `node scripts/run.mjs bench async-crash [events] [kills]`; ends with 1 when an acknowledged event was lost.
+ * The crash test of asynchronous invocations at full size: events are sent while the service is killed and restarted.
+ * `node scripts/run.mjs bench async-crash [events] [kills]` exits with 1 if an acknowledged event was lost.
  */
 import { sendThroughCrashes } from '../test/support/crash-run.ts';
 import { percentile } from './running-service.ts';

@@ -1,7 +1,7 @@
 /**
- * A cold invocation of a PHP hello against the same PHP binary run bare under bubblewrap, alternating in one run on one
- * CPU: what Lamella adds to what nobody can save. The bare run makes the same namespaces and mounts, prints the greeting
- * and ends; the cold invocation is a client's HTTP request, from sending it to the end of the answer.
+ * A cold invocation of a PHP hello compared with the same PHP binary run bare in bubblewrap, alternating in one run on one
+ * CPU: the part of a cold start that Lamella adds. The bare run creates the same namespaces and mounts, prints the greeting
+ * and exits. The cold invocation is a client's HTTP request, from sending it to the end of the response.
  */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -23,7 +23,7 @@ try {
   const temporary = join(folder, 'tmp');
   mkdirSync(temporary);
   for (let round = 0; round <= ROUNDS; round += 1) await service.createHello(`hello-${round}`);
-  // Once each, unmeasured: files are in the page cache, code is compiled.
+  // Once each, unmeasured: to fill the page cache and compile the code.
   await invoke('hello-0');
   await bare(opt, temporary);
   const times: { bare: number[]; cold: number[] } = { bare: [], cold: [] };
@@ -48,10 +48,10 @@ async function timed(action: () => Promise<void>): Promise<number> {
 async function invoke(name: string): Promise<void> {
   const url = new URL(`${service.url}/2015-03-31/functions/${name}/invocations`);
   const answer = await send({ method: 'POST', url, headers: {}, body: Buffer.from('{"name":"World"}') });
-  if (answer.body.toString() !== GREETING) throw new Error(`${name} answered ${answer.status}: ${answer.body}`);
+  if (answer.body.toString() !== GREETING) throw new Error(`${name} returned ${answer.status}: ${answer.body}`);
 }
 
-/** The least that runs a PHP function in a sandbox of the same kind. */
+/** The minimum that runs a PHP function in a sandbox of the same kind. */
 function bare(opt: string, temporary: string): Promise<void> {
   const script = 'require "/var/task/src/hello.php"; echo hello(["name" => "World"]);';
   const links = ['/bin', '/sbin', '/lib', '/lib64'].filter((path) => existsSync(path));

@@ -1,7 +1,7 @@
 /**
- * Ten functions with five versions each against ten thousand, in one run, side by side: what a list, a look-up and a
- * warm invocation cost the client, what an invocation costs the service, its memory, and how long it takes to start
- * again over its folder. Functions are made through the API, of two tiny archives in turn.
+ * Ten functions with five versions each compared with ten thousand, in one run, side by side: the time of a list, a look-up
+ * and a warm invocation for the client, the CPU time of an invocation in the service, its memory, and the time to restart on
+ * its data directory. Functions are created through the API from two tiny archives in turn.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -16,7 +16,7 @@ const VERSIONS = 5;
 const COUNTS = [10, 10_000] as const;
 const SAMPLES = 1000;
 const MAKERS = 4;
-/** Clock ticks of /proc in a second: fixed for user space on Linux. */
+/** Clock ticks of /proc per second: fixed for user space on Linux. */
 const TICKS_PER_SECOND = 100;
 
 type Answer = { readonly status: number; readonly body: Buffer };
@@ -32,7 +32,7 @@ class Service {
     this.count = count;
   }
 
-  /** Resolves with the milliseconds until it accepted connections. */
+  /** Resolves with the milliseconds until the service accepted connections. */
   async start(): Promise<number> {
     const began = performance.now();
     const words = ['start', '--port', '0', '--data-dir', join(this.folder, 'data'), '--json', '--log-level', 'error'];
@@ -51,7 +51,7 @@ class Service {
     await ended;
   }
 
-  /** Seconds of CPU that the service itself has used, without its functions. */
+  /** CPU seconds that the service itself has used, without its functions. */
   cpuSeconds(): number {
     const fields = readFileSync(`/proc/${this.#child?.pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
     return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
@@ -159,7 +159,7 @@ try {
   }
 }
 
-/** Makes the functions, some at a time. Resolves with the milliseconds of a call: of all, and of the last functions. */
+/** Creates the functions, some at a time. Resolves with the milliseconds per call: of all, and of the last functions. */
 async function fill(service: Service): Promise<{ readonly perCall: number; readonly last: number }> {
   const times: number[] = [];
   let next = 0;
@@ -186,7 +186,7 @@ async function fill(service: Service): Promise<{ readonly perCall: number; reado
   return { perCall: percentile(times, 0.5), last: percentile(times.slice(-50), 0.5) };
 }
 
-/** The parameter of the query that leads to the page of 5 in the middle of the list. */
+/** The query parameter of the page of 5 in the middle of the list. */
 async function middleMarker(service: Service): Promise<string> {
   let marker = '';
   const step = Math.min(50, service.count / 2);

@@ -1,7 +1,7 @@
 /**
- * What a network of its own costs an environment: cold and warm invocations of a PHP hello with `--network isolated`
- * against the same with the shared network, alternating in one run on one CPU. Cold ones come one after the other, so
- * that preparing the next network is not hidden in a pause; and ten at once, of which most are not prepared for.
+ * The cost of an isolated network: cold and warm invocations of a PHP hello with `--network isolated` compared with the
+ * shared network, alternating in one run on one CPU. Cold invocations follow one another, so that preparing the next network
+ * is not hidden in a pause; then ten at once, most of which find no network prepared.
  */
 import { send } from '../src/http/client.ts';
 import { headLine, type RunningService, resultLine, startService } from './running-service.ts';
@@ -23,7 +23,7 @@ try {
   const count = ROUNDS + BURSTS * BURST;
   for (const kind of KINDS) {
     for (let index = 0; index <= count; index += 1) await services[kind].createHello(`hello-${index}`);
-    // Once, unmeasured: files are in the page cache, code is compiled.
+    // Once, unmeasured: to fill the page cache and compile the code.
     await invoke(services[kind], 0);
   }
   let next = 1;

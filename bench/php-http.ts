@@ -1,7 +1,8 @@
 /**
- * An HTTP event through scripts of three sizes: our `http` mode (php-cgi, our own FastCGI client) and Bref's FPM runtime (php-fpm, the client
- * that it depends on), over the same PHP, opcache on for both, in turns on one CPU. The latency is from the event to the
- * response. Bref and what it depends on are no dependencies: name folders with their sources.
+ * An HTTP event through scripts of three sizes: the `http` mode of our runtime (php-cgi, our own FastCGI client) and Bref's
+ * FPM runtime (php-fpm, the client that it depends on), with the same PHP, opcache on for both, in turns on one CPU. The
+ * latency is from the event to the response. Bref and its dependencies are not dependencies of ours: give directories with
+ * their sources.
  *   BREF=... FAST_CGI_CLIENT=... QUERY_STRING=... node scripts/run.mjs bench php-http
  * (brefphp/bref, hollodotme/fast-cgi-client, crwlrsoft/query-string; Symfony's Process and PSR's interfaces are Debian's.)
  */
@@ -24,7 +25,7 @@ import { layOutPhp, run } from './runtime-api-stand-in.ts';
 const VERSION = process.env.PHP_VERSION ?? '8.4';
 const ROUNDS = 7;
 const AN_HOUR_AGO = Date.now() / 1000 - 3600;
-/** A page as templates make them: markup, a few quotes, some of it not ASCII. */
+/** A page like those of templates: markup, a few quotes, some text that is not ASCII. */
 const LINE = '<tr class=\\"row\\"><td>Some text that goes on for a while, déjà vu</td></tr>\\n';
 const SCRIPTS = {
   'a greeting': 'header("Content-Type: text/html"); echo "<h1>Hello ", $_GET["a"], "</h1>";',
@@ -71,7 +72,7 @@ const EVENT = JSON.stringify({
 
 const folder = mkdtempSync(join(tmpdir(), 'lamella-php-http-'));
 try {
-  // php-fpm's worker is another user.
+  // php-fpm's worker runs as another user.
   chmodSync(folder, 0o755);
   const php = layOutPhp(folder, 'opt', '--version', VERSION, '--variant', 'http');
   const task = join(folder, 'task');
@@ -86,13 +87,13 @@ try {
   ];
   for (const [title, script] of Object.entries(SCRIPTS)) {
     writeFileSync(join(task, 'index.php'), `<?php ${script}`);
-    // opcache does not keep what has just been written.
+    // opcache does not cache files that have just been written.
     utimesSync(join(task, 'index.php'), AN_HOUR_AGO, AN_HOUR_AGO);
     const rounds = new Map<Contender, Round[]>(contenders.map((contender) => [contender, []]));
     for (let round = 0; round <= ROUNDS; round += 1) {
       for (const contender of contenders) {
         const measured = await run(contender, { event: EVENT, warmUp: 300, invocations: 1200, taskRoot: task });
-        // The first round is for the page cache.
+        // The first round fills the page cache.
         if (round > 0) rounds.get(contender)?.push(measured);
       }
     }
@@ -114,7 +115,7 @@ try {
 function bref(php: readonly string[]): Contender[] {
   const { BREF, FAST_CGI_CLIENT, QUERY_STRING } = process.env;
   if (BREF === undefined || FAST_CGI_CLIENT === undefined || QUERY_STRING === undefined) return [];
-  // The binary that the layer leaves out, beside the one that it has.
+  // The binary that the layer leaves out, beside the one that it contains.
   const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'lamella/npm');
   const version = VERSION.replace('.', '');
   const source = readdirSync(cache).find((name) => name.includes(`-v${version}@`)) ?? '';
@@ -129,7 +130,7 @@ exec ${join(folder, 'opt/bin/php-fpm')} -c ${join(folder, 'opt/bin/php.ini')} -d
 `,
     { mode: 0o755 },
   );
-  // As Bref's layer has it.
+  // As in Bref's layer.
   writeFileSync(
     join(fpm, 'php-fpm.conf'),
     `error_log = /dev/null

@@ -1,7 +1,7 @@
 /**
- * PHP layers side by side: what each weighs, as an archive and unpacked, and how long it takes from starting the process to
- * its first GET next. For every PHP that our runtime runs on: the lean layer, the same for Amazon Linux 2023, the one for
- * web applications, and the same binary with the extensions that Bref switches on. In turns on one CPU.
+ * PHP layers side by side: their size, as an archive and unpacked, and the time from starting the process to its first GET
+ * next. For each version of PHP: the lean layer, the same for Amazon Linux 2023, the one for web applications, and the same
+ * binary with the extensions that Bref enables. In turns on one CPU.
  *   node scripts/run.mjs bench php-layer
  */
 import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -15,7 +15,7 @@ import { layOutPhp, run } from './runtime-api-stand-in.ts';
 
 const VERSIONS = (process.env.PHP_VERSIONS ?? '8.2,8.3,8.4,8.5').split(',');
 const ROUNDS = 11;
-/** Bref's default list, less what every build has inside; what a version has not as a module is left out of its list. */
+/** Bref's default list without the extensions that every build contains. Those that a version has no module for are left out. */
 const BREF =
   'bcmath,ctype,curl,dom,exif,fileinfo,ftp,gettext,iconv,mbstring,mysqli,pdo,pdo_mysql,pdo_pgsql,pdo_sqlite,phar,simplexml,soap,sodium,sqlite3,tokenizer,xml,xmlreader,xmlwriter,xsl,zip';
 const ELSEWHERE_MODULES: Readonly<Record<string, string>> = {
@@ -50,7 +50,7 @@ async function compare(version: string, taskRoot: string): Promise<void> {
     const unzipped = await sizeOfEntries(await entriesOfDirectory(join(folder, place)));
     const zipped = statSync(join(folder, `${place}.zip`)).size;
     console.log(`  ${name.padEnd(24)} ${megabytes(unzipped)} MB unpacked  ${megabytes(zipped)} MB as an archive`);
-    // For Amazon Linux 2023 it may not start here, where other libraries are.
+    // The layer for Amazon Linux 2023 may not start here, with other libraries.
     if (!options.includes('al2023')) contenders.push({ name, argv: [...php, join(folder, place, 'bootstrap')] });
   }
   const rounds = new Map<Contender, Round[]>(contenders.map((contender) => [contender, []]));

@@ -1,9 +1,9 @@
 /**
- * What an invocation costs in PHP's loop: our runtime, with and without pipelining, the walkthrough's bootstrap (two new
- * Guzzle clients each time), Bref's function runtime in its persistent mode, and a C program that does the least that can
- * be done. One PHP binary, one Runtime API, contenders in turns on one CPU; CPU time is that of the runtime's process.
+ * The cost of an invocation in PHP's loop: our runtime, with and without pipelining, the walkthrough's bootstrap (two new
+ * Guzzle clients each time), Bref's function runtime in its persistent mode, and a C program that does the minimum. One PHP
+ * binary, one Runtime API, contenders in turns on one CPU. CPU time is that of the runtime's process.
  *
- * Guzzle comes from Debian's php-guzzlehttp-guzzle. Bref is not a dependency: name a folder with its sources.
+ * Guzzle comes from Debian's php-guzzlehttp-guzzle. Bref is not a dependency: give a directory with its sources.
  *   BREF=/path/to/bref node scripts/run.mjs bench php-loop
  */
 import { spawnSync } from 'node:child_process';
@@ -28,7 +28,7 @@ try {
   for (let round = 0; round <= ROUNDS; round += 1) {
     for (const contender of contenders) {
       const measured = await run(contender, work);
-      // The first round is for the page cache.
+      // The first round fills the page cache.
       if (round > 0) rounds.get(contender)?.push(measured);
     }
   }

@@ -1,7 +1,7 @@
 /**
  * From starting the process to its first GET next: the lean layer, the same binary with the thirty extensions that Bref
- * switches on, and an application of 400 classes in the lean layer, as our ini has it and as Bref's ini has it (opcache with
- * a file cache that is empty, as in every new environment). Contenders in turns on one CPU.
+ * enables, and an application of 400 classes in the lean layer, with our ini settings and with Bref's (opcache with a file
+ * cache that is empty, as in every new environment). Contenders in turns on one CPU.
  *   node scripts/run.mjs bench php-start
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -14,7 +14,7 @@ import { layOutPhp, run } from './runtime-api-stand-in.ts';
 const VERSION = process.env.PHP_VERSION ?? '8.4';
 const ROUNDS = 15;
 const CLASSES = 400;
-/** What Bref's layer has on by default and this binary has as modules. */
+/** The extensions that Bref's layer enables by default and this binary has as modules. */
 const BREF_EXTENSIONS =
   'bcmath,ctype,curl,dom,exif,fileinfo,ftp,gettext,iconv,mbstring,mysqli,opcache,pdo,pdo_mysql,pdo_pgsql,pdo_sqlite,phar,posix,simplexml,soap,sockets,sodium,sqlite3,tokenizer,xml,xmlreader,xmlwriter,xsl,zip';
 

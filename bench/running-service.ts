@@ -1,4 +1,4 @@
-/** A service under measurement, with PHP hello functions in it, and the statistics that the measurements print. */
+/** A service to measure, with PHP hello functions, and the statistics that the benchmarks print. */
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -14,7 +14,7 @@ import { writeZip } from '../src/packaging/zip-writer.ts';
 
 export const ROOT = process.env.LAMELLA_ROOT ?? resolve(import.meta.dirname, '..');
 const LAMELLA = join(ROOT, 'bin', 'lamella');
-/** One vCPU on AWS: no quota is to slow either side. */
+/** One vCPU on AWS, so that no quota slows either side. */
 const MEMORY_MB = 1769;
 
 export type RunningService = {
@@ -29,7 +29,7 @@ export type RunningService = {
   stop(): Promise<void>;
 };
 
-/** Starts a service on an empty folder, with the PHP runtime layer published. `more` are further arguments for it. */
+/** Starts a service on an empty data directory, with the PHP runtime layer published. `more` are further arguments. */
 export async function startService(more: readonly string[] = []): Promise<RunningService> {
   const folder = mkdtempSync(join(tmpdir(), 'lamella-bench-'));
   const layer = join(folder, 'php.zip');
@@ -83,7 +83,7 @@ export async function startService(more: readonly string[] = []): Promise<Runnin
   };
 }
 
-/** The value below which `share` of all lie; `percentile(values, 0.5)` is the median. */
+/** The value below which this share of all values lies; `percentile(values, 0.5)` is the median. */
 export function percentile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;

@@ -1,6 +1,6 @@
 /**
- * A Runtime API as small as can be, for measuring runtimes: it hands one event to one process again and again, and says what
- * that cost. Beside it, the PHP layers under measurement.
+ * A minimal Runtime API for measuring runtimes: it gives one event to one process again and again, and measures the cost.
+ * Also builds the PHP layers to measure.
  */
 import type { ChildProcess } from 'node:child_process';
 import { spawn, spawnSync } from 'node:child_process';
@@ -14,9 +14,9 @@ export type Contender = {
   readonly name: string;
   readonly argv: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
-  /** A folder that must not be there when it starts. */
+  /** A directory that must not exist when the contender starts. */
   readonly leavesBehind?: string;
-  /** Holds the id of a process that leaves the contender's group; ended with it. */
+  /** A file with the ID of a process that leaves the contender's group. It is killed with the contender. */
   readonly pidFile?: string;
 };
 
@@ -28,7 +28,7 @@ export type Work = {
 };
 
 export type Round = {
-  /** From starting the process to its first GET next, and its CPU time by then, its children's included. */
+  /** From starting the process to its first GET next, and its CPU time until then, with its children's. */
   readonly startMs: number;
   readonly startCpuMs: number;
   /** Of one invocation. */
@@ -39,7 +39,7 @@ export type Round = {
   readonly residentKib: number;
 };
 
-/** Builds a PHP layer and unpacks it; returns the command that starts its PHP from where it lies. */
+/** Builds a PHP layer and unpacks it. Returns the command that starts its PHP in place. */
 export function layOutPhp(folder: string, name: string, ...options: readonly string[]): readonly string[] {
   const zip = join(folder, `${name}.zip`);
   for (const [program, ...args] of [
@@ -51,12 +51,12 @@ export function layOutPhp(folder: string, name: string, ...options: readonly str
   }
   const ini = join(folder, name, 'bin/php.ini');
   const moved = readFileSync(ini, 'utf8').replace('/opt/lamella/ext', join(folder, name, 'lamella/ext'));
-  // Debian's Guzzle is older than PHP 8.4, which has a word to say about that.
+  // Debian's Guzzle is older than PHP 8.4, which reports deprecations.
   writeFileSync(ini, `${moved}error_reporting = E_ALL & ~E_DEPRECATED\n`);
   return [join(folder, name, 'bin/php')];
 }
 
-/** Serves invocations to one runtime until there were enough. */
+/** Serves a fixed number of invocations to one runtime. */
 export async function run({ argv, environment, leavesBehind, pidFile }: Contender, work: Work): Promise<Round> {
   if (leavesBehind !== undefined) rmSync(leavesBehind, { recursive: true, force: true });
   let served = 0;
@@ -102,7 +102,7 @@ export async function run({ argv, environment, leavesBehind, pidFile }: Contende
   const [command = '', ...args] = argv;
   const began = process.hrtime.bigint();
   child = spawn(command, args, {
-    // A group of its own, to be ended with all that it has started.
+    // Its own process group, to be killed with everything that it has started.
     detached: true,
     stdio: ['ignore', 'ignore', 'inherit'],
     env: {
@@ -128,7 +128,7 @@ export async function run({ argv, environment, leavesBehind, pidFile }: Contende
   }
 }
 
-/** Takes requests off a connection, as many as have arrived. */
+/** Reads the requests that have arrived on a connection. */
 function serve(socket: Socket, answer: (socket: Socket, isNext: boolean) => void): void {
   let text = '';
   socket.setEncoding('latin1');
@@ -147,12 +147,12 @@ function serve(socket: Socket, answer: (socket: Socket, isNext: boolean) => void
   });
 }
 
-/** What the process has used so far, user and system, all threads; nothing once it is gone. */
+/** The CPU time that a process has used, user and system, all threads; undefined when it is gone. */
 function cpuTimeUs(pid: number): number {
   return Number(readProc(`${pid}/schedstat`).split(' ')[0]) / 1000;
 }
 
-/** The same of a process and all of its children that are still there, and of those that it has waited for. */
+/** The same for a process with its running children and those that it has waited for. */
 function treeCpuTimeUs(pid: number): number {
   const TICK_US = 10_000;
   const fields = readProc(`${pid}/stat`).split(') ')[1]?.split(' ') ?? [];

@@ -1,4 +1,4 @@
-/* The least that any runtime can do, as a floor for the others: one socket, GET next, POST the event back. */
+/* The minimum of a runtime, as a floor for the others: one socket, GET next, POST the event back. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <netinet/tcp.h>

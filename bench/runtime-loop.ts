@@ -1,9 +1,9 @@
 /**
- * What the TypeScript runtime costs beside AWS's own client for Node.js, alternating in one run on one CPU: from starting
- * the process to its first GET next, and the CPU time (user and system, all threads) of one warm invocation. The bare
- * loop is the least that Node can do: a socket, two fixed requests, no JSON.
+ * The cost of the TypeScript runtime compared with AWS's own client for Node.js, alternating in one run on one CPU: from
+ * starting the process to its first GET next, and the CPU time (user and system, all threads) of one warm invocation. The
+ * bare loop is the minimum in Node.js: a socket, two fixed requests, no JSON.
  *
- * AWS's client has to be built by npm's install scripts, so it is not a dependency: name its folder.
+ * AWS's client is built by npm's install scripts, so it is not a dependency: give its directory.
  *   RIC=/path/to/node_modules/aws-lambda-ric npm run bench runtime-loop
  */
 import { spawn } from 'node:child_process';
@@ -58,7 +58,7 @@ try {
   for (let round = 0; round <= ROUNDS; round++) {
     for (const contender of contenders) {
       const measured = await run(contender.args);
-      // The first round is for the page cache.
+      // The first round fills the page cache.
       if (round > 0) rounds.get(contender)?.push(measured);
     }
   }
@@ -130,7 +130,7 @@ async function run(args: readonly string[]): Promise<Round> {
   return { startMs, cpuUs };
 }
 
-/** Of all threads: AWS's client waits in one of its own. */
+/** Of all threads: AWS's client waits in a separate one. */
 function cpuTimeUs(pid: number): number {
   const threads = readdirSync(`/proc/${pid}/task`);
   return threads.reduce((sum, thread) => {

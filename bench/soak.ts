@@ -1,7 +1,7 @@
 /**
- * A soak: thousands of invocations with one in a hundred crashing, running out of time or of memory. At the end nothing
- * may be left over: no process, mount, control group, loop device, descriptor or folder; and the service's memory is flat.
- * `node scripts/run.mjs bench soak [invocations]`; ends with 1 when something leaked.
+ * A soak test: thousands of invocations, of which one in a hundred crashes, times out or runs out of memory. At the end
+ * nothing may be left: no process, mount, control group, loop device, descriptor or directory, and the service's memory is
+ * flat. `node scripts/run.mjs bench soak [invocations]` exits with 1 if something leaked.
  */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
@@ -67,7 +67,7 @@ await lambda.send(
     Runtime: 'provided.al2023',
     Role: 'arn:aws:iam::123456789012:role/any',
     MemorySize: 128,
-    // Enough for a second initialization inside it on a busy machine.
+    // Enough for a second initialization inside the invocation on a busy machine.
     Timeout: 3,
     Code: { ZipFile: await zipOf(BOOTSTRAP) },
   }),
@@ -85,12 +85,12 @@ const startedAt = performance.now();
 let sent = 0;
 await Promise.all(Array.from({ length: PARALLEL }, client));
 
-/** One of the clients: sends the next invocation as soon as its last one has ended. */
+/** One client: sends the next invocation as soon as its previous one has ended. */
 async function client(): Promise<void> {
   while (sent < INVOCATIONS) {
     sent += 1;
     if (sent % Math.ceil(INVOCATIONS / 20) === 0) memory.push(residentMb(pid));
-    // One in a hundred goes wrong, each way in turn; orphans are left now and then.
+    // One in a hundred fails, each way in turn. Some leave orphan processes.
     const kinds = ['crash', 'timeout', 'memory', 'exit'];
     const what =
       sent % 100 === 0 ? (kinds[(sent / 100) % kinds.length] ?? 'fine') : sent % 333 === 0 ? 'orphan' : 'fine';
@@ -102,7 +102,7 @@ async function client(): Promise<void> {
 
 const seconds = (performance.now() - startedAt) / 1000;
 agent.destroy();
-// Idle environments spin down after a second; then only what belongs to the service itself is left.
+// Idle environments spin down after a second. Then only what belongs to the service itself is left.
 const functions = () => descendants(pid).filter((child) => commandOf(child).includes('python3')).length;
 const isAtRest = () => functions() === 0 && listenersOfEnvironments() === 0;
 for (let second = 0; second < 30 && !isAtRest(); second++) await new Promise((settle) => setTimeout(settle, 1000));
@@ -171,7 +171,7 @@ function commandOf(process: string): string {
   }
 }
 
-/** What the process has mounted, if it is in a sandbox of ours. */
+/** The mounts of a process, if it is in one of our sandboxes. */
 function rootOf(process: string): string {
   try {
     return `${readlinkSync(`/proc/${process}/cwd`)} ${readFileSync(`/proc/${process}/mountinfo`, 'latin1')}`;
@@ -185,7 +185,7 @@ function controlGroups(of: number): number {
   return found.filter((path) => new RegExp(`lamella-\\d+-${of}-`).test(path)).length;
 }
 
-/** Sockets of the service at port 9001 that listen: one for each environment. */
+/** The service's listening sockets on port 9001: one per environment. */
 function listenersOfEnvironments(): number {
   const sockets = new Set(readdirSync(`/proc/${pid}/fd`).map((fd) => linkOf(`/proc/${pid}/fd/${fd}`)));
   return readFileSync('/proc/net/tcp', 'latin1')
@@ -202,7 +202,7 @@ function linkOf(path: string): string {
   }
 }
 
-/** Devices whose file lies in our folder, also when it has no name any more. */
+/** Devices whose file is in our directory, also when the file has been deleted. */
 function loopDevices(): number {
   return readdirSync('/sys/block').filter((name) => {
     try {

@@ -1,6 +1,6 @@
 /**
- * A warm invocation against a `node:http` echo, in one run: client, service and function all share one CPU, so that the
- * median is the sum of all sides' work and does not depend on which core woke which. The ratio is what counts.
+ * A warm invocation compared with a `node:http` echo, in one run: client, service and function share one CPU, so that the
+ * median is the sum of their work and does not depend on which core woke which. The ratio is what counts.
  */
 import { spawn } from 'node:child_process';
 import { Agent, request } from 'node:http';
@@ -46,7 +46,7 @@ async function measure(url: URL, agent: Agent, count: number): Promise<number[]>
     const began = process.hrtime.bigint();
     const status = await post(url, agent);
     times.push(Number(process.hrtime.bigint() - began) / 1000);
-    if (status !== 200) throw new Error(`${url} answered ${status}`);
+    if (status !== 200) throw new Error(`${url} returned ${status}`);
   }
   return times;
 }

@@ -1,8 +1,8 @@
 /**
- * `npm run demo`: the walkthrough, end to end and in its order, against a service of its own, through the AWS SDK, with
- * the equivalent `aws` command above each step. First with the user's own bootstrap and Guzzle, then with Lamella's
- * PHP runtime. It checks what it prints and ends with exit code 1 when anything differs. What it leaves behind (four
- * archives, trust policy, commands.sh) works on AWS itself.
+ * `npm run demo`: the walkthrough, end to end and in order, against its own service, through the AWS SDK, with the equivalent
+ * `aws` command above each step. First with the user's own bootstrap and Guzzle, then with Lamella's PHP runtime. It checks
+ * what it prints and exits with 1 if anything differs. The files that it leaves (archives, trust policy, commands.sh) work on
+ * AWS itself.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
@@ -33,10 +33,10 @@ const LAMELLA = join(ROOT, 'bin', 'lamella');
 const REGION = 'us-east-1';
 const RUNTIME = 'provided.al2023';
 const PHP_VERSION = '8.4';
-/** What the walkthrough configures its PHP with. */
+/** The PHP extensions of the walkthrough. */
 const EXTENSIONS = 'openssl,curl,zlib';
 const EVENT = '{"name": "World"}';
-/** The walkthrough's functions, and the bytes that each must answer. */
+/** The walkthrough's functions, and the bytes that each must return. */
 const FUNCTIONS = { hello: 'Hello, World!', goodbye: 'Goodbye, World!' } as const;
 const WARM_INVOCATIONS = 20;
 
@@ -74,7 +74,7 @@ async function main(): Promise<number> {
       passes.push(
         await walk(clients, role, {
           title: 'bootstrap + Guzzle',
-          heading: "4. The walkthrough as it is: the user's own bootstrap, with Guzzle",
+          heading: "4. The walkthrough unchanged: the user's own bootstrap, with Guzzle",
           layers: { 'php-example-runtime': 'runtime.zip', 'php-example-vendor': 'vendor.zip' },
           prefix: 'php-example',
         }),
@@ -91,12 +91,12 @@ async function main(): Promise<number> {
     heading('6. Side by side');
     print(sideBySide(passes));
   } finally {
-    check('the service ends by itself when asked to', await service.stop(), 0);
+    check('the service exits on SIGTERM', await service.stop(), 0);
   }
   return conclude(hasVendor);
 }
 
-/** Makes the archives; false when there is no Guzzle to be had for the vendor layer. */
+/** Builds the archives. Returns false if Guzzle for the vendor layer is not available. */
 async function buildArchives(): Promise<boolean> {
   const isReused = (archive: string) => REUSES_LAYERS && existsSync(inOutput(archive));
   const php = ['layer', 'build', 'php', '--version', PHP_VERSION, '--extensions', EXTENSIONS];
@@ -119,24 +119,24 @@ async function buildArchives(): Promise<boolean> {
   return hasVendor;
 }
 
-/** `vendor.zip`: Guzzle by Composer, else from Debian's packages. */
+/** Builds `vendor.zip`: Guzzle through Composer, or else from Debian's packages. */
 async function buildVendor(): Promise<boolean> {
   const php = ['--version', PHP_VERSION, '--extensions', EXTENSIONS];
   const composer = ['layer', 'build', 'composer', EXAMPLE, ...php, '-o', inOutput('vendor.zip')];
   command(`lamella ${composer.map(shorten).join(' ')}`);
   const built = spawnSync(LAMELLA, composer, { encoding: 'utf8' });
   if (built.status === 0) return true;
-  // Anything but a repository out of reach is a defect, and must not hide behind the second source.
+  // Every other failure is a defect, and must not be hidden by the second source.
   if (!built.stderr.includes(OPERATOR_ERRORS['composer-offline'].message.split('{', 1)[0] ?? '')) {
     throw new Error(`The vendor layer could not be built:\n${built.stderr}`);
   }
-  print(`  Packagist cannot be reached: ${built.stderr.match(/^error: (.*)$/m)?.[1]}`);
+  print(`  Composer cannot reach Packagist: ${built.stderr.match(/^error: (.*)$/m)?.[1]}`);
   const library = debianLibrary();
   if (library === undefined) {
-    print("  Neither is Debian's php-guzzlehttp-guzzle here: the user's own runtime is left out of this run.");
+    print("  Debian's php-guzzlehttp-guzzle is not installed either: this run skips the user's own runtime.");
     return false;
   }
-  print("  Guzzle is taken from Debian's php-guzzlehttp-guzzle instead.");
+  print("  Using Guzzle from Debian's php-guzzlehttp-guzzle instead.");
   const vendor = [];
   for (const name of DEBIAN_LIBRARIES) {
     if (existsSync(join(library, name)))
@@ -147,16 +147,16 @@ async function buildVendor(): Promise<boolean> {
   return true;
 }
 
-/** What Debian's Guzzle consists of, below /usr/share/php. */
+/** The parts of Debian's Guzzle below /usr/share/php. */
 const DEBIAN_LIBRARIES = ['GuzzleHttp', 'Psr', 'Symfony', 'getallheaders'];
-/** Debian's packages find each other by the include path. Their Guzzle is older than PHP 8.4 and knows nothing of its deprecations. */
+/** Debian's packages find each other by the include path. Their Guzzle is older than PHP 8.4 and triggers its deprecations. */
 const DEBIAN_AUTOLOAD = `<?php
 error_reporting(E_ALL & ~E_DEPRECATED);
 set_include_path(__DIR__ . PATH_SEPARATOR . get_include_path());
 require_once 'GuzzleHttp/autoload.php';
 `;
 
-/** The folder of Debian's PHP libraries, installed now if this user may. */
+/** The directory of Debian's PHP libraries. Installs Guzzle if this user may. */
 function debianLibrary(): string | undefined {
   const folder = '/usr/share/php';
   const isThere = () => existsSync(join(folder, 'GuzzleHttp', 'autoload.php'));
@@ -168,7 +168,7 @@ function debianLibrary(): string | undefined {
   return isThere() ? folder : undefined;
 }
 
-/** Starts a service on a free port and waits until it says that it accepts connections. */
+/** Starts a service on a free port and waits until it reports that it accepts connections. */
 async function startService(): Promise<{ readonly url: string; stop(): Promise<number | null> }> {
   const args = ['start', '--port', '0', '--ephemeral', '--region', REGION, '--json'];
   command(`lamella ${args.join(' ')}`);
@@ -279,7 +279,7 @@ async function createFunction(
   check(`${FunctionName} becomes active`, active.state, 'SUCCESS');
 }
 
-/** Invokes once and checks the answer, the log tail and the output file; prints them unless it is one of many. */
+/** Invokes once and checks the response, the log tail and the output file. Prints them unless `kind` is `again`. */
 async function invoke(
   { lambda }: Clients,
   prefix: string,
@@ -298,7 +298,7 @@ async function invoke(
     print(indent(log));
     print(`  ${file}: ${readFileSync(inOutput(file), 'utf8')}`);
   }
-  check(`${what} answers with status 200`, answer.StatusCode, 200);
+  check(`${what} returns status 200`, answer.StatusCode, 200);
   check(`${what} does not fail`, answer.FunctionError, undefined);
   check(`${what} writes to ${file}`, readFileSync(inOutput(file), 'utf8'), FUNCTIONS[name]);
   return readReport(what, log, answer.$metadata.requestId ?? '', kind === 'cold');
@@ -320,12 +320,12 @@ function readReport(what: string, log: string, requestId: string, isCold: boolea
   check(`${what} logs REPORT last`, match?.[1], requestId);
   const [durationMs = 0, billedMs = 0, memorySize = 0, memoryMb = 0] = (match?.slice(2, 6) ?? []).map(Number);
   const initMs = match?.[6] === undefined ? undefined : Number(match[6]);
-  check(`${what} reports an Init Duration${isCold ? '' : ' no more'}`, initMs !== undefined, isCold);
-  // Both figures are rounded before they are printed, and billing goes by what was measured.
+  check(`${what} reports ${isCold ? 'an' : 'no'} Init Duration`, initMs !== undefined, isCold);
+  // Both figures are rounded before they are printed. Billing uses the exact ones.
   const exact = durationMs + (initMs ?? 0);
-  check(`${what} is billed what it took, rounded up`, Math.abs(billedMs - exact - 0.5) <= 0.51, true);
+  check(`${what} is billed for its duration, rounded up`, Math.abs(billedMs - exact - 0.5) <= 0.51, true);
   check(`${what} has the default memory`, memorySize, 128);
-  check(`${what} used memory, and not more than it has`, memoryMb > 0 && memoryMb <= 128, true);
+  check(`${what} used memory within its limit`, memoryMb > 0 && memoryMb <= 128, true);
   return { durationMs, billedMs, initMs, memoryMb };
 }
 
@@ -349,23 +349,23 @@ function sideBySide(passes: readonly Pass[]): string {
 }
 
 function conclude(hasVendor: boolean): number {
-  heading('What is left');
+  heading('7. Output');
   print(`  ${output}`);
   print(
     hasVendor
-      ? '  commands.sh there does the same on AWS, with your credentials.'
-      : '  Without vendor.zip, commands.sh there cannot run.',
+      ? '  Run commands.sh there to do the same on AWS, with your credentials.'
+      : '  commands.sh there needs vendor.zip, which is missing.',
   );
   if (failures.length === 0) {
-    print('\nEverything is as it should be.');
+    print('\nEverything is as expected.');
     return 0;
   }
-  print(`\n${failures.length} things differ from what they should be:`);
+  print(`\n${failures.length} checks failed:`);
   for (const failure of failures) print(`  - ${failure}`);
   return 1;
 }
 
-// The commands, once as words, for the lines printed here and for commands.sh.
+// The commands, once, for the lines printed here and for commands.sh.
 
 const CREATE_ROLE = [
   'aws iam create-role --role-name LambdaPhpExample --path /service-role/',
@@ -397,12 +397,12 @@ function commandsForAws(): string {
   const names = Object.keys(FUNCTIONS) as FunctionName[];
   const layers = ['$runtime_arn', '$vendor_arn'];
   return `#!/usr/bin/env bash
-# The walkthrough on AWS: a role, two layers, two functions, each invoked twice. Needs the AWS CLI with credentials that
-# may create these. What it makes stays until you delete it; the commands for that are at the end.
+# The walkthrough on AWS: a role, two layers and two functions, each invoked twice. Needs the AWS CLI with credentials that
+# may create these. They stay until you delete them: the commands are at the end.
 set -euo pipefail
 cd "$(dirname "\${BASH_SOURCE[0]}")"
 
-# Version 2 of the CLI takes a payload as base64 unless told otherwise; version 1 does not know the option.
+# Version 2 of the CLI expects the payload as base64 by default. Version 1 does not have the option.
 format='--cli-binary-format raw-in-base64-out'
 case "$(aws --version 2>&1)" in aws-cli/1.*) format= ;; esac
 
@@ -412,11 +412,11 @@ runtime_arn=$(${lines([...publishLayerWords('php-example-runtime', 'runtime.zip'
 
 vendor_arn=$(${lines([...publishLayerWords('php-example-vendor', 'vendor.zip'), '--query LayerVersionArn --output text'])})
 
-# A new role takes some seconds until Lambda may assume it: create-function is tried again for a while.
+# A new role needs some seconds until Lambda can assume it: create-function is retried.
 again() {
   for attempt in 1 2 3 4 5 6; do
     "$@" && return
-    echo "attempt $attempt failed, trying again" >&2
+    echo "attempt $attempt failed, retrying" >&2
     sleep 5
   done
   return 1
@@ -441,7 +441,7 @@ function lamella(args: readonly string[]): void {
   if (status !== 0) throw new Error(`lamella ${args.slice(0, 3).join(' ')} ended with exit code ${status}`);
 }
 
-/** A path as the person who sits in this repository, or in the folder with the archives, would write it. */
+/** A path relative to this repository or to the output directory. */
 function shorten(word: string): string {
   if (word.startsWith(`${output}/`)) return relative(output, word);
   return word.startsWith(`${ROOT}/`) ? relative(ROOT, word) : word;
@@ -483,5 +483,5 @@ function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-// Last, because modules run from the top down and the constants above must be there.
+// Last, because the constants above must be initialized.
 process.exitCode = await main();

@@ -1,6 +1,6 @@
 /**
- * The tables of docs/ that say what tables of the code say: which file, under which heading, with which rows. A test
- * compares them; `node scripts/run.mjs documents` writes them.
+ * The tables of docs/ that come from tables of the code: their file, heading and rows. A test compares them;
+ * `node scripts/run.mjs documents` writes them.
  */
 import type { Support } from '../src/lambda-api/operations/operation-support.ts';
 import { OPERATION_SUPPORT } from '../src/lambda-api/operations/operation-support.ts';
@@ -18,9 +18,9 @@ import { refusalTestOf, type TestReference, testOf } from './operation-tests.ts'
 
 export type DocumentTable = {
   readonly file: string;
-  /** Text of the heading above the table. */
+  /** The heading above the table. */
   readonly heading: string;
-  /** Cells as they read, without Markdown's escapes. */
+  /** Cells without Markdown's escapes. */
   readonly rows: readonly (readonly string[])[];
 };
 
@@ -74,7 +74,7 @@ export const DOCUMENT_TABLES: readonly DocumentTable[] = [
   },
 ];
 
-/** As the tables of docs/behavior/ name their tests. */
+/** In the notation of docs/behavior/. */
 function testNamed({ file, title }: TestReference): string {
   return `${literal(file)}: ${title}`;
 }
@@ -90,7 +90,7 @@ function remarkOn(support: Support): string {
   }
 }
 
-/** The cells of the table under `heading` in a document's text, without its two head lines. */
+/** The cells of the table under `heading` in a document's text, without the two lines of its head. */
 export function readTable(text: string, heading: string): string[][] {
   const lines = text.split('\n');
   const { first, end } = locate(lines, heading);
@@ -116,7 +116,7 @@ export function cellsOf(line: string): string[] {
 function locate(lines: readonly string[], heading: string): { first: number; end: number } {
   const title = lines.findIndex((line) => line.replace(/^#+ /, '') === heading && line.startsWith('#'));
   const top = lines.findIndex((line, index) => index > title && line.startsWith('|'));
-  if (title < 0 || top < 0) throw new Error(`there is no table under "${heading}"`);
+  if (title < 0 || top < 0) throw new Error(`There is no table under the heading "${heading}"`);
   const length = lines.slice(top).findIndex((line) => !line.startsWith('|'));
   return { first: top + 2, end: length < 0 ? lines.length : top + length };
 }

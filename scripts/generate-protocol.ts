@@ -1,8 +1,8 @@
 /**
- * Writes src/protocol/generated/ from AWS's API model (scripts/model/lambda-api-model.json) and the corrections that
- * recorded answers of AWS ask for (recorded-on-aws.json). Run it after either changes:
+ * Writes src/protocol/generated/ from AWS's API model (scripts/model/lambda-api-model.json) and its corrections from recorded
+ * responses of AWS (recorded-on-aws.json). Run it after a change to either:
  * `npx esbuild scripts/generate-protocol.ts --bundle --platform=node --format=esm --packages=external | node --input-type=module - --write`
- * A test holds the committed tables to what this script would write.
+ * A test compares the committed tables with what this script would write.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -61,7 +61,7 @@ export function generateProtocol(root: string): ReadonlyMap<string, string> {
 function correct(model: Model, recorded: Recorded): Model {
   const shapes = Object.entries(model.shapes).map(([name, shape]) => {
     const corrected = { ...shape, ...recorded.shapes[name] };
-    // What the model has learnt since the recording is kept, after what was recorded.
+    // Values that the model has gained since the recording come after the recorded ones.
     if (recorded.shapes[name]?.enum)
       corrected.enum = [...new Set([...recorded.shapes[name].enum, ...(shape.enum ?? [])])];
     for (const { from, to } of recorded.replaceInPatterns) {
@@ -179,7 +179,7 @@ function typeOf(model: Model, name: string): string {
     case 'map':
       return `Readonly<Record<string, ${typeOf(model, shape.value?.shape ?? '')}>>`;
     case 'string':
-      // Runtimes come and go, and an ARN may stand for one.
+      // Runtimes come and go, and an ARN can take the place of one.
       return shape.enum && name !== 'Runtime' ? shape.enum.map((value) => `'${value}'`).join(' | ') : 'string';
     case 'boolean':
       return 'boolean';
@@ -191,7 +191,7 @@ function typeOf(model: Model, name: string): string {
     case 'timestamp':
       return 'number';
     default:
-      throw new Error(`the model has a type that this script does not know: ${shape.type}`);
+      throw new Error(`The model has an unknown type: ${shape.type}`);
   }
 }
 
@@ -208,7 +208,7 @@ function renderExceptions(model: Model): string {
       return `  ${name}: ${literal(row)},\n`;
     });
   return `${HEADER}
-/** Every exception of the model: status, how its message member is spelled, who is to blame. */
+/** Every exception of the model: status, spelling of its message member, and whose fault it is. */
 export const MODEL_EXCEPTIONS: Readonly<Record<string, { status: number; messageKey: string; type: string }>> = {
 ${rows.join('')}};
 `;
@@ -228,7 +228,7 @@ function literal(value: unknown): string {
 
 function shapeOf(model: Model, name: string): ModelShape {
   const shape = model.shapes[name];
-  if (!shape) throw new Error(`the model names a shape that it does not define: ${name}`);
+  if (!shape) throw new Error(`The model does not define the shape ${name}`);
   return shape;
 }
 

@@ -31,7 +31,7 @@ Nothing was changed. If npm's cache holds the packages, "npm ci --offline" insta
   return await installFromLockFile(expected.length);
 }
 
-/** Asks the registry for a sign of life. Returns npm's reason if there is none; an HTTP error is one. */
+/** Pings the registry. Returns npm's reason if it does not respond. An HTTP error is a response. */
 function registryFailure() {
   const timeout = fetchTimeoutMs(PING_TIMEOUT_MS);
   const settings = [`--fetch-timeout=${timeout}`, '--fetch-retries=0', '--loglevel=error'];

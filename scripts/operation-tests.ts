@@ -25,7 +25,7 @@ export const FILES_WITH_CALLS: readonly string[] = [...FILES, REFUSALS.file];
 
 export type TestReference = { readonly file: string; readonly title: string };
 
-/** The first test whose source calls the operation. @throws Error if there is none: an operation without a test */
+/** The first test whose source calls the operation. @throws Error if no test does */
 export function testOf(operation: string): TestReference {
   // Not the calls that are to be refused.
   const call = new RegExp(`\\b${operation}Command\\(|(?<!refusal)[(\\[]\\s*'${operation}',`, 'g');

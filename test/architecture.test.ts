@@ -1,6 +1,6 @@
 /**
- * The map, held: rows of folders with arrows that only point downwards, and one door for each outside thing.
- * ARCHITECTURE.md draws the same rows; the last test compares the two.
+ * Enforces ARCHITECTURE.md: rows of directories that import only downwards, and one module for each outside thing. The last test
+ * compares the page with the rows here.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
@@ -9,7 +9,7 @@ import { describe, expect, it } from 'vitest';
 const ROOT = resolve(import.meta.dirname, '..');
 const SRC = join(ROOT, 'src');
 
-/** From the top down. A file may import from its own area and from rows below its own. */
+/** From the top down. A file may import from its own area and from the rows below. */
 const ROWS: readonly (readonly string[])[] = [
   ['cli'],
   ['dev'],
@@ -58,7 +58,7 @@ const ARN_CODE = [
 const files = sourceFiles(SRC);
 
 describe('architecture', () => {
-  it('has only the root files and areas that the rows name', () => {
+  it('has only the root files and areas of the rows', () => {
     const known = new Set(ROWS.flat());
     expect([...new Set(files.map(areaOf))].filter((area) => !known.has(area))).toEqual([]);
   });
@@ -73,7 +73,7 @@ describe('architecture', () => {
     expect(wrong).toEqual([]);
   });
 
-  it.each(DOORS)('goes through one door to $what', ({ pattern, files: doors }) => {
+  it.each(DOORS)('uses $what in one module only', ({ pattern, files: doors }) => {
     const wrong = files.filter((file) => !doors.some((door) => door.test(file)) && pattern.test(code(file)));
     expect(wrong).toEqual([]);
   });
@@ -89,12 +89,12 @@ describe('architecture', () => {
     expect(others.filter((file) => ARN_CODE.some((pattern) => pattern.test(code(file))))).toEqual([]);
   });
 
-  it('has no barrels and no drawers', () => {
+  it('has no barrels and no files for miscellaneous helpers', () => {
     const drawers = files.filter((file) => /(^|\/)(index|utils?|helpers?|common|shared|misc)(\.ts|\/)/.test(file));
     expect(drawers).toEqual([]);
   });
 
-  it('is drawn with the same rows in ARCHITECTURE.md', () => {
+  it('has the same rows in ARCHITECTURE.md', () => {
     const drawing = readFileSync(join(ROOT, 'ARCHITECTURE.md'), 'utf8');
     const existing = new Set(files.map(areaOf));
     const rows = ROWS.map((row) => row.filter((area) => existing.has(area))).filter((row) => row.length > 0);

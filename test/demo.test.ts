@@ -1,4 +1,4 @@
-/** The demo, as `npm run demo` runs it; and what it leaves behind, driven by the AWS CLI as it is installed. */
+/** The demo, run with `npm run demo`, and the script that it leaves, run with the installed AWS CLI. */
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -25,7 +25,7 @@ function demo(...args: string[]) {
 }
 
 describe('npm run demo', { timeout: 180_000 }, () => {
-  it('goes through the walkthrough with both runtimes and finds everything as it should be', () => {
+  it('runs the walkthrough with both runtimes, and every check succeeds', () => {
     const { status, stdout, stderr } = demo(output);
     expect({ status, stderr: stderr.replace(/^> compiling\n/, '') }).toEqual({
       status: 0,
@@ -44,13 +44,13 @@ describe('npm run demo', { timeout: 180_000 }, () => {
     ]);
     expect(stdout.match(/hello-output\.txt: Hello, World!$/gm)).toHaveLength(4);
     expect(stdout.match(/goodbye-output\.txt: Goodbye, World!$/gm)).toHaveLength(4);
-    expect(stdout).toContain('Everything is as it should be.');
+    expect(stdout).toContain('Everything is as expected.');
     expect(stdout).toContain(`\n  ${output}\n`);
     for (const name of [...ARCHIVES, 'trust-policy.json', 'commands.sh'])
       expect(existsSync(join(output, name))).toBe(true);
   });
 
-  it('leaves a script that the AWS CLI carries out, on anything that answers as AWS does', async () => {
+  it('leaves a script that runs with the AWS CLI', async () => {
     const service = await startLamella(['--ephemeral']);
     try {
       const { status, stdout, stderr } = spawnSync('bash', [join(output, 'commands.sh')], {
@@ -71,7 +71,7 @@ describe('npm run demo', { timeout: 180_000 }, () => {
     }
   });
 
-  it('fails when the greeting is edited, and says what differs', () => {
+  it('fails if the greeting is edited, and reports the difference', () => {
     const example = join(folder, 'walkthrough');
     cpSync(join(ROOT, 'examples/walkthrough'), example, { recursive: true });
     const hello = join(example, 'src/hello.php');
@@ -83,11 +83,11 @@ describe('npm run demo', { timeout: 180_000 }, () => {
     expect(stdout).not.toContain('lamella layer build');
     expect(status).toBe(1);
     expect(stdout).toContain('hello-output.txt: expected "Hello, World!", found "Hallo, World!"');
-    expect(stdout).not.toContain('Everything is as it should be.');
+    expect(stdout).not.toContain('Everything is as expected.');
   });
 });
 
-/** The installed `aws` with an endpoint, in a folder for the front of PATH: older versions know no variable for it. */
+/** A directory for the front of the PATH with an `aws` that sets the endpoint: older versions have no variable for it. */
 function awsWithEndpoint(url: string): string {
   const bin = join(folder, 'bin');
   mkdirSync(bin, { recursive: true });

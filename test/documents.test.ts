@@ -1,4 +1,4 @@
-/** The documents say what the code does: tables held in step with it, both ways, and rules that name a real test. */
+/** The documents agree with the code: generated tables are up to date, and rules name tests that exist. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -8,7 +8,7 @@ import { COMMANDS } from '../src/cli/main.ts';
 const ROOT = resolve(import.meta.dirname, '..');
 
 describe('tables that come from the code', () => {
-  it.each(DOCUMENT_TABLES)('$file, "$heading", says exactly what the code says', ({ file, heading, rows }) => {
+  it.each(DOCUMENT_TABLES)('$file, "$heading", is up to date', ({ file, heading, rows }) => {
     expect(readTable(read(file), heading), 'node scripts/run.mjs documents writes it').toEqual(rows);
   });
 });
@@ -22,7 +22,7 @@ describe('docs/behavior', () => {
     expect(numbers.length).toBeGreaterThan(0);
   });
 
-  it.each(pages)('%s names for each rule a test that exists', (page) => {
+  it.each(pages)('%s names an existing test for each rule', (page) => {
     const missing = rulesOf(page).flatMap(({ number, test }) => {
       const [, file = '', name = ''] = /^`([^`]+)`: (.+)$/.exec(test) ?? [];
       return existsSync(join(ROOT, file)) && file !== '' && testSource(file).includes(name)
@@ -71,7 +71,7 @@ function rulesOf(page: string): { readonly number: number; readonly test: string
     .map((cells) => ({ number: Number(cells[0]), test: cells.at(-1) ?? '' }));
 }
 
-/** A test file with escapes of its quotes undone, so that a name can be found as it is reported. */
+/** A test file without escapes of quotes, so that titles can be found as they are reported. */
 function testSource(file: string): string {
   return read(file).replace(/\\(['`"])/g, '$1');
 }

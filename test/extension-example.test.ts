@@ -1,4 +1,4 @@
-/** The example extension as its README builds it, against the real Extensions and Telemetry APIs. */
+/** The example extension, built as in its README, with the real Extensions and Telemetry APIs. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -23,7 +23,7 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('examples/extension-telemetry', () => {
-  it('hears of an invocation, writes its line, and ends when it is told to', async () => {
+  it('receives an invocation, writes its line, and exits on SHUTDOWN', async () => {
     const program = join(folder, 'telemetry');
     await build({
       entryPoints: [join(ROOT, 'examples/extension-telemetry/src/telemetry.ts')],

@@ -1,6 +1,6 @@
 /**
- * The package as users get it: packed, installed in an empty folder away from this repository, and used there. Needs the
- * npm registry (or npm's cache) for its dependencies.
+ * The package as users get it: packed, installed in an empty directory outside this repository, and used there. Its dependencies
+ * come from the npm registry or npm's cache.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -19,10 +19,10 @@ const FIXTURE = join(ROOT, 'test/fixtures/functions/echoes-in-bash');
 let folder: string;
 let packed: readonly string[];
 
-describe('the npm package, installed in an empty folder', () => {
+describe('the npm package, installed in an empty directory', () => {
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'lamella-package-'));
-    // With its prepack script, as it would be published.
+    // With its prepack script, as for publishing.
     const [report] = JSON.parse(
       npm(['pack', '--json', '--silent', '--pack-destination', folder], ROOT).replace(/^[^[]*/, ''),
     );
@@ -33,26 +33,26 @@ describe('the npm package, installed in an empty folder', () => {
 
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-  it('holds what runs, and neither tests nor sources of the service', () => {
+  it('contains the program, but no tests or sources of the service', () => {
     expect(packed).toEqual(
       expect.arrayContaining(['bin/lamella', 'dist/lamella.js', 'dist/lamella.d.ts', 'README.md', 'LICENSE']),
     );
     expect(packed.filter((file) => /\.test\.|^(src|test|scripts|bench)\/|tsbuildinfo/.test(file))).toEqual([]);
   });
 
-  it('installs no development dependency', () => {
+  it('installs no development dependencies', () => {
     const installed = readdirSync(join(folder, 'node_modules'));
     expect(installed).toContain('lamella');
     expect(installed.filter((name) => ['typescript', 'vitest', '@aws-sdk', '@biomejs'].includes(name))).toEqual([]);
   });
 
-  it('answers --version with its version, and --help with its commands', () => {
+  it('prints its version with --version, and its commands with --help', () => {
     const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
     expect(lamella(['--version'])).toBe(`${version}\n`);
     expect(lamella(['--help'])).toMatch(/^ {2}start .*\n(.*\n)* {2}invoke /m);
   });
 
-  it('is a library that starts a service, whose clock can be moved on', () => {
+  it('is a library that starts a service whose clock can be advanced', () => {
     const program = `
       import { start } from 'lamella';
       import { resolveOptions } from 'lamella/options';
@@ -65,7 +65,7 @@ describe('the npm package, installed in an empty folder', () => {
     expect(execFileSync(process.execPath, ['--input-type=module', '-e', program], given)).toBe('true');
   });
 
-  it('starts a service that creates and invokes a function, and ends without a trace', async () => {
+  it('starts a service that creates and invokes a function, and exits with 0', async () => {
     const service = spawn(bin(), ['start', '--port', '0', '--ephemeral', '--json'], {
       cwd: folder,
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -113,7 +113,7 @@ function lamella(args: readonly string[]): string {
   return execFileSync(bin(), args, { cwd: folder, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
 }
 
-/** npm, without the settings that the npm which runs these tests hands down. */
+/** npm, without the settings that it inherits from the npm that runs these tests. */
 function npm(args: readonly string[], cwd: string): string {
   const env = Object.fromEntries(
     Object.entries(process.env).filter(([key]) => !/^npm_(?!config_(registry|cache|userconfig))/i.test(key)),

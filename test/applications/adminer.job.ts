@@ -1,4 +1,4 @@
-/** Adminer on MariaDB: one file that is application, style sheet and pictures. */
+/** Adminer on MariaDB: one file that contains the application, its style sheet and its images. */
 import { copyFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';

@@ -1,6 +1,6 @@
 /**
- * As much of a browser as a person needs to use a web application: it keeps cookies, follows redirects, and sends the
- * forms of a page with what is already filled in. It reaches every name at one address, so that any host name can be used.
+ * The parts of a browser that a person needs for a web application: it keeps cookies, follows redirects, and submits forms with
+ * their default values. It connects to one address for every host name.
  */
 import { request } from 'node:http';
 
@@ -22,15 +22,14 @@ export class Browser {
   readonly #cookies = new Map<string, string>();
   readonly #address: { readonly host: string; readonly port: number };
   readonly #base: URL;
-  readonly #patience: () => Promise<void>;
+  readonly #isReady: () => Promise<void>;
 
   /**
-   * `base` is what stands in the address bar; `address` (as `127.0.0.1:3000`) who really answers; `patience` is waited for
-   * before each request.
+   * `base` is the URL in the address bar, `address` (such as `127.0.0.1:3000`) the server. Each request waits for `isReady`.
    */
-  constructor(base: string, address: string, patience: () => Promise<void>) {
+  constructor(base: string, address: string, isReady: () => Promise<void>) {
     this.#base = new URL(base);
-    this.#patience = patience;
+    this.#isReady = isReady;
     const [host = '', port = '80'] = address.split(':');
     this.#address = { host, port: Number(port) };
   }
@@ -47,10 +46,10 @@ export class Browser {
     return this.#follow('POST', new URL(path, this.#base), headers, body);
   }
 
-  /** Fills in the form of `page` whose tag matches `form`, and sends it as a browser would; '' as a value empties a field. */
+  /** Fills in the form of `page` whose tag matches `form`, and submits it like a browser. The value '' clears a field. */
   submit(page: Page, form: RegExp, fields: Fields): Promise<Page> {
     const found = formsOf(page.text).find(({ tag, content }) => form.test(tag) || form.test(content));
-    if (found === undefined) throw new Error(`no form like ${form} on ${page.url}:\n${page.text.slice(0, 2000)}`);
+    if (found === undefined) throw new Error(`${page.url} has no form like ${form}:\n${page.text.slice(0, 2000)}`);
     const action = new URL(attribute(found.tag, 'action') || page.url, page.url);
     const all = { ...fieldsOf(found.content), ...fields };
     const method = (attribute(found.tag, 'method') ?? 'get').toUpperCase();
@@ -72,7 +71,7 @@ export class Browser {
   async #follow(method: string, url: URL, headers: Readonly<Record<string, string>>, body?: Buffer): Promise<Page> {
     let page = await this.#once(method, url, headers, body);
     for (let hops = 0; page.status >= 300 && page.status < 400 && page.headers.location !== undefined; hops++) {
-      if (hops === MAX_REDIRECTS) throw new Error(`${url} redirects for ever, last to ${page.headers.location}`);
+      if (hops === MAX_REDIRECTS) throw new Error(`${url} redirects endlessly, last to ${page.headers.location}`);
       const next = new URL(page.headers.location, page.url);
       if (next.host !== this.#base.host) throw new Error(`${page.url} redirects to another host: ${next}`);
       const again = page.status === 307 || page.status === 308;
@@ -82,7 +81,7 @@ export class Browser {
   }
 
   async #once(method: string, url: URL, headers: Readonly<Record<string, string>>, body?: Buffer): Promise<Page> {
-    await this.#patience();
+    await this.#isReady();
     const cookie = [...this.#cookies].map(([name, value]) => `${name}=${value}`).join('; ');
     const sent = {
       host: url.host,
@@ -120,7 +119,7 @@ export class Browser {
   }
 }
 
-/** The value of an attribute, its entities replaced. */
+/** The value of an attribute, with its entities decoded. */
 export function attribute(tag: string, name: string): string | undefined {
   const match = new RegExp(`\\s${name}\\s*=\\s*(?:"([^"]*)"|'([^']*)'|([^\\s>"']+))`, 'i').exec(tag);
   return match === null ? undefined : decoded(match[1] ?? match[2] ?? match[3] ?? '');
@@ -133,7 +132,7 @@ function formsOf(html: string): { tag: string; content: string }[] {
   }));
 }
 
-/** What a form sends when nobody touches it. Buttons are left out: naming one is what pressing it is. */
+/** The default values of a form. Without buttons: naming one means pressing it. */
 function fieldsOf(content: string): Record<string, string> {
   const fields: Record<string, string> = {};
   for (const [tag] of content.matchAll(/<input\b[^>]*>/gi)) {

@@ -1,17 +1,17 @@
 /**
- * Web applications as Debian packages them, laid out as a function's folder. Nothing is installed: packages are
- * downloaded with apt, unpacked side by side into one tree, and copied out of it with their links, which point across
- * packages and to /etc, replaced by what they mean inside that tree.
+ * Web applications from Debian's packages, laid out as a function's directory. Nothing is installed: packages are downloaded with
+ * apt, unpacked into one tree, and copied out of it. Their links, which point across packages and to /etc, are replaced by their
+ * targets in the tree.
  */
 import { execFileSync } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, lstatSync, mkdirSync, readdirSync, readlinkSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { CACHE_DIR } from '../support/php-sandbox.ts';
 
-/** `name version` of each package, as Debian names them, and the root of the tree that they make. */
+/** `name version` of each package, as in Debian, and the root of the tree that they form. */
 export type DebianTree = { readonly root: string; readonly versions: Readonly<Record<string, string>> };
 
-/** Unpacks `packages` into `root`. Packages already downloaded are taken from the cache if they are still the current ones. */
+/** Unpacks `packages` into `root`. Uses downloaded packages of the cache if they are current. */
 export function unpackDebian(packages: readonly string[], root: string): DebianTree {
   const cache = join(CACHE_DIR, 'debian');
   mkdirSync(cache, { recursive: true });
@@ -21,7 +21,7 @@ export function unpackDebian(packages: readonly string[], root: string): DebianT
   for (const [, file = ''] of uris.matchAll(/^'[^']+' (\S+\.deb) /gm)) {
     const [name = '', version = ''] = file.split('_');
     const archive = join(cache, file);
-    // apt resumes what is there in part, and downloads into the folder that it is run in.
+    // apt resumes partial downloads, and downloads into its working directory.
     if (!existsSync(archive)) execFileSync('apt-get', ['download', '-qq', name], { cwd: cache, stdio: 'pipe' });
     execFileSync('dpkg', ['-x', archive, root]);
     versions[name] = decodeURIComponent(version);
@@ -29,14 +29,14 @@ export function unpackDebian(packages: readonly string[], root: string): DebianT
   return { root, versions };
 }
 
-/** A package, and the libraries in PHP and JavaScript that it needs. */
+/** A package and the PHP and JavaScript libraries that it depends on. */
 export function withLibraries(name: string): string[] {
   const kinds = ['recommends', 'suggests', 'conflicts', 'breaks', 'replaces', 'enhances'].map((kind) => `--no-${kind}`);
   const listed = execFileSync('apt-cache', ['depends', '--recurse', ...kinds, name], { encoding: 'utf8' });
   return [name, ...new Set(listed.split('\n').filter((line) => /^(php|libjs)-/.test(line)))];
 }
 
-/** Copies `from` of the tree (`/usr/share/wordpress`) to the folder `to`, links replaced, without the entries in `leftOut`. */
+/** Copies `from` of the tree (`/usr/share/wordpress`) to the directory `to`, with links replaced and without `leftOut`. */
 export function copyOut(tree: DebianTree, from: string, to: string, leftOut: readonly string[] = []): void {
   mkdirSync(to, { recursive: true });
   for (const name of readdirSync(join(tree.root, from))) {
@@ -52,7 +52,7 @@ export function copyOut(tree: DebianTree, from: string, to: string, leftOut: rea
   }
 }
 
-/** Where `path` leads inside the tree; nothing for what is in no package of it (a file that an installation would make). */
+/** Resolves `path` inside the tree. Undefined if no package contains it (a file that an installation would create). */
 function followLinks(root: string, path: string): string | undefined {
   let resolved = '/';
   const parts = path.split('/').filter(Boolean);

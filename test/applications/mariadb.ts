@@ -1,4 +1,4 @@
-/** A MariaDB of its own for a test: data in a temporary folder, reached on the loopback address alone. */
+/** A MariaDB server for a test, with data in a temporary directory, on a loopback address. */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
@@ -7,17 +7,17 @@ import { join } from 'node:path';
 export type MariaDb = {
   readonly host: '127.0.0.1';
   readonly port: number;
-  /** Of a user who may do everything. */
+  /** The password of a user with all privileges. */
   readonly user: 'lamella';
   readonly password: string;
-  /** Runs SQL as that user's superior; gives what is printed, columns between tabs. */
+  /** Runs SQL as the administrator. Returns the output, with tabs between columns. */
   query(sql: string): string;
   stop(): Promise<void>;
 };
 
 const PASSWORD = 'a password';
 
-/** Starts one with its files in `folder`; needs Debian's mariadb-server. Resolves when it answers. */
+/** Starts a server with its files in `folder`. Needs Debian's mariadb-server. Resolves when it responds. */
 export async function startMariaDb(folder: string): Promise<MariaDb> {
   const data = join(folder, 'mariadb');
   const socket = join(folder, 'mariadb.sock');
@@ -53,7 +53,7 @@ export async function startMariaDb(folder: string): Promise<MariaDb> {
   };
 }
 
-/** A port that nobody has now. MariaDB takes no 0. */
+/** A port that is free now. MariaDB does not accept 0. */
 async function freePort(): Promise<number> {
   const server = createServer();
   server.listen(0, '127.0.0.1');

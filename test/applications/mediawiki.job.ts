@@ -1,4 +1,4 @@
-/** MediaWiki on SQLite: read, styled, logged in to, edited, searched and asked by its API, behind every gateway. */
+/** MediaWiki on SQLite: pages, style sheets, login, edit, search and API, behind every gateway. */
 import { chmodSync, copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -16,7 +16,7 @@ import {
 const EXTENSIONS = ['calendar', 'ctype', 'curl', 'dom', 'fileinfo', 'iconv', 'intl', 'mbstring', 'pdo_sqlite'];
 const MORE_EXTENSIONS = ['simplexml', 'tokenizer', 'xml', 'xmlreader', 'xmlwriter'];
 const PASSWORD = 'correct horse battery';
-/** What a wiki must be told whose code cannot be written to, and whose address is that of the gateway it is behind. */
+/** Settings for a wiki with read-only code, whose address is that of its gateway. */
 const SETTINGS = `
 $wgAssumeProxiesUseDefaultProtocolPorts = false;
 $wgServer = WebRequest::detectServer(false);
@@ -48,7 +48,7 @@ let wiki: ServedApplication;
 beforeAll(async () => {
   const tree = unpackDebian(['mediawiki', 'mediawiki-classes'], join(folder.path, 'debian'));
   const task = join(folder.path, 'task');
-  // Its 98 MB of extensions would make it larger than a function may be.
+  // With its 98 MB of extensions it would be larger than a function may be.
   copyOut(tree, '/usr/share/mediawiki', join(task, 'public'), ['extensions', 'extensions-core', 'config', 'images']);
   const layer = await applicationLayer(folder.path, '8.2', [...EXTENSIONS, ...MORE_EXTENSIONS]);
   install(layer, task);
@@ -59,7 +59,7 @@ afterAll(async () => {
   folder.remove();
 });
 
-/** Runs MediaWiki's own installer; puts the settings and the database that it makes into the package. */
+/** Runs MediaWiki's own installer, and puts its settings and its database into the package. */
 function install(layer: string, task: string): void {
   const tmp = join(folder.path, 'install');
   mkdirSync(join(tmp, 'wiki'), { recursive: true });
@@ -69,7 +69,7 @@ function install(layer: string, task: string): void {
   mkdirSync(join(task, 'data'));
   for (const name of readdirSync(join(tmp, 'wiki')).filter((file) => file.endsWith('.sqlite'))) {
     copyFileSync(join(tmp, 'wiki', name), join(task, 'data', name));
-    // MediaWiki keeps them to their owner; functions run as another user.
+    // MediaWiki makes them readable for the owner only; functions run as another user.
     chmodSync(join(task, 'data', name), 0o644);
   }
   const made = readFileSync(join(tmp, 'LocalSettings.php'), 'utf8');
@@ -84,7 +84,7 @@ async function loggedIn(browser: Browser): Promise<Page> {
 describe.each(GATEWAYS)('MediaWiki behind a %s', (gateway) => {
   const title = `From the ${gateway}`.replaceAll(' ', '_');
 
-  it('leads to its main page, with the style sheets and pictures that the page names', async () => {
+  it('shows its main page with its style sheets and images', async () => {
     const browser = wiki.browser(gateway);
     const page = await browser.get('/');
     expect([page.status, page.url.pathname]).toEqual([200, '/index.php/Main_Page']);
@@ -105,7 +105,7 @@ describe.each(GATEWAYS)('MediaWiki behind a %s', (gateway) => {
     expect([image.status, image.bytes.equals(onDisk)]).toEqual([200, true]);
   }, 60_000);
 
-  it('lets its administrator in, keeps an edit, and finds it', async () => {
+  it('logs its administrator in, saves an edit, and finds it', async () => {
     const browser = wiki.browser(gateway);
     expect((await loggedIn(browser)).text).toContain('Special:UserLogout');
     const edit = await browser.get(`/index.php?title=${title}&action=edit`);
@@ -124,7 +124,7 @@ describe.each(GATEWAYS)('MediaWiki behind a %s', (gateway) => {
     expect((await stranger.get('/index.php/No_such_page')).status).toBe(404);
   }, 60_000);
 
-  it('takes the upload of a picture', async () => {
+  it('accepts the upload of an image', async () => {
     const browser = wiki.browser(gateway);
     await loggedIn(browser);
     const name = `Pixel_${gateway.replaceAll(' ', '_')}.png`;
@@ -139,7 +139,7 @@ describe.each(GATEWAYS)('MediaWiki behind a %s', (gateway) => {
   }, 60_000);
 });
 
-it('nothing of it is sent that is PHP, and nothing went wrong on the way', async () => {
+it('no PHP source is sent, and nothing is logged as an error', async () => {
   const browser = wiki.browser('HTTP API');
   expect((await browser.get('/LocalSettings.php')).text).not.toContain('wgSecretKey');
   expect((await browser.get('/vendor/composer/installed.json')).text).not.toContain('"packages"');

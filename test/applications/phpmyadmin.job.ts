@@ -1,4 +1,4 @@
-/** phpMyAdmin on MariaDB, with the libraries that Debian keeps apart from it: a database made, filled, searched, exported. */
+/** phpMyAdmin on MariaDB, with its libraries from Debian's packages: a database is created, filled, searched and exported. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -49,7 +49,7 @@ async function logIn(browser: Browser): Promise<Page> {
   return browser.submit(await browser.get('/'), /login_form/, { pma_username, pma_password });
 }
 
-/** Runs SQL as its SQL page does, which sends the form by script. */
+/** Runs SQL like the SQL page, which submits the form by script. */
 function query(browser: Browser, page: Page, sql: string): Promise<Page> {
   const token = /token:"([^"]+)"|name="token" value="([^"]+)"/.exec(page.text);
   const fields = { token: token?.[1] ?? token?.[2] ?? '', sql_query: sql, sql_delimiter: ';', ajax_request: 'true' };
@@ -62,7 +62,7 @@ function query(browser: Browser, page: Page, sql: string): Promise<Page> {
 describe.each(GATEWAYS)('phpMyAdmin behind a %s', (gateway) => {
   const name = gateway.replaceAll(' ', '_').toLowerCase();
 
-  it('shows its login page, and every style sheet and script that it names', async () => {
+  it('shows its login page with its style sheets and scripts', async () => {
     const browser = admin.browser(gateway);
     const page = await browser.get('/');
     expect([page.status, page.text.includes('Welcome to ')]).toEqual([200, true]);
@@ -72,7 +72,7 @@ describe.each(GATEWAYS)('phpMyAdmin behind a %s', (gateway) => {
       expect([url, (await browser.get(url.replaceAll('&amp;', '&'))).status]).toEqual([url, 200]);
   }, 60_000);
 
-  it('lets a user of the database in, makes a table, shows and exports it', async () => {
+  it('logs a user of the database in, creates a table, shows and exports it', async () => {
     const browser = admin.browser(gateway);
     const home = await logIn(browser);
     expect(home.text).toContain('Server version:');
@@ -91,6 +91,6 @@ describe.each(GATEWAYS)('phpMyAdmin behind a %s', (gateway) => {
   }, 60_000);
 });
 
-it('nothing went wrong on the way', async () => {
+it('nothing is logged as an error', async () => {
   expect(await admin.log()).not.toMatch(/PHP (Warning|Fatal)|php-cgi ended/);
 });

@@ -1,4 +1,4 @@
-/** Roundcube on SQLite: its login page and what that needs; then, as there is no mail server here, its complaint about that. */
+/** Roundcube on SQLite: its login page with its files, and its error about the mail server, which is missing here. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';

@@ -1,6 +1,6 @@
 /**
- * An application as a function of a whole service: its folder zipped, our PHP layer with what it asks for, `http` mode,
- * and a gateway of every kind in front of it, each under a host name of its own.
+ * An application as a function of a whole service: its zipped directory, our PHP layer with the extensions that it needs, `http`
+ * mode, and a gateway of every kind with its own host name.
  */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -23,19 +23,19 @@ export type GatewayName = (typeof GATEWAYS)[number];
 
 export type ServedApplication = {
   readonly service: RunningService;
-  /** A browser without cookies, whose address bar has the gateway's own address. */
+  /** A browser without cookies, for the address of the gateway. */
   browser(gateway: GatewayName): Browser;
-  /** What the function has logged so far. */
+  /** Everything that the function has logged so far. */
   log(): Promise<string>;
   close(): Promise<void>;
 };
 
 export type ApplicationRequest = {
-  /** For what is made on the way. */
+  /** A directory for temporary files. */
   readonly folder: string;
-  /** The function's package; the handler lies in it. */
+  /** The function's package, with the handler. */
   readonly task: string;
-  /** The layer, as `unpackedPhpLayer` left it. */
+  /** The layer from `unpackedPhpLayer`. */
   readonly layer: string;
   readonly handler: string;
   readonly environment?: Readonly<Record<string, string>>;
@@ -44,7 +44,7 @@ export type ApplicationRequest = {
 const NAME = 'application';
 const KINDS = { 'HTTP API': 'http-api', 'REST API': 'rest-api', 'load balancer': 'load-balancer' } as const;
 
-/** A layer with php-cgi and `extensions`, unpacked below `folder`; its zip lies beside it. */
+/** A layer with php-cgi and `extensions`, unpacked below `folder`, next to its zip. */
 export function applicationLayer(folder: string, version: string, extensions: readonly string[]): Promise<string> {
   return unpackedPhpLayer(folder, { version, extensions, webServer: true });
 }
@@ -69,7 +69,7 @@ export async function serveApplication(request: ApplicationRequest): Promise<Ser
       Environment: { Variables: { LAMELLA_MODE: 'http', ...request.environment } },
     },
   );
-  // One environment, because what the applications put into /tmp is an environment's own.
+  // One environment, because the applications keep files in its /tmp.
   await service.client.send(new PutFunctionConcurrencyCommand({ FunctionName: NAME, ReservedConcurrentExecutions: 1 }));
   const { port } = new URL(service.lamella.http.url);
   const hosts = new Map<GatewayName, string>();
@@ -98,7 +98,7 @@ export async function serveApplication(request: ApplicationRequest): Promise<Ser
       .catch(() => ({ events: [] }));
     return (events ?? []).map(({ message }) => message).join('\n');
   };
-  // A client has its answer before the environment is ready for the next; without this it would be throttled.
+  // A client gets its response before the environment is free again. Without this it would be throttled.
   const isIdle = () =>
     until(async () => {
       const lines = (await log()).split('\n');
@@ -132,6 +132,6 @@ export function runScript(layer: string, task: string, tmp: string, args: readon
     '/bin',
   ];
   const run = spawnSync('bwrap', [...binds, ...own, ...rest, '/opt/bin/php', ...args], { encoding: 'utf8' });
-  if (run.status !== 0) throw new Error(`${args[0]} ended with ${run.status}: ${run.stdout}${run.stderr}`);
+  if (run.status !== 0) throw new Error(`${args[0]} exited with ${run.status}: ${run.stdout}${run.stderr}`);
   return run.stdout;
 }

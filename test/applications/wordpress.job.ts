@@ -1,4 +1,4 @@
-/** WordPress on MariaDB: installed by its own form, written in, commented on, given a picture, behind every gateway. */
+/** WordPress on MariaDB: installation by its own form, a post, a comment and an image, behind every gateway. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -24,7 +24,7 @@ const EXTENSIONS = [
 const MORE_EXTENSIONS = ['tokenizer', 'xml', 'xmlreader', 'xmlwriter', 'zip'];
 const PACKAGES = ['wordpress', 'wordpress-theme-twentytwentythree', 'php-getid3', 'libjs-underscore', 'libjs-cropper'];
 const PASSWORD = 'correct horse battery';
-/** Its address is that of the gateway; the code cannot be written to; it is not to call itself for its errands. */
+/** Its address is that of the gateway, its code is read-only, and it does not call itself for its cron jobs. */
 const SETTINGS = `<?php
 define('DB_NAME', 'wordpress');
 define('DB_HOST', getenv('DB_HOST'));
@@ -43,8 +43,8 @@ defined('ABSPATH') || define('ABSPATH', __DIR__ . '/');
 require_once ABSPATH . 'wp-settings.php';
 `;
 /**
- * Uploads to /tmp, and out of it again: in a real deployment a plugin sends them to S3. And no pause of 15 seconds between
- * two comments from one address.
+ * Uploads go to /tmp and are served from there. A real deployment sends them to S3 with a plugin. Two comments from one address
+ * need no pause of 15 seconds.
  */
 const PLUGIN = `<?php
 add_filter('wp_is_comment_flood', '__return_false', 100);
@@ -79,7 +79,7 @@ beforeAll(async () => {
   const environment = { DB_HOST: `${host}:${port}`, DB_USER: user, DB_PASSWORD: password };
   site = await serveApplication({ folder: folder.path, task, layer, handler: 'public/index.php', environment });
 
-  // The gateway that waits as long as the function may take.
+  // The gateway that waits as long as the function's timeout.
   const browser = site.browser('function URL');
   const welcome = await browser.get('/');
   expect(welcome.url.pathname).toBe('/wp-admin/install.php');
@@ -106,7 +106,7 @@ function logIn(browser: Browser): Promise<Page> {
 }
 
 describe.each(GATEWAYS)('WordPress behind a %s', (gateway) => {
-  it('shows its front page, with the style sheets and scripts that it names', async () => {
+  it('shows its front page with its style sheets and scripts', async () => {
     const browser = site.browser(gateway);
     const page = await browser.get('/');
     expect([page.status, page.headers['content-type']]).toEqual([200, 'text/html; charset=UTF-8']);
@@ -122,7 +122,7 @@ describe.each(GATEWAYS)('WordPress behind a %s', (gateway) => {
     }
   }, 60_000);
 
-  it('lets its author in, publishes by its REST API, and takes a comment', async () => {
+  it('logs its author in, publishes through its REST API, and accepts a comment', async () => {
     const browser = site.browser(gateway);
     const dashboard = await logIn(browser);
     expect([dashboard.status, dashboard.url.pathname]).toEqual([200, '/wp-admin/']);
@@ -147,7 +147,7 @@ describe.each(GATEWAYS)('WordPress behind a %s', (gateway) => {
     expect([commented.status, commented.text.includes('A comment through the')]).toEqual([200, true]);
   }, 60_000);
 
-  it('takes a picture, and shows it', async () => {
+  it('accepts an image, and shows it', async () => {
     const browser = site.browser(gateway);
     await logIn(browser);
     const picture = readFileSync(join(folder.path, 'task/public/wp-admin/images/wordpress-logo.png'));

@@ -1,7 +1,7 @@
 /**
- * `lamella layer build php --source` with PHP's real source, Debian's php8.2 (or the archive that LAMELLA_PHP_SOURCE
- * names): on this machine with the walkthrough's options, and inside a Debian that debootstrap makes. Needs a compiler,
- * Debian's archive and, for the second, root.
+ * `lamella layer build php --source` with PHP's real source, Debian's php8.2 (or the archive in LAMELLA_PHP_SOURCE): on this machine
+ * with the walkthrough's options, and inside a Debian from debootstrap. Needs a compiler, Debian's archive and, for the second,
+ * root.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -15,7 +15,7 @@ import { lamella } from '../support/built-cli.ts';
 import { startService } from '../support/running-service.ts';
 
 const OPTIONS = '--with-openssl --with-curl --with-zlib';
-/** Enough to run a function, and a third of the work. */
+/** Enough to run a function, with a third of the work. */
 const FEW = `--disable-all ${OPTIONS}`;
 const HOUR = 3_600_000;
 const folder = mkdtempSync(join(tmpdir(), 'lamella-php-source-'));
@@ -26,7 +26,7 @@ beforeAll(() => {
   source = process.env.LAMELLA_PHP_SOURCE ?? debianSource(join(folder, 'debian'));
 }, 300_000);
 
-/** Downloads the source archive of php8.2, with lists of apt's own so that this machine's stay as they are. */
+/** Downloads the source archive of php8.2, with separate apt lists so that this machine's stay unchanged. */
 function debianSource(into: string): string {
   for (const name of ['state/lists/partial', 'cache/archives/partial'])
     mkdirSync(join(into, name), { recursive: true });
@@ -40,7 +40,7 @@ function debianSource(into: string): string {
   execFileSync('apt-get', [...options, 'update', '-qq'], { stdio: 'pipe' });
   execFileSync('apt-get', [...options, 'source', '--download-only', '-qq', 'php8.2'], { cwd: into, stdio: 'pipe' });
   const archive = readdirSync(into).find((name) => /\.orig\.tar\.xz$/.test(name));
-  if (archive === undefined) throw new Error(`no source of php8.2 in ${readdirSync(into)}`);
+  if (archive === undefined) throw new Error(`The source of php8.2 is not among ${readdirSync(into)}`);
   return join(into, archive);
 }
 
@@ -65,7 +65,7 @@ async function build(name: string, options: string, ...more: string[]) {
   return { output, ...ended, facts: JSON.parse(ended.stdout.toString()) as { glibc: string; builtIn: string[] } };
 }
 
-/** Publishes the layer, and gives what a function says that runs on it. */
+/** Publishes the layer, and returns the response of a function that uses it. */
 async function answerOf(zip: string): Promise<unknown> {
   const service = await startService();
   try {
@@ -106,13 +106,13 @@ describe('PHP from its source, with the options of the walkthrough', () => {
     built = await build('here', OPTIONS);
   }, HOUR);
 
-  it('tells how far it is', () => {
+  it('prints its progress', () => {
     const said = built.stderr.split('\n');
     expect(said.slice(0, 3).map((line) => line.split(' ')[0])).toEqual(['Unpacking', 'Configuring', 'Compiling']);
     expect(said.filter((line) => / \d0 %$/.test(line)).length).toBeGreaterThanOrEqual(8);
   });
 
-  it('is stripped, holds its libraries and our runtime, and says for which glibc it is', async () => {
+  it('is stripped, contains its libraries and our runtime, and names its glibc', async () => {
     const unpacked = join(folder, 'unpacked');
     execFileSync('unzip', ['-q', built.output, '-d', unpacked]);
     for (const name of [
@@ -138,7 +138,7 @@ describe('PHP from its source, with the options of the walkthrough', () => {
     expect(await answerOf(built.output)).toEqual(expectedAnswer);
   }, 60_000);
 
-  it('is packed to the same bytes again, without compiling', async () => {
+  it('gives the same bytes when packed again, without compiling', async () => {
     const before = readFileSync(built.output);
     const again = await build('here', OPTIONS);
     expect(again.stderr).not.toContain('Compiling');
@@ -146,7 +146,7 @@ describe('PHP from its source, with the options of the walkthrough', () => {
   }, 60_000);
 });
 
-describe("PHP compiled inside another system's root folder", () => {
+describe("PHP compiled inside another system's root directory", () => {
   const rootfs = join(folder, 'rootfs');
   beforeAll(() => {
     const packages = 'gcc,g++,make,pkg-config,libc6-dev,libssl-dev,libcurl4-openssl-dev,zlib1g-dev';

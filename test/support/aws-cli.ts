@@ -1,9 +1,9 @@
-/** The unmodified AWS CLI of this machine, pointed at a service. */
+/** The unmodified AWS CLI of this machine, with a service as its endpoint. */
 import { execFile, execFileSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-/** The first version 2 on the PATH (a shim of version 1 may stand before it); undefined if there is none. */
+/** The first version 2 on the PATH, where a version manager's version 1 may come first; undefined if there is no version 2. */
 export function findAwsCli(): string | undefined {
   const candidates = (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, 'aws'));
   return candidates.find((path) => {
@@ -12,7 +12,7 @@ export function findAwsCli(): string | undefined {
       const version = execFileSync(path, ['--version'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
       return version.startsWith('aws-cli/2');
     } catch {
-      return false; // Not there, or a version manager's shim without a version behind it.
+      return false; // Not found, or a version manager's shim without an installed version.
     }
   });
 }
@@ -20,15 +20,15 @@ export function findAwsCli(): string | undefined {
 export type CliRun = { readonly code: number; readonly stdout: string; readonly stderr: string };
 
 export type AwsCli = {
-  /** Runs `aws WORDS --endpoint-url URL` in `folder`. */
+  /** Runs `aws WORDS --endpoint-url URL` in the working directory. */
   run(...words: string[]): Promise<CliRun>;
-  /** As `run`, and what it printed as JSON. Throws what the CLI complained of. */
+  /** Like `run`, but returns the output as JSON. Throws the CLI's error output if it fails. */
   json(...words: string[]): Promise<ReturnType<typeof JSON.parse>>;
-  /** Runs a script of bash in which `aws` is the CLI with the endpoint; stops at the first failure. */
+  /** Runs a bash script in which `aws` is the CLI with the endpoint. It stops at the first failure. */
   script(text: string): Promise<CliRun>;
 };
 
-/** A CLI whose home and working folder are `folder`; it knows nothing of this machine's profiles. */
+/** A CLI whose home and working directory are `folder`, so that it does not read this machine's profiles. */
 export function awsCli(path: string, url: string, folder: string): AwsCli {
   const env = {
     PATH: process.env.PATH,

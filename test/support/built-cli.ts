@@ -1,4 +1,4 @@
-/** The command line as a person runs it: `bin/lamella` in a process of its own, built from the sources as they are now. */
+/** The command line as a person runs it: `bin/lamella` in its own process, built from the current sources. */
 import { spawn, spawnSync } from 'node:child_process';
 import { readdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -12,7 +12,7 @@ export type Ended = {
   readonly stderr: string;
 };
 
-/** Compiles if any source is newer than what was compiled from it; `npm test` has done so already. */
+/** Compiles if any source is newer than dist/. `npm test` has already compiled. */
 export function buildIfStale(): void {
   const newest = Math.max(
     ...readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })
@@ -24,7 +24,7 @@ export function buildIfStale(): void {
   spawnSync(process.execPath, [join(ROOT, 'scripts', 'run.mjs'), 'build'], { stdio: 'inherit' });
 }
 
-/** Runs `lamella ARGS` to its end. The environment holds nothing of ours but what is given. */
+/** Runs `lamella ARGS` to its end. Of Lamella's and AWS's variables it gets only `environment`. */
 export async function lamella(
   args: readonly string[],
   {
@@ -44,7 +44,7 @@ export async function lamella(
   return { code, stdout: Buffer.concat(stdout), stderr: Buffer.concat(stderr).toString() };
 }
 
-/** This process's environment without the variables that Lamella reads, and with those given. */
+/** This process's environment without the variables that Lamella reads, plus the given ones. */
 export function cleanEnvironment(given: Record<string, string> = {}): Record<string, string> {
   const inherited = Object.entries(process.env).filter(([name]) => !/^(AWS_|LAMELLA_)/.test(name));
   return { ...(Object.fromEntries(inherited) as Record<string, string>), ...given };
@@ -57,12 +57,12 @@ export type StartedService = {
   readonly pid: number;
   /** Everything printed so far on standard output. */
   stdout(): string;
-  /** Sends a signal, waits for the end and gives the exit code. */
+  /** Sends a signal, waits until the process has ended and returns its exit code. */
   stop(signal?: NodeJS.Signals): Promise<number | null>;
   readonly ended: Promise<number | null>;
 };
 
-/** `lamella start --port 0 --json ARGS`, once it has said that it accepts connections. Throws what it printed if it ends. */
+/** Starts `lamella start --port 0 --json ARGS` and waits until it accepts connections. Throws its error output if it ends. */
 export async function startLamella(
   args: readonly string[],
   { environment = {} }: { environment?: Record<string, string> } = {},

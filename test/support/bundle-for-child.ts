@@ -1,6 +1,6 @@
 /**
- * Lets a test run TypeScript of this repository in a process of its own, which it can kill. Node 20 cannot read
- * TypeScript, so the script is bundled first; packages stay outside and are found through a link.
+ * Lets a test run TypeScript of this repository in a child process, which it can kill. Node.js 20 cannot read TypeScript, so
+ * the script is bundled first. Packages are not bundled, but found through a link.
  */
 import { existsSync, symlinkSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -8,7 +8,7 @@ import { build } from 'esbuild';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 
-/** Bundles `source`, whose relative imports start at `from`, into a file in `folder`; answers its path. */
+/** Bundles `source`, whose relative imports start at `from`, into a file in `folder`. Returns its path. */
 export async function bundleForChild(folder: string, source: string, from: string): Promise<string> {
   const outfile = join(folder, 'child.mjs');
   const packages = join(folder, 'node_modules');

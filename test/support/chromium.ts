@@ -1,6 +1,6 @@
 /**
- * Chromium without a window, driven over its debugging pipe: as much as opening a page and evaluating an expression in
- * it takes. A profile of its own, removed at the end. https://chromedevtools.github.io/devtools-protocol/
+ * Headless Chromium, driven over its debugging pipe: only what opening a page and evaluating an expression in it takes. Its
+ * profile is temporary. https://chromedevtools.github.io/devtools-protocol/
  */
 import { spawn } from 'node:child_process';
 import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs';
@@ -11,19 +11,19 @@ import { descendantsOf, stillAlive } from './processes.ts';
 import { until } from './until.ts';
 
 export type Page = {
-  /** The value of an expression in the page, once it has settled; rejects with what it throws. */
+  /** Resolves with the value of an expression in the page, awaited. Rejects with its exception. */
   evaluate<Value>(expression: string): Promise<Value>;
-  /** Goes to another address and waits until that has loaded. */
+  /** Navigates to another address and waits until it has loaded. */
   go(url: string): Promise<void>;
 };
 
 export type Browser = {
-  /** A new page, loaded. Pages share cookies. */
+  /** Opens a page and waits until it has loaded. Pages share cookies. */
   open(url: string): Promise<Page>;
   close(): Promise<void>;
 };
 
-/** The program of a Chromium on this machine. */
+/** The path of Chromium on this machine, if it is installed. */
 export function findChromium(): string | undefined {
   const folders = (process.env.PATH ?? '').split(delimiter);
   const names = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
@@ -114,7 +114,7 @@ export async function startChromium(program: string): Promise<Browser> {
       const helpers = descendantsOf(child.pid as number);
       child.kill();
       await exited;
-      // They end with it, but a little later, and write into the profile until then.
+      // They end shortly after it, and write into the profile until then.
       await until(() => stillAlive(helpers).length === 0);
       rmSync(profile, { recursive: true, force: true });
     },

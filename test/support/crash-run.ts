@@ -1,6 +1,6 @@
 /**
- * Asynchronous events sent to a service that is killed (`kill -9`) and started again on the same folder while they come in
- * and run. Says which acknowledged events never ran: none, if what was promised is kept.
+ * Sends asynchronous events to a service that is killed (`kill -9`) and restarted on the same data directory meanwhile. Reports
+ * which acknowledged events never ran: none, if Lamella keeps its promise.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -13,11 +13,11 @@ import { zipOf } from './function-zip.ts';
 import { clientOf, ROLE } from './running-service.ts';
 
 export type CrashRun = {
-  /** Answered with 202. */
+  /** The service responded with 202. */
   readonly acknowledged: number;
-  /** Sent, and not answered because the service died; such a one may run, and was sent again under another name. */
+  /** Sent without a response, because the service died. Such an event may run, and was sent again under another name. */
   readonly unanswered: number;
-  /** Acknowledged, and never run. */
+  /** Acknowledged, but never run. */
   readonly lost: readonly string[];
   /** Acknowledged, and run more than once. */
   readonly repeated: number;
@@ -25,14 +25,14 @@ export type CrashRun = {
   readonly restartMs: readonly number[];
   /** From the first event sent to the last one run. */
   readonly seconds: number;
-  /** What the service says of the function's events at the end. */
+  /** What the service reports about the function's events at the end. */
   readonly pending: unknown;
 };
 
 const FUNCTION = 'counts';
 const SENDERS = 16;
-/** Nothing ran for so long: what has not run by then is lost. */
-const PATIENCE_MS = 60_000;
+/** After this long without a run, the events that have not run are lost. */
+const SILENCE_MS = 60_000;
 
 const BOOTSTRAP = `#!/usr/bin/python3
 import http.client, os
@@ -48,7 +48,7 @@ while True:
     api.getresponse().read()
 `;
 
-/** Sends `events` events and kills the service `kills` times, evenly spread over them. */
+/** Sends `events` events and kills the service `kills` times, evenly spread. */
 export async function sendThroughCrashes({ events, kills }: { events: number; kills: number }): Promise<CrashRun> {
   const folder = mkdtempSync(join(tmpdir(), 'lamella-crash-'));
   const runs = new Map<string, number>();
@@ -109,7 +109,7 @@ export async function sendThroughCrashes({ events, kills }: { events: number; ki
   }
 }
 
-/** Counts what the function posts, by event. */
+/** Counts the function's posts by event. */
 async function countRuns(
   runs: Map<string, number>,
 ): Promise<{ readonly address: string; readonly close: () => Promise<void> }> {
@@ -165,18 +165,18 @@ async function isAcknowledged(url: string, name: string): Promise<boolean> {
   }
 }
 
-/** Until all of them ran, or nothing more does. */
+/** Resolves when all of them have run, or when none has run for too long. */
 async function untilStill(runs: ReadonlyMap<string, number>, names: readonly string[]): Promise<void> {
   let size = -1;
   let changedAt = performance.now();
-  while (names.some((name) => !runs.has(name)) && performance.now() - changedAt < PATIENCE_MS) {
+  while (names.some((name) => !runs.has(name)) && performance.now() - changedAt < SILENCE_MS) {
     if (runs.size !== size) changedAt = performance.now();
     size = runs.size;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
 
-/** The last event is removed a moment after it has run. */
+/** Resolves when the last event, which is removed shortly after it has run, is gone. */
 async function pendingAtEnd({ url }: StartedService): Promise<unknown> {
   for (let look = 0; ; look += 1) {
     const pending = (await (await fetch(`${url}/_lamella/async/${FUNCTION}`)).json()) as Record<string, number>;

@@ -1,12 +1,12 @@
 /**
- * Sees what functions do while nobody waits for them: a function posts each event it gets to an HTTP server of the test,
- * which says how the function is to answer.
+ * Observes functions that are invoked asynchronously: a function posts each event to an HTTP server of the test, whose response
+ * decides what the function returns.
  */
 import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { shellRuntime } from './function-zip.ts';
 
-/** A runtime that posts each event to $LISTENER and answers what it is told: status 200 returns the body, others fail. */
+/** A runtime that posts each event to $LISTENER. For a response with status 200 it returns the body, otherwise it fails. */
 export const LISTENING_RUNTIME = shellRuntime(
   `  TRACE=$(sed -n 's/^[Ll]ambda-[Rr]untime-[Tt]race-[Ii]d: *//p' "$HEADERS" | tr -d '\\r\\n')
   ARN=$(sed -n 's/^[Ll]ambda-[Rr]untime-[Ii]nvoked-[Ff]unction-[Aa]rn: *//p' "$HEADERS" | tr -d '\\r\\n')
@@ -28,13 +28,13 @@ export type Answer = { readonly status: number; readonly body?: unknown };
 
 export type Listener = {
   readonly url: string;
-  /** The next run of a function that nobody has asked for yet. */
+  /** Resolves with the next run of a function that was not returned yet. */
   next(name: string, timeoutMs?: number): Promise<Seen>;
-  /** How many runs were not asked for. */
+  /** The number of runs that `next` has not returned yet. */
   waiting(name: string): number;
-  /** All runs so far, also those that were asked for. */
+  /** All runs so far. */
   seen(name: string): readonly Seen[];
-  /** How a function is to answer from now on; by default `null`. */
+  /** Sets the function's response from now on. Defaults to `null`. */
   answer(name: string, decide: (seen: Seen) => Answer | Promise<Answer>): void;
   close(): Promise<void>;
 };
@@ -98,7 +98,7 @@ function one(headers: IncomingHttpHeaders, name: string): string {
   return String(headers[name] ?? '');
 }
 
-/** Asserts again until it holds; what it threw last is thrown when the time is over. */
+/** Repeats an assertion until it holds. Throws its last error after the timeout. */
 export async function eventually(assertion: () => void | Promise<void>, timeoutMs = 20_000): Promise<void> {
   const end = performance.now() + timeoutMs;
   for (;;) {

@@ -1,4 +1,4 @@
-/** A clock that stands still until a test moves it. */
+/** A clock that stands still until a test advances it. */
 import type { Cancel, Clock } from '../../src/clock.ts';
 
 export class FakeClock implements Clock {
@@ -26,12 +26,12 @@ export class FakeClock implements Clock {
     };
   }
 
-  /** How many timers are waiting. */
+  /** The number of pending timers. */
   get pending(): number {
     return this.#timers.length;
   }
 
-  /** Moves on by `ms`, firing what falls due on the way, in order. */
+  /** Advances by `ms` and fires the timers that fall due, in order. */
   advance(ms: number): void {
     const end = this.#now + ms;
     for (;;) {

@@ -1,6 +1,6 @@
 /**
- * A small Runtime API for testing runtimes alone, without Lamella's own: it offers one invocation at a time and settles
- * with what the runtime answered. It is strict where AWS is: an answer to another request id is refused.
+ * A small Runtime API for testing runtimes without Lamella's: it offers one invocation at a time and resolves with the
+ * runtime's response. It is strict where AWS is: it refuses a response to another request ID.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
@@ -10,22 +10,22 @@ export type RuntimeAnswer = {
   readonly kind: 'response' | 'error';
   readonly body: string;
   readonly errorType: string | undefined;
-  /** Whether it came as a stream; then an error that ended it is in the trailers. */
+  /** Set if the response was streamed. An error that ended it is in the trailers. */
   readonly streamed?: { readonly contentType: string | undefined; readonly errorType: string; readonly error: string };
 };
 
 export type FakeRuntimeApi = {
-  /** For AWS_LAMBDA_RUNTIME_API. */
+  /** The value of AWS_LAMBDA_RUNTIME_API. */
   readonly address: string;
-  /** Hands `payload` to the runtime's next poll and waits for its answer. `Transfer-Encoding: chunked` is heeded. */
+  /** Gives `payload` to the runtime's next poll and waits for its response, also a chunked one. */
   invoke(payload: string, headers?: Readonly<Record<string, string>>): Promise<RuntimeAnswer>;
-  /** Settles with the first POST init/error. */
+  /** Resolves with the first POST init/error. */
   readonly initError: Promise<RuntimeAnswer>;
-  /** Settles when the runtime asks for its first invocation. */
+  /** Resolves when the runtime requests its first invocation. */
   readonly firstNext: Promise<void>;
   /** Connections accepted so far. */
   readonly connections: () => number;
-  /** Cuts every connection that the runtime has open. */
+  /** Closes every open connection of the runtime. */
   cutConnections(): void;
   close(): Promise<void>;
 };

@@ -1,7 +1,7 @@
 /**
- * Runs a real runtime process against a Runtime API that is not Lamella's: a program that starts the runtime itself and
- * takes events over HTTP, as AWS's Runtime Interface Emulator does. What the runtime does is seen by an observer between
- * the two, so that the same cases can be asked as of `runtime-harness.ts`.
+ * Runs a real runtime process with a Runtime API that is not Lamella's: a program that starts the runtime itself and takes
+ * events over HTTP, as AWS's Runtime Interface Emulator does. An observer between the two watches the runtime, so that it can
+ * run the same cases as `runtime-harness.ts`.
  */
 import { spawn } from 'node:child_process';
 import { request } from 'node:http';
@@ -21,12 +21,12 @@ import { until } from './until.ts';
 
 const BOOTSTRAP = join(import.meta.dirname, 'observed-bootstrap.mjs');
 const INVOKE_PATH = '/2015-03-31/functions/function/invocations';
-/** Longer than any case takes; the server's own default is minutes. */
+/** Longer than any case takes. The server's own default is minutes. */
 const TIMEOUT_SECONDS = 20;
 
 /**
- * `command` is a line of words separated by blanks, in which `{api}` stands for the address that the Runtime API is to
- * have and `{invoke}` for that of its invocations; the runtime's command follows.
+ * `command` is a line of words separated by spaces. `{api}` stands for the address of the Runtime API, `{invoke}` for the
+ * address of invocations. The runtime's command follows.
  */
 export async function startForeign(command: string, spec: RuntimeSpec): Promise<RuntimeUnderTest> {
   const initialized = deferred<Awaited<RuntimeUnderTest['initialized']>>();
@@ -88,7 +88,7 @@ export async function startForeign(command: string, spec: RuntimeSpec): Promise<
   return {
     process: server,
     get initialized() {
-      // Such a server starts the runtime with the first event.
+      // Such a server starts the runtime at the first event.
       if (!hasBegun) void send(Buffer.from('null'), undefined);
       return initialized.promise;
     },
@@ -123,7 +123,7 @@ export async function startForeign(command: string, spec: RuntimeSpec): Promise<
   };
 }
 
-/** Whether the server answered, whatever it was. */
+/** Whether the server sent any response. */
 function post(
   address: string,
   method: string,
@@ -140,7 +140,7 @@ function post(
   });
 }
 
-/** An address of this machine with a port that is free now. */
+/** A loopback address with a port that is free now. */
 async function freeAddress(): Promise<string> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -1,11 +1,11 @@
-/** Zip archives made on the spot, for tests: names to contents and modes. */
+/** Zip archives for tests, made from names, contents and modes. */
 import { ZipFile } from 'yazl';
 
 export type ZipFiles = Readonly<
   Record<string, string | Buffer | { readonly content: string | Buffer; readonly mode: number }>
 >;
 
-/** A zip of `files`; a name without a mode gets 0755 when it is `bootstrap` or a script below extensions/, else 0644. */
+/** A zip of `files`. The mode defaults to 0755 for `bootstrap` and for scripts below extensions/, otherwise to 0644. */
 export function zipOf(files: ZipFiles): Promise<Buffer> {
   const zip = new ZipFile();
   for (const [name, file] of Object.entries(files)) {
@@ -24,8 +24,8 @@ export function zipOf(files: ZipFiles): Promise<Buffer> {
 }
 
 /**
- * A runtime in the shell, as many people write one: curl against the Runtime API. `handle` is the body of a loop that
- * finds the event in $EVENT and the id in $ID, and answers with `respond TEXT` or `fail TEXT`.
+ * A runtime in the shell, with curl. `handle` is the body of its loop: it finds the event in $EVENT and the request ID in $ID,
+ * and responds with `respond TEXT` or `fail TEXT`.
  */
 export function shellRuntime(handle: string, init = ''): string {
   return `#!/bin/sh

@@ -1,13 +1,13 @@
-/** A place where functions and tests wait for each other: a function asks for a path, and goes on when the test opens it. */
+/** Where functions and tests wait for each other: a function requests a path, and continues when the test opens it. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 export type Gate = {
-  /** What functions ask, with a name behind it: `${url}/written`. */
+  /** Functions append a name and request it: `${url}/written`. */
   readonly url: string;
-  /** Settles once a function has asked for `name`, with its query. */
+  /** Resolves with the query when a function has requested `name`. */
   arrived(name: string): Promise<URLSearchParams>;
-  /** Lets everyone go on who has asked for `name`, and everyone who will. */
+  /** Responds to every request for `name`, pending and future. */
   open(name: string): void;
   close(): void;
 };

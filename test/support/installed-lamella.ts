@@ -1,6 +1,6 @@
 /**
- * The whole program away from this repository: bundled from the sources as they are, with the packages it needs, in a
- * folder that every user may read. So it can be run as somebody else, and killed.
+ * The whole program outside this repository: bundled from the current sources, with the packages it needs, in a directory that
+ * every user may read. So tests can run it as another user, and kill it.
  */
 import { spawn } from 'node:child_process';
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -12,23 +12,23 @@ import { cleanEnvironment, type StartedService } from './built-cli.ts';
 const ROOT = resolve(import.meta.dirname, '../..');
 
 export type InstalledLamella = {
-  /** The folder it is in; tests may put theirs beside. Removed by `remove`. */
+  /** The directory of the installation. Tests may add their own files. Deleted by `remove`. */
   readonly folder: string;
-  /** `lamella start --port 0 --json ARGS`, ready. Throws what it printed if it ends before. */
+  /** Starts `lamella start --port 0 --json ARGS` and waits until it is ready. Throws its error output if it ends before. */
   start(args: readonly string[], as?: RunAs): Promise<InstalledService>;
-  /** The same, also when it ends before it is ready. */
+  /** Runs `lamella ARGS` to its end. */
   run(args: readonly string[], as?: RunAs): Promise<{ code: number | null; stdout: string; stderr: string }>;
   remove(): void;
 };
 
-/** `stderr` is what the service has complained of so far. */
+/** `stderr` returns everything printed so far on standard error. */
 export type InstalledService = StartedService & { stderr(): string };
 
 export type RunAs = {
-  /** Another user than ours; needs root. */
+  /** Runs as another user. Needs root. */
   readonly uid?: number;
   readonly environment?: Record<string, string>;
-  /** Folders that are empty to it; needs root. */
+  /** Directories that are empty for the process. Needs root. */
   readonly hidden?: readonly string[];
 };
 
@@ -105,7 +105,7 @@ export async function installLamella(): Promise<InstalledLamella> {
   };
 }
 
-/** Folders of the packages that an installation without development dependencies has. */
+/** The directories of the packages that an installation without development dependencies contains. */
 function packagesToRun(): string[] {
   const lock = JSON.parse(readFileSync(join(ROOT, 'node_modules/.package-lock.json'), 'utf8')) as {
     packages: Record<string, { dev?: boolean; devOptional?: boolean }>;

@@ -1,6 +1,6 @@
 /**
- * The three clients that most people have - the AWS SDK for JavaScript, boto3 and the AWS CLI, all unmodified - behind
- * one face, so that one story can be told to each of them. Inputs and outputs are those of the API's model.
+ * The AWS SDK for JavaScript, boto3 and the AWS CLI, all unmodified, behind one interface, so that one test can run with each of
+ * them. Inputs and outputs are those of the API model.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -10,7 +10,7 @@ import { createInterface } from 'node:readline';
 import * as sdk from '@aws-sdk/client-lambda';
 import { findAwsCli } from './aws-cli.ts';
 
-/** As JSON has it; archives are `Buffer`s, a `Payload` is text. */
+/** As in JSON, but archives are `Buffer`s and a `Payload` is text. */
 export type Input = Readonly<Record<string, unknown>>;
 // biome-ignore lint/suspicious/noExplicitAny: the shape is what the tests are about
 type Output = any;
@@ -18,14 +18,14 @@ type Output = any;
 export type CallingClient = {
   /** Rejects with a `ClientRefusal` when the service refuses. */
   call(operation: string, input: Input): Promise<Output>;
-  /** All pages of a list as the client's own paginator goes through them, as one answer. */
+  /** All pages of a list, read by the client's own paginator, as one output. */
   pages(operation: string, input: Input, size: number): Promise<Output>;
-  /** Waits with the client's own waiter, named as `FunctionActiveV2`. */
+  /** Waits with the client's own waiter, for example `FunctionActiveV2`. */
   wait(waiter: string, input: Input): Promise<void>;
   close(): void;
 };
 
-/** What a client tells its user of an error: its code and its message. */
+/** An error as the client reports it: its code and its message. */
 export class ClientRefusal extends Error {
   readonly code: string;
 
@@ -83,7 +83,7 @@ function sdkClient(url: string): CallingClient {
 
 function boto3Client(url: string): CallingClient {
   const python = ['python3', '/usr/bin/python3'].find(hasBoto3);
-  if (python === undefined) throw new Error('there is no boto3 (apt install python3-boto3)');
+  if (python === undefined) throw new Error('boto3 is not installed (apt-get install python3-boto3)');
   const program = converse(python, [resolve(FIXTURES, 'boto3_client.py'), url]);
   const ask = async (request: Input) => {
     const { output, refusal } = await program.ask(withBytes(request, ($bytes) => ({ $bytes })));
@@ -100,14 +100,14 @@ function boto3Client(url: string): CallingClient {
 
 function cliClient(url: string): CallingClient {
   const path = findAwsCli();
-  if (path === undefined) throw new Error('there is no AWS CLI 2 on the PATH (apt install awscli)');
-  // A CLI that is a Python package can be loaded by the Python that its first line names.
+  if (path === undefined) throw new Error('AWS CLI 2 is not on the PATH (apt-get install awscli)');
+  // A CLI that is a Python package can be loaded by the Python in its first line.
   const python = /^#!(\S*python\S*)/.exec(readFileSync(path, 'latin1').slice(0, 200))?.[1] ?? 'python3';
   const program = converse(python, [resolve(FIXTURES, 'aws_cli.py'), path]);
   const run = async (words: readonly string[], given: Input) => {
     const outfile = join(program.folder, 'outfile');
     const isInvoke = words[1] === 'invoke';
-    // Of a command with an argument of its own the CLI asks for options, though they are in the JSON.
+    // For `invoke`, which has a positional argument, the CLI requires options even if they are in the JSON.
     const input = isInvoke
       ? Object.entries(given).flatMap(([name, value]) => [`--${kebab(name)}`, wordOf(name, String(value))])
       : ['--cli-input-json', JSON.stringify(withBytes(given, (base64) => base64))];
@@ -131,7 +131,7 @@ function cliClient(url: string): CallingClient {
 
 const FIXTURES = resolve(import.meta.dirname, '../fixtures/clients');
 
-/** Starts a program that answers each line of JSON with a line of JSON, in a home of its own. */
+/** Starts a program that responds to each line of JSON with a line of JSON, with a temporary home directory. */
 function converse(python: string, words: readonly string[]) {
   const folder = mkdtempSync(join(tmpdir(), 'lamella-client-'));
   const env = {
@@ -146,7 +146,7 @@ function converse(python: string, words: readonly string[]) {
   };
   const child: ChildProcess = spawn(python, words, { env, cwd: folder, stdio: ['pipe', 'pipe', 'inherit'] });
   const waiting: { readonly resolve: (answer: Output) => void; readonly reject: (failure: Error) => void }[] = [];
-  if (child.stdout === null) throw new Error('a program without output');
+  if (child.stdout === null) throw new Error('The program has no standard output');
   createInterface({ input: child.stdout }).on('line', (line) => waiting.shift()?.resolve(JSON.parse(line)));
   child.once('close', (code) => {
     for (const { reject } of waiting.splice(0)) reject(new Error(`${words[0]} ended with ${code}`));
@@ -174,7 +174,7 @@ function hasBoto3(python: string): boolean {
   }
 }
 
-/** The value with each `Buffer` in it written as `write` makes it of base64. */
+/** The value with each `Buffer` in it replaced by `write(base64)`. */
 function withBytes(value: unknown, write: (base64: string) => unknown): unknown {
   if (Buffer.isBuffer(value)) return write(value.toString('base64'));
   if (Array.isArray(value)) return value.map((item) => withBytes(item, write));
@@ -182,7 +182,7 @@ function withBytes(value: unknown, write: (base64: string) => unknown): unknown 
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, withBytes(item, write)]));
 }
 
-/** An option's value as the CLI takes it: it wants bytes as base64. */
+/** An option's value for the CLI, which takes bytes as base64. */
 function wordOf(member: string, value: string): string {
   return member === 'Payload' ? Buffer.from(value).toString('base64') : value;
 }

@@ -1,6 +1,6 @@
 /**
- * Requests made from the API's model: for an operation one that satisfies every constraint, and variants that each
- * break one. Nothing is typed by hand but a list of texts of which each pattern must match one.
+ * Requests generated from the API model: for each operation, one that satisfies every constraint, and variants that each
+ * violate one. Only the list of texts is written by hand: each pattern must match one of them.
  */
 import type { ShapeRow } from '../../src/protocol/operation-rows.ts';
 import { compilePattern, type OperationName, operationRow, shapeRow } from '../../src/protocol/operations.ts';
@@ -13,7 +13,7 @@ export type ModelRequest = {
 };
 
 export type BrokenRequest = ModelRequest & {
-  /** What was done to which member. */
+  /** The member and how it was changed. */
   readonly what: string;
   readonly expected: 'ValidationException' | 'SerializationException';
 };
@@ -50,7 +50,7 @@ const TEXTS = [
   'some text that is somewhat longer',
 ];
 
-/** A request that the model has nothing to say against. `minimal` leaves out what may be left out. */
+/** A request that satisfies every constraint. `minimal` leaves out optional members. */
 export function validRequest(operation: OperationName, minimal: boolean): ModelRequest {
   return requestOf(operation, valuesOf(operationRow(operation).input, minimal));
 }
@@ -60,7 +60,7 @@ export function everyMember(operation: OperationName): Readonly<Record<string, u
   return valuesOf(operationRow(operation).input, false);
 }
 
-/** Requests of which each breaks one constraint, and one wrong type for each member of the body. */
+/** Requests that each violate one constraint, and one with a wrong type for each member of the body. */
 export function brokenRequests(operation: OperationName): BrokenRequest[] {
   const { input } = operationRow(operation);
   if (input === undefined) return [];
@@ -139,7 +139,7 @@ function textOf(shapeName: string): string {
   const fitting = [...TEXTS, 'x'.repeat(min)].find(
     (text) => text.length >= min && text.length <= max && (!pattern || compilePattern(pattern).test(text)),
   );
-  if (fitting === undefined) throw new Error(`no text of the list fits the shape ${shapeName}: ${pattern}`);
+  if (fitting === undefined) throw new Error(`No text of the list matches the shape ${shapeName}: ${pattern}`);
   return fitting;
 }
 
@@ -188,7 +188,7 @@ function brokenValues(
     if (max !== undefined) broken.push({ how: 'too large', value: max + 1 });
   }
   if (type === 'string') {
-    // What is too long for a header or a path is not told apart from what the server does not take.
+    // The server itself refuses headers and paths that are too long.
     if (max !== undefined && max < 4000) broken.push({ how: 'too long', value: 'x'.repeat(max + 1) });
     if (min !== undefined && min > 0 && where !== 'uri' && where !== 'header')
       broken.push({ how: 'too short', value: '' });

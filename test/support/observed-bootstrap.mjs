@@ -1,6 +1,6 @@
 /**
- * A bootstrap for a server that starts runtimes itself: it starts the real one behind an observer
- * (`runtime-observer.ts`), which is told where the server's Runtime API is, and how the runtime ends.
+ * A bootstrap for a server that starts runtimes itself: it starts the real one behind an observer (`runtime-observer.ts`), and
+ * tells the observer the address of the server's Runtime API and how the runtime ended.
  */
 import { spawn } from 'node:child_process';
 
@@ -13,7 +13,7 @@ const [program, ...args] = argv;
 await tell('begins', { api });
 const runtime = spawn(program, args, {
   cwd: task,
-  // A group of its own, so that it can be ended with everything that it has started.
+  // Its own process group, so that it can be killed with everything that it has started.
   detached: true,
   stdio: ['ignore', 'inherit', 'inherit'],
   env: { ...environment, LAMBDA_TASK_ROOT: task, AWS_LAMBDA_RUNTIME_API: observer },

@@ -1,7 +1,7 @@
 /**
- * docs/fidelity.md names for each operation of the Lambda API a test. This setup file proves that the test calls it: it
- * watches the HTTP servers of the test process, and fails a file whose test passed without a call that the service
- * answered, with success for an implemented operation and with 501 for a refused one.
+ * For each operation of the Lambda API docs/fidelity.md names a test. This setup file proves that the test calls it: it watches
+ * the HTTP servers of the test process, and fails a file whose test passes without a successful call of the operation, or
+ * without a response of 501 for a refused operation.
  */
 import { subscribe } from 'node:diagnostics_channel';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -39,7 +39,7 @@ if (FILES_WITH_CALLS.includes(file)) {
   });
 
   afterAll(() => {
-    // A failed test is reported already, and may have stopped before its calls.
+    // A failed test has been reported, and may have stopped before its calls.
     if (hasFailed) return;
     const missing = Object.entries(OPERATION_SUPPORT).flatMap(([operation, { kind }]) => {
       const test = kind === 'refused' ? refusalTestOf(operation) : testOf(operation);

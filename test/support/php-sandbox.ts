@@ -1,7 +1,6 @@
 /**
- * Runs programs of a PHP layer as a function would find them: /opt from the layer's zip, /var/task from a folder, the
- * host's /usr, nothing else of the host. Plain bubblewrap, so that layers and runtimes are tested without Lamella's own
- * sandbox. Built layers are kept for the length of a test file.
+ * Runs programs of a PHP layer with the files of a function: /opt from the layer's zip, /var/task from a directory, and only
+ * /usr of the host. Uses plain bubblewrap, so that layers and runtimes are tested without Lamella's sandbox.
  */
 import type { ChildProcess } from 'node:child_process';
 import { execFileSync, spawn } from 'node:child_process';
@@ -12,14 +11,14 @@ import { writeDirectory } from '../../src/packaging/directory-entries.ts';
 import type { PhpLayerRequest } from '../../src/packaging/php/php-layer.ts';
 import { buildPhpLayer, planPhpLayer } from '../../src/packaging/php/php-layer.ts';
 
-/** Fetched packages are kept here between test runs, as for a person who builds layers. */
+/** Fetched packages stay here between test runs, in the cache directory of `lamella layer build`. */
 export const CACHE_DIR = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'lamella');
 
-/** What AWS sets: it must not lead a program to other libraries than its own. */
+/** The value that AWS sets. It must not make a program load foreign libraries. */
 export const AWS_LD_LIBRARY_PATH =
   '/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib';
 
-/** A temporary folder, and its removal. */
+/** Creates a temporary directory. `remove` deletes it. */
 export function temporaryFolder(): { path: string; remove: () => void } {
   const path = mkdtempSync(join(tmpdir(), 'lamella-php-'));
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
@@ -27,7 +26,7 @@ export function temporaryFolder(): { path: string; remove: () => void } {
 
 type LayerOptions = { version?: string } & Partial<Omit<PhpLayerRequest, 'version' | 'output' | 'cacheDir'>>;
 
-/** What a PHP layer holds, laid out in a new folder below `folder`, without the detour of a zip; to mount at /opt. */
+/** Writes the content of a PHP layer to a new directory below `folder`, without a zip. Mount it at /opt. */
 export async function laidOutPhpLayer(
   folder: string,
   { version = '8.4', ...rest }: LayerOptions = {},
@@ -37,7 +36,7 @@ export async function laidOutPhpLayer(
   return opt;
 }
 
-/** Builds a PHP layer below `folder` and unpacks it; returns the folder to mount at /opt. */
+/** Builds a PHP layer below `folder` and unpacks it. Returns the directory to mount at /opt. */
 export async function unpackedPhpLayer(folder: string, options: LayerOptions = {}): Promise<string> {
   const { version = '8.4', ...rest } = options;
   const name = `php-${version}-${(options.extensions ?? ['lean']).join('-').slice(0, 40)}`;
@@ -61,16 +60,16 @@ export type SandboxedRun = {
   readonly task?: string;
   readonly argv: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
-  /** A folder of the host at /tmp inside; otherwise an empty one. */
+  /** A directory of the host to mount at /tmp. Defaults to an empty one. */
   readonly tmp?: string;
 };
 
-/** Starts a program inside; stdout and stderr are pipes. */
+/** Starts a program in the sandbox. stdout and stderr are pipes. */
 export function spawnInside(run: SandboxedRun): ChildProcess {
   return spawn('bwrap', bwrapArguments(run), { stdio: ['ignore', 'pipe', 'pipe'], env: {} });
 }
 
-/** Runs a program inside to its end; throws if it fails. */
+/** Runs a program in the sandbox to its end. Throws if it fails. */
 export function runInside(run: SandboxedRun): string {
   return execFileSync('/usr/bin/bwrap', bwrapArguments(run), {
     encoding: 'utf8',

@@ -1,17 +1,17 @@
-/** What runs on this machine, as /proc tells it; for tests of what must be gone. */
+/** The processes of this machine, read from /proc, for tests of what must be gone. */
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** Numbers of the other processes whose command line holds `text`. */
+/** IDs of the other processes whose command line contains `text`. */
 export function processesWith(text: string): number[] {
   return pids().filter(
     (pid) => pid !== process.pid && textOf(`/proc/${pid}/cmdline`).replaceAll('\0', ' ').includes(text),
   );
 }
 
-/** A process for ever: its number may come to mean another, its start does not. */
+/** Identifies a process: its ID may be reused, the time of its start is not. */
 export type Pinned = { readonly pid: number; readonly startedAt: string };
 
-/** All processes that `root` has started and that those have. */
+/** All descendants of the process `root`. */
 export function descendantsOf(root: number): Pinned[] {
   const all = pids().flatMap((pid) => {
     const fields = statOf(pid);
@@ -29,7 +29,7 @@ export function descendantsOf(root: number): Pinned[] {
   return found;
 }
 
-/** Those that still live; one that only waits to be reaped does not. */
+/** Those that are still alive. A zombie is not. */
 export function stillAlive(processes: readonly Pinned[]): Pinned[] {
   return processes.filter(({ pid, startedAt }) => {
     const fields = statOf(pid);
@@ -48,13 +48,13 @@ function pids(): number[] {
     .map(Number);
 }
 
-/** Fields of /proc/PID/stat from the state on: state, parent, ... */
+/** The fields of /proc/PID/stat from the state on: state, parent, ... */
 function statOf(pid: number): string[] | undefined {
   const stat = textOf(`/proc/${pid}/stat`);
   return stat === '' ? undefined : stat.slice(stat.lastIndexOf(')') + 2).split(' ');
 }
 
-/** Empty when the process is gone. */
+/** Empty if the process is gone. */
 function textOf(file: string): string {
   try {
     return readFileSync(file, 'latin1');

@@ -1,7 +1,7 @@
-/** HTTP as bytes on a socket, for what no client would send. */
+/** HTTP as bytes on a socket, for requests that no client would send. */
 import { createConnection, type Socket } from 'node:net';
 
-/** Connects to `port` of this machine. */
+/** Connects to a loopback port. */
 export async function connectTo(port: number): Promise<Socket> {
   const socket = createConnection({ host: '127.0.0.1', port });
   await new Promise<void>((settle, fail) => socket.once('connect', settle).once('error', fail));
@@ -9,7 +9,7 @@ export async function connectTo(port: number): Promise<Socket> {
   return socket;
 }
 
-/** Sends bytes and answers with everything that comes until the server closes the connection. */
+/** Sends bytes. Resolves with everything received until the server closes the connection. */
 export async function exchangeRaw(port: number, bytes: string | Buffer): Promise<string> {
   const socket = await connectTo(port);
   const pieces: Buffer[] = [];
@@ -19,7 +19,7 @@ export async function exchangeRaw(port: number, bytes: string | Buffer): Promise
   return Buffer.concat(pieces).toString('latin1');
 }
 
-/** The statuses of all answers in what a server sent. */
+/** The statuses of all responses in the bytes of a server. */
 export function statusesOf(answers: string): number[] {
   return [...answers.matchAll(/HTTP\/1\.1 (\d{3}) \w/g)].map(([, status]) => Number(status));
 }

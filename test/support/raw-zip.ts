@@ -1,20 +1,19 @@
 /**
- * Writes zip archives byte by byte, so that tests can lie in every field of them. Real archives are made with yazl or
- * the zip program; this one is for those that no honest tool writes.
+ * Writes zip archives byte by byte, so that tests can set every field to a wrong value. For archives that no real tool writes.
  */
 import { crc32, deflateRawSync } from 'node:zlib';
 
 export type RawEntry = {
   readonly name: string | Buffer;
   readonly content?: string | Buffer;
-  /** A whole Unix mode with the file's kind, e.g. 0o120777; undefined leaves it out, as on Windows. */
+  /** The Unix mode with the file type, e.g. 0o120777. Undefined leaves it out, as on Windows. */
   readonly mode?: number | undefined;
   /** 0 stored, 8 deflated (default). */
   readonly method?: number;
   readonly flags?: number;
-  /** What the directory claims instead of the truth. */
+  /** Wrong values for the central directory. */
   readonly claims?: { readonly crc32?: number; readonly size?: number; readonly packedSize?: number };
-  /** Compressed bytes to use as they are. */
+  /** Compressed bytes to use unchanged. */
   readonly packed?: Buffer;
 };
 

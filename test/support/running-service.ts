@@ -1,4 +1,4 @@
-/** A whole service in this process, on a free port and a temporary folder, with AWS's own SDK as its client. */
+/** A whole service in this process, on a free port and an ephemeral data directory, with the AWS SDK as its client. */
 import {
   CreateFunctionCommand,
   type CreateFunctionCommandInput,
@@ -23,7 +23,7 @@ export type Invoked = {
   readonly response: InvokeCommandOutput;
 };
 
-/** `Service` is another one when the service runs in a process of its own. */
+/** `Service` is another type when the service runs in its own process. */
 export class RunningService<Service extends Pick<Lamella, 'url' | 'close'> = Lamella> {
   readonly lamella: Service;
   readonly client: LambdaClient;
@@ -63,7 +63,7 @@ export class RunningService<Service extends Pick<Lamella, 'url' | 'close'> = Lam
     return published.LayerVersionArn ?? '';
   }
 
-  /** Invokes synchronously, with the log tail unless told otherwise. */
+  /** Invokes synchronously. Requests the log tail by default. */
   async invoke(
     name: string,
     payload: unknown = {},
@@ -101,7 +101,7 @@ export function clientOf(url: string): LambdaClient {
   });
 }
 
-/** Starts a service; close it at the end. CPU is unlimited unless said: tests have many small functions. */
+/** Starts a service. The caller closes it. CPU is unlimited by default, because tests have many small functions. */
 export async function startService(given: Given = {}): Promise<RunningService> {
   const options = resolveOptions({ port: 0, ephemeral: true, logLevel: 'error', cpu: 'unlimited', ...given }, {});
   return new RunningService(await start(options));

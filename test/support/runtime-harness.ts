@@ -1,6 +1,6 @@
 /**
- * Runs a real runtime process against Lamella's real Runtime API, without sandbox or service: what a runtime does is
- * seen as the environment would see it. Nothing waits by the clock: every step is an event.
+ * Runs a real runtime process with Lamella's real Runtime API, without sandbox or service, and reports what the environment would
+ * see. Every step is an event; nothing waits by the clock.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
@@ -12,18 +12,18 @@ export type Ended = { readonly kind: 'ended'; readonly code: number | null; read
 
 export type RuntimeUnderTest = {
   readonly process: ChildProcess;
-  /** Offers an event with the runtime's next poll; its answer, or how the process ended instead. */
+  /** Offers an event at the runtime's next poll. Resolves with its response, or with how the process ended. */
   invoke(event: unknown, offer?: Partial<Offer>): Promise<(RuntimeResponse & { readonly requestId: string }) | Ended>;
-  /** The first call: that it is ready, that it failed to initialize, or that it ended without a word. */
+  /** The first outcome: ready, failed to initialize, or ended without a call. */
   readonly initialized: Promise<
     { readonly kind: 'ready' } | { readonly kind: 'failed'; readonly errorType: string; readonly body: string } | Ended
   >;
   readonly ended: Promise<Ended>;
-  /** Waits until the runtime asks for its next invocation. */
+  /** Waits until the runtime requests its next invocation. */
   ready(): Promise<void>;
-  /** Breaks the connections that the runtime has open; resolves once it waits again. */
+  /** Breaks the runtime's open connections. Resolves when it polls again. */
   cutConnections(): Promise<void>;
-  /** Everything written so far; complete once `ended`. */
+  /** Everything written so far. Complete after `ended`. */
   output(): string;
   close(): Promise<void>;
 };
@@ -63,7 +63,7 @@ export async function startRuntime(spec: RuntimeSpec): Promise<RuntimeUnderTest>
     onFailure: (failure) => failures.push(failure),
   });
 
-  // Between the two, because only so can a connection be broken from outside.
+  // A relay between the two, because only that can break a connection.
   const links = new Set<Socket>();
   const relay = createServer((runtimeSide) => {
     const apiSide = connect(listener.port, listener.host);
@@ -85,7 +85,7 @@ export async function startRuntime(spec: RuntimeSpec): Promise<RuntimeUnderTest>
   const [program, ...rest] = argv;
   const child = spawn(program, rest, {
     cwd: task,
-    // A group of its own: a runtime may have started programs that outlive it.
+    // Its own process group: a runtime may have started programs that outlive it.
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...variablesOf(spec), AWS_LAMBDA_RUNTIME_API: `127.0.0.1:${port}` },
@@ -142,7 +142,7 @@ export async function startRuntime(spec: RuntimeSpec): Promise<RuntimeUnderTest>
   };
 }
 
-/** The variables of a runtime, but for the address of its API. */
+/** The variables of a runtime, without the address of its API. */
 export function variablesOf({ task, handler, variables }: RuntimeSpec): Record<string, string | undefined> {
   return {
     PATH: process.env.PATH,
@@ -161,12 +161,12 @@ export function variablesOf({ task, handler, variables }: RuntimeSpec): Record<s
   };
 }
 
-/** Ends a process that leads a group, and everything in it. */
+/** Kills a process group by its leader. */
 export function killGroup(pid: number | undefined): void {
   try {
     if (pid !== undefined) process.kill(-pid, 'SIGKILL');
   } catch (failure) {
-    // Nobody of it is left.
+    // The group is empty.
     if ((failure as NodeJS.ErrnoException).code !== 'ESRCH') throw failure;
   }
 }

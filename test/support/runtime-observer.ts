@@ -1,7 +1,7 @@
 /**
- * Stands between a runtime and whichever Runtime API serves it, hands every call on unchanged, and tells what the
- * runtime said: that it is ready, how it answered, that it failed. So a runtime can be seen through a server that tells
- * nothing itself. `observed-bootstrap.mjs` starts the runtime and tells where the server is, and how the runtime ended.
+ * A proxy between a runtime and its Runtime API. It passes on every call unchanged and reports what the runtime did: it is ready,
+ * it responded, it failed. So a runtime can be observed behind a server that reports nothing. `observed-bootstrap.mjs` starts the
+ * runtime and reports where the server is, and how the runtime ended.
  */
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
@@ -93,7 +93,7 @@ export async function startObserver(onObservation: (observation: Observation) =>
   };
 }
 
-/** What became of an answer, by what the server said to it. */
+/** The outcome of a response, by the server's status. */
 function judge(as: string | undefined, status: number, payload: Buffer, call: IncomingMessage): RuntimeResponse {
   if (status === 413) return { kind: 'response-too-large' };
   if (as === 'error') return { kind: 'error', payload, errorType: errorTypeOf(call) };

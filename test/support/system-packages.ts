@@ -2,8 +2,8 @@
 import { installCommand, missingPackages } from '../../scripts/system-packages.mjs';
 
 /**
- * Call it at the top of a test file: if a package is missing, the file fails once and at once, with the command that
- * installs everything, instead of each of its tests at its timeout.
+ * Call it at the top of a test file. If a package is missing, the file fails once and immediately, with the command that
+ * installs it, instead of each test at its timeout.
  */
 export function requirePackages(...names: string[]): void {
   const missing = missingPackages(names);

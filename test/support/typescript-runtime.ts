@@ -10,7 +10,7 @@ const ROOT = resolve(import.meta.dirname, '../..');
 export type TypeScriptRuntime = {
   /** The bundle. */
   readonly main: string;
-  /** Writes the files as a function's package and starts the runtime on it. Closed with the rest. */
+  /** Writes the files as a function's package and starts the runtime with it. `reset` closes it. */
   start(
     files: Readonly<Record<string, string>>,
     options?: {
@@ -19,7 +19,7 @@ export type TypeScriptRuntime = {
       readonly node?: string;
     },
   ): Promise<RuntimeUnderTest>;
-  /** Ends the processes of the test and removes its files. */
+  /** Ends the processes of the test. */
   reset(): Promise<void>;
   remove(): void;
 };

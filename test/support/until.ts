@@ -1,10 +1,10 @@
-/** Waits for a condition with a deadline: for what happens in other processes and tells nobody. */
+/** Waits for a condition with a timeout: for changes in other processes that send no event. */
 
-/** Resolves when `condition` holds; throws when it does not within `seconds`. */
+/** Resolves when `condition` holds. Throws if it does not hold within `seconds`. */
 export async function until(condition: () => boolean | Promise<boolean>, seconds = 10): Promise<void> {
   const deadline = performance.now() + seconds * 1000;
   while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`not so within ${seconds} seconds: ${condition}`);
+    if (performance.now() > deadline) throw new Error(`Not true within ${seconds} seconds: ${condition}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
