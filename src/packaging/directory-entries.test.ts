@@ -25,6 +25,65 @@ describe('entriesOfDirectory', () => {
   });
 });
 
+describe('entriesOfDirectory with followsOutside', () => {
+  const pack = async () => {
+    const entries = await entriesOfDirectory(join(workspace, 'source'), { followsOutside: true });
+    return Object.fromEntries(
+      entries.map(({ path, content }) => [path, content.kind === 'link' ? `-> ${content.target}` : content.kind]),
+    );
+  };
+  const link = (target: string, path: string) => symlinkSync(target, join(workspace, 'source', path));
+  const own = { 'bin/run': 'file', 'data.txt': 'file', 'empty/': 'directory', link: '-> bin/run' };
+
+  it('packs the files and directories to which links lead, and keeps links inside', async () => {
+    mkdirSync(join(workspace, 'lib/nested'), { recursive: true });
+    writeFileSync(join(workspace, 'lib/index.js'), '');
+    writeFileSync(join(workspace, 'lib/nested/a.js'), '');
+    symlinkSync('../index.js', join(workspace, 'lib/nested/inside'));
+    symlinkSync('../../other.js', join(workspace, 'lib/nested/outside'));
+    writeFileSync(join(workspace, 'other.js'), '');
+    link('../lib', 'library');
+    link(join(workspace, 'other.js'), 'bin/absolute');
+    link('library/index.js', 'through');
+    expect(await pack()).toEqual({
+      ...own,
+      'library/index.js': 'file',
+      'library/nested/a.js': 'file',
+      'library/nested/inside': '-> ../index.js',
+      'library/nested/outside': 'file',
+      'bin/absolute': 'file',
+      through: '-> library/index.js',
+    });
+  });
+
+  it('keeps links to the execution environment and to nothing, and shortens those that lead back', async () => {
+    link('/opt/lib/x', 'layer');
+    link('/tmp', 'bin/tmp');
+    link('../../nowhere', 'bin/dangling');
+    link('../source/data.txt', 'bin-data');
+    link(join(workspace, 'source/data.txt'), 'bin/data');
+    expect(await pack()).toEqual({
+      ...own,
+      layer: '-> /opt/lib/x',
+      'bin/tmp': '-> /tmp',
+      'bin/dangling': '-> ../../nowhere',
+      'bin-data': '-> data.txt',
+      'bin/data': '-> ../data.txt',
+    });
+  });
+
+  it('packs no directory into itself', async () => {
+    for (const name of ['one', 'two']) mkdirSync(join(workspace, name));
+    symlinkSync('../two', join(workspace, 'one/two'));
+    symlinkSync('../one', join(workspace, 'two/one'));
+    link('../one', 'one');
+    link('..', 'up');
+    link('/', 'root');
+    const packed = await pack();
+    expect(packed).toMatchObject({ ...own, up: '-> ..', root: '-> /', 'one/two/one': '-> ../one' });
+  });
+});
+
 describe('writeDirectory', () => {
   it('writes a directory that lists the same entries', async () => {
     const entries = await entriesOfDirectory(join(workspace, 'source'));

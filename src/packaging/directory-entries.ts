@@ -2,8 +2,8 @@
  * Zip entries from a directory on disk, and back: `entriesOfDirectory` lists a directory as entries, `writeDirectory`
  * writes entries out as files. The archive itself is written by `zip-writer.ts` and read by `storage/archive.ts`.
  */
-import { chmod, copyFile, lstat, mkdir, readdir, readlink, rm, symlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { chmod, copyFile, lstat, mkdir, readdir, readlink, realpath, rm, symlink, writeFile } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
 import type { ZipEntry } from './zip-writer.ts';
 
 /**
@@ -36,35 +36,83 @@ export async function writeDirectory(directory: string, entries: Iterable<ZipEnt
   }
 }
 
+export type EntriesOptions = {
+  readonly prefix?: string;
+  /** Called with relative paths. It can exclude files and whole directories. */
+  readonly admits?: (path: string, isDirectory: boolean) => boolean;
+  /**
+   * Packs what links lead to, where they lead out of the directory. Links to places of the execution environment, such
+   * as /opt, stay links.
+   */
+  readonly followsOutside?: boolean;
+};
+
+/** Absolute paths that mean the execution environment, not this machine. */
+const ENVIRONMENT_PATH = /^\/(opt|dev|proc|var\/(task|runtime|lang))(\/|$)|^\/tmp\/?$/;
+
 /**
  * Returns entries for everything below `directory`, with names relative to it after `prefix` (`vendor/`). Links stay
- * links, empty directories are kept, sockets and devices are left out. `admits` is called with relative paths, and can
- * exclude files and whole directories.
+ * links unless `followsOutside` is set, empty directories are kept, sockets and devices are left out.
  */
-export async function entriesOfDirectory(
-  directory: string,
-  options: { readonly prefix?: string; readonly admits?: (path: string, isDirectory: boolean) => boolean } = {},
-): Promise<ZipEntry[]> {
-  const { prefix = '', admits = () => true } = options;
+export async function entriesOfDirectory(directory: string, options: EntriesOptions = {}): Promise<ZipEntry[]> {
+  const { prefix = '', admits = () => true, followsOutside = false } = options;
+  const top = followsOutside ? await realpath(directory) : directory;
   const entries: ZipEntry[] = [];
-  const visit = async (relative: string): Promise<void> => {
-    const children = await readdir(join(directory, relative), { withFileTypes: true });
-    if (children.length === 0 && relative !== '') {
-      entries.push({ path: `${prefix}${relative}/`, mode: 0o755, content: { kind: 'directory' } });
+
+  const addFile = async (path: string, source: string): Promise<void> => {
+    const mode = (await lstat(source)).mode & 0o777;
+    entries.push({ path: prefix + path, mode, content: { kind: 'file', source } });
+  };
+  /** `root` is what `source` was reached from without leaving it; `trail` the real directories that are being visited. */
+  const addLink = async (path: string, source: string, root: string, trail: readonly string[]): Promise<void> => {
+    const target = await readlink(source);
+    const link = (to: string) =>
+      entries.push({ path: prefix + path, mode: 0o777, content: { kind: 'link', target: to } });
+    const staysInside = !target.startsWith('/') && !leavesRoot(relative(root, dirname(source)), target);
+    if (!followsOutside || staysInside || ENVIRONMENT_PATH.test(target)) return void link(target);
+    const real = await realpath(source).catch(() => undefined);
+    if (real === undefined) return void link(target);
+    const stats = await lstat(real);
+    const inTop = isWithin(top, real) ? relative(top, real) : undefined;
+    // By another way it leads back into the package.
+    if (inTop !== undefined && admits(inTop, stats.isDirectory())) {
+      return void link(relative(dirname(path), inTop) || '.');
+    }
+    if (stats.isFile() && admits(path, false)) await addFile(path, real);
+    // A directory that contains the link would be packed without end.
+    else if (stats.isDirectory() && admits(path, true) && !trail.some((visited) => isWithin(real, visited))) {
+      await visit(path, real, real, [...trail, real]);
+    } else link(target);
+  };
+  const visit = async (path: string, source: string, root: string, trail: readonly string[]): Promise<void> => {
+    const children = await readdir(source, { withFileTypes: true });
+    if (children.length === 0 && path !== '') {
+      entries.push({ path: `${prefix}${path}/`, mode: 0o755, content: { kind: 'directory' } });
     }
     for (const child of children) {
-      const path = relative === '' ? child.name : `${relative}/${child.name}`;
-      if (!admits(path, child.isDirectory())) continue;
-      const source = join(directory, path);
-      if (child.isDirectory()) await visit(path);
-      else if (child.isSymbolicLink()) {
-        entries.push({ path: prefix + path, mode: 0o777, content: { kind: 'link', target: await readlink(source) } });
-      } else if (child.isFile()) {
-        const mode = (await lstat(source)).mode & 0o777;
-        entries.push({ path: prefix + path, mode, content: { kind: 'file', source } });
-      }
+      const inside = path === '' ? child.name : `${path}/${child.name}`;
+      if (!admits(inside, child.isDirectory())) continue;
+      const childSource = join(source, child.name);
+      if (child.isDirectory()) await visit(inside, childSource, root, trail);
+      else if (child.isSymbolicLink()) await addLink(inside, childSource, root, [...trail, source]);
+      else if (child.isFile()) await addFile(inside, childSource);
     }
   };
-  await visit('');
+  await visit('', top, top, [top]);
   return entries;
+}
+
+/** Whether a relative link in `directory` has more `..` than there are directories above it, even if it leads back. */
+function leavesRoot(directory: string, target: string): boolean {
+  let depth = directory.split('/').filter((part) => part !== '').length;
+  for (const part of target.split('/')) {
+    if (part === '..') depth -= 1;
+    else if (part !== '' && part !== '.') depth += 1;
+    if (depth < 0) return true;
+  }
+  return false;
+}
+
+function isWithin(directory: string, path: string): boolean {
+  return path === directory || path.startsWith(directory.endsWith('/') ? directory : `${directory}/`);
 }

@@ -69,7 +69,7 @@ async function readDirectory(directory: string, output: string, rules: IgnoreRul
   if (!stats.isDirectory()) throw new OperatorError('file-unreadable', { file: directory, reason: 'not a directory' });
   const archive = relative(directory, output).split(sep).join('/');
   const admits = (path: string, isDirectory: boolean) => path !== archive && !rules.ignores(path, isDirectory);
-  return entriesOfDirectory(directory, { admits }).catch((failure: NodeJS.ErrnoException) => {
+  return entriesOfDirectory(directory, { admits, followsOutside: true }).catch((failure: NodeJS.ErrnoException) => {
     throw new OperatorError('file-unreadable', { file: failure.path ?? directory, reason: failure.message }, failure);
   });
 }
