@@ -143,7 +143,7 @@ export const COMMANDS: readonly CommandRow[] = [
         ...PHP_LIBRARY_FLAGS,
         {
           flag: '--extensions <list>',
-          help: "Extensions, separated by commas, instead of the variant's. auto: those that composer.json requires.",
+          help: "Extensions, separated by commas, instead of the variant's. +NAME: added to them. auto: those that composer.json requires.",
         },
         { flag: '--project <directory>', help: 'Directory of that composer.json.', default: 'the current directory' },
         { flag: '--source <archive>', help: 'Compile this php-X.Y.Z.tar.xz instead of downloading PHP.' },
@@ -161,7 +161,8 @@ export const COMMANDS: readonly CommandRow[] = [
     examples: [
       ['Build a small layer that starts on any Linux', 'lamella layer build php --version 8.4 -o php.zip'],
       ['Build the smallest layer, for AWS only', 'lamella layer build php --base al2023 -o php.zip'],
-      ['Add two extensions', 'lamella layer build php --extensions curl,mbstring -o php.zip'],
+      ['Choose the extensions', 'lamella layer build php --extensions curl,mbstring -o php.zip'],
+      ['Add an extension', 'lamella layer build php --extensions +mbstring -o php.zip'],
       ['Add the extensions of your project and redis', 'lamella layer build php --extensions auto,redis -o php.zip'],
       ['Build for WordPress and other web applications', 'lamella layer build php --variant http -o php.zip'],
       [

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { OperatorError } from '../operator-error.ts';
 import { makeDirectory } from '../storage/make-directory.ts';
 import { runTool } from './run-tool.ts';
+import { markUnfinished } from './unfinished-files.ts';
 import { untarNpmPackage } from './untar.ts';
 
 export type PinnedPackage = {
@@ -30,6 +31,7 @@ export async function fetchNpmPackage(pinned: PinnedPackage, cacheDir: string, o
   if (existsSync(unpacked)) return unpacked;
   makeDirectory(join(cacheDir, 'npm'));
   const staging = await mkdtemp(join(cacheDir, 'npm', '.fetch-'));
+  const finish = markUnfinished(staging);
   try {
     onProgress?.(`Fetching ${pinned.name}@${pinned.version}`);
     const tgz = await download(pinned, staging, cacheDir);
@@ -42,6 +44,7 @@ export async function fetchNpmPackage(pinned: PinnedPackage, cacheDir: string, o
     return unpacked;
   } finally {
     await rm(staging, { recursive: true, force: true });
+    finish();
   }
 }
 

@@ -16,13 +16,34 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { entriesOfDirectory } from './directory-entries.ts';
-import { writeZip } from './zip-writer.ts';
+import { checkOutput, writeZip } from './zip-writer.ts';
 
 let workspace: string;
 beforeEach(() => {
   workspace = mkdtempSync(join(tmpdir(), 'lamella-zip-'));
 });
 afterEach(() => rmSync(workspace, { recursive: true, force: true }));
+
+describe('checkOutput', () => {
+  it.each([
+    ['a directory', () => workspace, 'it is a directory'],
+    ['a file below a file', () => join(workspace, 'file/x.zip'), 'EEXIST'],
+    ['a path where the kernel creates nothing', () => '/proc/x.zip', 'ENOENT'],
+  ])('refuses %s', (_, output, reason) => {
+    writeFileSync(join(workspace, 'file'), '');
+    expect(() => checkOutput(output())).toThrow(
+      expect.objectContaining({ code: 'file-unwritable', message: expect.stringContaining(reason) }),
+    );
+  });
+
+  it('leaves nothing behind, and an existing archive as it is', () => {
+    writeFileSync(join(workspace, 'a.zip'), 'old');
+    checkOutput(join(workspace, 'a.zip'));
+    checkOutput(join(workspace, 'new/b.zip'));
+    expect(readdirSync(workspace, { recursive: true })).toEqual(['a.zip', 'new']);
+    expect(readFileSync(join(workspace, 'a.zip'), 'utf8')).toBe('old');
+  });
+});
 
 describe('writeZip', () => {
   it('writes the same bytes for any order and any times', async () => {

@@ -3,7 +3,7 @@
  * kept. The archive is written to a temporary file and renamed, so it is never incomplete. `directory-entries.ts` lists
  * a directory as entries; `storage/archive.ts` reads archives.
  */
-import { createWriteStream } from 'node:fs';
+import { closeSync, createWriteStream, openSync, rmSync, statSync } from 'node:fs';
 import { lstat, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { PassThrough } from 'node:stream';
@@ -11,6 +11,7 @@ import { pipeline } from 'node:stream/promises';
 import { ZipFile } from 'yazl';
 import { OperatorError } from '../operator-error.ts';
 import { makeDirectory } from '../storage/make-directory.ts';
+import { markUnfinished } from './unfinished-files.ts';
 
 export type ZipEntry = {
   /** Relative, with `/` between its parts and without `..`. */
@@ -41,8 +42,9 @@ export async function writeZip(output: string, entries: Iterable<ZipEntry>): Pro
     if (entry.path === sorted[index - 1]?.path)
       throw new Error(`Two entries with the name ${entry.path} for ${output}`);
   });
-  makeDirectory(dirname(output));
-  const unfinished = `${output}.${process.pid}.part`;
+  checkOutput(output);
+  const unfinished = unfinishedOf(output);
+  const finish = markUnfinished(unfinished);
   try {
     const zip = new ZipFile();
     const archive = new PassThrough();
@@ -56,21 +58,44 @@ export async function writeZip(output: string, entries: Iterable<ZipEntry>): Pro
     return { path: output, bytes: size, entries: sorted.length };
   } finally {
     await rm(unfinished, { force: true });
+    finish();
   }
+}
+
+/**
+ * Checks that an archive can be written to `output`, and creates its directory. Call it before work that takes long.
+ * Throws `OperatorError` `file-unwritable`.
+ */
+export function checkOutput(output: string): void {
+  try {
+    makeDirectory(dirname(output));
+    if (statSync(output, { throwIfNoEntry: false })?.isDirectory()) throw new Error('it is a directory');
+    closeSync(openSync(unfinishedOf(output), 'w'));
+    rmSync(unfinishedOf(output));
+  } catch (failure) {
+    throw new OperatorError('file-unwritable', { file: output, reason: (failure as Error).message }, failure);
+  }
+}
+
+function unfinishedOf(output: string): string {
+  return `${output}.${process.pid}.part`;
 }
 
 /** Bytes of all files together, as AWS counts them against its quota. Throws `OperatorError` `file-unreadable`. */
 export async function sizeOfEntries(entries: readonly ZipEntry[]): Promise<number> {
   let total = 0;
-  for (const { content } of entries) {
-    if (content.kind === 'bytes') total += content.bytes.length;
-    if (content.kind !== 'file') continue;
-    const { size } = await stat(content.source).catch((failure: Error) => {
-      throw new OperatorError('file-unreadable', { file: content.source, reason: failure.message }, failure);
-    });
-    total += size;
-  }
+  for (const entry of entries) total += await sizeOfEntry(entry);
   return total;
+}
+
+/** Size of one file, in bytes; 0 for a link or a directory. Throws `OperatorError` `file-unreadable`. */
+export async function sizeOfEntry({ content }: ZipEntry): Promise<number> {
+  if (content.kind === 'bytes') return content.bytes.length;
+  if (content.kind !== 'file') return 0;
+  const { size } = await stat(content.source).catch((failure: Error) => {
+    throw new OperatorError('file-unreadable', { file: content.source, reason: failure.message }, failure);
+  });
+  return size;
 }
 
 function addEntry(zip: ZipFile, { path, mode, content }: ZipEntry): void {

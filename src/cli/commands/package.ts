@@ -19,14 +19,24 @@ export const run: Run = async ({ args, given }) => {
     onProgress: printStatus,
   });
   for (const warning of made.warnings) printStatus(warning);
+  if (made.leftOut.length > 0) {
+    printStatus(`Left out: ${shortened(made.leftOut)}. To include one, add !NAME to .lamellaignore.`);
+  }
   if (given.json) {
     await writeJson(made);
     return 0;
   }
-  const { zip, unzippedBytes, bundles } = made;
+  const { zip, unzippedBytes, bundles, contents } = made;
   const facts = [
     `${zip.path}: ${megabytes(zip.bytes)} of ${megabytes(QUOTAS.zippedBytes)}, ` +
       `${megabytes(unzippedBytes)} of ${megabytes(QUOTAS.unzippedBytes)} unzipped (including layers), ${zip.entries} files`,
+    ...contents
+      .slice(0, LISTED)
+      .map(
+        ({ path, files, bytes }) =>
+          `  ${megabytes(bytes).padStart(10)}  ${path}${files > 1 ? ` (${files} files)` : ''}`,
+      ),
+    ...(contents.length > LISTED ? [`  ... and ${contents.length - LISTED} more`] : []),
     ...bundles.map((bundle) => `Bundle: ${bundle}`),
     ...(zip.bytes > QUOTAS.zippedBytes
       ? ['Too large for a request. Upload the file to S3 and pass its S3 location.']
@@ -35,6 +45,14 @@ export const run: Run = async ({ args, given }) => {
   await writeResult(`${facts.join('\n')}\n`);
   return 0;
 };
+
+/** How many names and parts are printed. */
+const LISTED = 20;
+
+function shortened(names: readonly string[]): string {
+  const more = names.length - LISTED;
+  return names.slice(0, LISTED).join(', ') + (more > 0 ? ` and ${more} more` : '');
+}
 
 function listOf(text: unknown): string[] {
   return String(text)

@@ -16,8 +16,9 @@ import { preparePhp } from '../php/php-layer.ts';
 import type { PhpVariant } from '../php/php-variants.ts';
 import type { ToolResult } from '../run-tool.ts';
 import { runTool } from '../run-tool.ts';
+import { markUnfinished } from '../unfinished-files.ts';
 import type { WrittenZip, ZipEntry } from '../zip-writer.ts';
-import { writeZip } from '../zip-writer.ts';
+import { checkOutput, writeZip } from '../zip-writer.ts';
 import type { ComposerJson } from './composer-project.ts';
 import { copyProject, readComposerJson, writeComposerJson } from './composer-project.ts';
 import { addProjectAutoload } from './project-autoload.ts';
@@ -53,7 +54,9 @@ const UNREACHABLE =
 export async function buildComposerLayer(request: ComposerLayerRequest): Promise<ComposerLayer> {
   const directory = resolve(request.directory);
   const json = await readComposerJson(directory);
+  checkOutput(request.output);
   const workspace = await mkdtemp(join(tmpdir(), 'lamella-composer-'));
+  const finish = markUnfinished(workspace);
   try {
     const composer = await installComposer(request, workspace);
     const copy = await copyProject(directory, json, join(workspace, 'tree'));
@@ -81,6 +84,7 @@ export async function buildComposerLayer(request: ComposerLayerRequest): Promise
     return { zip: await writeZip(request.output, entries), packages: await installedPackages(vendor) };
   } finally {
     await rm(workspace, { recursive: true, force: true });
+    finish();
   }
 }
 

@@ -9,14 +9,34 @@ import ignore from 'ignore';
 export type IgnoreRules = {
   /** Whether a path is left out, by itself or with a directory above it. */
   ignores(path: string, isDirectory: boolean): boolean;
+  /** Whether a pattern with `!` includes a path. */
+  includes(path: string, isDirectory: boolean): boolean;
+  /** Whether the user wants to know that a path was left out: not for version control. */
+  isNotable(path: string, isDirectory: boolean): boolean;
   /** The same rules, except that they cannot leave out `directories` themselves. They still apply below. */
   including(directories: readonly string[]): IgnoreRules;
 };
 
 export const IGNORE_FILE = '.lamellaignore';
 
-/** Ignored by default; a pattern with `!` in the file includes them again. */
-const DEFAULT_PATTERNS = ['.git/', '.svn/', '.hg/', '.DS_Store', 'Thumbs.db', `/${IGNORE_FILE}`];
+/** Never worth a line in the list of what was left out. */
+const VERSION_CONTROL = ['.git/', '.svn/', '.hg/', '.DS_Store', 'Thumbs.db', `/${IGNORE_FILE}`];
+const SCRIPTS = ['js', 'cjs', 'mjs', 'jsx', 'ts', 'cts', 'mts', 'tsx'];
+/** Ignored by default; a pattern with `!` in the file includes them again. docs/everyday.md lists them. */
+const DEFAULT_PATTERNS = [
+  ...VERSION_CONTROL,
+  // Secrets.
+  ...['.env', '.env.*', '.npmrc', '/auth.json'],
+  // Tests.
+  ...['/test/', '/tests/', '__tests__/', '/coverage/', '/phpunit.xml*', '.phpunit.*'],
+  ...SCRIPTS.flatMap((extension) => [`*.test.${extension}`, `*.spec.${extension}`]),
+  // Packages of other files, and what tools leave behind.
+  ...['/*.zip', '/*.tar', '/*.tar.gz', '/*.tgz', '/*.zip.*.part', 'npm-debug.log*'],
+  ...['/.aws-sam/', '/.serverless/', '/cdk.out/', '.terraform/', '.vscode/', '.idea/'],
+  ...['node_modules/.cache/', 'node_gyp_bins/'],
+  // What packages bring is theirs: a package may need a directory with one of these names.
+  ...['!node_modules/**/__tests__/', '!node_modules/**/*.test.*', '!node_modules/**/*.spec.*', '!vendor/**/__tests__/'],
+];
 
 /** Parses the text of an ignore file, which may be empty. */
 export function parseIgnore(text: string): IgnoreRules {
@@ -25,8 +45,11 @@ export function parseIgnore(text: string): IgnoreRules {
 
 function rulesOf(patterns: readonly string[]): IgnoreRules {
   const rules = ignore({ ignorecase: false }).add(patterns);
+  const unnotable = ignore({ ignorecase: false }).add(VERSION_CONTROL);
   return {
     ignores: (path, isDirectory) => rules.ignores(isDirectory ? `${path}/` : path),
+    includes: (path, isDirectory) => rules.test(isDirectory ? `${path}/` : path).unignored,
+    isNotable: (path, isDirectory) => !unnotable.ignores(isDirectory ? `${path}/` : path),
     including: (directories) => rulesOf([...patterns, ...directories.flatMap(includePatterns)]),
   };
 }

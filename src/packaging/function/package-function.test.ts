@@ -106,6 +106,57 @@ describe('a package without TypeScript', () => {
     expect(listed).toEqual(['keep.log', 'src/tests/a.php']);
   });
 
+  it('leaves out secrets, tests and archives by default, and lists them', async () => {
+    const files = ['.env', '.env.local', '.npmrc', 'old.zip', 'tests/a.php', 'src/a.test.js', 'src/__tests__/b.js'];
+    const kept = ['index.js', 'src/test/needed.js', 'data/archive.zip', 'node_modules/a/lib/a.test.js'];
+    const root = write(Object.fromEntries([...files, ...kept].map((file) => [file, file])));
+    const { names, leftOut, contents } = await pack(root);
+    expect(names).toEqual([...kept].sort());
+    expect(leftOut).toEqual(['.env', '.env.local', '.npmrc', 'old.zip', 'src/__tests__/', 'src/a.test.js', 'tests/']);
+    expect(contents).toEqual([
+      { path: 'node_modules/', files: 1, bytes: 28 },
+      { path: 'src/', files: 1, bytes: 18 },
+      { path: 'data/', files: 1, bytes: 16 },
+      { path: 'index.js', files: 1, bytes: 8 },
+    ]);
+  });
+
+  it('includes what .lamellaignore includes again', async () => {
+    const root = write({ '.lamellaignore': '!.env\n!/tests/\n', '.env': 'A=1', 'tests/a.php': '', '.env.local': '' });
+    const { names, leftOut } = await pack(root);
+    expect([names, leftOut]).toEqual([['.env', 'tests/a.php'], ['.env.local']]);
+  });
+
+  it('leaves out the packages that only development needs', async () => {
+    const manifest = (fields: object) => JSON.stringify(fields);
+    const files = {
+      'index.js': '',
+      'package.json': manifest({
+        dependencies: { a: '1' },
+        devDependencies: { tool: '1', both: '1', '@types/x': '1' },
+      }),
+      'node_modules/a/package.json': manifest({ dependencies: { both: '1' }, peerDependencies: { peer: '1' } }),
+      'node_modules/both/package.json': manifest({}),
+      'node_modules/peer/package.json': manifest({}),
+      'node_modules/tool/package.json': manifest({ dependencies: { part: '1', both: '1', old: '1' } }),
+      'node_modules/tool/node_modules/old/package.json': manifest({}),
+      'node_modules/part/package.json': manifest({ dependencies: { tool: '1' } }),
+      'node_modules/@types/x/package.json': manifest({}),
+      'node_modules/old/package.json': manifest({}),
+      'node_modules/.store/linked/package.json': manifest({}),
+    };
+    const root = write(files);
+    symlinkSync('.store/linked', join(root, 'node_modules/linked'));
+    const packages = async () =>
+      (await pack(root)).names.flatMap((name) => /^node_modules\/(.*)\/package\.json$/.exec(name)?.[1] ?? []);
+    expect(await packages()).toEqual(['.store/linked', 'a', 'both', 'old', 'peer']);
+    writeFileSync(join(root, '.lamellaignore'), '!node_modules/part/\n');
+    expect(await packages()).toEqual(['.store/linked', 'a', 'both', 'old', 'part', 'peer']);
+    const linked = manifest({ dependencies: { a: '1' }, devDependencies: { linked: '1', tool: '1' } });
+    writeFileSync(join(root, 'package.json'), linked);
+    expect(await packages()).not.toContain('.store/linked');
+  });
+
   it('warns of a bootstrap that is not executable and of links that lead out', async () => {
     const root = write({ bootstrap: '#!/bin/sh\n', 'a/b': '' });
     symlinkSync('../../elsewhere', join(root, 'a/out'));

@@ -9,8 +9,9 @@ import { OperatorError } from '../../operator-error.ts';
 import { QUOTAS } from '../../protocol/quotas.ts';
 import { entriesOfDirectory } from '../directory-entries.ts';
 import type { Progress } from '../npm-package.ts';
-import { sizeOfEntries, type WrittenZip, writeZip, type ZipEntry } from '../zip-writer.ts';
+import { checkOutput, sizeOfEntry, type WrittenZip, writeZip, type ZipEntry } from '../zip-writer.ts';
 import { type BundleOptions, bundleHandlers, findHandlerSource, isTypeScript } from './bundle-handlers.ts';
+import { developmentPackages } from './development-packages.ts';
 import { IGNORE_FILE, type IgnoreRules, parseIgnore } from './lamella-ignore.ts';
 import { stripTypes } from './strip-types.ts';
 
@@ -32,8 +33,20 @@ export type FunctionPackage = {
   readonly unzippedBytes: number;
   /** Paths of the bundles in the package. */
   readonly bundles: readonly string[];
+  /** What is in the package: its files and directories at the top, largest first. */
+  readonly contents: readonly PackagedPart[];
+  /** Files and directories that were left out, except those of version control. A directory ends with `/`. */
+  readonly leftOut: readonly string[];
   /** Probable mistakes, in sentences for the user. */
   readonly warnings: readonly string[];
+};
+
+export type PackagedPart = {
+  /** `src/` for a directory; packages of node_modules and vendor are listed together. */
+  readonly path: string;
+  readonly files: number;
+  /** Unpacked, in bytes. */
+  readonly bytes: number;
 };
 
 /**
@@ -43,9 +56,11 @@ export type FunctionPackage = {
 export async function packageFunction(request: FunctionPackageRequest): Promise<FunctionPackage> {
   const directory = resolve(request.directory);
   const rules = parseIgnore(await readFile(join(directory, IGNORE_FILE), 'utf8').catch(() => ''));
-  const found = await readDirectory(directory, resolve(request.output), rules);
+  checkOutput(request.output);
+  const { found, leftOut } = await readDirectory(directory, resolve(request.output), rules);
   const { entries, bundles, missing = [] } = await build(request, directory, found, rules);
-  const unzippedBytes = await sizeOfEntries(entries);
+  const contents = await contentsOf(entries);
+  const unzippedBytes = contents.reduce((total, { bytes }) => total + bytes, 0);
   if (unzippedBytes > QUOTAS.unzippedBytes) {
     throw new OperatorError('package-too-large', {
       directory: request.directory,
@@ -58,20 +73,50 @@ export async function packageFunction(request: FunctionPackageRequest): Promise<
     zip: await writeZip(request.output, entries).catch((failure) => throwUnusable(failure, request.output, entries)),
     unzippedBytes,
     bundles,
+    contents,
+    leftOut,
     warnings: [...warningsFor(entries), ...missing.map(missingWarning)],
   };
 }
 
-async function readDirectory(directory: string, output: string, rules: IgnoreRules): Promise<ZipEntry[]> {
+async function contentsOf(entries: readonly ZipEntry[]): Promise<PackagedPart[]> {
+  const parts = new Map<string, { path: string; files: number; bytes: number }>();
+  for (const entry of entries) {
+    const slash = entry.path.indexOf('/');
+    const path = slash < 0 ? entry.path : entry.path.slice(0, slash + 1);
+    const part = parts.get(path) ?? { path, files: 0, bytes: 0 };
+    part.files += 1;
+    part.bytes += await sizeOfEntry(entry);
+    parts.set(path, part);
+  }
+  return [...parts.values()].sort((a, b) => b.bytes - a.bytes || (a.path < b.path ? -1 : 1));
+}
+
+async function readDirectory(
+  directory: string,
+  output: string,
+  rules: IgnoreRules,
+): Promise<{ found: ZipEntry[]; leftOut: string[] }> {
   const stats = await stat(directory).catch((failure: Error) => {
     throw new OperatorError('file-unreadable', { file: directory, reason: failure.message }, failure);
   });
   if (!stats.isDirectory()) throw new OperatorError('file-unreadable', { file: directory, reason: 'not a directory' });
   const archive = relative(directory, output).split(sep).join('/');
-  const admits = (path: string, isDirectory: boolean) => path !== archive && !rules.ignores(path, isDirectory);
-  return entriesOfDirectory(directory, { admits, followsOutside: true }).catch((failure: NodeJS.ErrnoException) => {
-    throw new OperatorError('file-unreadable', { file: failure.path ?? directory, reason: failure.message }, failure);
-  });
+  const development = await developmentPackages(directory);
+  const leftOut: string[] = [];
+  const admits = (path: string, isDirectory: boolean) => {
+    if (path === archive) return false;
+    const isUnneeded = development.has(path) && !rules.includes(path, isDirectory);
+    if (!rules.ignores(path, isDirectory) && !isUnneeded) return true;
+    if (rules.isNotable(path, isDirectory)) leftOut.push(isDirectory ? `${path}/` : path);
+    return false;
+  };
+  const found = await entriesOfDirectory(directory, { admits, followsOutside: true }).catch(
+    (failure: NodeJS.ErrnoException) => {
+      throw new OperatorError('file-unreadable', { file: failure.path ?? directory, reason: failure.message }, failure);
+    },
+  );
+  return { found, leftOut: leftOut.sort() };
 }
 
 async function build(

@@ -9,7 +9,7 @@ import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { parseElf, requiredGlibc } from '../../elf/elf.ts';
 import { fetchNpmPackage, type Progress } from '../npm-package.ts';
-import { sizeOfEntries, type WrittenZip, writeZip, type ZipEntry } from '../zip-writer.ts';
+import { checkOutput, sizeOfEntries, type WrittenZip, writeZip, type ZipEntry } from '../zip-writer.ts';
 import { findNodeBuild } from './node-builds.ts';
 import { TYPESCRIPT_RUNTIME_DIRECTORY } from './typescript-runtime.ts';
 
@@ -43,6 +43,7 @@ export type NodeLayer = {
  */
 export async function buildNodeLayer(request: NodeLayerRequest): Promise<NodeLayer> {
   const build = findNodeBuild(request.version, request.architecture);
+  checkOutput(request.output);
   const directory = await fetchNpmPackage(build.package, request.cacheDir, request.onProgress);
   const node = join(directory, 'bin/node');
   const entries = [

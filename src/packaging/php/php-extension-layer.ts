@@ -8,7 +8,7 @@
 import { basename } from 'node:path';
 import { OperatorError } from '../../operator-error.ts';
 import type { WrittenZip, ZipEntry } from '../zip-writer.ts';
-import { sizeOfEntries, writeZip } from '../zip-writer.ts';
+import { checkOutput, sizeOfEntries, writeZip } from '../zip-writer.ts';
 import type { PhpExtension } from './php-extensions.ts';
 import type { PhpLayerRequest } from './php-layer.ts';
 import { preparePhp } from './php-layer.ts';
@@ -34,6 +34,7 @@ export type PhpExtensionLayer = {
  */
 export async function buildPhpExtensionLayer(request: PhpExtensionLayerRequest): Promise<PhpExtensionLayer> {
   const { extensions: requested, output, ...common } = request;
+  checkOutput(output);
   const prepared = { ...common, root: '/opt', webServer: false };
   const php = await preparePhp(prepared);
   const both = await preparePhp({ ...prepared, extensions: [...php.extensions, ...requested] });

@@ -25,7 +25,10 @@ import { variantOf } from './php-variants.ts';
 export type PhpSelection = {
   /** Selects extensions and programs, except those that the next two properties set. Defaults to `lean`. */
   readonly variant?: PhpVariant;
-  /** Replaces the variant's extensions. Names have PHP's or Composer's spelling; required extensions are added. */
+  /**
+   * Replaces the variant's extensions; names that begin with `+` are added to them instead. Names have PHP's or
+   * Composer's spelling; required extensions are added.
+   */
   readonly extensions?: readonly string[];
   /** Whether to pack `php-cgi`, which serves web applications, and an opcache for it alone. */
   readonly webServer?: boolean;

@@ -10,7 +10,7 @@ import { compareVersions } from '../../elf/elf.ts';
 import { entriesOfDirectory } from '../directory-entries.ts';
 import { fetchNpmPackage } from '../npm-package.ts';
 import type { WrittenZip, ZipEntry } from '../zip-writer.ts';
-import { sizeOfEntries, writeZip } from '../zip-writer.ts';
+import { checkOutput, sizeOfEntries, writeZip } from '../zip-writer.ts';
 import { findPhpBuild } from './php-builds.ts';
 import type { PhpInstallation, PhpSelection } from './php-installation.ts';
 import { planPhpInstallation } from './php-installation.ts';
@@ -44,6 +44,7 @@ const RUNTIME_DIRECTORY = resolve(import.meta.dirname, '../../../runtimes/php');
  * `package-damaged`, and those of planning an installation.
  */
 export async function buildPhpLayer(request: PhpLayerRequest): Promise<PhpLayer> {
+  checkOutput(request.output);
   return writePhpLayer(await preparePhp({ ...request, root: '/opt' }), request);
 }
 

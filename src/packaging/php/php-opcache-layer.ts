@@ -14,9 +14,10 @@ import { OperatorError } from '../../operator-error.ts';
 import { QUOTAS } from '../../protocol/quotas.ts';
 import { entriesOfDirectory, writeDirectory } from '../directory-entries.ts';
 import { runTool } from '../run-tool.ts';
+import { markUnfinished } from '../unfinished-files.ts';
 import { unpackLayer } from '../unpack-layer.ts';
 import type { WrittenZip, ZipEntry } from '../zip-writer.ts';
-import { sizeOfEntries, writeZip } from '../zip-writer.ts';
+import { checkOutput, sizeOfEntries, writeZip } from '../zip-writer.ts';
 import type { PhpLayerRequest } from './php-layer.ts';
 import { preparePhp } from './php-layer.ts';
 import { withoutDifferences } from './php-opcache-file.ts';
@@ -82,7 +83,9 @@ export async function buildOpcacheLayer(request: OpcacheLayerRequest): Promise<O
   if (compareVersions(request.version, OLDEST_PHP) < 0) {
     throw new OperatorError('opcache-unavailable', { version: request.version, oldest: OLDEST_PHP });
   }
+  checkOutput(request.output);
   const workspace = await mkdtemp(join(tmpdir(), 'lamella-opcache-'));
+  const finish = markUnfinished(workspace);
   try {
     const php = await preparePhp({ ...request, root: '/opt', webServer: false });
     const first = await prepareDirectories(request, php.entries, join(workspace, 'first'));
@@ -113,6 +116,7 @@ export async function buildOpcacheLayer(request: OpcacheLayerRequest): Promise<O
     };
   } finally {
     await rm(workspace, { recursive: true, force: true });
+    finish();
   }
 }
 

@@ -7,6 +7,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { compareVersions, parseElf } from '../../elf/elf.ts';
 import { OperatorError } from '../../operator-error.ts';
+import { checkOutput } from '../zip-writer.ts';
 import { AMAZON_LINUX_2023_GLIBC } from './amazon-linux-2023.ts';
 import type { PhpBinaries } from './php-binaries.ts';
 import { type CompiledPhp, compilePhp, type PhpCompilation } from './php-compile.ts';
@@ -27,6 +28,7 @@ export type PhpSourceLayer = PhpLayer & {
  * Compiles PHP and writes the layer. Throws `OperatorError`: `php-cgi-missing`, and those of compiling and of a layer.
  */
 export async function buildPhpLayerFromSource(request: PhpSourceRequest): Promise<PhpSourceLayer> {
+  checkOutput(request.output);
   const compiled = await compilePhp(request);
   const isServer = request.webServer ?? (request.variant !== undefined && request.variant !== 'lean');
   if (isServer && compiled.phpCgi === undefined) throw new OperatorError('php-cgi-missing', {});
@@ -34,7 +36,11 @@ export async function buildPhpLayerFromSource(request: PhpSourceRequest): Promis
   const modules = (await readdir(compiled.modulesDirectory)).flatMap((name) => /^(.+)\.so$/.exec(name)?.[1] ?? []);
   // By default, all modules: the user has selected them with configure's options.
   const compiledModules = modules.filter((name) => name !== 'opcache');
-  const selection = { ...request, root: '/opt', extensions: request.extensions ?? compiledModules };
+  const isAddition = request.extensions?.length && request.extensions.every((name) => name.startsWith('+'));
+  const extensions = isAddition
+    ? [...compiledModules, ...(request.extensions ?? []).map((name) => name.slice(1))]
+    : (request.extensions ?? compiledModules);
+  const selection = { ...request, root: '/opt', extensions };
   const layer = await writePhpLayer(await planPhpInstallation(binaries, selection), request);
   return {
     ...layer,

@@ -34,8 +34,12 @@ export function variantOf(
 ): { extensions: readonly string[]; webServer: boolean } {
   const variant = VARIANTS[request.variant ?? 'lean'];
   const available = new Set([...build.builtIn, ...modules]);
+  const requested = request.extensions?.filter((name) => !name.startsWith('+'));
+  const added = request.extensions?.flatMap((name) => (name.startsWith('+') ? name.slice(1) : [])) ?? [];
+  // `+redis` alone adds to the variant's extensions.
+  const replaces = requested !== undefined && (requested.length > 0 || added.length === 0);
   return {
-    extensions: request.extensions ?? variant.extensions.filter((name) => available.has(name)),
+    extensions: [...(replaces ? requested : variant.extensions.filter((name) => available.has(name))), ...added],
     webServer: request.webServer ?? variant.webServer,
   };
 }
