@@ -50,7 +50,7 @@ export type OptionRow = {
   readonly help: string;
 };
 
-const STRICTNESS = ['roles', 'runtimes'] as const;
+const STRICTNESS = ['roles', 'runtimes', 'policies'] as const;
 /** Something that AWS rejects and Lamella accepts by default. */
 export type Strictness = (typeof STRICTNESS)[number];
 
@@ -151,7 +151,7 @@ export const OPTIONS = {
     flag: '--strict [what]',
     variables: ['LAMELLA_STRICT'],
     default: undefined,
-    help: 'Reject what AWS rejects and Lamella otherwise accepts: roles that do not exist (roles), retired runtimes (runtimes). Without a value: both.',
+    help: 'Reject what AWS rejects and Lamella otherwise accepts: roles that do not exist (roles), retired runtimes (runtimes), HTTP requests without a permission in the resource policy of the function (policies). Without a value: all of them.',
   },
   enforceAuth: {
     type: 'switch',
@@ -519,7 +519,7 @@ function parseStrictness(value: unknown): Parsed {
   const unknown = wanted.find((word) => !STRICTNESS.some((known) => known === word));
   return unknown === undefined
     ? { value: Object.freeze(STRICTNESS.filter((known) => wanted.includes(known))) }
-    : { problem: `must be ${STRICTNESS.join(' or ')}, not ${quote(unknown)}.` };
+    : { problem: `must be one of ${STRICTNESS.join(', ')}, not ${quote(unknown)}.` };
 }
 
 function parseKeyPairs(value: unknown): Parsed {

@@ -12,7 +12,10 @@ import { ConfigurationError } from '../wire/configuration.ts';
 type Shared = 'urls' | 'invoke' | 'keyOf' | 'identityOf' | 'clock' | 'backgroundClock' | 'log';
 
 export type HttpGatewaysOptions = Pick<OpenGatewaysOptions, Shared> & {
-  readonly options: Pick<Options, 'routes' | 'host' | 'port' | 'httpPort' | 'region' | 'accountId' | 'allowHost'>;
+  readonly options: Pick<
+    Options,
+    'routes' | 'strict' | 'host' | 'port' | 'httpPort' | 'region' | 'accountId' | 'allowHost'
+  >;
   readonly database: Database;
   readonly settings: FunctionSettings;
 };
@@ -33,6 +36,7 @@ export async function openHttpGateways({ options, database, ...shared }: HttpGat
     defaultRegion: options.region,
     accountId: options.accountId,
     allowedHosts: options.allowHost,
+    enforcesPolicies: options.strict.includes('policies'),
   });
   return { ...opened, admin: createGatewayAdmin(gateways, healthOf) };
 }

@@ -2,6 +2,8 @@
  * Chooses the route of a request among the gateways that it may be for, with the limits of that kind of gateway, or
  * the response of the gateway itself when no route matches. Pure: reads no body and runs nothing.
  */
+
+import { renderExecuteApiArn } from '../protocol/arn.ts';
 import { pathBelow } from './api-address.ts';
 import { hostOf, type RequestHead, valuesOf } from './exchange/gateway-request.ts';
 import type { GatewayResponse, ProxyIntegration } from './exchange/proxy-integration.ts';
@@ -17,7 +19,13 @@ import {
   renderHttpApiPreflight,
   renderHttpApiRefusal,
 } from './http-api/http-api.ts';
-import { matchesHostPattern, matchesPathPattern, matchHttpRoute, matchResource } from './http-api/routes.ts';
+import {
+  matchesHostPattern,
+  matchesPathPattern,
+  matchHttpRoute,
+  matchResource,
+  type Route,
+} from './http-api/routes.ts';
 import {
   createLoadBalancerIntegration,
   LOAD_BALANCER_BODY_BYTES,
@@ -26,6 +34,7 @@ import {
   renderLoadBalancerRefusal,
 } from './load-balancer/load-balancer.ts';
 import { targetGroupArn } from './load-balancer/target-group.ts';
+import type { InvokingService } from './permissions/invoke-permissions.ts';
 import {
   createRestApiIntegration,
   REST_API_BODY_BYTES,
@@ -41,6 +50,10 @@ export type ChosenFunction = {
   readonly head: RequestHead;
   readonly integration: ProxyIntegration;
   readonly target: RouteFunction;
+  /** The name of the gateway. */
+  readonly gateway: string;
+  /** Who invokes the function, for its resource policy. */
+  readonly invokedBy: InvokingService;
   readonly timeoutMs: number | undefined;
   readonly bodyBytes: number;
   readonly renderTooLarge: () => GatewayResponse;
@@ -92,8 +105,9 @@ function chooseHttpRoute(
   config: HttpApiConfig,
   { address }: Candidate,
   head: RequestHead,
-  { accountId, headSize, newApiRequestId }: ChoiceContext,
+  context: ChoiceContext,
 ): Choice {
+  const { accountId, headSize, newApiRequestId } = context;
   const apiRequestId = newApiRequestId();
   const refuse = (status: number, message: string, hasRoute = false): Choice => {
     return { kind: 'response', head, response: renderHttpApiRefusal(status, message, apiRequestId), hasRoute };
@@ -121,6 +135,8 @@ function chooseHttpRoute(
       apiRequestId,
     }),
     target: match.route.target,
+    gateway: config.name,
+    invokedBy: invokedByApi(config, match.route, head.method, context),
     timeoutMs: HTTP_API_TIMEOUT_MS,
     bodyBytes: REST_API_BODY_BYTES,
     renderTooLarge: () => renderHttpApiRefusal(413, 'Request Entity Too Large', apiRequestId),
@@ -131,8 +147,9 @@ function chooseResource(
   config: RestApiConfig,
   { address }: Candidate,
   head: RequestHead,
-  { accountId, headSize, newApiRequestId }: ChoiceContext,
+  context: ChoiceContext,
 ): Choice {
+  const { accountId, headSize, newApiRequestId } = context;
   const extendedRequestId = newApiRequestId();
   const refuse = (status: number, errorType: string, message: string, hasRoute = false): Choice => {
     const response = renderRestApiRefusal(status, errorType, message, head, extendedRequestId);
@@ -166,6 +183,8 @@ function chooseResource(
       extendedRequestId,
     }),
     target: found.route.target,
+    gateway: config.name,
+    invokedBy: invokedByApi(config, found.route, head.method, context),
     timeoutMs: REST_API_TIMEOUT_MS,
     bodyBytes: REST_API_BODY_BYTES,
     renderTooLarge: () => renderRestApiTooLarge(head, extendedRequestId),
@@ -190,17 +209,45 @@ function chooseRule(
   if (rule === undefined) return refuse(503, false);
   const refused = refusedByLoadBalancer(head, headSize);
   if (refused !== undefined) return refuse(refused, true);
+  const groupArn = targetGroupArn(config.name, rule.target, { accountId, defaultRegion });
   return {
     kind: 'function',
     head,
     integration: createLoadBalancerIntegration({
-      targetGroupArn: targetGroupArn(config.name, rule.target, { accountId, defaultRegion }),
+      targetGroupArn: groupArn,
       hasMultiValueHeaders: config.hasMultiValueHeaders,
     }),
     target: rule.target,
+    gateway: config.name,
+    invokedBy: {
+      principal: 'elasticloadbalancing.amazonaws.com',
+      sourceArn: groupArn,
+      account: accountId,
+      allRoutesArn: groupArn,
+    },
     timeoutMs: undefined,
     bodyBytes: LOAD_BALANCER_BODY_BYTES,
     renderTooLarge: () => renderLoadBalancerRefusal(413),
+  };
+}
+
+/**
+ * An API as it invokes a function. The source ARN has the method of the request and the path of the route:
+ * `arn:aws:execute-api:us-east-1:123456789012:shop/prod/GET/users/{id}`.
+ */
+function invokedByApi(
+  { name, stage }: HttpApiConfig | RestApiConfig,
+  route: Route,
+  method: string,
+  { accountId, defaultRegion }: ChoiceContext,
+): InvokingService {
+  const scope = { region: defaultRegion, account: accountId };
+  const path = route.path === undefined ? '$default' : `${method}${route.path}`;
+  return {
+    principal: 'apigateway.amazonaws.com',
+    sourceArn: renderExecuteApiArn(scope, name, stage, path),
+    account: accountId,
+    allRoutesArn: renderExecuteApiArn(scope, name, '*', '*'),
   };
 }
 

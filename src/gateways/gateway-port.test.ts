@@ -16,7 +16,12 @@ afterEach(() => listener?.close());
 async function openGateways(clock: FakeClock): Promise<string> {
   const handler = createGatewayHandler({
     gateways: { all: () => CONFIGS },
-    settings: { urls: { locate: () => undefined } as never, resolve: () => ({}) as FunctionVersion },
+    settings: {
+      urls: { locate: () => undefined } as never,
+      policies: { find: () => undefined } as never,
+      resolve: () => ({ configuration: { stored: {} } }) as FunctionVersion,
+    },
+    enforcesPolicies: false,
     invoke: () => new Promise(() => undefined),
     defaultRegion: 'us-east-1',
     accountId: '123456789012',

@@ -19,19 +19,22 @@ import { findTarget, type Target } from './find-target.ts';
 import { authenticateCaller, type CallerDependencies } from './function-url/authenticate-caller.ts';
 import {
   createFunctionUrlIntegration,
+  FORBIDDEN,
   renderUrlHead,
   renderUrlPreflight,
   renderUrlRefusal,
   renderUrlTooLarge,
+  type UrlCaller,
 } from './function-url/function-url.ts';
 import type { RouteFunction } from './gateway-schema.ts';
 import type { Gateways } from './gateways.ts';
+import { createInvokePermissions } from './permissions/invoke-permissions.ts';
 import { createFunctionRunner, type FunctionRunnerOptions } from './run-function.ts';
 
 export type GatewayHandlerOptions = FunctionRunnerOptions &
   CallerDependencies & {
     readonly gateways: Pick<Gateways, 'all'>;
-    readonly settings: Pick<FunctionSettings, 'urls' | 'resolve'>;
+    readonly settings: Pick<FunctionSettings, 'urls' | 'resolve' | 'policies'>;
     /** Region and account of functions that a route names without them. */
     readonly defaultRegion: string;
     readonly accountId: string;
@@ -39,6 +42,8 @@ export type GatewayHandlerOptions = FunctionRunnerOptions &
     readonly boundHost: string;
     /** More names that clients may use (`--allow-host`). */
     readonly allowedHosts: readonly string[];
+    /** Whether functions need a resource policy that allows the gateway to invoke them. */
+    readonly enforcesPolicies: boolean;
     /** The URLs of the service, for a client of the Lambda API that took this port for the API port. */
     readonly urls?: (() => { readonly lambda: string; readonly http: string }) | undefined;
   };
@@ -56,6 +61,11 @@ export function createGatewayHandler(options: GatewayHandlerOptions): HttpHandle
   });
   const runner = createFunctionRunner(options);
   const newApiRequestId = createApiRequestIds();
+  const permissions = createInvokePermissions({
+    policies: settings.policies,
+    isEnforced: options.enforcesPolicies,
+    log: options.log,
+  });
 
   async function handleFunctionUrl(
     { http, response }: Exchange,
@@ -75,13 +85,20 @@ export function createGatewayHandler(options: GatewayHandlerOptions): HttpHandle
       http.resume();
       return writeResponse(response, head.method, preflight);
     }
+    const invoked = { scope, name, qualifier: url.qualifier || undefined };
+    const checkPermission = (caller: UrlCaller | undefined) => {
+      if (permissions.allowsUrl(invoked, url, caller)) return;
+      throw new Refused(renderUrlRefusal(403, 'AccessDeniedException', { Message: FORBIDDEN }, head));
+    };
+    if (url.authType !== 'AWS_IAM') checkPermission(undefined);
     const body = await receiveBody(http, QUOTAS.invokePayloadBytes, () => renderUrlTooLarge(head));
     const request: ReceivedRequest = { ...head, ...trace, body };
     const caller =
       url.authType === 'AWS_IAM' ? authenticateCaller(http, request, scope, clock.epochMs(), options) : undefined;
+    if (caller) checkPermission(caller);
     const domainName = `${url.id}.lambda-url.${scope.region}.localhost`;
     const integration = createFunctionUrlIntegration({ url, domainName, caller });
-    const run = { response, request, scope, name, qualifier: url.qualifier || undefined, integration };
+    const run = { ...invoked, response, request, integration };
     if (url.invokeMode !== 'RESPONSE_STREAM') return runner.runBuffered(run, undefined);
     await runner.runStreaming(run, ({ headers, cookies }) =>
       renderUrlHead(url, request, headers, cookies, 'application/octet-stream'),
@@ -101,6 +118,9 @@ export function createGatewayHandler(options: GatewayHandlerOptions): HttpHandle
     const trace = receiver.startTrace(http, renderFunctionArn(scope, name));
     const body = await receiveBody(http, chosen.bodyBytes, chosen.renderTooLarge);
     const request: ReceivedRequest = { ...head, ...trace, body };
+    if (!permissions.allowsService({ scope, name, qualifier }, chosen.gateway, chosen.invokedBy)) {
+      return writeResponse(response, head.method, chosen.integration.toFault({ kind: 'unavailable' }, request));
+    }
     await runner.runBuffered(
       { response, request, scope, name, qualifier, integration: chosen.integration },
       chosen.timeoutMs,

@@ -279,6 +279,11 @@ export function renderScheduleArn(scope: Scope, name: string): string {
   return render(scope, 'scheduler', `schedule/default/${name}`);
 }
 
+/** `arn:aws:execute-api:<region>:<account>:<api>/<stage>/<route>`; `route` is `GET/users/1` or `$default`. */
+export function renderExecuteApiArn(scope: Scope, api: string, stage: string, route: string): string {
+  return render(scope, 'execute-api', `${api}/${stage}/${route}`);
+}
+
 /** `arn:aws:elasticloadbalancing:<region>:<account>:targetgroup/<name>/<id>` */
 export function renderTargetGroupArn(scope: Scope, name: string, id: string): string {
   return render(scope, 'elasticloadbalancing', `targetgroup/${name}/${id}`);

@@ -39,6 +39,8 @@ export type FunctionPolicies = {
     revisionId: string | undefined,
   ): PolicyStatement;
   get(scope: Scope, name: string, qualifier: string | undefined): ResourcePolicy;
+  /** Like `get`, for evaluation: undefined without a policy. Throws nothing. */
+  find(scope: Scope, name: string, qualifier: string | undefined): ResourcePolicy | undefined;
   remove(
     scope: Scope,
     name: string,
@@ -81,6 +83,7 @@ export function createFunctionPolicies({
       }
       return policy;
     },
+    find: (scope, name, qualifier) => documents.get(scope, name, qualifier ?? ''),
     remove(scope, name, qualifier, statementId, revisionId) {
       if (!directory.hasFunction(scope, name)) {
         const arn = renderFunctionArn(scope, name);
