@@ -12,6 +12,12 @@ const README = readFileSync(join(PACKAGE, 'README.md'), 'utf8');
 const FILES = readdirSync(join(PACKAGE, 'src'), { recursive: true, encoding: 'utf8' }).filter((name) =>
   name.endsWith('.php'),
 );
+/** Of functions that the runtime uses, those that disable_functions may disable. It checks that they exist. */
+const OPTIONAL_FUNCTIONS = [
+  ...['exec', 'posix_kill', 'proc_open', 'proc_close', 'proc_get_status', 'proc_terminate', 'escapeshellarg'],
+  ...['pcntl_alarm', 'pcntl_async_signals', 'pcntl_fork', 'pcntl_signal', 'pcntl_signal_get_handler'],
+  ...['pcntl_sigprocmask', 'pcntl_waitpid', 'stream_socket_server', 'mb_check_encoding', 'zlib_decode'],
+];
 /** Programs, which cannot be loaded as classes. */
 const PROGRAMS = ['main.php', 'Http/ready.php'];
 const functions = runningFunctions();
@@ -49,6 +55,27 @@ describe('the package lamella/runtime', () => {
         if (!class_exists($class) && !interface_exists($class) && !trait_exists($class) && !enum_exists($class)) echo $class, "\\n";
       } echo 'done'; }`;
     expect(runInside({ opt, task, argv: ['/opt/bin/php', '-r', script] })).toBe('done');
+  });
+
+  it('knows the functions of PHP that it needs, which disable_functions does not disable', async () => {
+    const opt = await laidOutPhpLayer(functions.folder);
+    const script = `$called = [];
+      $files = new RecursiveIteratorIterator(new RecursiveDirectoryIterator('/opt/lamella/runtime', FilesystemIterator::SKIP_DOTS));
+      foreach ($files as $file) {
+        $ignored = [T_WHITESPACE, T_COMMENT, T_DOC_COMMENT];
+        $tokens = array_values(array_filter(PhpToken::tokenize(file_get_contents($file)), fn ($token) => !$token->is($ignored)));
+        foreach ($tokens as $index => $token) {
+          $isCall = $token->is([T_STRING, T_NAME_FULLY_QUALIFIED]) && ($tokens[$index + 1]->text ?? '') === '('
+            && !$tokens[$index - 1]->is([T_OBJECT_OPERATOR, T_NULLSAFE_OBJECT_OPERATOR, T_DOUBLE_COLON, T_FUNCTION, T_NEW]);
+          if ($isCall) $called[ltrim($token->text, '\\\\')] = true;
+        }
+      }
+      require '/opt/lamella/runtime/RequiredFunctions.php';
+      $names = array_filter(array_keys($called), fn ($name) => function_exists($name) || str_contains($name, '_'));
+      echo json_encode([array_values(array_diff($names, Lamella\\RequiredFunctions::NAMES)), array_values(array_diff(Lamella\\RequiredFunctions::NAMES, $names))]);`;
+    const [missing, unused] = JSON.parse(runInside({ opt, argv: ['/opt/bin/php', '-r', script] })) as string[][];
+    expect(missing?.filter((name) => !OPTIONAL_FUNCTIONS.includes(name))).toEqual([]);
+    expect(unused).toEqual([]);
   });
 
   it('is installed by Composer into a vendor layer, but the copy of the PHP layer takes precedence', async () => {

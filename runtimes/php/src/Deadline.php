@@ -39,7 +39,11 @@ final class Deadline
     /** Starts the second process. Call it before loading the project, so that the second process stays small. */
     public function watch(): void
     {
-        $name = function_exists('pcntl_fork') ? tempnam(sys_get_temp_dir(), 'php') : false;
+        $needed = ['pcntl_fork', 'pcntl_waitpid', 'pcntl_signal', 'pcntl_async_signals'];
+        if (array_filter($needed, function_exists(...)) !== $needed) {
+            return;
+        }
+        $name = @tempnam(sys_get_temp_dir(), 'php');
         if ($name === false) {
             return;
         }

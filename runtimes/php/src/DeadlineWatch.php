@@ -59,8 +59,15 @@ final class DeadlineWatch
 
     private function signal(int $deadlineMs, string $requestId): void
     {
-        // PHP can send signals only with the extension posix.
-        function_exists('posix_kill') ? posix_kill($this->php, SIGALRM) : exec("kill -ALRM {$this->php}");
+        if (function_exists('posix_kill')) {
+            posix_kill($this->php, SIGALRM);
+        } elseif (($child = pcntl_fork()) === 0) {
+            // Without the extension posix only another program can send a signal.
+            pcntl_exec('/bin/sh', ['-c', "kill -ALRM {$this->php}"]);
+            exit(1);
+        } elseif ($child > 0) {
+            pcntl_waitpid($child, $status);
+        }
         usleep(self::SIGNAL_GRACE_MS * 1000);
         if ($this->current()[0] === $deadlineMs) {
             $this->log($requestId, 'The function is about to time out, and PHP is waiting in a call that cannot be '

@@ -306,7 +306,8 @@ final class RequestState
 
     private function recordSignals(): void
     {
-        $hasSignals = function_exists('pcntl_signal_get_handler');
+        $needed = ['pcntl_alarm', 'pcntl_async_signals', 'pcntl_signal', 'pcntl_signal_get_handler', 'pcntl_sigprocmask'];
+        $hasSignals = array_filter($needed, function_exists(...)) === $needed;
         $this->hasAsyncSignals = $hasSignals && pcntl_async_signals();
         if ($hasSignals) {
             for ($signal = 1; $signal <= self::LAST_SIGNAL; $signal++) {

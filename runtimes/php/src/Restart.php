@@ -13,6 +13,8 @@ final class Restart
 {
     /** @var list<\Closure(): void> end what would survive this process image, such as a child process */
     public array $beforeRestart = [];
+    /** @var list<string> command line options of PHP */
+    public array $options = [];
 
     /**
      * @param list<string> $arguments the script and its arguments
@@ -39,7 +41,7 @@ final class Restart
             $action();
         }
         if (function_exists('pcntl_exec')) {
-            pcntl_exec(PHP_BINARY, $this->arguments, $more + $this->environment);
+            pcntl_exec(PHP_BINARY, [...$this->options, ...$this->arguments], $more + $this->environment);
         }
         exit(1);
     }

@@ -91,6 +91,12 @@ final readonly class Settings
         return self::isInProcess($this->mode);
     }
 
+    /** Whether code of the project runs in this process: the handler, or hooks of a Bref project around its scripts. */
+    public function runsProject(): bool
+    {
+        return $this->runsHandler() || is_dir("{$this->taskRoot}/vendor/bref/bref");
+    }
+
     /** Throws ConfigurationError. */
     public function check(): void
     {

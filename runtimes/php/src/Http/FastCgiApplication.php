@@ -12,6 +12,7 @@ namespace Lamella\Http;
 use Lamella\ConfigurationError;
 use Lamella\Context;
 use Lamella\Settings;
+use Lamella\UserIni;
 
 final class FastCgiApplication
 {
@@ -35,9 +36,9 @@ final class FastCgiApplication
     public static function start(string $frontController, Settings $settings): self
     {
         $root = new DocumentRoot($frontController, $settings->taskRoot, $settings->documentRoot);
-        $php = new PhpCgi($root->directory);
+        $php = new PhpCgi($root->directory, UserIni::of($settings));
         try {
-            $ready = ['SCRIPT_FILENAME' => __DIR__ . '/ready.php', 'REQUEST_METHOD' => 'GET', 'REDIRECT_STATUS' => '200'];
+            $ready = ['SCRIPT_FILENAME' => PhpCgi::READY, 'REQUEST_METHOD' => 'GET', 'REDIRECT_STATUS' => '200'];
             $php->send($ready, '', microtime(true) + self::INIT_SECONDS, 0.0);
             while ($php->receive(microtime(true) + self::INIT_SECONDS) !== null) {
             }

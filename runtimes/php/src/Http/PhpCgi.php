@@ -14,6 +14,8 @@ use Lamella\ConfigurationError;
 
 final class PhpCgi
 {
+    /** A script that does nothing, to check that php-cgi works. */
+    public const READY = __DIR__ . '/ready.php';
     /** A function's code never changes, and the invocation limits the time of a script. */
     private const SETTINGS = [
         'cgi.fix_pathinfo' => '0',
@@ -46,8 +48,12 @@ final class PhpCgi
     private readonly string $address;
     private readonly string $binary;
 
-    /** Throws ConfigurationError if the layer has no php-cgi. */
-    public function __construct(private readonly string $directory)
+    /**
+     * Throws ConfigurationError if the layer has no php-cgi.
+     *
+     * @param array<string, string> $ini settings that php-cgi reads from the project
+     */
+    public function __construct(private readonly string $directory, private readonly array $ini)
     {
         $this->binary = dirname(PHP_BINARY) . '/php-cgi';
         if (!is_executable($this->binary)) {
@@ -142,13 +148,17 @@ final class PhpCgi
     {
         $arguments = [$this->binary, '-q'];
         $module = dirname($this->binary) . self::OPCACHE;
-        if (is_file($module) && !extension_loaded('Zend OPcache')) {
+        $isLoaded = extension_loaded('Zend OPcache') || str_contains($this->ini['zend_extension'] ?? '', 'opcache');
+        if (is_file($module) && !$isLoaded) {
             array_push($arguments, '-d', 'zend_extension=opcache');
         }
         foreach (self::SETTINGS as $name => $value) {
             array_push($arguments, '-d', "{$name}={$value}");
         }
-        array_push($arguments, '-d', 'memory_limit=' . ini_get('memory_limit'));
+        array_push($arguments, '-d', 'memory_limit=' . ($this->ini['memory_limit'] ?? ini_get('memory_limit')));
+        if (($this->ini['open_basedir'] ?? '') !== '') {
+            array_push($arguments, '-d', "open_basedir={$this->ini['open_basedir']}:" . self::READY);
+        }
         $environment = ['PHP_FCGI_MAX_REQUESTS' => '0'] + getenv();
         // php-cgi would fork children otherwise.
         unset($environment['PHP_FCGI_CHILDREN']);
