@@ -330,6 +330,31 @@ describe('the methods of the events', () => {
   });
 });
 
+describe('the management endpoint of a WebSocket API', () => {
+  const at = (domainName: string, more: object = {}) => ({
+    requestContext: { connectionId: 'c', stage: 'production', domainName, ...more },
+  });
+  it('has the stage on the domain of the API, and the path of the mapping on a custom domain', () => {
+    const domains = [
+      at('abc.execute-api.eu-west-1.amazonaws.com'),
+      at('abc.execute-api.cn-north-1.amazonaws.com.cn'),
+      at('ws.example.com'),
+      at('ws.example.com', { stage: '$default' }),
+    ];
+    const expression =
+      '[($e = Event\\WebSocketEvent::of($in))->managementEndpoint(), $e->managementEndpoint("chat"), $e->managementEndpoint("/v1/chat/")]';
+    const own = 'https://abc.execute-api.eu-west-1.amazonaws.com/production';
+    const china = 'https://abc.execute-api.cn-north-1.amazonaws.com.cn/production';
+    const custom = 'https://ws.example.com';
+    expect(evaluate(opt, folder.path, expression, domains)).toEqual([
+      [own, own, own],
+      [china, china, china],
+      [custom, `${custom}/chat`, `${custom}/v1/chat`],
+      [custom, `${custom}/chat`, `${custom}/v1/chat`],
+    ]);
+  });
+});
+
 describe('a handler', () => {
   let started: ChildProcess | undefined;
   const run = async (source: string, event: string) => {

@@ -41,10 +41,18 @@ final class WebSocketEvent extends Event
         return $this->isBase64Encoded ? (string) base64_decode($body, true) : $body;
     }
 
-    /** The URL to which messages for clients are posted, followed by `/@connections/{id}`. */
-    public function managementEndpoint(): string
+    /**
+     * The URL to which messages for clients are posted, followed by `/@connections/{id}`. On the API's own domain the path is
+     * the stage, on a custom domain it is the path of the API mapping, which the event does not contain.
+     * https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-call-websocket-api-connections.html
+     *
+     * @param string $mappingPath path of the API mapping of a custom domain; usually empty
+     */
+    public function managementEndpoint(string $mappingPath = ''): string
     {
-        return "https://{$this->requestContext['domainName']}/{$this->requestContext['stage']}";
+        $domain = (string) $this->get('requestContext.domainName');
+        $path = str_contains($domain, '.execute-api.') ? (string) $this->get('requestContext.stage') : $mappingPath;
+        return rtrim("https://{$domain}/" . trim($path, '/'), '/');
     }
 
     protected static function fits(array $event): bool
