@@ -298,6 +298,39 @@ describe('the mode worker', () => {
 
   it.each([
     [
+      'an object with a method handle, such as Lumen’s application',
+      'namespace Laravel\\Lumen; class Application { function handle(Request $request) { throw new \\Exception("called"); } } return new Application();',
+      'index.php returns Laravel\\Lumen\\Application. It must return a PSR-15',
+    ],
+    ['a function', 'return fn (array $event, $context) => 1;', 'a function with other parameters than the array'],
+    [
+      'a function',
+      'return fn (Lamella\\Event\\SqsEvent $event) => 1;',
+      'a function with other parameters than the array',
+    ],
+    ['a function', 'return fn (string $event) => 1;', 'a function with other parameters than the array'],
+    ['an invokable object', 'return new class { function __invoke() { return 1; } };', 'returns int. It must return'],
+    ['nothing', '', 'index.php: it returns nothing callable'],
+  ])('names the mistake if the file returns %s', async (_what, code, message) => {
+    start('index.php', { 'index.php': `<?php ${code}` }, { LAMELLA_MODE: 'worker' });
+    expect(parsed((await functions.api.initError).body).errorMessage).toContain(message);
+  });
+
+  it('accepts the kernel from a function without parameters, or with the environment', async () => {
+    const kernel =
+      'new class implements Psr\\Http\\Server\\RequestHandlerInterface { function handle(Psr\\Http\\Message\\ServerRequestInterface $r): Psr\\Http\\Message\\ResponseInterface { return new Nyholm\\Psr7\\Response(204); } }';
+    for (const parameters of ['', 'array $environment', '$environment, $debug = false']) {
+      const files = {
+        'vendor/autoload.php': autoload('Nyholm'),
+        'index.php': `<?php return fn (${parameters}) => ${kernel};`,
+      };
+      start('index.php', files, { LAMELLA_MODE: 'worker' });
+      expect(parsed((await functions.api.invoke(event())).body).statusCode).toBe(204);
+    }
+  });
+
+  it.each([
+    [
       { LAMELLA_MODE: 'fast' },
       "Invalid LAMELLA_MODE (or BREF_RUNTIME) 'fast'. Use one of: function, worker, http, console.",
     ],

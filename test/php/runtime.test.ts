@@ -49,6 +49,16 @@ describe('finding the handler', () => {
       { 'vendor/autoload.php': '<?php namespace App; class Greet { static function hi() { return 4; } }' },
       '4',
     ],
+    // The names of PHP's own classes and functions.
+    ['closure', { 'src/closure.php': '<?php function closure() { return "own"; }' }, 'own'],
+    ['generator', { 'generator.php': '<?php function generator() { return "own"; }' }, 'own'],
+    ['Exception', { 'src/Exception.php': '<?php function exception() { return "own"; }' }, 'own'],
+    ['iterator', { 'index.php': '<?php function iterator() { return "own"; }' }, 'own'],
+    ['directory.dir', { 'directory.php': '<?php namespace My; function dir() { return "own"; }' }, '"own"'],
+    ['date', { 'src/date.php': '<?php namespace My; function date() { return "own"; }' }, 'own'],
+    ['mail', { 'src/mail.php': '<?php namespace My; function mail($event) { return "own"; }' }, 'own'],
+    ['app.count', { 'app.php': '<?php namespace My; function count($event) { return "own"; }' }, '"own"'],
+    ['date.php', { 'date.php': '<?php namespace My; function date() { return "own"; }' }, '"own"'],
   ])('%s is found in %o', async (handler, files, expected) => {
     start(handler, files);
     expect(await functions.api.invoke('{"name":"World"}')).toMatchObject({ kind: 'response', body: expected });
@@ -68,6 +78,40 @@ describe('finding the handler', () => {
     }
     expect(await exited).toBe(1);
     expect(output()).toContain('Init Error');
+  });
+
+  it.each([
+    ['Closure', {}, 'class Closure: it is a class of PHP'],
+    ['DateTime::createFromFormat', {}, 'class DateTime: it is a class of PHP'],
+    ['strlen', { 'index.php': '<?php' }, 'index.php: it returns nothing callable and has no function strlen'],
+    ['app.exec', { 'app.php': '<?php' }, 'app.php: it returns nothing callable and has no function exec'],
+  ])('never takes %s from PHP itself', async (handler, files, attempt) => {
+    start(handler, files);
+    const { body, errorType } = await functions.api.initError;
+    expect([errorType, json(body).errorMessage]).toEqual(['Runtime.NoSuchHandler', expect.stringContaining(attempt)]);
+  });
+
+  it.each([
+    ['fn (Traversable $event) => 1', '$event of type Traversable. Declare it as array, object, string, an event class'],
+    ['fn (Unknown\\Request $r, $context) => 1', '$r of type Unknown\\Request. Declare it as array'],
+    ['fn (array $event, DateTime $when) => 1', '$when of type DateTime. Declare it as Lamella\\Context'],
+    ['fn ($event, array $context) => 1', '$context of type array. Declare it as Lamella\\Context'],
+    ['new class { function handle(ArrayObject $request) {} }', '$request of type ArrayObject'],
+  ])('refuses a handler with a parameter that nothing fits: %s', async (handler, message) => {
+    start('index.php', { 'index.php': `<?php return ${handler};` });
+    const { body, errorType } = await functions.api.initError;
+    expect([errorType, json(body).errorMessage]).toEqual(['Runtime.ConfigError', expect.stringContaining(message)]);
+  });
+
+  it.each([
+    ['fn (?DateTime $now = null) => $now === null ? "now" : "then"', '"now"'],
+    ['fn (array $event, ?DateTime $now = null) => count($event)', '2'],
+    ['fn (array $event, $context = null) => $context::class', '"Lamella\\\\Context"'],
+    ['fn (int|string|null $event) => $event', '"[1,2]"'],
+    ['fn (array $event, mixed $context) => $context::class', '"Lamella\\\\Context"'],
+  ])('leaves optional parameters to the handler: %s', async (handler, expected) => {
+    start('index.php', { 'index.php': `<?php return ${handler};` });
+    expect((await functions.api.invoke('[1,2]')).body).toBe(expected);
   });
 
   it.each([

@@ -160,10 +160,17 @@ final class Handler
                 $plan[] = $special;
             } elseif (!$hasEvent) {
                 $hasEvent = true;
-                $plan[] = self::eventForm($types);
+                $form = self::eventForm($types);
+                if ($form === null && $parameter->isOptional()) {
+                    break;
+                }
+                $plan[] = $form ?? throw self::unsuitable($parameter, $types, 'array, object, string, an event class, '
+                    . 'Lamella\\Http\\Request or PSR-7 ServerRequestInterface');
             } elseif (!$parameter->isOptional() || $parameter->getName() === 'context') {
                 // A second parameter is the context, as in AWS's runtimes for other languages.
-                $plan[] = 'context';
+                $plan[] = array_diff($types, ['mixed', 'object', 'null']) === []
+                    ? 'context'
+                    : throw self::unsuitable($parameter, $types, 'Lamella\\Context');
             } else {
                 break;
             }
@@ -171,11 +178,18 @@ final class Handler
         return $plan;
     }
 
+    /** @param list<string> $types */
+    private static function unsuitable(\ReflectionParameter $parameter, array $types, string $suitable): ConfigurationError
+    {
+        return new ConfigurationError("The handler cannot be called: nothing fits its parameter \${$parameter->getName()} of "
+            . 'type ' . implode('|', $types) . ". Declare it as {$suitable}.");
+    }
+
     /**
      * @param list<string> $types
-     * @return string a form, or an event class
+     * @return string|null a form, or an event class; null if no event fits
      */
-    private static function eventForm(array $types): string
+    private static function eventForm(array $types): ?string
     {
         if ($types === [] || array_intersect($types, ['array', 'mixed', 'iterable']) !== []) {
             return 'array';
@@ -191,7 +205,7 @@ final class Handler
                 return $type;
             }
         }
-        return 'array';
+        return array_intersect($types, ['int', 'float', 'bool', 'true', 'false', 'null']) === [] ? null : 'array';
     }
 
     /** @return list<string> */

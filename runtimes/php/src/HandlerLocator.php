@@ -20,6 +20,8 @@ final class HandlerLocator
 {
     /** @var list<string> */
     private array $attempts = [];
+    /** The object that was found without being a kernel or callable, if it has a method `handle`. */
+    private ?object $handling = null;
     private ?object $container = null;
     /** The callable around the kernel, if a kernel was found. */
     private ?\Closure $kernel = null;
@@ -37,7 +39,7 @@ final class HandlerLocator
         }
         $runsScripts = $this->settings->mode === 'http' || $this->settings->mode === 'console';
         // Scripts load the project themselves. A Bref project may have hooks that must run before.
-        if (!$runsScripts || is_dir("{$this->settings->taskRoot}/vendor/bref/bref")) {
+        if ($this->settings->runsProject()) {
             $this->loadAutoloader();
             $bref = BrefProject::start();
         }
@@ -86,7 +88,8 @@ final class HandlerLocator
         if ($this->settings->mode !== 'worker' || $callable === $this->kernel) {
             return $callable;
         }
-        $kernel = Http\FrontController::application($callable, $this->settings->taskRoot);
+        // An object with a method `handle` is a handler, not a front controller that returns the kernel.
+        $kernel = $this->handling ?? Http\FrontController::application($callable, $this->settings->taskRoot);
         return (is_object($kernel) ? Http\Kernel::around($kernel) : null) ?? throw new ConfigurationError(
             "LAMELLA_MODE is worker, but {$this->settings->handler} returns " . get_debug_type($kernel)
             . '. It must return a PSR-15 RequestHandlerInterface, a Symfony HttpKernelInterface or a Laravel application.',
@@ -126,6 +129,11 @@ final class HandlerLocator
         }
         if (!class_exists($class)) {
             $this->attempts[] = "class {$class}: no autoloader knows it";
+            return null;
+        }
+        if ((new \ReflectionClass($class))->isInternal()) {
+            // The name of a file or function, such as date, closure or generator.
+            $this->attempts[] = "class {$class}: it is a class of PHP";
             return null;
         }
         if ($method === null) {
@@ -191,7 +199,8 @@ final class HandlerLocator
         if (is_callable($returned)) {
             return $returned;
         }
-        if (function_exists($function)) {
+        // A function in a namespace may have the name of one of PHP's own.
+        if (function_exists($function) && (new \ReflectionFunction($function))->isUserDefined()) {
             return $function;
         }
         $suffix = '\\' . strtolower($function);
@@ -213,6 +222,7 @@ final class HandlerLocator
             return $object;
         }
         if (method_exists($object, 'handle')) {
+            $this->handling = $object;
             return [$object, 'handle'];
         }
         $this->attempts[] = 'class ' . $object::class . ': it has neither __invoke nor handle';

@@ -10,14 +10,24 @@ declare(strict_types=1);
 
 namespace Lamella\Http;
 
+use Lamella\ConfigurationError;
+
 final class FrontController
 {
     private const RUNTIME = 'Symfony\\Component\\Runtime\\SymfonyRuntime';
     private const DOTENV_FILES = ['.env', '.env.dist', '.env.local.php'];
 
+    /** Throws ConfigurationError if the callable has parameters that cannot be filled. */
     public static function application(callable $returned, string $taskRoot): mixed
     {
         if (!class_exists(self::RUNTIME)) {
+            $function = new \ReflectionFunction($returned(...));
+            $type = (string) ($function->getParameters()[0] ?? null)?->getType();
+            if ($function->getNumberOfRequiredParameters() > 1 || preg_match('/^(|\??array|mixed|iterable)$/', $type) !== 1) {
+                throw new ConfigurationError('LAMELLA_MODE is worker, but the handler is a function with other parameters than '
+                    . 'the array of environment variables. It must be a kernel, or a function that returns one: '
+                    . 'fn (array $environment) => new Kernel(...).');
+            }
             return $returned($_SERVER + $_ENV);
         }
         $hasDotenv = array_filter(self::DOTENV_FILES, static fn (string $file) => is_file("{$taskRoot}/{$file}")) !== []
@@ -28,7 +38,11 @@ final class FrontController
             // This runtime reports failures.
             'error_handler' => false,
         ]);
-        [$make, $arguments] = $runtime->getResolver($returned)->resolve();
+        try {
+            [$make, $arguments] = $runtime->getResolver($returned)->resolve();
+        } catch (\InvalidArgumentException $unresolved) {
+            throw new ConfigurationError("LAMELLA_MODE is worker: {$unresolved->getMessage()}", 0, $unresolved);
+        }
         return $make(...$arguments);
     }
 }
