@@ -3,6 +3,7 @@
  * are JSON. The other files of this directory provide the routes; `api-port.ts` admits callers, as for every service.
  */
 import { BodyFailure, readBody } from '../http/body.ts';
+import { splitTarget } from '../http/request-target.ts';
 import type { ApiCall, ServiceHandler } from '../wire/api-call.ts';
 import { ConfigurationError } from '../wire/configuration.ts';
 
@@ -47,8 +48,9 @@ export function createAdminApi(routes: readonly AdminRoute[]): ServiceHandler {
   const table = routes.map((route) => ({ ...route, pattern: patternOf(route.path) }));
   return async (call) => {
     try {
-      const { pathname, searchParams } = new URL(call.request.url ?? '/', 'http://localhost');
-      const path = pathname.slice(ADMIN_PREFIX.length);
+      const target = splitTarget(call.request.url);
+      const searchParams = new URLSearchParams(target.search);
+      const path = target.path.slice(ADMIN_PREFIX.length);
       const matching = table.filter(({ pattern }) => pattern.test(path));
       const route = matching.find(({ method }) => method === call.request.method);
       if (route === undefined) return refuse(call, table, path, matching.length > 0);

@@ -4,12 +4,13 @@
  * https://smithy.io/2.0/aws/protocols/aws-query-protocol.html
  */
 import type { HttpRequest } from '../http/exchange.ts';
+import { splitTarget } from '../http/request-target.ts';
 import type { Member, Members } from '../protocol/member-constraints.ts';
 import { WrongType } from './structure.ts';
 
 /** The fields of a request: those of its URL, then those of its body. */
 export function readForm(request: Pick<HttpRequest, 'url'>, body: Buffer): URLSearchParams {
-  const form = new URLSearchParams(new URL(request.url ?? '/', 'http://localhost').search);
+  const form = new URLSearchParams(splitTarget(request.url).search);
   for (const [name, value] of new URLSearchParams(body.toString('utf8'))) form.append(name, value);
   return form;
 }

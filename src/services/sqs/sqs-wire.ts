@@ -4,7 +4,9 @@
  * protocol.
  * https://smithy.io/2.0/aws/protocols/aws-query-protocol.html
  */
+
 import { BodyFailure, readBody } from '../../http/body.ts';
+import { splitTarget } from '../../http/request-target.ts';
 import type { Log } from '../../log.ts';
 import {
   SQS_ERRORS,
@@ -91,7 +93,7 @@ const QUERY: Protocol = {
     const version = form.get('Version') ?? SQS_VERSION;
     const name = operationNamed(form.get('Action') ?? '', version);
     // Older clients send the request to the queue's URL, without a QueueUrl in the form.
-    const { pathname } = new URL(request.url ?? '/', 'http://localhost');
+    const { path: pathname } = splitTarget(request.url);
     if (form.get('QueueUrl') === null && /^\/\d{12}\/[^/]+$/.test(pathname)) form.set('QueueUrl', pathname);
     return { name, input: treeOfForm(form, SQS_OPERATIONS[name]) };
   },
