@@ -30,6 +30,7 @@ const COMMANDS = {
   applications: (...names) => testJob('applications', APPLICATION_PACKAGES, names),
   'every-node': everyNode,
   'php-source': () => testJob('php-source', COMPILER_PACKAGES),
+  attack,
   documents: () => script('scripts/update-documents.ts', [], { needsBuild: false }),
   // On one CPU: then the median of a round trip is the work of both sides, wherever the kernel would have put them.
   bench: (name = 'cold-start', ...args) =>
@@ -82,6 +83,23 @@ function conformance(...args) {
   };
   const cases = runtimeApi ? 'test/conformance/conformance.test.ts' : 'test/conformance/service.test.ts';
   return run('running the cases', packageBinary('vitest'), ['run', cases], { env });
+}
+
+/**
+ * Attacks the service for an hour (or SECONDS) with new seeds, four times as many cases in a round. Each round prints its
+ * seed. LAMELLA_ATTACK_SEED and LAMELLA_ATTACK_SCALE repeat one.
+ */
+function attack(seconds = '3600', ...filters) {
+  if (!installSystemPackages(SANDBOX_PACKAGES) || !build()) return false;
+  const end = Date.now() + Number(seconds) * 1000;
+  let isHeld = true;
+  do {
+    const seed = process.env.LAMELLA_ATTACK_SEED ?? String(Math.floor(Math.random() * 2 ** 31));
+    const env = { LAMELLA_ATTACK_SCALE: '4', ...process.env, LAMELLA_ATTACK_SEED: seed };
+    const files = filters.length > 0 ? filters : ['test/attacks'];
+    isHeld = run(`attacking with seed ${seed}`, packageBinary('vitest'), ['run', ...files], { env }) && isHeld;
+  } while (Date.now() < end && isHeld && process.env.LAMELLA_ATTACK_SEED === undefined);
+  return isHeld;
 }
 
 /** Runs `test/JOB/*.job.ts`: tests that take minutes or need Debian's archive. */
