@@ -53,9 +53,12 @@ describe('lookUpInside', () => {
       expect(lookUpInside('/var/task/l9', counted).kind).toBe('absent');
       return count;
     };
-    // 40 links are followed before 4096 parts have been walked.
-    expect(steps(20)).toBeLessThan(2000);
-    expect([steps(200), steps(400), steps(800)].every((count) => count < 6000)).toBe(true);
+    expect([steps(20), steps(200), steps(400), steps(800)].map((count) => count < 600)).toEqual([
+      true,
+      true,
+      true,
+      true,
+    ]);
   });
 });
 

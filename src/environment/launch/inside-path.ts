@@ -17,10 +17,10 @@ export type Lookup =
 /** The kernel's limit of symbolic links in one path. */
 const MAX_LINKS = 40;
 /**
- * Longer walks are given up. Each of 40 links may have 2,000 parts, and every part is looked up synchronously; a path
- * that the kernel accepts (PATH_MAX, 4,096 bytes) has fewer.
+ * Longer walks are given up. Every part is looked up synchronously, each of 40 links may have 2,000 parts, and a cold
+ * start looks up its bootstrap, its extensions and their interpreters.
  */
-const MAX_PARTS = 4096;
+const MAX_PARTS = 512;
 const HOST_DIRECTORIES = new Set(['usr', 'bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32']);
 
 /** Finds the file and follows all links, including the last one. `path` is absolute. */
