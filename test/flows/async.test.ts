@@ -94,7 +94,7 @@ async function createQueue(name: string): Promise<{ readonly arn: string; next()
         new ReceiveMessageCommand({ QueueUrl, WaitTimeSeconds: 20, MessageAttributeNames: ['All'] }),
       );
       const [message] = Messages ?? [];
-      if (message === undefined) throw new Error(`nothing came to ${name}`);
+      if (message === undefined) throw new Error(`${name} received nothing`);
       return message;
     },
   };
@@ -354,7 +354,7 @@ describe('the end of an event', () => {
     const busy = service.invoke('always-busy', { first: true });
     await listener.next('always-busy');
     await send('always-busy', { second: true });
-    // Delays of 1, 2, 4, 8 and 16 s; after another 32 s the event would be too old.
+    // Delays of 1, 2, 4, 8 and 16 s. After another 32 s the event would be too old.
     for (const seconds of [1, 2, 4, 8, 16]) {
       await eventually(async () => expect(await pending('always-busy')).toMatchObject({ delayed: 1 }));
       pass(seconds);

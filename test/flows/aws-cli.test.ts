@@ -1,4 +1,4 @@
-/** The unmodified AWS CLI against the whole service: the walkthrough's commands, then every operation it has for us. */
+/** The unmodified AWS CLI with the whole service: the walkthrough's commands, then the other operations. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,12 +10,12 @@ import { type RunningService, startService } from '../support/running-service.ts
 
 const ARN = 'arn:aws:lambda:us-east-1:123456789012';
 const ROLE = 'arn:aws:iam::123456789012:role/lambda';
-/** Names what version 2 needs to take JSON as it is typed. */
+/** Version 2 needs this option to take JSON unencoded. */
 const RAW = ['--cli-binary-format', 'raw-in-base64-out'];
 
 const path = findAwsCli();
 if (path === undefined)
-  console.warn('aws-cli.test.ts is left out: there is no AWS CLI 2 on the PATH (apt install awscli).');
+  console.warn('Skipping aws-cli.test.ts: AWS CLI 2 is not on the PATH (apt-get install awscli).');
 
 describe.skipIf(path === undefined)('the AWS CLI', { timeout: 60_000 }, () => {
   let service: RunningService;
@@ -28,7 +28,7 @@ describe.skipIf(path === undefined)('the AWS CLI', { timeout: 60_000 }, () => {
     cli = awsCli(path ?? '', service.url, folder);
     const write = async (name: string, files: Parameters<typeof zipOf>[0]) =>
       writeFileSync(join(folder, name), await zipOf(files));
-    // The layer's interpreter stands for /opt/bin/php, by which the walkthrough's bootstrap starts.
+    // The layer's /opt/bin/php stands for PHP, which starts the walkthrough's bootstrap.
     await write('runtime.zip', {
       'bin/interpreter': '#!/bin/sh\nexec /bin/sh "$@"\n',
       bootstrap: shellRuntime(
@@ -57,7 +57,7 @@ describe.skipIf(path === undefined)('the AWS CLI', { timeout: 60_000 }, () => {
     return stderr.trim();
   };
 
-  it('carries out the walkthrough as it is written', async () => {
+  it('runs the walkthrough unchanged', async () => {
     const { code, stdout, stderr } = await cli.script(`
       ROLE=$(aws iam create-role --role-name LambdaPhpExample --path "/service-role/" \\
         --assume-role-policy-document file://trust-policy.json --query Role.Arn --output text)
@@ -224,7 +224,7 @@ describe.skipIf(path === undefined)('the AWS CLI', { timeout: 60_000 }, () => {
       );
     });
 
-    it('shows errors in the words of AWS', async () => {
+    it("shows AWS's error messages", async () => {
       const create = ['lambda', 'create-function', '--handler', 'hello', '--runtime', 'provided', '--zip-file'];
       writeFileSync(join(folder, 'broken.zip'), rawZip([{ name: 'bootstrap', content: 'x', claims: { crc32: 1 } }]));
       await service.createFunction('taken', { bootstrap: shellRuntime('respond 1') });
@@ -247,7 +247,7 @@ describe.skipIf(path === undefined)('the AWS CLI', { timeout: 60_000 }, () => {
       ]);
     });
 
-    it('knows the role, who is calling, and the logs', async () => {
+    it('reads the role, the caller identity and the logs', async () => {
       const role = ['--role-name', 'LambdaPhpExample'];
       const managed = 'arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole';
       await cli.json('iam', 'attach-role-policy', ...role, '--policy-arn', managed);

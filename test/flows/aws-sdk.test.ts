@@ -1,4 +1,4 @@
-/** AWS's own SDK against the whole service: every operation, every way to name a function, errors as the SDK shows them. */
+/** The AWS SDK with the whole service: operations, every way to name a function, and errors. */
 import { createHash } from 'node:crypto';
 import { CloudWatchLogsClient, DescribeLogGroupsCommand } from '@aws-sdk/client-cloudwatch-logs';
 import {
@@ -44,7 +44,7 @@ beforeAll(async () => {
 });
 afterAll(() => service.close());
 
-/** A function's zip whose bootstrap answers with this text. */
+/** A function's zip whose bootstrap responds with this text. */
 const answering = (text: string) => zipOf({ bootstrap: shellRuntime(`respond '${text}'`) });
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('base64');
 const download = async (url: string | undefined) => Buffer.from(await (await fetch(url ?? '')).arrayBuffer());
@@ -111,7 +111,7 @@ describe('functions', () => {
     expect(cleared.Timeout).toBe(5);
   });
 
-  it('keep published versions as they were, and publish nothing twice', async () => {
+  it('keep published versions unchanged, and publish nothing twice', async () => {
     const FunctionName = 'versions';
     const [first, second] = await Promise.all([answering('first'), answering('second')]);
     await client.send(create(FunctionName, first));
@@ -152,13 +152,13 @@ describe('functions', () => {
       name: 'ResourceNotFoundException',
       message: `Function not found: ${ARN}:function:versions:1`,
     });
-    // Numbers are not given twice.
+    // Numbers are not reused.
     await client.send(new DeleteFunctionCommand({ FunctionName, Qualifier: '2' }));
     await client.send(new UpdateFunctionCodeCommand({ FunctionName, ZipFile: first }));
     expect((await client.send(new PublishVersionCommand({ FunctionName }))).Version).toBe('3');
   });
 
-  it('are judged and left as they are by a dry run', async () => {
+  it('are validated but not changed by a dry run', async () => {
     const FunctionName = 'dry';
     const [before, after] = await Promise.all([answering('before'), answering('after')]);
     await client.send(create(FunctionName, before));
@@ -174,7 +174,7 @@ describe('functions', () => {
     ).rejects.toMatchObject({ name: 'ResourceNotFoundException' });
   });
 
-  it('give back their code byte for byte, also that of older versions', async () => {
+  it('return their code byte for byte, also that of older versions', async () => {
     const FunctionName = 'downloads';
     const [first, second] = await Promise.all([answering('1'), answering('2')]);
     await client.send(create(FunctionName, first, { Publish: true }));
@@ -255,7 +255,7 @@ describe('a function is found', () => {
   });
 
   it.each(['a b', 'a/b', '../names', 'names:1:2', 'ä', '-', 'x'.repeat(200)])(
-    'not by %j, which is refused',
+    'not by %j, which is rejected',
     async (name) => {
       const failure = await service.invoke(name).catch((error: Error) => error);
       expect(failure).toMatchObject({
@@ -275,7 +275,7 @@ describe('pages', () => {
     return found;
   };
 
-  it('of functions, versions, layers and layer versions go on where the last one ended', async () => {
+  it('of functions, versions, layers and layer versions continue where the last one ended', async () => {
     const region = 'eu-central-1';
     const other = new LambdaClient({
       endpoint: service.url,
@@ -327,7 +327,7 @@ describe('pages', () => {
     );
     expect(alphas.map((page) => page.map(({ Version }) => Version))).toEqual([[3, 2], [1]]);
 
-    // Regions do not see each other.
+    // Regions are separate.
     const here = await client.send(new ListFunctionsCommand({}));
     expect(here.Functions?.some(({ FunctionName: name }) => name?.startsWith('paged-'))).toBe(false);
     expect((await client.send(new ListLayersCommand({}))).Layers?.some(({ LayerName }) => LayerName === 'alpha')).toBe(
@@ -351,7 +351,7 @@ describe('pages', () => {
 });
 
 describe('layers', () => {
-  it('are given back byte for byte, by name and by ARN, and outlive their deletion in functions that use them', async () => {
+  it('are returned byte for byte, by name and by ARN, and outlive their deletion in functions that use them', async () => {
     const zip = await zipOf({ 'text.txt': 'from the layer' });
     const published = await client.send(
       new PublishLayerVersionCommand({
@@ -385,7 +385,7 @@ describe('layers', () => {
       { Layers: [`${ARN}:layer:kept:1`] },
     );
     await client.send(new DeleteLayerVersionCommand({ LayerName: 'kept', VersionNumber: 1 }));
-    // Once more, or one that never was: no error.
+    // Deleting it again, or one that never existed, is not an error.
     await client.send(new DeleteLayerVersionCommand({ LayerName: 'kept', VersionNumber: 1 }));
     await client.send(new DeleteLayerVersionCommand({ LayerName: 'never-was', VersionNumber: 7 }));
     const { LayerVersions } = await client.send(new ListLayerVersionsCommand({ LayerName: 'kept' }));
@@ -452,7 +452,7 @@ describe('errors', () => {
     });
   });
 
-  it('name the runtimes there are, in the form that AWS has for this one member', async () => {
+  it("list the runtimes, in AWS's form for this member", async () => {
     await expect(client.send(create('refused', await answering('1'), { Runtime: 'cobol' }))).rejects.toMatchObject({
       name: 'InvalidParameterValueException',
       message: expect.stringMatching(
@@ -461,7 +461,7 @@ describe('errors', () => {
     });
   });
 
-  it('come for reserved and too many variables', async () => {
+  it('are returned for reserved and too many variables', async () => {
     const zip = await zipOf({ bootstrap: '' });
     const withVariables = (Variables: Record<string, string>) =>
       client.send(create('refused', zip, { Environment: { Variables } }));
@@ -477,7 +477,7 @@ describe('errors', () => {
     });
   });
 
-  it('come for code that is no zip, is missing, or lies in a bucket', async () => {
+  it('are returned for code that is not a zip, is missing, or is in a bucket', async () => {
     const unzip = 'Could not unzip uploaded file. Please check your file, then try to upload again.';
     await expect(client.send(create('refused', Buffer.from('no zip')))).rejects.toMatchObject({
       name: 'InvalidParameterValueException',
@@ -499,7 +499,7 @@ describe('errors', () => {
     });
   });
 
-  it('come for what does not exist', async () => {
+  it('are returned for resources that do not exist', async () => {
     const FunctionName = 'nowhere';
     const missing = `Function not found: ${ARN}:function:nowhere`;
     for (const command of [
@@ -523,7 +523,7 @@ describe('errors', () => {
     expect((await client.send(new ListLayerVersionsCommand({ LayerName: 'nowhere' }))).LayerVersions).toEqual([]);
   });
 
-  it('come with --strict roles for a role that nobody created', async () => {
+  it('are returned with --strict roles for a role that does not exist', async () => {
     const strict = await startService({ strict: 'roles' });
     try {
       await expect(strict.client.send(create('f', await answering('1')))).rejects.toMatchObject({
@@ -537,7 +537,7 @@ describe('errors', () => {
 });
 
 describe('neighbors', () => {
-  it('answer for the account that was asked for', async () => {
+  it('respond for the requested account', async () => {
     const other = await startService({ accountId: '210987654321', region: 'ap-northeast-1' });
     try {
       const sts = new STSClient({

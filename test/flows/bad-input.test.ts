@@ -1,7 +1,7 @@
 /**
- * What bad input gets, and that the service takes it: broken archives, bodies without end, foreign callers, garbage,
- * full disks, damaged databases, and many clients who want the same thing at the same time. The service is a process
- * of its own, so that its memory can be looked at.
+ * Bad input, and a service that survives it: broken archives, endless bodies, foreign callers, garbage, full disks, damaged
+ * databases, and many clients with the same request at the same time. The service runs in its own process, so that its memory
+ * can be measured.
  */
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -81,18 +81,18 @@ async function invoke(FunctionName: string, event: unknown = {}, where = client)
   return Buffer.from(Payload ?? []).toString();
 }
 
-/** The service does its work as if nothing had been. */
+/** The service works as before. */
 async function expectHealthy(): Promise<void> {
   expect(await invoke('echoes', 'hello')).toBe('"hello"');
 }
 
-/** Everything that uploads leave on the disk. */
+/** All files of uploads on the disk. */
 const uploads = (folder = data) =>
   ['blobs', 'trees', 'opt', 'staging'].flatMap((name) => readdirSync(join(folder, name)).map((it) => `${name}/${it}`));
 
 type Answer = { readonly status: number; readonly headers: IncomingMessage['headers']; readonly body: string };
 
-/** One HTTP request as told, `Host` and all; on a connection of its own. */
+/** One HTTP request with exactly these headers, `Host` included, on a new connection. */
 function call(
   method: string,
   path: string,
@@ -171,7 +171,7 @@ describe('an archive', () => {
       () => rawZip([file('zeros', { packed: zeros, content: '', claims: { size: 10 } })]),
       UNREADABLE,
     ],
-  ])('with %s is refused, and nothing of it stays', async (_, make, message) => {
+  ])('with %s is rejected and leaves no files', async (_, make, message) => {
     const zip = make();
     const before = uploads();
     const refusal = {
@@ -190,7 +190,7 @@ describe('an archive', () => {
     });
   });
 
-  it('made of links, modes and folders that stay inside is taken', async () => {
+  it('with links, modes and directories that stay inside is accepted', async () => {
     const zip = rawZip([
       { name: 'deep/', mode: 0o040755, content: '' },
       link('deep/link', '../bootstrap'),
@@ -202,15 +202,15 @@ describe('an archive', () => {
     expect(Number(await invoke('good'))).toBeGreaterThan(100);
   });
 
-  it('however large it wants to become, does not make the service large', async () => {
+  it('does not make the service large, however large it becomes unpacked', async () => {
     await expectHealthy();
-    // All of the above has been unpacked, or not, by now.
+    // All of the archives above have been unpacked or rejected by now.
     expect(statusOf(service.pid, 'VmHWM') / 1024).toBeLessThan(400);
   });
 });
 
 describe('a body', () => {
-  it('that has no end is refused while it comes in', async () => {
+  it('without an end is rejected while it is received', async () => {
     const before = statusOf(service.pid, 'VmRSS');
     const socket = await dial();
     let answer = '';
@@ -233,13 +233,13 @@ describe('a body', () => {
     expect(answer).toContain('RequestEntityTooLargeException');
     expect(answer).toContain('Request must be smaller than 70167211 bytes for the PublishLayerVersion operation');
     expect(sent).toBeLessThan(200);
-    // The limit and a copy of it at most.
+    // At most the limit and a copy of it.
     expect((statusOf(service.pid, 'VmRSS') - before) / 1024).toBeLessThan(200);
     socket.destroy();
     await expectHealthy();
   });
 
-  it('that says that it is too long is refused before it comes', async () => {
+  it('with a length over the limit is rejected before it is received', async () => {
     const socket = await dial();
     socket.write(
       'POST /2015-03-31/functions/echoes/invocations HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10000000000\r\n\r\n',
@@ -250,7 +250,7 @@ describe('a body', () => {
     socket.destroy();
   });
 
-  it('is measured to the byte', async () => {
+  it('is measured exactly', async () => {
     await createFunction(
       client,
       'measures',
@@ -292,7 +292,7 @@ describe('a body', () => {
       'names of prototypes',
       '{"__proto__":{"FunctionName":"x"},"constructor":{"prototype":{}},"Tags":{"__proto__":"y"}}',
     ],
-  ])('that is %s is refused with 400', async (_, body) => {
+  ])('that is %s is rejected with 400', async (_, body) => {
     const { status, headers } = await call('POST', '/2015-03-31/functions', { body });
     expect(status).toBe(400);
     expect(headers['x-amzn-errortype']).toMatch(
@@ -309,7 +309,7 @@ describe('a request', () => {
     ['GET', '/'],
     ['OPTIONS', '*'],
     ['GET', '/2014-01-01/functions/echoes/invocations'],
-  ])('%s %s for nothing that Lambda has is refused, and named', async (method, path) => {
+  ])('%s %s, which is not an operation of Lambda, is rejected by name', async (method, path) => {
     const { status, headers, body } = await call(method, path);
     expect(status).toBeGreaterThanOrEqual(400);
     expect(status).toBeLessThan(500);
@@ -341,7 +341,7 @@ describe('a request', () => {
     ['PUT', '/_lamella/gateways/%zz'],
     ['GET', '/_lamella/'],
     ['POST', '/2015-03-31/functions/echoes/invocations?Qualifier=../x'],
-  ])('%s %s that is strange is never taken for a fault of ours', async (method, path) => {
+  ])('%s %s, which is invalid, is never an internal error', async (method, path) => {
     const { status } = await call(method, path);
     expect(status).toBeGreaterThanOrEqual(200);
     expect(status).toBeLessThan(500);
@@ -355,7 +355,7 @@ describe('a request', () => {
     ['a page of no origin', { Host: 'localhost', Origin: 'null' }],
     ['a page of another port', { Host: 'localhost:3001', Origin: 'http://localhost:8080' }],
     ['a page of another site', { Host: 'localhost', 'Sec-Fetch-Site': 'cross-site' }],
-  ])('of %s is refused with 403, whatever it asks for', async (_, headers) => {
+  ])('of %s is rejected with 403 for every path', async (_, headers) => {
     for (const [method, path, body] of [
       ['GET', '/2015-03-31/functions', ''],
       ['POST', '/2015-03-31/functions/echoes/invocations', '{}'],
@@ -369,7 +369,7 @@ describe('a request', () => {
     }
   });
 
-  it('with a host that is ours is answered', async () => {
+  it('with a host name of the service is served', async () => {
     const { port } = new URL(service.url);
     for (const Host of [`127.0.0.1:${port}`, 'localhost', `localhost:${port}`, '[::1]', 'lambda.localhost']) {
       expect((await call('GET', '/2015-03-31/functions', { headers: { Host } })).status).toBe(200);
@@ -400,7 +400,7 @@ describe('the port', () => {
       'a broken chunk',
       Buffer.from('POST /2015-03-31/functions HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n'),
     ],
-  ])('takes %s and goes on', async (_, bytes) => {
+  ])('survives %s', async (_, bytes) => {
     const socket = await dial();
     socket.on('error', () => {});
     const closed = new Promise((resolve) => socket.once('close', resolve));
@@ -411,7 +411,7 @@ describe('the port', () => {
     await expectHealthy();
   });
 
-  it('serves others while hundreds of clients send nothing but a beginning', async () => {
+  it('serves others while hundreds of clients send incomplete requests', async () => {
     const sockets = await Promise.all(Array.from({ length: 300 }, dial));
     for (const socket of sockets) {
       socket.on('error', () => {});
@@ -425,7 +425,7 @@ describe('the port', () => {
     await expectHealthy();
   });
 
-  it('is not kept open by clients that never finish, when the service ends', async () => {
+  it('is not kept open by unfinished requests when the service ends', async () => {
     const other = await lamella.start(['--ephemeral']);
     const { hostname, port } = new URL(other.url);
     const sockets = ['', 'GET / HT', 'POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n'].map((text) => {
@@ -439,7 +439,7 @@ describe('the port', () => {
     for (const socket of sockets) socket.destroy();
   });
 
-  it('forgets callers that go away, and their functions go on', async () => {
+  it('serves the function again after callers have disconnected', async () => {
     await createFunction(client, 'slow', shellRuntime('case "$EVENT" in *slow*) sleep 0.5;; esac; respond "$EVENT"'));
     await invoke('slow');
     const { hostname, port } = new URL(service.url);
@@ -457,10 +457,10 @@ describe('the port', () => {
 });
 
 describe('an environment', () => {
-  it('between the lives of its processes takes no word of others for theirs', async () => {
+  it('accepts no calls while its processes are replaced', async () => {
     const runtime = shellRuntime('case "$EVENT" in *die*) exit 1;; esac; respond "$AWS_LAMBDA_RUNTIME_API"');
     await createFunction(client, 'dies', runtime);
-    // With the tail an answer comes when the environment is free again, so that the next call is given the same.
+    // With the log tail, the response comes when the environment is free again, so that the next call gets the same one.
     const invokeInTurn = async (event: string) => {
       const command = new InvokeCommand({ FunctionName: 'dies', LogType: 'Tail', Payload: `"${event}"` });
       return Buffer.from((await client.send(command)).Payload ?? []).toString();
@@ -473,13 +473,13 @@ describe('an environment', () => {
 });
 
 describe('many at once', () => {
-  it('invoke one function 100 times, and each gets its own answer', async () => {
+  it('invoke one function 100 times, and each gets its own response', async () => {
     const numbers = Array.from({ length: 100 }, (_, index) => index);
     const answers = await Promise.all(numbers.map((number) => invoke('echoes', { number })));
     expect(answers).toEqual(numbers.map((number) => JSON.stringify({ number })));
   }, 60_000);
 
-  it('create a function of the same name: one succeeds, the others are told', async () => {
+  it('create a function with the same name: one succeeds, the others get a conflict', async () => {
     const zip = await zipOf({ bootstrap: shellRuntime('respond 1') });
     const attempts = await Promise.allSettled(
       Array.from({ length: 50 }, () => client.send(new CreateFunctionCommand(functionOf('contested', zip)))),
@@ -503,7 +503,7 @@ describe('many at once', () => {
     );
   });
 
-  it('invoke while the code changes: never an answer of none, and the new one from its announcement on', async () => {
+  it('invoke while the code changes: every call gets a response, and the new one after the update', async () => {
     const zips = await Promise.all(
       [0, 1, 2, 3, 4].map((number) => zipOf({ bootstrap: shellRuntime(`respond ${number}`) })),
     );
@@ -531,10 +531,10 @@ describe('many at once', () => {
     await Promise.all(callers);
   });
 
-  it('delete what others invoke: who was in gets an answer, who comes later is told', async () => {
+  it('delete a function that others invoke: running invocations finish, later ones get an error', async () => {
     const FunctionName = 'doomed';
     await createFunction(client, FunctionName, shellRuntime('sleep 0.5; respond "\\"old\\""'));
-    // Settled here already, because those that come too late are refused before anything below waits for them.
+    // Settled here, because late ones are rejected before anything below awaits them.
     const running = Promise.allSettled([1, 2, 3].map(() => invoke(FunctionName)));
     // Sent after the invocations, so that most of them have arrived.
     await client.send(new ListFunctionsCommand({}));
@@ -550,7 +550,7 @@ describe('many at once', () => {
 });
 
 describe.runIf(process.getuid?.() === 0)('a disk that is full', () => {
-  it('is told in a clear sentence, leaves nothing half-written, and is forgotten when there is room again', async () => {
+  it('is reported clearly, leaves no partial files, and has no effect once there is space again', async () => {
     const disk = join(lamella.folder, 'disk');
     mkdirSync(disk);
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=24m', 'tmpfs', disk]);
@@ -568,7 +568,7 @@ describe.runIf(process.getuid?.() === 0)('a disk that is full', () => {
       expect(uploads(join(disk, 'data'))).toEqual(before);
       expect((await publish('small', await zipOf({ text: 'small' }))).Version).toBe(1);
 
-      // Not one byte is left, for the database neither.
+      // No byte is left, not even for the database.
       const filler = join(disk, 'filler');
       fill(filler);
       const failure = await where
@@ -579,7 +579,7 @@ describe.runIf(process.getuid?.() === 0)('a disk that is full', () => {
         name: 'ResourceNotFoundException',
       });
       expect((await where.send(new ListFunctionsCommand({}))).Functions).toHaveLength(1);
-      // A cold start, too, needs room: for the files of the sandbox and of /tmp.
+      // A cold start needs space too, for the files of the sandbox and of /tmp.
       await expect(invoke('before', {}, where)).rejects.toMatchObject({ ...full, $metadata: { httpStatusCode: 500 } });
 
       rmSync(filler);
@@ -612,7 +612,7 @@ describe.runIf(process.getuid?.() === 0)('a disk that is full', () => {
 });
 
 describe('a database', () => {
-  it('that is damaged under a running service is told in a clear sentence, and the service goes on', async () => {
+  it('that is damaged under a running service is reported clearly, and the service continues', async () => {
     const folder = join(lamella.folder, 'damaged');
     const other = await lamella.start(['--data-dir', folder]);
     const where = clientOf(other.url);
@@ -630,7 +630,7 @@ describe('a database', () => {
       name: 'ServiceException',
       message: expect.stringMatching(/The database .* is damaged: .*backup/),
     });
-    // What it knows by heart it still does.
+    // Requests that are served from memory still succeed.
     expect(await invoke('before', {}, where)).toBe('1');
     where.destroy();
     await other.stop();

@@ -1,4 +1,4 @@
-/** The same stories told to the AWS SDK for JavaScript, to boto3 and to the AWS CLI, against one whole service. */
+/** The same tests with the AWS SDK for JavaScript, boto3 and the AWS CLI, with one whole service. */
 import { CreateQueueCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { shellRuntime, zipOf } from '../support/function-zip.ts';
@@ -49,7 +49,7 @@ describe.each(Object.keys(CALLING_CLIENTS))('%s', { timeout: 60_000 }, (name) =>
     }
     throw new Error(`${operation} was not refused`);
   };
-  /** A function of this client's own; resolves with its name. */
+  /** Creates a function for this client. Resolves with its name. */
   const create = async (suffix: string, more: Input = {}): Promise<string> => {
     const FunctionName = `${prefix}-${suffix}`;
     const Code = { ZipFile: archives.second };
@@ -60,7 +60,7 @@ describe.each(Object.keys(CALLING_CLIENTS))('%s', { timeout: 60_000 }, (name) =>
     return FunctionName;
   };
 
-  it('publishes layers, shares them, and takes that back', async () => {
+  it('publishes layers, shares them, and revokes that', async () => {
     const LayerName = `${prefix}-shared`;
     const published = await call('PublishLayerVersion', {
       LayerName,
@@ -147,7 +147,7 @@ describe.each(Object.keys(CALLING_CLIENTS))('%s', { timeout: 60_000 }, (name) =>
     waiting.close();
   });
 
-  it('gives permissions and tags, and takes them back', async () => {
+  it('adds permissions and tags, and removes them', async () => {
     const FunctionName = await create('policy', { Tags: { team: 'blue', left: 'over' } });
     const resource = `${ARN}:function:${FunctionName}`;
     const added = await call('AddPermission', {
@@ -283,7 +283,7 @@ describe.each(Object.keys(CALLING_CLIENTS))('%s', { timeout: 60_000 }, (name) =>
     );
   });
 
-  it('goes through the pages of a list', async () => {
+  it('reads the pages of a list', async () => {
     const FunctionName = await create('paged', { Publish: true });
     await create('paged-2');
     await create('paged-3');
@@ -302,7 +302,7 @@ describe.each(Object.keys(CALLING_CLIENTS))('%s', { timeout: 60_000 }, (name) =>
     expect(Aliases.map((each: { Name: string }) => each.Name)).toEqual(['a', 'b', 'c']);
   });
 
-  it('passes on what the service says of errors', async () => {
+  it("shows the service's errors", async () => {
     const FunctionName = await create('refused', { Publish: true });
     await call('CreateAlias', { FunctionName, Name: 'live', FunctionVersion: '1' });
     const own = `${ARN}:function:${FunctionName}`;

@@ -1,4 +1,4 @@
-/** How a service ends while clients are still there. */
+/** A service that ends while clients are connected. */
 import { CloudWatchLogs, StartLiveTailCommand } from '@aws-sdk/client-cloudwatch-logs';
 import { CreateQueueCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { expect, it } from 'vitest';
@@ -7,7 +7,7 @@ import { startService } from '../support/running-service.ts';
 
 const CREDENTIALS = { accessKeyId: 'test', secretAccessKey: 'test' };
 
-it('a service that closes ends live tails and long polls at once, as if they were over', async () => {
+it('a service that closes ends live tails and long polls immediately, like complete ones', async () => {
   const service = await startService();
   const place = { endpoint: service.url, region: 'us-east-1', credentials: CREDENTIALS, maxAttempts: 1 };
   const logs = new CloudWatchLogs({ ...place, disableHostPrefix: true });
@@ -23,7 +23,7 @@ it('a service that closes ends live tails and long polls at once, as if they wer
   expect((await events?.next())?.value).toHaveProperty('sessionStart');
   const { QueueUrl } = await sqs.send(new CreateQueueCommand({ QueueName: 'empty' }));
   const poll = sqs.send(new ReceiveMessageCommand({ QueueUrl, WaitTimeSeconds: 20 }));
-  // The poll is under way once another request, sent after it, is answered.
+  // The poll has arrived when a later request has a response.
   await service.invoke('writes');
 
   await service.close();

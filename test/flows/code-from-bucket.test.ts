@@ -1,4 +1,4 @@
-/** Code and layers that lie in a bucket of this service, as deployment tools put them there. */
+/** Code and layers in a bucket of this service, where deployment tools put them. */
 import {
   CreateFunctionCommand,
   InvokeCommand,
@@ -60,7 +60,7 @@ describe('code in a bucket', () => {
     expect(await answerOf('newest')).toBe('older');
   });
 
-  it('may be a layer', async () => {
+  it('can be a layer', async () => {
     await put('layers/runtime.zip', 'from the layer');
     const layer = await service.client.send(
       new PublishLayerVersionCommand({
@@ -80,7 +80,7 @@ describe('code in a bucket', () => {
   });
 
   // Recorded on AWS.
-  it('is refused when it is not there', async () => {
+  it('is rejected if it does not exist', async () => {
     const create = (S3Bucket: string, S3Key: string) =>
       service.client.send(new CreateFunctionCommand({ ...common, FunctionName: 'none', Code: { S3Bucket, S3Key } }));
     await expect(create('no-such-bucket', 'app.zip')).rejects.toMatchObject({

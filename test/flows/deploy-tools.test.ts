@@ -1,7 +1,7 @@
 /**
- * What deployment tools ask of a function that exists, call by call in their order, and what they read of the answers.
- * Terraform runs itself in `terraform.test.ts`. Recorded from Serverless Framework 3.40; the calls of the AWS CDK's
- * hotswap deployments and of `sam sync` as their documentation describes them, not run.
+ * The calls of deployment tools for an existing function, in their order, with the members that they read. Recorded from
+ * Serverless Framework 3.40. Those of the AWS CDK's hotswap deployments and of `sam sync` follow their documentation. Terraform
+ * itself runs in `terraform.test.ts`.
  */
 import {
   CloudWatchLogsClient,
@@ -51,7 +51,7 @@ it('serverless deploy function, invoke --log and logs', async () => {
   const FunctionName = 'service-dev-hello';
   await service.createFunction(FunctionName, answering('old'), { Environment: { Variables: { STAGE: 'dev' } } });
 
-  // deploy function: it uploads what has another hash, waits, and compares the configuration with its own.
+  // deploy function: it uploads code with another hash, waits, and compares the configuration.
   const remote = await service.client.send(new GetFunctionCommand({ FunctionName }));
   const ZipFile = await zipOf(answering('new'));
   const uploaded = await service.client.send(new UpdateFunctionCodeCommand({ FunctionName, ZipFile }));
@@ -74,14 +74,14 @@ it('serverless deploy function, invoke --log and logs', async () => {
     }),
   );
 
-  // invoke --log: it shows the lines of the tail, which it takes apart by their tabs.
+  // invoke --log: it shows the lines of the tail, split at their tabs.
   const answer = await service.client.send(
     new InvokeCommand({ FunctionName, InvocationType: 'RequestResponse', LogType: 'Tail', Payload: '{}' }),
   );
   expect(Buffer.from(answer.Payload ?? []).toString()).toBe('"new"');
   expect(Buffer.from(answer.LogResult ?? '', 'base64').toString()).toMatch(/said-new\n(.*\n)*REPORT RequestId: \S+\t/);
 
-  // logs: the latest streams, then their events, mingled.
+  // logs: the latest streams, then their events in one list.
   const logGroupName = `/aws/lambda/${FunctionName}`;
   const { logStreams = [] } = await logs.send(
     new DescribeLogStreamsCommand({ logGroupName, descending: true, limit: 50, orderBy: 'LastEventTime' }),
@@ -99,7 +99,7 @@ it('serverless deploy function, invoke --log and logs', async () => {
   expect(events.map(({ message }) => message?.trim())).toEqual(['said-new']);
 });
 
-it('cdk deploy --hotswap and sam sync: new code from a bucket, a version of it, and the alias moved', async () => {
+it('cdk deploy --hotswap and sam sync: new code from a bucket, a new version, and the alias updated', async () => {
   const FunctionName = 'stack-function';
   await service.createFunction(FunctionName, answering('old'), { Publish: true });
   await service.client.send(new CreateAliasCommand({ FunctionName, Name: 'live', FunctionVersion: '1' }));

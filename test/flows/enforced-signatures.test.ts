@@ -1,4 +1,4 @@
-/** `--enforce-auth`: who has a configured key is served, everybody else is refused, functions may call back. */
+/** `--enforce-auth`: clients with a configured key are served, all others are rejected, functions may call the service. */
 import { GetFunctionCommand, LambdaClient, ListFunctionsCommand } from '@aws-sdk/client-lambda';
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -8,7 +8,7 @@ import { type RunningService, startService } from '../support/running-service.ts
 let service: RunningService;
 
 beforeAll(async () => {
-  // The test's own client signs with test:test.
+  // The test's client signs with test:test.
   service = await startService({ enforceAuth: true, accessKeys: 'test:test,AKIDOTHER:its+secret/with:signs' });
 });
 afterAll(() => service.close());
@@ -19,7 +19,7 @@ function clientWith(accessKeyId: string, secretAccessKey: string, sessionToken?:
 }
 
 describe('a service that verifies signatures', () => {
-  it('serves whoever signs with a configured key', async () => {
+  it('serves requests that are signed with a configured key', async () => {
     for (const [id, secret] of [
       ['test', 'test'],
       ['AKIDOTHER', 'its+secret/with:signs'],
@@ -28,7 +28,7 @@ describe('a service that verifies signatures', () => {
     }
   });
 
-  it('refuses a wrong secret and an unknown key in the words of AWS', async () => {
+  it("rejects a wrong secret and an unknown key with AWS's messages", async () => {
     await expect(clientWith('test', 'wrong').send(new ListFunctionsCommand({}))).rejects.toMatchObject({
       name: 'InvalidSignatureException',
       $metadata: { httpStatusCode: 403 },
@@ -46,7 +46,7 @@ describe('a service that verifies signatures', () => {
     await expect(sts.send(new GetCallerIdentityCommand({}))).rejects.toMatchObject({ name: 'SignatureDoesNotMatch' });
   });
 
-  it('refuses an unsigned request, also to invoke', async () => {
+  it('rejects an unsigned request, also an invocation', async () => {
     const answer = await fetch(`${service.url}/2015-03-31/functions/any/invocations`, { method: 'POST', body: '{}' });
     expect([answer.status, answer.headers.get('x-amzn-errortype')]).toEqual([
       403,
@@ -54,7 +54,7 @@ describe('a service that verifies signatures', () => {
     ]);
   });
 
-  it('knows the credentials that it gave a function', async () => {
+  it('accepts the credentials of its functions', async () => {
     await service.createFunction('tells-its-keys', {
       bootstrap: shellRuntime('respond "$AWS_ACCESS_KEY_ID $AWS_SECRET_ACCESS_KEY $AWS_SESSION_TOKEN"'),
     });

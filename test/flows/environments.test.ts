@@ -57,7 +57,7 @@ describe('an execution environment', () => {
       ROOMY,
     );
     const first = Number((await service.invoke('works-in-background')).payload);
-    // Meanwhile a function that is not frozen makes a hundred such ticks.
+    // Meanwhile a function that is not frozen makes 100 ticks.
     await service.createFunction(
       'works-in-foreground',
       { bootstrap: shellRuntime(`${COUNT_TO_100}; respond 1`) },

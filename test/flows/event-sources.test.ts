@@ -1,4 +1,4 @@
-/** Event source mappings of queues through the whole service: what a poller gives to a function, and what it does then. */
+/** Event source mappings of queues through the whole service: batches, failures, and changes of a mapping. */
 import {
   CreateEventSourceMappingCommand,
   type CreateEventSourceMappingCommandInput,
@@ -55,7 +55,7 @@ const sqsClient = (endpoint: string) =>
     maxAttempts: 1,
   });
 
-/** A function that posts each event it gets to the listener, which says what to answer. */
+/** A function that posts each event to the listener and responds with the listener's response. */
 const create = (name: string, to: RunningService = service) =>
   to.createFunction(
     name,
@@ -63,7 +63,7 @@ const create = (name: string, to: RunningService = service) =>
     { Environment: { Variables: { LISTENER: `${listener.url}/${name}` } } },
   );
 
-/** A function and a queue of this name, and the mapping of one to the other. */
+/** Creates a function and a queue with this name, and maps the queue to the function. */
 async function map(
   name: string,
   mapping: Partial<CreateEventSourceMappingCommandInput> = {},
@@ -88,10 +88,10 @@ async function mapTo(
 type Queue = {
   readonly arn: string;
   send(body: string, more?: Partial<SendMessageCommandInput>): Promise<string>;
-  /** In one batch, so that they are there at the same moment. */
+  /** In one batch, so that all are visible at the same time. */
   sendAll(...bodies: string[]): Promise<void>;
   receive(): Promise<Message[]>;
-  /** Messages that could be taken, and that are taken. */
+  /** The numbers of visible messages and of messages in flight. */
   counts(): Promise<{ readonly visible: number; readonly taken: number }>;
 };
 
@@ -128,7 +128,7 @@ const bodies = ({ event }: { readonly event: unknown }) => (event as Records).Re
 const pass = (seconds: number) => service.lamella.clock.advance(seconds * 1000);
 
 describe('a batch', () => {
-  it("is SQS's event, and its messages are removed once it has succeeded", async () => {
+  it("is SQS's event, and its messages are deleted after it has succeeded", async () => {
     const { queue } = await map('exact');
     const messageId = await queue.send('hello', {
       MessageAttributes: {
@@ -165,7 +165,7 @@ describe('a batch', () => {
     await empty(queue);
   });
 
-  it('has as many messages as there are, up to its size', async () => {
+  it('contains the available messages, up to its size', async () => {
     await create('sized');
     const queue = await createQueue('sized');
     await queue.sendAll('1', '2', '3', '4', '5');
@@ -176,7 +176,7 @@ describe('a batch', () => {
     await empty(queue);
   });
 
-  it('larger than ten is gathered for the length of its window', async () => {
+  it('larger than ten is collected for the length of its window', async () => {
     const { queue } = await map('gathers', { BatchSize: 100, MaximumBatchingWindowInSeconds: 20 });
     await queue.sendAll(...Array.from({ length: 10 }, (_, n) => `${n}`));
     await queue.sendAll('10', '11');
@@ -185,12 +185,12 @@ describe('a batch', () => {
     pass(20);
     const run = await listener.next('gathers');
     expect(bodies(run)).toHaveLength(12);
-    // Recorded on AWS: a mapping with a window says that there is no digest.
+    // Recorded on AWS: the records of a mapping with a window have no digest.
     expect((run.event as Records).Records[0]).toMatchObject({ md5OfMessageAttributes: null });
     await empty(queue);
   });
 
-  it('of messages that the filter does not let through is removed without being run', async () => {
+  it('of messages that do not match the filter is deleted without an invocation', async () => {
     const Filters = [{ Pattern: '{"body":{"kind":["wanted"]}}' }];
     await create('filters');
     const queue = await createQueue('filters');
@@ -201,7 +201,7 @@ describe('a batch', () => {
     expect(listener.seen('filters')).toHaveLength(1);
   });
 
-  it('runs beside at most as many others as MaximumConcurrency says', async () => {
+  it('never runs with more others than MaximumConcurrency allows', async () => {
     let running = 0;
     let most = 0;
     let meet = () => {};
@@ -210,7 +210,7 @@ describe('a batch', () => {
       most = Math.max(most, ++running);
       if (running === 2) meet();
       await bothRun;
-      // Meanwhile as many could begin, as those without a limit show.
+      // Meanwhile others would have started, as those without a limit have.
       await unlimitedRun;
       running -= 1;
       return { status: 200 };
@@ -235,8 +235,8 @@ describe('a batch', () => {
   });
 });
 
-describe('a message that could not be processed', () => {
-  it('is seen again when the visibility timeout is over', async () => {
+describe('a message that was not processed', () => {
+  it('becomes visible again after the visibility timeout', async () => {
     listener.answer('fails-once', () => ({ status: listener.seen('fails-once').length === 1 ? 500 : 200 }));
     const { queue } = await map('fails-once', {}, { VisibilityTimeout: '60' });
     await queue.send('x');
@@ -250,7 +250,7 @@ describe('a message that could not be processed', () => {
     await empty(queue);
   });
 
-  it('alone comes back when the function says which of a batch it was', async () => {
+  it('alone becomes visible again when the function reports it as a batch item failure', async () => {
     listener.answer('in-part', ({ event }) => ({
       status: 200,
       body: {
@@ -269,7 +269,7 @@ describe('a message that could not be processed', () => {
     expect(bodies(await listener.next('in-part'))).toEqual(['bad']);
   });
 
-  it('goes to the dead-letter queue when it was taken too often, and holds up no other', async () => {
+  it('goes to the dead-letter queue when it was received too often, and delays no other', async () => {
     listener.answer('is-poisoned', ({ event }) => ({ status: bodies({ event }).includes('poison') ? 500 : 200 }));
     const dead = await createQueue('is-poisoned-dead');
     const RedrivePolicy = JSON.stringify({ deadLetterTargetArn: dead.arn, maxReceiveCount: 2 });
@@ -287,7 +287,7 @@ describe('a message that could not be processed', () => {
     expect(listener.seen('is-poisoned')).toHaveLength(3);
   });
 
-  it('of a function that dies comes back too', async () => {
+  it('becomes visible again when the function crashes', async () => {
     const dead = await createQueue('dies-dead');
     await service.createFunction('dies', { bootstrap: shellRuntime('  exit 7') });
     const queue = await createQueue('dies', {
@@ -309,7 +309,7 @@ describe('a message that could not be processed', () => {
         new PutFunctionConcurrencyCommand({ FunctionName: 'throttled', ReservedConcurrentExecutions }),
       );
     await allowed(0);
-    // Long enough not to show the message again while the clock is moved on.
+    // Long enough to keep the message invisible while the clock advances.
     const queue = await createQueue('throttled', { VisibilityTimeout: '43200' });
     await mapTo('throttled', queue);
     await queue.send('x');
@@ -322,7 +322,7 @@ describe('a message that could not be processed', () => {
     await empty(queue);
   });
 
-  it('of a chain of calls that goes round in a circle is given up after sixteen runs', async () => {
+  it('of a recursive loop is dropped after sixteen runs', async () => {
     const dead = await createQueue('circle-dead');
     const RedrivePolicy = JSON.stringify({ deadLetterTargetArn: dead.arn, maxReceiveCount: 100 });
     const { queue } = await map('circle', {}, { RedrivePolicy });
@@ -343,13 +343,13 @@ describe('a message that could not be processed', () => {
 describe('a mapping', () => {
   const read = (uuid: string) => service.client.send(new GetEventSourceMappingCommand({ UUID: uuid }));
 
-  it('can be disabled and enabled, and tells its state as AWS does', async () => {
+  it("can be disabled and enabled, with AWS's states", async () => {
     await create('pauses');
     const queue = await createQueue('pauses');
     const created = await service.client.send(
       new CreateEventSourceMappingCommand({ FunctionName: 'pauses', EventSourceArn: queue.arn }),
     );
-    // Recorded on AWS (2025-11), but for UUID and times.
+    // Recorded on AWS (2025-11), except for UUID and times.
     expect({ ...created, $metadata: undefined }).toEqual({
       UUID: expect.stringMatching(UUID),
       BatchSize: 10,
@@ -374,7 +374,7 @@ describe('a mapping', () => {
     await empty(queue);
   });
 
-  it('that is deleted finishes what runs, and takes no more', async () => {
+  it('that is deleted finishes its running batch, and receives no more', async () => {
     let release = () => {};
     listener.answer('is-deleted', () => new Promise((resolve) => (release = () => resolve({ status: 200 }))));
     const { queue, uuid } = await map('is-deleted', { BatchSize: 1, ScalingConfig: { MaximumConcurrency: 2 } });
@@ -389,7 +389,7 @@ describe('a mapping', () => {
     expect(listener.seen('is-deleted')).toHaveLength(1);
   });
 
-  it('is refused when the queue does not exist, or shows messages again before the function must have ended', async () => {
+  it("is rejected if the queue does not exist, or if its visibility timeout is shorter than the function's timeout", async () => {
     await service.createFunction('takes-long', { bootstrap: LISTENING_RUNTIME }, { Timeout: 31 });
     const queue = await createQueue('takes-long');
     await expect(mapTo('takes-long', queue)).rejects.toThrow(
@@ -401,7 +401,7 @@ describe('a mapping', () => {
     );
   });
 
-  it('of a stream is kept, and says that nothing was processed', async () => {
+  it('of a stream is stored, and reports that nothing was processed', async () => {
     await create('streams');
     const EventSourceArn = `arn:aws:kinesis:us-east-1:${ACCOUNT}:stream/s`;
     const { UUID: uuid = '' } = await service.client.send(
@@ -427,7 +427,7 @@ describe('SQS elsewhere (--sqs-endpoint)', () => {
     await empty(queue);
   });
 
-  it('takes destinations and dead letters', async () => {
+  it('receives records of destinations and dead letters', async () => {
     const failed = await createQueue('far-failed');
     const dead = await createQueue('far-dead');
     listener.answer('far-fails', () => ({ status: 500, body: { errorMessage: 'no' } }));

@@ -1,6 +1,6 @@
 /**
- * Functions that do their worst to their environment. Each fails its own invocation, in AWS's words; its next one has
- * new processes, and a function beside it never notices.
+ * Functions that attack their environment. Each fails only its own invocation, with AWS's message. Its next one has new processes,
+ * and another function is not affected.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { shellRuntime } from '../support/function-zip.ts';
@@ -21,13 +21,13 @@ const exited = (how: string) =>
   new RegExp(`^{"errorType":"Runtime.ExitError","errorMessage":"RequestId: \\S+ Error: Runtime exited ${how}"}$`);
 const python = (code: string) => `python3 -c '${code}'`;
 
-const MISDEEDS: readonly [string, string, RegExp][] = [
+const ATTACKS: readonly [string, string, RegExp][] = [
   ['stops itself', 'kill -STOP $$', TIMED_OUT],
   ['stops its whole group', 'kill -STOP 0', TIMED_OUT],
   ['closes every descriptor and waits', 'exec 0<&- 1>&- 2>&- 3<&- 4<&- 5<&-; while :; do :; done', TIMED_OUT],
   ['bombs with forks', 'b() { b | b & b; }; (b) & while :; do :; done', TIMED_OUT],
   ['ignores what can be ignored', 'trap "" TERM INT HUP QUIT PIPE; sleep 1000', TIMED_OUT],
-  // It alone is spared by that.
+  // This spares only itself.
   ['kills all that it can', 'kill -9 -1; sleep 1000', TIMED_OUT],
   ['kills its parent', 'kill -9 "$(cut -d" " -f4 /proc/$$/stat)"; sleep 1000', exited('with error: signal: killed')],
   [
@@ -43,9 +43,9 @@ const MISDEEDS: readonly [string, string, RegExp][] = [
 ];
 
 describe.concurrent('a function that', () => {
-  it.each(MISDEEDS)('%s fails its invocation, and its next one works', async (what, misdeed, payload) => {
+  it.each(ATTACKS)('%s fails its invocation, and its next one works', async (what, attack, payload) => {
     const name = what.replaceAll(' ', '-');
-    const bootstrap = shellRuntime(`[ "$EVENT" = '"worst"' ] && { ${misdeed}; }; respond $$`);
+    const bootstrap = shellRuntime(`[ "$EVENT" = '"worst"' ] && { ${attack}; }; respond $$`);
     await service.createFunction(name, { bootstrap }, { Timeout: 2, MemorySize: 512 });
     expect((await service.invoke(name)).functionError).toBeUndefined();
     const neighbor = await service.invoke('neighbor');
@@ -59,7 +59,7 @@ describe.concurrent('a function that', () => {
   });
 });
 
-it('a function whose child was killed for want of memory, and that timed out, fails for its own reasons next time', async () => {
+it('a timeout after a child was killed for memory does not affect the reason of the next failure', async () => {
   const hungry = python('held = bytearray(400 << 20); held[::4096] = b"1" * len(held[::4096])');
   const bootstrap = shellRuntime(`case "$EVENT" in *hungry*) ${hungry}; sleep 1000;; *exit*) exit 7;; esac; respond 1`);
   await service.createFunction('forgets', { bootstrap }, { Timeout: 3, MemorySize: 256 });
@@ -68,7 +68,7 @@ it('a function whose child was killed for want of memory, and that timed out, fa
   expect((await service.invoke('forgets', '"exit"')).payload).toMatch(exited('with error: exit status 7'));
 });
 
-it('nothing of them is left when the service ends', async () => {
+it('no process of them is left when the service ends', async () => {
   const own = descendantsOf(process.pid);
   await service.close();
   await expect.poll(() => stillAlive(own), { timeout: 10_000 }).toEqual([]);

@@ -1,6 +1,6 @@
 /**
- * `lamella start --network isolated` through the whole service, as root and as an ordinary user: where the Runtime API
- * is, what can be reached and what cannot, telemetry, resets, and what is left at the end.
+ * `lamella start --network isolated` through the whole service, as root and as an ordinary user: the address of the Runtime API,
+ * reachable and unreachable addresses, telemetry, resets, and cleanup.
  */
 import { spawnSync } from 'node:child_process';
 import { createServer } from 'node:http';
@@ -24,10 +24,10 @@ import { clientOf, ROLE } from '../support/running-service.ts';
 
 const ORDINARY_UID = 54_323;
 const OWN_UID = process.getuid?.() ?? 0;
-/** A port of every function that listens. */
+/** The port on which every function listens. */
 const PORT = 18_080;
 
-/** A function that carries out the shell command it is invoked with, and answers with all that was printed. */
+/** A function that runs its event as a shell command, and responds with the output. */
 const SHELL = shellRuntime(`printf %s "$EVENT" | tr -d '"' | base64 -d > /tmp/command
 sh /tmp/command > /tmp/printed 2>&1
 curl -sS -o /dev/null -X POST --data-binary @/tmp/printed "$API/invocation/$ID/response"`);
@@ -44,7 +44,7 @@ const accounts = [
   { name: 'an ordinary user', uid: OWN_UID === 0 ? ORDINARY_UID : OWN_UID },
 ].filter(({ uid }) => uid !== 0 || OWN_UID === 0);
 
-describe.each(accounts)('an environment with a network of its own, of a service that is $name,', ({ uid }) => {
+describe.each(accounts)('an environment with an isolated network, of a service that runs as $name,', ({ uid }) => {
   let service: StartedService;
   let client: LambdaClient;
 
@@ -65,12 +65,12 @@ describe.each(accounts)('an environment with a network of its own, of a service 
     const settings = { Runtime: 'provided.al2023', Handler: 'h', Role: ROLE, Timeout: 20, ...more } as const;
     const Code = { ZipFile: await zipOf(files) };
     await client.send(new CreateFunctionCommand({ FunctionName: name, Code, ...settings }));
-    const patience = { client, maxWaitTime: 10, minDelay: 0.02, maxDelay: 0.1 };
-    await waitUntilFunctionActiveV2(patience, { FunctionName: name });
+    const waiter = { client, maxWaitTime: 10, minDelay: 0.02, maxDelay: 0.1 };
+    await waitUntilFunctionActiveV2(waiter, { FunctionName: name });
   }
 
   async function invoke(FunctionName: string, event: unknown = {}): Promise<string> {
-    // Who asks for the log is answered when the environment is free again.
+    // With the log tail, the response comes when the environment is free again.
     const call = { FunctionName, Payload: JSON.stringify(event), LogType: 'Tail' } as const;
     const { Payload } = await client.send(new InvokeCommand(call));
     return Buffer.from(Payload ?? []).toString();
@@ -85,7 +85,7 @@ describe.each(accounts)('an environment with a network of its own, of a service 
     expect(JSON.parse(await invoke(name, { ok: ['ä', 1] }))).toEqual({ ok: ['ä', 1] });
   });
 
-  it('reaches nothing outside: not this machine, not the service, not the internet', async () => {
+  it('cannot reach this machine, the service or the internet', async () => {
     const server = createServer((_, response) => response.end('this machine'));
     await new Promise<void>((resolve) => server.listen(0, '0.0.0.0', () => resolve()));
     const machine = `127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -100,15 +100,15 @@ describe.each(accounts)('an environment with a network of its own, of a service 
     await new Promise((resolve) => server.close(resolve));
   });
 
-  it('does not reach the Runtime API of another environment', async () => {
-    // Both live at the same time; each finds one listener, and it is its own.
+  it('cannot reach the Runtime API of another environment', async () => {
+    // Both run at the same time. Each finds one listener, its own.
     const look = 'sleep 0.3; cat /proc/net/tcp | grep -c ":2329 .* 0A "; readlink /proc/self/ns/net';
     const [first = '', second = ''] = await Promise.all([sh(look), sh(look)]);
     expect([first, second].map((text) => text.split('\n')[0])).toEqual(['1', '1']);
     expect(first).not.toBe(second);
   });
 
-  it('listens on any port of sandbox.localdomain and of localhost, as another one does', async () => {
+  it('listens on any port of sandbox.localdomain and localhost, also on the port of another', async () => {
     const init = `echo "$AWS_LAMBDA_FUNCTION_NAME" > /tmp/who
 python3 -m http.server --bind 127.0.0.1 --directory /tmp ${PORT} >/dev/null 2>&1 &
 until curl -fsS -o /dev/null http://localhost:${PORT}/ 2>/dev/null; do sleep 0.05; done`;
@@ -119,7 +119,7 @@ until curl -fsS -o /dev/null http://localhost:${PORT}/ 2>/dev/null; do sleep 0.0
     expect(await Promise.all(names.map((name) => invoke(name)))).toEqual(names);
   });
 
-  it('has telemetry delivered inside, over HTTP and over TCP, at the same ports as another', async () => {
+  it('receives telemetry over HTTP and TCP, on the same ports as another', async () => {
     const extensions = { 'extensions/over-http': listener('HTTP'), 'extensions/over-tcp': listener('TCP') };
     const layer = await client.send(
       new PublishLayerVersionCommand({ LayerName: 'listeners', Content: { ZipFile: await zipOf(extensions) } }),
@@ -142,14 +142,14 @@ respond "$(cat /tmp/over-http /tmp/over-tcp 2>/dev/null)"`);
     );
   });
 
-  it('stands still between invocations, and keeps its network when its processes are replaced', async () => {
+  it('is frozen between invocations, and keeps its network when its processes are replaced', async () => {
     const ticks =
       '(while :; do printf x >> /tmp/ticks; sleep 0.01; done) & while [ ! -s /tmp/ticks ]; do sleep 0.01; done';
     const answer = 'readlink /proc/self/ns/net; wc -c < /tmp/ticks';
     const handle = `case $EVENT in *sleep*) sleep 60;; *) respond "$(${answer})";; esac`;
     await createFunction('sleeps', { bootstrap: shellRuntime(handle, ticks) }, { Timeout: 1 });
     const [network = '', before = ''] = (await invoke('sleeps')).split('\n');
-    // Meanwhile a function that does not stand still makes fifty such ticks.
+    // Meanwhile a function that is not frozen makes 50 ticks.
     const fifty = 'i=0; while [ $i -lt 50 ]; do sleep 0.01; i=$((i+1)); done; respond 1';
     await createFunction('counts', { bootstrap: shellRuntime(fifty) });
     await invoke('counts');
@@ -160,15 +160,15 @@ respond "$(cat /tmp/over-http /tmp/over-tcp 2>/dev/null)"`);
   });
 });
 
-describe('a machine whose kernel allows no network of its own', () => {
-  /** With a limit of the kernel's that is 0, in a user namespace, so that nobody else meets it. */
+describe('a machine whose kernel allows no network namespaces', () => {
+  /** With the kernel's limit at 0 in a user namespace, so that no other process is affected. */
   const lamellaThere = (...args: string[]) => {
     const limit = 'echo 0 >/proc/sys/user/max_net_namespaces && exec "$0" "$@"';
     const program = [process.execPath, join(lamella.folder, 'lamella/bin/lamella'), ...args];
     return spawnSync('unshare', ['--user', '--map-root-user', 'sh', '-c', limit, ...program], { encoding: 'utf8' });
   };
 
-  it('is told at the start what it lacks, what mends it, and how to do without', () => {
+  it('gets an error at the start that names the problem, the fix, and the alternative', () => {
     const { status, stderr } = lamellaThere('start', '--network', 'isolated', '--ephemeral', '--port', '0');
     expect(stderr).toContain('Cannot give each execution environment its own network: bwrap: ');
     expect(stderr).toContain('sudo sysctl -w user.max_net_namespaces=');
@@ -176,7 +176,7 @@ describe('a machine whose kernel allows no network of its own', () => {
     expect(status).toBe(4);
   });
 
-  it('is told by lamella doctor, which does not call it unfit for that', () => {
+  it('is reported by lamella doctor, which still exits with 0', () => {
     const { status, stdout } = lamellaThere('doctor');
     expect(stdout).toMatch(
       /^limited +isolated network: bwrap: .*\n.*\n +What to do: .*sysctl -w user\.max_net_namespaces=/m,
@@ -185,7 +185,7 @@ describe('a machine whose kernel allows no network of its own', () => {
   });
 });
 
-/** An extension that listens on a port of its protocol's and writes what it is told to /tmp, a line for each event. */
+/** An extension that listens on the port of its protocol and writes its telemetry to /tmp, one event per line. */
 function listener(protocol: 'HTTP' | 'TCP'): string {
   const destination =
     protocol === 'HTTP' ? { protocol, URI: 'http://sandbox.localdomain:4243/' } : { protocol, port: 4244 };

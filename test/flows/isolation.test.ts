@@ -1,6 +1,6 @@
 /**
- * What a function can reach of the machine, of the service and of other functions: through the whole service, run as
- * root and as an ordinary user. Each attempt is a shell command that a function carries out inside.
+ * What a function can reach of the machine, of the service and of other functions, through the whole service, run as root and as
+ * an ordinary user. Each attempt is a shell command that a function runs.
  */
 import { chmodSync, chownSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,12 +18,12 @@ import { processesWith, statusOf } from '../support/processes.ts';
 import { clientOf, ROLE } from '../support/running-service.ts';
 import { until } from '../support/until.ts';
 
-/** In every file and variable that must not be found. */
+/** In every file and variable that must stay secret. */
 const SECRET = 'the-secret-of-this-machine';
 const ORDINARY_UID = 54_322;
 const OWN_UID = process.getuid?.() ?? 0;
 
-/** A function that carries out the shell command it is invoked with, and answers with all that was printed. */
+/** A function that runs its event as a shell command, and responds with the output. */
 const SHELL = shellRuntime(`printf %s "$EVENT" | tr -d '"' | base64 -d > /tmp/command
 sh /tmp/command > /tmp/printed 2>&1
 curl -sS -o /dev/null -X POST --data-binary @/tmp/printed "$API/invocation/$ID/response"`);
@@ -40,10 +40,10 @@ const accounts = [
   { name: 'an ordinary user', uid: OWN_UID === 0 ? ORDINARY_UID : OWN_UID },
 ];
 
-describe.each(accounts)('a function of a service that is $name', ({ name, uid }) => {
+describe.each(accounts)('a function of a service that runs as $name', ({ name, uid }) => {
   const isRoot = uid === 0;
   if (isRoot && OWN_UID !== 0) {
-    it.skip('is not tried: this run is not root', () => {});
+    it.skip('is not tested: this run is not root', () => {});
     return;
   }
   let service: StartedService;
@@ -91,7 +91,7 @@ describe.each(accounts)('a function of a service that is $name', ({ name, uid })
     await waitUntilFunctionActiveV2({ client, maxWaitTime: 10, minDelay: 0.02, maxDelay: 0.1 }, { FunctionName });
   }
 
-  /** What a function printed for a command, or the error it ended with. */
+  /** The output of a command in a function, or its error. */
   async function sh(command: string, FunctionName = 'intruder'): Promise<string> {
     const { Payload } = await client.send(
       new InvokeCommand({ FunctionName, Payload: JSON.stringify(Buffer.from(command).toString('base64')) }),
@@ -99,7 +99,7 @@ describe.each(accounts)('a function of a service that is $name', ({ name, uid })
     return Buffer.from(Payload ?? []).toString();
   }
 
-  it('is not the service’s user, as it sees itself and as the host does', async () => {
+  it('does not run as the service’s user, neither inside nor on the host', async () => {
     expect(await sh('id -un; id -u')).toMatch(/^sbx_user1051\n[1-9]\d+\n$/);
     const mark = `86${Math.floor(Math.random() * 1e9)}`;
     const invocation = sh(`touch /tmp/waits; sh -c 'while [ -e /tmp/waits ]; do sleep 0.05; done' ${mark}`);
@@ -112,12 +112,12 @@ describe.each(accounts)('a function of a service that is $name', ({ name, uid })
     expect(await invocation).toBe('');
   });
 
-  it('finds no secret in any file it can read, nor in what the kernel tells of processes', async () => {
-    // Not to be found in itself.
+  it('finds no secret in any file that it can read, nor in /proc', async () => {
+    // So that the pattern does not match itself.
     const pattern = SECRET.replace('the', '[t]he');
     const everywhere = `grep -rsl '${pattern}' / --exclude-dir=proc --exclude-dir=usr`;
     const processes = `cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline 2>/dev/null | grep -a -c '${pattern}'`;
-    // As an ordinary user the function shares the service's uid, and may read what its own package holds.
+    // As an ordinary user the function shares the service's uid, and may read its own package.
     expect((await sh(`${everywhere}; ${processes}`)).trim()).toBe(isRoot ? '0' : '/var/task/private\n0');
   });
 
@@ -151,11 +151,11 @@ for path in ${JSON.stringify(spellings)} + ['/tmp']:
     except OSError:
         pass
 END`);
-    // /tmp shows that the attempts were made.
+    // /tmp proves that the attempts were made.
     expect(opened.trim()).toBe('opened /tmp');
   });
 
-  it('has no variables of the service, and no files that the service has open', async () => {
+  it('has no variables and no open files of the service', async () => {
     expect(await sh('env')).not.toMatch(/^(SECRET|HOME|USER|LAMELLA|NODE|npm|VITEST|OLDPWD)/m);
     const open = (await sh('for fd in /proc/[0-9]*/fd/*; do readlink "$fd"; done')).trim().split('\n');
     const foreign = open.filter(
@@ -164,7 +164,7 @@ END`);
     expect(foreign.filter((target) => !target.includes('/pipes/'))).toEqual([]);
   });
 
-  it('cannot write anywhere but to /tmp', async () => {
+  it('can write only to /tmp', async () => {
     const printed = await sh(
       `for place in / /var /var/task /opt /etc /usr /usr/bin /dev /proc /var/task/note; do
          touch "$place/new" 2>/dev/null && echo "wrote to $place"
@@ -180,14 +180,14 @@ END`);
     expect(printed).toBe('wrote to /tmp\n');
   });
 
-  it.runIf(isRoot)('cannot read a file of its package that is root’s alone', async () => {
+  it.runIf(isRoot)('cannot read a file of its package that only root may read', async () => {
     expect(await sh('cat /var/task/private; cat /var/task/public')).toBe(
       'cat: /var/task/private: Permission denied\npublic',
     );
   });
 
-  it('cannot reach processes that are not its own', async () => {
-    // The shell outlives its own kill -1, but the runtime does not; nobody else is hit.
+  it('cannot reach processes outside its environment', async () => {
+    // The shell survives its own kill -1, but the runtime does not. No other process is hit.
     const before = await sh('echo here', 'victim');
     await sh('kill -9 -1; for pid in $(seq 2 400); do kill -9 $pid; done');
     expect(await sh('echo here', 'victim')).toBe(before);
@@ -195,8 +195,8 @@ END`);
     expect(await sh('ls -d /proc/[0-9]* | wc -l')).toMatch(/^([1-9]|1[0-9])\n$/);
   });
 
-  it.runIf(isRoot)('is refused by the Runtime APIs of other environments', async () => {
-    // Both environments live: the second invocation finds the first busy.
+  it.runIf(isRoot)('is rejected by the Runtime APIs of other environments', async () => {
+    // Two environments run: the second invocation finds the first busy.
     await Promise.all(['intruder', 'victim'].map((function_) => sh('sleep 0.2', function_)));
     const own = (await sh('echo $AWS_LAMBDA_RUNTIME_API')).trim();
     const victim = (await sh('echo $AWS_LAMBDA_RUNTIME_API', 'victim')).trim();
@@ -210,12 +210,12 @@ END`);
         return `curl -g -s -m 5 -w ' %{http_code}' -X ${method} 'http://${host}/2018-06-01/runtime/${path}'; echo " $?"`;
       }),
     );
-    // Refused or cut off: never answered, and not left to wait until the time is up (28).
+    // Rejected or cut off: no response, and no timeout (28).
     for (const line of (await sh(attempts.join('\n'))).trim().split('\n')) expect(line).toMatch(/^ ?000 (7|52|56)$/);
     expect(await sh('echo untouched', 'victim')).toBe('untouched\n');
   });
 
-  it('shares /tmp with nobody, whether it runs at the same time or later', async () => {
+  it('does not share /tmp with other functions, at the same time or later', async () => {
     const write = (word: string) => `echo ${word} > /tmp/mine; sleep 0.3; cat /tmp/mine; ls /tmp | grep -c mine`;
     expect(await Promise.all([sh(write('one')), sh(write('two')), sh(write('three'), 'victim')])).toEqual([
       'one\n1\n',
@@ -226,7 +226,7 @@ END`);
     expect(modes).toBe('1777\nmine\n');
   });
 
-  it('contains a fork bomb: the invocation ends, and others go on', async () => {
+  it('contains a fork bomb: the invocation fails, and other functions continue', async () => {
     await createFunction('bomb', { bootstrap: SHELL }, { Timeout: 2 });
     const bombing = sh('bomb() { bomb | bomb & }; bomb > /dev/null 2>&1 & while :; do :; done', 'bomb');
     expect(await sh('echo "$((6 * 7))"')).toBe('42\n');
@@ -236,7 +236,7 @@ END`);
     expect(Number(left)).toBeLessThan(20);
   });
 
-  it.runIf(isRoot)('contains a memory bomb: it is killed and told so, and others go on', async () => {
+  it.runIf(isRoot)('contains a memory bomb: it is killed with an error, and other functions continue', async () => {
     await createFunction('hungry', { bootstrap: SHELL.replace('sh /tmp/command', 'exec sh /tmp/command') });
     const eaten = await sh(`exec awk 'BEGIN { x = "0123456789"; while (length(x) < 400000000) x = x x }'`, 'hungry');
     expect(eaten).toMatch(/"errorType":"Runtime\.(OutOfMemory|ExitError)"/);

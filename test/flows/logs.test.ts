@@ -1,4 +1,4 @@
-/** Logs of functions: the same lines in CloudWatch Logs as in the tail, under AWS's names, with figures that add up. */
+/** Logs of functions: the same lines in CloudWatch Logs and in the tail, with AWS's names and consistent figures. */
 import {
   CloudWatchLogsClient,
   DescribeLogGroupsCommand,
@@ -52,7 +52,7 @@ function figures(log: string) {
 }
 
 describe('the log of a function', () => {
-  it('has in its stream what the tails showed, line by line, after one INIT_START', async () => {
+  it('has the lines of the tails in its stream, after one INIT_START', async () => {
     const today = () => new Date().toISOString().slice(0, 10).replaceAll('-', '/');
     const startedOn = today();
     await service.createFunction('speaks', {
@@ -77,7 +77,7 @@ describe('the log of a function', () => {
     expect(messages.filter((message) => message.split('\n').length !== 2)).toEqual([]);
   });
 
-  it('goes to a stream for each environment and version, and where the function wants it', async () => {
+  it('goes to a stream for each environment and version, in the configured log group', async () => {
     await service.createFunction('versioned', { bootstrap: shellRuntime('sleep 0.2; respond 1') });
     await Promise.all([1, 2].map(() => service.invoke('versioned')));
     await service.client.send(new PublishVersionCommand({ FunctionName: 'versioned' }));
@@ -96,7 +96,7 @@ describe('the log of a function', () => {
     expect(logGroups).toEqual([]);
   });
 
-  it('tails its last 4096 bytes and no more, and keeps all', async () => {
+  it('has a tail of its last 4096 bytes, and is stored completely', async () => {
     const runtime = shellRuntime(
       'i=0; while [ $i -lt 300 ]; do i=$((i+1)); echo "line number $i of many"; done; respond 1',
     );
@@ -111,7 +111,7 @@ describe('the log of a function', () => {
     expect(silent.LogResult).toBeUndefined();
   });
 
-  it('reports figures that add up', async () => {
+  it('reports consistent figures', async () => {
     await service.createFunction(
       'measured',
       { bootstrap: shellRuntime('sleep 0.2; respond 1', 'sleep 0.3') },
@@ -123,7 +123,7 @@ describe('the log of a function', () => {
     expect(cold.init).toBeGreaterThanOrEqual(300);
     expect(cold.duration).toBeGreaterThanOrEqual(200);
     expect(cold.duration + (cold.init ?? 0)).toBeLessThanOrEqual(elapsed + 1);
-    // Both are billed together, of what was measured and not of what is printed.
+    // Both are billed together, by the exact durations and not by the printed ones.
     expect(Math.abs(cold.billed - Math.ceil(cold.duration + (cold.init ?? 0)))).toBeLessThanOrEqual(1);
     const warm = figures((await service.invoke('measured')).log);
     expect(warm.init).toBeUndefined();

@@ -1,6 +1,6 @@
 /**
- * The limit on memory on a machine that lends the service no control groups: a whole service that finds none, because
- * they are hidden from it (as root) or belong to somebody else (as an ordinary user).
+ * The memory limit without control groups: a whole service that finds none, because they are hidden (as root) or belong to another
+ * user (as an ordinary user).
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -31,7 +31,7 @@ describe.skipIf(hasOwnGroups)('a service without control groups', () => {
     lamella.remove();
   });
 
-  it('is told by doctor that memory is looked after by polling, and why', async () => {
+  it('is told by doctor that memory is limited by polling, and why', async () => {
     const { code, stdout } = await lamella.run(['doctor'], as);
     expect(code).toBe(0);
     expect(stdout).toMatch(
@@ -39,7 +39,7 @@ describe.skipIf(hasOwnGroups)('a service without control groups', () => {
     );
   });
 
-  it('reports what all processes of the function hold together, without the files they wrote', async () => {
+  it('reports the memory of all processes of the function, without the files that they wrote', async () => {
     const { log, payload } = await service.invoke('holds-memory', { own: 50, child: 60, file: 120 });
     expect(payload).toBe('"held"');
     const [, used] = /\tMemory Size: 256 MB\tMax Memory Used: (\d+) MB\t/.exec(log) ?? [];
@@ -47,7 +47,7 @@ describe.skipIf(hasOwnGroups)('a service without control groups', () => {
     expect(Number(used)).toBeLessThan(160);
   });
 
-  it('ends who holds more than there is as AWS does, and the next invocation has new processes', async () => {
+  it('kills a function beyond its memory like AWS, and the next invocation has new processes', async () => {
     const before = await service.invoke('holds-memory', { own: 1 });
     const beyond = await service.invoke('holds-memory', { own: 400 });
     expect(JSON.parse(beyond.payload)).toEqual({
@@ -65,7 +65,7 @@ describe.skipIf(hasOwnGroups)('a service without control groups', () => {
   });
 });
 
-/** When the processes of the environment began, as the function prints it. */
+/** The start of the environment's processes, as printed by the function. */
 function startOf(log: string): string | undefined {
   return /^started (.+)$/m.exec(log)?.[1];
 }

@@ -1,6 +1,6 @@
 /**
- * What people write Node.js functions with, unmodified, in functions of a managed runtime: Powertools for AWS Lambda,
- * middy, Express by serverless-express, Hono; packed by `lamella package`, called by the API and through function URLs.
+ * Common libraries for Node.js functions, unmodified, in functions of a managed runtime: Powertools for AWS Lambda, middy, Express
+ * with serverless-express, Hono. Packed by `lamella package`, called through the API and function URLs.
  */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -29,7 +29,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** A function `name` with that handler of the package. */
+/** Creates a function `name` with a handler of the package. */
 async function create(name: string, Handler: string): Promise<string> {
   await service.client.send(
     new CreateFunctionCommand({
@@ -45,7 +45,7 @@ async function create(name: string, Handler: string): Promise<string> {
   return name;
 }
 
-/** Where the function's URL is served. */
+/** The address of the function's URL. */
 async function urlOf(name: string, InvokeMode: InvokeMode): Promise<string> {
   const config = { FunctionName: name, AuthType: 'NONE', InvokeMode } as const;
   const { FunctionUrl = '' } = await service.client.send(new CreateFunctionUrlConfigCommand(config));
@@ -96,7 +96,7 @@ describe('Powertools for AWS Lambda', () => {
 });
 
 describe('middy', () => {
-  it('streams what its handler gives, after its middlewares', async () => {
+  it("streams its handler's response, after its middlewares", async () => {
     const url = await urlOf(await create('middy', 'middy.streamed'), 'RESPONSE_STREAM');
     const response = await fetch(url);
     expect([response.status, response.headers.get('x-after')]).toEqual([201, 'yes']);
@@ -125,7 +125,7 @@ describe('an application of a web framework', () => {
     },
   );
 
-  it('may send events as they happen', async () => {
+  it('can send events as they happen', async () => {
     const url = await urlOf(await create('hono-events', 'hono.streamed'), 'RESPONSE_STREAM');
     const response = await fetch(`${url}/events`);
     expect(response.headers.get('content-type')).toBe('text/event-stream');
@@ -133,7 +133,7 @@ describe('an application of a web framework', () => {
   });
 });
 
-/** The first line of a log that is a JSON object with that member. */
+/** The first line of a log that is a JSON object with this member. */
 function objectWith(log: string, member: string): Record<string, unknown> {
   const lines = log.split('\n').flatMap((line) => (line.startsWith('{') ? [JSON.parse(line)] : []));
   return lines.find((line) => Object.hasOwn(line, member));

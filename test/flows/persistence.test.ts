@@ -1,6 +1,6 @@
 /**
- * What outlives a service and what must not: ended by signals, killed at random moments, started again. The program
- * runs as a process of its own, as root and as an ordinary user where that makes a difference.
+ * What outlives a service and what must not: it is ended by signals, killed at random moments, and restarted. The program runs in
+ * its own process, as root and as an ordinary user where that makes a difference.
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -58,7 +58,7 @@ async function start(args: readonly string[] = ['--data-dir', data], as = {}): P
   return service;
 }
 
-/** Creates a function and invokes it until the runtime of it is up. */
+/** Creates a function and waits until it is active. */
 async function createFunction(client: LambdaClient, FunctionName: string, bootstrap: string): Promise<void> {
   const Code = { ZipFile: await zipOf({ bootstrap }) };
   const function_ = { FunctionName, Runtime: 'provided.al2023', Handler: 'h', Role: ROLE, Timeout: 600, Code } as const;
@@ -85,7 +85,7 @@ describe.each([
   { user: 'an ordinary user', uid: ORDINARY_UID, signal: 'SIGINT' },
 ] as const)('a service that $user ends', ({ uid, signal }) => {
   if (uid === 0 && OWN_UID !== 0) {
-    it.skip('is not tried: this run is not root', () => {});
+    it.skip('is not tested: this run is not root', () => {});
     return;
   }
   const as = uid === OWN_UID ? {} : { uid };
@@ -93,7 +93,7 @@ describe.each([
     chownSync(folder, uid, uid);
   });
 
-  it(`by ${signal} leaves nothing, though invocations run`, async () => {
+  it(`by ${signal} leaves nothing, even while invocations run`, async () => {
     const service = await start(['--data-dir', data], as);
     const client = clientOf(service.url);
     const mark = `86${Math.floor(Math.random() * 1e9)}`;
@@ -115,7 +115,7 @@ respond '"done"'`),
     expect(descendants.length).toBeGreaterThan(8);
 
     expect(await service.stop(signal)).toBe(0);
-    // What was about to end was let end; what was not, was cut.
+    // The short invocation could finish, the long ones were cut off.
     expect(await short).toBe('"done"');
     await Promise.all(long);
     expect(processesWith(mark)).toEqual([]);
@@ -128,7 +128,7 @@ respond '"done"'`),
     client.destroy();
   });
 
-  it('by two signals is gone at once, and so are its functions', async () => {
+  it('by two signals is immediate, also for its functions', async () => {
     const service = await start(['--data-dir', data], as);
     const client = clientOf(service.url);
     const mark = `86${Math.floor(Math.random() * 1e9)}`;
@@ -136,14 +136,14 @@ respond '"done"'`),
     const cut = invoke(client, 'sleeps').catch((error: Error) => error.name);
     await until(() => processesWith(`sleep ${mark}`).length >= 1);
     process.kill(service.pid, 'SIGTERM');
-    // Which of the two is heard first is the kernel's choice.
+    // The kernel decides which of the two is delivered first.
     expect([128 + 2, 128 + 15]).toContain(await service.stop('SIGINT'));
     await cut;
     await until(() => processesWith(mark).length === 0);
     client.destroy();
   });
 
-  it('by kill -9 can be followed by another, whatever its functions had locked', async () => {
+  it('by kill -9 can be followed by another service, whatever its functions had locked', async () => {
     const first = await start(['--data-dir', data], as);
     const litter = 'mkdir -p /tmp/a/b; touch /tmp/a/b/c; chmod 000 /tmp/a/b; chmod 500 /tmp/a; respond 1';
     const client = clientOf(first.url);
@@ -156,7 +156,7 @@ respond '"done"'`),
     expect(existsSync(join(data, 'run'))).toBe(false);
   });
 
-  it('and that was ephemeral leaves nothing on the disk', async () => {
+  it('of an ephemeral service leaves nothing on the disk', async () => {
     const service = await start(['--ephemeral'], { ...as, environment: { TMPDIR: folder } });
     const client = clientOf(service.url);
     expect(readdirSync(folder)).toHaveLength(1);
@@ -185,7 +185,7 @@ describe('kill -9', () => {
       });
     const code = (text: string) => zipOf({ bootstrap: shellRuntime(`(sleep ${mark} &); respond '"${text}"'`) });
 
-    /** Writes until the service is gone, and notes what was acknowledged. */
+    /** Writes until the service is gone, and records what was acknowledged. */
     async function write(client: LambdaClient, iam: IAMClient, writer: number): Promise<void> {
       for (let number = 0; ; number++) {
         const name = `f-${writer}-${randomUUID().slice(0, 8)}`;
@@ -209,7 +209,7 @@ describe('kill -9', () => {
         record.versions.push(Version ?? '');
         await client.send(new CreateAliasCommand({ FunctionName: name, Name: 'live', FunctionVersion: Version }));
         aliases.push(name);
-        // From the moment it is sent the new state may be there, from the answer on it must be.
+        // After the request the new state may be stored; after the response it must be.
         const second = await code(`${name}-2`);
         functions.delete(name);
         await client.send(new UpdateFunctionCodeCommand({ FunctionName: name, ZipFile: second }));
@@ -233,7 +233,7 @@ describe('kill -9', () => {
       const service = await start();
       const client = clientOf(service.url);
       const iam = iamOf(service);
-      // At a random one of the requests, while it and those of the other writers are on their way.
+      // At a random request, while it and those of the other writers are in progress.
       let requestsLeft = 10 + Math.floor(Math.random() * 40);
       let descendants: ReturnType<typeof descendantsOf> = [];
       const killInTime = <Response>(response: Response): Response => {
@@ -277,14 +277,14 @@ describe('kill -9', () => {
     const live = await client.send(new InvokeCommand({ FunctionName: name, Qualifier: 'live' }));
     expect([live.ExecutedVersion, Buffer.from(live.Payload ?? []).toString()]).toEqual(['1', `"${name}"`]);
     expect(await invoke(client, name)).toMatch(new RegExp(`^"${name}(-2)?"$`));
-    // Nothing half-written: what is on the disk is what is known, and what was being written is gone.
+    // No partial files are left.
     expect(readdirSync(join(data, 'staging'))).toEqual([]);
     client.destroy();
     iam.destroy();
     expect(await service.stop()).toBe(0);
   }, 90_000);
 
-  it('while it starts leaves a folder that the next start can use', async () => {
+  it('during the start leaves a data directory that the next start can use', async () => {
     for (let round = 0; round < 5; round++) {
       const starting = lamella.run(['start', '--port', '0', '--data-dir', data, '--ready-file', join(folder, 'ready')]);
       void starting;
@@ -302,7 +302,7 @@ describe('kill -9', () => {
     expect(await service.stop()).toBe(0);
   });
 
-  it('keeps the logs that were written, and the next service goes on with them', async () => {
+  it('keeps the logs that were written, and the next service continues them', async () => {
     const first = await start();
     const client = clientOf(first.url);
     await createFunction(client, 'speaks', shellRuntime('echo "said $EVENT"; respond 1'));
@@ -320,7 +320,7 @@ describe('kill -9', () => {
       logs.destroy();
       return found?.events?.map(({ message }) => message?.trim()) ?? [];
     };
-    // Readers see what is still on its way to the disk; so this is no sign of it being there.
+    // Readers also see events that are not on the disk yet, so reading them proves nothing.
     expect(await messages(first)).toEqual(['said "before"']);
     await first.stop();
     const second = await start();
@@ -334,8 +334,8 @@ describe('kill -9', () => {
   });
 });
 
-describe('a data folder', () => {
-  it('is given to one of many services that want it at the same time', async () => {
+describe('a data directory', () => {
+  it('is opened by one of many services that start at the same time', async () => {
     const attempts = await Promise.allSettled([1, 2, 3, 4].map(() => start()));
     const refused = attempts.flatMap((attempt) => (attempt.status === 'rejected' ? [String(attempt.reason)] : []));
     expect(refused).toHaveLength(3);
@@ -346,7 +346,7 @@ describe('a data folder', () => {
     }
   });
 
-  it('of a newer version is refused and left as it is', async () => {
+  it('of a newer version is rejected and left unchanged', async () => {
     await (await start()).stop();
     const file = join(data, 'lamella.db');
     const database = new Sqlite(file);
@@ -363,7 +363,7 @@ describe('a data folder', () => {
     expect(statSync(file).size).toBe(size);
   });
 
-  it('that is damaged is refused in a clear sentence', async () => {
+  it('that is damaged is rejected with a clear message', async () => {
     await (await start()).stop();
     writeFileSync(join(data, 'lamella.db'), Buffer.alloc(50_000, 'not a database '));
     for (const journal of ['lamella.db-wal', 'lamella.db-shm']) rmSync(join(data, journal), { force: true });
@@ -375,7 +375,7 @@ describe('a data folder', () => {
     expect(stderr).toContain('backup');
   });
 
-  it('that is a file, or cannot be written to, is refused in a clear sentence', async () => {
+  it('that is a file or not writable is rejected with a clear message', async () => {
     writeFileSync(join(folder, 'file'), '');
     const onFile = await lamella.run(['start', '--port', '0', '--data-dir', join(folder, 'file')]);
     expect([onFile.code, onFile.stderr]).toEqual([4, expect.stringMatching(/Cannot use the data directory .*file: /)]);
@@ -388,7 +388,7 @@ describe('a data folder', () => {
 });
 
 describe('the ready file', () => {
-  it('of a killed service is replaced by the next, when that accepts connections', async () => {
+  it('of a killed service is replaced when the next one accepts connections', async () => {
     const file = join(folder, 'ready.json');
     const first = await start(['--data-dir', data, '--ready-file', file]);
     await first.stop('SIGKILL');
@@ -405,6 +405,6 @@ function killQuietly(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch {
-    // Gone by itself.
+    // Deleted by the service.
   }
 }

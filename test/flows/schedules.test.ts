@@ -23,7 +23,7 @@ const create = (name: string) =>
     { bootstrap: LISTENING_RUNTIME },
     { Environment: { Variables: { LISTENER: `${listener.url}/${name}` } } },
   );
-/** One of Lamella's own calls: status and answer. */
+/** Calls the admin API. Resolves with the status and the response. */
 async function admin(method: string, path: string, input?: unknown): Promise<[number, Record<string, unknown>]> {
   const body = input === undefined ? null : JSON.stringify(input);
   const response = await fetch(`${service.url}/_lamella${path}`, { method, body });
@@ -32,7 +32,7 @@ async function admin(method: string, path: string, input?: unknown): Promise<[nu
 }
 const nowMs = () => service.lamella.clock.epochMs();
 
-it('a schedule calls its function when the clock is moved on, each time of an hour', async () => {
+it('a schedule calls its function for each time of an hour when the clock is advanced', async () => {
   await create('ticks');
   const [status, made] = await admin('PUT', '/schedules/ticks', {
     expression: 'rate(20 minutes)',
@@ -65,7 +65,7 @@ it('a schedule calls its function when the clock is moved on, each time of an ho
   expect(listener.waiting('ticks')).toBe(0);
 });
 
-it('one can be fired now, whether or not its time has come', async () => {
+it('a schedule can be fired before its time', async () => {
   await create('fires');
   service.lamella.schedules.put('fires', {
     expression: 'at(2999-01-01T00:00:00)',
@@ -108,7 +108,7 @@ it('an invalid schedule is rejected with an example of a valid one', async () =>
   expect(await admin('GET', '/schedules')).toEqual([200, { schedules: [] }]);
 });
 
-it('a clock that was moved on by years goes on from there', async () => {
+it('a clock that was advanced by years continues from there', async () => {
   await create('years');
   const begunMs = nowMs();
   const days = 24 * 3600 * 1000;

@@ -1,7 +1,6 @@
 /**
- * Terraform itself against the whole service. It is left out where Terraform and its AWS provider are not installed:
- * neither is in a package registry. LAMELLA_TERRAFORM_PLUGINS names the folder of the provider where it is none of
- * Terraform's own.
+ * Terraform itself with the whole service. Skipped if Terraform and its AWS provider are not installed: neither is in a package
+ * registry. LAMELLA_TERRAFORM_PLUGINS names the provider's directory if it is not one of Terraform's.
  */
 import { execFile } from 'node:child_process';
 import { accessSync, constants, copyFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -19,7 +18,7 @@ const terraform = (process.env.PATH ?? '')
   .split(delimiter)
   .map((folder) => join(folder, 'terraform'))
   .find((path) => isExecutable(path));
-/** Folders in which providers lie ready. */
+/** Directories with installed providers. */
 const mirror = [
   process.env.LAMELLA_TERRAFORM_PLUGINS ?? '',
   join(homedir(), '.terraform.d/plugins'),
@@ -27,7 +26,7 @@ const mirror = [
   '/usr/share/terraform/plugins',
 ].find((folder) => existsSync(join(folder, 'registry.terraform.io/hashicorp/aws')));
 const isHere = terraform !== undefined && mirror !== undefined;
-if (!isHere) console.warn('terraform.test.ts is left out: there is no Terraform with an AWS provider beside it.');
+if (!isHere) console.warn('Skipping terraform.test.ts: Terraform and its AWS provider are not installed.');
 
 describe.skipIf(!isHere)('Terraform', { timeout: 400_000 }, () => {
   let service: RunningService;
@@ -72,11 +71,11 @@ describe.skipIf(!isHere)('Terraform', { timeout: 400_000 }, () => {
       );
     });
 
-  it('creates everything, finds afterwards what it wrote, changes it, and leaves nothing behind', async () => {
+  it('creates everything, finds no difference afterwards, changes it, and destroys it', async () => {
     const created = await run('apply', '-auto-approve');
     expect(created.text).toMatch(/Apply complete! Resources: \d+ added, 0 changed, 0 destroyed\./);
     expect(created.text).toContain(String.raw`invoked = "{\"n\":1}"`);
-    // It reads everything first, and would also change what it finds to differ from what it wrote.
+    // It reads everything first, and would also change resources that differ from what it wrote.
     const changed = await run('apply', '-auto-approve', '-var', 'memory=256');
     expect(changed.text).toContain('Apply complete! Resources: 0 added, 2 changed, 0 destroyed.');
     expect(changed.text).toContain('function:tf-function:2"');
