@@ -194,7 +194,8 @@ describe('building a Node layer', () => {
     });
     const names = execFileSync('unzip', ['-Z1', zip.path], { encoding: 'utf8' }).trim().split('\n');
     expect(names).toEqual(['bin/node', 'bootstrap', 'lamella/LICENSE-node']);
-  });
+    // Compressing Node takes long on a busy machine.
+  }, 120_000);
 
   it.each(['19', '22.0.0', 'latest'])('refuses Node %s, and lists the known versions', async (version) => {
     const building = buildNodeLayer({ version, output: join(workspace, 'no.zip'), cacheDir: CACHE_DIR });
