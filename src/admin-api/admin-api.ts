@@ -4,6 +4,7 @@
  */
 import { BodyFailure, readBody } from '../http/body.ts';
 import { splitTarget } from '../http/request-target.ts';
+import { parseJson } from '../protocol/json.ts';
 import type { ApiCall, ServiceHandler } from '../wire/api-call.ts';
 import { ConfigurationError } from '../wire/configuration.ts';
 
@@ -54,7 +55,7 @@ export function createAdminApi(routes: readonly AdminRoute[]): ServiceHandler {
       const matching = table.filter(({ pattern }) => pattern.test(path));
       const route = matching.find(({ method }) => method === call.request.method);
       if (route === undefined) return refuse(call, table, path, matching.length > 0);
-      const input = parseJson(await readBody(call.request, BODY_LIMIT_BYTES));
+      const input = parseBody(await readBody(call.request, BODY_LIMIT_BYTES));
       const parameters = decodeParameters(route.pattern.exec(path)?.groups ?? {});
       const result = await route.handle({ parameters, query: searchParams, input, call });
       if (result === undefined) call.response.writeHead(204).end();
@@ -81,10 +82,10 @@ function decodeParameters(groups: Readonly<Record<string, string>>): Readonly<Re
   }
 }
 
-function parseJson(body: Buffer): unknown {
+function parseBody(body: Buffer): unknown {
   if (body.length === 0) return undefined;
   try {
-    return JSON.parse(body.toString('utf8'));
+    return parseJson(body.toString('utf8'));
   } catch {
     throw new AdminError(400, 'Invalid JSON in the body.');
   }

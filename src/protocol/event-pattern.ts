@@ -3,7 +3,9 @@
  * Pure. A pattern is parsed once and then matches many documents.
  * https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html
  */
+
 import { createGlob, type Glob } from './glob.ts';
+import { parseJson } from './json.ts';
 
 export type EventPattern = {
   /** Whether a document (parsed JSON) matches. */
@@ -23,7 +25,7 @@ const NESTING = Number.POSITIVE_INFINITY;
 export function parseEventPattern(text: string): EventPattern {
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = parseJson(text);
   } catch {
     throw new InvalidPattern('the pattern is not valid JSON');
   }

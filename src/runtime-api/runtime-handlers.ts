@@ -5,6 +5,7 @@
 
 import type { HttpRequest, HttpResponse } from '../http/exchange.ts';
 import { filterErrorType } from '../protocol/faults.ts';
+import { parseJson } from '../protocol/json.ts';
 import { QUOTAS } from '../protocol/quotas.ts';
 import { writeAccepted, writeError } from './api-response.ts';
 import { headerOf } from './request-header.ts';
@@ -174,7 +175,7 @@ function streamedError(request: HttpRequest): RuntimeResponse | undefined {
 function withoutCause(body: Buffer, contentType: string | undefined): Buffer {
   if (contentType !== 'application/vnd.aws.lambda.error.cause+json') return body;
   try {
-    const { errorMessage, errorType, stackTrace } = JSON.parse(body.toString()) as Record<string, unknown>;
+    const { errorMessage, errorType, stackTrace } = parseJson(body.toString()) as Record<string, unknown>;
     return Buffer.from(JSON.stringify({ errorMessage, errorType, stackTrace }));
   } catch {
     return Buffer.from('"Invalid error body"');

@@ -3,6 +3,7 @@
  * by the operation's member table. It collects all violations of constraints into one message in AWS's wording. Checks
  * beyond the API model are the service's.
  */
+import { parseJson } from '../protocol/json.ts';
 import type { InputOf, Member, Members } from '../protocol/member-constraints.ts';
 import type { ApiCall } from './api-call.ts';
 
@@ -26,7 +27,7 @@ export class ConstraintViolations extends Error {
 export function parseJsonBody(body: Buffer): unknown {
   if (body.length === 0) return {};
   try {
-    return JSON.parse(body.toString('utf8'));
+    return parseJson(body.toString('utf8'));
   } catch {
     throw new WrongType('The request body is not valid JSON.');
   }

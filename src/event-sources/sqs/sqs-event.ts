@@ -2,8 +2,10 @@
  * The event of a batch of SQS messages, the filter of a mapping, and the batch item failures in the function's
  * response. Pure. https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html
  */
+
 import { parseArn } from '../../protocol/arn.ts';
 import { createEventPattern } from '../../protocol/event-pattern.ts';
+import { parseJson } from '../../protocol/json.ts';
 import { md5Of, md5OfAttributes } from '../../queues/message-attributes.ts';
 import type { SqsMessage } from '../../services/sqs/sqs-messages.ts';
 
@@ -54,7 +56,7 @@ export type RecordFilter = (record: SqsRecord) => boolean;
  */
 export function createRecordFilter(patterns: readonly string[]): RecordFilter {
   const tests = patterns.map((text): RecordFilter => {
-    const json = JSON.parse(text) as Readonly<Record<string, unknown>>;
+    const json = parseJson(text) as Readonly<Record<string, unknown>>;
     const pattern = createEventPattern(json);
     const bodyKind = json.body === undefined ? 'anything' : Array.isArray(json.body) ? 'text' : 'json';
     return (record) => {
@@ -70,7 +72,7 @@ export function createRecordFilter(patterns: readonly string[]): RecordFilter {
 /** Parses a JSON object or list. Anything else, e.g. a number, is plain text. */
 function structureOf(body: string): object | undefined {
   try {
-    const value: unknown = JSON.parse(body);
+    const value: unknown = parseJson(body);
     return typeof value === 'object' && value !== null ? value : undefined;
   } catch {
     return undefined;
@@ -86,7 +88,7 @@ export function parseBatchFailures(payload: Buffer, messageIds: ReadonlySet<stri
   if (text === '') return new Set();
   let response: unknown;
   try {
-    response = JSON.parse(text);
+    response = parseJson(text);
   } catch {
     return 'all';
   }

@@ -4,6 +4,7 @@
  * kind. Pure. https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
  */
 
+import { parseJson as parseText } from '../../protocol/json.ts';
 import type { Header } from './gateway-request.ts';
 import { MalformedResponse } from './proxy-integration.ts';
 import { jsonTypeOf, RESPONSE_RULES, type ResponseKind, type ResponseRules } from './response-rules.ts';
@@ -23,7 +24,7 @@ export type FunctionResponse = {
 /** Parses a payload. Returns undefined for invalid JSON. */
 export function parseJson(payload: Buffer): { readonly value: unknown } | undefined {
   try {
-    return { value: JSON.parse(payload.toString('utf8')) };
+    return { value: parseText(payload.toString('utf8')) };
   } catch {
     return undefined;
   }

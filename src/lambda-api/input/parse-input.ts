@@ -4,7 +4,9 @@
  * message, in AWS's wording. Rules beyond the model are checked by the operations. Unknown members are ignored, as on
  * AWS.
  */
+
 import type { HttpRequest } from '../../http/exchange.ts';
+import { parseJson } from '../../protocol/json.ts';
 import type { MemberRow, ShapeRow } from '../../protocol/operation-rows.ts';
 import type { OperationInput, OperationName } from '../../protocol/operations.ts';
 import { compilePattern, operationRow, shapeRow } from '../../protocol/operations.ts';
@@ -67,10 +69,10 @@ function bodyOf(structure: ShapeRow, body: Buffer): Readonly<Record<string, unkn
   if (!isJson || body.length === 0) return {};
   let parsed: unknown;
   try {
-    parsed = JSON.parse(body.toString('utf8'));
-  } catch {
+    parsed = parseJson(body.toString('utf8'));
+  } catch (failure) {
     const error = findJsonError(body);
-    const why = error ? renderJsonError(error) : 'not JSON';
+    const why = error ? renderJsonError(error) : (failure as Error).message;
     throw new ServiceError('SerializationException', `Could not parse request body into json: ${why}`);
   }
   if (parsed === null) return {};

@@ -2,8 +2,10 @@
  * The calls of extensions: register, GET event/next, init/error, exit/error. Every refusal is a 403. The order of the
  * checks is that of RAPID, AWS's server. The rules and their sources are in docs/behavior/extensions.md.
  */
+
 import { randomUUID } from 'node:crypto';
 import type { HttpRequest, HttpResponse } from '../../http/exchange.ts';
+import { parseJson } from '../../protocol/json.ts';
 import { QUOTAS } from '../../protocol/quotas.ts';
 import { writeAccepted, writeError, writeJson } from '../api-response.ts';
 import { headerOf } from '../request-header.ts';
@@ -142,7 +144,7 @@ type Registration = { readonly events: readonly string[] } | { readonly invalid:
 function parseRegistration(text: string): Registration {
   let parsed: unknown;
   try {
-    parsed = JSON.parse(text);
+    parsed = parseJson(text);
   } catch (failure) {
     return { invalid: text === '' ? 'EOF' : (failure as Error).message };
   }

@@ -3,7 +3,9 @@
  * (who can assume the role) and permission policies (what the role allows). Nothing evaluates them.
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
  */
+
 import { arnElements, isPrincipalArn } from '../../protocol/arn.ts';
+import { parseJson } from '../../protocol/json.ts';
 
 export type PolicyKind = 'trust' | 'permissions';
 
@@ -148,7 +150,7 @@ function listOf(value: unknown): readonly string[] | undefined {
 
 function parseObject(text: string): Json | undefined {
   try {
-    const value: unknown = JSON.parse(text);
+    const value: unknown = parseJson(text);
     return isObject(value) ? value : undefined;
   } catch {
     return undefined;

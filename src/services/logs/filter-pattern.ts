@@ -3,8 +3,10 @@
  * Parses a pattern into a predicate on messages. Patterns are case-sensitive, as on AWS.
  * https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
  */
+
 import { createRequire } from 'node:module';
 import { createGlob, globTokens } from '../../protocol/glob.ts';
+import { parseJson } from '../../protocol/json.ts';
 
 /** Whether a log event's message matches. */
 export type MessageFilter = (message: string) => boolean;
@@ -251,7 +253,7 @@ function parseDocument(message: string): object | undefined {
   const start = message.trimStart().charAt(0);
   if (start !== '{' && start !== '[') return undefined;
   try {
-    return JSON.parse(message) as object;
+    return parseJson(message) as object;
   } catch {
     return undefined;
   }

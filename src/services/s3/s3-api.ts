@@ -83,6 +83,11 @@ export function createS3Api({ database, clock, log, root }: S3ApiOptions): S3Api
 async function perform(call: ApiCall, store: S3Store): Promise<void> {
   const method = call.request.method ?? 'GET';
   const { bucket: name, key, query } = parseTarget(call.request.url ?? '/', call.request.headers.host ?? '');
+  const versionId = query.get('versionId');
+  // It is sent back in a header. AWS's version IDs, and those of this service, consist of these characters.
+  if (versionId !== null && !/^[\w.~+/=-]+$/.test(versionId)) {
+    throw new S3Error('InvalidArgument', { ArgumentName: 'versionId' }, 'Invalid version id specified');
+  }
   const on = name === undefined ? 'service' : key === undefined ? 'bucket' : 'object';
   const part = partOf(query);
   const isCopy = call.request.headers['x-amz-copy-source'] !== undefined;

@@ -159,9 +159,21 @@ function overriddenHeaders(query: URLSearchParams): HttpHeaders {
   const overridden: HttpHeaders = {};
   for (const [name, value] of query) {
     const header = /^response-(cache-control|content-(?:disposition|encoding|language|type)|expires)$/.exec(name)?.[1];
-    if (header !== undefined) overridden[header] = value;
+    if (header === undefined) continue;
+    if (!isHeaderValue(value)) {
+      throw new S3Error(
+        'InvalidArgument',
+        { ArgumentName: name },
+        'Header value cannot be represented using ISO-8859-1.',
+      );
+    }
+    overridden[header] = value;
   }
   return overridden;
+}
+
+function isHeaderValue(value: string): boolean {
+  return /^[\t\x20-\x7e\x80-\xff]*$/.test(value);
 }
 
 function ignoreLostClient(failure: unknown): void {

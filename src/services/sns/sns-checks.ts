@@ -2,7 +2,9 @@
  * SNS's checks and their errors. Pure. Messages that AWS does not document were recorded on AWS by LocalStack's test
  * suite (2025-10).
  */
+
 import { arnElements, isArn, parseFunctionReference, parseQueueArn, parseTopicArn } from '../../protocol/arn.ts';
+import { parseJson } from '../../protocol/json.ts';
 import { SNS_QUOTAS, SNS_SUBSCRIPTION_ATTRIBUTES } from '../../protocol/sns-operations.ts';
 import type { MessageAttributes, MessageAttributeValue } from '../../queues/message-attributes.ts';
 import { QueryError } from '../../wire/query-protocol.ts';
@@ -167,7 +169,7 @@ function problemOf(name: string, value: string): string | undefined {
 
 function redriveProblem(text: string): string | undefined {
   try {
-    const { deadLetterTargetArn } = JSON.parse(text) as { readonly deadLetterTargetArn?: unknown };
+    const { deadLetterTargetArn } = parseJson(text) as { readonly deadLetterTargetArn?: unknown };
     return typeof deadLetterTargetArn === 'string' && parseQueueArn(deadLetterTargetArn)
       ? undefined
       : 'deadLetterTargetArn is an invalid arn';

@@ -1,5 +1,7 @@
 /** Filter policies of subscriptions, on the attributes or on the body of a message. Pure. */
+
 import { createEventPattern, InvalidPattern } from '../../protocol/event-pattern.ts';
+import { parseJson } from '../../protocol/json.ts';
 import type { MessageAttributes } from '../../queues/message-attributes.ts';
 import type { Publication, Subscription } from './topic.ts';
 
@@ -12,10 +14,10 @@ export function isWanted(
   { message, attributes }: Pick<Publication, 'message' | 'attributes'>,
 ): boolean {
   if (!FilterPolicy) return true;
-  const pattern = createEventPattern(JSON.parse(FilterPolicy));
+  const pattern = createEventPattern(parseJson(FilterPolicy));
   if (FilterPolicyScope !== 'MessageBody') return pattern.matches(valuesOf(attributes));
   try {
-    return pattern.matches(JSON.parse(message));
+    return pattern.matches(parseJson(message));
   } catch {
     return false;
   }
@@ -24,7 +26,7 @@ export function isWanted(
 /** Why a filter policy is invalid. Undefined if it is valid. */
 export function findPolicyProblem(text: string): string | undefined {
   try {
-    const policy: unknown = JSON.parse(text);
+    const policy: unknown = parseJson(text);
     createEventPattern(policy);
     const keys = Object.keys(policy as object).length;
     return keys > MAX_KEYS ? `Filter policy can not have more than ${MAX_KEYS} keys` : undefined;
@@ -35,7 +37,7 @@ export function findPolicyProblem(text: string): string | undefined {
 
 /** The first property of a policy with nested properties. Undefined if there is none. */
 export function findNestedProperty(text: string): string | undefined {
-  const policy = JSON.parse(text) as Readonly<Record<string, unknown>>;
+  const policy = parseJson(text) as Readonly<Record<string, unknown>>;
   return Object.keys(policy).find((name) => name !== '$or' && !Array.isArray(policy[name]));
 }
 
@@ -46,7 +48,7 @@ function valuesOf(attributes: MessageAttributes): Readonly<Record<string, unknow
       if (DataType.startsWith('Number')) return [name, Number(StringValue)];
       if (DataType !== 'String.Array') return [name, StringValue];
       try {
-        return [name, JSON.parse(StringValue)];
+        return [name, parseJson(StringValue)];
       } catch {
         return [name, StringValue];
       }

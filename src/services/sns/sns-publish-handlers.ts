@@ -1,4 +1,5 @@
 /** SNS's Publish and PublishBatch: their input becomes a publication, with SNS's checks. */
+import { parseJson } from '../../protocol/json.ts';
 import type { InputOf } from '../../protocol/member-constraints.ts';
 import { type SNS_OPERATIONS, SNS_QUOTAS } from '../../protocol/sns-operations.ts';
 import { type MessageAttributes as Attributes, sizeOf } from '../../queues/message-attributes.ts';
@@ -76,7 +77,7 @@ function messagesOf(text: string, structure: string | undefined): Pick<Publicati
   if (structure !== 'json') throw invalid('MessageStructure');
   let messages: unknown;
   try {
-    messages = JSON.parse(text);
+    messages = parseJson(text);
   } catch {
     throw invalid('Message Structure - JSON message body failed to parse');
   }

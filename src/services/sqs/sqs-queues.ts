@@ -2,8 +2,10 @@
  * SQS's queues and their attributes. Standard queues only: a FIFO queue is rejected by its name. Their messages are in
  * `sqs-messages.ts`.
  */
+
 import type { Clock } from '../../clock.ts';
 import { parseQueueArn, renderQueueArn } from '../../protocol/arn.ts';
+import { parseJson } from '../../protocol/json.ts';
 import type { Scope } from '../../protocol/names.ts';
 import { SQS_ATTRIBUTES } from '../../protocol/sqs-operations.ts';
 import type { Redrive } from '../../queues/queue-store.ts';
@@ -241,7 +243,7 @@ function checkRedrivePolicy(
 
 function parseDocument(text: string): Readonly<Record<string, unknown>> | undefined {
   try {
-    const document: unknown = JSON.parse(text);
+    const document: unknown = parseJson(text);
     return typeof document === 'object' && document !== null && !Array.isArray(document)
       ? (document as Readonly<Record<string, unknown>>)
       : undefined;
