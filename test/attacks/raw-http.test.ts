@@ -94,6 +94,9 @@ const HEADERS = [
   'X-High: \xff\xfe',
 ];
 
+/** A method or version that is not supported; a load balancer without a rule for the path. */
+const DOCUMENTED = new Set([501, 503, 505]);
+
 function message(random: Random): { bytes: Buffer; isAmbiguous: boolean } {
   if (random.chance(0.5)) {
     const [headers, body] = random.pick(AMBIGUOUS);
@@ -136,10 +139,9 @@ describe('raw HTTP', () => {
           const response = await exchange(port, bytes, random.below(bytes.length));
           const what = { seed, sent, index, bytes: bytes.toString('latin1').slice(0, 600) };
           target.expectNoSecret(response);
-          // The function may respond with 502 only where its own response is at fault, which it never is.
           const statuses = [...response.matchAll(/^HTTP\/1\.1 (\d{3})/gm)].map(([, status]) => Number(status));
           expect(
-            statuses.filter((status) => status >= 500 && status !== 501 && status !== 505),
+            statuses.filter((status) => status >= 500 && !DOCUMENTED.has(status)),
             JSON.stringify(what),
           ).toEqual([]);
           if (isAmbiguous) expect(response, JSON.stringify(what)).not.toContain('function:smuggled');
