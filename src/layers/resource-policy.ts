@@ -1,6 +1,6 @@
 /**
  * Resource policies of functions and layer versions: documents with statements that clients add and remove by id.
- * Policies are stored but not evaluated. Pure.
+ * `gateways/permissions/` evaluates those of functions. Pure.
  */
 import { QUOTAS } from '../protocol/quotas.ts';
 import { ServiceError } from '../protocol/service-errors.ts';

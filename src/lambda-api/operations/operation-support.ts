@@ -23,7 +23,8 @@ const RESOURCE_POLICY: Support = {
   kind: 'refused',
   reason: 'Use AddPermission, GetPolicy and RemovePermission for the policy of a function.',
 };
-const POLICY = stored('Resource policies are stored but not evaluated.');
+const POLICY = stored('HTTP gateways evaluate the policy with `--strict policies`; other callers need no permission.');
+const LAYER_POLICY = stored('Policies of layers are stored but not evaluated.');
 const EVENT_SOURCE: Support = {
   kind: 'supported',
   note: 'Lamella polls SQS queues. Mappings of streams and brokers are stored but not polled.',
@@ -33,7 +34,7 @@ const RUNTIME_MANAGEMENT = stored('Lamella does not update runtimes.');
 const SCALING = stored('Lamella has no instances to scale.');
 
 export const OPERATION_SUPPORT: Readonly<Record<OperationName, Support>> = {
-  AddLayerVersionPermission: POLICY,
+  AddLayerVersionPermission: LAYER_POLICY,
   AddPermission: POLICY,
   CheckpointDurableExecution: DURABLE,
   CreateAlias: SUPPORTED,
@@ -72,7 +73,7 @@ export const OPERATION_SUPPORT: Readonly<Record<OperationName, Support>> = {
   GetFunctionUrlConfig: SUPPORTED,
   GetLayerVersion: SUPPORTED,
   GetLayerVersionByArn: SUPPORTED,
-  GetLayerVersionPolicy: POLICY,
+  GetLayerVersionPolicy: LAYER_POLICY,
   GetPolicy: POLICY,
   GetProvisionedConcurrencyConfig: SUPPORTED,
   GetResourcePolicy: RESOURCE_POLICY,
@@ -105,7 +106,7 @@ export const OPERATION_SUPPORT: Readonly<Record<OperationName, Support>> = {
   PutProvisionedConcurrencyConfig: SUPPORTED,
   PutResourcePolicy: RESOURCE_POLICY,
   PutRuntimeManagementConfig: RUNTIME_MANAGEMENT,
-  RemoveLayerVersionPermission: POLICY,
+  RemoveLayerVersionPermission: LAYER_POLICY,
   RemovePermission: POLICY,
   SendDurableExecutionCallbackFailure: DURABLE,
   SendDurableExecutionCallbackHeartbeat: DURABLE,
