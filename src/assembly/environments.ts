@@ -6,6 +6,7 @@ import type { Clock } from '../clock.ts';
 import { openEnvironment } from '../environment/environment.ts';
 import type { Emit } from '../environment/facts.ts';
 import type { CredentialIssuer } from '../environment/launch/credentials.ts';
+import { createConnectionBudget } from '../environment/launch/descriptors.ts';
 import type { FunctionTrees } from '../environment/launch/inside-path.ts';
 import { createManagedNodes } from '../environment/launch/managed-node.ts';
 import {
@@ -14,6 +15,7 @@ import {
   needsManagedRuntime,
 } from '../environment/launch/managed-runtime.ts';
 import { createSlots } from '../environment/launch/slots.ts';
+import { createOutputTurns } from '../environment/telemetry/output-reader.ts';
 import type { FunctionVersion } from '../functions/function.ts';
 import { createDispatcher, type Dispatcher } from '../invocation/dispatcher.ts';
 import { EnvironmentPool } from '../invocation/pool.ts';
@@ -74,9 +76,11 @@ export async function openEnvironments(
   const environmentHost = {
     openSandbox: sandboxes.open,
     slots: createSlots(),
+    connections: createConnectionBudget(),
     network,
     hasCpuLimit: options.cpu === 'limited',
     clock,
+    turns: createOutputTurns(clock),
     emit,
     log,
   };

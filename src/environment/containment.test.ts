@@ -9,7 +9,9 @@ import type { RequestId } from '../protocol/names.ts';
 import type { ProcessExit, ProcessSpec, Sandbox } from '../sandbox/sandbox.ts';
 import { type Environment, type EnvironmentHost, openEnvironment } from './environment.ts';
 import type { Invocation, ResponseSink } from './invocation.ts';
+import { createConnectionBudget } from './launch/descriptors.ts';
 import { createSlots } from './launch/slots.ts';
+import { createOutputTurns } from './telemetry/output-reader.ts';
 
 /** A sandbox whose processes are functions in this process. */
 class ScriptedSandbox implements Sandbox {
@@ -93,9 +95,11 @@ async function openWith(sandbox: Sandbox, changes: Partial<EnvironmentHost> = {}
     {
       openSandbox: async () => sandbox,
       slots: createSlots(),
+      connections: createConnectionBudget(),
       network: 'shared',
       hasCpuLimit: true,
       clock: systemClock,
+      turns: createOutputTurns(systemClock),
       emit: () => undefined,
       log,
       ...changes,

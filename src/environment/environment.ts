@@ -20,6 +20,7 @@ import type { OpenSandbox, Sandbox } from '../sandbox/sandbox.ts';
 import type { Emit } from './facts.ts';
 import { IdleFreezer } from './idle-freezer.ts';
 import type { Invocation } from './invocation.ts';
+import { type ConnectionBudget, requireDescriptors } from './launch/descriptors.ts';
 import { listInside } from './launch/inside-path.ts';
 import { type Credentials, type EnvironmentContext, planSandbox, renderLogStream } from './launch/launch-plan.ts';
 import type { ManagedRuntimePlan } from './launch/managed-runtime.ts';
@@ -28,6 +29,7 @@ import type { Slots } from './launch/slots.ts';
 import { type Effect, type EnvironmentEvent, type EnvironmentState, step } from './lifecycle.ts';
 import { EnvironmentProcesses } from './processes.ts';
 import { CurrentRun, type Run } from './run.ts';
+import type { OutputTurns } from './telemetry/output-reader.ts';
 import { EnvironmentTelemetry } from './telemetry/telemetry.ts';
 
 export type EnvironmentOptions = {
@@ -44,11 +46,15 @@ export type EnvironmentOptions = {
 export type EnvironmentHost = {
   readonly openSandbox: OpenSandbox;
   readonly slots: Slots;
+  /** Limits the connections of all environments combined. */
+  readonly connections: ConnectionBudget;
   /** Isolated: `openSandbox` creates a network with each sandbox, and the Runtime API listens in it. */
   readonly network: 'shared' | 'isolated';
   /** Limits each function's CPU time in proportion to its memory. */
   readonly hasCpuLimit: boolean;
   readonly clock: Clock;
+  /** Shares the time for the output of all environments. */
+  readonly turns: OutputTurns;
   readonly emit: Emit;
   readonly log: Log;
 };
@@ -71,6 +77,7 @@ export interface Environment {
 
 /** Opens the sandbox and the Runtime API of a new environment. No process of the function runs yet. */
 export async function openEnvironment(host: EnvironmentHost, options: EnvironmentOptions): Promise<Environment> {
+  requireDescriptors();
   const { version } = options;
   const id = randomUUID();
   const logStream = renderLogStream(version, host.clock.epochMs(), id.replaceAll('-', ''));
@@ -105,6 +112,8 @@ export async function openEnvironment(host: EnvironmentHost, options: Environmen
           else host.log.warn({ err: failure, logStream }, 'the Runtime API could not serve a request');
         },
         isInhabited: () => driver?.isInhabited ?? false,
+        isFrozen: () => driver?.isFrozen ?? false,
+        connections: host.connections,
       }),
     contextAt: (slot, address, port) => ({
       id,
@@ -220,6 +229,7 @@ class Driver implements Environment {
       freezer: this.#freezer,
       clock,
       containment,
+      turns: host.turns,
       onEvent: (event) => this.#handle(event),
     });
   }
@@ -231,6 +241,10 @@ class Driver implements Environment {
   /** Whether there are processes, running or being ended. */
   get isInhabited(): boolean {
     return this.#state.phase !== 'cold' && this.#state.phase !== 'gone';
+  }
+
+  get isFrozen(): boolean {
+    return this.#freezer.isFrozen;
   }
 
   get isGone(): boolean {
@@ -293,8 +307,13 @@ class Driver implements Environment {
         return;
       case 'all-ready':
         // Output that the function wrote before this call is still in its pipe, and was found by the same poll of the
-        // event loop. It has been read after this turn, so END comes after it.
-        if (this.#state.phase === 'settling') this.#soon(() => this.#handle({ kind: 'ready', at }));
+        // event loop. It has been read after this turn, so END comes after it. A large output takes longer.
+        if (this.#state.phase === 'settling')
+          this.#soon(() => {
+            const read = this.#processes.outputRead();
+            if (read === undefined) this.#handle({ kind: 'ready', at });
+            else void read.then(() => this.#handle({ kind: 'ready', at: this.#now() }));
+          });
         else this.#handle({ kind: 'ready', at });
         return;
       case 'extensions-registered':

@@ -46,6 +46,11 @@ export class IdleFreezer {
     return this.#thawing;
   }
 
+  /** Whether the processes are frozen, or are being frozen. */
+  get isFrozen(): boolean {
+    return this.#freezing !== undefined;
+  }
+
   /** Cancels the timer. */
   stop(): void {
     this.#idleSince = undefined;

@@ -28,7 +28,7 @@ import {
 import type { ManagedRuntimePlan } from './launch/managed-runtime.ts';
 import type { EndReason, EnvironmentEvent } from './lifecycle.ts';
 import { endProcesses } from './shutdown.ts';
-import { LineSplitter } from './telemetry/output.ts';
+import { OutputReader, type OutputTurns } from './telemetry/output-reader.ts';
 import type { EnvironmentTelemetry } from './telemetry/telemetry.ts';
 
 export type ProcessesDependencies = {
@@ -45,6 +45,7 @@ export type ProcessesDependencies = {
   readonly freezer: IdleFreezer;
   readonly clock: Clock;
   readonly containment: Containment;
+  readonly turns: OutputTurns;
   /** `registered`, `unstartable`, `exited` or `ended`. */
   readonly onEvent: (event: EnvironmentEvent) => void;
 };
@@ -59,7 +60,7 @@ export class EnvironmentProcesses {
   /** The first error that an extension has reported. */
   #reported: ExtensionFault | undefined;
   /** Outputs of the processes that run, and of those that have ended and are still being read. */
-  #outputs: { readonly ended: Promise<void>; readonly flush: () => void }[] = [];
+  #outputs: OutputReader[] = [];
   /** Counts starts and ends, so that the exit of an old process is not taken for that of a new one. */
   #generation = 0;
 
@@ -121,7 +122,13 @@ export class EnvironmentProcesses {
 
   /** Logs the last lines that have no line end yet. */
   flushOutput(): void {
-    for (const { flush } of this.#outputs) flush();
+    for (const output of this.#outputs) output.flush();
+  }
+
+  /** Resolves when the output that has arrived has been logged; undefined if it has been. */
+  outputRead(): Promise<unknown> | undefined {
+    const unread = this.#outputs.flatMap((output) => output.read() ?? []);
+    return unread.length > 0 ? Promise.all(unread) : undefined;
   }
 
   /** Ends all processes and reads their output to its end; `ended` follows. */
@@ -167,21 +174,10 @@ export class EnvironmentProcesses {
     onExit: (exit: ProcessExit) => void,
   ): SandboxProcess {
     const generation = this.#generation;
-    const { sandbox, telemetry, containment } = this.#dependencies;
+    const { sandbox, telemetry, containment, turns } = this.#dependencies;
     const process = sandbox.start({ argv: [path], environment });
-    const splitter = new LineSplitter((line) => telemetry.output(source, line));
-    process.output.on(
-      'data',
-      containment.wrap('pipe', (chunk: Buffer) => splitter.push(chunk)),
-    );
-    const ended = new Promise<void>((resolve) => {
-      process.output.once('close', () => {
-        containment.run('pipe', () => splitter.flush());
-        resolve();
-      });
-      process.output.once('error', () => undefined);
-    });
-    this.#outputs.push({ ended, flush: () => splitter.flush() });
+    const onLine = (line: string) => telemetry.output(source, line);
+    this.#outputs.push(new OutputReader({ output: process.output, turns, containment, onLine }));
     const exited = process.exited.then((exit) => {
       if (generation === this.#generation) onExit(exit);
     });

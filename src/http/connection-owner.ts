@@ -25,8 +25,12 @@ export async function ownerOfConnection({ peer, own }: Connection): Promise<Conn
   for (let read = 0; read < MAX_READS; read++) {
     let hasTable = false;
     for (const { file, prefix } of TABLES) {
-      const table = await readFile(file, 'latin1').catch(() => undefined);
-      if (table === undefined) continue;
+      const table = await readFile(file, 'latin1').catch((failure: NodeJS.ErrnoException) => failure);
+      if (table instanceof Error) {
+        // Out of descriptors, for example. Another read may succeed.
+        hasTable ||= table.code !== 'ENOENT';
+        continue;
+      }
       hasTable = true;
       const at = table.indexOf(` ${prefix}${local} ${prefix}${remote} `);
       // After the two ends: state, queues, timer, retransmissions, uid.

@@ -1,4 +1,5 @@
 import { type IncomingMessage, request } from 'node:http';
+import { connect } from 'node:net';
 import { expect, it } from 'vitest';
 import { listen } from './listener.ts';
 
@@ -33,4 +34,60 @@ it('a draining listener lets a slow client read its response to the end, and doe
   expect(received).toBe(LARGE);
   await drained;
   expect(performance.now() - startedAt).toBeLessThan(10_000);
+});
+
+/** Resolves when the server has closed the connection. */
+function closedBy(port: number, text: string): Promise<void> {
+  return new Promise((resolve) => {
+    const socket = connect({ port, host: '127.0.0.1' }, () => socket.write(text));
+    socket.on('error', () => undefined).once('close', () => resolve());
+    socket.resume();
+  });
+}
+
+async function limited(limits: object) {
+  return listen({
+    host: '127.0.0.1',
+    port: 0,
+    maxHeaderBytes: 1024 * 1024,
+    inOrder: true,
+    handler: (_, response) => void response.end('fine'),
+    onFailure: () => undefined,
+    limits: { maxConnections: 100, maxUnfinishedHeadBytes: 1024 * 1024, headTimeoutMs: 60_000, ...limits },
+  });
+}
+
+const head = (bytes: number) => `GET / HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(bytes)}`;
+
+it('a listener closes the connections with the largest unfinished heads, and serves others', async () => {
+  const listener = await limited({ maxUnfinishedHeadBytes: 50_000 });
+  const small = connect({ port: listener.port, host: '127.0.0.1' }, () => small.write(head(1000)));
+  await Promise.all([101_000, 102_000].map((bytes) => closedBy(listener.port, head(bytes))));
+  expect(small.readyState).toBe('open');
+  const served = new Promise<string>((resolve) => small.once('data', (chunk) => resolve(chunk.toString())));
+  small.write('\r\n\r\n');
+  expect(await served).toContain('200 OK');
+  await listener.close();
+});
+
+it('a listener closes a connection whose head does not end, but not while its client is paused', async () => {
+  let isPaused = true;
+  const listener = await limited({ headTimeoutMs: 0, isPaused: () => isPaused });
+  const closed = closedBy(listener.port, head(10));
+  const idle = connect({ port: listener.port, host: '127.0.0.1' });
+  const sweeps = new Promise((resolve) => setTimeout(resolve, 2500));
+  expect(await Promise.race([closed.then(() => 'closed'), sweeps.then(() => 'open')])).toBe('open');
+  isPaused = false;
+  await closed;
+  expect(idle.readyState).toBe('open');
+  await listener.close();
+});
+
+it('a listener closes connections beyond its limit', async () => {
+  const listener = await limited({ maxConnections: 2 });
+  const kept = [1, 2].map(() => connect({ port: listener.port, host: '127.0.0.1' }));
+  await Promise.all(kept.map((socket) => new Promise((resolve) => socket.once('connect', resolve))));
+  await closedBy(listener.port, head(10));
+  expect(kept.map(({ readyState }) => readyState)).toEqual(['open', 'open']);
+  await listener.close();
 });

@@ -33,11 +33,32 @@ export type ListenOptions = {
   readonly maxHeaderBytes?: number;
   /** How long a client may take to send the request line and headers. Slower ones get 408. Defaults to no limit. */
   readonly headTimeoutMs?: number;
+  /** Called with each connection that is accepted. */
+  readonly onConnection?: ((socket: Socket) => void) | undefined;
+  /** Limits for clients that are not trusted. */
+  readonly limits?: ConnectionLimits | undefined;
   /** Handles pipelined requests of a connection one after the other, as the Runtime API's server on AWS (in Go) does. */
   readonly inOrder?: boolean;
   /** Called with the error of a handler that throws or rejects. */
   readonly onFailure: (failure: unknown) => void;
 };
+
+/** Limits on the connections of one listener. */
+export type ConnectionLimits = {
+  /** Further connections are closed as soon as they are accepted. */
+  readonly maxConnections: number;
+  /** Maximum size of unfinished request heads of all connections combined. Those with the largest heads are closed. */
+  readonly maxUnfinishedHeadBytes: number;
+  /** How long a request head may be unfinished. */
+  readonly headTimeoutMs: number;
+  /** While it returns true, the clients cannot send, and no time passes for them. */
+  readonly isPaused?: (() => boolean) | undefined;
+  /** Takes a place for a connection among those of all listeners; false if there is none. */
+  readonly budget?: { readonly take: (used: number) => boolean; readonly release: () => void } | undefined;
+};
+
+/** How often unfinished heads are looked for, in milliseconds. */
+const HEAD_SWEEP_MS = 1000;
 
 /** How often a draining server checks for idle connections, in milliseconds. */
 const IDLE_SWEEP_MS = 20;
@@ -58,9 +79,23 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   server.keepAliveTimeout = 0;
   server.timeout = 0;
   const sockets = new Set<Socket>();
+  const { limits } = options;
+  const budget = limits?.budget;
+  if (limits) server.maxConnections = limits.maxConnections;
+  const last = new WeakMap<Socket, HttpResponse>();
+  const sweepHeads = limits && createHeadSweep(limits, sockets, last);
   server.on('connection', (socket) => {
+    if (budget && !budget.take(sockets.size)) {
+      socket.destroy();
+      return;
+    }
     sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
+    socket.once('close', () => {
+      sockets.delete(socket);
+      budget?.release();
+    });
+    sweepHeads?.();
+    options.onConnection?.(socket);
   });
   const handle = (request: HttpRequest, response: HttpResponse) => {
     const fail = (failure: unknown) => {
@@ -75,7 +110,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
       fail(failure);
     }
   };
-  server.on('request', options.inOrder ? afterTheLast(handle) : handle);
+  server.on('request', options.inOrder ? afterTheLast(handle, last) : handle);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (failure: NodeJS.ErrnoException) => {
       const { host, port } = options;
@@ -119,11 +154,60 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   };
 }
 
+/**
+ * Returns a function that starts to look for unfinished heads, until there are none. Node hands a head to the handler
+ * when it is complete, so it is recognized by bytes that arrived on a connection while no request was in progress.
+ */
+function createHeadSweep(
+  limits: ConnectionLimits,
+  sockets: ReadonlySet<Socket>,
+  last: WeakMap<Socket, HttpResponse>,
+): () => void {
+  type Seen = { readonly response: HttpResponse | undefined; readonly bytes: number; elapsedMs: number };
+  const seen = new WeakMap<Socket, Seen>();
+  let isPending = false;
+  const sweep = (): void => {
+    isPending = false;
+    const unfinished: { readonly socket: Socket; readonly bytes: number }[] = [];
+    let total = 0;
+    for (const socket of sockets) {
+      const response = last.get(socket);
+      // Also while the rest of a refused body arrives.
+      if (response !== undefined && !(response.writableFinished && response.req.complete)) continue;
+      let before = seen.get(socket);
+      if (before === undefined || before.response !== response) {
+        before = { response, bytes: response === undefined ? 0 : socket.bytesRead, elapsedMs: 0 };
+        seen.set(socket, before);
+      }
+      const bytes = socket.bytesRead - before.bytes;
+      if (bytes === 0) continue;
+      if (!limits.isPaused?.()) before.elapsedMs += HEAD_SWEEP_MS;
+      if (before.elapsedMs > limits.headTimeoutMs) socket.destroy();
+      else {
+        unfinished.push({ socket, bytes });
+        total += bytes;
+      }
+    }
+    unfinished.sort((a, b) => b.bytes - a.bytes);
+    for (const { socket, bytes } of unfinished) {
+      if (total <= limits.maxUnfinishedHeadBytes) break;
+      socket.destroy();
+      total -= bytes;
+    }
+    if (sockets.size > 0) start();
+  };
+  const start = (): void => {
+    if (isPending) return;
+    isPending = true;
+    systemClock.after(HEAD_SWEEP_MS, sweep);
+  };
+  return start;
+}
+
 type Handle = (request: HttpRequest, response: HttpResponse) => void;
 
 /** Node sends pipelined responses in order, but calls the handler for each request at once. */
-function afterTheLast(handle: Handle): Handle {
-  const last = new WeakMap<Socket, HttpResponse>();
+function afterTheLast(handle: Handle, last: WeakMap<Socket, HttpResponse>): Handle {
   return (request, response) => {
     const before = last.get(request.socket);
     last.set(request.socket, response);

@@ -396,6 +396,37 @@ describe('the Runtime API', () => {
     await guarded.close();
   });
 
+  it('refuses the response of another environment that knows the request ID', async () => {
+    let lookups = 0;
+    const guarded = await startRuntimeApi({
+      session,
+      metadata,
+      host: '127.0.0.1',
+      port: 0,
+      onFailure: () => undefined,
+      isTrusted: async () => {
+        lookups += 1;
+        return false;
+      },
+    });
+    session.park({ serve: () => undefined, drop: () => undefined });
+    session.take('next');
+    session.offer({ ...offer, requestId: 'known' });
+    events.length = 0;
+    for (const call of ['response', 'error']) {
+      const refused = new Promise((resolve) => {
+        httpRequest({ host: '127.0.0.1', port: guarded.port, path: `${API}/invocation/known/${call}`, method: 'POST' })
+          .on('error', resolve)
+          .on('response', resolve)
+          .end('"forged"');
+      });
+      expect(await refused).toMatchObject({ code: 'ECONNRESET' });
+    }
+    expect(events).toEqual([]);
+    expect(lookups).toBe(2);
+    await guarded.close();
+  });
+
   it('closes connections while the environment has no processes, even if the request was made before', async () => {
     let isInhabited = true;
     const guarded = await startRuntimeApi({

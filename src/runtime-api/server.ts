@@ -3,10 +3,10 @@
  * environment. Can be used alone: it does not depend on processes, a database or a sandbox.
  */
 
-import type { Server } from 'node:net';
+import type { Server, Socket } from 'node:net';
 import type { Connection } from '../http/connection-owner.ts';
 import type { HttpRequest, HttpResponse } from '../http/exchange.ts';
-import { type Listener, listen } from '../http/listener.ts';
+import { type ConnectionLimits, type Listener, listen } from '../http/listener.ts';
 import { EXTENSIONS_API, LOGS_API, RUNTIME_API, TELEMETRY_API } from '../protocol/endpoints.ts';
 import { writeNotFound, writeWrongMethod } from './api-response.ts';
 import {
@@ -33,8 +33,8 @@ export type RuntimeApiOptions = {
   readonly reach?: Reach | undefined;
   readonly onFailure: (failure: unknown) => void;
   /**
-   * Whether the peer of a connection belongs to this environment. Called once per connection, before a request without a
-   * request ID is handled. Requests with the current request ID are always trusted: only the environment knows it.
+   * Whether the peer of a connection belongs to this environment. Called once per connection, as soon as it is accepted,
+   * so that the result is usually known when the first request has arrived. A request ID proves nothing: it is in the log.
    */
   readonly isTrusted?: (connection: Connection) => boolean | Promise<boolean>;
   /**
@@ -42,6 +42,10 @@ export type RuntimeApiOptions = {
    * requests of the processes that are started next.
    */
   readonly isInhabited?: () => boolean;
+  /** Whether the environment's processes are frozen, and so cannot finish a request. */
+  readonly isFrozen?: () => boolean;
+  /** Places for the connections of all environments. */
+  readonly connections?: ConnectionLimits['budget'];
 };
 
 /** Starts to listen. The caller closes the listener. Throws `OperatorError` `port-in-use` or `cannot-listen`. */
@@ -55,12 +59,25 @@ export function startRuntimeApi(options: RuntimeApiOptions): Promise<Listener> {
     maxHeaderBytes: HEAD_BYTES,
     inOrder: true,
     onFailure,
+    onConnection: trust.decide,
+    limits: {
+      maxConnections: MAX_CONNECTIONS,
+      maxUnfinishedHeadBytes: MAX_UNFINISHED_HEAD_BYTES,
+      headTimeoutMs: HEAD_TIMEOUT_MS,
+      isPaused: options.isFrozen,
+      budget: options.connections,
+    },
     handler: (request, response) => route({ session, metadata, reach, trust }, request, response),
   });
 }
 
 /** Runtimes send an error's cause in a header or, after a stream, in a trailer; AWS's clients send up to 1 MiB. */
 const HEAD_BYTES = 1024 * 1024 + 16 * 1024;
+
+/** Lambda's server has no such limits, but on Lambda a function can only harm itself. Runtimes use one or two connections. */
+const MAX_CONNECTIONS = 128;
+const MAX_UNFINISHED_HEAD_BYTES = 8 * 1024 * 1024;
+const HEAD_TIMEOUT_MS = 30_000;
 
 const INVOCATION_PREFIX = RUNTIME_API.response.path.slice(0, RUNTIME_API.response.path.indexOf('{'));
 
@@ -76,26 +93,23 @@ function route(context: RouteContext, request: HttpRequest, response: HttpRespon
   const path = pathOf(request.url ?? '/');
   if (path === RUNTIME_API.next.path) {
     if (request.method !== RUNTIME_API.next.method) return refuseMethod(request, response);
-    return trust(request, () => handleNext(session, response));
+    return trust.check(request, () => handleNext(session, response));
   }
   if (path.startsWith(INVOCATION_PREFIX)) {
     const [id = '', call, ...rest] = path.slice(INVOCATION_PREFIX.length).split('/');
     if (rest.length === 0 && (call === 'response' || call === 'error')) {
       if (request.method !== 'POST') return refuseMethod(request, response);
       const handle = call === 'response' ? handleResponse : handleError;
-      // A caller that knows the ID has it from GET next. Looking up the owner of a new connection would delay every
-      // response.
-      if (session.isCurrent(id)) return handle(session, id, request, response);
-      return trust(request, () => handle(session, id, request, response));
+      return trust.check(request, () => handle(session, id, request, response));
     }
   }
   if (path === RUNTIME_API.initError.path) {
     if (request.method !== RUNTIME_API.initError.method) return refuseMethod(request, response);
-    return trust(request, () => handleInitError(session, request, response));
+    return trust.check(request, () => handleInitError(session, request, response));
   }
   const handle = extensionCall(path, context, request, response);
   if (handle === 'wrong-method') return refuseMethod(request, response);
-  if (handle) return trust(request, handle);
+  if (handle) return trust.check(request, handle);
   request.resume();
   if (path === RUNTIME_API.ping.path) {
     if (request.method !== RUNTIME_API.ping.method) return refuseMethod(request, response);
@@ -148,31 +162,41 @@ function pathOf(url: string): string {
   return query === -1 ? url : url.slice(0, query);
 }
 
-type Trust = (request: HttpRequest, proceed: () => void | Promise<void>) => void | Promise<void>;
+type Trust = {
+  /** Starts to find out whose connection it is. */
+  readonly decide: ((socket: Socket) => void) | undefined;
+  /** Continues with a request of a trusted connection, and closes any other. */
+  readonly check: (request: HttpRequest, proceed: () => void | Promise<void>) => void | Promise<void>;
+};
 
 /** Caches the result of `isTrusted` for each connection. Without `isTrusted`, every connection is trusted. */
 function createTrust({ isTrusted, isInhabited = () => true }: RuntimeApiOptions): Trust {
   const results = new WeakMap<object, boolean | Promise<boolean>>();
-  return (request, proceed) => {
+  const decide = (socket: Socket): boolean | Promise<boolean> => {
+    const known = results.get(socket);
+    if (known !== undefined || !isTrusted) return known ?? true;
+    const result = isTrusted({
+      peer: { address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 },
+      own: { address: socket.localAddress ?? '', port: socket.localPort ?? 0 },
+    });
+    results.set(socket, result);
+    if (typeof result !== 'boolean') {
+      result.then(
+        (trusted) => results.set(socket, trusted),
+        () => results.set(socket, false),
+      );
+    }
+    return result;
+  };
+  const check: Trust['check'] = (request, proceed) => {
     const { socket } = request;
     const act = (trusted: boolean) => {
       if (trusted && isInhabited()) return proceed();
       socket.destroy();
       return undefined;
     };
-    if (!isTrusted) return act(true);
-    let result = results.get(socket);
-    if (result === undefined) {
-      result = isTrusted({
-        peer: { address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 },
-        own: { address: socket.localAddress ?? '', port: socket.localPort ?? 0 },
-      });
-      results.set(socket, result);
-    }
-    if (typeof result === 'boolean') return act(result);
-    return result.then((trusted) => {
-      results.set(socket, trusted);
-      return act(trusted);
-    });
+    const result = decide(socket);
+    return typeof result === 'boolean' ? act(result) : result.then(act, () => act(false));
   };
+  return { decide: isTrusted && ((socket) => void decide(socket)), check };
 }

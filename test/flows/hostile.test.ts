@@ -59,6 +59,29 @@ describe.concurrent('a function that', () => {
   });
 });
 
+it('functions that flood their logs with empty lines do not hold up another one', async () => {
+  const flood = python('import os\nwhile True: os.write(1, b"\\n" * 65536)');
+  const bootstrap = shellRuntime(flood);
+  const names = ['flood-1', 'flood-2', 'flood-3'];
+  for (const name of names) await service.createFunction(name, { bootstrap }, { Timeout: 3 });
+  const median = async () => {
+    const times: number[] = [];
+    for (let call = 0; call < 9; call++) {
+      const startedAt = performance.now();
+      await service.invoke('neighbor');
+      times.push(performance.now() - startedAt);
+    }
+    return times.sort((a, b) => a - b)[4] ?? 0;
+  };
+  await service.invoke('neighbor');
+  const alone = await median();
+  const floods = names.map((name) => service.invoke(name, {}, { LogType: 'None' }));
+  await median(); // The floods start meanwhile.
+  const beside = await median();
+  for (const { payload } of await Promise.all(floods)) expect(payload).toContain('Sandbox.Timedout');
+  expect(beside / alone).toBeLessThan(10);
+});
+
 it('a timeout after a child was killed for memory does not affect the reason of the next failure', async () => {
   const hungry = python('held = bytearray(400 << 20); held[::4096] = b"1" * len(held[::4096])');
   const bootstrap = shellRuntime(`case "$EVENT" in *hungry*) ${hungry}; sleep 1000;; *exit*) exit 7;; esac; respond 1`);

@@ -42,7 +42,8 @@ export type Opened<Context> = {
 /** Opens an environment in the network of this machine. */
 export async function openShared<Context>(dependencies: NetworkDependencies<Context>): Promise<Opened<Context>> {
   const { slots, listen, contextAt, openSandbox } = dependencies;
-  let hostUid: number | undefined;
+  // Until the sandbox is open, no connection can come from it.
+  let hostUid: number | undefined | 'unopened' = 'unopened';
   const { slot, bound: listener } = await slots.take((candidate, port) =>
     listen({
       host: loopbackAddress(candidate),
@@ -85,7 +86,12 @@ export async function openIsolated<Context>(dependencies: NetworkDependencies<Co
  * Whether a connection comes from the environment itself, by the uid that owns the socket. Every connection is trusted
  * while there is only one environment or where environments have no separate uids. The service's own user is trusted, too.
  */
-async function isOwnConnection(slots: Slots, hostUid: number | undefined, connection: Connection): Promise<boolean> {
+async function isOwnConnection(
+  slots: Slots,
+  hostUid: number | undefined | 'unopened',
+  connection: Connection,
+): Promise<boolean> {
+  if (hostUid === 'unopened') return false;
   if (hostUid === undefined || slots.taken <= 1) return true;
   const owner = await ownerOfConnection(connection);
   if (owner === 'unavailable') return true;

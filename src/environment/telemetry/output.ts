@@ -9,23 +9,47 @@ import { QUOTAS } from '../../protocol/quotas.ts';
 export class LineSplitter {
   readonly #onLine: (line: string) => void;
   readonly #decoder = new StringDecoder('utf8');
+  /** The unfinished line. */
   #rest = '';
+  /** What was fed and not split yet, from `#at`. */
+  #input = '';
+  #at = 0;
 
   constructor(onLine: (line: string) => void) {
     this.#onLine = onLine;
   }
 
+  /** Splits the whole chunk. */
   push(chunk: Buffer): void {
-    let text = this.#rest + this.#decoder.write(chunk);
-    for (let end = text.indexOf('\n'); end !== -1; end = text.indexOf('\n')) {
-      this.#emit(text.slice(0, end + 1));
-      text = text.slice(end + 1);
+    this.feed(chunk);
+    this.step(Number.POSITIVE_INFINITY);
+  }
+
+  /** Adds bytes, which `step` splits. */
+  feed(chunk: Buffer): void {
+    const text = this.#decoder.write(chunk);
+    this.#input = this.#at < this.#input.length ? this.#input.slice(this.#at) + text : text;
+    this.#at = 0;
+  }
+
+  /** Emits at most `limit` lines. Returns whether there may be more. */
+  step(limit: number): boolean {
+    for (let count = 0; count < limit; count++) {
+      const end = this.#input.indexOf('\n', this.#at);
+      if (end === -1) {
+        // Only the new text is searched and copied: a long line may come byte by byte.
+        this.#rest += this.#input.slice(this.#at);
+        this.#input = '';
+        this.#at = 0;
+        this.#emitOversized();
+        return false;
+      }
+      const line = this.#rest + this.#input.slice(this.#at, end + 1);
+      this.#rest = '';
+      this.#at = end + 1;
+      this.#emit(line);
     }
-    while (text.length >= QUOTAS.logEventBytes) {
-      this.#onLine(text.slice(0, QUOTAS.logEventBytes));
-      text = text.slice(QUOTAS.logEventBytes);
-    }
-    this.#rest = text;
+    return true;
   }
 
   /** Emits a last line without a line end, at the end of an invocation or of the process. */
@@ -33,6 +57,14 @@ export class LineSplitter {
     const text = this.#rest;
     this.#rest = '';
     if (text !== '') this.#emit(text);
+  }
+
+  #emitOversized(): void {
+    while (this.#rest.length >= QUOTAS.logEventBytes) {
+      const event = this.#rest.slice(0, QUOTAS.logEventBytes);
+      this.#rest = this.#rest.slice(QUOTAS.logEventBytes);
+      this.#onLine(event);
+    }
   }
 
   #emit(line: string): void {
