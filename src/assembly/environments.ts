@@ -17,6 +17,7 @@ import {
 import { createSlots } from '../environment/launch/slots.ts';
 import { createOutputTurns } from '../environment/telemetry/output-reader.ts';
 import type { FunctionVersion } from '../functions/function.ts';
+import { createOwnerLookup } from '../http/connection-owner.ts';
 import { createDispatcher, type Dispatcher } from '../invocation/dispatcher.ts';
 import { EnvironmentPool } from '../invocation/pool.ts';
 import { createProvisioner, type Provisioner, provisionTargets } from '../invocation/provisioner.ts';
@@ -77,6 +78,7 @@ export async function openEnvironments(
     openSandbox: sandboxes.open,
     slots: createSlots(),
     connections: createConnectionBudget(),
+    findOwner: createOwnerLookup(),
     network,
     hasCpuLimit: options.cpu === 'limited',
     clock,

@@ -96,6 +96,7 @@ async function openWith(sandbox: Sandbox, changes: Partial<EnvironmentHost> = {}
       openSandbox: async () => sandbox,
       slots: createSlots(),
       connections: createConnectionBudget(),
+      findOwner: async () => 'unavailable',
       network: 'shared',
       hasCpuLimit: true,
       clock: systemClock,

@@ -7,6 +7,7 @@ import { randomUUID } from 'node:crypto';
 import type { Cancel, Clock } from '../clock.ts';
 import { type Containment, createContainment, type Edge } from '../containment.ts';
 import type { FunctionVersion } from '../functions/function.ts';
+import type { FindOwner } from '../http/connection-owner.ts';
 import type { Listener } from '../http/listener.ts';
 import type { Log } from '../log.ts';
 import { exhaustedResource } from '../operator-error.ts';
@@ -46,6 +47,7 @@ export type EnvironmentOptions = {
 export type EnvironmentHost = {
   readonly openSandbox: OpenSandbox;
   readonly slots: Slots;
+  readonly findOwner: FindOwner;
   /** Limits the connections of all environments combined. */
   readonly connections: ConnectionBudget;
   /** Isolated: `openSandbox` creates a network with each sandbox, and the Runtime API listens in it. */
@@ -96,6 +98,7 @@ export async function openEnvironment(host: EnvironmentHost, options: Environmen
   const open = host.network === 'isolated' ? openIsolated : openShared;
   const { context, listener, sandbox } = await open<EnvironmentContext>({
     slots: host.slots,
+    findOwner: host.findOwner,
     listen: (address) =>
       startRuntimeApi({
         ...address,

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Connection, ownerOfConnection } from './connection-owner.ts';
+import { type Connection, createOwnerLookup } from './connection-owner.ts';
 
 let server: Server;
 let client: Socket;
@@ -28,13 +28,15 @@ async function connectTo(host: string): Promise<Connection> {
   };
 }
 
+const findOwner = createOwnerLookup();
+
 describe('the owner of a connection', () => {
   it.each(['127.0.0.1', '::ffff:127.0.0.1'])('is the user whose process connected to %s', async (host) => {
-    expect(await ownerOfConnection(await connectTo(host))).toEqual({ uid: process.getuid?.() });
+    expect(await findOwner(await connectTo(host))).toEqual({ uid: process.getuid?.() });
   });
 
   it('is unlisted when there is no such connection', async () => {
     const { peer, own } = await connectTo('127.0.0.1');
-    expect(await ownerOfConnection({ peer: { ...peer, address: '127.9.9.9' }, own })).toBe('unlisted');
+    expect(await findOwner({ peer: { ...peer, address: '127.9.9.9' }, own })).toBe('unlisted');
   });
 });

@@ -16,29 +16,50 @@ export type ConnectionOwner = { readonly uid: number } | 'unlisted' | 'unavailab
 /** Rows can be missed when the table changes while it is read. */
 const MAX_READS = 3;
 
-/** The owner of the peer's end. */
-export async function ownerOfConnection({ peer, own }: Connection): Promise<ConnectionOwner> {
-  // Both ends must match: an old connection with the peer's port can linger, and is listed as owned by root.
-  const local = renderProcAddress(peer);
-  const remote = renderProcAddress(own);
-  if (local === undefined || remote === undefined) return 'unlisted';
-  for (let read = 0; read < MAX_READS; read++) {
-    let hasTable = false;
-    for (const { file, prefix } of TABLES) {
-      const table = await readFile(file, 'latin1').catch((failure: NodeJS.ErrnoException) => failure);
-      if (table instanceof Error) {
-        // Out of descriptors, for example. Another read may succeed.
-        hasTable ||= table.code !== 'ENOENT';
-        continue;
+/** Finds the owner of the peer's end. */
+export type FindOwner = (connection: Connection) => Promise<ConnectionOwner>;
+
+/** Creates a lookup. Lookups that are made meanwhile share one read, so many connections cost no more than one. */
+export function createOwnerLookup(): FindOwner {
+  let current: Promise<unknown> = Promise.resolve();
+  /** A read that has not started yet, and so will see every connection that exists now. */
+  let next: Promise<readonly Table[]> | undefined;
+  const readAfterNow = (): Promise<readonly Table[]> => {
+    next ??= current.then(() => {
+      next = undefined;
+      const reading = Promise.all(TABLES.map(readTable));
+      current = reading;
+      return reading;
+    });
+    return next;
+  };
+  return async ({ peer, own }) => {
+    // Both ends must match: an old connection with the peer's port can linger, and is listed as owned by root.
+    const local = renderProcAddress(peer);
+    const remote = renderProcAddress(own);
+    if (local === undefined || remote === undefined) return 'unlisted';
+    for (let read = 0; read < MAX_READS; read++) {
+      const tables = await readAfterNow();
+      if (tables.every(({ text }) => text === undefined)) return 'unavailable';
+      for (const { text = '', prefix } of tables) {
+        const at = text.indexOf(` ${prefix}${local} ${prefix}${remote} `);
+        // After the two ends: state, queues, timer, retransmissions, uid.
+        if (at !== -1) return { uid: Number(text.slice(at + 1, text.indexOf('\n', at)).split(/\s+/)[6]) };
       }
-      hasTable = true;
-      const at = table.indexOf(` ${prefix}${local} ${prefix}${remote} `);
-      // After the two ends: state, queues, timer, retransmissions, uid.
-      if (at !== -1) return { uid: Number(table.slice(at + 1, table.indexOf('\n', at)).split(/\s+/)[6]) };
     }
-    if (!hasTable) return 'unavailable';
+    return 'unlisted';
+  };
+}
+
+type Table = { readonly text: string | undefined; readonly prefix: string };
+
+/** The text is undefined if the kernel has no such table, and empty if it cannot be read now, for lack of descriptors. */
+async function readTable({ file, prefix }: { readonly file: string; readonly prefix: string }): Promise<Table> {
+  try {
+    return { text: await readFile(file, 'latin1'), prefix };
+  } catch (failure) {
+    return { text: (failure as NodeJS.ErrnoException).code === 'ENOENT' ? undefined : '', prefix };
   }
-  return 'unlisted';
 }
 
 /** IPv6 sockets can connect to IPv4 addresses too, in mapped form (`::ffff:127.0.0.1`). */

@@ -5,7 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import type { Server } from 'node:net';
-import { type Connection, ownerOfConnection } from '../../http/connection-owner.ts';
+import type { Connection, FindOwner } from '../../http/connection-owner.ts';
 import type { Listener } from '../../http/listener.ts';
 import { RUNTIME_API_PORT } from '../../protocol/endpoints.ts';
 import type { Reach } from '../../runtime-api/telemetry/telemetry-reach.ts';
@@ -26,6 +26,7 @@ export type ListenAddress = {
 /** How the parts of an environment are opened in either network. */
 export type NetworkDependencies<Context> = {
   readonly slots: Slots;
+  readonly findOwner: FindOwner;
   readonly listen: (address: ListenAddress) => Promise<Listener>;
   readonly contextAt: (slot: number, host: string, port: number) => Context;
   readonly openSandbox: (context: Context) => Promise<Sandbox>;
@@ -48,7 +49,7 @@ export async function openShared<Context>(dependencies: NetworkDependencies<Cont
     listen({
       host: loopbackAddress(candidate),
       port: port === 'usual' ? RUNTIME_API_PORT : 0,
-      isTrusted: (connection) => isOwnConnection(slots, hostUid, connection),
+      isTrusted: (connection) => isOwnConnection(dependencies, hostUid, connection),
     }),
   );
   try {
@@ -87,13 +88,13 @@ export async function openIsolated<Context>(dependencies: NetworkDependencies<Co
  * while there is only one environment or where environments have no separate uids. The service's own user is trusted, too.
  */
 async function isOwnConnection(
-  slots: Slots,
+  { slots, findOwner }: Pick<NetworkDependencies<unknown>, 'slots' | 'findOwner'>,
   hostUid: number | undefined | 'unopened',
   connection: Connection,
 ): Promise<boolean> {
   if (hostUid === 'unopened') return false;
   if (hostUid === undefined || slots.taken <= 1) return true;
-  const owner = await ownerOfConnection(connection);
+  const owner = await findOwner(connection);
   if (owner === 'unavailable') return true;
   return owner !== 'unlisted' && (owner.uid === hostUid || owner.uid === process.getuid?.());
 }
