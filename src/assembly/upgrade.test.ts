@@ -59,7 +59,11 @@ function openAreas(database: Database) {
 function schemaOf(database: Database): Record<string, string> {
   const rows = database.prepare<{ name: string; sql: string }>('SELECT name, sql FROM sqlite_master WHERE sql <> ?');
   const plain = (sql: string) =>
-    sql.replace(/--.*/g, '').replace(/\s+/g, ' ').replace(/\( /g, '(').replace(/ \)/g, ')');
+    sql
+      .replace(/--.*/g, '')
+      .replace(/\s+/g, ' ')
+      .replace(/\( /g, '(')
+      .replace(/ ([),])/g, '$1');
   return Object.fromEntries(rows.all('').map(({ name, sql }) => [name, plain(sql)]));
 }
 

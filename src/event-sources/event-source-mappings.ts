@@ -124,7 +124,7 @@ export function createEventSourceMappings({
     update(scope, uuid, draft) {
       const present = found(scope, uuid);
       const members = { ...present.members, ...draft.members };
-      checkMembers(present.source, members);
+      checkMembers(present.source, present.eventSourceArn, members);
       const functionName =
         draft.functionName === undefined
           ? present.functionName

@@ -90,7 +90,7 @@ const SOURCES: Readonly<Record<EventSource, SourceRow>> = {
 export function checkNewMapping(eventSourceArn: string | undefined, members: MappingMembers): EventSource {
   const source = sourceOf(eventSourceArn, members);
   checkPosition(source, eventSourceArn, members);
-  checkMembers(source, members);
+  checkMembers(source, eventSourceArn, members);
   return source;
 }
 
@@ -141,7 +141,7 @@ function checkPosition(source: EventSource, arn: string | undefined, members: Ma
 }
 
 /** Checks the members of a new or changed mapping. @throws ServiceError */
-export function checkMembers(source: EventSource, members: MappingMembers): void {
+export function checkMembers(source: EventSource, eventSourceArn: string | undefined, members: MappingMembers): void {
   const { takesDestination, defaultBatchSize } = SOURCES[source];
   const destination = members.DestinationConfig as
     | { readonly OnSuccess?: { readonly Destination?: string } }
@@ -153,6 +153,9 @@ export function checkMembers(source: EventSource, members: MappingMembers): void
   const window = (members.MaximumBatchingWindowInSeconds as number | undefined) ?? 0;
   if (source === 'sqs' && size > 10 && window === 0) {
     throw refusal('Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10');
+  }
+  if (source === 'sqs' && window > 0 && eventSourceArn?.endsWith('.fifo')) {
+    throw refusal('Batching window is not supported for FIFO queues');
   }
   const filters = members.FilterCriteria as { readonly Filters?: readonly { readonly Pattern?: string }[] } | undefined;
   for (const { Pattern } of filters?.Filters ?? []) {

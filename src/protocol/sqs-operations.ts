@@ -1,5 +1,5 @@
 /**
- * The part of SQS that Lambda's users need: standard queues. Wire names, error codes and limits are those of the API
+ * The part of SQS that Lambda's users need: standard and FIFO queues. Wire names, error codes and limits are those of the API
  * model (2012-11-05). https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/
  */
 import type { Member, Members } from './member-constraints.ts';
@@ -177,4 +177,12 @@ export const SQS_ATTRIBUTES = {
   RedrivePolicy: 'document',
   RedriveAllowPolicy: 'document',
   SqsManagedSseEnabled: 'switch',
+} as const;
+
+/** Attributes of FIFO queues only, with their values. The first is the default. */
+export const SQS_FIFO_ATTRIBUTES = {
+  FifoQueue: ['true'],
+  ContentBasedDeduplication: ['false', 'true'],
+  DeduplicationScope: ['queue', 'messageGroup'],
+  FifoThroughputLimit: ['perQueue', 'perMessageGroupId'],
 } as const;

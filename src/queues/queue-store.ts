@@ -13,6 +13,8 @@ export type NewMessage = {
   readonly details: string;
   readonly sentMs: number;
   readonly visibleMs: number;
+  /** Only in FIFO queues. */
+  readonly group?: string | undefined;
 };
 
 export type Message = {
@@ -39,7 +41,11 @@ export type TakeRequest = {
   /** Messages that were sent before are expired and not returned. */
   readonly oldestSentMs?: number | undefined;
   readonly redrive?: Redrive | undefined;
+  /** Takes messages in the order of their groups. */
+  readonly isFifo?: boolean | undefined;
 };
+
+export type Lease = { readonly visibleMs: number; readonly receives: number };
 
 export type Counts = {
   /** Can be received now. */
@@ -52,8 +58,13 @@ export type Counts = {
 
 export type QueueStore = {
   insert(queue: string, message: NewMessage): number;
-  /** Leases visible messages, the longest visible first. Moves those that were received too often. */
+  /**
+   * Leases visible messages, the longest visible first. Moves those that were received too often. In a FIFO queue, a
+   * message that is not visible blocks the later messages of its group.
+   */
   take(queue: string, request: TakeRequest): { readonly messages: Message[]; readonly moved: number };
+  /** The lease of a message, current or expired. Undefined if there is no such message. */
+  findLease(queue: string, id: number): Lease | undefined;
   /** False if there is no such message. */
   remove(queue: string, id: number): boolean;
   /**
@@ -72,7 +83,10 @@ export type QueueStore = {
   queues(prefix: string): string[];
   clear(queue: string): void;
   removeSentBefore(queue: string, sentMs: number): void;
-  /** Moves visible messages to another queue, or each to the queue it came from. Returns their number. */
+  /**
+   * Moves visible messages to another queue, or each to the queue it came from. Returns their number. Messages of FIFO
+   * queues get new ids, which put them behind the messages of their group in the other queue.
+   */
   move(queue: string, to: string | undefined, count: number, nowMs: number): number;
   /** When the latest message was sent, to detect that the clock was set back. */
   latestSentMs(): number | undefined;
@@ -88,17 +102,46 @@ type Row = {
   receives: number;
   first_received_ms: number | null;
   source: string | null;
+  message_group: string | null;
 };
 
 export function createQueueStore(database: Database): QueueStore {
   const sql = {
     insert: database.prepare(
-      'INSERT INTO queue_message (queue, body, details, sent_ms, visible_ms) VALUES (?, ?, ?, ?, ?)',
+      'INSERT INTO queue_message (queue, body, details, sent_ms, visible_ms, message_group) VALUES (?, ?, ?, ?, ?, ?)',
     ),
     visible: database.prepare<Row>(
-      `SELECT id, body, details, sent_ms, receives, first_received_ms, source FROM queue_message
+      `SELECT id, body, details, sent_ms, receives, first_received_ms, source, message_group FROM queue_message
        WHERE queue = :queue AND visible_ms <= :nowMs AND sent_ms >= :oldestSentMs
        ORDER BY visible_ms, id LIMIT :count`,
+    ),
+    // The groups whose first message is visible. The group that has waited longest comes first.
+    groups: database.prepare<{ name: string }>(
+      `SELECT message_group AS name FROM queue_message AS head
+       WHERE queue = :queue AND visible_ms <= :nowMs AND sent_ms >= :oldestSentMs AND NOT EXISTS (
+         SELECT 1 FROM queue_message AS earlier
+         WHERE earlier.queue = :queue AND earlier.message_group = head.message_group AND earlier.id < head.id
+           AND earlier.sent_ms >= :oldestSentMs
+       ) ORDER BY visible_ms, id LIMIT :count`,
+    ),
+    ofGroup: database.prepare<Row & { visible_ms: number }>(
+      `SELECT id, body, details, sent_ms, receives, first_received_ms, source, message_group, visible_ms
+       FROM queue_message WHERE queue = :queue AND message_group = :group AND sent_ms >= :oldestSentMs AND id > :after
+       ORDER BY id LIMIT :count`,
+    ),
+    findLease: database.prepare<{ visibleMs: number; receives: number }>(
+      'SELECT visible_ms AS visibleMs, receives FROM queue_message WHERE queue = ? AND id = ?',
+    ),
+    copy: database.prepare(
+      `INSERT INTO queue_message (queue, body, details, sent_ms, visible_ms, receives, first_received_ms, source, message_group)
+       SELECT :to, body, details, :nowMs, :nowMs, :receives, CASE WHEN :receives > 0 THEN first_received_ms END, :source,
+         message_group
+       FROM queue_message WHERE id = :id`,
+    ),
+    movable: database.prepare<{ id: number; source: string | null }>(
+      `SELECT id, source FROM queue_message
+       WHERE queue = :queue AND visible_ms <= :nowMs AND message_group IS NOT NULL
+         AND coalesce(:to, source) IS NOT NULL ORDER BY id LIMIT :count`,
     ),
     lease: database.prepare(
       `UPDATE queue_message SET visible_ms = :visibleMs, is_leased = 1, receives = receives + 1,
@@ -139,21 +182,76 @@ export function createQueueStore(database: Database): QueueStore {
          sent_ms = :nowMs, receives = 0, first_received_ms = NULL
        WHERE id IN (
          SELECT id FROM queue_message
-         WHERE queue = :queue AND visible_ms <= :nowMs AND coalesce(:to, source) IS NOT NULL
+         WHERE queue = :queue AND visible_ms <= :nowMs AND message_group IS NULL
+           AND coalesce(:to, source) IS NOT NULL
          ORDER BY visible_ms, id LIMIT :count
        )`,
     ),
-    latestSent: database.prepare<{ ms: number | null }>('SELECT max(sent_ms) AS ms FROM queue_message'),
+    latestSent: database.prepare<{ ms: number | null }>(
+      `SELECT max(ms) AS ms FROM (
+         SELECT max(sent_ms) AS ms FROM queue_message UNION ALL SELECT max(sent_ms) FROM deduplication)`,
+    ),
     shift: database.prepare(
       `UPDATE queue_message SET sent_ms = sent_ms + :byMs, visible_ms = visible_ms + :byMs,
          first_received_ms = first_received_ms + :byMs`,
     ),
+    shiftDeduplication: database.prepare('UPDATE deduplication SET sent_ms = sent_ms + :byMs'),
   };
 
+  const isUsedUp = (row: Row, redrive: Redrive | undefined): redrive is Redrive =>
+    redrive !== undefined && row.receives >= redrive.maxReceives;
+  const lease = (row: Row, nowMs: number, visibleMs: number): Message => {
+    sql.lease.run({ id: row.id, nowMs, visibleMs });
+    return {
+      id: row.id,
+      body: row.body,
+      details: row.details,
+      sentMs: row.sent_ms,
+      visibleMs,
+      receives: row.receives + 1,
+      firstReceivedMs: row.first_received_ms ?? nowMs,
+      source: row.source ?? undefined,
+    };
+  };
+  /** Gives a message of a FIFO queue a new id in another queue. */
+  const reinsert = (queue: string, id: number, to: string, nowMs: number, receives: number, source: string | null) => {
+    sql.copy.run({ id, to, nowMs, receives, source });
+    sql.remove.run(queue, id);
+  };
+
+  /** As many messages of a group as possible, then those of other groups, as SQS does. */
+  function takeByGroup(
+    queue: string,
+    { count, redrive, ...request }: TakeRequest,
+  ): { messages: Message[]; moved: number } {
+    const nowMs = whole(request.nowMs);
+    const visibleMs = whole(request.visibleMs);
+    const oldestSentMs = whole(request.oldestSentMs ?? 0);
+    const messages: Message[] = [];
+    let moved = 0;
+    for (;;) {
+      const groups = sql.groups.all({ queue, nowMs, oldestSentMs, count: count - messages.length });
+      for (const { name: group } of groups) {
+        for (let after = 0; messages.length < count; ) {
+          const [row] = sql.ofGroup.all({ queue, group, oldestSentMs, after, count: 1 });
+          if (row === undefined || row.visible_ms > nowMs) break;
+          after = row.id;
+          if (isUsedUp(row, redrive)) {
+            reinsert(queue, row.id, redrive.to, nowMs, row.receives, queue);
+            moved += 1;
+          } else messages.push(lease(row, nowMs, visibleMs));
+        }
+      }
+      // After a lease of zero duration the same messages are still visible.
+      if (groups.length === 0 || messages.length >= count || visibleMs <= nowMs) return { messages, moved };
+    }
+  }
+
   return {
-    insert: (queue, { body, details, sentMs, visibleMs }) =>
-      sql.insert.run(queue, body, details, whole(sentMs), whole(visibleMs)).lastInsertRowid,
+    insert: (queue, { body, details, sentMs, visibleMs, group }) =>
+      sql.insert.run(queue, body, details, whole(sentMs), whole(visibleMs), group ?? null).lastInsertRowid,
     take(queue, { count, redrive, ...request }) {
+      if (request.isFifo) return takeByGroup(queue, { count, redrive, ...request });
       const nowMs = whole(request.nowMs);
       const visibleMs = whole(request.visibleMs);
       const oldestSentMs = whole(request.oldestSentMs ?? 0);
@@ -164,28 +262,19 @@ export function createQueueStore(database: Database): QueueStore {
         const rows = sql.visible.all({ queue, nowMs, oldestSentMs, count: count - messages.length });
         if (rows.length === 0) break;
         for (const row of rows) {
-          if (redrive !== undefined && row.receives >= redrive.maxReceives) {
+          if (isUsedUp(row, redrive)) {
             sql.bury.run({ queue, to: redrive.to, nowMs, id: row.id });
             moved += 1;
             continue;
           }
-          sql.lease.run({ id: row.id, nowMs, visibleMs });
-          messages.push({
-            id: row.id,
-            body: row.body,
-            details: row.details,
-            sentMs: row.sent_ms,
-            visibleMs,
-            receives: row.receives + 1,
-            firstReceivedMs: row.first_received_ms ?? nowMs,
-            source: row.source ?? undefined,
-          });
+          messages.push(lease(row, nowMs, visibleMs));
         }
         // After a lease of zero duration the same messages are still visible.
         if (visibleMs <= nowMs) break;
       }
       return { messages, moved };
     },
+    findLease: (queue, id) => sql.findLease.get(queue, id),
     remove: (queue, id) => sql.remove.run(queue, id).changes > 0,
     extendLease: (queue, id, visibleMs) => sql.extendLease.run({ queue, id, visibleMs: whole(visibleMs) }).changes > 0,
     giveBack: (queue, id, visibleMs, details) =>
@@ -196,9 +285,17 @@ export function createQueueStore(database: Database): QueueStore {
     queues: (prefix) => sql.queues.all(rangeOf(prefix)).map(({ queue }) => queue),
     clear: (queue) => void sql.clear.run(queue),
     removeSentBefore: (queue, sentMs) => void sql.removeSentBefore.run(queue, whole(sentMs)),
-    move: (queue, to, count, nowMs) => sql.move.run({ queue, to: to ?? null, count, nowMs: whole(nowMs) }).changes,
+    move(queue, to, count, atMs) {
+      const nowMs = whole(atMs);
+      const ordered = sql.movable.all({ queue, to: to ?? null, count, nowMs });
+      for (const { id, source } of ordered) reinsert(queue, id, to ?? source ?? queue, nowMs, 0, null);
+      return ordered.length + sql.move.run({ queue, to: to ?? null, count, nowMs }).changes;
+    },
     latestSentMs: () => sql.latestSent.get()?.ms ?? undefined,
-    shift: (byMs) => void sql.shift.run({ byMs: whole(byMs) }),
+    shift(byMs) {
+      sql.shift.run({ byMs: whole(byMs) });
+      sql.shiftDeduplication.run({ byMs: whole(byMs) });
+    },
   };
 }
 

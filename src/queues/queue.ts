@@ -8,6 +8,7 @@
 import type { Cancel, Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
 import type { Database } from '../storage/database.ts';
+import { createDeduplication, type Deduplication } from './deduplication.ts';
 import { createQueueStore, type Message, type QueueStore, type TakeRequest } from './queue-store.ts';
 
 export type ReceiveRequest = {
@@ -18,7 +19,7 @@ export type ReceiveRequest = {
   /** Ends the wait. */
   readonly signal?: AbortSignal | undefined;
   /** Called before each attempt, because the queue's settings can change during the wait. */
-  readonly limits?: (() => Pick<TakeRequest, 'oldestSentMs' | 'redrive'>) | undefined;
+  readonly limits?: (() => Pick<TakeRequest, 'oldestSentMs' | 'redrive' | 'isFifo'>) | undefined;
 };
 
 export type Queues = {
@@ -26,6 +27,8 @@ export type Queues = {
   write<Result>(change: (store: QueueStore) => Result): Promise<Result>;
   /** For reading. */
   readonly store: QueueStore;
+  /** Changed only within `write`. */
+  readonly deduplication: Deduplication;
   /** Receives visible messages, waiting for them if requested. Resolves with an empty array when the wait ends. */
   receive(queue: string, request: ReceiveRequest): Promise<Message[]>;
   /** Calls `listener` when a message arrives in the queue or is returned to it. Returns the function that stops it. */
@@ -75,6 +78,7 @@ export function createQueues({ database, clock, log }: QueuesOptions): Queues {
 
   const queues: Queues = {
     store,
+    deduplication: createDeduplication(database),
     write: (change) =>
       new Promise((resolve, reject) => {
         if (isClosed) return reject(new Error('the queues are closed'));
@@ -89,8 +93,8 @@ export function createQueues({ database, clock, log }: QueuesOptions): Queues {
         try {
           const { messages, redriven, receivedMs } = await queues.write(() => {
             const nowMs = clock.epochMs();
-            const { redrive, oldestSentMs } = limits?.() ?? {};
-            const taken = store.take(queue, { count, nowMs, visibleMs: nowMs + visibilityMs, redrive, oldestSentMs });
+            const { redrive, ...more } = limits?.() ?? {};
+            const taken = store.take(queue, { ...more, count, nowMs, visibleMs: nowMs + visibilityMs, redrive });
             return { messages: taken.messages, redriven: taken.moved > 0 ? redrive?.to : undefined, receivedMs: nowMs };
           });
           if (redriven !== undefined) queues.wake(redriven);

@@ -402,4 +402,22 @@ export const MIGRATIONS: readonly Migration[] = [
       UPDATE function_version SET published_from = lower(hex(randomblob(16))) WHERE version = 0 AND published_from IS NULL;
     `,
   },
+  {
+    name: 'FIFO queues and topics',
+    sql: `
+      -- Only of messages in FIFO queues. Within a group the order is that of the ids.
+      ALTER TABLE queue_message ADD COLUMN message_group TEXT;
+      CREATE INDEX queue_message_by_group ON queue_message (queue, message_group, id) WHERE message_group IS NOT NULL;
+      -- Deduplication ids. AUTOINCREMENT: ids are never reused.
+      CREATE TABLE deduplication (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        owner TEXT NOT NULL, -- a queue or topic
+        key TEXT NOT NULL,
+        result TEXT NOT NULL,
+        sent_ms INTEGER NOT NULL,
+        UNIQUE (owner, key)
+      ) STRICT;
+      CREATE INDEX deduplication_by_time ON deduplication (owner, sent_ms);
+    `,
+  },
 ];

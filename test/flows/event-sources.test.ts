@@ -235,6 +235,95 @@ describe('a batch', () => {
   });
 });
 
+describe('a batch of a FIFO queue', () => {
+  const FIFO = { FifoQueue: 'true', ContentBasedDeduplication: 'true' };
+  const sendGroups = async (queue: Queue, ...all: string[]) => {
+    for (const body of all) await queue.send(body, { MessageGroupId: body.split('-')[0] });
+  };
+
+  it('has messages in order, and no group is in two batches at once', async () => {
+    let running = new Set<string>();
+    let overlaps = 0;
+    listener.answer('in-order', async ({ event }) => {
+      const groups = new Set(bodies({ event }).map((body) => body.split('-')[0] ?? ''));
+      for (const group of groups) if (running.has(group)) overlaps += 1;
+      running = new Set([...running, ...groups]);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      running = new Set([...running].filter((group) => !groups.has(group)));
+      return { status: 200 };
+    });
+    await create('in-order');
+    const queue = await createQueue('in-order.fifo', FIFO);
+    await sendGroups(queue, ...Array.from({ length: 12 }, (_, index) => `${index % 2 ? 'odd' : 'even'}-${index}`));
+    await mapTo('in-order', queue, { BatchSize: 2 });
+    await empty(queue);
+    const seen = listener.seen('in-order').flatMap(bodies);
+    for (const group of ['even', 'odd']) {
+      const numbers = seen.filter((body) => body.startsWith(group)).map((body) => Number(body.split('-')[1]));
+      expect(numbers).toHaveLength(6);
+      expect(numbers).toEqual([...numbers].sort((one, other) => one - other));
+    }
+    expect(overlaps).toBe(0);
+    const attributes = { MessageGroupId: 'even', SequenceNumber: expect.stringMatching(/^\d{20}$/) };
+    expect(listener.seen('in-order')[0]).toMatchObject({
+      event: { Records: [{ eventSourceARN: queue.arn, attributes }, {}] },
+    });
+  });
+
+  it('holds up its groups, and no others, while it fails', async () => {
+    let failures = 0;
+    listener.answer('holds-up', ({ event }) => {
+      const fails = bodies({ event }).includes('g-1') && failures === 0;
+      if (fails) failures += 1;
+      return { status: fails ? 500 : 200 };
+    });
+    await create('holds-up');
+    const queue = await createQueue('holds-up.fifo', FIFO);
+    await sendGroups(queue, 'g-1', 'g-2', 'h-1');
+    await mapTo('holds-up', queue, { BatchSize: 1 });
+    await eventually(async () => expect(await queue.counts()).toEqual({ visible: 1, taken: 1 }));
+    pass(30);
+    await empty(queue);
+    const seen = listener.seen('holds-up').flatMap(bodies);
+    expect(seen.filter((body) => body !== 'h-1')).toEqual(['g-1', 'g-1', 'g-2']);
+    expect(seen.slice(0, 2)).toContain('h-1');
+  });
+
+  it('keeps the messages behind a failed one of their group', async () => {
+    let failures = 0;
+    listener.answer('in-part-fifo', ({ event }) => {
+      const bad = (event as Records).Records.filter(({ body }) => body === 'g-2' && failures === 0);
+      failures += bad.length;
+      const batchItemFailures = bad.map(({ messageId }) => ({ itemIdentifier: messageId }));
+      return { status: 200, body: { batchItemFailures } };
+    });
+    await create('in-part-fifo');
+    const queue = await createQueue('in-part.fifo', FIFO);
+    await sendGroups(queue, 'g-1', 'g-2', 'g-3', 'h-1');
+    await mapTo('in-part-fifo', queue, { FunctionResponseTypes: ['ReportBatchItemFailures'] });
+    await eventually(async () => expect(await queue.counts()).toEqual({ visible: 0, taken: 2 }));
+    pass(30);
+    await empty(queue);
+    expect(listener.seen('in-part-fifo').map(bodies)).toEqual([
+      ['g-1', 'g-2', 'g-3', 'h-1'],
+      ['g-2', 'g-3'],
+    ]);
+  });
+
+  it('has at most 10 messages and no window', async () => {
+    await create('no-window');
+    const queue = await createQueue('no-window.fifo', FIFO);
+    await expect(mapTo('no-window', queue, { MaximumBatchingWindowInSeconds: 1 })).rejects.toMatchObject({
+      name: 'InvalidParameterValueException',
+      message: 'Batching window is not supported for FIFO queues',
+    });
+    await expect(mapTo('no-window', queue, { BatchSize: 11 })).rejects.toThrow('Maximum batch window');
+    const uuid = await mapTo('no-window', queue, { BatchSize: 10 });
+    const update = { UUID: uuid, MaximumBatchingWindowInSeconds: 1 };
+    await expect(service.client.send(new UpdateEventSourceMappingCommand(update))).rejects.toThrow('Batching window');
+  });
+});
+
 describe('a message that was not processed', () => {
   it('becomes visible again after the visibility timeout', async () => {
     listener.answer('fails-once', () => ({ status: listener.seen('fails-once').length === 1 ? 500 : 200 }));

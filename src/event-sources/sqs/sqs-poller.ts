@@ -49,6 +49,8 @@ export function startSqsPoller(scope: Scope, mapping: EventSourceMapping, option
   let limit = settings.concurrency;
   let onBatchEnd = () => {};
 
+  const isFifo = arn.endsWith('.fifo');
+
   const context = { mapping: mapping.uuid, queue: arn, function: mapping.functionArn };
 
   async function poll(): Promise<void> {
@@ -90,28 +92,38 @@ export function startSqsPoller(scope: Scope, mapping: EventSourceMapping, option
     const others = records.filter(({ record }) => !settings.filter(record));
     if (others.length > 0) await remove(others.map(({ message }) => message));
 
-    for (const part of splitBatch(matching)) {
+    const stopped = new Set<string>();
+    for (const all of splitBatch(matching)) {
+      // In a FIFO queue, messages behind a failed message of their group wait for it.
+      const part = all.filter(({ message }) => !stopped.has(groupOf(message)));
+      if (part.length === 0) continue;
       const trace = traceOf(part.map(({ message }) => message));
       if (isRecursive(options.settings, scope, mapping.functionName, trace)) {
         await discardLoop(part.map(({ message }) => message));
       } else {
-        await invokeUntilDone(part, trace, takenMs);
+        const failed = await invokeUntilDone(part, trace, takenMs);
+        if (isFifo) for (const { message } of failed) stopped.add(groupOf(message));
       }
     }
   }
 
-  /** Retries a throttled batch until its messages become visible anyway. */
-  async function invokeUntilDone(part: readonly BatchItem[], trace: Trace, takenMs: number): Promise<void> {
+  /** Retries a throttled batch until its messages become visible anyway. Returns the messages that were not processed. */
+  async function invokeUntilDone(
+    part: readonly BatchItem[],
+    trace: Trace,
+    takenMs: number,
+  ): Promise<readonly BatchItem[]> {
     const endMs = takenMs + (await queueAccess.visibilitySeconds(arn)) * 1000;
     for (let attempts = 0; !signal.aborted; attempts += 1) {
       const outcome = await invokeOnce(part, trace);
       if (outcome !== undefined && outcome.kind !== 'throttled') return settle(part, outcome);
       limit = Math.max(1, limit / 2);
       const delayMs = Math.min(BACKOFF_MS.first * 2 ** attempts, BACKOFF_MS.max);
-      if (clock.epochMs() + delayMs >= endMs) return;
+      if (clock.epochMs() + delayMs >= endMs) return part;
       await sleep(clock, delayMs, signal);
     }
     await release(part.map(({ message }) => message));
+    return part;
   }
 
   async function invokeOnce(part: readonly BatchItem[], trace: Trace): Promise<Outcome | undefined> {
@@ -134,16 +146,23 @@ export function startSqsPoller(scope: Scope, mapping: EventSourceMapping, option
     }
   }
 
-  async function settle(part: readonly BatchItem[], outcome: Exclude<Outcome, { kind: 'throttled' }>): Promise<void> {
+  /** Removes the messages that were processed, and returns the others. */
+  async function settle(
+    part: readonly BatchItem[],
+    outcome: Exclude<Outcome, { kind: 'throttled' }>,
+  ): Promise<readonly BatchItem[]> {
     if (outcome.kind === 'failed') {
       limit = Math.max(1, limit / 2);
-      return;
+      return part;
     }
     limit = Math.min(settings.concurrency, limit + 1);
     const ids = new Set(part.map(({ message }) => message.messageId));
     const failed = settings.reportsFailures ? parseBatchFailures(outcome.payload, ids) : new Set<string>();
-    if (failed === 'all') return;
-    await remove(part.flatMap(({ message }) => (failed.has(message.messageId) ? [] : [message])));
+    if (failed === 'all') return part;
+    const left = part.filter(({ message }) => failed.has(message.messageId));
+    const keeps = isFifo ? withLaterOfGroup(part, left) : new Set(left);
+    await remove(part.flatMap((item) => (keeps.has(item) ? [] : [item.message])));
+    return [...keeps];
   }
 
   async function remove(messages: readonly SqsMessage[]): Promise<void> {
@@ -167,8 +186,10 @@ export function startSqsPoller(scope: Scope, mapping: EventSourceMapping, option
   async function discardLoop(messages: readonly SqsMessage[]): Promise<void> {
     log.warn({ ...context, messages: messages.length }, 'dropped messages of a recursive loop');
     const deadLetterArn = await queueAccess.deadLetterArn(arn);
-    for (const { body, attributes } of messages) {
-      if (deadLetterArn !== undefined) await queueAccess.send(deadLetterArn, { body, attributes, traceId: undefined });
+    for (const { body, attributes, systemAttributes } of messages) {
+      const { MessageGroupId: groupId, MessageDeduplicationId: deduplicationId } = systemAttributes;
+      const message = { body, attributes, traceId: undefined, groupId, deduplicationId };
+      if (deadLetterArn !== undefined) await queueAccess.send(deadLetterArn, message);
     }
     await remove(messages);
   }
@@ -189,4 +210,25 @@ export function startSqsPoller(scope: Scope, mapping: EventSourceMapping, option
       await Promise.all(running);
     },
   };
+}
+
+function groupOf({ systemAttributes }: SqsMessage): string {
+  return systemAttributes.MessageGroupId ?? '';
+}
+
+/**
+ * The failed messages of a batch from a FIFO queue, with those behind them in their groups: these must be processed
+ * again after the failed ones.
+ * https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html#services-sqs-batchfailurereporting
+ */
+function withLaterOfGroup(part: readonly BatchItem[], failed: readonly BatchItem[]): ReadonlySet<BatchItem> {
+  const failures = new Set(failed);
+  const groups = new Set<string>();
+  return new Set(
+    part.filter((item) => {
+      const group = groupOf(item.message);
+      if (failures.has(item)) groups.add(group);
+      return groups.has(group);
+    }),
+  );
 }

@@ -33,6 +33,9 @@ export type QueueMessage = {
   readonly body: string;
   readonly attributes: MessageAttributes;
   readonly traceId: string | undefined;
+  readonly groupId?: string | undefined;
+  /** Only for FIFO queues. */
+  readonly deduplicationId?: string | undefined;
 };
 
 export function createQueueAccess({
@@ -48,12 +51,14 @@ export function createQueueAccess({
     return sqsQueues.get(target.scope, target.name);
   };
   return {
-    async send(arn, { body, attributes, traceId }) {
+    async send(arn, { body, attributes, traceId, groupId, deduplicationId }) {
       const queue = queueAt(arn);
       await sqsMessages.send(queue, [
         {
           body,
           attributes,
+          groupId,
+          deduplicationId,
           systemAttributes: {},
           delaySeconds: undefined,
           traceHeader: traceId,

@@ -62,12 +62,14 @@ export function createRemoteQueues(options: RemoteQueuesOptions): QueueAccess {
   };
 
   return {
-    async send(arn, { body, attributes, traceId }) {
+    async send(arn, { body, attributes, traceId, groupId, deduplicationId }) {
       const { region, QueueUrl } = await at(arn);
       await call(region, 'SendMessage', {
         QueueUrl,
         MessageBody: body,
         MessageAttributes: attributes,
+        ...(groupId !== undefined && { MessageGroupId: groupId }),
+        ...(deduplicationId !== undefined && { MessageDeduplicationId: deduplicationId }),
         ...(traceId !== undefined && {
           MessageSystemAttributes: { AWSTraceHeader: { DataType: 'String', StringValue: traceId } },
         }),

@@ -136,11 +136,10 @@ describe('queues', () => {
     expect(error.message).toContain(message);
   });
 
-  it('reject invalid names, and FIFO queues', async () => {
+  it('reject invalid names', async () => {
     expect((await refused(create('a b'))).message).toBe(
       'Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length',
     );
-    expect((await refused(create('a.fifo', { FifoQueue: 'true' }))).name).toBe('UnsupportedOperation');
   });
 
   it('have tags and permissions', async () => {

@@ -40,7 +40,7 @@ export function queueOf(
   const [, account, name] = /(?:^|\/)(\d{12})\/([^/?]+)\/?$/.exec(url) ?? [];
   if (account && name) return sqsQueues.get({ region: scope.region, account }, name);
   // AWS accepts a queue's name, too.
-  if (/^[A-Za-z0-9_-]+$/.test(url)) return sqsQueues.get(scope, url);
+  if (/^[A-Za-z0-9_-]+(\.fifo)?$/.test(url)) return sqsQueues.get(scope, url);
   throw new SqsError('QueueDoesNotExist', 'The specified queue does not exist.');
 }
 

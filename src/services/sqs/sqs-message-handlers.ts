@@ -7,7 +7,8 @@ import { invalidParameter, missingParameter, SqsError } from '../../queues/sqs-e
 import type { ApiCall } from '../../wire/api-call.ts';
 import { queueOf, requireText, type SqsHandlerDependencies, type SqsHandlers, type SqsResult } from './sqs-handlers.ts';
 import type { OutgoingSqsMessage, SentMessage, SqsMessage } from './sqs-messages.ts';
-import type { SqsQueue } from './sqs-queues.ts';
+import { checkFifoId, NO_DEDUPLICATION_ID } from './sqs-messages.ts';
+import { attributeOf, isFifo, type SqsQueue } from './sqs-queues.ts';
 
 type Input<Name extends keyof typeof SQS_OPERATIONS> = InputOf<(typeof SQS_OPERATIONS)[Name]>;
 
@@ -46,6 +47,7 @@ export function createMessageHandlers({
     async SendMessageBatch(input, call) {
       const queue = queueOf(sqsQueues, input, call);
       const entries = entriesOf(input.Entries, 'SendMessageBatchRequestEntry');
+      if (isFifo(queue)) checkFifoEntries(queue, entries);
       const results = await perEntry(entries, (entry) => {
         const message = outgoingOf(entry, call);
         return { message, size: sqsMessages.check(queue, message, true) };
@@ -79,6 +81,7 @@ export function createMessageHandlers({
         count: within('MaxNumberOfMessages', 1, 10, 'Must be between 1 and 10, if provided.') ?? 1,
         visibilitySeconds: within('VisibilityTimeout', 0, 43_200, 'Must be between 0 and 43200, if provided.'),
         waitSeconds: within('WaitTimeSeconds', 0, 20, 'Must be >= 0 and <= 20, if provided.'),
+        attemptId: attemptIdOf(input.ReceiveRequestAttemptId),
       };
       const messages = await untilAbandoned(call, closing, (signal) =>
         sqsMessages.receive(queue, { ...request, signal }),
@@ -121,6 +124,22 @@ export function createMessageHandlers({
   };
 }
 
+/** A batch for a FIFO queue fails as a whole if an id is missing. Recorded on AWS. */
+function checkFifoEntries(queue: SqsQueue, entries: readonly MessageInput[]): void {
+  if (entries.some(({ MessageGroupId }) => MessageGroupId === undefined)) {
+    throw new SqsError('InvalidParameterValue', missingParameter('MessageGroupId').message);
+  }
+  const isOptional = attributeOf(queue, 'ContentBasedDeduplication') === 'true';
+  if (!isOptional && entries.some(({ MessageDeduplicationId }) => MessageDeduplicationId === undefined)) {
+    throw new SqsError('InvalidParameterValue', NO_DEDUPLICATION_ID);
+  }
+}
+
+function attemptIdOf(id: string | undefined): string | undefined {
+  checkFifoId('ReceiveRequestAttemptId', id);
+  return id;
+}
+
 type VisibilityInput = Pick<Input<'ChangeMessageVisibility'>, 'ReceiptHandle' | 'VisibilityTimeout'>;
 type ReceiveLimit = 'MaxNumberOfMessages' | 'VisibilityTimeout' | 'WaitTimeSeconds';
 type MessageInput = Omit<Input<'SendMessage'>, 'QueueUrl'>;
@@ -131,6 +150,7 @@ function outgoingOf(input: MessageInput, { accessKeyId, scope, request }: ApiCal
   return {
     body: input.MessageBody,
     groupId: input.MessageGroupId,
+    deduplicationId: input.MessageDeduplicationId,
     attributes: attributesOf(input.MessageAttributes),
     systemAttributes: attributesOf(input.MessageSystemAttributes),
     delaySeconds: input.DelaySeconds,
@@ -158,6 +178,7 @@ function renderSent(sent: SentMessage | undefined): SqsResult {
     MD5OfMessageBody: sent?.md5OfBody,
     MD5OfMessageAttributes: sent?.md5OfAttributes,
     MD5OfMessageSystemAttributes: sent?.md5OfSystemAttributes,
+    SequenceNumber: sent?.sequenceNumber,
   };
 }
 

@@ -7,18 +7,25 @@ import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../clock.ts';
 import { renderQueueArn } from '../../protocol/arn.ts';
 import { SQS_QUOTAS } from '../../protocol/sqs-operations.ts';
+import {
+  contentDeduplicationId,
+  DEDUPLICATION_INTERVAL_MS,
+  deduplicationKey,
+  FIFO_ID,
+} from '../../queues/deduplication.ts';
 import type { MessageAttributes } from '../../queues/message-attributes.ts';
 import { checkAttributes, checkBody, md5Of, md5OfAttributes, sizeOf } from '../../queues/message-attributes.ts';
 import type { Queues } from '../../queues/queue.ts';
-import type { Message, NewMessage, QueueStore } from '../../queues/queue-store.ts';
-import { invalidParameter, SqsError } from '../../queues/sqs-error.ts';
+import type { Lease, Message, NewMessage, QueueStore } from '../../queues/queue-store.ts';
+import { invalidParameter, missingParameter, SqsError } from '../../queues/sqs-error.ts';
 import type { SqsQueue, SqsQueues } from './sqs-queues.ts';
-import { numberOf, redriveOf } from './sqs-queues.ts';
+import { attributeOf, isFifo, numberOf, redriveOf } from './sqs-queues.ts';
 
 export type OutgoingSqsMessage = {
   readonly body: string;
-  /** AWS uses the group for fairness between tenants. Here it is only stored. */
+  /** Required in FIFO queues. In standard queues, where AWS uses it for fairness between tenants, it is only stored. */
   readonly groupId?: string | undefined;
+  readonly deduplicationId?: string | undefined;
   readonly attributes: MessageAttributes;
   readonly systemAttributes: MessageAttributes;
   /** Defaults to the queue's delay. */
@@ -34,6 +41,7 @@ export type SentMessage = {
   readonly md5OfBody: string;
   readonly md5OfAttributes: string | undefined;
   readonly md5OfSystemAttributes: string | undefined;
+  readonly sequenceNumber?: string | undefined;
 };
 
 export type SqsMessage = {
@@ -51,6 +59,8 @@ export type SqsReceiveRequest = {
   readonly visibilitySeconds: number | undefined;
   /** Defaults to the queue's wait time. */
   readonly waitSeconds: number | undefined;
+  /** A second attempt with the same id receives the same messages of a FIFO queue. */
+  readonly attemptId?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 };
 
@@ -76,7 +86,6 @@ export type SqsMessages = {
 };
 
 const SWEEP_INTERVAL_MS = 60_000;
-const GROUP_ID = /^[A-Za-z0-9!-/:-@[-`{-~]{1,128}$/;
 
 /** The details of a stored message, in addition to its body. */
 type Details = {
@@ -85,6 +94,7 @@ type Details = {
   readonly attributes?: MessageAttributes;
   readonly trace?: string;
   readonly group?: string;
+  readonly deduplication?: string;
 };
 
 export function createSqsMessages({
@@ -104,11 +114,68 @@ export function createSqsMessages({
   const sweep = async (queue: SqsQueue) => {
     if (clock.epochMs() - (sweeps.get(queue.key) ?? 0) < SWEEP_INTERVAL_MS) return;
     sweeps.set(queue.key, clock.epochMs());
-    await queues.write((store) => store.removeSentBefore(queue.key, oldestMs(queue)));
+    await queues.write((store) => {
+      store.removeSentBefore(queue.key, oldestMs(queue));
+      if (isFifo(queue)) queues.deduplication.sweep(queue.key, clock.epochMs());
+    });
+  };
+
+  /** Inserts a message of a FIFO queue, except if it was sent within the deduplication interval. */
+  const insertOnce = (
+    store: QueueStore,
+    queue: SqsQueue,
+    { row, sent, deduplicationId }: StoredMessage,
+  ): SentMessage => {
+    const isPerGroup = attributeOf(queue, 'DeduplicationScope') === 'messageGroup';
+    const key = deduplicationKey(deduplicationId ?? '', isPerGroup ? row.group : undefined);
+    const known = queues.deduplication.find(queue.key, key, row.sentMs);
+    if (known !== undefined)
+      return { ...sent, ...(JSON.parse(known) as Pick<SentMessage, 'messageId' | 'sequenceNumber'>) };
+    const sequenceNumber = renderSequenceNumber(store.insert(queue.key, row));
+    const result = { messageId: sent.messageId, sequenceNumber };
+    queues.deduplication.remember(queue.key, key, JSON.stringify(result), row.sentMs);
+    return { ...sent, sequenceNumber };
+  };
+
+  /** Receives of FIFO queues by queue and attempt id, oldest first. They do not survive a restart. */
+  const attempts = new Map<string, Attempt>();
+  const keepAttempt = (attempt: string, taken: readonly Message[], received: SqsMessage[]) => {
+    const atMs = clock.epochMs();
+    attempts.delete(attempt);
+    attempts.set(attempt, { atMs, taken, received });
+    for (const [name, { atMs: startedMs }] of attempts) {
+      if (startedMs > atMs - DEDUPLICATION_INTERVAL_MS) break;
+      attempts.delete(name);
+    }
+  };
+  /**
+   * The messages of an earlier attempt, whose visibility timeout begins again. Undefined if one of them was deleted,
+   * changed or became visible since. https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
+   */
+  const repeat = async (queue: SqsQueue, attempt: string, visibilityMs: number): Promise<SqsMessage[] | undefined> => {
+    const earlier = attempts.get(attempt);
+    const nowMs = Math.trunc(clock.epochMs());
+    if (earlier === undefined || earlier.atMs <= nowMs - DEDUPLICATION_INTERVAL_MS) return undefined;
+    const visibleMs = nowMs + Math.trunc(visibilityMs);
+    const isUnchanged = await queues.write((store) => {
+      const leases = earlier.taken.map(({ id }) => store.findLease(queue.key, id));
+      const unchanged = earlier.taken.every(
+        (message, index) =>
+          message.visibleMs > nowMs &&
+          leases[index]?.visibleMs === message.visibleMs &&
+          leases[index]?.receives === message.receives,
+      );
+      if (unchanged) for (const { id } of earlier.taken) store.extendLease(queue.key, id, visibleMs);
+      return unchanged;
+    });
+    if (!isUnchanged) return undefined;
+    attempts.set(attempt, { ...earlier, taken: earlier.taken.map((message) => ({ ...message, visibleMs })) });
+    return earlier.received;
   };
 
   const messages: SqsMessages = {
-    check(queue, { body, attributes, systemAttributes, delaySeconds, groupId }, isOfBatch = false) {
+    check(queue, message, isOfBatch = false) {
+      const { body, attributes, systemAttributes, delaySeconds, groupId, deduplicationId } = message;
       checkBody(body);
       checkAttributes(attributes);
       for (const name of Object.keys(systemAttributes)) {
@@ -119,10 +186,9 @@ export function createSqsMessages({
       if (delaySeconds !== undefined && (delaySeconds < 0 || delaySeconds > SQS_QUOTAS.delaySeconds)) {
         throw invalidParameter('DelaySeconds', delaySeconds, 'DelaySeconds must be >= 0 and <= 900.');
       }
-      if (groupId !== undefined && !GROUP_ID.test(groupId)) {
-        const reason = 'MessageGroupId can only include alphanumeric and punctuation characters. 1 to 128 in length.';
-        throw invalidParameter('MessageGroupId', groupId, reason);
-      }
+      checkFifoId('MessageGroupId', groupId);
+      checkFifoId('MessageDeduplicationId', deduplicationId);
+      checkQueueType(queue, message);
       const size = sizeOf(body, attributes);
       const limit = numberOf(queue, 'MaximumMessageSize');
       if (size > limit) {
@@ -138,17 +204,24 @@ export function createSqsMessages({
       for (const message of outgoing) messages.check(queue, message);
       const nowMs = clock.epochMs();
       const rows = outgoing.map((message) => storedOf(queue, message, nowMs));
-      await queues.write((store) => {
+      const sent = await queues.write((store) => {
+        if (isFifo(queue)) return rows.map((stored) => insertOnce(store, queue, stored));
         for (const { row } of rows) store.insert(queue.key, row);
+        return rows.map((stored) => stored.sent);
       });
       queues.wake(queue.key);
-      return rows.map(({ sent }) => sent);
+      if (isFifo(queue)) void sweep(queue).catch(() => {});
+      return sent;
     },
-    async receive(queue, { count, visibilitySeconds, waitSeconds, signal }) {
+    async receive(queue, { count, visibilitySeconds, waitSeconds, attemptId, signal }) {
       await sweep(queue);
+      const visibilityMs = (visibilitySeconds ?? numberOf(queue, 'VisibilityTimeout')) * 1000;
+      const attempt = attemptId !== undefined && isFifo(queue) ? `${queue.key} ${attemptId}` : undefined;
+      const repeated = attempt && (await repeat(queue, attempt, visibilityMs));
+      if (repeated) return repeated;
       const taken = await queues.receive(queue.key, {
         count,
-        visibilityMs: (visibilitySeconds ?? numberOf(queue, 'VisibilityTimeout')) * 1000,
+        visibilityMs,
         waitMs: (waitSeconds ?? numberOf(queue, 'ReceiveMessageWaitTimeSeconds')) * 1000,
         signal,
         limits: () => {
@@ -156,21 +229,34 @@ export function createSqsMessages({
           return {
             redrive: redriveOf(sqsQueues, current),
             oldestSentMs: oldestMs(current),
+            isFifo: isFifo(queue),
           };
         },
       });
-      return taken.map((message) => renderMessage(queue, message));
+      const received = taken.map((message) => renderMessage(queue, message));
+      if (attempt && taken.length > 0) keepAttempt(attempt, taken, received);
+      return received;
     },
     async remove(queue, receiptHandles) {
-      const ids = receiptHandles.map((handle) => parseReceiptHandle(queue, handle));
+      const handles = receiptHandles.map((handle) => ({ ...parseReceiptHandle(queue, handle), handle }));
+      const nowMs = clock.epochMs();
       await queues.write((store) => {
-        for (const id of ids) store.remove(queue.key, id);
+        for (const { id, receives, handle } of handles) {
+          if (isFifo(queue) && hasExpired(store.findLease(queue.key, id), receives, nowMs)) {
+            throw invalidParameter('ReceiptHandle', handle, 'The receipt handle has expired.');
+          }
+        }
+        for (const { id } of handles) store.remove(queue.key, id);
       });
+      // The next messages of their groups become available.
+      if (isFifo(queue)) queues.wake(queue.key);
     },
     async changeVisibility(queue, receiptHandle, seconds) {
-      const id = parseReceiptHandle(queue, receiptHandle);
+      const { id, receives } = parseReceiptHandle(queue, receiptHandle);
       const nowMs = clock.epochMs();
-      const change = (store: QueueStore) => store.extendLease(queue.key, id, nowMs + seconds * 1000);
+      const change = (store: QueueStore) =>
+        !(isFifo(queue) && hasExpired(store.findLease(queue.key, id), receives, nowMs)) &&
+        store.extendLease(queue.key, id, nowMs + seconds * 1000);
       if (!(await queues.write(change))) {
         throw invalidParameter(
           'ReceiptHandle',
@@ -191,7 +277,11 @@ export function createSqsMessages({
       purges.set(queue.key, nowMs);
       await messages.clear(queue);
     },
-    clear: (queue) => queues.write((store) => store.clear(queue.key)),
+    clear: (queue) =>
+      queues.write((store) => {
+        store.clear(queue.key);
+        queues.deduplication.clear(queue.key);
+      }),
     counts: (queue) => queues.store.counts(queue.key, clock.epochMs()),
     async redrive(queue, target) {
       const sources = target === undefined ? sqsQueues.sourcesOf(queue) : [target];
@@ -205,12 +295,60 @@ export function createSqsMessages({
   return messages;
 }
 
+type StoredMessage = {
+  readonly sent: SentMessage;
+  readonly row: NewMessage;
+  /** Only in FIFO queues. */
+  readonly deduplicationId: string | undefined;
+};
+
+type Attempt = { readonly atMs: number; readonly taken: readonly Message[]; readonly received: SqsMessage[] };
+
+/** @throws SqsError */
+export function checkFifoId(
+  name: 'MessageGroupId' | 'MessageDeduplicationId' | 'ReceiveRequestAttemptId',
+  id: string | undefined,
+): void {
+  if (id === undefined || FIFO_ID.test(id)) return;
+  const reason = `${name} can only include alphanumeric and punctuation characters. 1 to 128 in length.`;
+  throw invalidParameter(name, id, reason);
+}
+
+/** Checks the parameters that only one type of queue has. */
+function checkQueueType(queue: SqsQueue, { groupId, deduplicationId, delaySeconds }: OutgoingSqsMessage): void {
+  if (!isFifo(queue)) {
+    if (deduplicationId === undefined) return;
+    const reason = 'The request includes a parameter that is not valid for this queue type.';
+    throw invalidParameter('MessageDeduplicationId', deduplicationId, reason);
+  }
+  // Zero is allowed. Recorded on AWS.
+  if (delaySeconds) {
+    const reason = 'The request include parameter that is not valid for this queue type.';
+    throw invalidParameter('DelaySeconds', delaySeconds, reason);
+  }
+  if (groupId === undefined) throw missingParameter('MessageGroupId');
+  if (deduplicationId === undefined && attributeOf(queue, 'ContentBasedDeduplication') !== 'true') {
+    throw new SqsError('InvalidParameterValue', NO_DEDUPLICATION_ID);
+  }
+}
+
+export const NO_DEDUPLICATION_ID =
+  'The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly';
+
+/** Whether the message became visible again, or was received again, since the receive of a handle. */
+function hasExpired(lease: Lease | undefined, receives: number, nowMs: number): boolean {
+  return lease !== undefined && (lease.receives !== receives || lease.visibleMs <= nowMs);
+}
+
+/** 20 digits, not consecutive, as on AWS. */
+function renderSequenceNumber(id: number): string {
+  return String(18_850_000_000_000_000_000n + BigInt(id) * 256n);
+}
+
 /** The row of a new message, and the response for its sender. */
-function storedOf(
-  queue: SqsQueue,
-  { body, attributes, systemAttributes, delaySeconds, senderId, traceHeader, groupId }: OutgoingSqsMessage,
-  nowMs: number,
-): { readonly sent: SentMessage; readonly row: NewMessage } {
+function storedOf(queue: SqsQueue, message: OutgoingSqsMessage, nowMs: number): StoredMessage {
+  const { body, attributes, systemAttributes, delaySeconds, senderId, traceHeader, groupId } = message;
+  const deduplicationId = isFifo(queue) ? (message.deduplicationId ?? contentDeduplicationId(body)) : undefined;
   const trace = systemAttributes.AWSTraceHeader?.StringValue ?? traceHeader;
   const details: Details = {
     id: randomUUID(),
@@ -218,8 +356,9 @@ function storedOf(
     ...(Object.keys(attributes).length > 0 && { attributes }),
     ...(trace !== undefined && { trace }),
     ...(groupId !== undefined && { group: groupId }),
+    ...(deduplicationId !== undefined && { deduplication: deduplicationId }),
   };
-  const delayMs = (delaySeconds ?? numberOf(queue, 'DelaySeconds')) * 1000;
+  const delayMs = ((isFifo(queue) ? undefined : delaySeconds) ?? numberOf(queue, 'DelaySeconds')) * 1000;
   return {
     sent: {
       messageId: details.id,
@@ -227,7 +366,14 @@ function storedOf(
       md5OfAttributes: md5OfAttributes(attributes),
       md5OfSystemAttributes: md5OfAttributes(systemAttributes),
     },
-    row: { body: Buffer.from(body), details: JSON.stringify(details), sentMs: nowMs, visibleMs: nowMs + delayMs },
+    row: {
+      body: Buffer.from(body),
+      details: JSON.stringify(details),
+      sentMs: nowMs,
+      visibleMs: nowMs + delayMs,
+      ...(isFifo(queue) && { group: groupId }),
+    },
+    deduplicationId,
   };
 }
 
@@ -235,7 +381,7 @@ function renderMessage(
   queue: SqsQueue,
   { id, body, details, sentMs, receives, firstReceivedMs, source }: Message,
 ): SqsMessage {
-  const { id: messageId, sender, attributes = {}, trace, group } = JSON.parse(details) as Details;
+  const { id: messageId, sender, attributes = {}, trace, group, deduplication } = JSON.parse(details) as Details;
   return {
     messageId,
     receiptHandle: renderReceiptHandle(queue, id, receives),
@@ -248,6 +394,8 @@ function renderMessage(
       SenderId: sender,
       ApproximateFirstReceiveTimestamp: String(firstReceivedMs),
       ...(group !== undefined && { MessageGroupId: group }),
+      ...(deduplication !== undefined && { MessageDeduplicationId: deduplication }),
+      ...(isFifo(queue) && { SequenceNumber: renderSequenceNumber(id) }),
       ...(source !== undefined && { DeadLetterQueueSourceArn: arnOfKey(source) }),
     },
   };
@@ -262,9 +410,9 @@ function renderReceiptHandle({ arn }: SqsQueue, id: number, receives: number): s
   return Buffer.from(`${randomUUID()} ${arn} ${id} ${receives}`).toString('base64');
 }
 
-function parseReceiptHandle({ arn }: SqsQueue, handle: string): number {
-  const [, of, id] =
-    /^[0-9a-f-]{36} (\S+) (\d{1,15}) \d+$/.exec(Buffer.from(handle, 'base64').toString('latin1')) ?? [];
-  if (of === arn) return Number(id);
+function parseReceiptHandle({ arn }: SqsQueue, handle: string): { readonly id: number; readonly receives: number } {
+  const [, of, id, receives] =
+    /^[0-9a-f-]{36} (\S+) (\d{1,15}) (\d+)$/.exec(Buffer.from(handle, 'base64').toString('latin1')) ?? [];
+  if (of === arn) return { id: Number(id), receives: Number(receives) };
   throw new SqsError('ReceiptHandleIsInvalid', `The input receipt handle "${handle}" is not a valid receipt handle.`);
 }

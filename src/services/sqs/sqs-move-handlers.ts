@@ -6,6 +6,7 @@
 import { randomUUID } from 'node:crypto';
 import { SqsError } from '../../queues/sqs-error.ts';
 import { queueOfArn, type SqsHandlerDependencies, type SqsHandlers, type SqsResult } from './sqs-handlers.ts';
+import { isFifo } from './sqs-queues.ts';
 
 type MoveOperation = 'StartMessageMoveTask' | 'ListMessageMoveTasks' | 'CancelMessageMoveTask';
 
@@ -28,6 +29,9 @@ export function createMoveHandlers({
       }
       const { DestinationArn } = input;
       const target = DestinationArn === undefined ? undefined : queueOfArn(sqsQueues, DestinationArn, 'DestinationArn');
+      if (target !== undefined && isFifo(target) !== isFifo(source)) {
+        throw new SqsError('InvalidParameterValue', 'Source and destination queues must be of the same type.');
+      }
       const waiting = sqsMessages.counts(source).visible;
       const startedMs = Math.trunc(clock.epochMs());
       const moved = await sqsMessages.redrive(source, target);

@@ -1,6 +1,6 @@
 /** SQS's operations on queues: create, list, delete, attributes, tags and permissions. */
 import { renderAccountArn } from '../../protocol/arn.ts';
-import { SQS_ATTRIBUTES, SQS_QUOTAS } from '../../protocol/sqs-operations.ts';
+import { SQS_ATTRIBUTES, SQS_FIFO_ATTRIBUTES, SQS_QUOTAS } from '../../protocol/sqs-operations.ts';
 import { invalidParameter, SqsError } from '../../queues/sqs-error.ts';
 import type { ApiCall } from '../../wire/api-call.ts';
 import { queueOf, requireText, type SqsHandlerDependencies, type SqsHandlers, type SqsResult } from './sqs-handlers.ts';
@@ -131,9 +131,9 @@ function renderAttributes(queue: SqsQueue, messages: SqsMessages, names: readonl
     CreatedTimestamp: String(Math.floor(queue.createdMs / 1000)),
     LastModifiedTimestamp: String(Math.floor(queue.modifiedMs / 1000)),
   };
-  for (const name of Object.keys(SQS_ATTRIBUTES)) all[name] = attributeOf(queue, name);
+  for (const name of Object.keys({ ...SQS_ATTRIBUTES, ...SQS_FIFO_ATTRIBUTES })) all[name] = attributeOf(queue, name);
   for (const name of names) {
-    if (name !== 'All' && !Object.hasOwn(all, name) && !FIFO_ATTRIBUTES.has(name)) {
+    if (name !== 'All' && !Object.hasOwn(all, name)) {
       throw new SqsError('InvalidAttributeName', `Unknown Attribute ${name}.`);
     }
   }
@@ -142,14 +142,6 @@ function renderAttributes(queue: SqsQueue, messages: SqsMessages, names: readonl
   );
   return chosen.length > 0 ? Object.fromEntries(chosen) : undefined;
 }
-
-/** Known names, although a standard queue has no values for them. */
-const FIFO_ATTRIBUTES: ReadonlySet<string> = new Set([
-  'FifoQueue',
-  'ContentBasedDeduplication',
-  'DeduplicationScope',
-  'FifoThroughputLimit',
-]);
 
 function pageOf({
   MaxResults: count = SQS_QUOTAS.listResults,

@@ -1,5 +1,5 @@
 /**
- * SQS's queues and their attributes. Standard queues only: a FIFO queue is rejected by its name. Their messages are in
+ * SQS's queues and their attributes. A queue whose name ends in `.fifo` is a FIFO queue. Their messages are in
  * `sqs-messages.ts`.
  */
 
@@ -7,7 +7,7 @@ import type { Clock } from '../../clock.ts';
 import { parseQueueArn, renderQueueArn } from '../../protocol/arn.ts';
 import { parseJson } from '../../protocol/json.ts';
 import type { Scope } from '../../protocol/names.ts';
-import { SQS_ATTRIBUTES } from '../../protocol/sqs-operations.ts';
+import { SQS_ATTRIBUTES, SQS_FIFO_ATTRIBUTES } from '../../protocol/sqs-operations.ts';
 import type { Redrive } from '../../queues/queue-store.ts';
 import { invalidParameter, missingParameter, SqsError } from '../../queues/sqs-error.ts';
 import type { Database } from '../../storage/database.ts';
@@ -95,7 +95,7 @@ export function createSqsQueues({ database, clock }: { database: Database; clock
           `A queue already exists with the same name and a different value for attribute ${different}`,
         );
       }
-      checkAttributes(queues, scope, name, attributes);
+      checkAttributes(queues, scope, name, attributes, {});
       sql.insert.run({
         region: scope.region,
         account: scope.account,
@@ -120,7 +120,7 @@ export function createSqsQueues({ database, clock }: { database: Database; clock
       return queue;
     },
     setAttributes({ scope, name, attributes: present }, attributes) {
-      checkAttributes(queues, scope, name, attributes);
+      checkAttributes(queues, scope, name, attributes, present);
       sql.setAttributes.run({
         region: scope.region,
         account: scope.account,
@@ -141,13 +141,22 @@ export function createSqsQueues({ database, clock }: { database: Database; clock
   return queues;
 }
 
+export function isFifo({ name }: { readonly name: string }): boolean {
+  return name.endsWith('.fifo');
+}
+
 /** The value of an attribute, or SQS's default. Undefined if there is none. */
-export function attributeOf({ attributes }: SqsQueue, name: string): string | undefined {
+export function attributeOf({ name: queue, attributes }: SqsQueue, name: string): string | undefined {
   if (attributes[name] !== undefined) return attributes[name];
+  if (isFifo({ name: queue }) && isFifoAttribute(name)) return SQS_FIFO_ATTRIBUTES[name][0];
   const row = (SQS_ATTRIBUTES as Readonly<Record<string, unknown>>)[name];
   const fallback = (row as { readonly default?: string } | undefined)?.default;
   if (name === 'SqsManagedSseEnabled') return 'true';
   return fallback;
+}
+
+function isFifoAttribute(name: string): name is keyof typeof SQS_FIFO_ATTRIBUTES {
+  return Object.hasOwn(SQS_FIFO_ATTRIBUTES, name);
 }
 
 export function numberOf(queue: SqsQueue, name: NumericAttribute): number {
@@ -185,10 +194,15 @@ function queueOf({ region, account, name, created_ms, modified_ms, attributes, t
 
 function checkName(name: string, attributes: QueueAttributes): void {
   if (name === '') throw missingParameter('QueueName');
-  if (name.endsWith('.fifo') || attributes.FifoQueue === 'true') {
-    throw new SqsError('UnsupportedOperation', 'Lamella has standard queues only, no FIFO queues.');
+  const isFifoQueue = attributes.FifoQueue === 'true';
+  if (isFifoQueue && !isFifo({ name })) {
+    throw new SqsError(
+      'InvalidParameterValue',
+      'The name of a FIFO queue can only include alphanumeric characters, hyphens, or underscores, must end with .fifo ' +
+        'suffix and be 1 to 80 in length',
+    );
   }
-  if (!/^[A-Za-z0-9_-]{1,80}$/.test(name)) {
+  if (!(isFifoQueue ? /^(?=.{1,80}$)[A-Za-z0-9_-]+\.fifo$/ : /^[A-Za-z0-9_-]{1,80}$/).test(name)) {
     throw new SqsError(
       'InvalidParameterValue',
       'Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length',
@@ -196,12 +210,21 @@ function checkName(name: string, attributes: QueueAttributes): void {
   }
 }
 
-function checkAttributes(queues: SqsQueues, scope: Scope, name: string, attributes: QueueAttributes): void {
+/** `present` are the attributes that the queue already has. */
+function checkAttributes(
+  queues: SqsQueues,
+  scope: Scope,
+  name: string,
+  attributes: QueueAttributes,
+  present: QueueAttributes,
+): void {
+  const { DeduplicationScope, FifoThroughputLimit } = { ...present, ...attributes };
   for (const [attribute, value] of Object.entries(attributes)) {
-    const row = (SQS_ATTRIBUTES as Readonly<Record<string, unknown>>)[attribute];
-    if (attribute === 'FifoQueue' && value === 'false') {
-      throw new SqsError('InvalidAttributeName', 'Unknown Attribute FifoQueue.');
+    if (isFifoAttribute(attribute)) {
+      checkFifoAttribute(name, attribute, value);
+      continue;
     }
+    const row = (SQS_ATTRIBUTES as Readonly<Record<string, unknown>>)[attribute];
     if (row === undefined) throw new SqsError('InvalidAttributeName', `Unknown Attribute ${attribute}.`);
     if (typeof row === 'object') {
       const { min, max } = row as { readonly min: number; readonly max: number };
@@ -215,6 +238,27 @@ function checkAttributes(queues: SqsQueues, scope: Scope, name: string, attribut
       if (attribute === 'RedrivePolicy') checkRedrivePolicy(queues, scope, name, value, document);
     }
   }
+  // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/high-throughput-fifo.html
+  if (FifoThroughputLimit === 'perMessageGroupId' && DeduplicationScope !== 'messageGroup') {
+    throw invalidValue('FifoThroughputLimit');
+  }
+}
+
+function checkFifoAttribute(name: string, attribute: keyof typeof SQS_FIFO_ATTRIBUTES, value: string): void {
+  if (!isFifo({ name })) {
+    throw new SqsError(
+      'InvalidAttributeName',
+      attribute === 'DeduplicationScope' || attribute === 'FifoThroughputLimit'
+        ? `You can specify the ${attribute} only when FifoQueue is set to true.`
+        : `Unknown Attribute ${attribute}.`,
+    );
+  }
+  if ((SQS_FIFO_ATTRIBUTES[attribute] as readonly string[]).includes(value)) return;
+  if (attribute !== 'FifoQueue') throw invalidValue(attribute);
+  throw new SqsError(
+    'InvalidAttributeValue',
+    'Invalid value for the parameter FifoQueue. Reason: Modifying queue type is not supported.',
+  );
 }
 
 function checkRedrivePolicy(
@@ -239,6 +283,9 @@ function checkRedrivePolicy(
   if (target === undefined) throw invalid('Invalid value for deadLetterTargetArn.');
   if (target.name === name && target.scope.region === scope.region) return;
   if (queues.find(target.scope, target.name) === undefined) throw invalid('Dead letter target does not exist.');
+  if (isFifo(target) !== isFifo({ name })) {
+    throw invalid('Dead-letter queue must be same type of queue as the source.');
+  }
 }
 
 function parseDocument(text: string): Readonly<Record<string, unknown>> | undefined {
