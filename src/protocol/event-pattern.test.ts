@@ -65,6 +65,42 @@ describe('an event pattern', () => {
     expect(() => createEventPattern(pattern)).toThrow(InvalidPattern);
   });
 
+  it.each([
+    [{}, 'Empty objects are not allowed'],
+    [{ a: {} }, 'Empty objects are not allowed'],
+    [{ a: { b: 'x' } }, '"b" must be an object or an array'],
+    [{ a: [{}] }, 'Empty objects are not allowed'],
+    [{ a: [{ numeric: 5 }] }, 'Value of numeric must be an array.'],
+    [{ a: [{ numeric: [] }] }, 'Invalid member in numeric match: ]'],
+    [{ a: [{ numeric: [5, 6] }] }, 'Invalid member in numeric match: 5'],
+    [{ a: [{ numeric: ['<>', 1] }] }, 'Unrecognized numeric range operator: <>'],
+    [{ a: [{ numeric: ['=', '1'] }] }, 'Value of equals must be numeric'],
+    [{ a: [{ numeric: ['<', 100, '>', 10] }] }, 'Too many elements in numeric expression'],
+    [{ a: [{ numeric: ['=', 1, '<', 10] }] }, 'Too many elements in numeric expression'],
+    [{ a: [{ numeric: ['>', 1, 5] }] }, 'Bad value in numeric range: 5'],
+    [{ a: [{ numeric: ['>', 1, '>', 5] }] }, 'Bad numeric range operator: >'],
+    [{ a: [{ numeric: ['>', 10, '<', 10] }] }, 'Bottom must be less than top'],
+    [{ a: [{ numeric: ['>', 1, '<', 5, '<'] }] }, 'Too many terms in numeric range expression'],
+    [{ a: [{ exists: 'yes' }] }, 'exists match pattern must be either true or false.'],
+    [{ a: [{ suffix: 1 }] }, 'suffix match pattern must be a string'],
+    [{ a: [{ wildcard: 'a**b' }] }, 'Consecutive wildcard characters at pos 1'],
+    [{ a: [{ wildcard: 'a\\b' }] }, 'Invalid escape character at pos 2'],
+    [{ a: [{ 'anything-but': true }] }, 'Value of anything-but must be an array or single string/number value.'],
+    [{ a: [{ 'anything-but': [] }] }, 'Empty arrays are not allowed'],
+    [{ a: [{ 'anything-but': [null] }] }, 'Inside anything but list, start|null|boolean is not supported.'],
+    [{ a: [{ 'anything-but': { numeric: ['=', 1] } }] }, 'Unsupported anything-but pattern: numeric'],
+    [{ a: [{ unknown: 1 }] }, 'Unrecognized match type unknown'],
+  ])("names what is wrong with %j in AWS's words", (pattern, message) => {
+    expect(() => createEventPattern(pattern)).toThrow(message);
+  });
+
+  it('takes ranges, and excludes texts and numbers', () => {
+    const range = createEventPattern({ a: [{ numeric: ['>', 0, '<=', 5] }] });
+    expect([0, 0.1, 5, 5.1, '3'].map((a) => range.matches({ a }))).toEqual([false, true, true, false, false]);
+    const excluding = createEventPattern({ a: [{ 'anything-but': ['x', 'y'] }] });
+    expect(['x', 'z'].map((a) => excluding.matches({ a }))).toEqual([false, true]);
+  });
+
   it('takes linear time for wildcards that almost match', () => {
     const pattern = createEventPattern({ a: [{ wildcard: '*a*a*a*a*a*a*a*a*b' }] });
     expect(pattern.matches({ a: 'a'.repeat(100_000) })).toBe(false);

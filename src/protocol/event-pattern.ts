@@ -1,6 +1,7 @@
 /**
  * Event patterns, the filters of EventBridge, SNS and event source mappings: the values that a JSON document must have.
- * Pure. A pattern is parsed once and then matches many documents.
+ * Pure. A pattern is parsed once and then matches many documents. The rules for patterns and the texts of errors are those
+ * of AWS's own matcher, https://github.com/aws/event-ruler, without its line and column.
  * https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html
  */
 
@@ -39,7 +40,9 @@ export function createEventPattern(json: unknown): EventPattern {
 }
 
 function objectTest(pattern: unknown, at: string): Test {
-  if (!isObject(pattern)) throw new InvalidPattern(`${at || 'the pattern'} must be an object`);
+  if (!isObject(pattern))
+    throw new InvalidPattern(at === '' ? 'Filter is not an object' : `"${nameOf(at)}" must be an object or an array`);
+  if (Object.keys(pattern).length === 0) throw new InvalidPattern('Empty objects are not allowed');
   const tests = Object.entries(pattern).map(([name, value]): ((document: Json) => boolean) => {
     const here = at ? `${at}.${name}` : name;
     if (name === '$or') {
@@ -71,23 +74,25 @@ function valueAt(document: Json, name: string): [value: unknown, isPresent: bool
 
 /** A list of alternatives. If the value is a list, one of its items must match. */
 function leafTest(alternatives: readonly unknown[], at: string): Test {
-  if (alternatives.length === 0) throw new InvalidPattern(`${at} must not be an empty list`);
+  if (alternatives.length === 0) throw new InvalidPattern('Empty arrays are not allowed');
   const tests = alternatives.map((alternative) => alternativeTest(alternative, at));
   return (value, isPresent) => tests.some((test) => test(value, isPresent));
 }
 
 function alternativeTest(alternative: unknown, at: string): Test {
   if (!isObject(alternative)) {
-    if (Array.isArray(alternative)) throw new InvalidPattern(`${at} must not contain a list in a list`);
+    if (Array.isArray(alternative)) {
+      throw new InvalidPattern('Match value must be String, number, true, false, or null');
+    }
     return eachOf((value) => value === alternative);
   }
   const entries = Object.entries(alternative);
   const [operator, operand] = entries[0] ?? [];
   if (operator === undefined || entries.length !== 1) {
-    throw new InvalidPattern(`${at} must have one operator in each object`);
+    throw new InvalidPattern(operator === undefined ? 'Empty objects are not allowed' : ONE_KEY);
   }
   if (operator === 'exists') {
-    if (typeof operand !== 'boolean') throw new InvalidPattern(`${at}: exists must be true or false`);
+    if (typeof operand !== 'boolean') throw new InvalidPattern('exists match pattern must be either true or false.');
     return (_, isPresent) => isPresent === operand;
   }
   if (operator === 'anything-but') return anythingBut(operand, at);
@@ -99,15 +104,25 @@ function eachOf(test: (value: unknown) => boolean): Test {
   return (value, isPresent) => isPresent && (Array.isArray(value) ? value.flat(NESTING).some(test) : test(value));
 }
 
+const ONE_KEY = 'Only one key allowed in match expression';
+/** The operators that can be negated. */
+const NEGATABLE = ['prefix', 'suffix', 'equals-ignore-case', 'wildcard'];
+
 function anythingBut(operand: unknown, at: string): Test {
   let excluded: (value: unknown) => boolean;
   if (isObject(operand)) {
-    const [operator = '', of] = Object.entries(operand)[0] ?? [];
+    const entries = Object.entries(operand);
+    const [operator, of] = entries[0] ?? [];
+    if (operator === undefined) throw new InvalidPattern('Anything-But expression name not found');
+    if (!NEGATABLE.includes(operator)) throw new InvalidPattern(`Unsupported anything-but pattern: ${operator}`);
+    if (entries.length > 1) throw new InvalidPattern(ONE_KEY);
     const operands = Array.isArray(of) ? of : [of];
+    if (operands.length === 0) throw new InvalidPattern('Empty arrays are not allowed');
     const tests = operands.map((one) => valueTest(operator, one, at));
     excluded = (value) => tests.some((test) => test(value));
   } else {
     const values = new Set(Array.isArray(operand) ? operand : [operand]);
+    checkExcludedValues(Array.isArray(operand), [...values]);
     excluded = (value) => values.has(value);
   }
   return eachOf((value) => !excluded(value));
@@ -116,45 +131,50 @@ function anythingBut(operand: unknown, at: string): Test {
 function valueTest(operator: string, operand: unknown, at: string): (value: unknown) => boolean {
   switch (operator) {
     case 'prefix':
-      return textTest(operand, operator, at, (value, wanted) => value.startsWith(wanted));
+      return textTest(operand, operator, (value, wanted) => value.startsWith(wanted));
     case 'suffix':
-      return textTest(operand, operator, at, (value, wanted) => value.endsWith(wanted));
+      return textTest(operand, operator, (value, wanted) => value.endsWith(wanted));
     case 'equals-ignore-case':
-      return textTest(operand, operator, at, (value, wanted) => value.toLowerCase() === wanted.toLowerCase());
+      return textTest(operand, operator, (value, wanted) => value.toLowerCase() === wanted.toLowerCase());
     case 'wildcard': {
-      const glob = wildcardGlob(textOf(operand, operator, at));
+      const glob = wildcardGlob(textOf(operand, operator));
       return (value) => typeof value === 'string' && glob(value);
     }
     case 'numeric':
-      return numericTest(operand, at);
+      return numericTest(operand);
     case 'cidr':
-      return cidrTest(textOf(operand, operator, at), at);
+      return cidrTest(textOf(operand, operator), at);
     default:
-      throw new InvalidPattern(`${at}: unknown operator ${operator}`);
+      throw new InvalidPattern(`Unrecognized match type ${operator}`);
   }
 }
 
 function textTest(
   operand: unknown,
   operator: string,
-  at: string,
   compare: (value: string, wanted: string) => boolean,
 ): (value: unknown) => boolean {
   if (isObject(operand) && typeof operand['equals-ignore-case'] === 'string') {
     const wanted = operand['equals-ignore-case'].toLowerCase();
     return (value) => typeof value === 'string' && compare(value.toLowerCase(), wanted);
   }
-  const wanted = textOf(operand, operator, at);
+  const wanted = textOf(operand, operator);
   return (value) => typeof value === 'string' && compare(value, wanted);
 }
 
-function textOf(operand: unknown, operator: string, at: string): string {
-  if (typeof operand !== 'string') throw new InvalidPattern(`${at}: ${operator} takes a string`);
+function textOf(operand: unknown, operator: string): string {
+  if (typeof operand !== 'string') throw new InvalidPattern(`${operator} match pattern must be a string`);
   return operand;
 }
 
 /** `*` matches any characters, `\*` an asterisk and `\\` a backslash. */
 function wildcardGlob(wildcard: string): Glob {
+  const wrong = wildcard.match(/^(?:\\[*\\]|\*(?!\*)|[^*\\])*/)?.[0].length ?? 0;
+  if (wrong < wildcard.length) {
+    const isStar = wildcard[wrong] === '*';
+    const reason = isStar ? 'Consecutive wildcard characters' : 'Invalid escape character';
+    throw new InvalidPattern(`${reason} at pos ${isStar ? wrong : wrong + 1}`);
+  }
   const parts = wildcard.match(/\\[*\\]|\*|[^*\\]+|\\/g) ?? [];
   return createGlob(
     parts.map((part) => (part === '*' ? '*' : { text: part.length === 2 ? part.replace('\\', '') : part })),
@@ -169,21 +189,48 @@ const COMPARISONS: Readonly<Record<string, (value: number, bound: number) => boo
   '>=': (value, bound) => value >= bound,
 };
 
-function numericTest(operand: unknown, at: string): (value: unknown) => boolean {
-  const parts = Array.isArray(operand) ? operand : [];
-  if (parts.length !== 2 && parts.length !== 4) {
-    throw new InvalidPattern(`${at}: numeric takes one comparison or two, as in [">", 0, "<=", 5]`);
+/** One comparison, or a range from `>` or `>=` to `<` or `<=`. */
+function numericTest(operand: unknown): (value: unknown) => boolean {
+  if (!Array.isArray(operand)) throw new InvalidPattern('Value of numeric must be an array.');
+  const [operator, bound, second, top, ...more]: unknown[] = operand;
+  const compare = comparison(operator, 'Unrecognized numeric range operator', Object.keys(COMPARISONS));
+  const bottom = numberOf(bound, operator);
+  if (operand.length === 2) return (value) => typeof value === 'number' && compare(value, bottom);
+  if (operator !== '>' && operator !== '>=') throw new InvalidPattern('Too many elements in numeric expression');
+  if (typeof second !== 'string') throw new InvalidPattern(`Bad value in numeric range: ${second}`);
+  const compareTop = comparison(second, 'Bad numeric range operator', ['<', '<=']);
+  const end = numberOf(top, second);
+  if (more.length > 0) throw new InvalidPattern('Too many terms in numeric range expression');
+  if (end <= bottom) throw new InvalidPattern('Bottom must be less than top');
+  return (value) => typeof value === 'number' && compare(value, bottom) && compareTop(value, end);
+}
+
+function comparison(operator: unknown, reason: string, allowed: readonly string[]) {
+  if (typeof operator !== 'string') throw new InvalidPattern(`Invalid member in numeric match: ${operator ?? ']'}`);
+  const compare = allowed.includes(operator) ? COMPARISONS[operator] : undefined;
+  if (compare === undefined) throw new InvalidPattern(`${reason}: ${operator}`);
+  return compare;
+}
+
+function numberOf(value: unknown, operator: unknown): number {
+  if (typeof value === 'number') return value;
+  throw new InvalidPattern(`Value of ${operator === '=' ? 'equals' : operator} must be numeric`);
+}
+
+/** `anything-but` takes a text, a number, or a list of them. */
+function checkExcludedValues(isList: boolean, values: readonly unknown[]): void {
+  if (!isList && !['string', 'number'].includes(typeof values[0])) {
+    throw new InvalidPattern('Value of anything-but must be an array or single string/number value.');
   }
-  const tests: ((value: number) => boolean)[] = [];
-  for (let index = 0; index < parts.length; index += 2) {
-    const compare = COMPARISONS[String(parts[index])];
-    const bound: unknown = parts[index + 1];
-    if (compare === undefined || typeof bound !== 'number') {
-      throw new InvalidPattern(`${at}: numeric takes =, <, <=, > or >= and a number`);
-    }
-    tests.push((value) => compare(value, bound));
+  if (values.length === 0) throw new InvalidPattern('Empty arrays are not allowed');
+  if (values.some((value) => typeof value !== 'string' && typeof value !== 'number')) {
+    throw new InvalidPattern('Inside anything but list, start|null|boolean is not supported.');
   }
-  return (value) => typeof value === 'number' && tests.every((test) => test(value));
+}
+
+/** The last name in a path. */
+function nameOf(at: string): string {
+  return at.slice(at.lastIndexOf('.') + 1);
 }
 
 function cidrTest(cidr: string, at: string): (value: unknown) => boolean {

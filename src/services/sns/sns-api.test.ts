@@ -145,6 +145,19 @@ describe('subscriptions', () => {
     );
     expect((await refused(subscribe('sqs', 'q'))).message).toBe('Invalid parameter: SQS endpoint ARN');
     expect((await refused(subscribe('sqs', QUEUE, { FilterPolicy: '{"a":"b"}' }))).message).toContain('FilterPolicy');
+    const six = Object.fromEntries(['a', 'b', 'c', 'd', 'e', 'f'].map((name) => [name, ['x']]));
+    for (const [policy, reason] of [
+      [{ a: [{ numeric: ['<', 100, '>', 10] }] }, 'Too many elements in numeric expression'],
+      [{ a: [[1]] }, 'Match value must be String, number, true, false, or null'],
+      [six, 'Filter policy can not have more than 5 keys'],
+      [{ a: Array(16).fill('x'), b: Array(10).fill('y') }, 'Filter policy is too complex'],
+      [{ a: [1_000_000_001] }, 'Match value 1000000001 must be smaller than 1E9'],
+    ] as const) {
+      const { message } = await refused(subscribe('sqs', QUEUE, { FilterPolicy: JSON.stringify(policy) }));
+      expect(message).toContain(`FilterPolicy: ${reason}`);
+    }
+    const largest = { a: Array(15).fill('x'), b: Array(10).fill('y') };
+    await subscribe('sqs', QUEUE, { FilterPolicy: JSON.stringify(largest) });
   });
 });
 

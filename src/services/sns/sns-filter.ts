@@ -7,6 +7,8 @@ import type { Publication, Subscription } from './topic.ts';
 
 /** https://docs.aws.amazon.com/sns/latest/dg/subscription-filter-policy-constraints.html */
 const MAX_KEYS = 5;
+const MAX_COMBINATIONS = 150;
+const MAX_NUMBER = 1e9;
 
 /** Whether a subscription accepts a message. A message that is not JSON matches no policy on the body. */
 export function isWanted(
@@ -28,11 +30,29 @@ export function findPolicyProblem(text: string): string | undefined {
   try {
     const policy: unknown = parseJson(text);
     createEventPattern(policy);
-    const keys = Object.keys(policy as object).length;
-    return keys > MAX_KEYS ? `Filter policy can not have more than ${MAX_KEYS} keys` : undefined;
+    const leaves = leavesOf(policy, 1);
+    if (leaves.length > MAX_KEYS) return `Filter policy can not have more than ${MAX_KEYS} keys`;
+    const combinations = leaves.reduce((product, { values, depth }) => product * values.length * depth, 1);
+    if (combinations > MAX_COMBINATIONS) return 'Filter policy is too complex';
+    const number = leaves.flatMap(({ values }) => values).find(isTooLarge);
+    return number === undefined ? undefined : `Match value ${number} must be smaller than 1E9`;
   } catch (failure) {
     return failure instanceof InvalidPattern ? failure.message : 'failed to parse JSON.';
   }
+}
+
+type Leaf = { readonly values: readonly unknown[]; readonly depth: number };
+
+/** The lists of values of a policy, with their depths. The branches of `$or` count together. */
+function leavesOf(policy: unknown, depth: number): Leaf[] {
+  return Object.entries(policy as object).flatMap(([name, value]: [string, unknown]) => {
+    if (name === '$or' && Array.isArray(value)) return value.flatMap((branch) => leavesOf(branch, depth));
+    return Array.isArray(value) ? [{ values: value, depth }] : leavesOf(value, depth + 1);
+  });
+}
+
+function isTooLarge(value: unknown): boolean {
+  return typeof value === 'number' && Math.abs(value) >= MAX_NUMBER;
 }
 
 /** The first property of a policy with nested properties. Undefined if there is none. */
