@@ -70,7 +70,7 @@ export function openServices(options: ServicesOptions, lifetime: Lifetime): Serv
     database,
     senders: {
       invoke: options.sendEvent,
-      send: (arn, body, attributes, traceId) => queueAccess.send(arn, { body, attributes, traceId }),
+      send: (arn, body, attributes, traceId, ids) => queueAccess.send(arn, { ...ids, body, attributes, traceId }),
     },
     clock: backgroundClock,
     log,

@@ -1,5 +1,5 @@
 /**
- * The part of SNS that Lambda's users need: standard topics that deliver to functions and queues. Constraints are those
+ * The part of SNS that Lambda's users need: standard and FIFO topics that deliver to functions and queues. Constraints are those
  * of the API model (2010-03-31). https://docs.aws.amazon.com/sns/latest/api/
  */
 import type { Members } from './member-constraints.ts';
@@ -71,8 +71,11 @@ export const SNS_TOPIC_ATTRIBUTES = [
   'ApplicationFailureFeedbackRoleArn',
   'ApplicationSuccessFeedbackRoleArn',
   'ApplicationSuccessFeedbackSampleRate',
+  'ContentBasedDeduplication',
   'DeliveryPolicy',
   'DisplayName',
+  'FifoThroughputScope',
+  'FifoTopic',
   'FirehoseFailureFeedbackRoleArn',
   'FirehoseSuccessFeedbackRoleArn',
   'FirehoseSuccessFeedbackSampleRate',

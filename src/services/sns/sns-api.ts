@@ -20,7 +20,10 @@ import {
 import {
   checkArn,
   checkEndpoint,
+  checkFifoAttribute,
+  checkFifoEndpoint,
   checkSubscriptionAttributes,
+  checkTopicName,
   findTopic,
   invalid,
   notFound,
@@ -28,7 +31,7 @@ import {
 } from './sns-checks.ts';
 import { createPublishHandlers } from './sns-publish-handlers.ts';
 import type { SnsTopics } from './sns-topics.ts';
-import type { Subscription, Topic } from './topic.ts';
+import { isFifoTopic, type Subscription, type Topic } from './topic.ts';
 
 type Texts = Readonly<Record<string, string>>;
 
@@ -56,17 +59,20 @@ export function createSnsApi({ topics, log }: { topics: SnsTopics; log: Log }): 
     operations: SNS_OPERATIONS,
     handlers: {
       CreateTopic({ Name, Attributes = {}, Tags = [] }, { scope }) {
-        if (Name.endsWith('.fifo') || Attributes.FifoTopic === 'true') {
-          throw invalid('Lamella has standard topics only, no FIFO topics');
+        const isFifo = Attributes.FifoTopic === 'true';
+        checkTopicName(Name, isFifo);
+        for (const [name, value] of Object.entries(Attributes)) {
+          requireKnown(SNS_TOPIC_ATTRIBUTES, name);
+          checkFifoAttribute(isFifo, name, value);
         }
-        if (!/^[A-Za-z0-9_-]{1,256}$/.test(Name)) throw invalid('Topic Name');
-        for (const name of Object.keys(Attributes)) requireKnown(SNS_TOPIC_ATTRIBUTES, name);
+        // A standard topic does not show it.
+        const attributes = isFifo ? Attributes : withoutFifoTopic(Attributes);
         const tags = tagsOf(Tags);
         const known = topics.find(renderTopicArn(scope, Name));
         if (known !== undefined && Object.entries(tags).some(([key, value]) => known.tags[key] !== value)) {
           throw invalid('Tags Reason: Topic already exists with different tags');
         }
-        return { TopicArn: topics.create(scope, Name, Attributes, tags).arn };
+        return { TopicArn: topics.create(scope, Name, attributes, tags).arn };
       },
       DeleteTopic({ TopicArn }) {
         topics.remove(TopicArn);
@@ -83,13 +89,17 @@ export function createSnsApi({ topics, log }: { topics: SnsTopics; log: Log }): 
       },
       SetTopicAttributes({ TopicArn, AttributeName, AttributeValue = '' }) {
         requireKnown(SNS_TOPIC_ATTRIBUTES, AttributeName);
-        topics.setAttribute(findTopic(topics, TopicArn), AttributeName, AttributeValue);
+        const topic = findTopic(topics, TopicArn);
+        if (AttributeName === 'FifoTopic') throw invalid('AttributeName');
+        checkFifoAttribute(isFifoTopic(topic), AttributeName, AttributeValue);
+        topics.setAttribute(topic, AttributeName, AttributeValue);
         return undefined;
       },
       Subscribe({ TopicArn, Protocol, Endpoint = '', Attributes = {} }) {
         const topic = findTopic(topics, TopicArn);
         checkSubscriptionAttributes(Attributes, {}, 'Attributes Reason: ');
         const protocol = checkEndpoint(Protocol, Endpoint);
+        checkFifoEndpoint(topic, protocol, Endpoint);
         const attributes = normalizeAttributes(Attributes);
         const subscription = topics.subscribe(topic, protocol, Endpoint, attributes);
         const present: Texts = { ...SUBSCRIPTION_DEFAULTS, ...subscription.attributes };
@@ -141,6 +151,10 @@ export function createSnsApi({ topics, log }: { topics: SnsTopics; log: Log }): 
     },
     log,
   });
+}
+
+function withoutFifoTopic({ FifoTopic: _, ...attributes }: Texts): Texts {
+  return attributes;
 }
 
 function renderSubscription({ arn, topicArn, protocol, endpoint }: Subscription): XmlStructure {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { parseTopicArn, renderAccountArn } from '../../protocol/arn.ts';
 import type { Scope } from '../../protocol/names.ts';
-import type { Subscription, Topic } from './topic.ts';
+import { isFifoTopic, type Subscription, type Topic } from './topic.ts';
 
 type Texts = Readonly<Record<string, string>>;
 
@@ -19,6 +19,7 @@ export function topicAttributes({ arn, scope, attributes }: Topic, confirmed: nu
     SubscriptionsConfirmed: String(confirmed),
     SubscriptionsPending: '0',
     SubscriptionsDeleted: '0',
+    ...(isFifoTopic({ arn }) && { ContentBasedDeduplication: 'false' }),
     ...attributes,
   };
 }

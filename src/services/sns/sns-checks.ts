@@ -6,11 +6,12 @@
 import { arnElements, isArn, parseFunctionReference, parseQueueArn, parseTopicArn } from '../../protocol/arn.ts';
 import { parseJson } from '../../protocol/json.ts';
 import { SNS_QUOTAS, SNS_SUBSCRIPTION_ATTRIBUTES } from '../../protocol/sns-operations.ts';
+import { FIFO_ID } from '../../queues/deduplication.ts';
 import type { MessageAttributes, MessageAttributeValue } from '../../queues/message-attributes.ts';
 import { QueryError } from '../../wire/query-protocol.ts';
 import { findNestedProperty, findPolicyProblem } from './sns-filter.ts';
 import type { SnsTopics } from './sns-topics.ts';
-import type { Topic } from './topic.ts';
+import { isFifoTopic, type Topic } from './topic.ts';
 
 type Texts = Readonly<Record<string, string>>;
 
@@ -115,6 +116,64 @@ function checkAttributeValue(name: string, { DataType, StringValue, BinaryValue 
 
 function badAttribute(message: string): QueryError {
   return new QueryError('ParameterValueInvalid', 400, message);
+}
+
+const FIFO_VALUES: Readonly<Record<string, RegExp>> = {
+  FifoTopic: /^(true|false)$/,
+  ContentBasedDeduplication: /^(true|false)$/,
+  FifoThroughputScope: /^(Topic|MessageGroup)$/,
+};
+
+/** @throws QueryError for an attribute that only FIFO topics have, or a value that is not valid */
+export function checkFifoAttribute(isFifo: boolean, name: string, value: string): void {
+  const values = FIFO_VALUES[name];
+  if (values === undefined || (!isFifo && value === 'false')) return;
+  if (!isFifo || !values.test(value)) throw invalid(`Attributes Reason: ${name}`);
+}
+
+/** @throws QueryError */
+export function checkTopicName(name: string, isFifo: boolean): void {
+  if (isFifo && !/^(?=.{1,256}$)[A-Za-z0-9_-]+\.fifo$/.test(name)) {
+    throw new QueryError(
+      'InvalidParameter',
+      400,
+      'Fifo Topic names must end with .fifo and must be made up of only uppercase and lowercase ASCII letters, numbers, ' +
+        'underscores, and hyphens, and must be between 1 and 256 characters long.',
+    );
+  }
+  if (!isFifo && !/^[A-Za-z0-9_-]{1,256}$/.test(name)) throw invalid('Topic Name');
+}
+
+type FifoIds = { readonly MessageGroupId?: string | undefined; readonly MessageDeduplicationId?: string | undefined };
+
+/** Checks the group and the deduplication id of a message. @throws QueryError */
+export function checkFifoIds(topic: Topic, { MessageGroupId: group, MessageDeduplicationId: id }: FifoIds): void {
+  for (const [name, value] of Object.entries({ MessageGroupId: group, MessageDeduplicationId: id })) {
+    if (value === undefined || FIFO_ID.test(value)) continue;
+    throw invalid(`The ${name} parameter can only include alphanumeric and punctuation characters. 1 to 128 in length`);
+  }
+  if (!isFifoTopic(topic)) {
+    if (id === undefined) return;
+    throw invalid(
+      'MessageDeduplicationId Reason: The request includes MessageDeduplicationId parameter that is not valid for this ' +
+        'topic type',
+    );
+  }
+  if (group === undefined) throw invalid('The MessageGroupId parameter is required for FIFO topics');
+  if (id === undefined && topic.attributes.ContentBasedDeduplication !== 'true') {
+    throw invalid(
+      'The topic should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly',
+    );
+  }
+}
+
+/** FIFO queues subscribe to FIFO topics only, and FIFO topics deliver to queues only. @throws QueryError */
+export function checkFifoEndpoint(topic: Topic, protocol: string, endpoint: string): void {
+  const prefix = 'Invalid parameter: Endpoint Reason: ';
+  if (protocol === 'sqs' && endpoint.endsWith('.fifo') && !isFifoTopic(topic)) {
+    throw invalid(`${prefix}FIFO SQS Queues can not be subscribed to standard SNS topics`);
+  }
+  if (protocol !== 'sqs' && isFifoTopic(topic)) throw invalid(`${prefix}Please use FIFO SQS queue`);
 }
 
 /** @throws QueryError */

@@ -8,6 +8,8 @@ import type { Subscription, Topic } from './topic.ts';
 
 export type Notification = {
   readonly messageId: string;
+  /** Only of FIFO topics. */
+  readonly sequenceNumber?: string | undefined;
   readonly topic: Pick<Topic, 'arn' | 'scope'>;
   readonly subscription: Pick<Subscription, 'arn'>;
   readonly message: string;
@@ -44,10 +46,11 @@ export function notificationEvent(notification: Notification): string {
 
 /** The body of the message in a subscribed queue, formatted as by SNS. */
 export function notificationText(notification: Notification): string {
-  const { messageId, topic, message, subject, attributes, atMs } = notification;
+  const { messageId, sequenceNumber, topic, message, subject, attributes, atMs } = notification;
   const members: [string, string][] = [
     ['Type', quote('Notification')],
     ['MessageId', quote(messageId)],
+    ...(sequenceNumber === undefined ? [] : [['SequenceNumber', quote(sequenceNumber)] as [string, string]]),
     ['TopicArn', quote(topic.arn)],
     ...(subject === undefined ? [] : [['Subject', quote(subject)] as [string, string]]),
     ['Message', quote(message)],

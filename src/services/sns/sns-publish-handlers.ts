@@ -7,9 +7,9 @@ import type { ApiCall } from '../../wire/api-call.ts';
 import { QueryError } from '../../wire/query-protocol.ts';
 import type { OperationHandlers } from '../../wire/structure.ts';
 import type { XmlStructure } from '../../wire/xml.ts';
-import { checkBatch, checkBatchSize, checkMessageAttributes, findTopic, invalid } from './sns-checks.ts';
+import { checkBatch, checkBatchSize, checkFifoIds, checkMessageAttributes, findTopic, invalid } from './sns-checks.ts';
 import type { SnsTopics } from './sns-topics.ts';
-import type { Publication } from './topic.ts';
+import type { Publication, Published } from './topic.ts';
 
 type PublishHandlers = Pick<OperationHandlers<typeof SNS_OPERATIONS, XmlStructure>, 'Publish' | 'PublishBatch'>;
 
@@ -20,12 +20,17 @@ export function createPublishHandlers(topics: SnsTopics): PublishHandlers {
       const arn = input.TopicArn ?? input.TargetArn;
       if (arn === undefined) throw invalid('TopicArn or TargetArn Reason: no value for required parameter');
       const publication = publicationOf(input, call);
-      return { MessageId: await topics.publish(findTopic(topics, arn), publication) };
+      const topic = findTopic(topics, arn);
+      checkFifoIds(topic, input);
+      return renderPublished(await topics.publish(topic, publication));
     },
     async PublishBatch({ TopicArn, PublishBatchRequestEntries: entries }, call) {
       const topic = findTopic(topics, TopicArn);
       checkBatch(entries);
-      for (const { MessageAttributes = {} } of entries) checkMessageAttributes(MessageAttributes);
+      for (const entry of entries) {
+        checkMessageAttributes(entry.MessageAttributes ?? {});
+        checkFifoIds(topic, entry);
+      }
       checkBatchSize(
         entries.reduce((sum, { Message, MessageAttributes = {} }) => sum + sizeOf(Message, MessageAttributes), 0),
       );
@@ -33,7 +38,10 @@ export function createPublishHandlers(topics: SnsTopics): PublishHandlers {
       const Failed: XmlStructure[] = [];
       for (const entry of entries) {
         try {
-          Successful.push({ Id: entry.Id, MessageId: await topics.publish(topic, publicationOf(entry, call)) });
+          Successful.push({
+            Id: entry.Id,
+            ...renderPublished(await topics.publish(topic, publicationOf(entry, call))),
+          });
         } catch (failure) {
           if (!(failure instanceof QueryError)) throw failure;
           Failed.push({ Id: entry.Id, Code: failure.code, Message: failure.message, SenderFault: true });
@@ -44,13 +52,17 @@ export function createPublishHandlers(topics: SnsTopics): PublishHandlers {
   };
 }
 
+function renderPublished({ messageId, sequenceNumber }: Published): XmlStructure {
+  return { MessageId: messageId, SequenceNumber: sequenceNumber };
+}
+
 type MessageInput = Pick<
   InputOf<(typeof SNS_OPERATIONS)['Publish']>,
-  'Message' | 'Subject' | 'MessageStructure' | 'MessageAttributes'
+  'Message' | 'Subject' | 'MessageStructure' | 'MessageAttributes' | 'MessageGroupId' | 'MessageDeduplicationId'
 >;
 
 function publicationOf(
-  { Message, Subject, MessageStructure, MessageAttributes = {} }: MessageInput,
+  { Message, Subject, MessageStructure, MessageAttributes = {}, ...ids }: MessageInput,
   call: ApiCall,
 ): Publication {
   const attributes: Attributes = MessageAttributes;
@@ -69,6 +81,8 @@ function publicationOf(
     subject: Subject,
     attributes,
     traceId: Array.isArray(trace) ? trace[0] : trace,
+    groupId: ids.MessageGroupId,
+    deduplicationId: ids.MessageDeduplicationId,
   };
 }
 

@@ -1,5 +1,5 @@
 /**
- * SNS's topics and subscriptions, and the delivery of published messages to functions and queues. Standard topics only.
+ * SNS's topics and subscriptions, and the delivery of published messages to functions and queues.
  * https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html
  */
 import { randomUUID } from 'node:crypto';
@@ -7,12 +7,13 @@ import type { Clock } from '../../clock.ts';
 import type { Log } from '../../log.ts';
 import { renderSubscriptionArn, renderTopicArn } from '../../protocol/arn.ts';
 import type { Scope } from '../../protocol/names.ts';
+import { contentDeduplicationId, createDeduplication, deduplicationKey } from '../../queues/deduplication.ts';
 import type { MessageAttributes } from '../../queues/message-attributes.ts';
 import { deadLetterArnOf } from '../../queues/redrive-policy.ts';
 import type { Database } from '../../storage/database.ts';
 import { isWanted } from './sns-filter.ts';
 import { notificationEvent, notificationText } from './sns-notification.ts';
-import type { Publication, Subscription, Topic } from './topic.ts';
+import { isFifoTopic, type Publication, type Published, type Subscription, type Topic } from './topic.ts';
 
 /** How notifications are sent. Both reject if the target does not exist. */
 export type NotificationSenders = {
@@ -22,6 +23,7 @@ export type NotificationSenders = {
     body: string,
     attributes: MessageAttributes,
     traceId: string | undefined,
+    ids: Pick<Publication, 'groupId' | 'deduplicationId'>,
   ) => Promise<void>;
 };
 
@@ -51,8 +53,11 @@ export type SnsTopics = {
   unsubscribe(arn: string): void;
   /** The subscriptions of a topic, or of all topics in a scope. */
   subscriptions(of: Topic | Scope, after: string, count: number): Subscription[];
-  /** Resolves with the message's id after the delivery to all subscribers. Failed deliveries are logged. */
-  publish(topic: Topic, publication: Publication): Promise<string>;
+  /**
+   * Resolves after the delivery to all subscribers. Failed deliveries are logged. A FIFO topic does not deliver a message
+   * again within the deduplication interval.
+   */
+  publish(topic: Topic, publication: Publication): Promise<Published>;
 };
 
 type TopicRow = { arn: string; region: string; account: string; name: string; attributes: string; tags: string };
@@ -98,17 +103,19 @@ export function createSnsTopics({
     ),
   };
 
+  const deduplication = createDeduplication(database);
+
   /** Sends a message to one subscriber, or else to the subscription's dead-letter queue. */
   const deliver = async (
     topic: Topic,
     subscription: Subscription,
-    messageId: string,
+    published: Published,
     publication: Publication,
   ): Promise<void> => {
     const { protocol, endpoint, attributes } = subscription;
     const { traceId } = publication;
     const message = publication.messageFor?.[protocol] ?? publication.message;
-    const notification = { ...publication, message, messageId, topic, subscription, atMs: clock.epochMs() };
+    const notification = { ...publication, ...published, message, topic, subscription, atMs: clock.epochMs() };
     const isRaw = attributes.RawMessageDelivery === 'true';
     const sendTo = (queueArn: string) =>
       senders.send(
@@ -116,6 +123,10 @@ export function createSnsTopics({
         isRaw ? message : notificationText(notification),
         isRaw ? publication.attributes : {},
         traceId,
+        {
+          groupId: publication.groupId,
+          deduplicationId: queueArn.endsWith('.fifo') ? publication.deduplicationId : undefined,
+        },
       );
     try {
       if (protocol === 'lambda') await senders.invoke(endpoint, notificationEvent(notification), traceId);
@@ -142,7 +153,10 @@ export function createSnsTopics({
     setAttribute: ({ arn, attributes }, name, value) =>
       void sql.setAttributes.run(JSON.stringify({ ...attributes, [name]: value }), arn),
     setTags: ({ arn }, tags) => void sql.setTags.run(JSON.stringify(tags), arn),
-    remove: (arn) => void sql.remove.run(arn),
+    remove(arn) {
+      sql.remove.run(arn);
+      deduplication.clear(arn);
+    },
     subscribe(topic, protocol, endpoint, attributes) {
       const known = sql.sameSubscription.get(topic.arn, protocol, endpoint);
       if (known !== undefined) return subscriptionOf(known);
@@ -162,24 +176,52 @@ export function createSnsTopics({
       ('arn' in of ? sql.ofTopic.all(of.arn, after, count) : sql.ofScope.all(of.region, of.account, after, count)).map(
         subscriptionOf,
       ),
-    async publish(topic, publication) {
-      const messageId = randomUUID();
-      const subscribers = topics.subscriptions(topic, '', Number.MAX_SAFE_INTEGER);
-      await Promise.all(
-        subscribers
-          .filter((subscription) => isWanted(subscription, publication))
-          .map((subscription) =>
-            deliver(topic, subscription, messageId, publication).catch((failure: unknown) =>
-              log.warn(
-                { err: failure, topic: topic.arn, endpoint: subscription.endpoint },
-                'cannot deliver a notification',
-              ),
+    publish: (topic, publication) =>
+      isFifoTopic(topic) ? publishOnce(topic, publication) : send(topic, publication, { messageId: randomUUID() }),
+  };
+
+  async function send(topic: Topic, publication: Publication, published: Published): Promise<Published> {
+    const subscribers = topics.subscriptions(topic, '', Number.MAX_SAFE_INTEGER);
+    await Promise.all(
+      subscribers
+        .filter((subscription) => isWanted(subscription, publication))
+        .map((subscription) =>
+          deliver(topic, subscription, published, publication).catch((failure: unknown) =>
+            log.warn(
+              { err: failure, topic: topic.arn, endpoint: subscription.endpoint },
+              'cannot deliver a notification',
             ),
           ),
-      );
-      return messageId;
-    },
-  };
+        ),
+    );
+    return published;
+  }
+
+  /** Messages that are being delivered, by topic and deduplication key. */
+  const inProgress = new Map<string, Promise<Published>>();
+
+  /** Remembers a message once it is delivered: if the service dies before, the publisher's next attempt delivers it. */
+  function publishOnce(topic: Topic, publication: Publication): Promise<Published> {
+    const deduplicationId = publication.deduplicationId ?? contentDeduplicationId(publication.message);
+    const isPerGroup = topic.attributes.FifoThroughputScope === 'MessageGroup';
+    const key = deduplicationKey(deduplicationId, isPerGroup ? publication.groupId : undefined);
+    const running = inProgress.get(`${topic.arn} ${key}`);
+    if (running !== undefined) return running;
+    const known = deduplication.find(topic.arn, key, clock.epochMs());
+    if (known !== undefined) return Promise.resolve(JSON.parse(known) as Published);
+    deduplication.sweep(topic.arn, clock.epochMs());
+    // The time 0 is expired: this only takes the number.
+    const number = deduplication.remember(topic.arn, key, '', 0);
+    const published = { messageId: randomUUID(), sequenceNumber: String(10n ** 19n + BigInt(number) * 1000n) };
+    const sending = send(topic, { ...publication, deduplicationId }, published)
+      .then((sent) => {
+        deduplication.remember(topic.arn, key, JSON.stringify(sent), clock.epochMs());
+        return sent;
+      })
+      .finally(() => inProgress.delete(`${topic.arn} ${key}`));
+    inProgress.set(`${topic.arn} ${key}`, sending);
+    return sending;
+  }
   return topics;
 }
 

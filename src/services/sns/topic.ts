@@ -27,4 +27,14 @@ export type Publication = {
   readonly subject: string | undefined;
   readonly attributes: MessageAttributes;
   readonly traceId: string | undefined;
+  /** Required in FIFO topics. Standard topics pass it on to queues. */
+  readonly groupId?: string | undefined;
+  /** Only in FIFO topics, where it is always present. */
+  readonly deduplicationId?: string | undefined;
 };
+
+export type Published = { readonly messageId: string; readonly sequenceNumber?: string | undefined };
+
+export function isFifoTopic({ arn }: Pick<Topic, 'arn'>): boolean {
+  return arn.endsWith('.fifo');
+}
