@@ -47,6 +47,7 @@ describe.skipIf(path === undefined)('the AWS CLI', { timeout: 60_000 }, () => {
     writeFileSync(join(folder, 'trust-policy.json'), JSON.stringify({ Version: '2012-10-17', Statement: [statement] }));
   });
   afterAll(async () => {
+    cli.close();
     await service.close();
     rmSync(folder, { recursive: true });
   });

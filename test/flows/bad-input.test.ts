@@ -473,8 +473,8 @@ describe('an environment', () => {
 });
 
 describe('many at once', () => {
-  it('invoke one function 100 times, and each gets its own response', async () => {
-    const numbers = Array.from({ length: 100 }, (_, index) => index);
+  it('invoke one function 50 times, and each gets its own response', async () => {
+    const numbers = Array.from({ length: 50 }, (_, index) => index);
     const answers = await Promise.all(numbers.map((number) => invoke('echoes', { number })));
     expect(answers).toEqual(numbers.map((number) => JSON.stringify({ number })));
   }, 60_000);

@@ -2,13 +2,13 @@
  * The AWS SDK for JavaScript, boto3 and the AWS CLI, all unmodified, behind one interface, so that one test can run with each of
  * them. Inputs and outputs are those of the API model.
  */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { createInterface } from 'node:readline';
+import { join } from 'node:path';
 import * as sdk from '@aws-sdk/client-lambda';
-import { findAwsCli } from './aws-cli.ts';
+import { findAwsCli, pythonOf } from './aws-cli.ts';
+import { startClientProgram } from './client-program.ts';
 
 /** As in JSON, but archives are `Buffer`s and a `Payload` is text. */
 export type Input = Readonly<Record<string, unknown>>;
@@ -84,7 +84,7 @@ function sdkClient(url: string): CallingClient {
 function boto3Client(url: string): CallingClient {
   const python = ['python3', '/usr/bin/python3'].find(hasBoto3);
   if (python === undefined) throw new Error('boto3 is not installed (apt-get install python3-boto3)');
-  const program = converse(python, [resolve(FIXTURES, 'boto3_client.py'), url]);
+  const program = startClient(python, ['boto3_client.py', url]);
   const ask = async (request: Input) => {
     const { output, refusal } = await program.ask(withBytes(request, ($bytes) => ({ $bytes })));
     if (refusal) throw new ClientRefusal(refusal[0], refusal[1]);
@@ -101,9 +101,7 @@ function boto3Client(url: string): CallingClient {
 function cliClient(url: string): CallingClient {
   const path = findAwsCli();
   if (path === undefined) throw new Error('AWS CLI 2 is not on the PATH (apt-get install awscli)');
-  // A CLI that is a Python package can be loaded by the Python in its first line.
-  const python = /^#!(\S*python\S*)/.exec(readFileSync(path, 'latin1').slice(0, 200))?.[1] ?? 'python3';
-  const program = converse(python, [resolve(FIXTURES, 'aws_cli.py'), path]);
+  const program = startClient(pythonOf(path), ['aws_cli.py', path]);
   const run = async (words: readonly string[], given: Input) => {
     const outfile = join(program.folder, 'outfile');
     const isInvoke = words[1] === 'invoke';
@@ -129,37 +127,22 @@ function cliClient(url: string): CallingClient {
   };
 }
 
-const FIXTURES = resolve(import.meta.dirname, '../fixtures/clients');
-
-/** Starts a program that responds to each line of JSON with a line of JSON, with a temporary home directory. */
-function converse(python: string, words: readonly string[]) {
+/** Starts a client with a temporary home directory, which `close` removes. */
+function startClient(python: string, words: readonly [string, ...string[]]) {
   const folder = mkdtempSync(join(tmpdir(), 'lamella-client-'));
-  const env = {
-    PATH: process.env.PATH,
-    HOME: folder,
+  const program = startClientProgram(python, words, folder, {
     AWS_ACCESS_KEY_ID: 'AKIAIOSFODNN7EXAMPLE',
     AWS_SECRET_ACCESS_KEY: 'secret',
     AWS_DEFAULT_REGION: 'us-east-1',
     AWS_DEFAULT_OUTPUT: 'json',
     AWS_PAGER: '',
     AWS_MAX_ATTEMPTS: '1',
-  };
-  const child: ChildProcess = spawn(python, words, { env, cwd: folder, stdio: ['pipe', 'pipe', 'inherit'] });
-  const waiting: { readonly resolve: (answer: Output) => void; readonly reject: (failure: Error) => void }[] = [];
-  if (child.stdout === null) throw new Error('The program has no standard output');
-  createInterface({ input: child.stdout }).on('line', (line) => waiting.shift()?.resolve(JSON.parse(line)));
-  child.once('close', (code) => {
-    for (const { reject } of waiting.splice(0)) reject(new Error(`${words[0]} ended with ${code}`));
   });
   return {
     folder,
-    ask: (request: unknown) =>
-      new Promise<Output>((resolve, reject) => {
-        waiting.push({ resolve, reject });
-        child.stdin?.write(`${JSON.stringify(request)}\n`);
-      }),
+    ask: program.ask,
     close() {
-      child.stdin?.end();
+      program.close();
       rmSync(folder, { recursive: true });
     },
   };

@@ -313,8 +313,8 @@ const cliPath = findAwsCli();
 describe.skipIf(cliPath === undefined)('the AWS CLI', { timeout: 60_000 }, () => {
   it('creates, subscribes, publishes and lists', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'lamella-sns-cli-'));
+    const cli = awsCli(cliPath ?? '', apis.url, folder);
     try {
-      const cli = awsCli(cliPath ?? '', apis.url, folder);
       const { TopicArn } = await cli.json('sns', 'create-topic', '--name', 'cli');
       const target = ['--topic-arn', TopicArn];
       await cli.json(
@@ -341,6 +341,7 @@ describe.skipIf(cliPath === undefined)('the AWS CLI', { timeout: 60_000 }, () =>
       expect((await received())[0]?.Body).toBe('hello');
       expect((await cli.json('sns', 'list-subscriptions-by-topic', ...target)).Subscriptions).toHaveLength(1);
     } finally {
+      cli.close();
       rmSync(folder, { recursive: true });
     }
   });

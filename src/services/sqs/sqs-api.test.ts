@@ -559,8 +559,8 @@ const cliPath = findAwsCli();
 describe.skipIf(cliPath === undefined)('the AWS CLI', { timeout: 60_000 }, () => {
   it('creates, sends, receives and deletes', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'lamella-sqs-cli-'));
+    const cli = awsCli(cliPath ?? '', apis.url, folder);
     try {
-      const cli = awsCli(cliPath ?? '', apis.url, folder);
       const { QueueUrl } = await cli.json(
         'sqs',
         'create-queue',
@@ -604,6 +604,7 @@ describe.skipIf(cliPath === undefined)('the AWS CLI', { timeout: 60_000 }, () =>
       const missing = await cli.run('sqs', 'get-queue-url', '--queue-name', 'nowhere');
       expect(missing.stderr).toContain('(AWS.SimpleQueueService.NonExistentQueue)');
     } finally {
+      cli.close();
       rmSync(folder, { recursive: true });
     }
   });
