@@ -47,8 +47,8 @@ async function timed(action: () => Promise<void>): Promise<number> {
 
 async function invoke(name: string): Promise<void> {
   const url = new URL(`${service.url}/2015-03-31/functions/${name}/invocations`);
-  const answer = await send({ method: 'POST', url, headers: {}, body: Buffer.from('{"name":"World"}') });
-  if (answer.body.toString() !== GREETING) throw new Error(`${name} returned ${answer.status}: ${answer.body}`);
+  const response = await send({ method: 'POST', url, headers: {}, body: Buffer.from('{"name":"World"}') });
+  if (response.body.toString() !== GREETING) throw new Error(`${name} returned ${response.status}: ${response.body}`);
 }
 
 /** The minimum that runs a PHP function in a sandbox of the same kind. */

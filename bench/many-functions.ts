@@ -19,7 +19,7 @@ const MAKERS = 4;
 /** Clock ticks of /proc per second: fixed for user space on Linux. */
 const TICKS_PER_SECOND = 100;
 
-type Answer = { readonly status: number; readonly body: Buffer };
+type HttpResponse = { readonly status: number; readonly body: Buffer };
 
 class Service {
   readonly count: number;
@@ -63,13 +63,13 @@ class Service {
     return Number(/^VmRSS:\s+(\d+) kB$/m.exec(text)?.[1]) / 1024;
   }
 
-  async call(method: string, path: string, body?: unknown): Promise<Answer> {
-    const answer = await this.#send(method, path, body === undefined ? '' : JSON.stringify(body));
-    if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.status} ${answer.body}`);
-    return answer;
+  async call(method: string, path: string, body?: unknown): Promise<HttpResponse> {
+    const response = await this.#send(method, path, body === undefined ? '' : JSON.stringify(body));
+    if (response.status >= 300) throw new Error(`${method} ${path}: ${response.status} ${response.body}`);
+    return response;
   }
 
-  #send(method: string, path: string, body: string): Promise<Answer> {
+  #send(method: string, path: string, body: string): Promise<HttpResponse> {
     const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
     return new Promise((settle, fail) => {
       const call = request(new URL(path, this.#url), { method, agent: this.agent, headers }, (response) => {
@@ -209,9 +209,9 @@ function nameOf(index: number): string {
 async function twoArchives(): Promise<string[]> {
   const folder = mkdtempSync(join(tmpdir(), 'lamella-many-zips-'));
   const made: string[] = [];
-  for (const answer of [0, 1]) {
-    const path = join(folder, `${answer}.zip`);
-    const bytes = Buffer.from(`exports.handler = async () => ${answer};\n`);
+  for (const response of [0, 1]) {
+    const path = join(folder, `${response}.zip`);
+    const bytes = Buffer.from(`exports.handler = async () => ${response};\n`);
     await writeZip(path, [{ path: 'index.js', mode: 0o644, content: { kind: 'bytes', bytes } }]);
     made.push(readFileSync(path).toString('base64'));
   }

@@ -58,6 +58,6 @@ async function timed(action: () => Promise<unknown>): Promise<number> {
 
 async function invoke(service: RunningService, index: number): Promise<void> {
   const url = new URL(`${service.url}/2015-03-31/functions/hello-${index}/invocations`);
-  const answer = await send({ method: 'POST', url, headers: {}, body: Buffer.from('{"name":"World"}') });
-  if (answer.body.toString() !== GREETING) throw new Error(`hello-${index}: ${answer.status}: ${answer.body}`);
+  const response = await send({ method: 'POST', url, headers: {}, body: Buffer.from('{"name":"World"}') });
+  if (response.body.toString() !== GREETING) throw new Error(`hello-${index}: ${response.status}: ${response.body}`);
 }

@@ -69,7 +69,7 @@ export async function run({ argv, environment, leavesBehind, pidFile }: Contende
   const finished = new Promise<Round>((settle) => {
     finish = settle;
   });
-  const answer = (socket: Socket, isNext: boolean): void => {
+  const response = (socket: Socket, isNext: boolean): void => {
     if (!isNext) {
       if (served > work.warmUp) latencies.push(Number(process.hrtime.bigint() - handed) / 1000);
       socket.write(
@@ -97,7 +97,7 @@ export async function run({ argv, environment, leavesBehind, pidFile }: Contende
     );
     handed = process.hrtime.bigint();
   };
-  const server = createServer({ noDelay: true }, (socket) => serve(socket, answer));
+  const server = createServer({ noDelay: true }, (socket) => serve(socket, response));
   await new Promise<void>((settle) => server.listen(0, '127.0.0.1', settle));
   const [command = '', ...args] = argv;
   const began = process.hrtime.bigint();
@@ -129,7 +129,7 @@ export async function run({ argv, environment, leavesBehind, pidFile }: Contende
 }
 
 /** Reads the requests that have arrived on a connection. */
-function serve(socket: Socket, answer: (socket: Socket, isNext: boolean) => void): void {
+function serve(socket: Socket, response: (socket: Socket, isNext: boolean) => void): void {
   let text = '';
   socket.setEncoding('latin1');
   socket.on('error', () => undefined);
@@ -142,7 +142,7 @@ function serve(socket: Socket, answer: (socket: Socket, isNext: boolean) => void
       if (text.length < end + 4 + length) return;
       const isNext = text.startsWith('GET');
       text = text.slice(end + 4 + length);
-      answer(socket, isNext);
+      response(socket, isNext);
     }
   });
 }

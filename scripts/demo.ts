@@ -289,19 +289,19 @@ async function invoke(
   const FunctionName = `${prefix}-${name}`;
   const file = `${name}-output.txt`;
   if (kind !== 'again') command(invokeWords(FunctionName, file).join(' '));
-  const answer = await lambda.send(new InvokeCommand({ FunctionName, LogType: 'Tail', Payload: Buffer.from(EVENT) }));
-  const payload = Buffer.from(answer.Payload ?? []);
+  const response = await lambda.send(new InvokeCommand({ FunctionName, LogType: 'Tail', Payload: Buffer.from(EVENT) }));
+  const payload = Buffer.from(response.Payload ?? []);
   writeFileSync(inOutput(file), payload);
-  const log = Buffer.from(answer.LogResult ?? '', 'base64').toString();
+  const log = Buffer.from(response.LogResult ?? '', 'base64').toString();
   const what = `${FunctionName} (${kind})`;
   if (kind !== 'again') {
     print(indent(log));
     print(`  ${file}: ${readFileSync(inOutput(file), 'utf8')}`);
   }
-  check(`${what} returns status 200`, answer.StatusCode, 200);
-  check(`${what} does not fail`, answer.FunctionError, undefined);
+  check(`${what} returns status 200`, response.StatusCode, 200);
+  check(`${what} does not fail`, response.FunctionError, undefined);
   check(`${what} writes to ${file}`, readFileSync(inOutput(file), 'utf8'), FUNCTIONS[name]);
-  return readReport(what, log, answer.$metadata.requestId ?? '', kind === 'cold');
+  return readReport(what, log, response.$metadata.requestId ?? '', kind === 'cold');
 }
 
 const REPORT =

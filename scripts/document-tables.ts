@@ -56,7 +56,7 @@ export const DOCUMENT_TABLES: readonly DocumentTable[] = [
     rows: Object.entries<Support>(OPERATION_SUPPORT).map(([operation, support]) => [
       literal(operation),
       support.kind,
-      remarkOn(support),
+      noteOn(support),
       testNamed(support.kind === 'refused' ? refusalTestOf(operation) : testOf(operation)),
     ]),
   },
@@ -79,7 +79,7 @@ function testNamed({ file, title }: TestReference): string {
   return `${literal(file)}: ${title}`;
 }
 
-function remarkOn(support: Support): string {
+function noteOn(support: Support): string {
   switch (support.kind) {
     case 'supported':
       return support.note ?? '';

@@ -154,7 +154,7 @@ describe('an event', () => {
 
   it('is tried three times, after one minute and two, with the same ID', async () => {
     await create('fails');
-    listener.answer('fails', () => ({ status: 500, body: FAILURE }));
+    listener.respond('fails', () => ({ status: 500, body: FAILURE }));
     const id = await send('fails', { n: 1 });
     for (const seconds of [60, 120]) {
       expect((await listener.next('fails')).requestId).toBe(id);
@@ -173,7 +173,7 @@ describe('an event', () => {
   it('is not retried after it has succeeded', async () => {
     await create('recovers');
     let runs = 0;
-    listener.answer('recovers', () => (++runs === 1 ? { status: 500, body: FAILURE } : { status: 200 }));
+    listener.respond('recovers', () => (++runs === 1 ? { status: 500, body: FAILURE } : { status: 200 }));
     await send('recovers', {});
     await heldBack('recovers');
     pass(60);
@@ -189,7 +189,7 @@ describe('an event', () => {
     );
     await configure('is-busy', { DestinationConfig: { OnSuccess: { Destination: queue.arn } } });
     let release = () => {};
-    listener.answer('is-busy', ({ event }) =>
+    listener.respond('is-busy', ({ event }) =>
       (event as { first?: boolean }).first
         ? new Promise((resolve) => {
             release = () => resolve({ status: 200 });
@@ -239,7 +239,7 @@ describe('an event', () => {
       MaximumRetryAttempts: 1,
       DestinationConfig: { OnFailure: { Destination: queue.arn } },
     });
-    listener.answer('moves-on', () => ({ status: 500, body: FAILURE }));
+    listener.respond('moves-on', () => ({ status: 500, body: FAILURE }));
     await send('moves-on', {}, { Qualifier: 'live' });
     await listener.next('moves-on');
     await heldBack('moves-on');
@@ -253,7 +253,7 @@ describe('an event', () => {
 
   it('is dropped when its function has been deleted', async () => {
     await create('is-deleted');
-    listener.answer('is-deleted', () => ({ status: 500, body: FAILURE }));
+    listener.respond('is-deleted', () => ({ status: 500, body: FAILURE }));
     await send('is-deleted', {});
     await listener.next('is-deleted');
     await heldBack('is-deleted');
@@ -266,7 +266,7 @@ describe('an event', () => {
   it('does not delay the events of other functions', async () => {
     await create('stands-still');
     await create('goes-on');
-    listener.answer('stands-still', () => ({ status: 500, body: FAILURE }));
+    listener.respond('stands-still', () => ({ status: 500, body: FAILURE }));
     await send('stands-still', {});
     await send('goes-on', {});
     await listener.next('goes-on');
@@ -278,7 +278,7 @@ describe('the end of an event', () => {
     await create('succeeds');
     const queue = await createQueue('succeeded');
     await configure('succeeds', { DestinationConfig: { OnSuccess: { Destination: queue.arn } } });
-    listener.answer('succeeds', () => ({ status: 200, body: { ok: true } }));
+    listener.respond('succeeds', () => ({ status: 200, body: { ok: true } }));
     const requestId = await send('succeeds', '{"n": 12345678901234567890}');
     const body = (await queue.next()).Body ?? '';
     expect(body).toContain('"requestPayload":{"n": 12345678901234567890}');
@@ -305,7 +305,7 @@ describe('the end of an event', () => {
       MaximumRetryAttempts: 0,
       DestinationConfig: { OnFailure: { Destination: queue.arn } },
     });
-    listener.answer('gives-up', () => ({ status: 500, body: { errorType: 'Oops', errorMessage: 'ü'.repeat(1000) } }));
+    listener.respond('gives-up', () => ({ status: 500, body: { errorType: 'Oops', errorMessage: 'ü'.repeat(1000) } }));
     const requestId = await send('gives-up', { n: 1 });
     expect(JSON.parse((await queue.next()).Body ?? '')).toMatchObject({
       requestContext: { requestId, condition: 'RetriesExhausted', approximateInvokeCount: 1 },
@@ -329,7 +329,7 @@ describe('the end of an event', () => {
       MaximumEventAgeInSeconds: 100,
       DestinationConfig: { OnFailure: { Destination: queue.arn } },
     });
-    listener.answer('is-too-old', () => ({ status: 500, body: FAILURE }));
+    listener.respond('is-too-old', () => ({ status: 500, body: FAILURE }));
     await send('is-too-old', {});
     await heldBack('is-too-old');
     pass(60);
@@ -350,7 +350,7 @@ describe('the end of an event', () => {
       DestinationConfig: { OnFailure: { Destination: queue.arn } },
     });
     let release = () => {};
-    listener.answer('always-busy', () => new Promise((resolve) => (release = () => resolve({ status: 200 }))));
+    listener.respond('always-busy', () => new Promise((resolve) => (release = () => resolve({ status: 200 }))));
     const busy = service.invoke('always-busy', { first: true });
     await listener.next('always-busy');
     await send('always-busy', { second: true });
@@ -427,7 +427,7 @@ describe('the end of an event', () => {
     await sns.send(new SubscribeCommand({ TopicArn, Protocol: 'sqs', Endpoint: queue.arn }));
     await create('fails-aloud', { DeadLetterConfig: { TargetArn: TopicArn } });
     await configure('fails-aloud', { MaximumRetryAttempts: 0 });
-    listener.answer('fails-aloud', () => ({ status: 500, body: FAILURE }));
+    listener.respond('fails-aloud', () => ({ status: 500, body: FAILURE }));
     const requestId = await send('fails-aloud', { n: 1 });
     expect(JSON.parse((await queue.next()).Body ?? '')).toMatchObject({
       Type: 'Notification',
@@ -478,7 +478,7 @@ describe('the end of an event', () => {
       MaximumRetryAttempts: 0,
       DestinationConfig: { OnFailure: { Destination: 'arn:aws:s3:::failures' } },
     });
-    listener.answer('is-filed', () => ({ status: 500, body: FAILURE }));
+    listener.respond('is-filed', () => ({ status: 500, body: FAILURE }));
     const requestId = await send('is-filed', {});
     await over('is-filed');
     const { Contents } = await s3.send(new ListObjectsV2Command({ Bucket: 'failures' }));

@@ -45,7 +45,7 @@ beforeAll(async () => {
 afterAll(() => service.close());
 
 /** A function's zip whose bootstrap responds with this text. */
-const answering = (text: string) => zipOf({ bootstrap: shellRuntime(`respond '${text}'`) });
+const responding = (text: string) => zipOf({ bootstrap: shellRuntime(`respond '${text}'`) });
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('base64');
 const download = async (url: string | undefined) => Buffer.from(await (await fetch(url ?? '')).arrayBuffer());
 const create = (name: string, zip: Uint8Array, more: object = {}) =>
@@ -60,7 +60,7 @@ const create = (name: string, zip: Uint8Array, more: object = {}) =>
 
 describe('functions', () => {
   it('are pending, then active; in progress, then updated', async () => {
-    const zip = await answering('one');
+    const zip = await responding('one');
     const FunctionName = 'states';
     const created = await client.send(create(FunctionName, zip, { Tags: { team: 'blue' } }));
     expect(created).toMatchObject({
@@ -113,7 +113,7 @@ describe('functions', () => {
 
   it('keep published versions unchanged, and publish nothing twice', async () => {
     const FunctionName = 'versions';
-    const [first, second] = await Promise.all([answering('first'), answering('second')]);
+    const [first, second] = await Promise.all([responding('first'), responding('second')]);
     await client.send(create(FunctionName, first));
     await waitUntilFunctionActiveV2({ client, ...FAST }, { FunctionName });
     const one = await client.send(new PublishVersionCommand({ FunctionName, Description: 'the first' }));
@@ -127,13 +127,13 @@ describe('functions', () => {
     expect((await client.send(new PublishVersionCommand({ FunctionName }))).Version).toBe('1');
     const two = await client.send(new UpdateFunctionCodeCommand({ FunctionName, ZipFile: second, Publish: true }));
     expect(two).toMatchObject({ Version: '2', CodeSha256: sha256(second) });
-    const answers = await Promise.all(
+    const responses = await Promise.all(
       [undefined, '1', '2', '$LATEST'].map(async (Qualifier) => {
         const { payload, response } = await service.invoke(FunctionName, {}, Qualifier ? { Qualifier } : {});
         return [payload, response.ExecutedVersion];
       }),
     );
-    expect(answers).toEqual([
+    expect(responses).toEqual([
       ['second', '$LATEST'],
       ['first', '1'],
       ['second', '2'],
@@ -160,7 +160,7 @@ describe('functions', () => {
 
   it('are validated but not changed by a dry run', async () => {
     const FunctionName = 'dry';
-    const [before, after] = await Promise.all([answering('before'), answering('after')]);
+    const [before, after] = await Promise.all([responding('before'), responding('after')]);
     await client.send(create(FunctionName, before));
     await waitUntilFunctionActiveV2({ client, ...FAST }, { FunctionName });
     const tried = await client.send(new UpdateFunctionCodeCommand({ FunctionName, ZipFile: after, DryRun: true }));
@@ -176,7 +176,7 @@ describe('functions', () => {
 
   it('return their code byte for byte, also that of older versions', async () => {
     const FunctionName = 'downloads';
-    const [first, second] = await Promise.all([answering('1'), answering('2')]);
+    const [first, second] = await Promise.all([responding('1'), responding('2')]);
     await client.send(create(FunctionName, first, { Publish: true }));
     await waitUntilFunctionActiveV2({ client, ...FAST }, { FunctionName });
     await client.send(new UpdateFunctionCodeCommand({ FunctionName, ZipFile: second }));
@@ -196,7 +196,7 @@ describe('functions', () => {
 
   it('refuse a change made on an outdated revision', async () => {
     const FunctionName = 'revisions';
-    await client.send(create(FunctionName, await answering('1')));
+    await client.send(create(FunctionName, await responding('1')));
     await waitUntilFunctionActiveV2({ client, ...FAST }, { FunctionName });
     const { RevisionId } = await client.send(new GetFunctionConfigurationCommand({ FunctionName }));
     await client.send(new UpdateFunctionConfigurationCommand({ FunctionName, Timeout: 4, RevisionId }));
@@ -209,7 +209,7 @@ describe('functions', () => {
 describe('a function is found', () => {
   const FunctionName = 'names';
   beforeAll(async () => {
-    await client.send(create(FunctionName, await answering('found'), { Publish: true }));
+    await client.send(create(FunctionName, await responding('found'), { Publish: true }));
     await waitUntilFunctionActiveV2({ client, ...FAST }, { FunctionName });
   });
 
@@ -283,7 +283,7 @@ describe('pages', () => {
       credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
     });
     const names = Array.from({ length: 7 }, (_, index) => `paged-${index}`);
-    const zip = await answering('x');
+    const zip = await responding('x');
     for (const name of names) await other.send(create(name, zip));
     const functions = await collect(
       paginateListFunctions({ client: other, pageSize: 3 }, {}),
@@ -453,7 +453,7 @@ describe('errors', () => {
   });
 
   it("list the runtimes, in AWS's form for this member", async () => {
-    await expect(client.send(create('refused', await answering('1'), { Runtime: 'cobol' }))).rejects.toMatchObject({
+    await expect(client.send(create('refused', await responding('1'), { Runtime: 'cobol' }))).rejects.toMatchObject({
       name: 'InvalidParameterValueException',
       message: expect.stringMatching(
         /^Value cobol at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: \[.*provided\.al2023.*\] or be a valid ARN$/,
@@ -526,7 +526,7 @@ describe('errors', () => {
   it('are returned with --strict roles for a role that does not exist', async () => {
     const strict = await startService({ strict: 'roles' });
     try {
-      await expect(strict.client.send(create('f', await answering('1')))).rejects.toMatchObject({
+      await expect(strict.client.send(create('f', await responding('1')))).rejects.toMatchObject({
         name: 'InvalidParameterValueException',
         message: 'The role defined for the function cannot be assumed by Lambda.',
       });
@@ -547,7 +547,7 @@ describe('neighbors', () => {
       });
       expect((await sts.send(new GetCallerIdentityCommand({}))).Account).toBe('210987654321');
       const lambda = clientOf(other.url);
-      const created = await lambda.send(create('f', await answering('1')));
+      const created = await lambda.send(create('f', await responding('1')));
       expect(created.FunctionArn).toBe('arn:aws:lambda:us-east-1:210987654321:function:f');
       lambda.destroy();
     } finally {

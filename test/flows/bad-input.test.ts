@@ -90,14 +90,14 @@ async function expectHealthy(): Promise<void> {
 const uploads = (folder = data) =>
   ['blobs', 'trees', 'opt', 'staging'].flatMap((name) => readdirSync(join(folder, name)).map((it) => `${name}/${it}`));
 
-type Answer = { readonly status: number; readonly headers: IncomingMessage['headers']; readonly body: string };
+type RawResponse = { readonly status: number; readonly headers: IncomingMessage['headers']; readonly body: string };
 
 /** One HTTP request with exactly these headers, `Host` included, on a new connection. */
 function call(
   method: string,
   path: string,
   { headers = {}, body = '' }: { headers?: Record<string, string>; body?: string | Buffer } = {},
-): Promise<Answer> {
+): Promise<RawResponse> {
   const { hostname, port } = new URL(service.url);
   return new Promise((resolve, reject) => {
     const request = httpRequest({ hostname, port, method, path, headers, agent: false }, (response) => {
@@ -213,9 +213,9 @@ describe('a body', () => {
   it('without an end is rejected while it is received', async () => {
     const before = statusOf(service.pid, 'VmRSS');
     const socket = await dial();
-    let answer = '';
+    let received = '';
     socket.on('data', (piece) => {
-      answer += piece;
+      received += piece;
     });
     socket.on('error', () => {});
     socket.write(
@@ -224,14 +224,14 @@ describe('a body', () => {
     const piece = Buffer.alloc(MIB, 'x');
     const chunk = Buffer.concat([Buffer.from(`${MIB.toString(16)}\r\n`), piece, Buffer.from('\r\n')]);
     let sent = 0;
-    while (answer === '' && sent < 400) {
+    while (received === '' && sent < 400) {
       sent += 1;
       if (!socket.write(chunk)) await new Promise((resolve) => socket.once('drain', resolve));
     }
-    await until(() => answer !== '');
-    expect(answer).toMatch(/^HTTP\/1\.1 413 /);
-    expect(answer).toContain('RequestEntityTooLargeException');
-    expect(answer).toContain('Request must be smaller than 70167211 bytes for the PublishLayerVersion operation');
+    await until(() => received !== '');
+    expect(received).toMatch(/^HTTP\/1\.1 413 /);
+    expect(received).toContain('RequestEntityTooLargeException');
+    expect(received).toContain('Request must be smaller than 70167211 bytes for the PublishLayerVersion operation');
     expect(sent).toBeLessThan(200);
     // At most the limit and a copy of it.
     expect((statusOf(service.pid, 'VmRSS') - before) / 1024).toBeLessThan(200);
@@ -244,9 +244,11 @@ describe('a body', () => {
     socket.write(
       'POST /2015-03-31/functions/echoes/invocations HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10000000000\r\n\r\n',
     );
-    const [answer] = (await new Promise((resolve) => socket.once('data', (piece) => resolve([piece])))) as [Buffer];
-    expect(answer.toString()).toMatch(/^HTTP\/1\.1 413 /);
-    expect(answer.toString()).toContain('Request must be smaller than 6291456 bytes for the InvokeFunction operation');
+    const [received] = (await new Promise((resolve) => socket.once('data', (piece) => resolve([piece])))) as [Buffer];
+    expect(received.toString()).toMatch(/^HTTP\/1\.1 413 /);
+    expect(received.toString()).toContain(
+      'Request must be smaller than 6291456 bytes for the InvokeFunction operation',
+    );
     socket.destroy();
   });
 
@@ -363,9 +365,9 @@ describe('a request', () => {
       ['GET', '/_content/x?signature=x', ''],
       ['OPTIONS', '/2015-03-31/functions', ''],
     ] as const) {
-      const answer = await call(method, path, { headers, body });
-      expect([method, path, answer.status]).toEqual([method, path, 403]);
-      expect(answer.headers['access-control-allow-origin']).toBeUndefined();
+      const received = await call(method, path, { headers, body });
+      expect([method, path, received.status]).toEqual([method, path, 403]);
+      expect(received.headers['access-control-allow-origin']).toBeUndefined();
     }
   });
 
@@ -475,8 +477,8 @@ describe('an environment', () => {
 describe('many at once', () => {
   it('invoke one function 50 times, and each gets its own response', async () => {
     const numbers = Array.from({ length: 50 }, (_, index) => index);
-    const answers = await Promise.all(numbers.map((number) => invoke('echoes', { number })));
-    expect(answers).toEqual(numbers.map((number) => JSON.stringify({ number })));
+    const responses = await Promise.all(numbers.map((number) => invoke('echoes', { number })));
+    expect(responses).toEqual(numbers.map((number) => JSON.stringify({ number })));
   }, 60_000);
 
   it('create a function with the same name: one succeeds, the others get a conflict', async () => {
@@ -515,9 +517,9 @@ describe('many at once', () => {
     const callers = [1, 2, 3].map(async () => {
       while (!isDone) {
         const least = announced;
-        const answer = Number(await invoke(FunctionName));
-        expect(answer).toBeGreaterThanOrEqual(least);
-        expect(answer).toBeLessThan(zips.length);
+        const received = Number(await invoke(FunctionName));
+        expect(received).toBeGreaterThanOrEqual(least);
+        expect(received).toBeLessThan(zips.length);
       }
     });
     for (const [number, ZipFile] of zips.entries()) {

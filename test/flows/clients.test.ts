@@ -22,7 +22,7 @@ beforeAll(async () => {
   const Attributes = { VisibilityTimeout: '60' };
   await sqs.send(new CreateQueueCommand({ QueueName: 'mapped', Attributes }));
   sqs.destroy();
-  const bootstrap = (answer: string) => zipOf({ bootstrap: shellRuntime(`respond "${answer}"`) });
+  const bootstrap = (response: string) => zipOf({ bootstrap: shellRuntime(`respond "${response}"`) });
   archives.layer = await zipOf({ 'word.txt': 'layered' });
   archives.first = await bootstrap('[\\"$GREETING\\",\\"$(cat /opt/word.txt)\\",$EVENT]');
   archives.second = await bootstrap('\\"second\\"');
@@ -104,9 +104,9 @@ describe.each(Object.keys(CALLING_CLIENTS))('%s', { timeout: 60_000 }, (name) =>
       Environment: { Variables: { GREETING: 'hi' } },
     });
     await client.wait('FunctionActiveV2', { FunctionName });
-    const answer = await call('Invoke', { FunctionName, Payload: '{"n":1}', LogType: 'Tail' });
-    expect([answer.StatusCode, JSON.parse(answer.Payload)]).toEqual([200, ['hi', 'layered', { n: 1 }]]);
-    expect(Buffer.from(answer.LogResult, 'base64').toString()).toMatch(/^START RequestId: .*\n(.*\n)*REPORT /);
+    const response = await call('Invoke', { FunctionName, Payload: '{"n":1}', LogType: 'Tail' });
+    expect([response.StatusCode, JSON.parse(response.Payload)]).toEqual([200, ['hi', 'layered', { n: 1 }]]);
+    expect(Buffer.from(response.LogResult, 'base64').toString()).toMatch(/^START RequestId: .*\n(.*\n)*REPORT /);
 
     await call('PublishVersion', { FunctionName, Description: 'one' });
     await client.wait('PublishedVersionActive', { FunctionName, Qualifier: '1' });

@@ -29,12 +29,12 @@ afterAll(async () => {
   await service.close();
 });
 
-async function put(Key: string, answer: string): Promise<string | undefined> {
-  const Body = await zipOf({ bootstrap: shellRuntime(`respond '"${answer}"'`) });
+async function put(Key: string, response: string): Promise<string | undefined> {
+  const Body = await zipOf({ bootstrap: shellRuntime(`respond '"${response}"'`) });
   return (await s3.send(new PutObjectCommand({ Bucket: 'code', Key, Body }))).VersionId;
 }
 
-async function answerOf(FunctionName: string): Promise<unknown> {
+async function responseOf(FunctionName: string): Promise<unknown> {
   const { Payload } = await service.client.send(new InvokeCommand({ FunctionName }));
   return JSON.parse(Buffer.from(Payload ?? []).toString());
 }
@@ -48,7 +48,7 @@ describe('code in a bucket', () => {
     await service.client.send(
       new CreateFunctionCommand({ ...common, FunctionName: 'newest', Code: { S3Bucket: 'code', S3Key: 'app.zip' } }),
     );
-    expect(await answerOf('newest')).toBe('newer');
+    expect(await responseOf('newest')).toBe('newer');
     await service.client.send(
       new UpdateFunctionCodeCommand({
         FunctionName: 'newest',
@@ -57,7 +57,7 @@ describe('code in a bucket', () => {
         S3ObjectVersion: older,
       }),
     );
-    expect(await answerOf('newest')).toBe('older');
+    expect(await responseOf('newest')).toBe('older');
   });
 
   it('can be a layer', async () => {
@@ -76,7 +76,7 @@ describe('code in a bucket', () => {
         Code: { ZipFile: await zipOf({ 'handler.txt': 'nothing' }) },
       }),
     );
-    expect(await answerOf('layered')).toBe('from the layer');
+    expect(await responseOf('layered')).toBe('from the layer');
   });
 
   // Recorded on AWS.

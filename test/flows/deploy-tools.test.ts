@@ -45,15 +45,15 @@ afterAll(async () => {
   await service.close();
 });
 
-const answering = (word: string) => ({ bootstrap: shellRuntime(`echo said-${word} >&2; respond '"${word}"'`) });
+const responding = (word: string) => ({ bootstrap: shellRuntime(`echo said-${word} >&2; respond '"${word}"'`) });
 
 it('serverless deploy function, invoke --log and logs', async () => {
   const FunctionName = 'service-dev-hello';
-  await service.createFunction(FunctionName, answering('old'), { Environment: { Variables: { STAGE: 'dev' } } });
+  await service.createFunction(FunctionName, responding('old'), { Environment: { Variables: { STAGE: 'dev' } } });
 
   // deploy function: it uploads code with another hash, waits, and compares the configuration.
   const remote = await service.client.send(new GetFunctionCommand({ FunctionName }));
-  const ZipFile = await zipOf(answering('new'));
+  const ZipFile = await zipOf(responding('new'));
   const uploaded = await service.client.send(new UpdateFunctionCodeCommand({ FunctionName, ZipFile }));
   expect(uploaded.CodeSha256).not.toBe(remote.Configuration?.CodeSha256);
   const after = await service.client.send(new GetFunctionCommand({ FunctionName }));
@@ -75,11 +75,13 @@ it('serverless deploy function, invoke --log and logs', async () => {
   );
 
   // invoke --log: it shows the lines of the tail, split at their tabs.
-  const answer = await service.client.send(
+  const response = await service.client.send(
     new InvokeCommand({ FunctionName, InvocationType: 'RequestResponse', LogType: 'Tail', Payload: '{}' }),
   );
-  expect(Buffer.from(answer.Payload ?? []).toString()).toBe('"new"');
-  expect(Buffer.from(answer.LogResult ?? '', 'base64').toString()).toMatch(/said-new\n(.*\n)*REPORT RequestId: \S+\t/);
+  expect(Buffer.from(response.Payload ?? []).toString()).toBe('"new"');
+  expect(Buffer.from(response.LogResult ?? '', 'base64').toString()).toMatch(
+    /said-new\n(.*\n)*REPORT RequestId: \S+\t/,
+  );
 
   // logs: the latest streams, then their events in one list.
   const logGroupName = `/aws/lambda/${FunctionName}`;
@@ -101,10 +103,10 @@ it('serverless deploy function, invoke --log and logs', async () => {
 
 it('cdk deploy --hotswap and sam sync: new code from a bucket, a new version, and the alias updated', async () => {
   const FunctionName = 'stack-function';
-  await service.createFunction(FunctionName, answering('old'), { Publish: true });
+  await service.createFunction(FunctionName, responding('old'), { Publish: true });
   await service.client.send(new CreateAliasCommand({ FunctionName, Name: 'live', FunctionVersion: '1' }));
   await s3.send(new CreateBucketCommand({ Bucket: 'cdk-assets' }));
-  await s3.send(new PutObjectCommand({ Bucket: 'cdk-assets', Key: 'a.zip', Body: await zipOf(answering('new')) }));
+  await s3.send(new PutObjectCommand({ Bucket: 'cdk-assets', Key: 'a.zip', Body: await zipOf(responding('new')) }));
 
   await service.client.send(new UpdateFunctionCodeCommand({ FunctionName, S3Bucket: 'cdk-assets', S3Key: 'a.zip' }));
   const waiter = { client: service.client, maxWaitTime: 30, minDelay: 1 };

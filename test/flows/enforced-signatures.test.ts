@@ -47,8 +47,8 @@ describe('a service that verifies signatures', () => {
   });
 
   it('rejects an unsigned request, also an invocation', async () => {
-    const answer = await fetch(`${service.url}/2015-03-31/functions/any/invocations`, { method: 'POST', body: '{}' });
-    expect([answer.status, answer.headers.get('x-amzn-errortype')]).toEqual([
+    const response = await fetch(`${service.url}/2015-03-31/functions/any/invocations`, { method: 'POST', body: '{}' });
+    expect([response.status, response.headers.get('x-amzn-errortype')]).toEqual([
       403,
       'MissingAuthenticationTokenException',
     ]);

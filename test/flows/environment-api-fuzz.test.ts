@@ -143,8 +143,8 @@ describe(`random requests, seed ${seed}`, () => {
   it('gets documented statuses, and other functions are not affected', async () => {
     const statuses = new Map<number | undefined, number>();
     for (let sent = 0; sent < REQUESTS; sent += 50) {
-      const answers = await Promise.all(Array.from({ length: 50 }, () => send(nonsense())));
-      for (const status of answers) statuses.set(status, (statuses.get(status) ?? 0) + 1);
+      const responses = await Promise.all(Array.from({ length: 50 }, () => send(nonsense())));
+      for (const status of responses) statuses.set(status, (statuses.get(status) ?? 0) + 1);
       if (sent % 200 === 0) {
         const neighbor = await service.invoke('neighbor', { sent });
         expect([neighbor.functionError, neighbor.payload]).toEqual([undefined, JSON.stringify({ sent })]);

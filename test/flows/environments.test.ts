@@ -130,7 +130,7 @@ while True:
     for (const name of names) await service.createFunction(name, { bootstrap }, ROOMY);
     const first = await Promise.all(names.map((name) => service.invoke(name)));
     const second = await Promise.all(names.map((name) => service.invoke(name)));
-    for (const answers of [first, second]) expect(answers.map(({ payload }) => payload)).toEqual(names);
+    for (const responses of [first, second]) expect(responses.map(({ payload }) => payload)).toEqual(names);
   });
 
   it('has CPU time in proportion to its memory, and full speed while it initializes', async (context) => {

@@ -206,7 +206,7 @@ describe('a batch', () => {
     let most = 0;
     let meet = () => {};
     const bothRun = new Promise<void>((resolve) => (meet = resolve));
-    listener.answer('at-most-two', async () => {
+    listener.respond('at-most-two', async () => {
       most = Math.max(most, ++running);
       if (running === 2) meet();
       await bothRun;
@@ -218,7 +218,7 @@ describe('a batch', () => {
     let unlimited = 0;
     let allRun = () => {};
     const unlimitedRun = new Promise<void>((resolve) => (allRun = resolve));
-    listener.answer('without-limit', async () => {
+    listener.respond('without-limit', async () => {
       if (++unlimited === 4) allRun();
       await unlimitedRun;
       return { status: 200 };
@@ -244,7 +244,7 @@ describe('a batch of a FIFO queue', () => {
   it('has messages in order, and no group is in two batches at once', async () => {
     let running = new Set<string>();
     let overlaps = 0;
-    listener.answer('in-order', async ({ event }) => {
+    listener.respond('in-order', async ({ event }) => {
       const groups = new Set(bodies({ event }).map((body) => body.split('-')[0] ?? ''));
       for (const group of groups) if (running.has(group)) overlaps += 1;
       running = new Set([...running, ...groups]);
@@ -275,7 +275,7 @@ describe('a batch of a FIFO queue', () => {
 
   it('holds up its groups, and no others, while it fails', async () => {
     let failures = 0;
-    listener.answer('holds-up', ({ event }) => {
+    listener.respond('holds-up', ({ event }) => {
       const fails = bodies({ event }).includes('g-1') && failures === 0;
       if (fails) failures += 1;
       return { status: fails ? 500 : 200 };
@@ -294,7 +294,7 @@ describe('a batch of a FIFO queue', () => {
 
   it('keeps the messages behind a failed one of their group', async () => {
     let failures = 0;
-    listener.answer('in-part-fifo', ({ event }) => {
+    listener.respond('in-part-fifo', ({ event }) => {
       const bad = (event as Records).Records.filter(({ body }) => body === 'g-2' && failures === 0);
       failures += bad.length;
       const batchItemFailures = bad.map(({ messageId }) => ({ itemIdentifier: messageId }));
@@ -329,7 +329,7 @@ describe('a batch of a FIFO queue', () => {
 
 describe('a message that was not processed', () => {
   it('becomes visible again after the visibility timeout', async () => {
-    listener.answer('fails-once', () => ({ status: listener.seen('fails-once').length === 1 ? 500 : 200 }));
+    listener.respond('fails-once', () => ({ status: listener.seen('fails-once').length === 1 ? 500 : 200 }));
     const { queue } = await map('fails-once', {}, { VisibilityTimeout: '60' });
     await queue.send('x');
     await listener.next('fails-once');
@@ -343,7 +343,7 @@ describe('a message that was not processed', () => {
   });
 
   it('alone becomes visible again when the function reports it as a batch item failure', async () => {
-    listener.answer('in-part', ({ event }) => ({
+    listener.respond('in-part', ({ event }) => ({
       status: 200,
       body: {
         batchItemFailures: (event as Records).Records.filter(({ body }) => body === 'bad').map(({ messageId }) => ({
@@ -362,7 +362,7 @@ describe('a message that was not processed', () => {
   });
 
   it('goes to the dead-letter queue when it was received too often, and delays no other', async () => {
-    listener.answer('is-poisoned', ({ event }) => ({ status: bodies({ event }).includes('poison') ? 500 : 200 }));
+    listener.respond('is-poisoned', ({ event }) => ({ status: bodies({ event }).includes('poison') ? 500 : 200 }));
     const dead = await createQueue('is-poisoned-dead');
     const RedrivePolicy = JSON.stringify({ deadLetterTargetArn: dead.arn, maxReceiveCount: 2 });
     const { queue } = await map('is-poisoned', { BatchSize: 1 }, { RedrivePolicy });
@@ -468,7 +468,7 @@ describe('a mapping', () => {
 
   it('that is deleted finishes its running batch, and receives no more', async () => {
     let release = () => {};
-    listener.answer('is-deleted', () => new Promise((resolve) => (release = () => resolve({ status: 200 }))));
+    listener.respond('is-deleted', () => new Promise((resolve) => (release = () => resolve({ status: 200 }))));
     const { queue, uuid } = await map('is-deleted', { BatchSize: 1, ScalingConfig: { MaximumConcurrency: 2 } });
     await queue.send('runs');
     await listener.next('is-deleted');
@@ -522,7 +522,7 @@ describe('SQS elsewhere (--sqs-endpoint)', () => {
   it('receives records of destinations and dead letters', async () => {
     const failed = await createQueue('far-failed');
     const dead = await createQueue('far-dead');
-    listener.answer('far-fails', () => ({ status: 500, body: { errorMessage: 'no' } }));
+    listener.respond('far-fails', () => ({ status: 500, body: { errorMessage: 'no' } }));
     await create('far-fails', near);
     const FunctionName = 'far-fails';
     await near.client.send(

@@ -116,8 +116,8 @@ describe('an invocation', () => {
       { client: service.client, maxWaitTime: 5, minDelay: 0.02, maxDelay: 0.1 },
       { FunctionName: 'changes' },
     );
-    const answers = await Promise.all(Array.from({ length: 4 }, () => service.invoke('changes')));
-    expect(answers.map(({ payload }) => payload)).toEqual(['new', 'new', 'new', 'new']);
+    const responses = await Promise.all(Array.from({ length: 4 }, () => service.invoke('changes')));
+    expect(responses.map(({ payload }) => payload)).toEqual(['new', 'new', 'new', 'new']);
   });
 
   it('finds layers merged under /opt, later ones on top', async () => {

@@ -106,7 +106,7 @@ describe('middy', () => {
 
 describe('an application of a web framework', () => {
   it.each(['express.codegenie', 'express.vendia', 'hono.buffered', 'hono.streamed'])(
-    'answers requests through %s',
+    'responds to requests through %s',
     async (handler) => {
       const mode = handler === 'hono.streamed' ? 'RESPONSE_STREAM' : 'BUFFERED';
       const url = await urlOf(await create(handler.replace('.', '-'), handler), mode);

@@ -97,7 +97,7 @@ describe.each([
       new PublishLayerVersionCommand({ LayerName: 'shared', Content: { ZipFile: await zipOf({ file: 'x' }) } }),
     );
     expect(LayerArn).toBe(`arn:${partition}:lambda:${region}:${ACCOUNT}:layer:shared`);
-    const FunctionName = 'answers';
+    const FunctionName = 'responses';
     const created = await lambda.send(
       new CreateFunctionCommand({
         FunctionName,
@@ -107,7 +107,7 @@ describe.each([
         Code: { ZipFile: await zipOf({ bootstrap: shellRuntime('respond 1') }) },
       }),
     );
-    expect(created.FunctionArn).toBe(`arn:${partition}:lambda:${region}:${ACCOUNT}:function:answers`);
+    expect(created.FunctionArn).toBe(`arn:${partition}:lambda:${region}:${ACCOUNT}:function:responses`);
     await waitUntilFunctionActiveV2(
       { client: lambda, maxWaitTime: 10, minDelay: 0.02, maxDelay: 0.1 },
       { FunctionName },

@@ -72,7 +72,7 @@ export async function startLamella(
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let printed = '';
-  let complained = '';
+  let errorOutput = '';
   const ended = new Promise<number | null>((settle) => child.once('close', settle));
   const announced = new Promise<void>((settle) => {
     child.stdout.on('data', (chunk: Buffer) => {
@@ -81,10 +81,10 @@ export async function startLamella(
     });
   });
   child.stderr.on('data', (chunk: Buffer) => {
-    complained += chunk;
+    errorOutput += chunk;
   });
   await Promise.race([announced, ended]);
-  if (!printed.includes('\n')) throw new Error(`lamella start ended with ${await ended}: ${complained}`);
+  if (!printed.includes('\n')) throw new Error(`lamella start ended with ${await ended}: ${errorOutput}`);
   const { lambda, http, pid } = JSON.parse(printed) as { lambda: string; http: string; pid: number };
   return {
     url: lambda,

@@ -56,7 +56,7 @@ export async function startChromium(program: string): Promise<Browser> {
   const exited = new Promise<void>((settle) => child.once('exit', () => settle()));
   const [, , , toChild, fromChild] = child.stdio as unknown as [null, null, null, Writable, Readable];
   toChild.on('error', () => undefined);
-  const answers = new Map<number, { resolve(result: Record<string, unknown>): void; reject(failure: Error): void }>();
+  const pending = new Map<number, { resolve(result: Record<string, unknown>): void; reject(failure: Error): void }>();
   const loads = new Map<string, () => void>();
   let buffered = '';
   fromChild.setEncoding('utf8').on('data', (text: string) => {
@@ -67,22 +67,22 @@ export async function startChromium(program: string): Promise<Browser> {
 
   function take({ id, method, sessionId, result, error }: Message): void {
     if (method === 'Page.loadEventFired') loads.get(sessionId ?? '')?.();
-    const answer = id === undefined ? undefined : answers.get(id);
-    if (answer === undefined) return;
-    answers.delete(id as number);
-    if (error) answer.reject(new Error(error.message));
-    else answer.resolve(result ?? {});
+    const waiting = id === undefined ? undefined : pending.get(id);
+    if (waiting === undefined) return;
+    pending.delete(id as number);
+    if (error) waiting.reject(new Error(error.message));
+    else waiting.resolve(result ?? {});
   }
 
   let lastId = 0;
   const send = (method: string, params: object, sessionId?: string) =>
     new Promise<Record<string, unknown>>((resolve, reject) => {
       lastId += 1;
-      answers.set(lastId, { resolve, reject });
+      pending.set(lastId, { resolve, reject });
       toChild.write(`${JSON.stringify({ id: lastId, method, params, sessionId })}\0`);
     });
   child.once('exit', () => {
-    for (const { reject } of answers.values()) reject(new Error('Chromium has ended'));
+    for (const { reject } of pending.values()) reject(new Error('Chromium has ended'));
   });
 
   return {

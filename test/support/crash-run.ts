@@ -16,7 +16,7 @@ export type CrashRun = {
   /** The service responded with 202. */
   readonly acknowledged: number;
   /** Sent without a response, because the service died. Such an event may run, and was sent again under another name. */
-  readonly unanswered: number;
+  readonly withoutResponse: number;
   /** Acknowledged, but never run. */
   readonly lost: readonly string[];
   /** Acknowledged, and run more than once. */
@@ -62,7 +62,7 @@ export async function sendThroughCrashes({ events, kills }: { events: number; ki
     const startedAt = performance.now();
     const restartMs: number[] = [];
     const acknowledged: string[] = [];
-    let unanswered = 0;
+    let withoutResponse = 0;
     let sent = 0;
     let restarting: Promise<void> = Promise.resolve();
     const crash = async () => {
@@ -82,7 +82,7 @@ export async function sendThroughCrashes({ events, kills }: { events: number; ki
           if (due > before && due <= kills) restarting = crash();
           return;
         }
-        unanswered += 1;
+        withoutResponse += 1;
       }
     };
     await Promise.all(
@@ -95,7 +95,7 @@ export async function sendThroughCrashes({ events, kills }: { events: number; ki
     const seconds = (performance.now() - startedAt) / 1000;
     return {
       acknowledged: acknowledged.length,
-      unanswered,
+      withoutResponse,
       lost: acknowledged.filter((name) => !runs.has(name)),
       repeated: acknowledged.filter((name) => (runs.get(name) ?? 0) > 1).length,
       restartMs,

@@ -11,9 +11,9 @@ export const LISTENING_RUNTIME = shellRuntime(
   `  TRACE=$(sed -n 's/^[Ll]ambda-[Rr]untime-[Tt]race-[Ii]d: *//p' "$HEADERS" | tr -d '\\r\\n')
   ARN=$(sed -n 's/^[Ll]ambda-[Rr]untime-[Ii]nvoked-[Ff]unction-[Aa]rn: *//p' "$HEADERS" | tr -d '\\r\\n')
   printf '%s' "$EVENT" > "$HEADERS.event"
-  STATUS=$(curl -sS -o "$HEADERS.answer" -w '%{http_code}' -H "Request-Id: $ID" -H "Trace: $TRACE" -H "Arn: $ARN" \\
+  STATUS=$(curl -sS -o "$HEADERS.respond" -w '%{http_code}' -H "Request-Id: $ID" -H "Trace: $TRACE" -H "Arn: $ARN" \\
     -H 'Expect:' --data-binary @"$HEADERS.event" "$LISTENER")
-  if [ "$STATUS" = 200 ]; then respond "@$HEADERS.answer"; else fail "@$HEADERS.answer"; fi
+  if [ "$STATUS" = 200 ]; then respond "@$HEADERS.respond"; else fail "@$HEADERS.respond"; fi
   rm -f "$HEADERS"*`,
 );
 
@@ -24,7 +24,7 @@ export type Seen = {
   readonly arn: string;
 };
 
-export type Answer = { readonly status: number; readonly body?: unknown };
+export type ListenerResponse = { readonly status: number; readonly body?: unknown };
 
 export type Listener = {
   readonly url: string;
@@ -35,14 +35,14 @@ export type Listener = {
   /** All runs so far. */
   seen(name: string): readonly Seen[];
   /** Sets the function's response from now on. Defaults to `null`. */
-  answer(name: string, decide: (seen: Seen) => Answer | Promise<Answer>): void;
+  respond(name: string, decide: (seen: Seen) => ListenerResponse | Promise<ListenerResponse>): void;
   close(): Promise<void>;
 };
 
 export async function listenForEvents(): Promise<Listener> {
   const seen = new Map<string, Seen[]>();
   const taken = new Map<string, number>();
-  const answers = new Map<string, (seen: Seen) => Answer | Promise<Answer>>();
+  const responses = new Map<string, (seen: Seen) => ListenerResponse | Promise<ListenerResponse>>();
   let wake: (() => void)[] = [];
   const runsOf = (name: string) => {
     const runs = seen.get(name) ?? [];
@@ -62,7 +62,7 @@ export async function listenForEvents(): Promise<Listener> {
       };
       runsOf(name).push(run);
       for (const tell of wake.splice(0)) tell();
-      const { status, body = null } = (await answers.get(name)?.(run)) ?? { status: 200 };
+      const { status, body = null } = (await responses.get(name)?.(run)) ?? { status: 200 };
       response.writeHead(status).end(JSON.stringify(body));
     });
   });
@@ -84,7 +84,7 @@ export async function listenForEvents(): Promise<Listener> {
     },
     waiting: (name) => runsOf(name).length - (taken.get(name) ?? 0),
     seen: (name) => runsOf(name),
-    answer: (name, decide) => void answers.set(name, decide),
+    respond: (name, decide) => void responses.set(name, decide),
     close: () =>
       new Promise((resolve) => {
         wake = [];

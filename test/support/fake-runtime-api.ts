@@ -6,7 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 
-export type RuntimeAnswer = {
+export type RuntimeResponse = {
   readonly kind: 'response' | 'error';
   readonly body: string;
   readonly errorType: string | undefined;
@@ -18,9 +18,9 @@ export type FakeRuntimeApi = {
   /** The value of AWS_LAMBDA_RUNTIME_API. */
   readonly address: string;
   /** Gives `payload` to the runtime's next poll and waits for its response, also a chunked one. */
-  invoke(payload: string, headers?: Readonly<Record<string, string>>): Promise<RuntimeAnswer>;
+  invoke(payload: string, headers?: Readonly<Record<string, string>>): Promise<RuntimeResponse>;
   /** Resolves with the first POST init/error. */
-  readonly initError: Promise<RuntimeAnswer>;
+  readonly initError: Promise<RuntimeResponse>;
   /** Resolves when the runtime requests its first invocation. */
   readonly firstNext: Promise<void>;
   /** Connections accepted so far. */
@@ -34,7 +34,7 @@ type Offer = {
   id: string;
   payload: string;
   headers: Readonly<Record<string, string>>;
-  settle: (a: RuntimeAnswer) => void;
+  settle: (a: RuntimeResponse) => void;
 };
 
 /** Listens on a free loopback port. */
@@ -45,7 +45,7 @@ export async function startFakeRuntimeApi(): Promise<FakeRuntimeApi> {
   let current: Offer | undefined;
   let accepted = 0;
   let count = 0;
-  const initError = deferred<RuntimeAnswer>();
+  const initError = deferred<RuntimeResponse>();
   const firstNext = deferred<void>();
 
   const hand = () => {
@@ -81,8 +81,8 @@ export async function startFakeRuntimeApi(): Promise<FakeRuntimeApi> {
       response.writeHead(400, { 'Content-Type': 'application/json' });
       return response.end('{"errorMessage":"Invalid request ID","errorType":"InvalidRequestID"}\n');
     } else {
-      const answer = { kind: kind === 'error' ? 'error' : 'response', body, errorType } as const;
-      current.settle({ ...answer, ...streamedPart(request) });
+      const result = { kind: kind === 'error' ? 'error' : 'response', body, errorType } as const;
+      current.settle({ ...result, ...streamedPart(request) });
       current = undefined;
     }
     response.writeHead(202, { 'Content-Type': 'application/json' });
@@ -118,7 +118,7 @@ export async function startFakeRuntimeApi(): Promise<FakeRuntimeApi> {
   };
 }
 
-function streamedPart(request: IncomingMessage): Pick<RuntimeAnswer, 'streamed'> {
+function streamedPart(request: IncomingMessage): Pick<RuntimeResponse, 'streamed'> {
   if (request.headers['lambda-runtime-function-response-mode'] !== 'streaming') return {};
   const trailer = (name: string) => request.trailers[`lambda-runtime-function-error-${name}`] ?? '';
   const error = Buffer.from(trailer('body'), 'base64').toString();

@@ -20,6 +20,6 @@ export async function exchangeRaw(port: number, bytes: string | Buffer): Promise
 }
 
 /** The statuses of all responses in the bytes of a server. */
-export function statusesOf(answers: string): number[] {
-  return [...answers.matchAll(/HTTP\/1\.1 (\d{3}) \w/g)].map(([, status]) => Number(status));
+export function statusesOf(responses: string): number[] {
+  return [...responses.matchAll(/HTTP\/1\.1 (\d{3}) \w/g)].map(([, status]) => Number(status));
 }
