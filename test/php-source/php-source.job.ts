@@ -31,7 +31,11 @@ function debianSource(into: string): string {
   for (const name of ['state/lists/partial', 'cache/archives/partial'])
     mkdirSync(join(into, name), { recursive: true });
   const list = join(into, 'sources.list');
-  writeFileSync(list, 'deb-src http://deb.debian.org/debian bookworm main\n');
+  // The archive that this machine uses, without its updates: those are not everywhere.
+  const line = 'deb-src $(REPO_URI) $(CODENAME) $(COMPONENT)';
+  const targets = ['indextargets', '--format', line, 'Created-By: Packages', 'Component: main'];
+  const lines = execFileSync('apt-get', targets, { encoding: 'utf8' }).split('\n');
+  writeFileSync(list, lines.filter((text) => !/-(security|updates) /.test(text)).join('\n'));
   const places = { 'State::Lists': join(into, 'state/lists'), Cache: join(into, 'cache'), 'Etc::SourceList': list };
   const options = Object.entries({ ...places, 'Etc::SourceParts': '-' }).flatMap(([name, value]) => [
     '-o',
