@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 
 const ROOT = resolve(import.meta.dirname, '..');
 const read = (file: string) => readFileSync(join(ROOT, file), 'utf8');
-const linesIn = (text: string) => [...text.matchAll(/'(\d[\d.]*)'/g)].map(([, line]) => line);
+const linesIn = (text: string) => [...text.matchAll(/['"](\d[\d.]*)['"]/g)].map(([, line]) => line);
 
 it('the workflow tests on the Node.js lines of the job every-node, from the oldest that engines allows', () => {
   const [, job = ''] = /const LINES = \[(.*)\]/.exec(read('scripts/every-node.mjs')) ?? [];
