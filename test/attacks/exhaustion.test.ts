@@ -1,6 +1,6 @@
 /** A service that runs out of descriptors or of disk space: requests fail with an error, and the service goes on. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -35,9 +35,8 @@ describe('a service that runs out of', () => {
       target = await startTarget({ dataDirectory: join(directory, 'data') });
       await target.createFunction('f', { bootstrap: shellRuntime('respond 1') }, { Timeout: 30 });
       await target.measure();
-      const { bavail, bsize } = statfsSync(directory);
       const filler = join(directory, 'filler');
-      writeFileSync(filler, Buffer.alloc(Math.max(0, bavail * bsize - 8192)));
+      fillDisk(filler);
       const zip = await zipOf({
         bootstrap: shellRuntime('respond 2'),
         data: Buffer.alloc(200_000, Math.random().toString()),
@@ -68,3 +67,17 @@ describe('a service that runs out of', () => {
     }
   });
 });
+
+/** Fills the disk of a file except for two pages. The service may write at the same time. */
+function fillDisk(file: string): void {
+  const descriptor = openSync(file, 'w');
+  let size = 0;
+  try {
+    for (;;) size += writeSync(descriptor, Buffer.alloc(4096));
+  } catch (failure) {
+    if ((failure as NodeJS.ErrnoException).code !== 'ENOSPC') throw failure;
+    ftruncateSync(descriptor, size - 8192);
+  } finally {
+    closeSync(descriptor);
+  }
+}
