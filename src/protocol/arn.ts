@@ -50,6 +50,11 @@ export function parseArn(text: string): Arn | undefined {
   return { partition, service, region, account, resource };
 }
 
+/** Any ARN; its parts may also be `${AWS::Region}` and the like, for an `Fn::Sub` of a template. */
+export function renderArn({ partition, service, region, account, resource }: Arn): string {
+  return ['arn', partition, service, region, account, resource].join(':');
+}
+
 /** Whether a text that may also be a name claims to be an ARN. */
 export function isArn(text: string): boolean {
   return text.startsWith('arn:');
