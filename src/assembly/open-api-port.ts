@@ -6,31 +6,26 @@ import { clockRoutes } from '../admin-api/clock.ts';
 import { gatewayRoutes } from '../admin-api/gateways.ts';
 import { eventBusRoutes, type ScheduleAdmin, scheduleRoutes } from '../admin-api/schedules.ts';
 import { type ServiceUrls, serviceRoutes } from '../admin-api/service.ts';
-import { createApiHandler } from '../api-port/api-port.ts';
+import { type ApiServices, createApiHandler } from '../api-port/api-port.ts';
 import { createAuthenticator } from '../api-port/authentication.ts';
 import type { AdjustableClock, Clock } from '../clock.ts';
-import { findQueueProblem } from '../event-sources/sqs/queue-problem.ts';
 import { type Listener, listen } from '../http/listener.ts';
-import { createLambdaApi } from '../lambda-api/server.ts';
 import type { Log } from '../log.ts';
 import type { Options } from '../options.ts';
 import type { AccessKey } from '../wire/sigv4.ts';
 import type { Background } from './background.ts';
-import type { Environments } from './environments.ts';
 import type { OpenFunctions } from './functions.ts';
 import type { HttpGateways } from './open-gateways.ts';
 import type { Services } from './services.ts';
 
 export type ApiPortOptions = {
-  readonly options: Pick<
-    Options,
-    'host' | 'port' | 'allowHost' | 'region' | 'accountId' | 'enforceAuth' | 'sqsEndpoint'
-  >;
-  readonly opened: OpenFunctions;
-  readonly services: Services;
-  readonly environments: Pick<Environments, 'invoke' | 'provisioner'>;
+  readonly options: Pick<Options, 'host' | 'port' | 'allowHost' | 'region' | 'accountId' | 'enforceAuth'>;
+  readonly opened: Pick<OpenFunctions, 'settings'>;
+  readonly services: Pick<Services, 'eventBus'>;
+  /** The services of the API port. */
+  readonly handlers: ApiServices;
   readonly background: Pick<Background, 'asyncInvocations'>;
-  readonly gateways: Pick<HttpGateways, 'port' | 'admin'>;
+  readonly gateways: Pick<HttpGateways, 'admin'>;
   readonly schedules: ScheduleAdmin;
   /** The URLs of the service, once it accepts connections. */
   readonly urls: () => ServiceUrls;
@@ -44,17 +39,7 @@ export type ApiPortOptions = {
 
 /** Listens; the caller drains and closes it. @throws OperatorError 'port-in-use' or 'cannot-listen' */
 export function openApiPort(given: ApiPortOptions): Promise<Listener> {
-  const { options, opened, services, environments, background, gateways, clock, log } = given;
-  const lambda = createLambdaApi({
-    ...opened,
-    ...environments,
-    acceptEvent: background.asyncInvocations.accept,
-    renderFunctionUrl: (id, { region }) => `http://${id}.lambda-url.${region}.localhost:${gateways.port}/`,
-    readObject: services.s3.readObject,
-    findSourceProblem: (arn, timeoutSeconds) =>
-      options.sqsEndpoint === undefined ? findQueueProblem(services.sqsQueues, arn, timeoutSeconds) : undefined,
-    clock,
-  });
+  const { options, opened, services, background, gateways, clock, log } = given;
   const admin = createAdminApi([
     ...clockRoutes(given.backgroundClock),
     ...gatewayRoutes(gateways.admin),
@@ -68,8 +53,7 @@ export function openApiPort(given: ApiPortOptions): Promise<Listener> {
     host: options.host,
     port: options.port,
     handler: createApiHandler({
-      ...services.handlers,
-      lambda,
+      ...given.handlers,
       admin,
       authenticator: options.enforceAuth ? createAuthenticator({ keyOf, clock }) : undefined,
       defaultRegion: options.region,

@@ -20,6 +20,7 @@ import { openFunctions } from './functions.ts';
 import { collectGarbageRegularly } from './garbage.ts';
 import { openApiPort } from './open-api-port.ts';
 import { type HttpGateways, openHttpGateways } from './open-gateways.ts';
+import { openLambdaApi } from './open-lambda-api.ts';
 import { openServices } from './services.ts';
 
 export type OpenService = {
@@ -99,11 +100,12 @@ export async function openService(options: Options, lifetime: Lifetime): Promise
   );
   const scope = { region: options.region, account: options.accountId };
   const schedules = createScheduleAdmin(background.schedules, scope);
+  const lambda = openLambdaApi({ ...shared, opened, services, environments, background, gateways });
   const port = await openApiPort({
     ...shared,
     opened,
     services,
-    environments,
+    handlers: { ...services.handlers, lambda: lambda.handle },
     background,
     gateways,
     schedules,

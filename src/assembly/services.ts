@@ -19,6 +19,7 @@ import { createSqsApi } from '../services/sqs/sqs-api.ts';
 import { createSqsMessages } from '../services/sqs/sqs-messages.ts';
 import { createSqsQueues, type SqsQueues } from '../services/sqs/sqs-queues.ts';
 import type { Database } from '../storage/database.ts';
+import type { PerformOperation } from '../wire/api-call.ts';
 
 export type ServicesOptions = {
   readonly database: Database;
@@ -51,6 +52,8 @@ export type Services = {
   readonly eventBus: EventBus;
   /** Handlers for the API port. */
   readonly handlers: Omit<ApiServices, 'lambda'>;
+  /** The same operations for callers inside this process, by the service's name in a credential scope. */
+  readonly operations: Readonly<Record<string, PerformOperation>>;
 };
 
 /** Opens all of it; `lifetime` closes the log store. */
@@ -75,6 +78,9 @@ export function openServices(options: ServicesOptions, lifetime: Lifetime): Serv
     clock: backgroundClock,
     log,
   });
+  const logs = createLogsApi({ logStore, clock, log, closing });
+  const sqs = createSqsApi({ sqsQueues, sqsMessages, clock: backgroundClock, log, closing });
+  const sns = createSnsApi({ topics, log });
   return {
     iam,
     sts,
@@ -89,9 +95,10 @@ export function openServices(options: ServicesOptions, lifetime: Lifetime): Serv
       iam: iam.handle,
       sts: sts.handle,
       s3: s3.handle,
-      logs: createLogsApi({ logStore, clock, log, closing }),
-      sqs: createSqsApi({ sqsQueues, sqsMessages, clock: backgroundClock, log, closing }),
-      sns: createSnsApi({ topics, log }),
+      logs: logs.handle,
+      sqs: sqs.handle,
+      sns: sns.handle,
     },
+    operations: { iam: iam.perform, sts: sts.perform, logs: logs.perform, sqs: sqs.perform, sns: sns.perform },
   };
 }

@@ -13,12 +13,12 @@ import type { Layers } from '../layers/layers.ts';
 import { OperatorError } from '../operator-error.ts';
 import { RESPONSE_HEADERS } from '../protocol/headers.ts';
 import type { OperationName } from '../protocol/operations.ts';
-import { operationRow } from '../protocol/operations.ts';
+import { isOperationName, operationRow } from '../protocol/operations.ts';
 import { REQUEST_BYTES, REQUEST_BYTES_DEFAULT, REQUEST_BYTES_NAMES } from '../protocol/quotas.ts';
 import { ServiceError } from '../protocol/service-errors.ts';
-import type { ApiCall, ServiceHandler } from '../wire/api-call.ts';
-import { parseInput, takesBody } from './input/parse-input.ts';
-import { createTargets, type Targets } from './operation-routes.ts';
+import { type ApiCall, type CallContext, OperationFailure, type ServiceApi } from '../wire/api-call.ts';
+import { parseInput, parseMembers, takesBody } from './input/parse-input.ts';
+import { createTargets } from './operation-routes.ts';
 import { aliasOperations } from './operations/alias-operations.ts';
 import { codeSigningOperations } from './operations/code-signing-operations.ts';
 import type { ReadObject } from './operations/code-source.ts';
@@ -30,6 +30,7 @@ import { functionOperations } from './operations/function-operations.ts';
 import {
   createInvokeAsyncHandler,
   createInvokeHandler,
+  createInvokeOperation,
   createStreamingInvokeHandler,
   type InvokeDependencies,
 } from './operations/invoke-operation.ts';
@@ -56,8 +57,8 @@ export type LambdaApiDependencies = Pick<InvokeDependencies, 'invoke' | 'acceptE
   readonly renderFunctionUrl?: RenderFunctionUrl | undefined;
 };
 
-/** Handles every request to Lambda on the API port. */
-export function createLambdaApi(dependencies: LambdaApiDependencies): ServiceHandler {
+/** Creates the handler of every request to Lambda on the API port. */
+export function createLambdaApi(dependencies: LambdaApiDependencies): ServiceApi {
   const { layers, layerPolicies, functions, settings, eventSourceMappings: mappings, provisioner } = dependencies;
   const { invoke, acceptEvent, readObject, findSourceProblem, renderFunctionUrl, clock } = dependencies;
   const { policies, codeSigning, aliases, directory, eventInvoke } = settings;
@@ -75,14 +76,19 @@ export function createLambdaApi(dependencies: LambdaApiDependencies): ServiceHan
     ...runtimeOperations(settings),
     ...tagOperations({ functions, codeSigning, mappings }),
   };
+  const handlerOf = (operation: OperationName): AnyHandler => {
+    const handler = handlerOf(operation);
+    return handler;
+  };
   const targets = createTargets();
   const requireRunnable = createRequireRunnable({ functions, layers });
   const invokeDependencies = { settings, requireRunnable, invoke, acceptEvent, clock };
   const handleInvoke = createInvokeHandler(invokeDependencies);
   const handleStreamingInvoke = createStreamingInvokeHandler(invokeDependencies);
   const handleInvokeAsync = createInvokeAsyncHandler(invokeDependencies);
+  const invokeInside = createInvokeOperation(invokeDependencies) as AnyHandler;
 
-  async function handle(call: ApiCall): Promise<void> {
+  async function answer(call: ApiCall): Promise<void> {
     const { request } = call;
     const { method = 'GET', url = '/' } = request;
     const { path, query, match } = targets.find(method, url);
@@ -100,18 +106,35 @@ export function createLambdaApi(dependencies: LambdaApiDependencies): ServiceHan
     sendResponse(call, operation, await handler(parseInput(operation, { ...raw, body }), call));
   }
 
-  return async (call) => {
-    try {
-      await handle(call);
-    } catch (failure) {
-      if (failure instanceof BodyFailure && failure.reason === 'aborted') return;
-      sendError(call, asServiceError(failure, call, targets));
-    }
+  return {
+    async handle(call) {
+      try {
+        await answer(call);
+      } catch (failure) {
+        if (failure instanceof BodyFailure && failure.reason === 'aborted') return;
+        const { request } = call;
+        const operation = targets.find(request.method ?? 'GET', request.url ?? '/').match?.operation;
+        sendError(call, asServiceError(failure, call, operation));
+      }
+    },
+    async perform(operation, input, context) {
+      const name = isOperationName(operation) ? operation : undefined;
+      try {
+        if (name === undefined) throw new ServiceError('UnknownOperationException', `Lambda has no ${operation}.`);
+        const handler = name === 'Invoke' ? invokeInside : handlerOf(name);
+        const { body } = await handler(parseMembers(name, input), context);
+        return body ?? {};
+      } catch (failure) {
+        const error = asServiceError(failure, context, name);
+        const { status, headers } = renderError(error);
+        throw new OperationFailure(String(headers[RESPONSE_HEADERS.errorType]), status, error.message, failure);
+      }
+    },
   };
 }
 
 /** A handler whose input was parsed for its own operation. */
-type AnyHandler = (input: unknown, call: ApiCall) => OperationResponse | Promise<OperationResponse>;
+type AnyHandler = (input: unknown, call: CallContext) => OperationResponse | Promise<OperationResponse>;
 
 const NO_BODY = Buffer.alloc(0);
 
@@ -153,9 +176,8 @@ function sendError({ response, requestId }: ApiCall, error: ServiceError): void 
     .end(body);
 }
 
-function asServiceError(failure: unknown, { request, scope }: ApiCall, targets: Targets): ServiceError {
+function asServiceError(failure: unknown, { scope }: CallContext, operation: OperationName | undefined): ServiceError {
   if (failure instanceof ServiceError) return failure;
-  const operation = targets.find(request.method ?? 'GET', request.url ?? '/').match?.operation;
   if (failure instanceof ForeignResource && operation !== undefined) return accessDenied(scope, operation, failure.arn);
   if (failure instanceof BodyFailure) {
     const name = operation === undefined ? 'requested' : (REQUEST_BYTES_NAMES[operation] ?? operation);

@@ -293,3 +293,20 @@ export function renderExecuteApiArn(scope: Scope, api: string, stage: string, ro
 export function renderTargetGroupArn(scope: Scope, name: string, id: string): string {
   return render(scope, 'elasticloadbalancing', `targetgroup/${name}/${id}`);
 }
+
+// CloudFormation.
+
+/** `arn:aws:cloudformation:<region>:<account>:stack/<name>/<uuid>` */
+export function renderStackArn(scope: Scope, name: string, uuid: string): string {
+  return render(scope, 'cloudformation', `stack/${name}/${uuid}`);
+}
+
+export function renderChangeSetArn(scope: Scope, name: string, uuid: string): string {
+  return render(scope, 'cloudformation', `changeSet/${name}/${uuid}`);
+}
+
+/** A resource that exists only as a record, for example `arn:aws:kinesis:<region>:<account>:stream/<id>`. */
+export function renderRecordedArn(scope: Scope, type: string, id: string): string {
+  const [, service = 'unknown', kind = 'resource'] = type.split('::');
+  return render(scope, service.toLowerCase(), `${kind.toLowerCase()}/${id}`);
+}

@@ -15,6 +15,10 @@ export type OperationOutput<Name extends OperationName> = OperationOutputs[Name]
 /** The names of all operations, in alphabetical order. */
 export const OPERATION_NAMES = Object.keys(OPERATIONS) as readonly OperationName[];
 
+export function isOperationName(name: string): name is OperationName {
+  return Object.hasOwn(OPERATIONS, name);
+}
+
 export function operationRow(name: OperationName): OperationRow {
   return OPERATIONS[name];
 }

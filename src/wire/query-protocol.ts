@@ -6,11 +6,10 @@
 import { BodyFailure, readBody } from '../http/body.ts';
 import type { Log } from '../log.ts';
 import type { Members } from '../protocol/member-constraints.ts';
-import type { ApiCall, ServiceHandler } from './api-call.ts';
+import { type ApiCall, type CallContext, OperationFailure, type ServiceApi } from './api-call.ts';
 import { readForm, treeOfForm } from './query-form.ts';
 import { ConstraintViolations, type OperationHandlers, parseInput, WrongType } from './structure.ts';
-import type { XmlStructure } from './xml.ts';
-import { renderElement } from './xml.ts';
+import { renderElement, valueOfXml, type XmlStructure } from './xml.ts';
 
 /** An error that the client receives as XML. `code` is the wire code. */
 export class QueryError extends Error {
@@ -40,43 +39,76 @@ export type QueryService<Operations extends Readonly<Record<string, Members>>> =
 /** AWS's limit for requests of this protocol is similar. IAM's documents are at most 128 KiB. */
 const BODY_LIMIT_BYTES = 1024 * 1024;
 
-/** Creates the handler of a service that uses the query protocol. */
-export function createQueryHandler<Operations extends Readonly<Record<string, Members>>>(
+/** Creates the API of a service that uses the query protocol. */
+export function createQueryApi<Operations extends Readonly<Record<string, Members>>>(
   service: QueryService<Operations>,
-): ServiceHandler {
-  return async (call) => {
-    try {
-      const form = readForm(call.request, await readBody(call.request, BODY_LIMIT_BYTES));
-      const { action, result } = await perform(service, form, call);
-      send(call, 200, renderResponse(service.namespace, action, result, call.requestId));
-    } catch (failure) {
-      if (failure instanceof BodyFailure && failure.reason === 'aborted') return;
-      const error = errorOf(failure);
-      if (error === undefined) service.log.error({ err: failure, requestId: call.requestId }, `${service.name} failed`);
-      const { code, status, message } =
-        error ?? new QueryError('ServiceFailure', 500, 'The request processing failed.');
-      send(call, status, renderError(service.namespace, code, status, message, call.requestId));
-    }
+): ServiceApi {
+  const errorFor = (failure: unknown, { requestId }: CallContext): QueryError => {
+    const error = errorOf(failure);
+    if (error !== undefined) return error;
+    service.log.error({ err: failure, requestId }, `${service.name} failed`);
+    return new QueryError('ServiceFailure', 500, 'The request processing failed.');
   };
+  return {
+    async handle(call) {
+      try {
+        const form = readForm(call.request, await readBody(call.request, BODY_LIMIT_BYTES));
+        const action = actionOf(service, form);
+        const result = await perform(service, action, treeOfForm(form, membersOf(service, action)), call);
+        send(call, 200, renderResponse(service.namespace, action, result, call.requestId));
+      } catch (failure) {
+        if (failure instanceof BodyFailure && failure.reason === 'aborted') return;
+        const { code, status, message } = errorFor(failure, call);
+        send(call, status, renderError(service.namespace, code, status, message, call.requestId));
+      }
+    },
+    async perform(action, input, context) {
+      try {
+        return valueOfXml((await perform(service, action, input, context)) ?? {}) as Record<string, unknown>;
+      } catch (failure) {
+        const { code, status, message } = errorFor(failure, context);
+        throw new OperationFailure(code, status, message, failure);
+      }
+    },
+  };
+}
+
+function actionOf<Operations extends Readonly<Record<string, Members>>>(
+  service: QueryService<Operations>,
+  form: URLSearchParams,
+): string {
+  const action = form.get('Action');
+  const version = form.get('Version') ?? service.version;
+  if (action === null) throw new QueryError('MissingAction', 400, 'Missing Action');
+  if (version !== service.version) throw invalidAction(action, version);
+  return action;
+}
+
+function membersOf<Operations extends Readonly<Record<string, Members>>>(
+  service: QueryService<Operations>,
+  action: string,
+): Members {
+  const members = Object.hasOwn(service.operations, action) ? service.operations[action] : undefined;
+  if (members === undefined) throw invalidAction(action, service.version);
+  return members;
+}
+
+function invalidAction(action: string, version: string): QueryError {
+  return new QueryError('InvalidAction', 400, `Could not find operation ${action} for version ${version}`);
 }
 
 async function perform<Operations extends Readonly<Record<string, Members>>>(
   service: QueryService<Operations>,
-  form: URLSearchParams,
-  call: ApiCall,
-): Promise<{ readonly action: string; readonly result: XmlStructure | undefined }> {
-  const action = form.get('Action');
-  const version = form.get('Version') ?? service.version;
-  if (action === null) throw new QueryError('MissingAction', 400, 'Missing Action');
-  const members = Object.hasOwn(service.operations, action) ? service.operations[action] : undefined;
-  if (members === undefined || version !== service.version) {
-    throw new QueryError('InvalidAction', 400, `Could not find operation ${action} for version ${version}`);
-  }
+  action: string,
+  input: unknown,
+  context: CallContext,
+): Promise<XmlStructure | undefined> {
+  const members = membersOf(service, action);
   const handler = service.handlers[action] as (
     input: unknown,
-    call: ApiCall,
+    context: CallContext,
   ) => XmlStructure | undefined | Promise<XmlStructure | undefined>;
-  return { action, result: await handler(parseInput(treeOfForm(form, members), members), call) };
+  return handler(parseInput(input, members), context);
 }
 
 function errorOf(failure: unknown): QueryError | undefined {

@@ -5,11 +5,14 @@
  */
 import { parseJson } from '../protocol/json.ts';
 import type { InputOf, Member, Members } from '../protocol/member-constraints.ts';
-import type { ApiCall } from './api-call.ts';
+import type { CallContext } from './api-call.ts';
 
 /** The handlers of a service, one for each row of its operations table. */
 export type OperationHandlers<Operations extends Readonly<Record<string, Members>>, Result> = {
-  readonly [Name in keyof Operations]: (input: InputOf<Operations[Name]>, call: ApiCall) => Result | Promise<Result>;
+  readonly [Name in keyof Operations]: (
+    input: InputOf<Operations[Name]>,
+    call: CallContext,
+  ) => Result | Promise<Result>;
 };
 
 /** A value has another type than in the model. AWS fails to deserialize such a request before it validates anything. */

@@ -44,6 +44,18 @@ export function renderElement(name: string, value: XmlValue, lists: XmlListStyle
   return `<${name}>${renderMembers(value as XmlStructure, lists)}</${name}>`;
 }
 
+/** The members of a structure as plain values: maps as objects, without undefined members. */
+export function valueOfXml(value: XmlValue): unknown {
+  if (typeof value !== 'object') return value;
+  if (value instanceof XmlEntries) return value.entries;
+  if (Array.isArray(value)) return (value as readonly XmlValue[]).map(valueOfXml);
+  return Object.fromEntries(
+    Object.entries(value as XmlStructure).flatMap(([name, item]) =>
+      item === undefined ? [] : [[name, valueOfXml(item)]],
+    ),
+  );
+}
+
 export function renderMembers(structure: XmlStructure, lists: XmlListStyle): string {
   return Object.entries(structure)
     .map(([member, item]) => renderElement(member, item, lists))

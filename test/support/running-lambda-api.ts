@@ -91,7 +91,7 @@ export async function startLambdaApi(options: RunningLambdaApiOptions = {}): Pro
     },
     targets: () => provisionTargets(settings),
   });
-  const handle = createLambdaApi({
+  const { handle } = createLambdaApi({
     ...opened,
     provisioner,
     invoke: options.invoke ?? echo,

@@ -48,6 +48,20 @@ export function parseInput<Name extends OperationName>(operation: Name, raw: Raw
   return values as OperationInput<Name>;
 }
 
+/** Parses members that a caller inside this process passes as values. @throws ServiceError like `parseInput` */
+export function parseMembers<Name extends OperationName>(
+  operation: Name,
+  given: Readonly<Record<string, unknown>>,
+): OperationInput<Name> {
+  const { input } = operationRow(operation);
+  if (input === undefined) return {} as OperationInput<Name>;
+  const values = fromJson(input, given) as Record<string, unknown>;
+  const violations: string[] = [];
+  collectOfStructure(shapeRow(input), values, '', violations);
+  if (violations.length > 0) throw validationError(violations);
+  return values as OperationInput<Name>;
+}
+
 /** `N validation errors detected: ...; ...` */
 export function validationError(violations: readonly string[]): ServiceError {
   const errors = violations.length === 1 ? '1 validation error' : `${violations.length} validation errors`;

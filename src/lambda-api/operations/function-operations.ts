@@ -5,7 +5,7 @@ import type { FunctionSettings } from '../../functions/settings/open-settings.ts
 import type { OperationInput } from '../../protocol/operations.ts';
 import { QUOTAS } from '../../protocol/quotas.ts';
 import { ServiceError } from '../../protocol/service-errors.ts';
-import type { ApiCall } from '../../wire/api-call.ts';
+import type { CallContext } from '../../wire/api-call.ts';
 import { renderViolation } from '../input/parse-input.ts';
 import { type ReadObject, readZip } from './code-source.ts';
 import type { ContentDownloads } from './content.ts';
@@ -25,7 +25,7 @@ export function functionOperations({
   readObject: ReadObject;
   downloads: ContentDownloads;
 }): OperationHandlers {
-  const locate = ({ baseUrl }: ApiCall, { code }: FunctionVersion) =>
+  const locate = ({ baseUrl }: CallContext, { code }: FunctionVersion) =>
     code.digest && downloads.locate(baseUrl, code.digest);
 
   return {

@@ -20,10 +20,11 @@ import type { OperationInput } from '../../protocol/operations.ts';
 import { shapeRow } from '../../protocol/operations.ts';
 import { QUOTAS, REQUEST_BYTES } from '../../protocol/quotas.ts';
 import { ServiceError } from '../../protocol/service-errors.ts';
-import type { ApiCall } from '../../wire/api-call.ts';
+import type { ApiCall, CallContext } from '../../wire/api-call.ts';
 import { encodeEvent } from '../../wire/event-stream.ts';
 import { findJsonError, renderJsonError } from '../input/json-syntax.ts';
 import { parseInput, type RawInput } from '../input/parse-input.ts';
+import type { OperationHandler } from './operation-handler.ts';
 import { resolveFunctionReference } from './references.ts';
 import type { RequireRunnable } from './runnable.ts';
 
@@ -67,6 +68,27 @@ export function createInvokeHandler(dependencies: InvokeDependencies): InvokeHan
     const { headers, payload } = renderOutcome(await dependencies.invoke(version, invocation));
     headers.push(RESPONSE_HEADERS.requestId, requestId, RESPONSE_HEADERS.traceId, trace);
     response.writeHead(200, headers).end(payload);
+  };
+}
+
+/** Handles Invoke for a caller inside this process. */
+export function createInvokeOperation(dependencies: InvokeDependencies): OperationHandler<'Invoke'> {
+  const check = createChecks(dependencies, 'Invoke');
+  return async (input, context) => {
+    const payload = Buffer.from(input.Payload ?? EMPTY_EVENT);
+    const accepted = await check(context, input, payload, { isDurable: false, trace: undefined });
+    const { version, type, invocation, event } = accepted;
+    if (type === 'DryRun') return { body: { StatusCode: 204 } };
+    if (type === 'Event') {
+      const { traceId, tenantId } = invocation;
+      await dependencies.acceptEvent({ ...event, requestId: context.requestId, payload, traceId, tenantId });
+      return { body: { StatusCode: 202 } };
+    }
+    refuseRecursion(event);
+    const outcome = await dependencies.invoke(version, invocation);
+    if (outcome.kind === 'throttled') throw throttled(outcome.reason);
+    const FunctionError = outcome.kind === 'failed' ? 'Unhandled' : undefined;
+    return { body: { StatusCode: 200, FunctionError, Payload: outcome.payload.toString('base64') } };
   };
 }
 
@@ -142,8 +164,6 @@ function createAcceptance(
   dependencies: InvokeDependencies,
   operation: InvocationOperation,
 ): (call: ApiCall, raw: Omit<RawInput, 'body'>) => Promise<Accepted> {
-  const { settings, requireRunnable, clock } = dependencies;
-  const traces = createTraces(clock);
   // A cache of parsed targets by the router's cached object: when a request has none of the model's headers, its input
   // depends on the target alone.
   const checked = new WeakMap<object, InvocationInput>();
@@ -155,20 +175,38 @@ function createAcceptance(
     return input;
   };
 
-  return async ({ request, scope, requestId }, raw) => {
-    const payload = await readBody(request, REQUEST_BYTES[operation]);
+  const check = createChecks(dependencies, operation);
+  return async (call, raw) => {
+    const payload = await readBody(call.request, REQUEST_BYTES[operation]);
     const input = parse(raw);
+    const isDurable = raw.headers[REQUEST_HEADERS.durableExecutionName] !== undefined;
+    return check(call, input, payload, { isDurable, trace: oneHeader(call.request, REQUEST_HEADERS.traceId) });
+  };
+}
+
+/** The checks of a call whose input is parsed. */
+function createChecks(
+  { settings, requireRunnable, clock }: InvokeDependencies,
+  operation: InvocationOperation,
+): (
+  context: CallContext,
+  input: InvocationInput,
+  payload: Buffer,
+  headers: { readonly isDurable: boolean; readonly trace: string | undefined },
+) => Promise<Accepted> {
+  const traces = createTraces(clock);
+  return async ({ scope, requestId }, input, payload, { isDurable, trace: traceHeader }) => {
     const { name, qualifier } = resolveFunctionReference(scope, input.FunctionName, input.Qualifier);
     const type = operation === 'InvokeAsync' ? 'Event' : (input.InvocationType ?? 'RequestResponse');
     if (type === 'Event') checkEventSize(payload);
     const version = settings.resolve(scope, name, qualifier);
     checkTenant(version, input.TenantId);
-    if (raw.headers[REQUEST_HEADERS.durableExecutionName] !== undefined) {
+    if (isDurable) {
       throw new ServiceError('InvalidParameterValueException', NO_DURABLE_EXECUTION);
     }
     if (payload.length > 0) checkJson(payload);
     await requireRunnable(version);
-    const trace = traces.start(oneHeader(request, REQUEST_HEADERS.traceId), renderFunctionArn(scope, name));
+    const trace = traces.start(traceHeader, renderFunctionArn(scope, name));
     return {
       version,
       type,

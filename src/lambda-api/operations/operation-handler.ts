@@ -1,7 +1,7 @@
 /** What Lambda's operations have in common: handlers, responses and paging. */
 import type { OperationInput, OperationName } from '../../protocol/operations.ts';
 import { QUOTAS } from '../../protocol/quotas.ts';
-import type { ApiCall } from '../../wire/api-call.ts';
+import type { CallContext } from '../../wire/api-call.ts';
 
 export type OperationResponse = {
   /** Becomes the JSON body; undefined sends none. */
@@ -12,7 +12,7 @@ export type OperationResponse = {
 
 export type OperationHandler<Name extends OperationName> = (
   input: OperationInput<Name>,
-  call: ApiCall,
+  call: CallContext,
 ) => OperationResponse | Promise<OperationResponse>;
 
 export type OperationHandlers = { readonly [Name in OperationName]?: OperationHandler<Name> };

@@ -10,8 +10,8 @@ import { renderIsoSeconds } from '../../protocol/dates.ts';
 import { IAM_NAMESPACE, IAM_OPERATIONS, IAM_VERSION } from '../../protocol/iam-operations.ts';
 import type { Scope } from '../../protocol/names.ts';
 import type { Database } from '../../storage/database.ts';
-import type { ApiCall, ServiceHandler } from '../../wire/api-call.ts';
-import { createQueryHandler } from '../../wire/query-protocol.ts';
+import type { CallContext, ServiceApi } from '../../wire/api-call.ts';
+import { createQueryApi } from '../../wire/query-protocol.ts';
 import { createPolicyHandlers } from './iam-policies.ts';
 import { createPolicyVersionHandlers } from './iam-policy-versions.ts';
 import { createRolePolicyHandlers } from './iam-role-policies.ts';
@@ -19,8 +19,7 @@ import { createRoleHandlers } from './iam-roles.ts';
 import { checkName, iamError } from './iam-rules.ts';
 import { createIamStore } from './iam-store.ts';
 
-export type IamApi = {
-  readonly handle: ServiceHandler;
+export type IamApi = ServiceApi & {
   /** Whether `arn`, including its path, is the ARN of an existing role of the scope's account. */
   roleExists(scope: Scope, arn: string): boolean;
   /** The id (`AROA...`) of that role. */
@@ -39,7 +38,7 @@ export function createIamApi({ database, clock, log }: IamApiOptions): IamApi {
     const role = store.role(scope.account, reference.name);
     return role?.path === reference.path ? role.roleId : undefined;
   };
-  const handle = createQueryHandler({
+  const api = createQueryApi({
     name: 'IAM',
     version: IAM_VERSION,
     namespace: IAM_NAMESPACE,
@@ -50,7 +49,7 @@ export function createIamApi({ database, clock, log }: IamApiOptions): IamApi {
       ...createPolicyHandlers(store, clock),
       ...createPolicyVersionHandlers(store, clock),
       ListAccountAliases: () => ({ IsTruncated: false, AccountAliases: [] }),
-      GetUser: (input, { scope }: ApiCall) => {
+      GetUser: (input, { scope }: CallContext) => {
         // There are no users. Without a name, the caller is the account's root.
         if (input.UserName !== undefined) {
           checkName('userName', input.UserName);
@@ -62,5 +61,5 @@ export function createIamApi({ database, clock, log }: IamApiOptions): IamApi {
     },
     log,
   });
-  return { handle, roleId, roleExists: (scope, arn) => roleId(scope, arn) !== undefined };
+  return { ...api, roleId, roleExists: (scope, arn) => roleId(scope, arn) !== undefined };
 }

@@ -7,7 +7,7 @@ import { renderRoleArn } from '../../protocol/arn.ts';
 import { renderIsoSeconds } from '../../protocol/dates.ts';
 import { IAM_QUOTAS } from '../../protocol/iam-operations.ts';
 import type { Scope } from '../../protocol/names.ts';
-import type { ApiCall } from '../../wire/api-call.ts';
+import type { CallContext } from '../../wire/api-call.ts';
 import type { XmlStructure } from '../../wire/xml.ts';
 import type { IamHandlers } from './iam-handlers.ts';
 import { canAttach, requireRole } from './iam-lookups.ts';
@@ -47,7 +47,7 @@ type RoleOperation =
 const DEFAULT_SESSION_SECONDS = 3600;
 
 export function createRoleHandlers(store: IamStore, clock: Clock): Pick<IamHandlers, RoleOperation> {
-  const checkBoundary = (arn: string, { scope }: ApiCall): void => {
+  const checkBoundary = (arn: string, { scope }: CallContext): void => {
     if (canAttach(store, scope.account, arn)) return;
     throw iamError('NoSuchEntity', `Scope ARN: ${arn} does not exist or is not attachable.`);
   };

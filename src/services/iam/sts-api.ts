@@ -11,15 +11,14 @@ import { renderIsoSeconds } from '../../protocol/dates.ts';
 import type { Scope } from '../../protocol/names.ts';
 import { STS_NAMESPACE, STS_OPERATIONS, STS_VERSION } from '../../protocol/sts-operations.ts';
 import type { Database } from '../../storage/database.ts';
-import type { ServiceHandler } from '../../wire/api-call.ts';
-import { createQueryHandler, QueryError } from '../../wire/query-protocol.ts';
+import type { ServiceApi } from '../../wire/api-call.ts';
+import { createQueryApi, QueryError } from '../../wire/query-protocol.ts';
 import type { AccessKey } from '../../wire/sigv4.ts';
 import type { XmlStructure } from '../../wire/xml.ts';
 import type { IamApi } from './iam-api.ts';
 import { createUniqueId } from './iam-rules.ts';
 
-export type StsApi = {
-  readonly handle: ServiceHandler;
+export type StsApi = ServiceApi & {
   /** A temporary access key. Undefined for an unknown one. */
   keyOf(accessKeyId: string): AccessKey | undefined;
   /** The identity of an access key: its session's, or the account's root. */
@@ -108,7 +107,7 @@ export function createStsApi({ database, clock, log, iam, functionIdentityOf }: 
     };
   };
 
-  const handle = createQueryHandler({
+  const api = createQueryApi({
     name: 'STS',
     version: STS_VERSION,
     namespace: STS_NAMESPACE,
@@ -135,7 +134,7 @@ export function createStsApi({ database, clock, log, iam, functionIdentityOf }: 
     log,
   });
   return {
-    handle,
+    ...api,
     keyOf(accessKeyId) {
       const session = sql.session.get(accessKeyId);
       if (session === undefined) return undefined;

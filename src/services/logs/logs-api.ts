@@ -6,7 +6,7 @@
 import { BodyFailure, readBody } from '../../http/body.ts';
 import type { Log } from '../../log.ts';
 import { LOGS_ERRORS, LOGS_OPERATIONS, LOGS_TARGET_PREFIX } from '../../protocol/logs-operations.ts';
-import type { ApiCall, ServiceHandler } from '../../wire/api-call.ts';
+import { type ApiCall, type CallContext, OperationFailure, type ServiceApi } from '../../wire/api-call.ts';
 import { ConstraintViolations, parseInput, parseJsonBody, WrongType } from '../../wire/structure.ts';
 import { InvalidFilterPattern } from './filter-pattern.ts';
 import { streamLiveTail } from './live-tail.ts';
@@ -25,37 +25,63 @@ export type LogsApiOptions = LogsHandlerDependencies & {
 const BODY_LIMIT_BYTES = 8 * 1024 * 1024;
 
 /** Creates the handler of CloudWatch Logs' requests. */
-export function createLogsApi(options: LogsApiOptions): ServiceHandler {
+export function createLogsApi(options: LogsApiOptions): ServiceApi {
   const handlers: LogsHandlers = { ...createGroupHandlers(options), ...createEventHandlers(options) };
-  return async (call) => {
-    try {
-      await perform(handlers, options, call);
-    } catch (failure) {
-      if (failure instanceof BodyFailure && failure.reason === 'aborted') return;
-      const error = errorOf(failure);
-      if (error.code === 'ServiceUnavailableException') {
-        options.log.error({ err: failure, requestId: call.requestId }, 'CloudWatch Logs failed');
-      }
-      send(call, LOGS_ERRORS[error.code], { __type: error.code, message: error.message });
+  const errorFor = (failure: unknown, { requestId }: CallContext): LogsError => {
+    const error = errorOf(failure);
+    if (error.code === 'ServiceUnavailableException') {
+      options.log.error({ err: failure, requestId }, 'CloudWatch Logs failed');
     }
+    return error;
+  };
+  return {
+    async handle(call) {
+      try {
+        await answer(handlers, options, call);
+      } catch (failure) {
+        if (failure instanceof BodyFailure && failure.reason === 'aborted') return;
+        const { code, message } = errorFor(failure, call);
+        send(call, LOGS_ERRORS[code], { __type: code, message });
+      }
+    },
+    async perform(operation, input, context) {
+      try {
+        if (!Object.hasOwn(handlers, operation)) throw unknownOperation(operation);
+        const result = await perform(handlers, operation as keyof LogsHandlers, input, context);
+        return (result ?? {}) as Record<string, unknown>;
+      } catch (failure) {
+        const { code, message } = errorFor(failure, context);
+        throw new OperationFailure(code, LOGS_ERRORS[code], message, failure);
+      }
+    },
   };
 }
 
-async function perform(handlers: LogsHandlers, options: LogsApiOptions, call: ApiCall): Promise<void> {
+async function answer(handlers: LogsHandlers, options: LogsApiOptions, call: ApiCall): Promise<void> {
   const target = String(call.request.headers['x-amz-target'] ?? '');
   const body = await readBody(call.request, BODY_LIMIT_BYTES);
   const name = target.startsWith(`${LOGS_TARGET_PREFIX}.`) ? target.slice(LOGS_TARGET_PREFIX.length + 1) : '';
   if (!Object.hasOwn(LOGS_OPERATIONS, name)) {
-    throw new LogsError(
-      'UnknownOperationException',
-      `Lamella does not support the CloudWatch Logs operation '${target}'.`,
-    );
+    throw unknownOperation(target);
   }
   const json = parseJsonBody(body);
   if (name === 'StartLiveTail') return streamLiveTail(call, parseInput(json, LOGS_OPERATIONS[name]), options);
-  const unary = name as keyof LogsHandlers;
-  const handler = handlers[unary] as (input: unknown, call: ApiCall) => object | undefined;
-  send(call, 200, await handler(parseInput(json, LOGS_OPERATIONS[unary]), call));
+  send(call, 200, await perform(handlers, name as keyof LogsHandlers, json, call));
+}
+
+async function perform(
+  handlers: LogsHandlers,
+  name: keyof LogsHandlers,
+  input: unknown,
+  context: CallContext,
+): Promise<object | undefined> {
+  const handler = handlers[name] as (input: unknown, context: CallContext) => object | undefined;
+  return handler(parseInput(input, LOGS_OPERATIONS[name]), context);
+}
+
+function unknownOperation(target: string): LogsError {
+  const message = `Lamella does not support the CloudWatch Logs operation '${target}'.`;
+  return new LogsError('UnknownOperationException', message);
 }
 
 function errorOf(failure: unknown): LogsError {

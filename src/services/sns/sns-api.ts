@@ -7,8 +7,8 @@ import {
   SNS_TOPIC_ATTRIBUTES,
   SNS_VERSION,
 } from '../../protocol/sns-operations.ts';
-import type { ApiCall, ServiceHandler } from '../../wire/api-call.ts';
-import { createQueryHandler, QueryError } from '../../wire/query-protocol.ts';
+import type { CallContext, ServiceApi } from '../../wire/api-call.ts';
+import { createQueryApi, QueryError } from '../../wire/query-protocol.ts';
 import { XmlEntries, type XmlStructure } from '../../wire/xml.ts';
 import {
   normalizeAttributes,
@@ -36,7 +36,7 @@ import { isFifoTopic, type Subscription, type Topic } from './topic.ts';
 type Texts = Readonly<Record<string, string>>;
 
 /** Creates the handler of SNS's requests. */
-export function createSnsApi({ topics, log }: { topics: SnsTopics; log: Log }): ServiceHandler {
+export function createSnsApi({ topics, log }: { topics: SnsTopics; log: Log }): ServiceApi {
   const subscriptionNamed = (arn: string): Subscription => {
     const subscription = topics.findSubscription(arn);
     if (subscription === undefined) throw notFound('Subscription does not exist');
@@ -47,12 +47,12 @@ export function createSnsApi({ topics, log }: { topics: SnsTopics; log: Log }): 
     if (topic === undefined) throw new QueryError('ResourceNotFound', 404, 'Resource does not exist');
     return topic;
   };
-  const subscriptionPage = (of: Topic | ApiCall['scope'], token: string | undefined): XmlStructure => {
+  const subscriptionPage = (of: Topic | CallContext['scope'], token: string | undefined): XmlStructure => {
     const { page, NextToken } = paged(token, (after, count) => topics.subscriptions(of, after, count));
     return { Subscriptions: page.map(renderSubscription), NextToken };
   };
 
-  return createQueryHandler({
+  return createQueryApi({
     name: 'SNS',
     version: SNS_VERSION,
     namespace: SNS_NAMESPACE,

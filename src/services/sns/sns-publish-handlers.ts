@@ -3,7 +3,7 @@ import { parseJson } from '../../protocol/json.ts';
 import type { InputOf } from '../../protocol/member-constraints.ts';
 import { type SNS_OPERATIONS, SNS_QUOTAS } from '../../protocol/sns-operations.ts';
 import { type MessageAttributes as Attributes, sizeOf } from '../../queues/message-attributes.ts';
-import type { ApiCall } from '../../wire/api-call.ts';
+import type { CallContext } from '../../wire/api-call.ts';
 import { QueryError } from '../../wire/query-protocol.ts';
 import type { OperationHandlers } from '../../wire/structure.ts';
 import type { XmlStructure } from '../../wire/xml.ts';
@@ -63,7 +63,7 @@ type MessageInput = Pick<
 
 function publicationOf(
   { Message, Subject, MessageStructure, MessageAttributes = {}, ...ids }: MessageInput,
-  call: ApiCall,
+  call: CallContext,
 ): Publication {
   const attributes: Attributes = MessageAttributes;
   if (Message === '') throw invalid('Empty message');
@@ -75,7 +75,7 @@ function publicationOf(
   }
   checkMessageAttributes(attributes);
   if (sizeOf(Message, attributes) > SNS_QUOTAS.messageBytes) throw invalid('Message too long');
-  const trace = call.request.headers['x-amzn-trace-id'];
+  const trace = call.request?.headers['x-amzn-trace-id'];
   return {
     ...messagesOf(Message, MessageStructure),
     subject: Subject,

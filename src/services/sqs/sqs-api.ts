@@ -4,7 +4,7 @@
  * https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/
  */
 import type { Log } from '../../log.ts';
-import type { ServiceHandler } from '../../wire/api-call.ts';
+import type { ServiceApi } from '../../wire/api-call.ts';
 import type { SqsHandlerDependencies } from './sqs-handlers.ts';
 import { createMessageHandlers } from './sqs-message-handlers.ts';
 import { createMoveHandlers } from './sqs-move-handlers.ts';
@@ -14,7 +14,7 @@ import { createSqsWire } from './sqs-wire.ts';
 export type SqsApiOptions = SqsHandlerDependencies & { readonly log: Log };
 
 /** Creates the handler of SQS's requests. */
-export function createSqsApi({ log, ...dependencies }: SqsApiOptions): ServiceHandler {
+export function createSqsApi({ log, ...dependencies }: SqsApiOptions): ServiceApi {
   const handlers = {
     ...createQueueHandlers(dependencies),
     ...createMessageHandlers(dependencies),

@@ -6,7 +6,7 @@ import type { Clock } from '../../clock.ts';
 import { parseQueueArn } from '../../protocol/arn.ts';
 import type { SQS_OPERATIONS } from '../../protocol/sqs-operations.ts';
 import { missingParameter, SqsError } from '../../queues/sqs-error.ts';
-import type { ApiCall } from '../../wire/api-call.ts';
+import type { CallContext } from '../../wire/api-call.ts';
 import type { OperationHandlers } from '../../wire/structure.ts';
 import type { SqsMessages } from './sqs-messages.ts';
 import type { SqsQueue, SqsQueues } from './sqs-queues.ts';
@@ -34,7 +34,7 @@ export function requireText(text: string | undefined, name: string): string {
 export function queueOf(
   sqsQueues: SqsQueues,
   { QueueUrl }: { readonly QueueUrl?: string | undefined },
-  { scope }: ApiCall,
+  { scope }: CallContext,
 ): SqsQueue {
   const url = requireText(QueueUrl, 'QueueUrl');
   const [, account, name] = /(?:^|\/)(\d{12})\/([^/?]+)\/?$/.exec(url) ?? [];

@@ -4,7 +4,7 @@ import type { InputOf } from '../../protocol/member-constraints.ts';
 import { type SQS_OPERATIONS, SQS_QUOTAS } from '../../protocol/sqs-operations.ts';
 import { type MessageAttributes, md5Of, md5OfAttributes, selectAttributes } from '../../queues/message-attributes.ts';
 import { invalidParameter, missingParameter, SqsError } from '../../queues/sqs-error.ts';
-import type { ApiCall } from '../../wire/api-call.ts';
+import type { CallContext } from '../../wire/api-call.ts';
 import { queueOf, requireText, type SqsHandlerDependencies, type SqsHandlers, type SqsResult } from './sqs-handlers.ts';
 import type { OutgoingSqsMessage, SentMessage, SqsMessage } from './sqs-messages.ts';
 import { checkFifoId, NO_DEDUPLICATION_ID } from './sqs-messages.ts';
@@ -144,8 +144,8 @@ type VisibilityInput = Pick<Input<'ChangeMessageVisibility'>, 'ReceiptHandle' | 
 type ReceiveLimit = 'MaxNumberOfMessages' | 'VisibilityTimeout' | 'WaitTimeSeconds';
 type MessageInput = Omit<Input<'SendMessage'>, 'QueueUrl'>;
 
-function outgoingOf(input: MessageInput, { accessKeyId, scope, request }: ApiCall): OutgoingSqsMessage {
-  const trace = request.headers['x-amzn-trace-id'];
+function outgoingOf(input: MessageInput, { accessKeyId, scope, request }: CallContext): OutgoingSqsMessage {
+  const trace = request?.headers['x-amzn-trace-id'];
   if (input.MessageBody === undefined) throw missingParameter('MessageBody');
   return {
     body: input.MessageBody,
@@ -200,7 +200,7 @@ function renderMessage(message: SqsMessage, system: readonly string[], wanted: r
 
 /** Runs `wait` with a signal that aborts when the client disconnects or the service closes. */
 async function untilAbandoned<Result>(
-  { response }: ApiCall,
+  { response }: CallContext,
   closing: AbortSignal,
   wait: (signal: AbortSignal) => Promise<Result>,
 ): Promise<Result> {
@@ -209,7 +209,7 @@ async function untilAbandoned<Result>(
   const abort = () => abandoned.abort();
   if (closing.aborted) abort();
   closing.addEventListener('abort', abort);
-  response.once('close', abort);
+  response?.once('close', abort);
   return wait(abandoned.signal).finally(() => closing.removeEventListener('abort', abort));
 }
 

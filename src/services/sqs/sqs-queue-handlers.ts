@@ -2,7 +2,7 @@
 import { renderAccountArn } from '../../protocol/arn.ts';
 import { SQS_ATTRIBUTES, SQS_FIFO_ATTRIBUTES, SQS_QUOTAS } from '../../protocol/sqs-operations.ts';
 import { invalidParameter, SqsError } from '../../queues/sqs-error.ts';
-import type { ApiCall } from '../../wire/api-call.ts';
+import type { CallContext } from '../../wire/api-call.ts';
 import { queueOf, requireText, type SqsHandlerDependencies, type SqsHandlers, type SqsResult } from './sqs-handlers.ts';
 import type { SqsMessages } from './sqs-messages.ts';
 import { attributeOf, type SqsQueue } from './sqs-queues.ts';
@@ -117,7 +117,7 @@ export function createQueueHandlers({
   };
 }
 
-function urlOf({ scope: { account }, name }: SqsQueue, { baseUrl }: ApiCall): string {
+function urlOf({ scope: { account }, name }: SqsQueue, { baseUrl }: CallContext): string {
   return `${baseUrl}/${account}/${name}`;
 }
 

@@ -21,7 +21,7 @@ import {
   type SqsOperationName,
 } from '../../protocol/sqs-operations.ts';
 import { SqsError } from '../../queues/sqs-error.ts';
-import type { ApiCall, ServiceHandler } from '../../wire/api-call.ts';
+import { type ApiCall, type CallContext, OperationFailure, type ServiceApi } from '../../wire/api-call.ts';
 import { readForm, treeOfForm } from '../../wire/query-form.ts';
 import { parseInput, parseJsonBody, WrongType } from '../../wire/structure.ts';
 import { renderElement, renderMembers, type XmlValue } from '../../wire/xml.ts';
@@ -38,22 +38,37 @@ type Protocol = {
 };
 
 /** Creates the handler of SQS's requests in both protocols. The handlers throw `SqsError`s. */
-export function createSqsWire({ handlers, log }: { handlers: SqsHandlers; log: Log }): ServiceHandler {
-  return async (call) => {
+export function createSqsWire({ handlers, log }: { handlers: SqsHandlers; log: Log }): ServiceApi {
+  const perform = (name: SqsOperationName, input: unknown, context: CallContext) => {
+    const handler = handlers[name] as (input: unknown, context: CallContext) => SqsResult | Promise<SqsResult>;
+    return handler(parseInput(input, SQS_OPERATIONS[name]), context);
+  };
+  const handle = async (call: ApiCall) => {
     const protocol = call.request.headers['x-amz-target'] === undefined ? QUERY : JSON_1_0;
     try {
       const body = await readBody(call.request, BODY_LIMIT_BYTES);
       const { name, input } = protocol.read(call, body);
-      const handler = handlers[name] as (input: unknown, call: ApiCall) => SqsResult | Promise<SqsResult>;
-      protocol.respond(call, name, await handler(parseInput(input, SQS_OPERATIONS[name]), call));
+      protocol.respond(call, name, await perform(name, input, call));
     } catch (failure) {
       if (failure instanceof BodyFailure && failure.reason === 'aborted') return;
       protocol.respondWithError(call, errorOf(failure, call, log));
     }
   };
+  return {
+    handle,
+    async perform(operation, input, context) {
+      try {
+        return await perform(operationNamed(operation), input, context);
+      } catch (failure) {
+        const { code, message } = errorOf(failure, context, log);
+        const { queryCode, status, queryMessage = message } = errorRow(code);
+        throw new OperationFailure(queryCode, status, queryMessage, failure);
+      }
+    },
+  };
 }
 
-function errorOf(failure: unknown, { requestId }: ApiCall, log: Log): SqsError {
+function errorOf(failure: unknown, { requestId }: CallContext, log: Log): SqsError {
   if (failure instanceof SqsError) return failure;
   if (failure instanceof WrongType) return new SqsError('SerializationException', failure.message);
   if (failure instanceof BodyFailure) return new SqsError('InvalidParameterValue', failure.message);
