@@ -2,6 +2,7 @@
  * The composition root: opens every part of a service in the order of their dependencies and connects them. It contains
  * none of Lambda's rules. Tests compose smaller services from the other files of this directory.
  */
+import { setMaxListeners } from 'node:events';
 import { join } from 'node:path';
 import { createScheduleAdmin, type ScheduleAdmin } from '../admin-api/schedules.ts';
 import { type AdjustableClock, createAdjustableClock, systemClock } from '../clock.ts';
@@ -40,6 +41,8 @@ export async function openService(options: Options, lifetime: Lifetime): Promise
   const backgroundClock = createAdjustableClock(clock);
   const log = createLog(options.logLevel);
   const closing = new AbortController();
+  // Any number of clients can wait at the same time, for messages and for log events. Node warns at the eleventh.
+  setMaxListeners(0, closing.signal);
   const isIsolated = options.network === 'isolated';
   const capabilities = await probeHost({ isolatedPort: isIsolated ? RUNTIME_API_PORT : undefined });
   if (isIsolated) requireIsolatedNetwork(capabilities);

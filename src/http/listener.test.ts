@@ -23,8 +23,8 @@ it('a draining listener lets a slow client read its response to the end, and doe
     },
   });
   const response = await get(listener.port);
-  const startedAt = performance.now();
-  const drained = listener.drain(20_000);
+  // Only the end of the response can end the drain: the test fails by its own timeout first.
+  const drained = listener.drain(600_000);
   let received = 0;
   // The kernel holds the first chunks. Before the rest is read, the server has time to check for idle connections.
   for await (const chunk of response) {
@@ -33,7 +33,6 @@ it('a draining listener lets a slow client read its response to the end, and doe
   }
   expect(received).toBe(LARGE);
   await drained;
-  expect(performance.now() - startedAt).toBeLessThan(10_000);
 });
 
 /** Resolves when the server has closed the connection. */
@@ -72,11 +71,21 @@ it('a listener closes the connections with the largest unfinished heads, and ser
 
 it('a listener closes a connection whose head does not end, but not while its client is paused', async () => {
   let isPaused = true;
-  const listener = await limited({ headTimeoutMs: 0, isPaused: () => isPaused });
+  let looks = 0;
+  let lookedTwice = () => {};
+  const paused = new Promise<void>((resolve) => (lookedTwice = resolve));
+  const listener = await limited({
+    headTimeoutMs: 0,
+    isPaused() {
+      looks += 1;
+      // The first look at a head has ended by the time of the second.
+      if (looks === 2) lookedTwice();
+      return isPaused;
+    },
+  });
   const closed = closedBy(listener.port, head(10));
   const idle = connect({ port: listener.port, host: '127.0.0.1' });
-  const sweeps = new Promise((resolve) => setTimeout(resolve, 2500));
-  expect(await Promise.race([closed.then(() => 'closed'), sweeps.then(() => 'open')])).toBe('open');
+  expect(await Promise.race([closed.then(() => 'closed'), paused.then(() => 'open')])).toBe('open');
   isPaused = false;
   await closed;
   expect(idle.readyState).toBe('open');

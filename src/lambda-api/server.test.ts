@@ -594,12 +594,13 @@ describe('Invoke', () => {
     const disconnected = new Promise<void>((resolve) => {
       const request = httpRequest(`${api.url}/2015-03-31/functions/f/invocations`, {
         method: 'POST',
-        headers: { 'content-length': '100' },
+        headers: { 'content-length': '100', expect: '100-continue' },
       });
       request.on('error', () => resolve());
       request.on('close', () => resolve());
-      request.write('{"a":');
-      request.on('socket', (socket) => socket.on('connect', () => setTimeout(() => request.destroy(), 20)));
+      // The server reads the body.
+      request.on('continue', () => request.write('{"a":', () => request.destroy()));
+      request.flushHeaders();
     });
     await disconnected;
     expect((await raw('POST', '/2015-03-31/functions/f/invocations', '{}')).status).toBe(200);

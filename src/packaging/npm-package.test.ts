@@ -69,12 +69,21 @@ describe('fetchNpmPackage', () => {
     await expect(fetch({ version: '9.9.9' })).rejects.toMatchObject(failure);
   });
 
-  it('reports within seconds that the registry is unreachable', async () => {
+  it('reports that the registry is unreachable', async () => {
     await new Promise((resolve) => registry.close(resolve));
-    const before = performance.now();
-    await expect(fetch({})).rejects.toMatchObject({ code: 'package-unavailable', message: /ECONNREFUSED/ });
-    expect(performance.now() - before).toBeLessThan(15_000);
+    const failure = { code: 'package-unavailable', message: expect.stringContaining('ECONNREFUSED') };
+    await expect(fetch({})).rejects.toMatchObject(failure);
     expect(readdirSync(join(workspace, 'cache/npm'))).toEqual([]);
+  });
+
+  it('asks a registry that does not answer only twice', async () => {
+    let connections = 0;
+    registry.on('connection', (socket) => {
+      connections += 1;
+      socket.destroy();
+    });
+    await expect(fetch({})).rejects.toMatchObject({ code: 'package-unavailable' });
+    expect(connections).toBe(2);
   });
 });
 

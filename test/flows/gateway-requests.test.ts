@@ -147,9 +147,14 @@ describe('the limits of each gateway', () => {
   });
 
   it('a header repeated 100,000 times does not block the service', async () => {
-    const began = performance.now();
-    expect(await statuses(`GET ${url} HTTP/1.1`, `${'a:1\r\n'.repeat(100_000)}\r\n`)).toEqual([200]);
-    expect(performance.now() - began).toBeLessThan(5000);
+    const time = async (count: number) => {
+      const startedAt = performance.now();
+      expect(await statuses(`GET ${url} HTTP/1.1`, `${'a:1\r\n'.repeat(count)}\r\n`)).toEqual([200]);
+      return performance.now() - startedAt;
+    };
+    const best = async (count: number) => Math.min(await time(count), await time(count), await time(count));
+    // Linear is at most 8, quadratic 64.
+    expect((await best(100_000)) / (await best(12_500))).toBeLessThan(40);
   });
 
   it.each([

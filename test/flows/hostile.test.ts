@@ -9,6 +9,9 @@ import { type RunningService, startService } from '../support/running-service.ts
 
 let service: RunningService;
 
+/** Other test files have functions that sleep too. */
+const SLEEP = `sleep 1000.${process.pid}`;
+
 beforeAll(async () => {
   service = await startService();
   await service.createFunction('neighbor', { bootstrap: shellRuntime('respond $$') });
@@ -26,13 +29,13 @@ const ATTACKS: readonly [string, string, RegExp][] = [
   ['stops its whole group', 'kill -STOP 0', TIMED_OUT],
   ['closes every descriptor and waits', 'exec 0<&- 1>&- 2>&- 3<&- 4<&- 5<&-; while :; do :; done', TIMED_OUT],
   ['bombs with forks', 'b() { b | b & b; }; (b) & while :; do :; done', TIMED_OUT],
-  ['ignores what can be ignored', 'trap "" TERM INT HUP QUIT PIPE; sleep 1000', TIMED_OUT],
+  ['ignores what can be ignored', `trap "" TERM INT HUP QUIT PIPE; ${SLEEP}`, TIMED_OUT],
   // This spares only itself.
-  ['kills all that it can', 'kill -9 -1; sleep 1000', TIMED_OUT],
-  ['kills its parent', 'kill -9 "$(cut -d" " -f4 /proc/$$/stat)"; sleep 1000', exited('with error: signal: killed')],
+  ['kills all that it can', `kill -9 -1; ${SLEEP}`, TIMED_OUT],
+  ['kills its parent', `kill -9 "$(cut -d" " -f4 /proc/$$/stat)"; ${SLEEP}`, exited('with error: signal: killed')],
   [
     'leaves a daemon that holds its output',
-    '(setsid sh -c "trap \\"\\" TERM HUP; (sleep 1000 & sleep 1000) &" &); exit 0',
+    `(setsid sh -c "trap '' TERM HUP; (${SLEEP} & ${SLEEP}) &" &); exit 0`,
     exited('without providing a reason'),
   ],
   [
@@ -84,7 +87,7 @@ it('functions that flood their logs with empty lines do not hold up another one'
 
 it('a timeout after a child was killed for memory does not affect the reason of the next failure', async () => {
   const hungry = python('held = bytearray(400 << 20); held[::4096] = b"1" * len(held[::4096])');
-  const bootstrap = shellRuntime(`case "$EVENT" in *hungry*) ${hungry}; sleep 1000;; *exit*) exit 7;; esac; respond 1`);
+  const bootstrap = shellRuntime(`case "$EVENT" in *hungry*) ${hungry}; ${SLEEP};; *exit*) exit 7;; esac; respond 1`);
   await service.createFunction('forgets', { bootstrap }, { Timeout: 3, MemorySize: 256 });
   await service.invoke('forgets');
   expect((await service.invoke('forgets', '"hungry"')).payload).toContain('Sandbox.Timedout');
@@ -95,5 +98,5 @@ it('no process of them is left when the service ends', async () => {
   const own = descendantsOf(process.pid);
   await service.close();
   await expect.poll(() => stillAlive(own), { timeout: 10_000 }).toEqual([]);
-  expect(processesWith('sleep 1000')).toEqual([]);
+  expect(processesWith(SLEEP)).toEqual([]);
 });

@@ -74,8 +74,23 @@ async function invoke(client: LambdaClient, FunctionName: string, event: unknown
 function cgroupsOf(pid: number): string[] {
   const root = '/sys/fs/cgroup';
   if (!existsSync(root)) return [];
-  const names = readdirSync(root, { recursive: true, encoding: 'utf8' });
-  return names.filter((name) => new RegExp(`lamella-\\d+-${pid}-`).test(name));
+  const pattern = new RegExp(`^lamella-\\d+-${pid}-`);
+  const search = (directory: string): string[] =>
+    subdirectories(directory).flatMap((name) => [
+      ...(pattern.test(name) ? [join(directory, name)] : []),
+      ...search(join(directory, name)),
+    ]);
+  return search(root);
+}
+
+/** Empty if the directory is gone: other services remove theirs meanwhile. */
+function subdirectories(directory: string): string[] {
+  try {
+    const entries = readdirSync(directory, { withFileTypes: true });
+    return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  } catch {
+    return [];
+  }
 }
 
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('base64');

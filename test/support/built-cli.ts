@@ -2,6 +2,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { readdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { unexpectedWarningIn } from './expected-warnings.ts';
 
 const ROOT = process.env.LAMELLA_ROOT ?? resolve(import.meta.dirname, '../..');
 export const LAMELLA = join(ROOT, 'bin', 'lamella');
@@ -57,7 +58,7 @@ export type StartedService = {
   readonly pid: number;
   /** Everything printed so far on standard output. */
   stdout(): string;
-  /** Sends a signal, waits until the process has ended and returns its exit code. */
+  /** Sends a signal, waits until the process has ended and returns its exit code. Throws if Node warned about the process. */
   stop(signal?: NodeJS.Signals): Promise<number | null>;
   readonly ended: Promise<number | null>;
 };
@@ -91,9 +92,12 @@ export async function startLamella(
     http,
     pid,
     stdout: () => printed,
-    stop(signal = 'SIGTERM') {
+    async stop(signal = 'SIGTERM') {
       child.kill(signal);
-      return ended;
+      const code = await ended;
+      const warning = unexpectedWarningIn(errorOutput);
+      if (warning !== undefined) throw new Error(`The service warned: ${warning}`);
+      return code;
     },
     ended,
   };

@@ -72,14 +72,19 @@ export async function listenForEvents(): Promise<Listener> {
     async next(name, timeoutMs = 20_000) {
       const index = taken.get(name) ?? 0;
       taken.set(name, index + 1);
-      const deadline = AbortSignal.timeout(timeoutMs);
-      for (;;) {
-        const run = runsOf(name)[index];
-        if (run !== undefined) return run;
-        await new Promise<void>((resolve, reject) => {
-          wake.push(resolve);
-          deadline.addEventListener('abort', () => reject(new Error(`${name} did not run within ${timeoutMs} ms`)));
-        });
+      let expire: NodeJS.Timeout | undefined;
+      const expired = new Promise<never>((_, reject) => {
+        const fail = () => reject(new Error(`${name} did not run within ${timeoutMs} ms`));
+        expire = setTimeout(fail, timeoutMs);
+      });
+      try {
+        for (;;) {
+          const run = runsOf(name)[index];
+          if (run !== undefined) return run;
+          await Promise.race([new Promise<void>((resolve) => wake.push(resolve)), expired]);
+        }
+      } finally {
+        clearTimeout(expire);
       }
     },
     waiting: (name) => runsOf(name).length - (taken.get(name) ?? 0),

@@ -1,5 +1,4 @@
 /** SQS's operations on messages: send, receive, delete, change visibility and purge, one by one and in batches. */
-import { setMaxListeners } from 'node:events';
 import type { InputOf } from '../../protocol/member-constraints.ts';
 import { type SQS_OPERATIONS, SQS_QUOTAS } from '../../protocol/sqs-operations.ts';
 import { type MessageAttributes, md5Of, md5OfAttributes, selectAttributes } from '../../queues/message-attributes.ts';
@@ -27,9 +26,6 @@ export function createMessageHandlers({
   sqsMessages,
   closing,
 }: SqsHandlerDependencies): Pick<SqsHandlers, MessageOperation> {
-  // Any number of clients can wait at the same time.
-  setMaxListeners(0, closing);
-
   const changeVisibility = async (queue: SqsQueue, input: VisibilityInput): Promise<void> => {
     const seconds = input.VisibilityTimeout;
     if (seconds === undefined) throw missingParameter('VisibilityTimeout');

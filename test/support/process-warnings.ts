@@ -1,0 +1,13 @@
+/**
+ * Fails a test file during which Node warned about its process, for example of listeners that are added and never removed. A
+ * service of a test is in the same process.
+ */
+import { afterAll, expect } from 'vitest';
+import { isExpectedWarning } from './expected-warnings.ts';
+
+const warnings: string[] = [];
+process.on('warning', ({ name, message, stack }) => {
+  if (!isExpectedWarning(`${name}: ${message}`)) warnings.push(stack ?? message);
+});
+
+afterAll(() => expect(warnings).toEqual([]));
