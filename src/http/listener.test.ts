@@ -1,13 +1,14 @@
-import { type IncomingMessage, request } from 'node:http';
+import { Agent, type IncomingMessage, request } from 'node:http';
 import { connect } from 'node:net';
 import { expect, it } from 'vitest';
 import { listen } from './listener.ts';
 
 const LARGE = 32 * 1024 * 1024;
 
+/** Over a connection that the client never closes. */
 function get(port: number): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    request({ port, host: '127.0.0.1', headers: { connection: 'keep-alive' } }, resolve)
+    request({ port, host: '127.0.0.1', agent: new Agent({ keepAlive: true }) }, resolve)
       .once('error', reject)
       .end();
   });
