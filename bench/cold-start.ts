@@ -15,12 +15,12 @@ const ROUNDS = 30;
 const GREETING = 'Hello, World!';
 
 const service = await startService();
-const folder = mkdtempSync(join(tmpdir(), 'lamella-bare-'));
+const directory = mkdtempSync(join(tmpdir(), 'lamella-bare-'));
 try {
-  const opt = join(folder, 'opt');
+  const opt = join(directory, 'opt');
   const limits = { unpackedBytes: Number.MAX_SAFE_INTEGER, entries: 100_000 };
-  await unpackArchive(readFileSync(service.layer), { target: opt, staging: join(folder, 'staging'), limits });
-  const temporary = join(folder, 'tmp');
+  await unpackArchive(readFileSync(service.layer), { target: opt, staging: join(directory, 'staging'), limits });
+  const temporary = join(directory, 'tmp');
   mkdirSync(temporary);
   for (let round = 0; round <= ROUNDS; round += 1) await service.createHello(`hello-${round}`);
   // Once each, unmeasured: to fill the page cache and compile the code.
@@ -36,7 +36,7 @@ try {
   console.log(resultLine('cold invocation of a PHP hello', times.cold, 'ms', times.bare));
 } finally {
   await service.stop();
-  rmSync(folder, { recursive: true, force: true });
+  rmSync(directory, { recursive: true, force: true });
 }
 
 async function timed(action: () => Promise<void>): Promise<number> {

@@ -23,7 +23,7 @@ type HttpResponse = { readonly status: number; readonly body: Buffer };
 
 class Service {
   readonly count: number;
-  readonly folder = mkdtempSync(join(tmpdir(), 'lamella-many-'));
+  readonly directory = mkdtempSync(join(tmpdir(), 'lamella-many-'));
   readonly agent = new Agent({ keepAlive: true, maxSockets: MAKERS });
   #child: ChildProcess | undefined;
   #url = '';
@@ -35,7 +35,16 @@ class Service {
   /** Resolves with the milliseconds until the service accepted connections. */
   async start(): Promise<number> {
     const began = performance.now();
-    const words = ['start', '--port', '0', '--data-dir', join(this.folder, 'data'), '--json', '--log-level', 'error'];
+    const words = [
+      'start',
+      '--port',
+      '0',
+      '--data-dir',
+      join(this.directory, 'data'),
+      '--json',
+      '--log-level',
+      'error',
+    ];
     const child = spawn(join(ROOT, 'bin', 'lamella'), words, { stdio: ['ignore', 'pipe', 'inherit'] });
     this.#child = child;
     const line = await new Promise<string>((settle) => createInterface({ input: child.stdout }).once('line', settle));
@@ -103,7 +112,7 @@ try {
       if (round > 0) await service.stop();
       starts.push(await service.start());
     }
-    note('start over the folder', percentile(starts, 0.5), 'ms');
+    note('start over the directory', percentile(starts, 0.5), 'ms');
     await service.call('GET', '/2015-03-31/functions/f-00000');
     note('memory after the start', service.memoryMib(), 'MiB');
   }
@@ -155,7 +164,7 @@ try {
   for (const service of services) {
     await service.stop();
     service.agent.destroy();
-    rmSync(service.folder, { recursive: true, force: true });
+    rmSync(service.directory, { recursive: true, force: true });
   }
 }
 
@@ -207,14 +216,14 @@ function nameOf(index: number): string {
 
 /** As base64: two functions that differ, so that each upload is a new version. */
 async function twoArchives(): Promise<string[]> {
-  const folder = mkdtempSync(join(tmpdir(), 'lamella-many-zips-'));
+  const directory = mkdtempSync(join(tmpdir(), 'lamella-many-zips-'));
   const made: string[] = [];
   for (const response of [0, 1]) {
-    const path = join(folder, `${response}.zip`);
+    const path = join(directory, `${response}.zip`);
     const bytes = Buffer.from(`exports.handler = async () => ${response};\n`);
     await writeZip(path, [{ path: 'index.js', mode: 0o644, content: { kind: 'bytes', bytes } }]);
     made.push(readFileSync(path).toString('base64'));
   }
-  rmSync(folder, { recursive: true });
+  rmSync(directory, { recursive: true });
   return made;
 }

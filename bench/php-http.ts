@@ -70,17 +70,17 @@ const EVENT = JSON.stringify({
   isBase64Encoded: false,
 });
 
-const folder = mkdtempSync(join(tmpdir(), 'lamella-php-http-'));
+const directory = mkdtempSync(join(tmpdir(), 'lamella-php-http-'));
 try {
   // php-fpm's worker runs as another user.
-  chmodSync(folder, 0o755);
-  const php = layOutPhp(folder, 'opt', '--version', VERSION, '--variant', 'http');
-  const task = join(folder, 'task');
+  chmodSync(directory, 0o755);
+  const php = layOutPhp(directory, 'opt', '--version', VERSION, '--variant', 'http');
+  const task = join(directory, 'task');
   mkdirSync(task);
   const contenders: Contender[] = [
     {
       name: 'runtimes/php, http mode',
-      argv: [...php, join(folder, 'opt/bootstrap')],
+      argv: [...php, join(directory, 'opt/bootstrap')],
       environment: { LAMELLA_MODE: 'http' },
     },
     ...bref(php),
@@ -109,7 +109,7 @@ try {
     }
   }
 } finally {
-  rmSync(folder, { recursive: true, force: true });
+  rmSync(directory, { recursive: true, force: true });
 }
 
 function bref(php: readonly string[]): Contender[] {
@@ -119,14 +119,14 @@ function bref(php: readonly string[]): Contender[] {
   const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'lamella/npm');
   const version = VERSION.replace('.', '');
   const source = readdirSync(cache).find((name) => name.includes(`-v${version}@`)) ?? '';
-  copyFileSync(join(cache, source, 'native/php/php-fpm'), join(folder, 'opt/bin/php-fpm'));
-  const fpm = join(folder, 'fpm');
+  copyFileSync(join(cache, source, 'native/php/php-fpm'), join(directory, 'opt/bin/php-fpm'));
+  const fpm = join(directory, 'fpm');
   mkdirSync(fpm);
   writeFileSync(
     join(fpm, 'php-fpm'),
     `#!/bin/sh
-export LD_LIBRARY_PATH=${join(folder, 'opt/lamella/lib')}
-exec ${join(folder, 'opt/bin/php-fpm')} -c ${join(folder, 'opt/bin/php.ini')} -d zend_extension=opcache -d opcache.enable=1 "$@"
+export LD_LIBRARY_PATH=${join(directory, 'opt/lamella/lib')}
+exec ${join(directory, 'opt/bin/php-fpm')} -c ${join(directory, 'opt/bin/php.ini')} -d zend_extension=opcache -d opcache.enable=1 "$@"
 `,
     { mode: 0o755 },
   );
@@ -153,9 +153,9 @@ user = nobody
     `<?php
 spl_autoload_register(function ($class) {
   $roots = ['Bref\\\\' => '${BREF}/src/', 'hollodotme\\\\FastCGI\\\\' => '${FAST_CGI_CLIENT}/src/', 'Crwlr\\\\QueryString\\\\' => '${QUERY_STRING}/src/', '' => '/usr/share/php/'];
-  foreach ($roots as $prefix => $folder) {
+  foreach ($roots as $prefix => $directory) {
     if (!str_starts_with($class, $prefix)) continue;
-    $file = $folder . strtr(substr($class, strlen($prefix)), '\\\\', '/') . '.php';
+    $file = $directory . strtr(substr($class, strlen($prefix)), '\\\\', '/') . '.php';
     if (is_file($file)) { require $file; return; }
   }
 });

@@ -25,14 +25,14 @@ const ELSEWHERE_MODULES: Readonly<Record<string, string>> = {
   '8.5': 'posix',
 };
 
-const folder = mkdtempSync(join(tmpdir(), 'lamella-php-layer-'));
+const directory = mkdtempSync(join(tmpdir(), 'lamella-php-layer-'));
 try {
-  const taskRoot = join(folder, 'task');
+  const taskRoot = join(directory, 'task');
   mkdirSync(taskRoot);
   writeFileSync(join(taskRoot, 'index.php'), '<?php return fn (array $event) => $event;');
   for (const version of VERSIONS) await compare(version, taskRoot);
 } finally {
-  rmSync(folder, { recursive: true, force: true });
+  rmSync(directory, { recursive: true, force: true });
 }
 
 async function compare(version: string, taskRoot: string): Promise<void> {
@@ -46,12 +46,12 @@ async function compare(version: string, taskRoot: string): Promise<void> {
   const contenders: Contender[] = [];
   for (const [index, [name, options]] of kinds.entries()) {
     const place = `${version}-${index}`;
-    const php = layOutPhp(folder, place, '--version', version, ...options);
-    const unzipped = await sizeOfEntries(await entriesOfDirectory(join(folder, place)));
-    const zipped = statSync(join(folder, `${place}.zip`)).size;
+    const php = layOutPhp(directory, place, '--version', version, ...options);
+    const unzipped = await sizeOfEntries(await entriesOfDirectory(join(directory, place)));
+    const zipped = statSync(join(directory, `${place}.zip`)).size;
     console.log(`  ${name.padEnd(24)} ${megabytes(unzipped)} MB unpacked  ${megabytes(zipped)} MB as an archive`);
     // The layer for Amazon Linux 2023 may not start here, with other libraries.
-    if (!options.includes('al2023')) contenders.push({ name, argv: [...php, join(folder, place, 'bootstrap')] });
+    if (!options.includes('al2023')) contenders.push({ name, argv: [...php, join(directory, place, 'bootstrap')] });
   }
   const rounds = new Map<Contender, Round[]>(contenders.map((contender) => [contender, []]));
   for (let round = 0; round <= ROUNDS; round += 1) {

@@ -19,10 +19,10 @@ const ROUNDS = 9;
 const EVENT = '{"name":"World","numbers":[1,2]}';
 const LIBRARIES = '/usr/share/php';
 
-const folder = mkdtempSync(join(tmpdir(), 'lamella-php-loop-'));
+const directory = mkdtempSync(join(tmpdir(), 'lamella-php-loop-'));
 try {
-  const php = layOutPhp(folder, 'opt', '--version', VERSION);
-  const work = { event: EVENT, warmUp: 300, invocations: 1500, taskRoot: join(folder, 'task') };
+  const php = layOutPhp(directory, 'opt', '--version', VERSION);
+  const work = { event: EVENT, warmUp: 300, invocations: 1500, taskRoot: join(directory, 'task') };
   const contenders = prepare(php);
   const rounds = new Map<Contender, Round[]>(contenders.map((contender) => [contender, []]));
   for (let round = 0; round <= ROUNDS; round += 1) {
@@ -47,11 +47,11 @@ try {
     console.log(`${`${name}: resident at its peak`.padEnd(52)}${`${(resident / 1024).toFixed(1)} MiB`.padStart(12)}`);
   }
 } finally {
-  rmSync(folder, { recursive: true, force: true });
+  rmSync(directory, { recursive: true, force: true });
 }
 
 function prepare(php: readonly string[]): Contender[] {
-  const task = join(folder, 'task');
+  const task = join(directory, 'task');
   mkdirSync(join(task, 'src'), { recursive: true });
   writeFileSync(
     join(task, 'src/hello.php'),
@@ -61,13 +61,13 @@ function prepare(php: readonly string[]): Contender[] {
     join(task, 'index.php'),
     '<?php return fn (array $data) => ["hello" => $data["name"], "n" => 1, "ok" => true];',
   );
-  const own = [...php, join(folder, 'opt/bootstrap')];
+  const own = [...php, join(directory, 'opt/bootstrap')];
   const contenders: Contender[] = [
     { name: 'runtimes/php', argv: own },
     { name: 'runtimes/php, pipelined', argv: own, environment: { LAMELLA_PIPELINE: '1' } },
   ];
   if (existsSync(`${LIBRARIES}/GuzzleHttp/autoload.php`)) {
-    const blog = join(folder, 'blog');
+    const blog = join(directory, 'blog');
     mkdirSync(join(blog, 'vendor'), { recursive: true });
     writeFileSync(join(blog, 'bootstrap'), readFileSync(join(ROOT, 'examples/walkthrough/bootstrap')));
     writeFileSync(join(blog, 'vendor/autoload.php'), `<?php require '${LIBRARIES}/GuzzleHttp/autoload.php';`);
@@ -79,7 +79,7 @@ function prepare(php: readonly string[]): Contender[] {
   }
   const bref = process.env.BREF;
   if (bref !== undefined) {
-    const bootstrap = join(folder, 'bref.php');
+    const bootstrap = join(directory, 'bref.php');
     writeFileSync(
       bootstrap,
       `<?php spl_autoload_register(function ($class) {
@@ -91,7 +91,7 @@ function prepare(php: readonly string[]): Contender[] {
     const environment = { BREF_LOOP_MAX: '1000000000', BREF_PING_DISABLE: '1' };
     contenders.push({ name: 'Bref, persistent', argv: [...php, bootstrap], environment });
   }
-  const floor = join(folder, 'floor');
+  const floor = join(directory, 'floor');
   const compiled = spawnSync('cc', ['-O2', '-o', floor, join(ROOT, 'bench/runtime-client.c')], { stdio: 'ignore' });
   if (compiled.status === 0) contenders.push({ name: 'the least that C can do', argv: [floor] });
   return contenders;

@@ -18,17 +18,17 @@ const CLASSES = 400;
 const BREF_EXTENSIONS =
   'bcmath,ctype,curl,dom,exif,fileinfo,ftp,gettext,iconv,mbstring,mysqli,opcache,pdo,pdo_mysql,pdo_pgsql,pdo_sqlite,phar,posix,simplexml,soap,sockets,sodium,sqlite3,tokenizer,xml,xmlreader,xmlwriter,xsl,zip';
 
-const folder = mkdtempSync(join(tmpdir(), 'lamella-php-start-'));
+const directory = mkdtempSync(join(tmpdir(), 'lamella-php-start-'));
 try {
-  const lean = layOutPhp(folder, 'lean', '--version', VERSION);
-  const many = layOutPhp(folder, 'many', '--version', VERSION, '--extensions', BREF_EXTENSIONS);
-  const small = join(folder, 'small');
+  const lean = layOutPhp(directory, 'lean', '--version', VERSION);
+  const many = layOutPhp(directory, 'many', '--version', VERSION, '--extensions', BREF_EXTENSIONS);
+  const small = join(directory, 'small');
   mkdirSync(small);
   writeFileSync(join(small, 'index.php'), '<?php return fn (array $data) => $data;');
   const large = writeApplication();
-  const fileCache = join(folder, 'cache');
+  const fileCache = join(directory, 'cache');
   const brefsIni = {
-    zend_extension: join(folder, 'many/lamella/ext/opcache.so'),
+    zend_extension: join(directory, 'many/lamella/ext/opcache.so'),
     'opcache.enable': '1',
     'opcache.enable_cli': '1',
     'opcache.file_cache': fileCache,
@@ -42,16 +42,16 @@ try {
       'a function of one line',
       small,
       [
-        { name: 'the lean layer', argv: [...lean, join(folder, 'lean/bootstrap')] },
-        { name: 'with the 29 extensions of Bref', argv: [...many, join(folder, 'many/bootstrap')] },
+        { name: 'the lean layer', argv: [...lean, join(directory, 'lean/bootstrap')] },
+        { name: 'with the 29 extensions of Bref', argv: [...many, join(directory, 'many/bootstrap')] },
       ],
     ],
     [
       `an application of ${CLASSES} classes`,
       large,
       [
-        { name: "the lean layer's ini", argv: [...lean, join(folder, 'lean/bootstrap')] },
-        { name: "Bref's ini, empty cache", argv: [...lean, ...options, join(folder, 'lean/bootstrap')] },
+        { name: "the lean layer's ini", argv: [...lean, join(directory, 'lean/bootstrap')] },
+        { name: "Bref's ini, empty cache", argv: [...lean, ...options, join(directory, 'lean/bootstrap')] },
       ],
     ],
   ];
@@ -76,12 +76,12 @@ try {
     }
   }
 } finally {
-  rmSync(folder, { recursive: true, force: true });
+  rmSync(directory, { recursive: true, force: true });
 }
 
 /** Classes of the size that frameworks have: properties, constants, a dozen methods with loops, arrays and closures. */
 function writeApplication(): string {
-  const task = join(folder, 'large');
+  const task = join(directory, 'large');
   mkdirSync(join(task, 'src'), { recursive: true });
   for (let index = 0; index < CLASSES; index += 1) {
     const methods = Array.from(

@@ -31,8 +31,8 @@ export type RunningService = {
 
 /** Starts a service on an empty data directory, with the PHP runtime layer published. `more` are further arguments. */
 export async function startService(more: readonly string[] = []): Promise<RunningService> {
-  const folder = mkdtempSync(join(tmpdir(), 'lamella-bench-'));
-  const layer = join(folder, 'php.zip');
+  const directory = mkdtempSync(join(tmpdir(), 'lamella-bench-'));
+  const layer = join(directory, 'php.zip');
   const built = spawnSync(LAMELLA, ['layer', 'build', 'php', '--version', '8.4', '-o', layer], { encoding: 'utf8' });
   if (built.status !== 0) throw new Error(built.stderr);
 
@@ -56,7 +56,7 @@ export async function startService(more: readonly string[] = []): Promise<Runnin
     client,
     layer,
     async createHello(name, source = 'examples/walkthrough/src/hello.php') {
-      const hello = join(folder, `${name}.zip`);
+      const hello = join(directory, `${name}.zip`);
       const content = { kind: 'file', source: join(ROOT, source) } as const;
       await writeZip(hello, [{ path: 'src/hello.php', mode: 0o644, content }]);
       await client.send(
@@ -78,7 +78,7 @@ export async function startService(more: readonly string[] = []): Promise<Runnin
     async stop() {
       child.kill('SIGTERM');
       await ended;
-      rmSync(folder, { recursive: true, force: true });
+      rmSync(directory, { recursive: true, force: true });
     },
   };
 }

@@ -40,20 +40,20 @@ export type Round = {
 };
 
 /** Builds a PHP layer and unpacks it. Returns the command that starts its PHP in place. */
-export function layOutPhp(folder: string, name: string, ...options: readonly string[]): readonly string[] {
-  const zip = join(folder, `${name}.zip`);
+export function layOutPhp(directory: string, name: string, ...options: readonly string[]): readonly string[] {
+  const zip = join(directory, `${name}.zip`);
   for (const [program, ...args] of [
     [join(ROOT, 'bin/lamella'), 'layer', 'build', 'php', ...options, '-o', zip],
-    ['unzip', '-q', zip, '-d', join(folder, name)],
+    ['unzip', '-q', zip, '-d', join(directory, name)],
   ]) {
     const done = spawnSync(program ?? '', args, { encoding: 'utf8' });
     if (done.status !== 0) throw new Error(done.stderr);
   }
-  const ini = join(folder, name, 'bin/php.ini');
-  const moved = readFileSync(ini, 'utf8').replace('/opt/lamella/ext', join(folder, name, 'lamella/ext'));
+  const ini = join(directory, name, 'bin/php.ini');
+  const moved = readFileSync(ini, 'utf8').replace('/opt/lamella/ext', join(directory, name, 'lamella/ext'));
   // Debian's Guzzle is older than PHP 8.4, which reports deprecations.
   writeFileSync(ini, `${moved}error_reporting = E_ALL & ~E_DEPRECATED\n`);
-  return [join(folder, name, 'bin/php')];
+  return [join(directory, name, 'bin/php')];
 }
 
 /** Serves a fixed number of invocations to one runtime. */

@@ -44,13 +44,13 @@ const BARE_LOOP = `
 type Contender = { readonly name: string; readonly args: readonly string[] };
 type Round = { readonly startMs: number; readonly cpuUs: number };
 
-const folder = mkdtempSync(join(tmpdir(), 'lamella-runtime-loop-'));
+const directory = mkdtempSync(join(tmpdir(), 'lamella-runtime-loop-'));
 try {
-  writeFileSync(join(folder, 'index.js'), 'exports.handler = async (event) => event;\n');
-  writeFileSync(join(folder, 'bare.cjs'), BARE_LOOP);
+  writeFileSync(join(directory, 'index.js'), 'exports.handler = async (event) => event;\n');
+  writeFileSync(join(directory, 'bare.cjs'), BARE_LOOP);
   const ric = process.env.RIC;
   const contenders: Contender[] = [
-    { name: 'the least that Node can do', args: [join(folder, 'bare.cjs')] },
+    { name: 'the least that Node can do', args: [join(directory, 'bare.cjs')] },
     { name: 'runtimes/typescript', args: [join(ROOT, 'dist/runtimes/typescript/main.cjs')] },
     ...(ric ? [{ name: `aws-lambda-ric ${versionOf(ric)}`, args: [join(ric, entryOf(ric)), 'index.handler'] }] : []),
   ];
@@ -72,7 +72,7 @@ try {
     console.log(resultLine(`${name}: CPU of an invocation`, costs, 'µs', bareCosts));
   }
 } finally {
-  rmSync(folder, { recursive: true, force: true });
+  rmSync(directory, { recursive: true, force: true });
 }
 
 async function run(args: readonly string[]): Promise<Round> {
@@ -109,12 +109,12 @@ async function run(args: readonly string[]): Promise<Round> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const began = process.hrtime.bigint();
   const child = spawn(process.execPath, args, {
-    cwd: folder,
+    cwd: directory,
     stdio: ['ignore', 'ignore', 'inherit'],
     env: {
       AWS_LAMBDA_RUNTIME_API: `127.0.0.1:${(server.address() as AddressInfo).port}`,
       _HANDLER: 'index.handler',
-      LAMBDA_TASK_ROOT: folder,
+      LAMBDA_TASK_ROOT: directory,
       AWS_LAMBDA_FUNCTION_NAME: 'hello',
       AWS_LAMBDA_FUNCTION_VERSION: '$LATEST',
       AWS_LAMBDA_FUNCTION_MEMORY_SIZE: '128',

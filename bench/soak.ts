@@ -45,10 +45,21 @@ const EXPECTED = new Set([
   'memory -> Runtime.OutOfMemory',
 ]);
 
-const folder = mkdtempSync(join(tmpdir(), 'lamella-soak-'));
+const directory = mkdtempSync(join(tmpdir(), 'lamella-soak-'));
 const service = spawn(
   join(ROOT, 'bin/lamella'),
-  ['start', '--port', '0', '--data-dir', join(folder, 'data'), '--json', '--cpu', 'unlimited', '--idle-seconds', '1'],
+  [
+    'start',
+    '--port',
+    '0',
+    '--data-dir',
+    join(directory, 'data'),
+    '--json',
+    '--cpu',
+    'unlimited',
+    '--idle-seconds',
+    '1',
+  ],
   { stdio: ['ignore', 'pipe', 'inherit'] },
 );
 const pid = service.pid ?? 0;
@@ -114,17 +125,17 @@ const left = {
 service.kill('SIGTERM');
 await ended;
 const after = {
-  processes: readdirSync('/proc').filter((name) => /^\d+$/.test(name) && rootOf(name).includes(folder)).length,
+  processes: readdirSync('/proc').filter((name) => /^\d+$/.test(name) && rootOf(name).includes(directory)).length,
   mounts: readFileSync('/proc/mounts', 'utf8')
     .split('\n')
-    .filter((row) => row.includes(folder)).length,
+    .filter((row) => row.includes(directory)).length,
   controlGroups: controlGroups(pid),
   loopDevices: loopDevices(),
-  folders: readdirSync(join(folder, 'data'))
+  directories: readdirSync(join(directory, 'data'))
     .filter((name) => name === 'run')
-    .flatMap((name) => readdirSync(join(folder, 'data', name), { recursive: true, encoding: 'utf8' })).length,
+    .flatMap((name) => readdirSync(join(directory, 'data', name), { recursive: true, encoding: 'utf8' })).length,
 };
-rmSync(folder, { recursive: true, force: true });
+rmSync(directory, { recursive: true, force: true });
 
 console.log(`${INVOCATIONS} invocations by ${PARALLEL} clients in ${seconds.toFixed(0)} s`);
 for (const [key, count] of [...outcomes].sort()) console.log(`  ${key}: ${count}`);
@@ -206,7 +217,7 @@ function linkOf(path: string): string {
 function loopDevices(): number {
   return readdirSync('/sys/block').filter((name) => {
     try {
-      return readFileSync(`/sys/block/${name}/loop/backing_file`, 'utf8').startsWith(folder);
+      return readFileSync(`/sys/block/${name}/loop/backing_file`, 'utf8').startsWith(directory);
     } catch {
       return false;
     }

@@ -158,14 +158,14 @@ require_once 'GuzzleHttp/autoload.php';
 
 /** The directory of Debian's PHP libraries. Installs Guzzle if this user may. */
 function debianLibrary(): string | undefined {
-  const folder = '/usr/share/php';
-  const isThere = () => existsSync(join(folder, 'GuzzleHttp', 'autoload.php'));
+  const directory = '/usr/share/php';
+  const isThere = () => existsSync(join(directory, 'GuzzleHttp', 'autoload.php'));
   if (!isThere() && process.getuid?.() === 0) {
     const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
     spawnSync('apt-get', ['update', '-qq'], { env });
     spawnSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'php-guzzlehttp-guzzle'], { env });
   }
-  return isThere() ? folder : undefined;
+  return isThere() ? directory : undefined;
 }
 
 /** Starts a service on a free port and waits until it reports that it accepts connections. */

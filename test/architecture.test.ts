@@ -31,7 +31,11 @@ const ROWS: readonly (readonly string[])[] = [
 ];
 
 /** The only files that may touch an outside thing, by the pattern of its use. */
-const DOORS: readonly { readonly what: string; readonly pattern: RegExp; readonly files: readonly RegExp[] }[] = [
+const OUTSIDE_THINGS: readonly {
+  readonly what: string;
+  readonly pattern: RegExp;
+  readonly files: readonly RegExp[];
+}[] = [
   {
     what: 'the SQLite driver',
     pattern: /from '(libsql|better-sqlite3|node:sqlite)'/,
@@ -73,8 +77,8 @@ describe('architecture', () => {
     expect(wrong).toEqual([]);
   });
 
-  it.each(DOORS)('uses $what in one module only', ({ pattern, files: doors }) => {
-    const wrong = files.filter((file) => !doors.some((door) => door.test(file)) && pattern.test(code(file)));
+  it.each(OUTSIDE_THINGS)('uses $what in one module only', ({ pattern, files: allowed }) => {
+    const wrong = files.filter((file) => !allowed.some((name) => name.test(file)) && pattern.test(code(file)));
     expect(wrong).toEqual([]);
   });
 
@@ -103,8 +107,8 @@ describe('architecture', () => {
   });
 });
 
-function sourceFiles(folder: string): string[] {
-  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+function sourceFiles(directory: string): string[] {
+  return readdirSync(directory, { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
     .sort();
 }

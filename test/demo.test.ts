@@ -10,14 +10,14 @@ const ROOT = resolve(import.meta.dirname, '..');
 const LAYERS = ['runtime.zip', 'php.zip', 'vendor.zip'];
 const ARCHIVES = [...LAYERS, 'hello.zip', 'goodbye.zip'];
 
-let folder: string;
+let directory: string;
 let output: string;
 
 beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'lamella-demo-'));
-  output = join(folder, 'output');
+  directory = mkdtempSync(join(tmpdir(), 'lamella-demo-'));
+  output = join(directory, 'output');
 });
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 function demo(...args: string[]) {
   const run = [join(ROOT, 'scripts/run.mjs'), 'demo', ...args];
@@ -72,11 +72,11 @@ describe('npm run demo', { timeout: 180_000 }, () => {
   });
 
   it('fails if the greeting is edited, and reports the difference', () => {
-    const example = join(folder, 'walkthrough');
+    const example = join(directory, 'walkthrough');
     cpSync(join(ROOT, 'examples/walkthrough'), example, { recursive: true });
     const hello = join(example, 'src/hello.php');
     writeFileSync(hello, readFileSync(hello, 'utf8').replace('Hello', 'Hallo'));
-    const edited = join(folder, 'edited');
+    const edited = join(directory, 'edited');
     mkdirSync(edited);
     for (const layer of LAYERS) cpSync(join(output, layer), join(edited, layer));
     const { status, stdout } = demo('--reuse-layers', edited, example);
@@ -89,7 +89,7 @@ describe('npm run demo', { timeout: 180_000 }, () => {
 
 /** A directory for the front of the PATH with an `aws` that sets the endpoint: older versions have no variable for it. */
 function awsWithEndpoint(url: string): string {
-  const bin = join(folder, 'bin');
+  const bin = join(directory, 'bin');
   mkdirSync(bin, { recursive: true });
   const { stdout } = spawnSync('sh', ['-c', 'command -v aws'], { encoding: 'utf8' });
   writeFileSync(join(bin, 'aws'), `#!/bin/sh\nexec ${stdout.trim()} --endpoint-url ${url} "$@"\n`, { mode: 0o755 });

@@ -76,8 +76,8 @@ function testSource(file: string): string {
   return read(file).replace(/\\(['`"])/g, '$1');
 }
 
-function markdownIn(folder: string): string[] {
-  return readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+function markdownIn(directory: string): string[] {
+  return readdirSync(join(ROOT, directory), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.md'))
-    .map((name) => `${folder}/${name}`);
+    .map((name) => `${directory}/${name}`);
 }

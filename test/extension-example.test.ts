@@ -16,15 +16,15 @@ const ROOT = resolve(import.meta.dirname, '..');
 const REQUEST_ID = '8476a536-e9f4-11e8-9739-2dfe598c3fcd';
 const METRICS = { durationMs: 1.5, billedDurationMs: 2, memorySizeMB: 128, maxMemoryUsedMB: 30 };
 
-let folder: string;
+let directory: string;
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'lamella-extension-'));
+  directory = mkdtempSync(join(tmpdir(), 'lamella-extension-'));
 });
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 describe('examples/extension-telemetry', () => {
   it('receives an invocation, writes its line, and exits on SHUTDOWN', async () => {
-    const program = join(folder, 'telemetry');
+    const program = join(directory, 'telemetry');
     await build({
       entryPoints: [join(ROOT, 'examples/extension-telemetry/src/telemetry.ts')],
       outfile: program,

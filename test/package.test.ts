@@ -16,22 +16,22 @@ import { writeZip } from '../src/packaging/zip-writer.ts';
 const ROOT = resolve(import.meta.dirname, '..');
 const FIXTURE = join(ROOT, 'test/fixtures/functions/echoes-in-bash');
 
-let folder: string;
+let directory: string;
 let packed: readonly string[];
 
 describe('the npm package, installed in an empty directory', () => {
   beforeAll(() => {
-    folder = mkdtempSync(join(tmpdir(), 'lamella-package-'));
+    directory = mkdtempSync(join(tmpdir(), 'lamella-package-'));
     // With its prepack script, as for publishing.
     const [report] = JSON.parse(
-      npm(['pack', '--json', '--silent', '--pack-destination', folder], ROOT).replace(/^[^[]*/, ''),
+      npm(['pack', '--json', '--silent', '--pack-destination', directory], ROOT).replace(/^[^[]*/, ''),
     );
     packed = report.files.map((file: { path: string }) => file.path);
-    writeFileSync(join(folder, 'package.json'), '{ "private": true, "type": "module" }\n');
-    npm(['install', '--prefer-offline', '--silent', join(folder, report.filename)], folder);
+    writeFileSync(join(directory, 'package.json'), '{ "private": true, "type": "module" }\n');
+    npm(['install', '--prefer-offline', '--silent', join(directory, report.filename)], directory);
   }, 240_000);
 
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
   it('contains the program, but no tests or sources of the service', () => {
     expect(packed).toEqual(
@@ -41,7 +41,7 @@ describe('the npm package, installed in an empty directory', () => {
   });
 
   it('installs no development dependencies', () => {
-    const installed = readdirSync(join(folder, 'node_modules'));
+    const installed = readdirSync(join(directory, 'node_modules'));
     expect(installed).toContain('lamella');
     expect(installed.filter((name) => ['typescript', 'vitest', '@aws-sdk', '@biomejs'].includes(name))).toEqual([]);
   });
@@ -61,13 +61,13 @@ describe('the npm package, installed in an empty directory', () => {
       lamella.clock.advance(3_600_000);
       process.stdout.write(String(lamella.clock.epochMs() - before >= 3_600_000));
       await lamella.close();`;
-    const given = { cwd: folder, encoding: 'utf8', env: { PATH: process.env.PATH } } as const;
+    const given = { cwd: directory, encoding: 'utf8', env: { PATH: process.env.PATH } } as const;
     expect(execFileSync(process.execPath, ['--input-type=module', '-e', program], given)).toBe('true');
   });
 
   it('starts a service that creates and invokes a function, and exits with 0', async () => {
     const service = spawn(bin(), ['start', '--port', '0', '--ephemeral', '--json'], {
-      cwd: folder,
+      cwd: directory,
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     const ended = once(service, 'exit');
@@ -79,7 +79,7 @@ describe('the npm package, installed in an empty directory', () => {
       region: 'us-east-1',
       credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
     });
-    const zip = join(folder, 'function.zip');
+    const zip = join(directory, 'function.zip');
     await writeZip(zip, await entriesOfDirectory(FIXTURE));
     await lambda.send(
       new CreateFunctionCommand({
@@ -106,11 +106,11 @@ describe('the npm package, installed in an empty directory', () => {
 });
 
 function bin(): string {
-  return join(folder, 'node_modules', '.bin', 'lamella');
+  return join(directory, 'node_modules', '.bin', 'lamella');
 }
 
 function lamella(args: readonly string[]): string {
-  return execFileSync(bin(), args, { cwd: folder, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+  return execFileSync(bin(), args, { cwd: directory, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
 }
 
 /** npm, without the settings that it inherits from the npm that runs these tests. */

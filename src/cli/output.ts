@@ -40,7 +40,7 @@ export function megabytes(bytes: number): string {
 }
 
 /**
- * Drops output that nobody reads any more, as in `lamella --help | head -1`. Without this, the write fails with EPIPE and
+ * Drops output after its reader has closed the pipe, as in `lamella --help | head -1`. Without this, the write fails with EPIPE and
  * ends the process with a stack trace. The command itself goes on: `lamella start` must not stop because of it.
  */
 export function ignoreClosedPipes(): void {

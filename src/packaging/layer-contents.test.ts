@@ -3,13 +3,13 @@ import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { CACHE_DIR, temporaryFolder } from '../../test/support/php-sandbox.ts';
+import { CACHE_DIR, temporaryDirectory } from '../../test/support/php-sandbox.ts';
 import { compareLayers, inspectLayer } from './layer-contents.ts';
 import { buildPhpLayer, planPhpLayer } from './php/php-layer.ts';
 import type { ZipEntry } from './zip-writer.ts';
 import { writeZip } from './zip-writer.ts';
 
-const workspace = temporaryFolder();
+const workspace = temporaryDirectory();
 afterAll(workspace.remove);
 
 describe('inspectLayer', () => {

@@ -8,21 +8,21 @@ import { silentLog } from '../log.ts';
 import { type Database, openDatabase } from '../storage/database.ts';
 import { createQueues, type Queues, type ReceiveRequest } from './queue.ts';
 
-let folder: string;
+let directory: string;
 let database: Database;
 let clock: FakeClock;
 let queues: Queues;
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'lamella-queues-'));
-  database = openDatabase(join(folder, 'test.db'));
+  directory = mkdtempSync(join(tmpdir(), 'lamella-queues-'));
+  database = openDatabase(join(directory, 'test.db'));
   clock = new FakeClock();
   queues = createQueues({ database, clock, log: silentLog });
 });
 afterEach(() => {
   queues.close();
   database.close();
-  rmSync(folder, { recursive: true });
+  rmSync(directory, { recursive: true });
 });
 
 const send = async (body: string, { queue = 'q', delayMs = 0 } = {}) => {

@@ -2,28 +2,28 @@
 import { copyFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { temporaryFolder } from '../support/php-sandbox.ts';
+import { temporaryDirectory } from '../support/php-sandbox.ts';
 import { unpackDebian } from './debian-application.ts';
 import { type MariaDb, startMariaDb } from './mariadb.ts';
 import { applicationLayer, GATEWAYS, type ServedApplication, serveApplication } from './served-application.ts';
 
-const folder = temporaryFolder();
+const directory = temporaryDirectory();
 let database: MariaDb;
 let adminer: ServedApplication;
 
 beforeAll(async () => {
-  database = await startMariaDb(folder.path);
-  const tree = unpackDebian(['adminer'], join(folder.path, 'debian'));
-  const task = join(folder.path, 'task');
+  database = await startMariaDb(directory.path);
+  const tree = unpackDebian(['adminer'], join(directory.path, 'debian'));
+  const task = join(directory.path, 'task');
   mkdirSync(task);
   copyFileSync(join(tree.root, 'usr/share/adminer/adminer.php'), join(task, 'index.php'));
-  const layer = await applicationLayer(folder.path, '8.2', ['ctype', 'mbstring', 'mysqli', 'simplexml']);
-  adminer = await serveApplication({ folder: folder.path, task, layer, handler: 'index.php' });
+  const layer = await applicationLayer(directory.path, '8.2', ['ctype', 'mbstring', 'mysqli', 'simplexml']);
+  adminer = await serveApplication({ directory: directory.path, task, layer, handler: 'index.php' });
 }, 600_000);
 afterAll(async () => {
   await adminer?.close();
   await database?.stop();
-  folder.remove();
+  directory.remove();
 });
 
 it.each(GATEWAYS)(

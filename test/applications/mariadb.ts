@@ -17,10 +17,10 @@ export type MariaDb = {
 
 const PASSWORD = 'a password';
 
-/** Starts a server with its files in `folder`. Needs Debian's mariadb-server. Resolves when it responds. */
-export async function startMariaDb(folder: string): Promise<MariaDb> {
-  const data = join(folder, 'mariadb');
-  const socket = join(folder, 'mariadb.sock');
+/** Starts a server with its files in `directory`. Needs Debian's mariadb-server. Resolves when it responds. */
+export async function startMariaDb(directory: string): Promise<MariaDb> {
+  const data = join(directory, 'mariadb');
+  const socket = join(directory, 'mariadb.sock');
   const port = await freePort();
   const common = ['--no-defaults', `--datadir=${data}`, '--user=root'];
   execFileSync('mariadb-install-db', [...common, '--auth-root-authentication-method=normal', '--skip-test-db'], {

@@ -2,7 +2,7 @@
 import { chmodSync, copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { temporaryFolder } from '../support/php-sandbox.ts';
+import { temporaryDirectory } from '../support/php-sandbox.ts';
 import { attribute, type Browser, type Page } from './browser.ts';
 import { copyOut, unpackDebian } from './debian-application.ts';
 import {
@@ -42,26 +42,26 @@ const PIXEL = Buffer.from(
   'base64',
 );
 
-const folder = temporaryFolder();
+const directory = temporaryDirectory();
 let wiki: ServedApplication;
 
 beforeAll(async () => {
-  const tree = unpackDebian(['mediawiki', 'mediawiki-classes'], join(folder.path, 'debian'));
-  const task = join(folder.path, 'task');
+  const tree = unpackDebian(['mediawiki', 'mediawiki-classes'], join(directory.path, 'debian'));
+  const task = join(directory.path, 'task');
   // With its 98 MB of extensions it would be larger than a function may be.
   copyOut(tree, '/usr/share/mediawiki', join(task, 'public'), ['extensions', 'extensions-core', 'config', 'images']);
-  const layer = await applicationLayer(folder.path, '8.2', [...EXTENSIONS, ...MORE_EXTENSIONS]);
+  const layer = await applicationLayer(directory.path, '8.2', [...EXTENSIONS, ...MORE_EXTENSIONS]);
   install(layer, task);
-  wiki = await serveApplication({ folder: folder.path, task, layer, handler: 'public/index.php' });
+  wiki = await serveApplication({ directory: directory.path, task, layer, handler: 'public/index.php' });
 }, 600_000);
 afterAll(async () => {
   await wiki?.close();
-  folder.remove();
+  directory.remove();
 });
 
 /** Runs MediaWiki's own installer, and puts its settings and its database into the package. */
 function install(layer: string, task: string): void {
-  const tmp = join(folder.path, 'install');
+  const tmp = join(directory.path, 'install');
   mkdirSync(join(tmp, 'wiki'), { recursive: true });
   const options = { dbtype: 'sqlite', dbpath: '/tmp/wiki', confpath: '/tmp', scriptpath: '', pass: PASSWORD };
   const flags = Object.entries({ ...options, server: 'http://localhost' }).map(([name, value]) => `--${name}=${value}`);
@@ -101,7 +101,7 @@ describe.each(GATEWAYS)('MediaWiki behind a %s', (gateway) => {
     const picture =
       /\/resources\/assets\/[\w/-]+\.png/.exec(page.text)?.[0] ?? '/resources/assets/change-your-logo.svg';
     const image = await browser.get(picture);
-    const onDisk = readFileSync(join(folder.path, 'task/public', picture));
+    const onDisk = readFileSync(join(directory.path, 'task/public', picture));
     expect([image.status, image.bytes.equals(onDisk)]).toEqual([200, true]);
   }, 60_000);
 

@@ -2,7 +2,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { temporaryFolder } from '../support/php-sandbox.ts';
+import { temporaryDirectory } from '../support/php-sandbox.ts';
 import type { Browser, Page } from './browser.ts';
 import { copyOut, unpackDebian, withLibraries } from './debian-application.ts';
 import { type MariaDb, startMariaDb } from './mariadb.ts';
@@ -16,14 +16,14 @@ $cfg['TempDir'] = '/tmp';
 $cfg['VersionCheck'] = false;
 `;
 
-const folder = temporaryFolder();
+const directory = temporaryDirectory();
 let database: MariaDb;
 let admin: ServedApplication;
 
 beforeAll(async () => {
-  database = await startMariaDb(folder.path);
-  const tree = unpackDebian(withLibraries('phpmyadmin'), join(folder.path, 'debian'));
-  const task = join(folder.path, 'task');
+  database = await startMariaDb(directory.path);
+  const tree = unpackDebian(withLibraries('phpmyadmin'), join(directory.path, 'debian'));
+  const task = join(directory.path, 'task');
   copyOut(tree, '/usr/share/phpmyadmin', join(task, 'public'), ['doc']);
   copyOut(tree, '/usr/share/php', join(task, 'lib'));
   mkdirSync(join(task, 'php/conf.d'), { recursive: true });
@@ -34,14 +34,14 @@ beforeAll(async () => {
     .replace('/var/lib/phpmyadmin/tmp/', '/tmp/')
     .replace('/etc/phpmyadmin/', '/var/task/');
   writeFileSync(places, moved);
-  const layer = await applicationLayer(folder.path, '8.2', EXTENSIONS);
+  const layer = await applicationLayer(directory.path, '8.2', EXTENSIONS);
   const environment = { DB_HOST: database.host, DB_PORT: String(database.port) };
-  admin = await serveApplication({ folder: folder.path, task, layer, handler: 'public/index.php', environment });
+  admin = await serveApplication({ directory: directory.path, task, layer, handler: 'public/index.php', environment });
 }, 600_000);
 afterAll(async () => {
   await admin?.close();
   await database?.stop();
-  folder.remove();
+  directory.remove();
 });
 
 async function logIn(browser: Browser): Promise<Page> {

@@ -2,7 +2,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { temporaryFolder } from '../support/php-sandbox.ts';
+import { temporaryDirectory } from '../support/php-sandbox.ts';
 import { copyOut, unpackDebian, withLibraries } from './debian-application.ts';
 import { applicationLayer, GATEWAYS, type ServedApplication, serveApplication } from './served-application.ts';
 
@@ -18,12 +18,12 @@ $config = [
 ];
 `;
 
-const folder = temporaryFolder();
+const directory = temporaryDirectory();
 let mail: ServedApplication;
 
 beforeAll(async () => {
-  const tree = unpackDebian(withLibraries('roundcube-core'), join(folder.path, 'debian'));
-  const task = join(folder.path, 'task');
+  const tree = unpackDebian(withLibraries('roundcube-core'), join(directory.path, 'debian'));
+  const task = join(directory.path, 'task');
   copyOut(tree, '/var/lib/roundcube', join(task, 'app'), ['config', 'logs']);
   copyOut(tree, '/usr/share/php', join(task, 'lib'));
   mkdirSync(join(task, 'app/config'));
@@ -33,12 +33,12 @@ beforeAll(async () => {
   writeFileSync(join(task, 'php/conf.d/libraries.ini'), 'include_path = ".:/var/task/lib"\n');
   const entry = join(task, 'app/program/include/iniset.php');
   writeFileSync(entry, readFileSync(entry, 'utf8').replace("'/var/lib/roundcube/'", "'/var/task/app/'"));
-  const layer = await applicationLayer(folder.path, '8.2', [...EXTENSIONS, 'tokenizer', 'xml', 'xmlwriter', 'zip']);
-  mail = await serveApplication({ folder: folder.path, task, layer, handler: 'app/public_html/index.php' });
+  const layer = await applicationLayer(directory.path, '8.2', [...EXTENSIONS, 'tokenizer', 'xml', 'xmlwriter', 'zip']);
+  mail = await serveApplication({ directory: directory.path, task, layer, handler: 'app/public_html/index.php' });
 }, 600_000);
 afterAll(async () => {
   await mail?.close();
-  folder.remove();
+  directory.remove();
 });
 
 it.each(GATEWAYS)(

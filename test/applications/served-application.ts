@@ -32,7 +32,7 @@ export type ServedApplication = {
 
 export type ApplicationRequest = {
   /** A directory for temporary files. */
-  readonly folder: string;
+  readonly directory: string;
   /** The function's package, with the handler. */
   readonly task: string;
   /** The layer from `unpackedPhpLayer`. */
@@ -44,13 +44,13 @@ export type ApplicationRequest = {
 const NAME = 'application';
 const KINDS = { 'HTTP API': 'http-api', 'REST API': 'rest-api', 'load balancer': 'load-balancer' } as const;
 
-/** A layer with php-cgi and `extensions`, unpacked below `folder`, next to its zip. */
-export function applicationLayer(folder: string, version: string, extensions: readonly string[]): Promise<string> {
-  return unpackedPhpLayer(folder, { version, extensions, webServer: true });
+/** A layer with php-cgi and `extensions`, unpacked below `directory`, next to its zip. */
+export function applicationLayer(directory: string, version: string, extensions: readonly string[]): Promise<string> {
+  return unpackedPhpLayer(directory, { version, extensions, webServer: true });
 }
 
 export async function serveApplication(request: ApplicationRequest): Promise<ServedApplication> {
-  const code = join(request.folder, 'function.zip');
+  const code = join(request.directory, 'function.zip');
   await writeZip(code, await entriesOfDirectory(request.task));
   const service = await startService({ logLevel: 'warn' });
   const layer = await service.client.send(

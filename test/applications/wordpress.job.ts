@@ -2,7 +2,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { temporaryFolder } from '../support/php-sandbox.ts';
+import { temporaryDirectory } from '../support/php-sandbox.ts';
 import type { Browser, Page } from './browser.ts';
 import { copyOut, unpackDebian } from './debian-application.ts';
 import { type MariaDb, startMariaDb } from './mariadb.ts';
@@ -59,25 +59,25 @@ header('Content-Type: ' . mime_content_type($file));
 readfile($file);
 `;
 
-const folder = temporaryFolder();
+const directory = temporaryDirectory();
 let database: MariaDb;
 let site: ServedApplication;
 
 beforeAll(async () => {
-  database = await startMariaDb(folder.path);
+  database = await startMariaDb(directory.path);
   database.query('CREATE DATABASE wordpress');
-  const tree = unpackDebian(PACKAGES, join(folder.path, 'debian'));
-  const task = join(folder.path, 'task');
+  const tree = unpackDebian(PACKAGES, join(directory.path, 'debian'));
+  const task = join(directory.path, 'task');
   copyOut(tree, '/usr/share/wordpress', join(task, 'public'));
   copyOut(tree, '/var/lib/wordpress/wp-content', join(task, 'public/wp-content'));
   writeFileSync(join(task, 'public/wp-config.php'), SETTINGS);
   writeFileSync(join(task, 'public/media.php'), MEDIA);
   mkdirSync(join(task, 'public/wp-content/mu-plugins'), { recursive: true });
   writeFileSync(join(task, 'public/wp-content/mu-plugins/plugin.php'), PLUGIN);
-  const layer = await applicationLayer(folder.path, '8.4', [...EXTENSIONS, ...MORE_EXTENSIONS]);
+  const layer = await applicationLayer(directory.path, '8.4', [...EXTENSIONS, ...MORE_EXTENSIONS]);
   const { host, port, user, password } = database;
   const environment = { DB_HOST: `${host}:${port}`, DB_USER: user, DB_PASSWORD: password };
-  site = await serveApplication({ folder: folder.path, task, layer, handler: 'public/index.php', environment });
+  site = await serveApplication({ directory: directory.path, task, layer, handler: 'public/index.php', environment });
 
   // The gateway that waits as long as the function's timeout.
   const browser = site.browser('function URL');
@@ -96,7 +96,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await site?.close();
   await database?.stop();
-  folder.remove();
+  directory.remove();
 });
 
 function logIn(browser: Browser): Promise<Page> {
@@ -150,7 +150,7 @@ describe.each(GATEWAYS)('WordPress behind a %s', (gateway) => {
   it('accepts an image, and shows it', async () => {
     const browser = site.browser(gateway);
     await logIn(browser);
-    const picture = readFileSync(join(folder.path, 'task/public/wp-admin/images/wordpress-logo.png'));
+    const picture = readFileSync(join(directory.path, 'task/public/wp-admin/images/wordpress-logo.png'));
     const library = await browser.submit(await browser.get('/wp-admin/media-new.php?browser-uploader'), /file-form/, {
       'async-upload': { filename: 'Löwe.png', type: 'image/png', bytes: picture },
       'html-upload': 'Upload',

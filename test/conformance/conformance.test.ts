@@ -11,14 +11,14 @@ import { type RuntimeSpec, startRuntime } from '../support/runtime-harness.ts';
 import { CASES } from './cases.ts';
 import { prepareRuntimes, type Runtime } from './runtimes.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'lamella-conformance-'));
-const runtimes = prepareRuntimes(folder);
+const directory = mkdtempSync(join(tmpdir(), 'lamella-conformance-'));
+const runtimes = prepareRuntimes(directory);
 const passed = new Map<Runtime, number>();
 const foreign = process.env.LAMELLA_CONFORMANCE_RUNTIME_API;
 const start = (spec: RuntimeSpec) => (foreign ? startForeign(foreign, spec) : startRuntime(spec));
 
 afterAll(() => {
-  rmSync(folder, { recursive: true, force: true });
+  rmSync(directory, { recursive: true, force: true });
   const rows = runtimes.map((runtime) => {
     const asked = CASES.filter(({ needs }) => needs === undefined || !runtime.lacks?.includes(needs)).length;
     return `| ${runtime.name} | ${runtime.version} | ${passed.get(runtime) ?? 0} of ${asked} | ${runtime.lacks?.join(', ') ?? ''} |`;

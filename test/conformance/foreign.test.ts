@@ -55,15 +55,15 @@ createServer(async (request, response) => {
 }).listen({ host, port: Number(invoke.split(':')[1]) });
 `;
 
-const folder = mkdtempSync(join(tmpdir(), 'lamella-foreign-'));
-const [runtime] = prepareRuntimes(folder) as [Runtime];
+const directory = mkdtempSync(join(tmpdir(), 'lamella-foreign-'));
+const [runtime] = prepareRuntimes(directory) as [Runtime];
 let command: string;
 
 beforeAll(async () => {
-  const program = await bundleForChild(folder, PROGRAM, join(import.meta.dirname, '../../src'));
+  const program = await bundleForChild(directory, PROGRAM, join(import.meta.dirname, '../../src'));
   command = `${process.execPath} ${program} {api} {invoke}`;
 });
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 describe('a runtime under a Runtime API that is started by a command', () => {
   for (const { rule, handler = 'index.handler', run } of CASES) {

@@ -16,7 +16,7 @@ const CHECKOUT = process.env.LAMELLA_PUBLIC_EXTENSIONS ?? '';
 
 type Sample = {
   /** Directory in the checkout, and the paths of its parts in the layer. */
-  readonly folder: string;
+  readonly directory: string;
   readonly layer: Readonly<Record<string, string>>;
   /** Registered names of its extensions. */
   readonly names: readonly string[];
@@ -36,21 +36,21 @@ const own = (name: string) => ({ extensions: 'extensions', [name]: name });
 
 const SAMPLES: readonly Sample[] = [
   {
-    folder: 'python-example-extension',
+    directory: 'python-example-extension',
     layer: own('python-example-extension'),
     names: ['python-example-extension'],
     invoked: /Received event: \{"eventType": "INVOKE"/,
     ended: /Received SHUTDOWN event\. Exiting\./,
   },
   {
-    folder: 'nodejs-example-extension',
+    directory: 'nodejs-example-extension',
     layer: own('nodejs-example-extension'),
     names: ['nodejs-example-extension'],
     invoked: /^invoke$/m,
     ended: /shutdown \{/,
   },
   {
-    folder: 'python-example-telemetry-api-extension',
+    directory: 'python-example-telemetry-api-extension',
     layer: own('python_example_telemetry_api_extension'),
     names: ['python_example_telemetry_api_extension'],
     variables: { DISPATCH_MIN_BATCH_SIZE: '1' },
@@ -58,14 +58,14 @@ const SAMPLES: readonly Sample[] = [
     ended: /Handle Shutdown Event\n(?:.*\n)*?\[telementry_dispatcher\] Dispatch telemetry data/,
   },
   {
-    folder: 'nodejs-example-telemetry-api-extension',
+    directory: 'nodejs-example-telemetry-api-extension',
     layer: own('nodejs-example-telemetry-api-extension'),
     names: ['nodejs-example-telemetry-api-extension'],
     invoked: /Subscription success: OK|Subscription success: "OK"/,
     ended: /index:handleShutdown/,
   },
   {
-    folder: 'python-example-logs-api-extension',
+    directory: 'python-example-logs-api-extension',
     layer: { extensions: 'extensions' },
     names: ['logs_api_http_extension.py'],
     files: PYTHON,
@@ -74,7 +74,7 @@ const SAMPLES: readonly Sample[] = [
     invoked: /Successfully subscribed to Logs API: b'"OK"'(?:.|\n)*BATCH RECEIVED: .*'platform\.start'/,
   },
   {
-    folder: 'nodejs-example-lambda-runtime-api-proxy-extension',
+    directory: 'nodejs-example-lambda-runtime-api-proxy-extension',
     layer: own('nodejs-example-lambda-runtime-api-proxy-extension'),
     names: ['nodejs-example-lambda-runtime-api-proxy-extension'],
     // The part of its wrapper script that a custom runtime needs.
@@ -87,7 +87,7 @@ const SAMPLES: readonly Sample[] = [
     answers: /"lrap-processed":true/,
   },
   {
-    folder: 'custom-runtime-extension-demo',
+    directory: 'custom-runtime-extension-demo',
     layer: { 'extensionssrc/extensions': 'extensions', 'runtime/bootstrap': 'bootstrap' },
     names: ['extension1.sh', 'extension2.sh'],
     function: { 'function.sh': { content: '', mode: 0o755 } },
@@ -97,7 +97,7 @@ const SAMPLES: readonly Sample[] = [
   },
 ];
 
-const found = SAMPLES.filter(({ folder }) => CHECKOUT !== '' && existsSync(join(CHECKOUT, folder)));
+const found = SAMPLES.filter(({ directory }) => CHECKOUT !== '' && existsSync(join(CHECKOUT, directory)));
 
 describe.runIf(found.length > 0)("an extension from AWS's samples", () => {
   let service: RunningService;
@@ -118,12 +118,12 @@ describe.runIf(found.length > 0)("an extension from AWS's samples", () => {
   };
 
   it.each(found)(
-    '$folder runs as it is',
+    '$directory runs as it is',
     async (sample) => {
-      const { folder, names, invoked, ended, answers = /^\{"number":\d\}$/ } = sample;
-      const files = Object.entries(sample.layer).flatMap(([from, to]) => filesOf(join(CHECKOUT, folder, from), to));
-      const layer = await service.publishLayer(folder, { ...Object.fromEntries(files), ...sample.files });
-      const script = join(CHECKOUT, folder, 'functionsrc/function.sh');
+      const { directory, names, invoked, ended, answers = /^\{"number":\d\}$/ } = sample;
+      const files = Object.entries(sample.layer).flatMap(([from, to]) => filesOf(join(CHECKOUT, directory, from), to));
+      const layer = await service.publishLayer(directory, { ...Object.fromEntries(files), ...sample.files });
+      const script = join(CHECKOUT, directory, 'functionsrc/function.sh');
       const code = existsSync(script) ? { 'function.sh': readFileSync(script) } : (sample.function ?? ECHOES);
       const more = {
         Layers: [layer],
@@ -132,17 +132,17 @@ describe.runIf(found.length > 0)("an extension from AWS's samples", () => {
         Handler: 'function.handler',
         Environment: { Variables: { ...sample.variables } },
       };
-      await service.createFunction(folder, code, more);
+      await service.createFunction(directory, code, more);
       for (const number of [1, 2, 3]) {
-        const { functionError, payload, log } = await service.invoke(folder, { number });
+        const { functionError, payload, log } = await service.invoke(directory, { number });
         expect([functionError, payload], log).toEqual([undefined, expect.stringMatching(answers)]);
       }
-      const log = await logOf(folder);
+      const log = await logOf(directory);
       for (const name of names) expect(log).toContain(`EXTENSION\tName: ${name}\tState: Ready\tEvents: [`);
       expect(log).toMatch(invoked);
       if (ended === undefined) return;
-      await service.client.send(new UpdateFunctionConfigurationCommand({ FunctionName: folder, Timeout: 59 }));
-      await expect.poll(() => logOf(folder), { timeout: 5000 }).toMatch(ended);
+      await service.client.send(new UpdateFunctionConfigurationCommand({ FunctionName: directory, Timeout: 59 }));
+      await expect.poll(() => logOf(directory), { timeout: 5000 }).toMatch(ended);
     },
     120_000,
   );

@@ -35,22 +35,22 @@ export type Runtime = {
   readonly variables?: Readonly<Record<string, string>>;
 };
 
-/** Builds the runtimes that need it, in `folder`. */
-export function prepareRuntimes(folder: string): Runtime[] {
+/** Builds the runtimes that need it, in `directory`. */
+export function prepareRuntimes(directory: string): Runtime[] {
   return [
-    typescript(folder),
+    typescript(directory),
     ...(has('python3') ? [managedPython(), examplePython()] : []),
     ...(has('php') ? [php()] : []),
     ...(has('curl') ? [shell()] : []),
-    ...(has('cc') && has('make') ? [c(folder)] : []),
-    ...(has('cargo') ? [rust(folder)] : []),
-    ...(has('go') ? [go(folder)] : []),
+    ...(has('cc') && has('make') ? [c(directory)] : []),
+    ...(has('cargo') ? [rust(directory)] : []),
+    ...(has('go') ? [go(directory)] : []),
     ...fromFile(process.env.LAMELLA_CONFORMANCE_RUNTIMES),
   ];
 }
 
-function typescript(folder: string): Runtime {
-  const main = join(folder, 'main.cjs');
+function typescript(directory: string): Runtime {
+  const main = join(directory, 'main.cjs');
   const entryPoints = [join(ROOT, 'runtimes/typescript/src/main.ts')];
   buildSync({ entryPoints, outfile: main, bundle: true, platform: 'node', target: 'node20', format: 'cjs' });
   const version = `Node ${process.versions.node}`;
@@ -93,22 +93,22 @@ function shell(): Runtime {
   };
 }
 
-function c(folder: string): Runtime {
-  const build = copyWithHandler('bootstrap-c', join(folder, 'c'), 'c/function.c', 'function.c');
+function c(directory: string): Runtime {
+  const build = copyWithHandler('bootstrap-c', join(directory, 'c'), 'c/function.c', 'function.c');
   run('make', ['-s'], build);
   const version = output('cc', ['--version']).split('\n', 1)[0] ?? '';
   return { name: 'examples/bootstrap-c', version, argv: [join(build, 'bootstrap')], task: build };
 }
 
-function rust(folder: string): Runtime {
-  const build = copyWithHandler('bootstrap-rust', join(folder, 'rust'), 'rust/function.rs', 'src/function.rs');
+function rust(directory: string): Runtime {
+  const build = copyWithHandler('bootstrap-rust', join(directory, 'rust'), 'rust/function.rs', 'src/function.rs');
   run('cargo', ['build', '--release', '--offline', '--quiet'], build);
   const argv = [join(build, 'target/release/bootstrap')] as const;
   return { name: 'examples/bootstrap-rust', version: output('rustc', ['--version']), argv, task: build };
 }
 
-function go(folder: string): Runtime {
-  const build = copyWithHandler('bootstrap-go', join(folder, 'go'), 'go/function.go', 'function.go');
+function go(directory: string): Runtime {
+  const build = copyWithHandler('bootstrap-go', join(directory, 'go'), 'go/function.go', 'function.go');
   run('go', ['build', '-o', 'bootstrap', '.'], build);
   return {
     name: 'examples/bootstrap-go',
@@ -150,5 +150,5 @@ function pythonVersion(): string {
 }
 
 function has(program: string): boolean {
-  return (process.env.PATH ?? '').split(delimiter).some((folder) => existsSync(join(folder, program)));
+  return (process.env.PATH ?? '').split(delimiter).some((directory) => existsSync(join(directory, program)));
 }

@@ -90,9 +90,9 @@ function nodeRuntime(): string {
   return outputFiles[0]?.text ?? '';
 }
 
-function tree(folder: string, name: string): ZipFiles {
-  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.php'));
-  return Object.fromEntries(files.map((file) => [`${name}/${file}`, text(join(folder, file))]));
+function tree(directory: string, name: string): ZipFiles {
+  const files = readdirSync(directory, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.php'));
+  return Object.fromEntries(files.map((file) => [`${name}/${file}`, text(join(directory, file))]));
 }
 
 function text(file: string): string {

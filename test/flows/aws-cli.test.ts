@@ -19,15 +19,15 @@ if (path === undefined)
 
 describe.skipIf(path === undefined)('the AWS CLI', { timeout: 60_000 }, () => {
   let service: RunningService;
-  let folder: string;
+  let directory: string;
   let cli: ReturnType<typeof awsCli>;
 
   beforeAll(async () => {
     service = await startService();
-    folder = mkdtempSync(join(tmpdir(), 'lamella-aws-cli-'));
-    cli = awsCli(path ?? '', service.url, folder);
+    directory = mkdtempSync(join(tmpdir(), 'lamella-aws-cli-'));
+    cli = awsCli(path ?? '', service.url, directory);
     const write = async (name: string, files: Parameters<typeof zipOf>[0]) =>
-      writeFileSync(join(folder, name), await zipOf(files));
+      writeFileSync(join(directory, name), await zipOf(files));
     // The layer's /opt/bin/php stands for PHP, which starts the walkthrough's bootstrap.
     await write('runtime.zip', {
       'bin/interpreter': '#!/bin/sh\nexec /bin/sh "$@"\n',
@@ -44,12 +44,15 @@ describe.skipIf(path === undefined)('the AWS CLI', { timeout: 60_000 }, () => {
     }
     await write('other.zip', { bootstrap: shellRuntime('respond "\\"other\\""') });
     const statement = { Effect: 'Allow', Principal: { Service: 'lambda.amazonaws.com' }, Action: 'sts:AssumeRole' };
-    writeFileSync(join(folder, 'trust-policy.json'), JSON.stringify({ Version: '2012-10-17', Statement: [statement] }));
+    writeFileSync(
+      join(directory, 'trust-policy.json'),
+      JSON.stringify({ Version: '2012-10-17', Statement: [statement] }),
+    );
   });
   afterAll(async () => {
     cli.close();
     await service.close();
-    rmSync(folder, { recursive: true });
+    rmSync(directory, { recursive: true });
   });
 
   const refusal = async (...words: string[]) => {
@@ -87,9 +90,9 @@ describe.skipIf(path === undefined)('the AWS CLI', { timeout: 60_000 }, () => {
           `${tail(true)}${tail(false)}${tail(true)}$`,
       ),
     );
-    expect(readFileSync(join(folder, 'hello-output.txt'), 'utf8')).toBe('Hello, World!');
-    expect(readFileSync(join(folder, 'goodbye-output.txt'), 'utf8')).toBe('Goodbye, World!');
-    const created = JSON.parse(readFileSync(join(folder, 'hello-created.json'), 'utf8'));
+    expect(readFileSync(join(directory, 'hello-output.txt'), 'utf8')).toBe('Hello, World!');
+    expect(readFileSync(join(directory, 'goodbye-output.txt'), 'utf8')).toBe('Goodbye, World!');
+    const created = JSON.parse(readFileSync(join(directory, 'hello-created.json'), 'utf8'));
     expect(created).toMatchObject({
       FunctionName: 'php-example-hello',
       FunctionArn: `${ARN}:function:php-example-hello`,
@@ -127,7 +130,7 @@ describe.skipIf(path === undefined)('the AWS CLI', { timeout: 60_000 }, () => {
         LicenseInfo: 'MIT',
         CompatibleRuntimes: ['provided.al2023', 'provided.al2'],
         CompatibleArchitectures: ['x86_64'],
-        Content: { CodeSize: readFileSync(join(folder, 'vendor.zip')).length },
+        Content: { CodeSize: readFileSync(join(directory, 'vendor.zip')).length },
       });
       expect((await cli.json(...publish)).Version).toBe(2);
       const version = ['--layer-name', 'tools', '--version-number'];
@@ -144,7 +147,7 @@ describe.skipIf(path === undefined)('the AWS CLI', { timeout: 60_000 }, () => {
         });
       }
       const downloaded = Buffer.from(await (await fetch(one.Content.Location)).arrayBuffer());
-      expect(downloaded.equals(readFileSync(join(folder, 'vendor.zip')))).toBe(true);
+      expect(downloaded.equals(readFileSync(join(directory, 'vendor.zip')))).toBe(true);
       expect(layers.Layers.map(({ LayerName }: { LayerName: string }) => LayerName)).toEqual(['tools']);
       expect(versions.LayerVersions.map(({ Version }: { Version: number }) => Version)).toEqual([2, 1]);
       expect(await cli.json('lambda', 'delete-layer-version', ...version, '1')).toBeUndefined();
@@ -187,7 +190,7 @@ describe.skipIf(path === undefined)('the AWS CLI', { timeout: 60_000 }, () => {
       });
       expect(got.Tags).toEqual({ team: 'blue' });
       expect(Buffer.from(await (await fetch(got.Code.Location)).arrayBuffer())).toEqual(
-        readFileSync(join(folder, 'hello.zip')),
+        readFileSync(join(directory, 'hello.zip')),
       );
       expect(configuration).toMatchObject({ FunctionArn: `${ARN}:function:life:1`, Version: '1' });
       expect(listed).toContain('life');
@@ -208,11 +211,11 @@ describe.skipIf(path === undefined)('the AWS CLI', { timeout: 60_000 }, () => {
       const invoke = (target: string, ...more: string[]) =>
         cli.json('lambda', 'invoke', '--function-name', target, ...more, ...RAW, 'life-output.txt');
       expect(await invoke('life', '--payload', '{}')).toEqual({ StatusCode: 200, ExecutedVersion: '$LATEST' });
-      expect(readFileSync(join(folder, 'life-output.txt'), 'utf8')).toBe('"other"');
+      expect(readFileSync(join(directory, 'life-output.txt'), 'utf8')).toBe('"other"');
       expect(await invoke('life', '--qualifier', '1', '--payload', '{"name":"Ann"}')).toMatchObject({
         ExecutedVersion: '1',
       });
-      expect(readFileSync(join(folder, 'life-output.txt'), 'utf8')).toBe('Hello, Ann!');
+      expect(readFileSync(join(directory, 'life-output.txt'), 'utf8')).toBe('Hello, Ann!');
       expect(await invoke('123456789012:function:life:2')).toMatchObject({ ExecutedVersion: '2' });
       expect(await invoke('life', '--invocation-type', 'DryRun')).toEqual({ StatusCode: 204 });
 
@@ -227,7 +230,7 @@ describe.skipIf(path === undefined)('the AWS CLI', { timeout: 60_000 }, () => {
 
     it("shows AWS's error messages", async () => {
       const create = ['lambda', 'create-function', '--handler', 'hello', '--runtime', 'provided', '--zip-file'];
-      writeFileSync(join(folder, 'broken.zip'), rawZip([{ name: 'bootstrap', content: 'x', claims: { crc32: 1 } }]));
+      writeFileSync(join(directory, 'broken.zip'), rawZip([{ name: 'bootstrap', content: 'x', claims: { crc32: 1 } }]));
       await service.createFunction('taken', { bootstrap: shellRuntime('respond 1') });
       expect(
         await Promise.all([

@@ -43,7 +43,7 @@ let client: LambdaClient;
 
 beforeAll(async () => {
   lamella = await installLamella();
-  data = join(lamella.folder, 'data');
+  data = join(lamella.directory, 'data');
   service = await lamella.start(['--data-dir', data]);
   client = clientOf(service.url);
   await createFunction(client, 'echoes', shellRuntime('respond "$EVENT"'));
@@ -87,8 +87,10 @@ async function expectHealthy(): Promise<void> {
 }
 
 /** All files of uploads on the disk. */
-const uploads = (folder = data) =>
-  ['blobs', 'trees', 'opt', 'staging'].flatMap((name) => readdirSync(join(folder, name)).map((it) => `${name}/${it}`));
+const uploads = (directory = data) =>
+  ['blobs', 'trees', 'opt', 'staging'].flatMap((name) =>
+    readdirSync(join(directory, name)).map((it) => `${name}/${it}`),
+  );
 
 type RawResponse = { readonly status: number; readonly headers: IncomingMessage['headers']; readonly body: string };
 
@@ -553,7 +555,7 @@ describe('many at once', () => {
 
 describe.runIf(process.getuid?.() === 0)('a disk that is full', () => {
   it('is reported clearly, leaves no partial files, and has no effect once there is space again', async () => {
-    const disk = join(lamella.folder, 'disk');
+    const disk = join(lamella.directory, 'disk');
     mkdirSync(disk);
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=24m', 'tmpfs', disk]);
     let small: StartedService | undefined;
@@ -615,13 +617,13 @@ describe.runIf(process.getuid?.() === 0)('a disk that is full', () => {
 
 describe('a database', () => {
   it('that is damaged under a running service is reported clearly, and the service continues', async () => {
-    const folder = join(lamella.folder, 'damaged');
-    const other = await lamella.start(['--data-dir', folder]);
+    const directory = join(lamella.directory, 'damaged');
+    const other = await lamella.start(['--data-dir', directory]);
     const where = clientOf(other.url);
     await createFunction(where, 'before', shellRuntime('respond 1'));
     expect(await invoke('before', {}, where)).toBe('1');
     for (const name of ['lamella.db', 'lamella.db-wal', 'lamella.db-shm']) {
-      const file = join(folder, name);
+      const file = join(directory, name);
       const { size } = statSync(file, { throwIfNoEntry: false }) ?? { size: 0 };
       if (size > 0) writeFileSync(file, randomBytes(size));
     }

@@ -191,19 +191,22 @@ describe('an extension that ends', () => {
   it.each([
     ['init/error', 'Extension.InitError', { registered: 'error("init/error", "Brittle.Config")\nsys.exit(4)' }],
     ['exit/error', 'Extension.ExitError', { onInvoke: 'error("exit/error", "Brittle.Gone")\nsys.exit(4)' }],
-  ] as const)('having called %s is told as such, with how it ended', async (call, errorType, parts) => {
-    const name = `reports-${call.replace('/', '-')}`;
-    await withExtensions(name, { brittle: extension(parts) }, shellRuntime('sleep 60'));
-    const { payload, log } = await service.invoke(name);
-    expect(JSON.parse(payload)).toEqual({
-      errorType,
-      errorMessage: expect.stringMatching(/^RequestId: \S+ Error: exit status 4$/),
-    });
-    expect(log).toMatch(new RegExp(`\tStatus: error\tError Type: ${errorType}\n$`));
-    if (call === 'init/error') {
-      expect(log).toContain('State: InitError\tEvents: [INVOKE, SHUTDOWN]\tError Type: Brittle.Config\n');
-    }
-  });
+  ] as const)(
+    'after a call of %s fails the invocation with that error, and how it ended',
+    async (call, errorType, parts) => {
+      const name = `reports-${call.replace('/', '-')}`;
+      await withExtensions(name, { brittle: extension(parts) }, shellRuntime('sleep 60'));
+      const { payload, log } = await service.invoke(name);
+      expect(JSON.parse(payload)).toEqual({
+        errorType,
+        errorMessage: expect.stringMatching(/^RequestId: \S+ Error: exit status 4$/),
+      });
+      expect(log).toMatch(new RegExp(`\tStatus: error\tError Type: ${errorType}\n$`));
+      if (call === 'init/error') {
+        expect(log).toContain('State: InitError\tEvents: [INVOKE, SHUTDOWN]\tError Type: Brittle.Config\n');
+      }
+    },
+  );
 });
 
 describe('the time that extensions take', () => {
@@ -230,7 +233,7 @@ describe('the time that extensions take', () => {
 });
 
 describe('the end of an environment', () => {
-  const notesReason = extension({ onShutdown: 'note("told " + event["shutdownReason"])\nsys.exit(0)' });
+  const notesReason = extension({ onShutdown: 'note("stops for " + event["shutdownReason"])\nsys.exit(0)' });
 
   it.each([
     ['failure', 'exit 1', 'Runtime.ExitError'],
@@ -240,15 +243,15 @@ describe('the end of an environment', () => {
     await withExtensions(`ends-by-${reason}`, { 'notes-reason': notesReason }, shellRuntime(handle), { Timeout: 1 });
     const { payload } = await service.invoke(`ends-by-${reason}`);
     expect(JSON.parse(payload).errorType).toBe(errorType);
-    expect((await service.invoke(`ends-by-${reason}`)).payload).toBe(`told ${reason}`);
+    expect((await service.invoke(`ends-by-${reason}`)).payload).toBe(`stops for ${reason}`);
   });
 
   it('after idling has the reason spindown and a deadline in two seconds, and follows the end of the runtime', async () => {
     const says = extension({
       onShutdown:
-        "say(f\"told {event['shutdownReason']} {event['deadlineMs'] - time.time() * 1000:.0f}\")\nsys.exit(0)",
+        "say(f\"stops for {event['shutdownReason']} {event['deadlineMs'] - time.time() * 1000:.0f}\")\nsys.exit(0)",
     });
-    const runtime = shellRuntime('respond ok & wait $!', `trap 'echo runtime was told; exit 0' TERM`);
+    const runtime = shellRuntime('respond ok & wait $!', `trap 'echo runtime stops; exit 0' TERM`);
     const waits = runtime.replace(
       'EVENT=$(curl -sS -D "$HEADERS" "$API/invocation/next") || exit 1',
       () => 'curl -sS -D "$HEADERS" "$API/invocation/next" -o /tmp/event & wait $!',
@@ -256,32 +259,32 @@ describe('the end of an environment', () => {
     await withExtensions('spins-down', { says }, waits);
     expect((await service.invoke('spins-down')).payload).toBe('ok');
     await service.client.send(new UpdateFunctionConfigurationCommand({ FunctionName: 'spins-down', Timeout: 6 }));
-    await expect.poll(() => logOf('spins-down'), { timeout: 5000 }).toContain('told spindown');
-    const [, leftMs] = /runtime was told\n(?:.*\n)*?told spindown (\d+)\n/.exec(await logOf('spins-down')) ?? [];
+    await expect.poll(() => logOf('spins-down'), { timeout: 5000 }).toContain('stops for spindown');
+    const [, leftMs] = /runtime stops\n(?:.*\n)*?stops for spindown (\d+)\n/.exec(await logOf('spins-down')) ?? [];
     expect(Number(leftMs)).toBeGreaterThan(1000);
     expect(Number(leftMs)).toBeLessThanOrEqual(2000);
   });
 
   it('is forced for extensions that still run after two seconds', async () => {
-    const stays = extension({ onShutdown: 'say("told, and stays")\ntime.sleep(60)' });
+    const stays = extension({ onShutdown: 'say("does not stop")\ntime.sleep(60)' });
     const stubborn = shellRuntime('trap "" TERM; while :; do sleep 0.05; done');
-    await withExtensions('does-not-want-to-go', { stays }, stubborn, { Timeout: 1 });
+    await withExtensions('does-not-stop', { stays }, stubborn, { Timeout: 1 });
     const startedAt = performance.now();
-    const { log } = await service.invoke('does-not-want-to-go');
+    const { log } = await service.invoke('does-not-stop');
     const tookMs = performance.now() - startedAt;
-    expect(log).toContain('told, and stays');
+    expect(log).toContain('does not stop');
     expect(tookMs).toBeGreaterThan(3000);
   });
 
   it('does not wait for an extension that has not subscribed to it', async () => {
     const stays = extension({ events: ['INVOKE'] });
-    await withExtensions('has-nobody-to-tell', { stays }, shellRuntime('sleep 60'), { Timeout: 1 });
+    await withExtensions('does-not-wait', { stays }, shellRuntime('sleep 60'), { Timeout: 1 });
     const waits = extension({ onShutdown: 'time.sleep(60)' });
-    await withExtensions('has-somebody-to-tell', { waits }, shellRuntime('sleep 60'), { Timeout: 1 });
+    await withExtensions('waits', { waits }, shellRuntime('sleep 60'), { Timeout: 1 });
     const ended: string[] = [];
-    const names = ['has-somebody-to-tell', 'has-nobody-to-tell'];
+    const names = ['waits', 'does-not-wait'];
     await Promise.all(names.map((name) => service.invoke(name).then(() => ended.push(name))));
-    expect(ended).toEqual(['has-nobody-to-tell', 'has-somebody-to-tell']);
+    expect(ended).toEqual(['does-not-wait', 'waits']);
   });
 });
 

@@ -164,7 +164,7 @@ describe('a machine whose kernel allows no network namespaces', () => {
   /** With the kernel's limit at 0 in a user namespace, so that no other process is affected. */
   const lamellaThere = (...args: string[]) => {
     const limit = 'echo 0 >/proc/sys/user/max_net_namespaces && exec "$0" "$@"';
-    const program = [process.execPath, join(lamella.folder, 'lamella/bin/lamella'), ...args];
+    const program = [process.execPath, join(lamella.directory, 'lamella/bin/lamella'), ...args];
     return spawnSync('unshare', ['--user', '--map-root-user', 'sh', '-c', limit, ...program], { encoding: 'utf8' });
   };
 

@@ -52,10 +52,10 @@ describe.each(accounts)('a function of a service that runs as $name', ({ name, u
   let data: string;
 
   beforeAll(async () => {
-    const folder = join(lamella.folder, name.replaceAll(' ', '-'));
-    home = join(folder, 'home');
-    data = join(folder, 'data');
-    for (const path of [folder, home, data]) {
+    const directory = join(lamella.directory, name.replaceAll(' ', '-'));
+    home = join(directory, 'home');
+    data = join(directory, 'data');
+    for (const path of [directory, home, data]) {
       mkdirSync(path);
       chownSync(path, uid, uid);
     }

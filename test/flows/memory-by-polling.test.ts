@@ -31,7 +31,7 @@ describe.skipIf(hasOwnGroups)('a service without control groups', () => {
     lamella.remove();
   });
 
-  it('is told by doctor that memory is limited by polling, and why', async () => {
+  it('has a line in doctor: memory is limited by polling, and why', async () => {
     const { code, stdout } = await lamella.run(['doctor'], as);
     expect(code).toBe(0);
     expect(stdout).toMatch(

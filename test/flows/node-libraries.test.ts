@@ -13,20 +13,20 @@ import { ROLE, type RunningService, startService } from '../support/running-serv
 const PROJECT = resolve(import.meta.dirname, '../fixtures/functions/node-libraries');
 const HANDLERS = ['powertools.utilities', 'middy.streamed', 'express.vendia', 'hono.buffered'];
 
-let folder: string;
+let directory: string;
 let service: RunningService;
 let zip: Buffer;
 
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'lamella-node-libraries-'));
-  const output = join(folder, 'function.zip');
+  directory = mkdtempSync(join(tmpdir(), 'lamella-node-libraries-'));
+  const output = join(directory, 'function.zip');
   await packageFunction({ directory: PROJECT, output, handlers: HANDLERS, bundle: true, sourceMap: false });
   zip = readFileSync(output);
   service = await startService();
 });
 afterAll(async () => {
   await service.close();
-  rmSync(folder, { recursive: true, force: true });
+  rmSync(directory, { recursive: true, force: true });
 });
 
 /** Creates a function `name` with a handler of the package. */

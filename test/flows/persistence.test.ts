@@ -33,7 +33,7 @@ const OWN_UID = process.getuid?.() ?? 0;
 const ORDINARY_UID = OWN_UID === 0 ? 54_323 : OWN_UID;
 
 let lamella: InstalledLamella;
-let folder: string;
+let directory: string;
 let data: string;
 let services: StartedService[];
 let count = 0;
@@ -43,9 +43,9 @@ beforeAll(async () => {
 });
 afterAll(() => lamella.remove());
 beforeEach(() => {
-  folder = join(lamella.folder, `test-${count++}`);
-  mkdirSync(folder);
-  data = join(folder, 'data');
+  directory = join(lamella.directory, `test-${count++}`);
+  mkdirSync(directory);
+  data = join(directory, 'data');
   services = [];
 });
 afterEach(async () => {
@@ -105,7 +105,7 @@ describe.each([
   }
   const as = uid === OWN_UID ? {} : { uid };
   beforeEach(() => {
-    chownSync(folder, uid, uid);
+    chownSync(directory, uid, uid);
   });
 
   it(`by ${signal} leaves nothing, even while invocations run`, async () => {
@@ -172,15 +172,15 @@ respond '"done"'`),
   });
 
   it('of an ephemeral service leaves nothing on the disk', async () => {
-    const service = await start(['--ephemeral'], { ...as, environment: { TMPDIR: folder } });
+    const service = await start(['--ephemeral'], { ...as, environment: { TMPDIR: directory } });
     const client = clientOf(service.url);
-    expect(readdirSync(folder)).toHaveLength(1);
+    expect(readdirSync(directory)).toHaveLength(1);
     const litter = 'mkdir -p /tmp/a/b; touch /tmp/a/b/c; chmod 000 /tmp/a/b; chmod 500 /tmp/a; respond 1';
     await createFunction(client, 'litters', shellRuntime(litter));
     expect(await invoke(client, 'litters')).toBe('1');
     client.destroy();
     expect(await service.stop()).toBe(0);
-    expect(readdirSync(folder)).toEqual([]);
+    expect(readdirSync(directory)).toEqual([]);
   });
 });
 
@@ -301,7 +301,15 @@ describe('kill -9', () => {
 
   it('during the start leaves a data directory that the next start can use', async () => {
     for (let round = 0; round < 5; round++) {
-      const starting = lamella.run(['start', '--port', '0', '--data-dir', data, '--ready-file', join(folder, 'ready')]);
+      const starting = lamella.run([
+        'start',
+        '--port',
+        '0',
+        '--data-dir',
+        data,
+        '--ready-file',
+        join(directory, 'ready'),
+      ]);
       void starting;
       await until(() => existsSync(data) && readdirSync(data).length > round % 4);
       const pids = processesWith(data);
@@ -391,10 +399,10 @@ describe('a data directory', () => {
   });
 
   it('that is a file or not writable is rejected with a clear message', async () => {
-    writeFileSync(join(folder, 'file'), '');
-    const onFile = await lamella.run(['start', '--port', '0', '--data-dir', join(folder, 'file')]);
+    writeFileSync(join(directory, 'file'), '');
+    const onFile = await lamella.run(['start', '--port', '0', '--data-dir', join(directory, 'file')]);
     expect([onFile.code, onFile.stderr]).toEqual([4, expect.stringMatching(/Cannot use the data directory .*file: /)]);
-    const locked = join(folder, 'locked');
+    const locked = join(directory, 'locked');
     mkdirSync(locked, { mode: OWN_UID === 0 ? 0o755 : 0o555 });
     const as = OWN_UID === 0 ? { uid: ORDINARY_UID } : {};
     const foreign = await lamella.run(['start', '--port', '0', '--data-dir', join(locked, 'data')], as);
@@ -404,7 +412,7 @@ describe('a data directory', () => {
 
 describe('the ready file', () => {
   it('of a killed service is replaced when the next one accepts connections', async () => {
-    const file = join(folder, 'ready.json');
+    const file = join(directory, 'ready.json');
     const first = await start(['--data-dir', data, '--ready-file', file]);
     await first.stop('SIGKILL');
     expect(JSON.parse(readFileSync(file, 'utf8')).pid).toBe(first.pid);

@@ -16,7 +16,7 @@ const QUEUE = 'arn:aws:sqs:us-east-1:123456789012:terraform';
 
 const terraform = (process.env.PATH ?? '')
   .split(delimiter)
-  .map((folder) => join(folder, 'terraform'))
+  .map((directory) => join(directory, 'terraform'))
   .find((path) => isExecutable(path));
 /** Directories with installed providers. */
 const mirror = [
@@ -24,13 +24,13 @@ const mirror = [
   join(homedir(), '.terraform.d/plugins'),
   '/usr/local/share/terraform/plugins',
   '/usr/share/terraform/plugins',
-].find((folder) => existsSync(join(folder, 'registry.terraform.io/hashicorp/aws')));
+].find((directory) => existsSync(join(directory, 'registry.terraform.io/hashicorp/aws')));
 const isHere = terraform !== undefined && mirror !== undefined;
 if (!isHere) console.warn('Skipping terraform.test.ts: Terraform and its AWS provider are not installed.');
 
 describe.skipIf(!isHere)('Terraform', { timeout: 400_000 }, () => {
   let service: RunningService;
-  let folder: string;
+  let directory: string;
 
   beforeAll(async () => {
     service = await startService({ strict: ['roles', 'runtimes'] });
@@ -41,31 +41,31 @@ describe.skipIf(!isHere)('Terraform', { timeout: 400_000 }, () => {
     });
     await sqs.send(new CreateQueueCommand({ QueueName: 'terraform' }));
     sqs.destroy();
-    folder = mkdtempSync(join(tmpdir(), 'lamella-terraform-'));
-    copyFileSync(CONFIGURATION, join(folder, 'main.tf'));
-    writeFileSync(join(folder, 'code.zip'), await zipOf({ bootstrap: shellRuntime('respond "$EVENT"') }));
+    directory = mkdtempSync(join(tmpdir(), 'lamella-terraform-'));
+    copyFileSync(CONFIGURATION, join(directory, 'main.tf'));
+    writeFileSync(join(directory, 'code.zip'), await zipOf({ bootstrap: shellRuntime('respond "$EVENT"') }));
     const installation = `provider_installation {\n  filesystem_mirror {\n    path = "${mirror}"\n  }\n}\n`;
-    writeFileSync(join(folder, 'terraformrc'), installation);
+    writeFileSync(join(directory, 'terraformrc'), installation);
     expect(await run('init')).toMatchObject({ code: 0 });
   });
   afterAll(async () => {
     await service.close();
-    rmSync(folder, { recursive: true, force: true });
+    rmSync(directory, { recursive: true, force: true });
   });
 
   const run = (command: string, ...words: string[]) =>
     new Promise<{ code: number; text: string }>((settle) => {
       const env = {
         PATH: process.env.PATH,
-        HOME: folder,
-        TF_CLI_CONFIG_FILE: join(folder, 'terraformrc'),
+        HOME: directory,
+        TF_CLI_CONFIG_FILE: join(directory, 'terraformrc'),
         TF_IN_AUTOMATION: 'true',
         CHECKPOINT_DISABLE: 'true',
         TF_VAR_endpoint: service.url,
-        TF_VAR_zip: join(folder, 'code.zip'),
+        TF_VAR_zip: join(directory, 'code.zip'),
         TF_VAR_queue: QUEUE,
       };
-      const options = { cwd: folder, env, maxBuffer: 64 * 1024 * 1024 };
+      const options = { cwd: directory, env, maxBuffer: 64 * 1024 * 1024 };
       execFile(terraform ?? '', [command, '-no-color', ...words], options, (failure, stdout, stderr) =>
         settle({ code: failure ? Number(failure.code ?? 255) : 0, text: `${stdout}${stderr}` }),
       );

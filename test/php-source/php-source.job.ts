@@ -18,12 +18,12 @@ const OPTIONS = '--with-openssl --with-curl --with-zlib';
 /** Enough to run a function, with a third of the work. */
 const FEW = `--disable-all ${OPTIONS}`;
 const HOUR = 3_600_000;
-const folder = mkdtempSync(join(tmpdir(), 'lamella-php-source-'));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const directory = mkdtempSync(join(tmpdir(), 'lamella-php-source-'));
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 let source: string;
 beforeAll(() => {
-  source = process.env.LAMELLA_PHP_SOURCE ?? debianSource(join(folder, 'debian'));
+  source = process.env.LAMELLA_PHP_SOURCE ?? debianSource(join(directory, 'debian'));
 }, 300_000);
 
 /** Downloads the source archive of php8.2, with separate apt lists so that this machine's stay unchanged. */
@@ -49,8 +49,8 @@ function debianSource(into: string): string {
 }
 
 async function build(name: string, options: string, ...more: string[]) {
-  const output = join(folder, `${name}.zip`);
-  const cache = ['--cache-dir', join(folder, `cache-${name}`)];
+  const output = join(directory, `${name}.zip`);
+  const cache = ['--cache-dir', join(directory, `cache-${name}`)];
   const ended = await lamella([
     'layer',
     'build',
@@ -117,7 +117,7 @@ describe('PHP from its source, with the options of the walkthrough', () => {
   });
 
   it('is stripped, contains its libraries and our runtime, and names its glibc', async () => {
-    const unpacked = join(folder, 'unpacked');
+    const unpacked = join(directory, 'unpacked');
     execFileSync('unzip', ['-q', built.output, '-d', unpacked]);
     for (const name of [
       'bin/php',
@@ -131,7 +131,7 @@ describe('PHP from its source, with the options of the walkthrough', () => {
     expect(problemsOf(layer)).toEqual({ missing: [], hasBootstrap: true });
     expect(layer.glibc).toBe(built.facts.glibc);
     const php = readFileSync(join(unpacked, 'bin/php'), 'latin1');
-    for (const own of [folder, execFileSync('uname', ['-n'], { encoding: 'utf8' }).trim()].filter(
+    for (const own of [directory, execFileSync('uname', ['-n'], { encoding: 'utf8' }).trim()].filter(
       (name) => name.length > 4,
     )) {
       expect(php.includes(own), own).toBe(false);
@@ -151,7 +151,7 @@ describe('PHP from its source, with the options of the walkthrough', () => {
 });
 
 describe("PHP compiled inside another system's root directory", () => {
-  const rootfs = join(folder, 'rootfs');
+  const rootfs = join(directory, 'rootfs');
   beforeAll(() => {
     const packages = 'gcc,g++,make,pkg-config,libc6-dev,libssl-dev,libcurl4-openssl-dev,zlib1g-dev';
     execFileSync('debootstrap', ['--variant=minbase', `--include=${packages}`, 'bookworm', rootfs], { stdio: 'pipe' });
@@ -172,7 +172,14 @@ describe("PHP compiled inside another system's root directory", () => {
   it(
     'says which library it lacks there',
     async () => {
-      const options = [`--in`, rootfs, '--cache-dir', join(folder, 'cache-lacking'), '-o', join(folder, 'no.zip')];
+      const options = [
+        `--in`,
+        rootfs,
+        '--cache-dir',
+        join(directory, 'cache-lacking'),
+        '-o',
+        join(directory, 'no.zip'),
+      ];
       const { code, stderr } = await lamella([
         'layer',
         'build',

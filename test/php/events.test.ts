@@ -7,15 +7,15 @@ import type { AddressInfo } from 'node:net';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startFakeRuntimeApi } from '../support/fake-runtime-api.ts';
-import { laidOutPhpLayer, spawnInside, temporaryFolder, writePackage } from '../support/php-sandbox.ts';
+import { laidOutPhpLayer, spawnInside, temporaryDirectory, writePackage } from '../support/php-sandbox.ts';
 import { evaluate } from './php-program.ts';
 
-const folder = temporaryFolder();
+const directory = temporaryDirectory();
 let opt: string;
 beforeAll(async () => {
-  opt = await laidOutPhpLayer(folder.path, { extensions: [] });
+  opt = await laidOutPhpLayer(directory.path, { extensions: [] });
 }, 120_000);
-afterAll(folder.remove);
+afterAll(directory.remove);
 
 const LAMBDA = 'https://docs.aws.amazon.com/lambda/latest/dg';
 const GATEWAY = 'https://docs.aws.amazon.com/apigateway/latest/developerguide';
@@ -115,7 +115,7 @@ describe('every member of the sample events of AWS', () => {
   let results: unknown[];
   beforeAll(() => {
     const inputs = SAMPLES.map(([name, type]) => [type, sample(name)]);
-    results = evaluate(opt, folder.path, READ_EVERYTHING, inputs);
+    results = evaluate(opt, directory.path, READ_EVERYTHING, inputs);
   });
   it.each(SAMPLES.map(([name, type, url], index) => ({ name, type, url, index })))(
     'can be read through $type: $name ($url)',
@@ -311,7 +311,7 @@ describe('the methods of the events', () => {
     ],
   ];
   it.each(ROWS)('%s (%s)', (_name, from, expression, expected) => {
-    expect(evaluate(opt, folder.path, expression, [JSON.parse(sample(from))])).toEqual([expected]);
+    expect(evaluate(opt, directory.path, expression, [JSON.parse(sample(from))])).toEqual([expected]);
   });
 
   it('a FIFO queue keeps its order: later messages of a failed group fail too, other groups continue', () => {
@@ -324,7 +324,7 @@ describe('the methods of the events', () => {
     const event = { Records: [message('a1', 'a'), message('b1', 'b'), message('a2', 'a'), message('b2', 'b')] };
     const each =
       '(function ($in) { $seen = []; $r = Event\\SqsEvent::of($in)->each(function ($m) use (&$seen) { $seen[] = $m->messageId; if ($m->messageId === "a1") throw new Exception("no"); }); return [$seen, $r]; })($in)';
-    expect(evaluate(opt, folder.path, each, [event])).toEqual([
+    expect(evaluate(opt, directory.path, each, [event])).toEqual([
       [['a1', 'b1', 'b2'], { batchItemFailures: [{ itemIdentifier: 'a1' }, { itemIdentifier: 'a2' }] }],
     ]);
   });
@@ -346,7 +346,7 @@ describe('the management endpoint of a WebSocket API', () => {
     const own = 'https://abc.execute-api.eu-west-1.amazonaws.com/production';
     const china = 'https://abc.execute-api.cn-north-1.amazonaws.com.cn/production';
     const custom = 'https://ws.example.com';
-    expect(evaluate(opt, folder.path, expression, domains)).toEqual([
+    expect(evaluate(opt, directory.path, expression, domains)).toEqual([
       [own, own, own],
       [china, china, china],
       [custom, `${custom}/chat`, `${custom}/v1/chat`],
@@ -359,7 +359,7 @@ describe('a handler', () => {
   let started: ChildProcess | undefined;
   const run = async (source: string, event: string) => {
     const api = await startFakeRuntimeApi();
-    const task = writePackage(join(folder.path, `task-${Math.random()}`), { 'index.php': source });
+    const task = writePackage(join(directory.path, `task-${Math.random()}`), { 'index.php': source });
     started = spawnInside({
       opt,
       task,

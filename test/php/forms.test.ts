@@ -281,7 +281,7 @@ describe.each([
   ] as const)(
     '%s mean the same as to PHP itself',
     async (_kind, generate, count) => {
-      const layer = await laidOutPhpLayer(functions.folder, { version, webServer: true });
+      const layer = await laidOutPhpLayer(functions.directory, { version, webServer: true });
       const ini = { 'php/conf.d/limits.ini': SETTINGS[settings] };
       functions.start('public/index.php', { 'public/index.php': SCRIPT, ...ini }, { LAMELLA_MODE: 'http' }, layer);
       const webServer = functions.api;

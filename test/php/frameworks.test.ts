@@ -45,7 +45,7 @@ const LARAVEL = {
     error_reporting(E_ALL & ~E_DEPRECATED);
     require 'Illuminate/autoload.php';`,
   'bootstrap/app.php': `<?php
-    foreach (['framework/sessions', 'framework/views', 'logs'] as $folder) @mkdir("/tmp/storage/$folder", 0777, true);
+    foreach (['framework/sessions', 'framework/views', 'logs'] as $directory) @mkdir("/tmp/storage/$directory", 0777, true);
     $app = new Illuminate\\Foundation\\Application(dirname(__DIR__));
     $app->useStoragePath('/tmp/storage');
     final class HttpKernel extends Illuminate\\Foundation\\Http\\Kernel {
@@ -153,7 +153,7 @@ it('Laravel serves pages, forms, files and sessions from one booted application'
 const SYMFONY = {
   'vendor/autoload.php': `<?php
     set_include_path('${LIBRARIES}');
-    foreach (['Bundle/FrameworkBundle', 'Component/Runtime', 'Component/Dotenv'] as $folder) require_once "Symfony/$folder/autoload.php";
+    foreach (['Bundle/FrameworkBundle', 'Component/Runtime', 'Component/Dotenv'] as $directory) require_once "Symfony/$directory/autoload.php";
     spl_autoload_register(function ($class) { if ($class === 'App\\\\Kernel') require dirname(__DIR__) . '/src/Kernel.php'; });`,
   // The file that Symfony's Runtime component writes into a project.
   'vendor/autoload_runtime.php': `<?php

@@ -28,7 +28,7 @@ const GATEWAYS = {
   'alb-multi.localhost': { kind: 'load-balancer', multiValueHeaders: true, routes: ['* -> app'] },
 };
 
-const folder = mkdtempSync(join(tmpdir(), 'lamella-php-gateways-'));
+const directory = mkdtempSync(join(tmpdir(), 'lamella-php-gateways-'));
 let service: RunningService;
 let port: string;
 let urlHost: string;
@@ -36,7 +36,7 @@ let streamingHost: string;
 
 beforeAll(async () => {
   service = await startService();
-  const output = join(folder, 'php.zip');
+  const output = join(directory, 'php.zip');
   await buildPhpLayer({ version: '8.4', webServer: true, output, cacheDir: CACHE_DIR });
   const layer = await service.client.send(
     new PublishLayerVersionCommand({ LayerName: 'php', Content: { ZipFile: readFileSync(output) } }),
@@ -70,7 +70,7 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(async () => {
   await service.close();
-  rmSync(folder, { recursive: true, force: true });
+  rmSync(directory, { recursive: true, force: true });
 });
 
 const at = (host: string, path: string) => `http://${host || urlHost}:${port}${path}`;
@@ -102,7 +102,7 @@ describe.each(['', ...Object.keys(GATEWAYS)])('a PHP application at %s', (host) 
   });
 
   it('logs in with two cookies and a redirect that curl follows', async () => {
-    const jar = join(folder, `${host || 'url'}.cookies`);
+    const jar = join(directory, `${host || 'url'}.cookies`);
     const output = await curl(at(host, '/login'), '-L', '-c', jar, '-b', jar, '-i', '-d', 'user=me');
     const [redirect = '', , body = ''] = [...output.split('\r\n\r\n'), ''];
     expect(redirect).toMatch(/^HTTP\/1\.1 303 /);
@@ -118,7 +118,7 @@ describe.each(['', ...Object.keys(GATEWAYS)])('a PHP application at %s', (host) 
 
   it('receives a file with bytes of every value, and the form around it', async () => {
     const bytes = randomBytes(200_000);
-    const file = join(folder, 'ünï.bin');
+    const file = join(directory, 'ünï.bin');
     writeFileSync(file, bytes);
     const output = await curl(
       at(host, '/upload'),

@@ -1,14 +1,14 @@
 /** HTTP events of every source as PHP sees them, and responses in the format of each source. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { laidOutPhpLayer, temporaryFolder } from '../support/php-sandbox.ts';
+import { laidOutPhpLayer, temporaryDirectory } from '../support/php-sandbox.ts';
 import { evaluate } from './php-program.ts';
 
-const folder = temporaryFolder();
+const directory = temporaryDirectory();
 let opt: string;
 beforeAll(async () => {
-  opt = await laidOutPhpLayer(folder.path, { extensions: [] });
+  opt = await laidOutPhpLayer(directory.path, { extensions: [] });
 }, 120_000);
-afterAll(folder.remove);
+afterAll(directory.remove);
 
 type Event = Record<string, unknown>;
 const url = (more: Event = {}, http: Event = {}, context: Event = {}): Event => ({
@@ -58,7 +58,7 @@ function table(expression: string, rows: readonly (readonly [string, unknown, un
   let results: unknown[];
   beforeAll(() => {
     const inputs = rows.map(([, input]) => input);
-    results = evaluate(opt, folder.path, expression, inputs);
+    results = evaluate(opt, directory.path, expression, inputs);
   });
   it.each(rows.map(([name, , expected], index) => ({ name, expected, index })))('$name', ({ expected, index }) => {
     expect(results[index]).toEqual(expected);

@@ -437,20 +437,21 @@ describe('the document root', () => {
 
 describe('starting', () => {
   it('fails with a remedy when the layer has no php-cgi', async () => {
-    functions.start('index.php', { 'index.php': '<?php' }, MODE, await laidOutPhpLayer(functions.folder));
+    functions.start('index.php', { 'index.php': '<?php' }, MODE, await laidOutPhpLayer(functions.directory));
     const { body, errorType } = await functions.api.initError;
     expect(errorType).toBe('Runtime.ConfigError');
     expect(body).toContain('lamella layer build php --variant http');
   });
 
   it('fails immediately when php-cgi does not run', async () => {
-    const before = Date.now();
-    const layer = await laidOutPhpLayer(functions.folder);
+    const layer = await laidOutPhpLayer(functions.directory);
     writeFileSync(join(layer, 'bin/php-cgi'), '#!/bin/sh\necho it is broken >&2\nexit 1\n', { mode: 0o755 });
     const { wrote } = functions.start('index.php', { 'index.php': '<?php echo 1;' }, MODE, layer);
-    expect(JSON.parse((await functions.api.initError).body).errorMessage).toContain('Cannot start php-cgi');
+    // Not that it timed out.
+    expect(JSON.parse((await functions.api.initError).body).errorMessage).toBe(
+      'Cannot start php-cgi: php-cgi exited immediately after it started.',
+    );
     await wrote('it is broken');
-    expect(Date.now() - before).toBeLessThan(8000);
   });
 
   it("accepts Bref's name for the mode, and its setting for binary responses", async () => {
@@ -473,7 +474,7 @@ describe('starting', () => {
 
 describe.each(['8.2', '8.3', '8.5'])('under PHP %s', (version) => {
   it('scripts are served, and a killed php-cgi is replaced', async () => {
-    const layer = await laidOutPhpLayer(functions.folder, { version, webServer: true });
+    const layer = await laidOutPhpLayer(functions.directory, { version, webServer: true });
     const source =
       '<?php if (isset($_GET["die"])) { exec("kill -9 " . getmypid()); } echo PHP_VERSION, (int) extension_loaded("Zend OPcache");';
     functions.start('index.php', { 'index.php': source }, MODE, layer);

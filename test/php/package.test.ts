@@ -43,11 +43,11 @@ describe('the README of the PHP runtime', () => {
 
 describe('the package lamella/runtime', () => {
   it('declares in every file the class that the file is named after, loadable without the running runtime', async () => {
-    const opt = await laidOutPhpLayer(functions.folder);
+    const opt = await laidOutPhpLayer(functions.directory);
     const classes = FILES.filter((name) => !PROGRAMS.includes(name)).map((name) =>
       `Lamella\\${name.slice(0, -'.php'.length)}`.replaceAll('/', '\\'),
     );
-    const task = writePackage(join(functions.folder, 'load'), { 'classes.json': JSON.stringify(classes) });
+    const task = writePackage(join(functions.directory, 'load'), { 'classes.json': JSON.stringify(classes) });
     // Psr\Log comes from the project. Only projects that have it use the logger.
     const script = `namespace Psr\\Log { interface LoggerInterface {} }
       namespace { spl_autoload_register(fn (string $class) => require '/opt/lamella/runtime/' . strtr(substr($class, 8), '\\\\', '/') . '.php');
@@ -58,7 +58,7 @@ describe('the package lamella/runtime', () => {
   });
 
   it('knows the functions of PHP that it needs, which disable_functions does not disable', async () => {
-    const opt = await laidOutPhpLayer(functions.folder);
+    const opt = await laidOutPhpLayer(functions.directory);
     const script = `$called = [];
       $files = new RecursiveIteratorIterator(new RecursiveDirectoryIterator('/opt/lamella/runtime', FilesystemIterator::SKIP_DOTS));
       foreach ($files as $file) {
@@ -79,7 +79,7 @@ describe('the package lamella/runtime', () => {
   });
 
   it('is installed by Composer into a vendor layer, but the copy of the PHP layer takes precedence', async () => {
-    const project = writePackage(join(functions.folder, 'project'), {
+    const project = writePackage(join(functions.directory, 'project'), {
       'composer.json': JSON.stringify({
         name: 'test/project',
         repositories: [{ type: 'path', url: PACKAGE, options: { symlink: false } }, { packagist: false }],
@@ -87,10 +87,10 @@ describe('the package lamella/runtime', () => {
         'minimum-stability': 'dev',
       }),
     });
-    const output = join(functions.folder, 'vendor.zip');
+    const output = join(functions.directory, 'vendor.zip');
     const built = await buildComposerLayer({ directory: project, output, version: '8.4', cacheDir: CACHE_DIR });
     expect(built.packages.map(({ name }) => name)).toEqual(['lamella/runtime']);
-    const opt = await laidOutPhpLayer(functions.folder);
+    const opt = await laidOutPhpLayer(functions.directory);
     execFileSync('unzip', ['-q', output, '-d', opt]);
     // As if the versions differed: both have the class, and the layer's is used.
     writeFileSync(

@@ -12,8 +12,8 @@ const AUTOLOAD = `spl_autoload_register(function ($class) {
 });`;
 
 /** Evaluates `expression` (PHP with `$in`) for each of `inputs`. An exception gives `['thrown' => class, 'message' => ...]`. */
-export function evaluate(opt: string, folder: string, expression: string, inputs: readonly unknown[]): unknown[] {
-  const task = writePackage(mkdtempSync(join(folder, 'program-')), {
+export function evaluate(opt: string, directory: string, expression: string, inputs: readonly unknown[]): unknown[] {
+  const task = writePackage(mkdtempSync(join(directory, 'program-')), {
     'inputs.json': JSON.stringify(inputs),
     'program.php': `<?php
 ${AUTOLOAD}

@@ -58,7 +58,7 @@ describe('state that PHP discards at the end of a request', () => {
   it.each(['8.2', '8.3', '8.4', '8.5'])(
     'is not visible to the next invocation of a booted handler, PHP %s',
     async (version) => {
-      const layer = await laidOutPhpLayer(functions.folder, { extensions: EXTENSIONS, version });
+      const layer = await laidOutPhpLayer(functions.directory, { extensions: EXTENSIONS, version });
       functions.start('index.php', { 'index.php': HANDLER, 'request-state.php': ROWS }, {}, layer);
       const run: RunStep = async (row, step) => {
         const answer = await functions.api.invoke(JSON.stringify({ row, step }));
@@ -76,7 +76,7 @@ describe('state that PHP discards at the end of a request', () => {
   );
 
   it('is not visible to the next request of a script under php-cgi', async () => {
-    const layer = await laidOutPhpLayer(functions.folder, { extensions: EXTENSIONS, webServer: true });
+    const layer = await laidOutPhpLayer(functions.directory, { extensions: EXTENSIONS, webServer: true });
     const files = { 'public/index.php': SCRIPT, 'request-state.php': ROWS };
     functions.start('public/index.php', files, { LAMELLA_MODE: 'http' }, layer);
     const run: RunStep = async (row, step) => {

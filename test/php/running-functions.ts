@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
 import type { FakeRuntimeApi } from '../support/fake-runtime-api.ts';
 import { startFakeRuntimeApi } from '../support/fake-runtime-api.ts';
-import { laidOutPhpLayer, spawnInside, temporaryFolder, writePackage } from '../support/php-sandbox.ts';
+import { laidOutPhpLayer, spawnInside, temporaryDirectory, writePackage } from '../support/php-sandbox.ts';
 
 export type RunningFunction = {
   /** Everything written so far to stdout and stderr. */
@@ -25,7 +25,7 @@ export type Functions = {
   /** The default layer of functions. */
   readonly opt: string;
   /** A directory for other files of the test. */
-  readonly folder: string;
+  readonly directory: string;
   /** Starts the layer's bootstrap with a package of `files` at /var/task. */
   start(
     handler: string,
@@ -37,16 +37,16 @@ export type Functions = {
 
 /** Call it at the top of a test file. It registers the hooks that prepare and clean up. */
 export function runningFunctions(layer: Parameters<typeof laidOutPhpLayer>[1] = {}): Functions {
-  const folder = temporaryFolder();
+  const directory = temporaryDirectory();
   let opt = '';
   let api: FakeRuntimeApi | undefined;
   let started: ChildProcess[] = [];
   let count = 0;
 
   beforeAll(async () => {
-    opt = await laidOutPhpLayer(folder.path, layer);
+    opt = await laidOutPhpLayer(directory.path, layer);
   }, 300_000);
-  afterAll(folder.remove);
+  afterAll(directory.remove);
   beforeEach(async () => {
     api = await startFakeRuntimeApi();
   });
@@ -67,9 +67,9 @@ export function runningFunctions(layer: Parameters<typeof laidOutPhpLayer>[1] = 
     get opt() {
       return opt;
     },
-    folder: folder.path,
+    directory: directory.path,
     start(handler, files, environment = {}, other = opt) {
-      const root = join(folder.path, `f${count++}`);
+      const root = join(directory.path, `f${count++}`);
       const task = writePackage(join(root, 'task'), { 'placeholder.txt': '', ...files });
       const tmp = join(root, 'tmp');
       mkdirSync(tmp);

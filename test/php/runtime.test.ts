@@ -224,15 +224,16 @@ function hello($data) {
     const source = `<?php function hello($data) { ${COUNTED} if ($data === "fail") { ${code} } return "fine"; }`;
     const running = start('hello', { 'src/hello.php': source });
     await functions.api.firstNext;
-    const before = performance.now();
+    const failed = performance.now();
     const { kind, body } = await functions.api.invoke('"fail"');
-    const took = performance.now() - before;
+    const restarts = performance.now();
     expect(kind).toBe('error');
     expect(json(body).errorType).toBe(type);
     expect(json(body).errorMessage).toMatch(message);
     expect(counted(running)).toBe(1);
     expect((await functions.api.invoke('"ok"')).body).toBe('fine');
-    if (type === 'Lamella.HandlerExited') expect(took).toBeLessThan(50);
+    // The error is reported before PHP starts again, not afterwards.
+    if (type === 'Lamella.HandlerExited') expect(restarts - failed).toBeLessThan(performance.now() - restarts);
   });
 
   it.each([
@@ -455,7 +456,7 @@ describe('the process', () => {
 
 describe.each(['8.2', '8.3', '8.5'])('under PHP %s', (version) => {
   it('serves, reports exceptions, and survives exit() and exhausted memory', async () => {
-    const layer = await laidOutPhpLayer(functions.folder, { version });
+    const layer = await laidOutPhpLayer(functions.directory, { version });
     const source = `<?php function hello($data) {
       ${COUNTED}
       return match ($data) { 'throw' => throw new LogicException('x'), 'exit' => exit(1), 'memory' => str_repeat('x', 1 << 30), default => PHP_VERSION };

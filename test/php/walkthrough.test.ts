@@ -8,14 +8,14 @@ import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildComposerLayer } from '../../src/packaging/composer/composer-layer.ts';
 import { startFakeRuntimeApi } from '../support/fake-runtime-api.ts';
-import { CACHE_DIR, laidOutPhpLayer, spawnInside, temporaryFolder, writePackage } from '../support/php-sandbox.ts';
+import { CACHE_DIR, laidOutPhpLayer, spawnInside, temporaryDirectory, writePackage } from '../support/php-sandbox.ts';
 import { requirePackages } from '../support/system-packages.ts';
 
 requirePackages('php-guzzlehttp-guzzle');
 
 const EXAMPLE = resolve(import.meta.dirname, '../../examples/walkthrough');
 const DEBIAN = '/usr/share/php';
-const folder = temporaryFolder();
+const directory = temporaryDirectory();
 let opt: string;
 
 /** Debian's libraries as Composer packages. */
@@ -30,7 +30,7 @@ const LIBRARIES = [
 
 describe("the walkthrough's own runtime", () => {
   beforeAll(async () => {
-    const libraries = join(folder.path, 'libraries');
+    const libraries = join(directory.path, 'libraries');
     for (const [name, version, from, prefix, files] of LIBRARIES) {
       const place = join(libraries, name);
       cpSync(join(DEBIAN, from), place, { recursive: true });
@@ -44,18 +44,18 @@ describe("the walkthrough's own runtime", () => {
         }),
       });
     }
-    const project = join(folder.path, 'project');
+    const project = join(directory.path, 'project');
     cpSync(EXAMPLE, project, { recursive: true });
     const composer = JSON.parse(readFileSync(join(EXAMPLE, 'composer.json'), 'utf8')) as object;
     const repositories = [{ type: 'path', url: '../libraries/*/*' }];
     writePackage(project, { 'composer.json': JSON.stringify({ ...composer, repositories }) });
     // Debian's Guzzle is old: PHP 8.3 is the newest version without deprecation warnings.
-    opt = await laidOutPhpLayer(folder.path, { version: '8.3', bootstrap: join(EXAMPLE, 'bootstrap') });
-    const vendor = join(folder.path, 'vendor.zip');
+    opt = await laidOutPhpLayer(directory.path, { version: '8.3', bootstrap: join(EXAMPLE, 'bootstrap') });
+    const vendor = join(directory.path, 'vendor.zip');
     await buildComposerLayer({ directory: project, output: vendor, version: '8.3', cacheDir: CACHE_DIR });
     execFileSync('unzip', ['-q', vendor, '-d', opt]);
   }, 300_000);
-  afterAll(folder.remove);
+  afterAll(directory.remove);
 
   it.each([
     ['hello', 'Hello, World!'],
@@ -77,7 +77,7 @@ describe("the walkthrough's own runtime", () => {
 
   it('exits on an uncaught error, because it has no error handling', async () => {
     const api = await startFakeRuntimeApi();
-    const task = writePackage(join(folder.path, 'throws'), {
+    const task = writePackage(join(directory.path, 'throws'), {
       'src/hello.php': '<?php function hello() { throw new Exception("unexpected"); }',
     });
     const environment = { AWS_LAMBDA_RUNTIME_API: api.address, LAMBDA_TASK_ROOT: '/var/task', _HANDLER: 'hello' };

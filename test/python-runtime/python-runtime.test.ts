@@ -10,17 +10,17 @@ import { type RuntimeUnderTest, startRuntime } from '../support/runtime-harness.
 
 const RUNTIME = resolve(import.meta.dirname, '../../runtimes/python/runtime.py');
 
-let folder: string;
+let directory: string;
 let count = 0;
 const running: RuntimeUnderTest[] = [];
 beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'lamella-python-runtime-'));
+  directory = mkdtempSync(join(tmpdir(), 'lamella-python-runtime-'));
 });
 afterEach(() => Promise.all(running.splice(0).map((started) => started.close())));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 async function start(files: Readonly<Record<string, string>>, variables = {}, handler = 'index.handler') {
-  const task = join(folder, `task-${count++}`);
+  const task = join(directory, `task-${count++}`);
   for (const [name, content] of Object.entries(files)) {
     mkdirSync(dirname(join(task, name)), { recursive: true });
     writeFileSync(join(task, name), content);

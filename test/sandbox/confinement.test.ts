@@ -60,7 +60,7 @@ describe.each(accounts())('a process in a sandbox of a service that is $name', (
     expect(await outputOf(`print(call('${name}', ${args.join(', ')}))`)).toBe('EPERM');
   });
 
-  it('is told that clone3 does not exist, and can start threads and processes', async () => {
+  it('gets ENOSYS for clone3, and can start threads and processes', async () => {
     const output = await outputOf(`
 import subprocess, threading
 thread = threading.Thread(target=lambda: print('thread', flush=True))
@@ -131,7 +131,7 @@ describe('the guard', () => {
 
   it('gives a program a session keyring without the keys of its starter', () => {
     if (guard.kind === 'none') throw new Error(guard.reason);
-    // A keyring of its own first, so that the test leaves no key in the one of whoever runs it.
+    // A keyring of its own first, so that the test leaves no key in the user's keyring.
     const plant = `${CALLS}
 libc.syscall(NUMBERS['keyctl'], 1, None)
 key = libc.syscall(NUMBERS['add_key'], b'user', b'lamella-secret', b'x', ctypes.c_size_t(1), -3)

@@ -6,7 +6,7 @@ import { startClientProgram } from './client-program.ts';
 
 /** The first version 2 on the PATH, where a version manager's version 1 may come first; undefined if there is no version 2. */
 export function findAwsCli(): string | undefined {
-  const candidates = (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, 'aws'));
+  const candidates = (process.env.PATH ?? '').split(delimiter).map((directory) => join(directory, 'aws'));
   return candidates.find((path) => {
     try {
       accessSync(path, constants.X_OK);
@@ -35,8 +35,8 @@ export type AwsCli = {
   close(): void;
 };
 
-/** A CLI whose home and working directory are `folder`, so that it does not read this machine's profiles. */
-export function awsCli(path: string, url: string, folder: string): AwsCli {
+/** A CLI whose home and working directory are `directory`, so that it does not read this machine's profiles. */
+export function awsCli(path: string, url: string, directory: string): AwsCli {
   const variables = {
     AWS_ACCESS_KEY_ID: 'test',
     AWS_SECRET_ACCESS_KEY: 'test',
@@ -45,11 +45,11 @@ export function awsCli(path: string, url: string, folder: string): AwsCli {
     AWS_PAGER: '',
   };
   // Loaded once: starting the CLI takes a second of CPU time.
-  const program = startClientProgram(pythonOf(path), ['aws_cli.py', path], folder, variables);
+  const program = startClientProgram(pythonOf(path), ['aws_cli.py', path], directory, variables);
   const execute = (file: string, words: readonly string[]) =>
     new Promise<CliRun>((resolve) => {
-      const env = { PATH: process.env.PATH, HOME: folder, ...variables };
-      const options = { env, cwd: folder, maxBuffer: 64 * 1024 * 1024 };
+      const env = { PATH: process.env.PATH, HOME: directory, ...variables };
+      const options = { env, cwd: directory, maxBuffer: 64 * 1024 * 1024 };
       const child = execFile(file, words, options, (failure, stdout, stderr) =>
         resolve({ code: failure ? Number(failure.code ?? 255) : 0, stdout, stderr }),
       );

@@ -8,10 +8,10 @@ import { build } from 'esbuild';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 
-/** Bundles `source`, whose relative imports start at `from`, into a file in `folder`. Returns its path. */
-export async function bundleForChild(folder: string, source: string, from: string): Promise<string> {
-  const outfile = join(folder, 'child.mjs');
-  const packages = join(folder, 'node_modules');
+/** Bundles `source`, whose relative imports start at `from`, into a file in `directory`. Returns its path. */
+export async function bundleForChild(directory: string, source: string, from: string): Promise<string> {
+  const outfile = join(directory, 'child.mjs');
+  const packages = join(directory, 'node_modules');
   if (!existsSync(packages)) symlinkSync(join(ROOT, 'node_modules'), packages);
   await build({
     stdin: { contents: source, resolveDir: from, loader: 'ts' },

@@ -25,9 +25,9 @@ export type Browser = {
 
 /** The path of Chromium on this machine, if it is installed. */
 export function findChromium(): string | undefined {
-  const folders = (process.env.PATH ?? '').split(delimiter);
+  const directories = (process.env.PATH ?? '').split(delimiter);
   const names = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
-  return names.flatMap((name) => folders.map((folder) => join(folder, name))).find(isExecutable);
+  return names.flatMap((name) => directories.map((directory) => join(directory, name))).find(isExecutable);
 }
 
 function isExecutable(path: string): boolean {

@@ -10,18 +10,18 @@ export type ClientProgram = {
   close(): void;
 };
 
-/** Starts a program of test/fixtures/clients in `folder`, which is also its home directory. */
+/** Starts a program of test/fixtures/clients in `directory`, which is also its home directory. */
 export function startClientProgram(
   python: string,
   [script, ...words]: readonly [string, ...string[]],
-  folder: string,
+  directory: string,
   variables: Readonly<Record<string, string>>,
 ): ClientProgram {
   const program = resolve(import.meta.dirname, '../fixtures/clients', script);
-  const env = { PATH: process.env.PATH, HOME: folder, ...variables };
+  const env = { PATH: process.env.PATH, HOME: directory, ...variables };
   const child: ChildProcess = spawn(python, [program, ...words], {
     env,
-    cwd: folder,
+    cwd: directory,
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   const waiting: { readonly resolve: (response: unknown) => void; readonly reject: (failure: Error) => void }[] = [];

@@ -50,11 +50,11 @@ while True:
 
 /** Sends `events` events and kills the service `kills` times, evenly spread. */
 export async function sendThroughCrashes({ events, kills }: { events: number; kills: number }): Promise<CrashRun> {
-  const folder = mkdtempSync(join(tmpdir(), 'lamella-crash-'));
+  const directory = mkdtempSync(join(tmpdir(), 'lamella-crash-'));
   const runs = new Map<string, number>();
   const listener = await countRuns(runs);
   const begin = (port: string) =>
-    startLamella(['--data-dir', join(folder, 'data'), '--cpu', 'unlimited', '--port', port, '--http-port', '0']);
+    startLamella(['--data-dir', join(directory, 'data'), '--cpu', 'unlimited', '--port', port, '--http-port', '0']);
   let service = await begin('0');
   try {
     const { url } = service;
@@ -105,7 +105,7 @@ export async function sendThroughCrashes({ events, kills }: { events: number; ki
   } finally {
     await service.stop();
     await listener.close();
-    rmSync(folder, { recursive: true, force: true });
+    rmSync(directory, { recursive: true, force: true });
   }
 }
 

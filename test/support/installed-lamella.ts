@@ -13,7 +13,7 @@ const ROOT = resolve(import.meta.dirname, '../..');
 
 export type InstalledLamella = {
   /** The directory of the installation. Tests may add their own files. Deleted by `remove`. */
-  readonly folder: string;
+  readonly directory: string;
   /** Starts `lamella start --port 0 --json ARGS` and waits until it is ready. Throws its error output if it ends before. */
   start(args: readonly string[], as?: RunAs): Promise<InstalledService>;
   /** Runs `lamella ARGS` to its end. */
@@ -33,9 +33,9 @@ export type RunAs = {
 };
 
 export async function installLamella(): Promise<InstalledLamella> {
-  const folder = mkdtempSync(join(tmpdir(), 'lamella-installed-'));
-  chmodSync(folder, 0o755);
-  const installed = join(folder, 'lamella');
+  const directory = mkdtempSync(join(tmpdir(), 'lamella-installed-'));
+  chmodSync(directory, 0o755);
+  const installed = join(directory, 'lamella');
   mkdirSync(installed);
   for (const name of ['bin', 'package.json']) cpSync(join(ROOT, name), join(installed, name), { recursive: true });
   for (const path of packagesToRun()) cpSync(join(ROOT, path), join(installed, path), { recursive: true });
@@ -51,13 +51,17 @@ export async function installLamella(): Promise<InstalledLamella> {
   const launch = (args: readonly string[], { uid, environment, hidden = [] }: RunAs = {}) => {
     const program = [process.execPath, join(installed, 'bin/lamella'), ...args];
     const user = uid === undefined ? [] : ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', '--'];
-    const hide = hidden.map((folder) => `mount -t tmpfs -o ro none ${folder} && `).join('');
+    const hide = hidden.map((directory) => `mount -t tmpfs -o ro none ${directory} && `).join('');
     const place = hidden.length === 0 ? [] : ['unshare', '--mount', 'sh', '-c', `${hide} exec "$@"`, 'sh'];
     const [file = '', ...words] = [...place, ...user, ...program];
-    return spawn(file, words, { cwd: folder, env: cleanEnvironment(environment), stdio: ['ignore', 'pipe', 'pipe'] });
+    return spawn(file, words, {
+      cwd: directory,
+      env: cleanEnvironment(environment),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
   };
   return {
-    folder,
+    directory,
     async start(args, as) {
       const child = launch(['start', '--port', '0', '--json', ...args], as);
       let stdout = '';
@@ -101,7 +105,7 @@ export async function installLamella(): Promise<InstalledLamella> {
       const code = await new Promise<number | null>((settle) => child.once('close', settle));
       return { code, stdout, stderr };
     },
-    remove: () => rmSync(folder, { recursive: true, force: true }),
+    remove: () => rmSync(directory, { recursive: true, force: true }),
   };
 }
 

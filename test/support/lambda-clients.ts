@@ -103,7 +103,7 @@ function cliClient(url: string): CallingClient {
   if (path === undefined) throw new Error('AWS CLI 2 is not on the PATH (apt-get install awscli)');
   const program = startClient(pythonOf(path), ['aws_cli.py', path]);
   const run = async (words: readonly string[], given: Input) => {
-    const outfile = join(program.folder, 'outfile');
+    const outfile = join(program.directory, 'outfile');
     const isInvoke = words[1] === 'invoke';
     // For `invoke`, which has a positional argument, the CLI requires options even if they are in the JSON.
     const input = isInvoke
@@ -129,8 +129,8 @@ function cliClient(url: string): CallingClient {
 
 /** Starts a client with a temporary home directory, which `close` removes. */
 function startClient(python: string, words: readonly [string, ...string[]]) {
-  const folder = mkdtempSync(join(tmpdir(), 'lamella-client-'));
-  const program = startClientProgram(python, words, folder, {
+  const directory = mkdtempSync(join(tmpdir(), 'lamella-client-'));
+  const program = startClientProgram(python, words, directory, {
     AWS_ACCESS_KEY_ID: 'AKIAIOSFODNN7EXAMPLE',
     AWS_SECRET_ACCESS_KEY: 'secret',
     AWS_DEFAULT_REGION: 'us-east-1',
@@ -139,11 +139,11 @@ function startClient(python: string, words: readonly [string, ...string[]]) {
     AWS_MAX_ATTEMPTS: '1',
   });
   return {
-    folder,
+    directory,
     ask: program.ask,
     close() {
       program.close();
-      rmSync(folder, { recursive: true });
+      rmSync(directory, { recursive: true });
     },
   };
 }

@@ -19,40 +19,40 @@ export const AWS_LD_LIBRARY_PATH =
   '/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib';
 
 /** Creates a temporary directory. `remove` deletes it. */
-export function temporaryFolder(): { path: string; remove: () => void } {
+export function temporaryDirectory(): { path: string; remove: () => void } {
   const path = mkdtempSync(join(tmpdir(), 'lamella-php-'));
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
 }
 
 type LayerOptions = { version?: string } & Partial<Omit<PhpLayerRequest, 'version' | 'output' | 'cacheDir'>>;
 
-/** Writes the content of a PHP layer to a new directory below `folder`, without a zip. Mount it at /opt. */
+/** Writes the content of a PHP layer to a new directory below `directory`, without a zip. Mount it at /opt. */
 export async function laidOutPhpLayer(
-  folder: string,
+  directory: string,
   { version = '8.4', ...rest }: LayerOptions = {},
 ): Promise<string> {
-  const opt = mkdtempSync(join(folder, `php-${version}-`));
+  const opt = mkdtempSync(join(directory, `php-${version}-`));
   await writeDirectory(opt, (await planPhpLayer({ version, ...rest, cacheDir: CACHE_DIR })).entries);
   return opt;
 }
 
-/** Builds a PHP layer below `folder` and unpacks it. Returns the directory to mount at /opt. */
-export async function unpackedPhpLayer(folder: string, options: LayerOptions = {}): Promise<string> {
+/** Builds a PHP layer below `directory` and unpacks it. Returns the directory to mount at /opt. */
+export async function unpackedPhpLayer(directory: string, options: LayerOptions = {}): Promise<string> {
   const { version = '8.4', ...rest } = options;
   const name = `php-${version}-${(options.extensions ?? ['lean']).join('-').slice(0, 40)}`;
-  await buildPhpLayer({ version, ...rest, output: join(folder, `${name}.zip`), cacheDir: CACHE_DIR });
-  const opt = join(folder, name);
-  execFileSync('unzip', ['-q', '-o', join(folder, `${name}.zip`), '-d', opt]);
+  await buildPhpLayer({ version, ...rest, output: join(directory, `${name}.zip`), cacheDir: CACHE_DIR });
+  const opt = join(directory, name);
+  execFileSync('unzip', ['-q', '-o', join(directory, `${name}.zip`), '-d', opt]);
   return opt;
 }
 
-/** Writes a function's package below `folder`. */
-export function writePackage(folder: string, files: Readonly<Record<string, string>>): string {
+/** Writes a function's package below `directory`. */
+export function writePackage(directory: string, files: Readonly<Record<string, string>>): string {
   for (const [path, content] of Object.entries(files)) {
-    mkdirSync(dirname(join(folder, path)), { recursive: true });
-    writeFileSync(join(folder, path), content);
+    mkdirSync(dirname(join(directory, path)), { recursive: true });
+    writeFileSync(join(directory, path), content);
   }
-  return folder;
+  return directory;
 }
 
 export type SandboxedRun = {

@@ -25,8 +25,8 @@ export type TypeScriptRuntime = {
 };
 
 export function bundleTypeScriptRuntime(): TypeScriptRuntime {
-  const folder = mkdtempSync(join(tmpdir(), 'lamella-typescript-runtime-'));
-  const main = join(folder, 'main.cjs');
+  const directory = mkdtempSync(join(tmpdir(), 'lamella-typescript-runtime-'));
+  const main = join(directory, 'main.cjs');
   buildSync({
     entryPoints: [join(ROOT, 'runtimes/typescript/src/main.ts')],
     outfile: main,
@@ -40,7 +40,7 @@ export function bundleTypeScriptRuntime(): TypeScriptRuntime {
   return {
     main,
     async start(files, { handler = 'index.handler', variables = {}, node = process.execPath } = {}) {
-      const task = join(folder, `task-${count++}`);
+      const task = join(directory, `task-${count++}`);
       mkdirSync(task);
       for (const [name, content] of Object.entries(files)) {
         mkdirSync(dirname(join(task, name)), { recursive: true });
@@ -55,6 +55,6 @@ export function bundleTypeScriptRuntime(): TypeScriptRuntime {
       running = [];
       await Promise.all(all.map((runtime) => runtime.close()));
     },
-    remove: () => rmSync(folder, { recursive: true, force: true }),
+    remove: () => rmSync(directory, { recursive: true, force: true }),
   };
 }

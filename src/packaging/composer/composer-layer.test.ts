@@ -6,12 +6,12 @@ import {
   CACHE_DIR,
   laidOutPhpLayer,
   runInside,
-  temporaryFolder,
+  temporaryDirectory,
   writePackage,
 } from '../../../test/support/php-sandbox.ts';
 import { buildComposerLayer } from './composer-layer.ts';
 
-const workspace = temporaryFolder();
+const workspace = temporaryDirectory();
 afterAll(workspace.remove);
 
 const GREETER = {

@@ -2,12 +2,12 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { CACHE_DIR, runInside, temporaryFolder } from '../../../test/support/php-sandbox.ts';
+import { CACHE_DIR, runInside, temporaryDirectory } from '../../../test/support/php-sandbox.ts';
 import { inspectLayer } from '../layer-contents.ts';
 import { buildPhpExtensionLayer } from './php-extension-layer.ts';
 import { buildPhpLayer } from './php-layer.ts';
 
-const workspace = temporaryFolder();
+const workspace = temporaryDirectory();
 afterAll(workspace.remove);
 
 describe('a layer of extensions', () => {

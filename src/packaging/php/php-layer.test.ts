@@ -12,7 +12,7 @@ import {
   laidOutPhpLayer,
   runInside,
   spawnInside,
-  temporaryFolder,
+  temporaryDirectory,
   unpackedPhpLayer,
   writePackage,
 } from '../../../test/support/php-sandbox.ts';
@@ -25,7 +25,7 @@ import type { PhpLayer } from './php-layer.ts';
 import { buildPhpLayer, planPhpLayer } from './php-layer.ts';
 import { PHP_VARIANTS } from './php-variants.ts';
 
-const workspace = temporaryFolder();
+const workspace = temporaryDirectory();
 afterAll(workspace.remove);
 
 describe('a PHP layer', () => {

@@ -2,13 +2,13 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { CACHE_DIR, runInside, temporaryFolder, writePackage } from '../../../test/support/php-sandbox.ts';
+import { CACHE_DIR, runInside, temporaryDirectory, writePackage } from '../../../test/support/php-sandbox.ts';
 import { writeZip } from '../zip-writer.ts';
 import { buildPhpLayer } from './php-layer.ts';
 import type { OpcacheLayer } from './php-opcache-layer.ts';
 import { buildOpcacheLayer } from './php-opcache-layer.ts';
 
-const workspace = temporaryFolder();
+const workspace = temporaryDirectory();
 afterAll(workspace.remove);
 
 describe('an opcache layer', () => {

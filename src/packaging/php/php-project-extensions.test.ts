@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { temporaryFolder, writePackage } from '../../../test/support/php-sandbox.ts';
+import { temporaryDirectory, writePackage } from '../../../test/support/php-sandbox.ts';
 import { projectExtensions } from './php-project-extensions.ts';
 
-const workspace = temporaryFolder();
+const workspace = temporaryDirectory();
 afterAll(workspace.remove);
 
 describe('projectExtensions', () => {

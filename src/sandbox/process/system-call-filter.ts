@@ -1,6 +1,6 @@
 /**
  * The system calls that a function may not make, as a classic BPF program for seccomp. Pure. Everything else is allowed:
- * this closes doors that namespaces leave open, and is not a list of what a program needs.
+ * this refuses what namespaces do not separate, and is not a list of what a program needs.
  * - The keyrings are not separated by namespaces: without the filter, a function could use the keys of the user who
  *   started the service.
  * - New user namespaces would give a function capabilities, and with them parts of the kernel that it needs for nothing.

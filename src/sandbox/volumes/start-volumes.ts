@@ -46,7 +46,7 @@ function createDirectoryVolumes(parent: string): Volumes {
     ready: Promise.resolve(),
     enterCommand: [],
     async take() {
-      const directory = join(parent, `folder-${count++}`);
+      const directory = join(parent, `directory-${count++}`);
       mkdirSync(directory);
       chmodSync(directory, 0o1777);
       return { directory, remove: () => remove(directory) };

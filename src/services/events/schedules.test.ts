@@ -14,7 +14,7 @@ const ARN = 'arn:aws:lambda:us-east-1:123456789012:function:f';
 const MINUTE_MS = 60_000;
 const YEAR_MS = 365 * 24 * 60 * MINUTE_MS;
 
-let folder: string;
+let directory: string;
 let database: Database;
 let base: FakeClock;
 let clock: ReturnType<typeof createAdjustableClock>;
@@ -33,8 +33,8 @@ const put = (name: string, expression: string, more: Partial<ScheduleDraft> = {}
 const times = () => sent.map(({ event }) => (JSON.parse(event) as { time: string }).time);
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'lamella-schedules-'));
-  database = openDatabase(join(folder, 'test.db'));
+  directory = mkdtempSync(join(tmpdir(), 'lamella-schedules-'));
+  database = openDatabase(join(directory, 'test.db'));
   base = new FakeClock(Date.parse('2026-11-22T10:00:30Z'));
   clock = createAdjustableClock(base);
   sent = [];
@@ -43,7 +43,7 @@ beforeEach(() => {
 afterEach(() => {
   schedules.close();
   database.close();
-  rmSync(folder, { recursive: true });
+  rmSync(directory, { recursive: true });
 });
 
 describe('a schedule', () => {

@@ -23,20 +23,20 @@ const EVERYTHING: ReadRange = {
 };
 
 describe('the log store', () => {
-  let folder: string;
+  let directory: string;
   let database: Database;
   let clock: FakeClock;
   let store: LogStore;
 
   beforeEach(() => {
-    folder = mkdtempSync(join(tmpdir(), 'lamella-logs-'));
-    database = openDatabase(join(folder, 'test.db'));
+    directory = mkdtempSync(join(tmpdir(), 'lamella-logs-'));
+    database = openDatabase(join(directory, 'test.db'));
     clock = new FakeClock();
     store = createLogStore({ database, clock, log: silentLog });
   });
   afterEach(() => {
     database.close();
-    rmSync(folder, { recursive: true });
+    rmSync(directory, { recursive: true });
   });
 
   const append = (message: string, epochMs: number, logStream = 's', logGroup = 'g') =>

@@ -43,7 +43,8 @@ describe.each([
     );
     return failure && [failure.name, failure.$metadata.httpStatusCode];
   };
-  const filesOnDisk = () => ['objects', 'receiving'].flatMap((folder) => readdirSync(join(apis.root, 's3', folder)));
+  const filesOnDisk = () =>
+    ['objects', 'receiving'].flatMap((directory) => readdirSync(join(apis.root, 's3', directory)));
 
   it('returns an object unchanged, with its headers and metadata', async () => {
     const body = randomBytes(300_000);

@@ -312,8 +312,8 @@ const cliPath = findAwsCli();
 
 describe.skipIf(cliPath === undefined)('the AWS CLI', { timeout: 60_000 }, () => {
   it('creates, subscribes, publishes and lists', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'lamella-sns-cli-'));
-    const cli = awsCli(cliPath ?? '', apis.url, folder);
+    const directory = mkdtempSync(join(tmpdir(), 'lamella-sns-cli-'));
+    const cli = awsCli(cliPath ?? '', apis.url, directory);
     try {
       const { TopicArn } = await cli.json('sns', 'create-topic', '--name', 'cli');
       const target = ['--topic-arn', TopicArn];
@@ -342,7 +342,7 @@ describe.skipIf(cliPath === undefined)('the AWS CLI', { timeout: 60_000 }, () =>
       expect((await cli.json('sns', 'list-subscriptions-by-topic', ...target)).Subscriptions).toHaveLength(1);
     } finally {
       cli.close();
-      rmSync(folder, { recursive: true });
+      rmSync(directory, { recursive: true });
     }
   });
 });

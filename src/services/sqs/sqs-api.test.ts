@@ -558,8 +558,8 @@ const cliPath = findAwsCli();
 
 describe.skipIf(cliPath === undefined)('the AWS CLI', { timeout: 60_000 }, () => {
   it('creates, sends, receives and deletes', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'lamella-sqs-cli-'));
-    const cli = awsCli(cliPath ?? '', apis.url, folder);
+    const directory = mkdtempSync(join(tmpdir(), 'lamella-sqs-cli-'));
+    const cli = awsCli(cliPath ?? '', apis.url, directory);
     try {
       const { QueueUrl } = await cli.json(
         'sqs',
@@ -605,7 +605,7 @@ describe.skipIf(cliPath === undefined)('the AWS CLI', { timeout: 60_000 }, () =>
       expect(missing.stderr).toContain('(AWS.SimpleQueueService.NonExistentQueue)');
     } finally {
       cli.close();
-      rmSync(folder, { recursive: true });
+      rmSync(directory, { recursive: true });
     }
   });
 });
