@@ -240,7 +240,7 @@ describe('the end of an environment', () => {
     ['timeout', 'sleep 60', 'Sandbox.Timedout'],
   ])('is reported to extensions with the reason %s', async (reason, failing, errorType) => {
     const handle = `if [ -e /tmp/notes ]; then respond "$(cat /tmp/notes)"; else ${failing}; fi`;
-    await withExtensions(`ends-by-${reason}`, { 'notes-reason': notesReason }, shellRuntime(handle), { Timeout: 1 });
+    await withExtensions(`ends-by-${reason}`, { 'notes-reason': notesReason }, shellRuntime(handle), { Timeout: 3 });
     const { payload } = await service.invoke(`ends-by-${reason}`);
     expect(JSON.parse(payload).errorType).toBe(errorType);
     expect((await service.invoke(`ends-by-${reason}`)).payload).toBe(`stops for ${reason}`);
