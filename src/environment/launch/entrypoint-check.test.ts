@@ -75,6 +75,8 @@ describe('checkEntrypoint', () => {
     expect(reason()).toBe('ok');
     chmodSync(join(taskRoot, 'bin'), 0o600);
     expect(reason()).toBe('permission denied');
+    // An ordinary user could not delete it otherwise.
+    chmodSync(join(taskRoot, 'bin'), 0o700);
   });
 
   it.each([
