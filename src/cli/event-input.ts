@@ -3,8 +3,8 @@
  * service would reject the same events, but in the words of AWS's Java parser and without their text.
  */
 import { readFile } from 'node:fs/promises';
-import { findJsonError, type JsonError } from '../lambda-api/input/json-syntax.ts';
 import { OperatorError } from '../operator-error.ts';
+import { findJsonError, type JsonError } from '../wire/json-syntax.ts';
 
 /** Options that give the event. At most one may be set. */
 export type EventOptions = { readonly data?: unknown; readonly payload?: unknown; readonly event?: unknown };

@@ -12,7 +12,7 @@ import type { OperationInput, OperationName } from '../../protocol/operations.ts
 import { compilePattern, operationRow, shapeRow } from '../../protocol/operations.ts';
 import { renderAcceptedRuntimes, runtimeStatusOf } from '../../protocol/runtimes.ts';
 import { ServiceError } from '../../protocol/service-errors.ts';
-import { findJsonError, renderJsonError } from './json-syntax.ts';
+import { findJsonError, renderJsonError } from '../../wire/json-syntax.ts';
 
 export type RawInput = {
   /** By the name in the path template, percent-decoded. */

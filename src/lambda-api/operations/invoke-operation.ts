@@ -22,7 +22,7 @@ import { QUOTAS, REQUEST_BYTES } from '../../protocol/quotas.ts';
 import { ServiceError } from '../../protocol/service-errors.ts';
 import type { ApiCall, CallContext } from '../../wire/api-call.ts';
 import { encodeEvent } from '../../wire/event-stream.ts';
-import { findJsonError, renderJsonError } from '../input/json-syntax.ts';
+import { findJsonError, renderJsonError } from '../../wire/json-syntax.ts';
 import { parseInput, type RawInput } from '../input/parse-input.ts';
 import type { OperationHandler } from './operation-handler.ts';
 import { resolveFunctionReference } from './references.ts';

@@ -1,0 +1,16 @@
+/**
+ * The limits of a template's text and tree. CloudFormation's quotas:
+ * https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
+ */
+
+/** Bytes of a template in the request itself. */
+export const MAX_INLINE_BYTES = 51_200;
+
+/** Bytes of a template in S3. */
+export const MAX_TEMPLATE_BYTES = 1_000_000;
+
+/** Levels of maps and lists. Ours: deep enough for any OpenAPI document, and safe for code that walks the tree. */
+export const MAX_DEPTH = 200;
+
+/** Nodes that the aliases of a YAML template may add. Ours: AWS refuses aliases. */
+export const MAX_ALIAS_NODES = 100_000;
