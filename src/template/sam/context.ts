@@ -4,6 +4,7 @@
  */
 import type { Json, JsonObject } from '../tree.ts';
 import type { PropertyTable } from './checks.ts';
+import type { DeploymentPreferences } from './deployments.ts';
 import type { Resolve } from './intrinsics.ts';
 import type { CfnResource, SamResource } from './resources.ts';
 
@@ -23,6 +24,8 @@ export interface SamContext {
   readonly resolveMappings: Resolve;
   /** ARNs of AWS's managed policies by name. */
   readonly managedPolicies: ReadonlyMap<string, string>;
+  /** The deployment preferences of the functions translated so far. */
+  readonly deployments: DeploymentPreferences;
   /** The keys of a map in the order in which the translator takes them; see `api/py27.ts`. */
   readonly keysOf: (map: JsonObject) => readonly string[];
 }
@@ -33,6 +36,8 @@ export interface ResourceKind {
   readonly properties: PropertyTable;
   /** `!Ref F.Alias`: names that stand for the generated resource of a type. */
   readonly references?: Readonly<Record<string, string>>;
+  /** Changes the properties before they are checked, in place. @throws InvalidResource or InvalidTemplate */
+  readonly prepare?: (logicalId: string, properties: JsonObject) => void;
   /**
    * @returns all resources of CloudFormation that take the resource's place; the first with its logical id, or a new one
    * @throws InvalidResource, InvalidEvent or InvalidTemplate
@@ -70,6 +75,8 @@ export interface EventTarget {
   readonly passedAttributes: JsonObject;
   /** The generated role of the function, whether or not the function uses it; events add policies to it. */
   readonly role: CfnResource | undefined;
+  /** The JSON of the policy documents that events have added to the role. */
+  readonly roleDocuments?: Set<string>;
   /** The state machine's PermissionsBoundary. */
   readonly permissionsBoundary?: Json | undefined;
 }

@@ -3,14 +3,24 @@
  * transform gathers them and throws one `InvalidDocument`.
  */
 
+import { compareText } from './python.ts';
+
 /** An error that names a resource, an event, or the template. Its message is the translator's. */
-export class TransformError extends Error {}
+export class TransformError extends Error {
+  /** What the errors of a document are ordered by: the id of the resource or the event. */
+  readonly order: string;
+
+  constructor(message: string, order = message) {
+    super(message);
+    this.order = order;
+  }
+}
 
 export class InvalidResource extends TransformError {
   readonly logicalId: string;
 
   constructor(logicalId: string, detail: string) {
-    super(`Resource with id [${logicalId}] is invalid. ${detail}`);
+    super(`Resource with id [${logicalId}] is invalid. ${detail}`, logicalId);
     this.logicalId = logicalId;
   }
 }
@@ -18,7 +28,7 @@ export class InvalidResource extends TransformError {
 /** An event of a function or a state machine. Who translates that resource wraps it in an `InvalidResource`. */
 export class InvalidEvent extends TransformError {
   constructor(eventId: string, detail: string) {
-    super(`Event with id [${eventId}] is invalid. ${detail}`);
+    super(`Event with id [${eventId}] is invalid. ${detail}`, eventId);
   }
 }
 
@@ -34,6 +44,7 @@ export class DuplicateLogicalId extends TransformError {
   constructor(logicalId: string, duplicateId: string, resourceType: string) {
     super(
       `Transforming resource with id [${logicalId}] attempts to create a new resource with id [${duplicateId}] and type "${resourceType}". A resource with that id already exists within this template. Please use a different id for that resource.`,
+      logicalId,
     );
   }
 }
@@ -44,6 +55,7 @@ export class InvalidDocument extends Error {
 
   constructor(causes: readonly TransformError[]) {
     const distinct = [...new Map(causes.map((cause) => [cause.message, cause])).values()];
+    distinct.sort((one, other) => compareText(one.order, other.order));
     const head = `Invalid Serverless Application Specification document. Number of errors found: ${distinct.length}.`;
     super([head, ...distinct.map((cause) => cause.message)].join(' '));
     this.causes = distinct;

@@ -17,13 +17,17 @@ export const conditional = (condition: Json, then: Json, otherwise: Json = ref('
   'Fn::If': [condition, then, otherwise],
 });
 
+declare const INTRINSIC: unique symbol;
+/** Known to be an intrinsic function; the symbol exists in types only. */
+export type Intrinsic = JsonObject & { readonly [INTRINSIC]: true };
+
 /** A map with one member that is `Ref`, `Condition` or `Fn::...`. */
-export function isIntrinsic(value: Json | undefined): value is JsonObject {
+export function isIntrinsic(value: Json | undefined): value is Intrinsic {
   const name = onlyKey(value);
   return name !== undefined && (name === 'Ref' || name === 'Condition' || name.startsWith('Fn::'));
 }
 
-export function isIf(value: Json | undefined): value is JsonObject {
+export function isIf(value: Json | undefined): value is Intrinsic {
   return onlyKey(value) === 'Fn::If';
 }
 

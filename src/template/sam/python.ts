@@ -9,10 +9,10 @@ import type { Json } from '../tree.ts';
 export function pythonJson(value: Json): string {
   if (Array.isArray(value)) return `[${value.map(pythonJson).join(',')}]`;
   if (typeof value === 'object' && value !== null) {
-    const members = Object.entries(value).sort(([a], [b]) => compareCodePoints(a, b));
-    return `{${members.map(([key, member]) => `${asciiJson(key)}:${pythonJson(member)}`).join(',')}}`;
+    const members = Object.entries(value).sort(([a], [b]) => compareText(a, b));
+    return `{${members.map(([key, member]) => `${quotedJson(key)}:${pythonJson(member)}`).join(',')}}`;
   }
-  return typeof value === 'string' ? asciiJson(value) : JSON.stringify(value);
+  return typeof value === 'string' ? quotedJson(value) : JSON.stringify(value);
 }
 
 /** `str(value)`. */
@@ -57,14 +57,16 @@ function quoted(text: string): string {
   return `${quote}${escaped}${quote}`;
 }
 
-function asciiJson(text: string): string {
+/** Text as JSON in ASCII. */
+export function quotedJson(text: string): string {
   return JSON.stringify(text).replace(
     /[\u007f-\uffff]/g,
     (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 }
 
-function compareCodePoints(a: string, b: string): number {
+/** Order of code points, as Python sorts text. */
+export function compareText(a: string, b: string): number {
   if (a === b) return 0;
   for (let at = 0; ; ) {
     const left = a.codePointAt(at);
