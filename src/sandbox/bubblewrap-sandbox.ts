@@ -71,7 +71,7 @@ export class BubblewrapSandbox implements Sandbox {
         clock: options.clock,
         limitBytes: spec.memoryLimitBytes,
         processIds,
-        onSample: (memories) => this.#memory.observe(memories),
+        onSample: (memories, unmappedBytes) => this.#memory.observe(memories, unmappedBytes),
       });
     }
     this.#stopSignals = createStopSignals(options.clock, processIds, () => this.#launcherIds());

@@ -9,6 +9,7 @@ import type { Lamella } from '../../src/lamella.ts';
 import { detectCgroups, hostCgroupSources } from '../../src/sandbox/cgroup/cgroup-detection.ts';
 import { type InstalledLamella, installLamella, type RunAs } from '../support/installed-lamella.ts';
 import { RunningService } from '../support/running-service.ts';
+import { until } from '../support/until.ts';
 
 const HOLDS_MEMORY = readFileSync(join(import.meta.dirname, '../fixtures/functions/holds-memory/bootstrap'), 'utf8');
 
@@ -37,19 +38,28 @@ describe.skipIf(hasOwnGroups)('a service without control groups', () => {
     expect(stdout).toMatch(
       /^limited {2}memory and CPU limits: no cgroups: .+\n.*enforced by polling.* CPU time is not limited\.$/m,
     );
+    expect(stdout).toContain('private memory, shared mappings and memfds are counted');
   });
 
   it('reports the memory of all processes of the function, without the files that they wrote', async () => {
     const { log, payload } = await service.invoke('holds-memory', { own: 50, child: 60, file: 120 });
     expect(payload).toBe('"held"');
-    const [, used] = /\tMemory Size: 256 MB\tMax Memory Used: (\d+) MB\t/.exec(log) ?? [];
-    expect(Number(used)).toBeGreaterThanOrEqual(110);
-    expect(Number(used)).toBeLessThan(160);
+    expect(usedMb(log)).toBeGreaterThanOrEqual(110);
+    expect(usedMb(log)).toBeLessThan(160);
   });
 
-  it('kills a function beyond its memory like AWS, and the next invocation has new processes', async () => {
+  it('reports memory in a memfd that is not mapped', async () => {
+    await service.invoke('holds-memory', { memfd: 130 });
+    // A sample is taken while the function runs, at the latest in one of the next invocations.
+    await until(async () => usedMb((await service.invoke('holds-memory', { keep: true })).log) >= 130);
+  });
+
+  it.each([
+    ['its memory', { own: 400 }],
+    ['its memory in memfds', { memfd: 768 }],
+  ])('kills a function beyond %s like AWS, and the next invocation has new processes', async (_, event) => {
     const before = await service.invoke('holds-memory', { own: 1 });
-    const beyond = await service.invoke('holds-memory', { own: 400 });
+    const beyond = await service.invoke('holds-memory', event);
     expect(JSON.parse(beyond.payload)).toEqual({
       errorType: 'Runtime.OutOfMemory',
       errorMessage: expect.stringMatching(/^RequestId: \S+ Error: Runtime exited with error: signal: killed$/),
@@ -64,6 +74,10 @@ describe.skipIf(hasOwnGroups)('a service without control groups', () => {
     expect(after.log).not.toContain('Init Duration');
   });
 });
+
+function usedMb(log: string): number {
+  return Number(/\tMemory Size: 256 MB\tMax Memory Used: (\d+) MB\t/.exec(log)?.[1]);
+}
 
 /** The start of the environment's processes, as printed by the function. */
 function startOf(log: string): string | undefined {

@@ -104,6 +104,19 @@ describe.each(accounts())('a sandbox of a service that is $name', (account) => {
     await service.close(sandbox);
   });
 
+  it('kills a process that holds three times the limit in memfds, which it has not mapped', async () => {
+    const sandbox = await service.openOne({ memoryLimitBytes: 64 * MB });
+    const holds = `import os, time
+for _ in range(4):
+    fd = os.memfd_create('held')
+    for _ in range(48): os.write(fd, bytes(1 << 20))
+time.sleep(1000)`;
+    const { output } = await service.sh(sandbox, `python3 -c "${holds}" & wait $!; echo "ended $?"`);
+    expect(output).toContain('ended 137');
+    expect(await service.takeOutOfMemory(sandbox)).toBe(true);
+    await service.close(sandbox);
+  });
+
   it('still reports memory use after it was closed', async () => {
     const sandbox = await service.openOne();
     await service.sh(sandbox, 'dd if=/dev/zero of=/dev/null bs=20M count=1 status=none');

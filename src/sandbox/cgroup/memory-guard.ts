@@ -2,15 +2,19 @@
  * Enforces the memory limit on hosts without cgroups: samples the memory of the processes and, when they exceed the
  * limit together, kills the largest, as the kernel would. The less memory is left, the shorter the interval. A process
  * that grows faster than that can exceed the limit for a moment. No samples are taken while the processes are stopped.
+ * Memory that several processes share counts once, and so does shared memory that none has mapped (`shared-memory.ts`).
  */
 import type { Cancel, Clock } from '../../clock.ts';
 import type { ProcessMemory } from '../process/process-tree.ts';
 import { memoryOf } from '../process/process-tree.ts';
-import { heldBytes } from './memory-use.ts';
+import { programBytes } from './memory-use.ts';
+import { createDescriptorSweep, distinctObjects, readMaps, type SharedObjects } from './shared-memory.ts';
 
 /** The assumed maximum growth of a process. It determines when the next sample is due. */
 const GROWTH_BYTES_PER_MS = 2 * 1024 * 1024;
 const PAUSE_MS = { min: 5, max: 100 };
+/** A sample of many processes takes time. Pauses are at least this many times as long, so that others have theirs. */
+const PAUSES_PER_SAMPLE = 4;
 
 /** Kills processes that exceed the memory limit of their sandbox. */
 export interface MemoryGuard {
@@ -26,27 +30,36 @@ export type MemoryGuardOptions = {
   readonly clock: Clock;
   readonly limitBytes: number;
   readonly processIds: () => readonly number[];
-  /** Called with each sample. */
-  readonly onSample: (memories: readonly ProcessMemory[]) => void;
+  /** Called with each sample, and the bytes of shared memory that no process has mapped. */
+  readonly onSample: (memories: readonly ProcessMemory[], unmappedBytes: number) => void;
 };
 
 /** Creates a guard, which samples only between `resume` and `pause`. */
 export function createMemoryGuard({ clock, limitBytes, processIds, onSample }: MemoryGuardOptions): MemoryGuard {
   let cancel: Cancel | undefined;
   let kills = 0;
+  const sweep = createDescriptorSweep();
+  /** A process that was killed. While it exits, its memory still counts, and no other process is killed for it. */
+  let dying: number | undefined;
   const sample = (): void => {
+    const startedAt = clock.monotonicMs();
     const found = processIds().flatMap((pid) => {
       const memory = memoryOf(pid);
       return memory === undefined ? [] : [{ pid, memory }];
     });
-    const memories = found.map(({ memory }) => memory);
-    onSample(memories);
-    const left = limitBytes - heldBytes(memories);
-    if (left < 0) {
-      const largest = found.reduce((a, b) => (b.memory.own > a.memory.own ? b : a));
-      if (kill(largest.pid)) kills += 1;
+    const held = sweep.look(found.map(({ pid }) => pid));
+    const { totalBytes, unmappedBytes } = measure(found, held, limitBytes);
+    onSample(
+      found.map(({ memory }) => memory),
+      unmappedBytes,
+    );
+    const left = limitBytes - totalBytes;
+    if (left < 0 && !found.some(({ pid }) => pid === dying)) {
+      dying = largestOf(found, held);
+      if (dying !== undefined && kill(dying)) kills += 1;
     }
-    cancel = clock.after(Math.min(PAUSE_MS.max, Math.max(PAUSE_MS.min, left / GROWTH_BYTES_PER_MS)), sample);
+    const pause = Math.min(PAUSE_MS.max, Math.max(PAUSE_MS.min, left / GROWTH_BYTES_PER_MS));
+    cancel = clock.after(Math.max(pause, PAUSES_PER_SAMPLE * (clock.monotonicMs() - startedAt)), sample);
   };
   return {
     resume() {
@@ -58,6 +71,51 @@ export function createMemoryGuard({ clock, limitBytes, processIds, onSample }: M
     },
     kills: () => kills,
   };
+}
+
+type Sampled = { readonly pid: number; readonly memory: ProcessMemory };
+type Held = ReadonlyMap<number, SharedObjects>;
+
+/**
+ * The memory of all processes. The sum of their counters includes shared memory several times. Only if it exceeds the
+ * limit are the maps read, which count every page once.
+ */
+function measure(
+  found: readonly Sampled[],
+  held: Held,
+  limitBytes: number,
+): { readonly totalBytes: number; readonly unmappedBytes: number } {
+  const objects = distinctObjects(held);
+  const objectBytes = sum(objects.values());
+  const program = programBytes(found.map(({ memory }) => memory));
+  const ownBytes = sum(found.map(({ memory }) => memory.own));
+  const sharedBytes = sum(found.map(({ memory }) => memory.shared));
+  const unmappedBytes = Math.max(0, objectBytes - sharedBytes);
+  if (ownBytes + objectBytes + program <= limitBytes) {
+    return { totalBytes: ownBytes + unmappedBytes + program, unmappedBytes };
+  }
+  const maps = readMaps(
+    found.map(({ pid, memory }) => ({ pid, anonymous: memory.own - memory.shared, shared: memory.shared })),
+  );
+  for (const [key, bytes] of maps.objects) objects.set(key, Math.max(bytes, objects.get(key) ?? 0));
+  return { totalBytes: maps.own + sum(objects.values()) + program, unmappedBytes };
+}
+
+/** The process that holds most, with what it shares. Ending it may free nothing: the next sample then finds another. */
+function largestOf(found: readonly Sampled[], held: Held): number | undefined {
+  let largest: { readonly pid: number; readonly bytes: number } | undefined;
+  for (const { pid, memory } of found) {
+    const objects = sum((held.get(pid) ?? new Map()).values());
+    const bytes = memory.own + Math.max(0, objects - memory.shared);
+    if (largest === undefined || bytes > largest.bytes) largest = { pid, bytes };
+  }
+  return largest?.pid;
+}
+
+function sum(numbers: Iterable<number>): number {
+  let total = 0;
+  for (const number of numbers) total += number;
+  return total;
 }
 
 /** Returns false if the process has already exited. */

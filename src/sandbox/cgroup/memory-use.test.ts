@@ -3,7 +3,7 @@ import type { CgroupGroup, MemoryCounters } from './cgroup.ts';
 import { createMemoryMeter, estimatePeak, touchedBytes } from './memory-use.ts';
 
 const MB = 1024 * 1024;
-const process = (own: number, program = 2) => ({ own: 0, ownPeak: own * MB, program: program * MB });
+const process = (own: number, program = 2) => ({ own: 0, shared: 0, ownPeak: own * MB, program: program * MB });
 const counters = (peak: number, fileCache: number, touched?: number): MemoryCounters => ({
   peak: peak * MB,
   fileCache: fileCache * MB,

@@ -19,8 +19,8 @@ const PAGE_SIZE = measurePageSize();
 export interface MemoryMeter {
   /** Peak in bytes; never falls. Cheap while the group's own peak does not rise. */
   peakBytes(): number;
-  /** Includes a sample that was taken elsewhere. */
-  observe(memories: readonly ProcessMemory[]): void;
+  /** Includes a sample that was taken elsewhere, with the shared memory that no process has mapped, in bytes. */
+  observe(memories: readonly ProcessMemory[], unmappedBytes?: number): void;
 }
 
 /** Creates a meter. `processIds` returns the host pids of the sandbox's processes, without holder and launchers. */
@@ -31,8 +31,9 @@ export function createMemoryMeter(
 ): MemoryMeter {
   let peak = 0;
   let peakAtLastSample = Number.NEGATIVE_INFINITY;
-  const observe = (memories: readonly ProcessMemory[]): void => {
-    peak = Math.max(peak, estimatePeak(memories, group.memoryCounters(), limitBytes));
+  const observe = (memories: readonly ProcessMemory[], unmappedBytes = 0): void => {
+    const estimate = estimatePeak(memories, group.memoryCounters(), limitBytes) + unmappedBytes;
+    peak = Math.max(peak, Math.min(estimate, limitBytes ?? estimate));
   };
   return {
     observe,
@@ -61,13 +62,8 @@ export function estimatePeak(
   return Math.min(own + program, limit);
 }
 
-/** Current memory use of the processes combined, in bytes, estimated without a group. */
-export function heldBytes(processes: readonly ProcessMemory[]): number {
-  return processes.reduce((sum, { own }) => sum + own, 0) + programBytes(processes);
-}
-
 /** The programs of one function mostly share their libraries, so only the largest counts. */
-function programBytes(processes: readonly ProcessMemory[]): number {
+export function programBytes(processes: readonly ProcessMemory[]): number {
   return Math.max(0, ...processes.map(({ program }) => program));
 }
 

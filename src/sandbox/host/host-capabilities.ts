@@ -27,7 +27,7 @@ import {
 } from './host-checks.ts';
 import { findTools, findVolumeTools, isComplete } from './host-tools.ts';
 import { tryHost, tryNetwork } from './host-trial.ts';
-import { collectsCores, kernelAtLeast, readSettings } from './kernel-settings.ts';
+import { collectsCores, kernelAtLeast, mayInspectOthers, readSettings } from './kernel-settings.ts';
 import type { SandboxHost, SandboxTools, VolumeSupport } from './sandbox-host.ts';
 import { chooseIdentity } from './uid-range.ts';
 
@@ -77,7 +77,7 @@ export async function probeHost({
     isolatedNetwork = networkTrial && checkNetwork(networkTrial, readSettings(), isRoot);
     if (isolatedNetwork) checks.push(isolatedNetwork);
   }
-  checks.push(checkCgroups(cgroups), checkProcessLimit(countsProcessesApart));
+  checks.push(checkCgroups(cgroups, !isRoot || mayInspectOthers()), checkProcessLimit(countsProcessesApart));
   const isFit = checks.every((check) => check.ok || !check.isRequired);
   return { checks, isolatedNetwork, host: isFit ? host : undefined };
 }

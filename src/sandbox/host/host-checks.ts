@@ -137,14 +137,24 @@ export function checkNetwork({ failure }: NetworkTrial, settings: KernelSettings
   });
 }
 
-/** Whether memory and CPU can be limited by cgroups. */
-export function checkCgroups(cgroups: CgroupSupport): HostCheck {
+const COUNTED = [
+  'private memory and shared mappings are counted, memfds are not, because this process lacks CAP_SYS_PTRACE',
+  'private memory, shared mappings and memfds are counted',
+] as const;
+
+/**
+ * Whether memory and CPU can be limited by cgroups. `canInspect`: whether the service may read the descriptors of
+ * functions, which are other users for a service that is root.
+ */
+export function checkCgroups(cgroups: CgroupSupport, canInspect: boolean): HostCheck {
   const name = 'memory and CPU limits';
   const remedy = 'Start Lamella as root, or with `systemd-run --user --scope -p Delegate=yes lamella start`.';
   if (cgroups.kind === 'none') {
     return failed(name, false, {
       detail: `no cgroups: ${cgroups.reason}`,
-      impact: 'Memory limits are enforced by polling, several times a second. CPU time is not limited.',
+      impact:
+        `Memory limits are enforced by polling, several times a second: ${COUNTED[Number(canInspect)]}. ` +
+        'CPU time is not limited.',
       remedy,
     });
   }

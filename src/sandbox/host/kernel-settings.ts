@@ -27,6 +27,14 @@ function readSetting(name: string): number | undefined {
   return isReadable(file) ? Number(readFileSync(file, 'utf8')) : undefined;
 }
 
+const CAP_SYS_PTRACE = 19n;
+
+/** Whether this process may read the descriptors of other users' processes. Root in a container often may not. */
+export function mayInspectOthers(): boolean {
+  const effective = /^CapEff:\s*([0-9a-f]+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0';
+  return ((BigInt(`0x${effective}`) >> CAP_SYS_PTRACE) & 1n) === 1n;
+}
+
 /** Whether this process can read the file. */
 export function isReadable(path: string): boolean {
   try {

@@ -41,8 +41,10 @@ function isInState(pid: number, letters: string): boolean | undefined {
 
 /** Memory of one process in bytes. */
 export type ProcessMemory = {
-  /** Current private memory: resident memory minus mapped file pages. */
+  /** Current memory without files: private memory and mapped shared memory. */
   readonly own: number;
+  /** The mapped shared memory in `own`. Other processes may map it, too. */
+  readonly shared: number;
   /** Peak private memory: peak resident memory minus the currently mapped file pages. */
   readonly ownPeak: number;
   /** Resident pages of its program and libraries. */
@@ -51,14 +53,19 @@ export type ProcessMemory = {
 
 /** Returns the memory of a process; undefined if it has exited or has no memory. */
 export function memoryOf(pid: number): ProcessMemory | undefined {
-  const status = readProc(`${pid}/status`);
+  let status = readProc(`${pid}/status`);
+  // Kernel threads and zombies have no memory, and neither has a first thread that ended before the others.
+  if (status !== undefined && kilobytes(status, 'VmHWM') === undefined) {
+    const thread = threadsOf(pid).find((id) => id !== pid);
+    status = thread === undefined ? undefined : readProc(`${pid}/task/${thread}/status`);
+  }
   const highest = status === undefined ? undefined : kilobytes(status, 'VmHWM');
-  // Kernel threads and zombies have no memory.
   if (status === undefined || highest === undefined) return undefined;
   const mapped = kilobytes(status, 'RssFile') ?? 0;
   const code = (kilobytes(status, 'VmExe') ?? 0) + (kilobytes(status, 'VmLib') ?? 0);
   const own = Math.max(0, (kilobytes(status, 'VmRSS') ?? 0) - mapped);
-  return { own, ownPeak: Math.max(0, highest - mapped), program: Math.min(mapped, code) };
+  const shared = Math.min(own, kilobytes(status, 'RssShmem') ?? 0);
+  return { own, shared, ownPeak: Math.max(0, highest - mapped), program: Math.min(mapped, code) };
 }
 
 function kilobytes(status: string, name: string): number | undefined {
@@ -66,9 +73,10 @@ function kilobytes(status: string, name: string): number | undefined {
   return at < 0 ? undefined : Number.parseInt(status.slice(at + name.length + 2), 10) * 1024;
 }
 
-function threadsOf(pid: number): string[] {
+/** Returns the threads of a process; none if it has exited. */
+export function threadsOf(pid: number): number[] {
   try {
-    return readdirSync(`/proc/${pid}/task`);
+    return readdirSync(`/proc/${pid}/task`).map(Number);
   } catch {
     return [];
   }
