@@ -17,6 +17,7 @@ import { createOutputTurns } from './telemetry/output-reader.ts';
 class ScriptedSandbox implements Sandbox {
   readonly network = undefined;
   readonly hostUid = undefined;
+  findSocket = async () => 'held' as const;
   isClosed = false;
   readonly output = new PassThrough();
   exit: (exit: ProcessExit) => void = () => undefined;

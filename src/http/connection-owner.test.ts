@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { readlinkSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Connection, createOwnerLookup } from './connection-owner.ts';
@@ -28,11 +29,17 @@ async function connectTo(host: string): Promise<Connection> {
   };
 }
 
+/** The inode of a socket of this process. */
+function socketOf(socket: Socket): number {
+  const { fd } = (socket as unknown as { _handle: { fd: number } })._handle;
+  return Number(/\d+/.exec(readlinkSync(`/proc/self/fd/${fd}`))?.[0]);
+}
+
 const findOwner = createOwnerLookup();
 
 describe('the owner of a connection', () => {
   it.each(['127.0.0.1', '::ffff:127.0.0.1'])('is the user whose process connected to %s', async (host) => {
-    expect(await findOwner(await connectTo(host))).toEqual({ uid: process.getuid?.() });
+    expect(await findOwner(await connectTo(host))).toEqual({ uid: process.getuid?.(), inode: socketOf(client) });
   });
 
   it('is unlisted when there is no such connection', async () => {

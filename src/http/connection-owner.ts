@@ -1,5 +1,5 @@
 /**
- * Finds the user that owns the other end of a local TCP connection, from /proc/net/tcp. The kernel walks its whole
+ * Finds the user and the socket of the other end of a local TCP connection, from /proc/net/tcp. The kernel walks its whole
  * table for each read (1-2 ms), so read it once per connection and off the event loop.
  */
 import { readFile } from 'node:fs/promises';
@@ -11,7 +11,7 @@ export type Endpoint = { readonly address: string; readonly port: number };
 export type Connection = { readonly peer: Endpoint; readonly own: Endpoint };
 
 /** `unlisted`: the connection is not in the table, so it is gone. `unavailable`: this kernel has no such table. */
-export type ConnectionOwner = { readonly uid: number } | 'unlisted' | 'unavailable';
+export type ConnectionOwner = { readonly uid: number; readonly inode: number } | 'unlisted' | 'unavailable';
 
 /** Rows can be missed when the table changes while it is read. */
 const MAX_READS = 3;
@@ -43,8 +43,10 @@ export function createOwnerLookup(): FindOwner {
       if (tables.every(({ text }) => text === undefined)) return 'unavailable';
       for (const { text = '', prefix } of tables) {
         const at = text.indexOf(` ${prefix}${local} ${prefix}${remote} `);
-        // After the two ends: state, queues, timer, retransmissions, uid.
-        if (at !== -1) return { uid: Number(text.slice(at + 1, text.indexOf('\n', at)).split(/\s+/)[6]) };
+        if (at === -1) continue;
+        // After the two ends: state, queues, timer, retransmissions, uid, timeout, inode.
+        const fields = text.slice(at + 1, text.indexOf('\n', at)).split(/\s+/);
+        return { uid: Number(fields[6]), inode: Number(fields[8]) };
       }
     }
     return 'unlisted';

@@ -18,6 +18,7 @@ import type { SandboxHost } from './host/sandbox-host.ts';
 import { insideUid } from './host/sandbox-host.ts';
 import type { Network } from './network/network.ts';
 import { descendantsOf } from './process/process-tree.ts';
+import { createSocketSearch, type FindSocket } from './process/socket-search.ts';
 import type { StopSignals } from './process/stop-signals.ts';
 import { createStopSignals } from './process/stop-signals.ts';
 import type { ProcessSpec, Sandbox, SandboxProcess, SandboxSpec } from './sandbox.ts';
@@ -44,6 +45,7 @@ export class BubblewrapSandbox implements Sandbox {
   /** Enforces the memory limit on hosts without cgroups. */
   readonly #guard: MemoryGuard | undefined;
   readonly #stopSignals: StopSignals;
+  readonly findSocket: FindSocket;
   readonly #live = new Set<Launcher>();
   #holder: NamespaceHolder;
   /** Has joined the cgroup and waits for the next `start`. */
@@ -74,6 +76,7 @@ export class BubblewrapSandbox implements Sandbox {
         onSample: (memories, unmappedBytes) => this.#memory.observe(memories, unmappedBytes),
       });
     }
+    this.findSocket = createSocketSearch(processIds, options.clock);
     this.#stopSignals = createStopSignals(options.clock, processIds, () => this.#launcherIds());
   }
 

@@ -6,6 +6,7 @@
 import type { Server, Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import type { Containment } from '../containment.ts';
+import type { SocketVerdict } from './process/socket-search.ts';
 
 export type Mount = {
   /** A file or directory on the host. */
@@ -82,6 +83,8 @@ export interface Sandbox {
   readonly network: SandboxNetwork | undefined;
   /** The host uid of the processes; undefined if another sandbox's processes have the same uid. */
   readonly hostUid: number | undefined;
+  /** Whether a process of the sandbox holds the socket with this inode number. Takes about a millisecond. */
+  findSocket(inode: number): Promise<SocketVerdict>;
   /** Starts a process in the sandbox. Throws only if the host itself fails, for example on a full disk. */
   start(process: ProcessSpec): SandboxProcess;
   /**

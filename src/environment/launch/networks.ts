@@ -44,18 +44,18 @@ export type Opened<Context> = {
 export async function openShared<Context>(dependencies: NetworkDependencies<Context>): Promise<Opened<Context>> {
   const { slots, listen, contextAt, openSandbox } = dependencies;
   // Until the sandbox is open, no connection can come from it.
-  let hostUid: number | undefined | 'unopened' = 'unopened';
+  let opened: Sandbox | undefined;
   const { slot, bound: listener } = await slots.take((candidate, port) =>
     listen({
       host: loopbackAddress(candidate),
       port: port === 'usual' ? RUNTIME_API_PORT : 0,
-      isTrusted: (connection) => isOwnConnection(dependencies, hostUid, connection),
+      isTrusted: (connection) => isOwnConnection(dependencies, opened, connection),
     }),
   );
   try {
     const context = contextAt(slot, listener.host, listener.port);
     const sandbox = await openSandbox(context);
-    hostUid = sandbox.hostUid;
+    opened = sandbox;
     return { context, slot, listener, sandbox };
   } catch (failure) {
     await listener.close();
@@ -84,17 +84,21 @@ export async function openIsolated<Context>(dependencies: NetworkDependencies<Co
 }
 
 /**
- * Whether a connection comes from the environment itself, by the uid that owns the socket. Every connection is trusted
- * while there is only one environment or where environments have no separate uids. The service's own user is trusted, too.
+ * Whether a connection comes from the environment itself: by the uid that owns the socket, or, where environments have
+ * the same uid, by the process that holds it. Every connection is trusted while there is only one environment, and where
+ * the kernel does not tell. Root is trusted by a service of root, because functions never are root.
  */
 async function isOwnConnection(
   { slots, findOwner }: Pick<NetworkDependencies<unknown>, 'slots' | 'findOwner'>,
-  hostUid: number | undefined | 'unopened',
+  sandbox: Sandbox | undefined,
   connection: Connection,
 ): Promise<boolean> {
-  if (hostUid === 'unopened') return false;
-  if (hostUid === undefined || slots.taken <= 1) return true;
+  if (sandbox === undefined) return false;
+  if (slots.taken <= 1) return true;
   const owner = await findOwner(connection);
   if (owner === 'unavailable') return true;
-  return owner !== 'unlisted' && (owner.uid === hostUid || owner.uid === process.getuid?.());
+  if (owner === 'unlisted') return false;
+  if (owner.uid === 0 && process.getuid?.() === 0) return true;
+  if (sandbox.hostUid !== undefined) return owner.uid === sandbox.hostUid;
+  return (await sandbox.findSocket(owner.inode)) !== 'not-held';
 }
