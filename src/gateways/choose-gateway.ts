@@ -5,20 +5,23 @@
 
 import { renderExecuteApiArn } from '../protocol/arn.ts';
 import { pathBelow } from './api-address.ts';
+import type { Authorization } from './authorizers/authorization.ts';
+import type { RouteAuthorization } from './authorizers/authorizer-config.ts';
 import { hostOf, type RequestHead, valuesOf } from './exchange/gateway-request.ts';
 import type { GatewayResponse, ProxyIntegration } from './exchange/proxy-integration.ts';
 import type { HeadSize } from './exchange/receive-request.ts';
 import type { Candidate } from './find-target.ts';
 import type { HttpApiConfig, LoadBalancerConfig, RestApiConfig } from './gateway-config.ts';
-import type { RouteFunction } from './gateway-schema.ts';
 import {
   createHttpApiIntegration,
   decodeHttpApiPath,
   HTTP_API_HEAD_BYTES,
   HTTP_API_TIMEOUT_MS,
+  type HttpApiContext,
   renderHttpApiPreflight,
   renderHttpApiRefusal,
 } from './http-api/http-api.ts';
+import { createHttpAuthorization } from './http-api/http-authorization.ts';
 import {
   matchesHostPattern,
   matchesPathPattern,
@@ -40,10 +43,13 @@ import {
   REST_API_BODY_BYTES,
   REST_API_HEAD_BYTES,
   REST_API_TIMEOUT_MS,
+  type RestApiContext,
   renderRestApiPreflight,
   renderRestApiRefusal,
   renderRestApiTooLarge,
 } from './rest-api/rest-api.ts';
+import { createRestAuthorization } from './rest-api/rest-authorization.ts';
+import type { RouteFunction } from './route-function.ts';
 
 export type ChosenFunction = {
   readonly kind: 'function';
@@ -54,6 +60,8 @@ export type ChosenFunction = {
   readonly gateway: string;
   /** Who invokes the function, for its resource policy. */
   readonly invokedBy: InvokingService;
+  /** Undefined for a route without an authorizer. */
+  readonly authorization: Authorization | undefined;
   readonly timeoutMs: number | undefined;
   readonly bodyBytes: number;
   readonly renderTooLarge: () => GatewayResponse;
@@ -118,25 +126,30 @@ function chooseHttpRoute(
   if (preflight) return { kind: 'response', head, response: preflight, hasRoute: true };
   const below = pathBelow(path, address.prefix);
   const match = below === undefined ? undefined : matchHttpRoute(config.routes, head.method, below);
-  if (match === undefined) return refuse(404, 'Not Found');
+  if (below === undefined || match === undefined) return refuse(404, 'Not Found');
   if (total(headSize) > HTTP_API_HEAD_BYTES) return refuse(431, 'Request Header Fields Too Large', true);
+  const api: HttpApiContext = {
+    accountId,
+    apiId: config.name,
+    stage: config.stage,
+    stageVariables: config.stageVariables,
+    address,
+    match,
+    payloadFormatVersion: match.route.payloadFormatVersion,
+    cors: config.cors,
+    apiRequestId,
+  };
+  const { authorization } = match.route;
   return {
     kind: 'function',
     head,
-    integration: createHttpApiIntegration({
-      accountId,
-      apiId: config.name,
-      stage: config.stage,
-      stageVariables: config.stageVariables,
-      address,
-      match,
-      payloadFormatVersion: match.route.payloadFormatVersion,
-      cors: config.cors,
-      apiRequestId,
-    }),
+    integration: createHttpApiIntegration(api),
     target: match.route.target,
     gateway: config.name,
     invokedBy: invokedByApi(config, match.route, head.method, context),
+    authorization:
+      authorization &&
+      createHttpAuthorization({ ...authorizedBy(config, authorization, head.method, below, context), context: api }),
     timeoutMs: HTTP_API_TIMEOUT_MS,
     bodyBytes: REST_API_BODY_BYTES,
     renderTooLarge: () => renderHttpApiRefusal(413, 'Request Entity Too Large', apiRequestId),
@@ -168,23 +181,28 @@ function chooseResource(
   if (total(headSize) > REST_API_HEAD_BYTES) {
     return refuse(431, 'RequestHeaderFieldsTooLargeException', 'Request Header Fields Too Large', true);
   }
+  const api: RestApiContext = {
+    accountId,
+    apiId: config.name,
+    stage: config.stage,
+    stageVariables: config.stageVariables,
+    binaryMediaTypes: config.binaryMediaTypes,
+    address,
+    resourcePath: found.resourcePath,
+    parameters: found.parameters,
+    extendedRequestId,
+  };
+  const { authorization } = found.route;
   return {
     kind: 'function',
     head,
-    integration: createRestApiIntegration({
-      accountId,
-      apiId: config.name,
-      stage: config.stage,
-      stageVariables: config.stageVariables,
-      binaryMediaTypes: config.binaryMediaTypes,
-      address,
-      resourcePath: found.resourcePath,
-      parameters: found.parameters,
-      extendedRequestId,
-    }),
+    integration: createRestApiIntegration(api),
     target: found.route.target,
     gateway: config.name,
     invokedBy: invokedByApi(config, found.route, head.method, context),
+    authorization:
+      authorization &&
+      createRestAuthorization({ ...authorizedBy(config, authorization, head.method, below, context), context: api }),
     timeoutMs: REST_API_TIMEOUT_MS,
     bodyBytes: REST_API_BODY_BYTES,
     renderTooLarge: () => renderRestApiTooLarge(head, extendedRequestId),
@@ -225,6 +243,7 @@ function chooseRule(
       account: accountId,
       allRoutesArn: groupArn,
     },
+    authorization: undefined,
     timeoutMs: undefined,
     bodyBytes: LOAD_BALANCER_BODY_BYTES,
     renderTooLarge: () => renderLoadBalancerRefusal(413),
@@ -248,6 +267,32 @@ function invokedByApi(
     sourceArn: renderExecuteApiArn(scope, name, stage, path),
     account: accountId,
     allRoutesArn: renderExecuteApiArn(scope, name, '*', '*'),
+  };
+}
+
+/**
+ * What both kinds of API tell an authorizer. The ARN of the method has the path of the request, `path`, below the stage;
+ * the API invokes the function of an authorizer as `arn:aws:execute-api:us-east-1:123456789012:shop/authorizers/NAME`.
+ */
+function authorizedBy(
+  { name, stage }: HttpApiConfig | RestApiConfig,
+  { authorizer, scopes }: RouteAuthorization,
+  method: string,
+  path: string,
+  { accountId, defaultRegion }: ChoiceContext,
+) {
+  const scope = { region: defaultRegion, account: accountId };
+  return {
+    authorizer,
+    scopes,
+    gateway: name,
+    methodArn: renderExecuteApiArn(scope, name, stage, `${method}/${path.replace(/^\/+/, '')}`),
+    invokedBy: (authorizerName: string): InvokingService => ({
+      principal: 'apigateway.amazonaws.com',
+      sourceArn: renderExecuteApiArn(scope, name, 'authorizers', authorizerName),
+      account: accountId,
+      allRoutesArn: renderExecuteApiArn(scope, name, 'authorizers', '*'),
+    }),
   };
 }
 

@@ -65,7 +65,7 @@ describe('a gateway', () => {
     [http([{ route: 'GET /' }]), 'routes[0].function is required, such as "NAME".'],
     [
       http([{ rout: 'GET /', function: 'a' }]),
-      'routes[0].rout is not supported. Supported members: route, function, payloadFormatVersion.',
+      'routes[0].rout is not supported. Supported members: route, function, payloadFormatVersion, authorizer, authorizationScopes.',
     ],
     [
       http(['users -> a']),

@@ -3,15 +3,29 @@
  * from `--route`. `gateway-schema.ts` defines the members of the JSON; `gateways.ts` stores the configurations.
  */
 import { ConfigurationError, parseConfiguration, show } from '../wire/configuration.ts';
+import {
+  createAuthorizers,
+  findAuthorizer,
+  type NamedAuthorizer,
+  type RouteAuthorization,
+  renderAuthorizers,
+  renderRouteReference,
+  resolveAuthorization,
+} from './authorizers/authorizer-config.ts';
 import type { CorsRules } from './exchange/cors.ts';
-import { GATEWAY, type RouteFunction } from './gateway-schema.ts';
+import { GATEWAY } from './gateway-schema.ts';
 import type { Route } from './http-api/routes.ts';
+import type { RouteFunction } from './route-function.ts';
 
-export type HttpApiRoute = Route & {
+type ApiRoute = Route & {
   readonly target: RouteFunction;
+  /** Undefined for a route that everyone may call. */
+  readonly authorization?: RouteAuthorization | undefined;
+};
+export type HttpApiRoute = ApiRoute & {
   readonly payloadFormatVersion: '1.0' | '2.0';
 };
-export type RestApiRoute = Route & { readonly target: RouteFunction };
+export type RestApiRoute = ApiRoute;
 
 export type HealthCheck = {
   readonly path: string;
@@ -46,6 +60,10 @@ type ApiCommon = Common & {
   /** What precedes its paths, except at its own host: `/v1`, or nothing. */
   readonly basePath: string;
   readonly cors?: CorsRules | undefined;
+  /** By name. */
+  readonly authorizers: ReadonlyMap<string, NamedAuthorizer>;
+  /** The authorizer of routes that name none: `NONE`, `AWS_IAM` or a name. */
+  readonly defaultAuthorizer: string;
 };
 
 export type HttpApiConfig = ApiCommon & { readonly kind: 'http-api'; readonly routes: readonly HttpApiRoute[] };
@@ -73,16 +91,23 @@ export function parseGatewayConfig(name: string, input: unknown): GatewayConfig 
   switch (gateway.kind) {
     case 'http-api': {
       const { payloadFormatVersion: defaultVersion, ...api } = gateway;
-      const routes = api.routes.map(
-        ({ route, function: target, payloadFormatVersion = defaultVersion }): HttpApiRoute => {
-          return { ...route, target, payloadFormatVersion };
-        },
-      );
-      return { ...api, name, routes };
+      const authorizers = createAuthorizers('http-api', api.authorizers);
+      const fallback = findAuthorizer(authorizers, api.defaultAuthorizer, 'defaultAuthorizer');
+      const routes = api.routes.map((given, index): HttpApiRoute => {
+        const { route, function: target, payloadFormatVersion = defaultVersion } = given;
+        const authorization = resolveAuthorization(authorizers, fallback, given, `routes[${index}]`);
+        return { ...route, target, payloadFormatVersion, authorization };
+      });
+      return { ...api, name, authorizers, routes };
     }
     case 'rest-api': {
-      const routes = gateway.routes.map(({ route, function: target }): RestApiRoute => ({ ...route, target }));
-      return { ...gateway, name, routes };
+      const authorizers = createAuthorizers('rest-api', gateway.authorizers);
+      const fallback = findAuthorizer(authorizers, gateway.defaultAuthorizer, 'defaultAuthorizer');
+      const routes = gateway.routes.map((given, index): RestApiRoute => {
+        const authorization = resolveAuthorization(authorizers, fallback, given, `routes[${index}]`);
+        return { ...given.route, target: given.function, authorization };
+      });
+      return { ...gateway, name, authorizers, routes };
     }
     case 'load-balancer': {
       const { kind, hosts, healthCheck, multiValueHeaders: hasMultiValueHeaders } = gateway;
@@ -152,20 +177,30 @@ export function renderGatewayConfig(config: GatewayConfig): Record<string, unkno
       routes: rules.map(({ method, path, host, target }) => ({ path, method, host, function: target.text })),
     };
   }
-  const { kind, stage, stageVariables, basePath, cors } = config;
-  const common = { kind, hosts, stage, stageVariables, basePath: basePath === '' ? '/' : basePath, cors };
-  if (config.kind === 'rest-api') {
-    const { binaryMediaTypes, routes } = config;
-    return {
-      ...common,
-      binaryMediaTypes,
-      routes: routes.map(({ key, target }) => ({ route: key, function: target.text })),
-    };
-  }
-  const routes = config.routes.map(({ key, target, payloadFormatVersion }) => ({
+  const { kind, stage, stageVariables, basePath, cors, authorizers, defaultAuthorizer } = config;
+  const common = {
+    kind,
+    hosts,
+    stage,
+    stageVariables,
+    basePath: basePath === '' ? '/' : basePath,
+    cors,
+    authorizers: renderAuthorizers(authorizers),
+    defaultAuthorizer: defaultAuthorizer === 'NONE' ? undefined : defaultAuthorizer,
+  };
+  const fallback = findAuthorizer(authorizers, defaultAuthorizer, 'defaultAuthorizer');
+  const renderRoute = ({ key, target, authorization }: ApiRoute) => ({
     route: key,
     function: target.text,
-    payloadFormatVersion,
+    ...renderRouteReference(authorization, fallback),
+  });
+  if (config.kind === 'rest-api') {
+    const { binaryMediaTypes, routes } = config;
+    return { ...common, binaryMediaTypes, routes: routes.map(renderRoute) };
+  }
+  const routes = config.routes.map((route) => ({
+    ...renderRoute(route),
+    payloadFormatVersion: route.payloadFormatVersion,
   }));
   return { ...common, routes };
 }

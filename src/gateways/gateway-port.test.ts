@@ -30,6 +30,7 @@ async function openGateways(clock: FakeClock): Promise<string> {
     boundHost: '127.0.0.1',
     allowedHosts: [],
     clock,
+    backgroundClock: clock,
     log: silentLog,
   });
   listener = await listen({ host: '127.0.0.1', port: 0, handler, onFailure: () => undefined });

@@ -4,19 +4,22 @@
  * writes events and responses is in its own directory.
  */
 import { randomBytes } from 'node:crypto';
+import type { Clock } from '../clock.ts';
 import type { FunctionSettings } from '../functions/settings/open-settings.ts';
 import { BodyFailure } from '../http/body.ts';
 import type { HttpHandler, HttpRequest, HttpResponse } from '../http/exchange.ts';
 import { renderFunctionArn } from '../protocol/arn.ts';
 import type { FunctionName, Scope } from '../protocol/names.ts';
 import { QUOTAS } from '../protocol/quotas.ts';
+import type { Authorize } from './authorizers/authorize.ts';
+import { type CallerDependencies, verifyCaller } from './authorizers/verify-caller.ts';
 import { chooseGateway } from './choose-gateway.ts';
+import type { SignedCaller } from './exchange/authorized.ts';
 import { hostOf, type ReceivedRequest, type RequestHead } from './exchange/gateway-request.ts';
 import { Refused, refuse } from './exchange/proxy-integration.ts';
 import { createRequestReceiver, measureHead, receiveBody } from './exchange/receive-request.ts';
 import { writeResponse } from './exchange/write-response.ts';
 import { findTarget, type Target } from './find-target.ts';
-import { authenticateCaller, type CallerDependencies } from './function-url/authenticate-caller.ts';
 import {
   createFunctionUrlIntegration,
   FORBIDDEN,
@@ -24,11 +27,10 @@ import {
   renderUrlPreflight,
   renderUrlRefusal,
   renderUrlTooLarge,
-  type UrlCaller,
 } from './function-url/function-url.ts';
-import type { RouteFunction } from './gateway-schema.ts';
 import type { Gateways } from './gateways.ts';
 import { createInvokePermissions } from './permissions/invoke-permissions.ts';
+import type { RouteFunction } from './route-function.ts';
 import { createFunctionRunner, type FunctionRunnerOptions } from './run-function.ts';
 
 export type GatewayHandlerOptions = FunctionRunnerOptions &
@@ -44,6 +46,8 @@ export type GatewayHandlerOptions = FunctionRunnerOptions &
     readonly allowedHosts: readonly string[];
     /** Whether functions need a resource policy that allows the gateway to invoke them. */
     readonly enforcesPolicies: boolean;
+    /** The clock of authorizers' results, which tests can advance. */
+    readonly backgroundClock: Clock;
     /** The URLs of the service, for a client of the Lambda API that took this port for the API port. */
     readonly urls?: (() => { readonly lambda: string; readonly http: string }) | undefined;
   };
@@ -67,6 +71,15 @@ export function createGatewayHandler(options: GatewayHandlerOptions): HttpHandle
     log: options.log,
   });
 
+  let authorize: Promise<Authorize> | undefined;
+  /** Authorizers are loaded with the first request that needs one. */
+  const loadAuthorize = () => {
+    authorize ??= import('./authorizers/authorize.ts').then(({ createAuthorize }) =>
+      createAuthorize({ ...options, permissions }),
+    );
+    return authorize;
+  };
+
   async function handleFunctionUrl(
     { http, response }: Exchange,
     target: TargetOf<'function-url'>,
@@ -86,15 +99,14 @@ export function createGatewayHandler(options: GatewayHandlerOptions): HttpHandle
       return writeResponse(response, head.method, preflight);
     }
     const invoked = { scope, name, qualifier: url.qualifier || undefined };
-    const checkPermission = (caller: UrlCaller | undefined) => {
+    const checkPermission = (caller: SignedCaller | undefined) => {
       if (permissions.allowsUrl(invoked, url, caller)) return;
       throw new Refused(renderUrlRefusal(403, 'AccessDeniedException', { Message: FORBIDDEN }, head));
     };
     if (url.authType !== 'AWS_IAM') checkPermission(undefined);
     const body = await receiveBody(http, QUOTAS.invokePayloadBytes, () => renderUrlTooLarge(head));
     const request: ReceivedRequest = { ...head, ...trace, body };
-    const caller =
-      url.authType === 'AWS_IAM' ? authenticateCaller(http, request, scope, clock.epochMs(), options) : undefined;
+    const caller = url.authType === 'AWS_IAM' ? verifyUrlCaller(http, request, scope) : undefined;
     if (caller) checkPermission(caller);
     const domainName = `${url.id}.lambda-url.${scope.region}.localhost`;
     const integration = createFunctionUrlIntegration({ url, domainName, caller });
@@ -102,6 +114,19 @@ export function createGatewayHandler(options: GatewayHandlerOptions): HttpHandle
     if (url.invokeMode !== 'RESPONSE_STREAM') return runner.runBuffered(run, undefined);
     await runner.runStreaming(run, ({ headers, cookies }) =>
       renderUrlHead(url, request, headers, cookies, 'application/octet-stream'),
+    );
+  }
+
+  /** @throws Refused */
+  function verifyUrlCaller(http: HttpRequest, request: ReceivedRequest, scope: Scope): SignedCaller {
+    const exchange = { http, body: request.body, service: 'lambda', scope, nowMs: clock.epochMs() };
+    const verified = verifyCaller(exchange, options);
+    if ('caller' in verified) return verified.caller;
+    const { kind, status, code, message } = verified.fault;
+    throw new Refused(
+      kind === 'missing'
+        ? renderUrlRefusal(status, 'AccessDeniedException', { Message: FORBIDDEN }, request)
+        : renderUrlRefusal(status, code, { message }, request),
     );
   }
 
@@ -118,13 +143,18 @@ export function createGatewayHandler(options: GatewayHandlerOptions): HttpHandle
     const trace = receiver.startTrace(http, renderFunctionArn(scope, name));
     const body = await receiveBody(http, chosen.bodyBytes, chosen.renderTooLarge);
     const request: ReceivedRequest = { ...head, ...trace, body };
-    if (!permissions.allowsService({ scope, name, qualifier }, chosen.gateway, chosen.invokedBy)) {
-      return writeResponse(response, head.method, chosen.integration.toFault({ kind: 'unavailable' }, request));
+    let { integration } = chosen;
+    if (chosen.authorization !== undefined) {
+      const decision = await (await loadAuthorize())(chosen.authorization, http, request);
+      if ('denial' in decision) {
+        return writeResponse(response, head.method, chosen.authorization.toResponse(decision.denial, request));
+      }
+      integration = { ...integration, toEvent: (received) => chosen.integration.toEvent(received, decision) };
     }
-    await runner.runBuffered(
-      { response, request, scope, name, qualifier, integration: chosen.integration },
-      chosen.timeoutMs,
-    );
+    if (!permissions.allowsService({ scope, name, qualifier }, chosen.gateway, chosen.invokedBy)) {
+      return writeResponse(response, head.method, integration.toFault({ kind: 'unavailable' }, request));
+    }
+    await runner.runBuffered({ response, request, scope, name, qualifier, integration }, chosen.timeoutMs);
   }
 
   function scopeOf({ region, account }: RouteFunction): Scope {

@@ -4,7 +4,6 @@
  * configuration from it.
  */
 import * as v from 'valibot';
-import { type FunctionReference, parseFunctionReference } from '../protocol/arn.ts';
 import {
   flag,
   members,
@@ -17,19 +16,9 @@ import {
   texts,
   wholeNumber,
 } from '../wire/configuration.ts';
+import { HTTP_AUTHORIZERS, REST_AUTHORIZERS } from './authorizers/authorizer-config.ts';
 import { parseRoute, type Route } from './http-api/routes.ts';
-
-/** A function, with its version or alias where the route names one. `text` is as the user wrote it. */
-export type RouteFunction = FunctionReference & { readonly text: string };
-
-const FUNCTION = v.pipe(
-  text,
-  parsed((name: string): RouteFunction | string => {
-    const reference = parseFunctionReference(name);
-    if (reference === undefined) return `must be a function name, NAME:ALIAS or an ARN, not ${show(name)}`;
-    return { ...reference, text: name };
-  }),
-);
+import { FUNCTION } from './route-function.ts';
 
 const ROUTE = v.pipe(text, parsed<string, Route>(parseRoute));
 
@@ -67,6 +56,8 @@ const EXAMPLE_ROUTE = { route: 'GET /users/{id}', function: 'NAME' };
 const EXAMPLE_RULE = { path: '/api/*', function: 'NAME' };
 const NO_ROUTES = `must be an array with at least one route, such as ${JSON.stringify(EXAMPLE.routes)}`;
 
+/** `NONE`, `AWS_IAM` or the name of an authorizer. */
+const AUTHORIZATION = { authorizer: v.optional(text) };
 const PAYLOAD_FORMAT_VERSION = oneOf(['1.0', '2.0']);
 const HTTP_API_ROUTE = entry(
   'route',
@@ -75,6 +66,8 @@ const HTTP_API_ROUTE = entry(
     route: ROUTE,
     function: FUNCTION,
     payloadFormatVersion: v.optional(PAYLOAD_FORMAT_VERSION),
+    ...AUTHORIZATION,
+    authorizationScopes: v.optional(texts),
   }),
 );
 const REST_API_ROUTE = entry(
@@ -86,6 +79,7 @@ const REST_API_ROUTE = entry(
       v.check(({ path }) => path !== undefined, 'must not be $default in a REST API: use "ANY /{proxy+}"'),
     ),
     function: FUNCTION,
+    ...AUTHORIZATION,
   }),
 );
 const RULE = entry(
@@ -184,7 +178,13 @@ const HEALTH_CHECK = v.optional(
 );
 
 const STAGE_CHARACTERS = 'letters, digits, "-" and "_"';
-const API = { hosts: HOSTS, stageVariables: STAGE_VARIABLES, basePath: BASE_PATH, cors: CORS };
+const API = {
+  hosts: HOSTS,
+  stageVariables: STAGE_VARIABLES,
+  basePath: BASE_PATH,
+  cors: CORS,
+  defaultAuthorizer: v.optional(text, 'NONE'),
+};
 
 export const GATEWAY = objectOf(
   EXAMPLE,
@@ -199,6 +199,7 @@ export const GATEWAY = objectOf(
           '$default',
         ),
         payloadFormatVersion: v.optional(PAYLOAD_FORMAT_VERSION, '2.0'),
+        authorizers: HTTP_AUTHORIZERS,
         routes: uniqueRoutes(HTTP_API_ROUTE),
       }),
       members(EXAMPLE, {
@@ -206,6 +207,7 @@ export const GATEWAY = objectOf(
         ...API,
         stage: v.optional(textLike(/^[A-Za-z0-9_-]{1,128}$/, STAGE_CHARACTERS), 'prod'),
         binaryMediaTypes: v.optional(texts, []),
+        authorizers: REST_AUTHORIZERS,
         routes: uniqueRoutes(REST_API_ROUTE),
       }),
       members(

@@ -5,7 +5,7 @@ import { renderFunctionArn } from '../protocol/arn.ts';
 import type { RequestId } from '../protocol/names.ts';
 import { ServiceError } from '../protocol/service-errors.ts';
 import type { GatewayHandlerOptions } from './gateway-port.ts';
-import type { RouteFunction } from './gateway-schema.ts';
+import type { RouteFunction } from './route-function.ts';
 
 /** Returns the function's response; undefined if it failed, was throttled or does not exist. */
 export async function invokeTarget(

@@ -2,7 +2,6 @@
  * Opens the HTTP port. Its handler is loaded with the first request, and health checks with the first gateway that has
  * one, so that the service starts faster. Without a configured port, listens on 3000 if it is free, or else on any.
  */
-import type { Clock } from '../clock.ts';
 import { type Listener, type ListenOptions, listen } from '../http/listener.ts';
 import type { Closeable } from '../lifetime.ts';
 import type { Log } from '../log.ts';
@@ -14,8 +13,6 @@ import type { HealthChecks, HealthChecksOptions, TargetHealth } from './load-bal
 export type OpenGatewaysOptions = Omit<GatewayHandlerOptions, 'gateways' | 'boundHost'> & {
   readonly gateways: Gateways;
   readonly host: string;
-  /** The clock of health checks, which tests can advance. */
-  readonly backgroundClock: Clock;
   /** Undefined for the default. 0 takes any free port. */
   readonly port: number | undefined;
 };
@@ -36,19 +33,13 @@ const HEAD_BYTES = 1_048_576;
 const HEAD_TIMEOUT_MS = 60_000;
 
 /** Listens. The caller closes it. @throws OperatorError 'port-in-use' or 'cannot-listen' */
-export async function openGateways({
-  host,
-  port,
-  log,
-  backgroundClock,
-  ...options
-}: OpenGatewaysOptions): Promise<OpenGateways> {
+export async function openGateways({ host, port, log, ...options }: OpenGatewaysOptions): Promise<OpenGateways> {
   let handler: ReturnType<typeof load> | undefined;
   const load = async () => {
     const { createGatewayHandler } = await import('./gateway-port.ts');
     return createGatewayHandler({ ...options, boundHost: host, log });
   };
-  const health = watchHealth({ ...options, log, clock: backgroundClock });
+  const health = watchHealth({ ...options, log, clock: options.backgroundClock });
   const listener = await listenOnPort(port, log, {
     host,
     handler: async (request, response) => {

@@ -105,6 +105,29 @@ describe('with --strict policies', () => {
     await permit('routed', 'alb', { Principal: 'elasticloadbalancing.amazonaws.com' });
     expect(await get(`${base}/alb`)).toEqual([200, 'ok']);
   });
+
+  it('an authorizer is 500 until its policy allows the API to invoke it', async () => {
+    await service.createFunction('guard', {
+      bootstrap: shellRuntime(
+        `respond '{"principalId":"me","policyDocument":{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}}'`,
+      ),
+    });
+    service.lamella.http.put('guarded', {
+      kind: 'rest-api',
+      hosts: ['guarded.localhost'],
+      authorizers: { tokens: { type: 'token', function: 'guard', identitySource: 'method.request.header.Host' } },
+      routes: [{ route: 'GET /a', function: 'routed', authorizer: 'tokens' }],
+    });
+    const url = `${service.lamella.http.url}/_lamella/gateway/guarded/a`;
+    const api = `arn:aws:execute-api:us-east-1:${ACCOUNT}:guarded`;
+    await permit('routed', 'guarded', { Principal: 'apigateway.amazonaws.com', SourceArn: `${api}/*` });
+    expect(await get(url)).toEqual([500, { message: null }]);
+    await permit('guard', 'authorizer', {
+      Principal: 'apigateway.amazonaws.com',
+      SourceArn: `${api}/authorizers/tokens`,
+    });
+    expect(await get(url)).toEqual([200, 'ok']);
+  });
 });
 
 describe('a caller of a URL with AWS_IAM', () => {

@@ -3,7 +3,7 @@
  * tested beside each kind. Tested here: addresses, the way to the function and back, and the admin API.
  */
 import { execFile } from 'node:child_process';
-import { createHash, createHmac, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { createConnection } from 'node:net';
 import { promisify } from 'node:util';
 import {
@@ -14,10 +14,10 @@ import {
   PutFunctionConcurrencyCommand,
   UpdateFunctionUrlConfigCommand,
 } from '@aws-sdk/client-lambda';
-import { SignatureV4 } from '@smithy/signature-v4';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { shellRuntime } from '../support/function-zip.ts';
 import { type RunningService, startService } from '../support/running-service.ts';
+import { signedHeaders } from '../support/signed-request.ts';
 
 const run = promisify(execFile);
 
@@ -127,24 +127,9 @@ describe('a function URL', () => {
       403,
       expect.stringMatching(/^Forbidden\. For troubleshooting Function URL authorization issues/),
     ]);
-    const sign = async (secretAccessKey: string, signedService = 'lambda') => {
-      const signer = new SignatureV4({
-        credentials: { accessKeyId: 'lamella', secretAccessKey },
-        region: 'us-east-1',
-        service: signedService,
-        sha256: Sha256,
-      });
-      const signed = await signer.sign({
-        method: 'POST',
-        protocol: 'http:',
-        hostname: url.hostname,
-        port: Number(url.port),
-        path: url.pathname,
-        query: { x: '1' },
-        headers: { host: url.host, 'content-type': 'application/json' },
-        body: '{}',
-      });
-      return fetch(url, { method: 'POST', headers: signed.headers, body: '{}' });
+    const sign = async (secretAccessKey: string, service = 'lambda') => {
+      const headers = await signedHeaders(url, { service, secretAccessKey });
+      return fetch(url, { method: 'POST', headers, body: '{}' });
     };
     expect(await (await sign('lamella')).json()).toMatchObject({
       requestContext: {
@@ -345,26 +330,3 @@ describe('gateways', () => {
     expect([event.isBase64Encoded, Buffer.from(event.body, 'base64').equals(bytes)]).toEqual([true, true]);
   });
 });
-
-/** The hash that the signer requires. */
-class Sha256 {
-  readonly #hash: ReturnType<typeof createHash>;
-  constructor(secret?: string | ArrayBuffer | ArrayBufferView) {
-    this.#hash =
-      secret === undefined
-        ? createHash('sha256')
-        : (createHmac('sha256', toBuffer(secret)) as unknown as ReturnType<typeof createHash>);
-  }
-  update(data: string | ArrayBuffer | ArrayBufferView): void {
-    this.#hash.update(toBuffer(data));
-  }
-  async digest(): Promise<Uint8Array> {
-    return this.#hash.digest();
-  }
-  reset(): void {}
-}
-
-function toBuffer(data: string | ArrayBuffer | ArrayBufferView): Buffer {
-  if (typeof data === 'string') return Buffer.from(data);
-  return ArrayBuffer.isView(data) ? Buffer.from(data.buffer, data.byteOffset, data.byteLength) : Buffer.from(data);
-}

@@ -3,6 +3,7 @@
  * to HTTP response. Sockets, invocations and timeouts are in `gateway-port.ts` and `run-function.ts`.
  */
 import type { ThrottleReason } from '../../environment/invocation.ts';
+import type { Authorized } from './authorized.ts';
 import type { Header, ReceivedRequest } from './gateway-request.ts';
 
 /** A complete response, without `Content-Length` and the headers of the connection. */
@@ -49,8 +50,8 @@ export class MalformedResponse extends Error {}
 
 /** How a gateway and one of its functions communicate. */
 export type ProxyIntegration = {
-  /** Creates the event. @throws Refused */
-  toEvent(request: ReceivedRequest): object;
+  /** Creates the event. `authorized` is what the route's authorizer returned, if it has one. @throws Refused */
+  toEvent(request: ReceivedRequest, authorized?: Authorized): object;
   /** Creates the HTTP response. @throws MalformedResponse, which the caller handles as `{ kind: 'failed' }` */
   toResponse(payload: Buffer, request: ReceivedRequest): GatewayResponse;
   toFault(fault: FunctionFault, request: ReceivedRequest): GatewayResponse;

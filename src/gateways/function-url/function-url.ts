@@ -1,10 +1,11 @@
 /**
  * The proxy integration of a function URL: events in payload format 2.0, responses, and CORS as configured. Pure.
- * `authenticate-caller.ts` checks callers, `streamed-response.ts` handles streamed responses.
+ * `../authorizers/verify-caller.ts` checks callers, `streamed-response.ts` handles streamed responses.
  * https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
  */
 import type { CorsSetting, FunctionUrl } from '../../functions/settings/url-settings.ts';
 import { QUOTAS } from '../../protocol/quotas.ts';
+import type { SignedCaller } from '../exchange/authorized.ts';
 import { renameOwnHeaders } from '../exchange/connection-headers.ts';
 import { type CorsRules, isPreflight, preflightHeaders, responseHeaders } from '../exchange/cors.ts';
 import { decodeBody, withDefault } from '../exchange/function-response.ts';
@@ -19,21 +20,12 @@ import {
 import type { FunctionFault, GatewayResponse, ProxyIntegration } from '../exchange/proxy-integration.ts';
 import { parsePayload2Response, renderPayload2 } from './payload-v2.ts';
 
-/** The caller that signed a request to a URL with AWS_IAM. */
-export type UrlCaller = {
-  readonly accessKey: string;
-  readonly accountId: string;
-  readonly callerId: string;
-  readonly userArn: string;
-  readonly userId: string;
-};
-
 export type FunctionUrlTarget = {
   readonly url: FunctionUrl;
   /** `<url-id>.lambda-url.<region>.localhost` */
   readonly domainName: string;
   /** Undefined without AWS_IAM. */
-  readonly caller: UrlCaller | undefined;
+  readonly caller: SignedCaller | undefined;
 };
 
 export const FORBIDDEN =

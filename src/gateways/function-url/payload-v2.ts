@@ -39,7 +39,7 @@ export function renderPayload2(
   request: ReceivedRequest,
   headers: ReadonlyMap<string, HeaderGroup>,
   context: Payload2Context,
-): object {
+) {
   const cookies = parseCookies(request.headers);
   const query = groupQuery(parseQuery(request.query));
   const body =
@@ -78,6 +78,8 @@ export function renderPayload2(
     stageVariables: context.stageVariables,
   };
 }
+
+export type Payload2Event = ReturnType<typeof renderPayload2>;
 
 function joinHeaders(headers: ReadonlyMap<string, HeaderGroup>): Record<string, string> {
   // Cookies in one header are separated by semicolons.

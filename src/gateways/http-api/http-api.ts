@@ -5,6 +5,7 @@
  * https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
  */
 import { type ApiAddress, domainPrefixOf, pathBelow } from '../api-address.ts';
+import type { Authorized, SignedCaller } from '../exchange/authorized.ts';
 import { encodeBody } from '../exchange/body-encoding.ts';
 import { dropConnectionHeaders } from '../exchange/connection-headers.ts';
 import { type CorsRules, isPreflight, preflightHeaders, responseHeaders } from '../exchange/cors.ts';
@@ -37,7 +38,7 @@ import {
   MalformedResponse,
   type ProxyIntegration,
 } from '../exchange/proxy-integration.ts';
-import { parsePayload2Response, renderPayload2 } from '../function-url/payload-v2.ts';
+import { type Payload2Event, parsePayload2Response, renderPayload2 } from '../function-url/payload-v2.ts';
 import type { Route, RouteMatch } from './routes.ts';
 
 /** The integration timeout of an HTTP API, in milliseconds. */
@@ -62,12 +63,15 @@ export type HttpApiContext = {
 export function createHttpApiIntegration(context: HttpApiContext): ProxyIntegration {
   const isVersion1 = context.payloadFormatVersion === '1.0';
   return {
-    toEvent: (request) => (isVersion1 ? renderPayload1(request, context) : renderEvent2(request, context)),
+    toEvent: (request, authorized) =>
+      isVersion1
+        ? renderHttpApiEvent1(request, context, authorized)
+        : renderHttpApiEvent2(request, context, authorized),
     toResponse(payload, request) {
       const response = isVersion1 ? parseResponse1(payload) : parseResponse2(payload);
-      return finish(response, request, context);
+      return finishHttpApiResponse(response, request, context);
     },
-    toFault: (fault, request) => finish(renderFault(fault), request, context),
+    toFault: (fault, request) => finishHttpApiResponse(renderFault(fault), request, context),
   };
 }
 
@@ -115,7 +119,12 @@ function stagedPath(path: string, { stage, address }: HttpApiContext): string {
   return stage === '$default' ? below : `/${stage}${below}`;
 }
 
-function renderEvent2(request: ReceivedRequest, context: HttpApiContext): object {
+/** The event of format 2.0. That of an authorizer has most of it too. */
+export function renderHttpApiEvent2(
+  request: ReceivedRequest,
+  context: HttpApiContext,
+  authorized?: Authorized,
+): Payload2Event {
   const headers = groupHeaders(request);
   headers.delete('cookie');
   headers.set('content-length', { name: 'Content-Length', values: [String(request.body.length)] });
@@ -130,15 +139,28 @@ function renderEvent2(request: ReceivedRequest, context: HttpApiContext): object
     domainPrefix: domainPrefixOf(context.address.domainName),
     stage: context.stage,
     requestId: context.apiRequestId,
+    authorizer: authorized && renderAuthorizer2(authorized),
     pathParameters: pathParameters(context),
     stageVariables: context.stageVariables,
   });
 }
 
+function renderAuthorizer2(authorized: Authorized): object {
+  switch (authorized.kind) {
+    case 'lambda':
+      return { lambda: authorized.context ?? null };
+    case 'jwt':
+      return { jwt: { claims: authorized.claims, scopes: authorized.scopes } };
+    case 'iam':
+      return { iam: { ...authorized.caller, cognitoIdentity: null, principalOrgId: null } };
+  }
+}
+
 /** Names that format 1.0 writes in this form. All others stay as the client wrote them. */
 const OWN_NAMES: readonly string[] = ['Content-Length', 'Host', 'User-Agent'];
 
-function renderPayload1(request: ReceivedRequest, context: HttpApiContext): object {
+/** The event of format 1.0. That of an authorizer has most of it too. */
+export function renderHttpApiEvent1(request: ReceivedRequest, context: HttpApiContext, authorized?: Authorized) {
   const groups = groupHeaders(request);
   groups.set('content-length', { name: 'Content-Length', values: [String(request.body.length)] });
   for (const name of OWN_NAMES) {
@@ -163,6 +185,7 @@ function renderPayload1(request: ReceivedRequest, context: HttpApiContext): obje
     requestContext: {
       accountId: context.accountId,
       apiId: context.apiId,
+      authorizer: authorized && renderAuthorizer1(authorized),
       domainName: context.address.domainName,
       domainPrefix: domainPrefixOf(context.address.domainName),
       extendedRequestId: context.apiRequestId,
@@ -181,6 +204,7 @@ function renderPayload1(request: ReceivedRequest, context: HttpApiContext): obje
         user: null,
         userAgent: firstValue(request.headers, 'user-agent') ?? '',
         userArn: null,
+        ...(authorized?.kind === 'iam' && renderIdentity(authorized.caller)),
       },
       path: decodePercent(path),
       protocol: 'HTTP/1.1',
@@ -196,6 +220,23 @@ function renderPayload1(request: ReceivedRequest, context: HttpApiContext): obje
     body: body?.body ?? null,
     isBase64Encoded: body?.isBase64Encoded ?? false,
   };
+}
+
+function renderAuthorizer1(authorized: Authorized): object | undefined {
+  switch (authorized.kind) {
+    case 'lambda': {
+      const { context, principalId, latencyMs } = authorized;
+      return { ...context, principalId, integrationLatency: latencyMs };
+    }
+    case 'jwt':
+      return { claims: authorized.claims, scopes: authorized.scopes };
+    case 'iam':
+      return undefined;
+  }
+}
+
+function renderIdentity({ accessKey, accountId, callerId, userArn, userId }: SignedCaller): object {
+  return { accessKey, accountId, caller: callerId, user: userId, userArn };
 }
 
 /** Format 1.0 requires statusCode. Single header values precede multiple ones. */
@@ -254,10 +295,10 @@ function renderFault(fault: FunctionFault): GatewayResponse {
 }
 
 /** Adds the API's headers. With CORS configured, the function's CORS headers are removed. */
-function finish(
+export function finishHttpApiResponse(
   response: GatewayResponse,
   request: ReceivedRequest,
-  { cors, apiRequestId }: HttpApiContext,
+  { cors, apiRequestId }: Pick<HttpApiContext, 'cors' | 'apiRequestId'>,
 ): GatewayResponse {
   const fromFunction = cors
     ? response.headers.filter(([name]) => !name.toLowerCase().startsWith('access-control-'))

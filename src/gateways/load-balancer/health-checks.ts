@@ -6,8 +6,8 @@
 import type { Cancel, Clock } from '../../clock.ts';
 import type { Closeable } from '../../lifetime.ts';
 import type { GatewayConfig, HealthCheck, LoadBalancerConfig } from '../gateway-config.ts';
-import type { RouteFunction } from '../gateway-schema.ts';
 import type { Gateways } from '../gateways.ts';
+import type { RouteFunction } from '../route-function.ts';
 import { parseTargetResponse, renderHealthCheckEvent, type TargetGroup } from './load-balancer.ts';
 import { targetGroupArn } from './target-group.ts';
 

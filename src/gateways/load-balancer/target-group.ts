@@ -1,7 +1,7 @@
 /** The target groups of load balancers: one per function, with a stable ARN. */
 import { createHash } from 'node:crypto';
 import { renderTargetGroupArn } from '../../protocol/arn.ts';
-import type { RouteFunction } from '../gateway-schema.ts';
+import type { RouteFunction } from '../route-function.ts';
 
 /** Named `<gateway>-<function>`, with 16 hexadecimal digits as its id. */
 export function targetGroupArn(

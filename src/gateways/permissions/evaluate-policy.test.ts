@@ -1,6 +1,6 @@
 /** Statements of resource policies against requests. The rules are those of the IAM User Guide. */
 import { describe, expect, it } from 'vitest';
-import { type AccessRequest, evaluatePolicy } from './evaluate-policy.ts';
+import { type AccessRequest, evaluateCallerPolicy, evaluatePolicy, findPolicyFault } from './evaluate-policy.ts';
 
 const FUNCTION = 'arn:aws:lambda:us-east-1:123456789012:function:web';
 const ANONYMOUS: AccessRequest = {
@@ -67,6 +67,59 @@ describe('a statement', () => {
   ] as const)('with the condition %j', (Condition, request, isMet) => {
     const statement = { Effect: 'Allow', Principal: '*', Action: '*', Resource: '*', Condition };
     expect(evaluatePolicy([statement], request)).toBe(isMet ? 'allow' : 'implicit-deny');
+  });
+});
+
+describe('a statement of a policy without principals', () => {
+  const METHOD = 'arn:aws:execute-api:us-east-1:123456789012:api/prod/GET/items/7';
+  const evaluate = (statement: object) =>
+    evaluateCallerPolicy([{ Effect: 'Allow', Action: 'execute-api:Invoke', Resource: '*', ...statement }], {
+      action: 'execute-api:Invoke',
+      resource: METHOD,
+      context: {
+        'aws:SourceIp': '203.0.113.7',
+        'aws:CurrentTime': '2026-12-01T10:00:00.000Z',
+        'aws:EpochTime': '1796119200',
+      },
+    });
+
+  it.each([
+    [{}, 'allow'],
+    [{ Resource: ['arn:aws:execute-api:us-east-1:123456789012:api/*/GET/items/*'] }, 'allow'],
+    [{ Resource: 'arn:aws:execute-api:us-east-1:123456789012:api/prod/POST/*' }, 'implicit-deny'],
+    [{ Action: 'execute-api:ManageConnections' }, 'implicit-deny'],
+    [{ Resource: undefined, NotResource: METHOD }, 'implicit-deny'],
+    [{ Effect: 'Deny', Resource: METHOD }, 'deny'],
+  ] as const)('%j: %s', (statement, decision) => {
+    expect(evaluate(statement)).toBe(decision);
+  });
+
+  it.each([
+    [{ IpAddress: { 'aws:SourceIp': '203.0.113.7' } }, true],
+    [{ IpAddress: { 'aws:SourceIp': ['10.0.0.0/8', '203.0.113.0/29'] } }, true],
+    [{ IpAddress: { 'aws:SourceIp': '203.0.113.8/29' } }, false],
+    [{ IpAddress: { 'aws:SourceIp': ['2001:db8::/32', '203.0.113.0/99', 'x'] } }, false],
+    [{ NotIpAddress: { 'aws:SourceIp': '203.0.113.0/24' } }, false],
+    [{ NotIpAddress: { 'aws:SourceIp': '10.0.0.0/8' } }, true],
+    [{ DateLessThan: { 'aws:CurrentTime': '2026-12-01T10:00:01Z' } }, true],
+    [{ DateGreaterThanEquals: { 'aws:CurrentTime': '1796119200' } }, true],
+    [{ DateGreaterThan: { 'aws:CurrentTime': '2026-12-01T10:00:00Z' } }, false],
+    [{ DateNotEquals: { 'aws:CurrentTime': '2026-12-01T10:00:00Z' } }, false],
+    [{ NumericLessThanEquals: { 'aws:EpochTime': '1796119200' } }, true],
+    [{ NumericEquals: { 'aws:EpochTime': 'x' } }, false],
+  ] as const)('with the condition %j', (Condition, isMet) => {
+    expect(evaluate({ Condition })).toBe(isMet ? 'allow' : 'implicit-deny');
+  });
+
+  it.each([
+    [{ Effect: 'allow' }, 'must have the `Effect` Allow or Deny'],
+    [{ Action: 7 }, 'must have an `Action` of text'],
+    [{ Resource: undefined }, 'must have a `Resource` of text'],
+    [{ Condition: 'x' }, 'must have an object as its `Condition`'],
+    [{ Condition: { BinaryEquals: { key: 'x' } } }, 'has the condition operator BinaryEquals, which is not supported'],
+    [{ Condition: { IpAddressIfExists: { 'aws:SourceIp': 'x' } } }, undefined],
+  ])('%j that cannot be evaluated is reported', (changes, fault) => {
+    expect(findPolicyFault({ Effect: 'Allow', Action: '*', Resource: '*', ...changes })).toBe(fault);
   });
 });
 

@@ -1,11 +1,16 @@
 /**
- * Evaluates the resource policy of a function for one request: principal, action, resource and conditions of each
- * statement. Deny wins over Allow. Pure. Identity policies are not evaluated here.
+ * Evaluates policies for one request: the resource policy of a function, with principals, and the policy that an
+ * authorizer returns for its caller, without. Deny wins over Allow. Pure. `conditions.ts` has the conditions.
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
- * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
  */
-import { arnElements } from '../../protocol/arn.ts';
-import { createGlob, globTokens } from '../../protocol/glob.ts';
+import {
+  type ConditionContext,
+  isKnownOperator,
+  listOf,
+  matchesConditions,
+  matchesGlob,
+  sixElements,
+} from './conditions.ts';
 
 export type Principal =
   | { readonly kind: 'anonymous' }
@@ -18,33 +23,67 @@ export type AccessRequest = {
   readonly action: string;
   /** The ARN of the function, version or alias. */
   readonly resource: string;
-  /** Condition keys. A key without a value is not part of the request. */
-  readonly context: Readonly<Record<string, string | undefined>>;
+  readonly context: ConditionContext;
 };
 
-type Statement = Readonly<Record<string, unknown>>;
+export type Statement = Readonly<Record<string, unknown>>;
 
 /** `implicit-deny`: no statement is about the request. */
 export type Decision = 'allow' | 'deny' | 'implicit-deny';
 
 export function evaluatePolicy(statements: readonly Statement[], request: AccessRequest): Decision {
-  const matching = statements.filter((statement) => matchesStatement(statement, request));
+  return decide(
+    statements.filter(
+      (statement) => isForPrincipal(statement, request.principal) && matchesStatement(statement, request),
+    ),
+  );
+}
+
+/** Evaluates a policy that has no principals, because it belongs to one. */
+export function evaluateCallerPolicy(
+  statements: readonly Statement[],
+  request: Omit<AccessRequest, 'principal'>,
+): Decision {
+  return decide(statements.filter((statement) => matchesStatement(statement, request)));
+}
+
+/**
+ * Why a statement of a policy without principals cannot be evaluated, to follow its name; undefined if it can. Nothing
+ * that would change the decision is ignored.
+ */
+export function findPolicyFault(statement: Statement): string | undefined {
+  const { Effect, Action, NotAction, Resource, NotResource, Condition = {} } = statement;
+  if (Effect !== 'Allow' && Effect !== 'Deny') return 'must have the `Effect` Allow or Deny';
+  if (!isTextList(Action ?? NotAction)) return 'must have an `Action` of text';
+  if (!isTextList(Resource ?? NotResource)) return 'must have a `Resource` of text';
+  if (typeof Condition !== 'object' || Condition === null) return 'must have an object as its `Condition`';
+  const unknown = Object.keys(Condition).find((operator) => !isKnownOperator(operator));
+  return unknown === undefined ? undefined : `has the condition operator ${unknown}, which is not supported`;
+}
+
+function isTextList(value: unknown): boolean {
+  const list = [value].flat();
+  return list.length > 0 && list.every((one) => typeof one === 'string');
+}
+
+function decide(matching: readonly Statement[]): Decision {
   if (matching.some(({ Effect }) => Effect === 'Deny')) return 'deny';
   return matching.some(({ Effect }) => Effect === 'Allow') ? 'allow' : 'implicit-deny';
 }
 
-function matchesStatement(statement: Statement, request: AccessRequest): boolean {
-  const { Principal: principal, NotPrincipal: notPrincipal, Action, NotAction, Resource, NotResource } = statement;
-  const isPrincipal =
-    notPrincipal === undefined
-      ? matchesPrincipal(principal, request.principal)
-      : !matchesPrincipal(notPrincipal, request.principal);
+function matchesStatement(
+  { Action, NotAction, Resource, NotResource, Condition }: Statement,
+  { action, resource, context }: Omit<AccessRequest, 'principal'>,
+): boolean {
   return (
-    isPrincipal &&
-    matchesEither(Action, NotAction, request.action.toLowerCase(), (text) => text.toLowerCase()) &&
-    ((Resource === undefined && NotResource === undefined) || matchesEither(Resource, NotResource, request.resource)) &&
-    matchesConditions(statement.Condition, request.context)
+    matchesEither(Action, NotAction, action.toLowerCase(), (text) => text.toLowerCase()) &&
+    ((Resource === undefined && NotResource === undefined) || matchesEither(Resource, NotResource, resource)) &&
+    matchesConditions(Condition, context)
   );
+}
+
+function isForPrincipal({ Principal: principal, NotPrincipal: notPrincipal }: Statement, caller: Principal): boolean {
+  return notPrincipal === undefined ? matchesPrincipal(principal, caller) : !matchesPrincipal(notPrincipal, caller);
 }
 
 function matchesEither(
@@ -76,61 +115,4 @@ function matchesPrincipal(element: unknown, principal: Principal): boolean {
 function isSessionOf(arn: string, role: string): boolean {
   const [kind, name] = sixElements(arn)[5]?.split('/') ?? [];
   return kind === 'assumed-role' && role.startsWith('role/') && role.split('/').at(-1) === name;
-}
-
-/** All operators and all keys of an operator must match. One of several values is enough. */
-function matchesConditions(condition: unknown, context: AccessRequest['context']): boolean {
-  if (condition === undefined) return true;
-  if (typeof condition !== 'object' || condition === null) return false;
-  const values = new Map(Object.entries(context).map(([key, value]) => [key.toLowerCase(), value]));
-  return Object.entries(condition).every(([operator, keys]) =>
-    Object.entries((keys ?? {}) as Readonly<Record<string, unknown>>).every(([key, wanted]) =>
-      matchesOperator(operator, values.get(key.toLowerCase()), listOf(wanted)),
-    ),
-  );
-}
-
-/** An operator that is not known does not match. */
-function matchesOperator(operator: string, value: string | undefined, wanted: readonly string[]): boolean {
-  const [, base = '', ifExists] = /^(?:ForAnyValue:|ForAllValues:)?(\w+?)(IfExists)?$/.exec(operator) ?? [];
-  if (base === 'Null') return wanted.some((text) => (text.toLowerCase() === 'true') === (value === undefined));
-  const [, stem = base, negated] = /^(String|Arn|Bool)Not(.+)$/.exec(base)
-    ? [base, base.replace('Not', ''), true]
-    : [base, base, false];
-  const compare = COMPARISONS[stem];
-  if (compare === undefined) return false;
-  if (value === undefined) return ifExists !== undefined || negated === true;
-  return wanted.some((text) => compare(text, value)) !== negated;
-}
-
-const COMPARISONS: Readonly<Record<string, (wanted: string, value: string) => boolean>> = {
-  StringEquals: (wanted, value) => wanted === value,
-  StringEqualsIgnoreCase: (wanted, value) => wanted.toLowerCase() === value.toLowerCase(),
-  StringLike: matchesGlob,
-  ArnEquals: matchesArn,
-  ArnLike: matchesArn,
-  Bool: (wanted, value) => wanted.toLowerCase() === value.toLowerCase(),
-};
-
-/** Each of the six elements of an ARN matches on its own. The last one contains the remaining colons. */
-function matchesArn(pattern: string, arn: string): boolean {
-  const wanted = sixElements(pattern);
-  const given = sixElements(arn);
-  return wanted.length === given.length && wanted.every((element, index) => matchesGlob(element, given[index] ?? ''));
-}
-
-function sixElements(arn: string): readonly string[] {
-  const parts = arnElements(arn);
-  return [...parts.slice(0, 5), ...(parts.length > 5 ? [parts.slice(5).join(':')] : [])];
-}
-
-/** `*` and `?` match as in policies. */
-function matchesGlob(pattern: string, text: string): boolean {
-  if (!/[*?]/.test(pattern)) return pattern === text;
-  return createGlob(globTokens(pattern, { hasOne: true }))(text);
-}
-
-function listOf(value: unknown): readonly string[] {
-  if (value === undefined || value === null) return [];
-  return (Array.isArray(value) ? value : [value]).map(String);
 }

@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto';
 import { TENANT_REQUIRED } from '../../functions/tenancy.ts';
 import { type ApiAddress, domainPrefixOf, pathBelow } from '../api-address.ts';
+import type { Authorized, LambdaResult } from '../exchange/authorized.ts';
 import { encodeByMediaTypes, isBinaryMediaType, mediaTypeOf } from '../exchange/body-encoding.ts';
 import { renameOwnHeaders } from '../exchange/connection-headers.ts';
 import type { CorsRules } from '../exchange/cors.ts';
@@ -58,7 +59,7 @@ const OWN_NAMES: readonly string[] = ['Host', 'User-Agent'];
 /** Creates the integration of one method for one request. */
 export function createRestApiIntegration(context: RestApiContext): ProxyIntegration {
   return {
-    toEvent: (request) => renderEvent(request, context),
+    toEvent: (request, authorized) => renderRestApiEvent(request, context, authorized),
     toResponse: (payload, request) => parseResponse(payload, request, context),
     toFault: (fault, request) => renderFault(fault, request, context),
   };
@@ -125,7 +126,8 @@ export function renderRestApiPreflight(
   };
 }
 
-function renderEvent(request: ReceivedRequest, context: RestApiContext): object {
+/** The event of a proxy integration. That of an authorizer has most of it too. */
+export function renderRestApiEvent(request: ReceivedRequest, context: RestApiContext, authorized?: Authorized) {
   const groups = groupHeaders(request);
   groups.delete('content-length');
   for (const name of OWN_NAMES) {
@@ -158,6 +160,7 @@ function renderEvent(request: ReceivedRequest, context: RestApiContext): object 
       requestTime: renderLogTime(request.receivedMs),
       path: request.path,
       accountId: context.accountId,
+      authorizer: authorized?.kind === 'lambda' ? renderAuthorizer(authorized) : undefined,
       protocol: 'HTTP/1.1',
       stage: context.stage,
       domainPrefix: domainPrefixOf(address.domainName),
@@ -176,6 +179,7 @@ function renderEvent(request: ReceivedRequest, context: RestApiContext): object 
         userArn: null,
         userAgent: firstValue(request.headers, 'user-agent') ?? null,
         user: null,
+        ...(authorized && renderIdentity(authorized)),
       },
       domainName: address.domainName,
       deploymentId: shortId(`${context.apiId} ${context.stage}`),
@@ -184,6 +188,23 @@ function renderEvent(request: ReceivedRequest, context: RestApiContext): object 
     body: body?.body ?? null,
     isBase64Encoded: body?.isBase64Encoded ?? false,
   };
+}
+
+/** The context of a Lambda authorizer, with its values as text. */
+function renderAuthorizer({ principalId, latencyMs, context = {} }: LambdaResult): object {
+  const values = Object.entries(context).map(([name, value]) => [name, String(value)] as const);
+  return { ...fromEntries(values), principalId, integrationLatency: latencyMs };
+}
+
+/** Members of `identity` that an authorizer knows. */
+function renderIdentity(authorized: Authorized): object {
+  if (authorized.kind === 'lambda') {
+    const { usageIdentifierKey } = authorized;
+    return usageIdentifierKey === undefined ? {} : { apiKey: usageIdentifierKey };
+  }
+  if (authorized.kind === 'jwt') return {};
+  const { accessKey, accountId, callerId, userArn, userId } = authorized.caller;
+  return { accountId, caller: callerId, accessKey, userArn, user: userId };
 }
 
 function parseResponse(payload: Buffer, request: ReceivedRequest, context: RestApiContext): GatewayResponse {
