@@ -60,7 +60,8 @@ export function addCommand(
   const command = parent
     .command(words.at(-1) ?? '')
     .description(row.summary)
-    .helpGroup(`${row.group}:`);
+    .helpGroup(`${row.group}:`)
+    .showHelpAfterError(`Run \`lamella ${row.name} --help\` to see how to use it.`);
   for (const [name, help] of Object.entries(row.args ?? {})) command.argument(name, help);
   /** commander's attribute names -> names in the option tables. */
   const names = new Map<string, string>();

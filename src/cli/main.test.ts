@@ -18,6 +18,14 @@ describe('the command line', () => {
     }
   });
 
+  it.each([
+    ['help', 'Usage: lamella <command>'],
+    ['help layer build php', 'Usage: lamella layer build php '],
+  ])('prints the same with: %s', async (words, usage) => {
+    const { code, stdout } = await lamella(words.split(' '));
+    expect([code, stdout.toString()]).toEqual([0, expect.stringContaining(usage)]);
+  });
+
   it('lists every command in its help, in groups', async () => {
     const { stdout } = await lamella(['--help']);
     const help = stdout.toString();
@@ -43,8 +51,9 @@ describe('the command line', () => {
 
   it.each([
     [['strat'], 'unknown command', '(Did you mean start?)'],
+    [['nonsense'], "unknown command 'nonsense'", 'Run `lamella --help` to see all commands.'],
     [['start', '--prot', '1'], "unknown option '--prot'", '(Did you mean --port?)'],
-    [['invoke'], "missing required argument 'function'", ''],
+    [['invoke'], "missing required argument 'function'", 'Run `lamella invoke --help` to see how to use it.'],
     [['start', '--port'], "option '--port <port>' argument missing", ''],
     [['start', '--port', 'http'], '--port must be a port number from 0 to 65535, not "http".', 'lamella start --help'],
     [

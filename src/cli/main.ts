@@ -306,6 +306,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     .version(packageVersion(), '--version', 'Print the version')
     .helpOption('-h, --help', 'Print this help')
     .helpCommand(false)
+    .showHelpAfterError('Run `lamella --help` to see all commands.')
     .configureHelp(HELP_CONFIGURATION)
     // Before a command, `--version` prints Lamella's version. `layer build php` has its own option of this name.
     .enablePositionalOptions()
@@ -327,7 +328,9 @@ export async function main(argv: readonly string[]): Promise<number> {
     for (const reason of findUnknownVariables()) printWarning(reason);
   });
   try {
-    await program.parseAsync(argv, { from: 'user' });
+    // `lamella help layer build php` is `lamella layer build php --help`.
+    const [first, ...others] = argv;
+    await program.parseAsync(first === 'help' ? [...others, '--help'] : argv, { from: 'user' });
     return exitCode;
   } catch (failure) {
     return report(failure);

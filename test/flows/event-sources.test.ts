@@ -25,6 +25,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually, LISTENING_RUNTIME, type Listener, listenForEvents } from '../support/event-listener.ts';
 import { shellRuntime } from '../support/function-zip.ts';
 import { type RunningService, startService } from '../support/running-service.ts';
+import { deferred } from '../support/runtime-harness.ts';
 
 const ACCOUNT = '123456789012';
 const FUNCTION = `arn:aws:lambda:us-east-1:${ACCOUNT}:function`;
@@ -60,7 +61,8 @@ const create = (name: string, to: RunningService = service) =>
   to.createFunction(
     name,
     { bootstrap: LISTENING_RUNTIME },
-    { Environment: { Variables: { LISTENER: `${listener.url}/${name}` } } },
+    // The listener may hold an invocation until another one runs. Less than the visibility timeout of the queue.
+    { Timeout: 20, Environment: { Variables: { LISTENER: `${listener.url}/${name}` } } },
   );
 
 /** Creates a function and a queue with this name, and maps the queue to the function. */
@@ -244,11 +246,16 @@ describe('a batch of a FIFO queue', () => {
   it('has messages in order, and no group is in two batches at once', async () => {
     let running = new Set<string>();
     let overlaps = 0;
+    const first = deferred<void>();
+    const third = deferred<void>();
     listener.respond('in-order', async ({ event }) => {
       const groups = new Set(bodies({ event }).map((body) => body.split('-')[0] ?? ''));
       for (const group of groups) if (running.has(group)) overlaps += 1;
       running = new Set([...running, ...groups]);
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      first.resolve();
+      if (groups.has('third') || overlaps > 0) third.resolve();
+      // Until the poller has received again, past the messages of the groups that run.
+      await third.promise;
       running = new Set([...running].filter((group) => !groups.has(group)));
       return { status: 200 };
     });
@@ -256,6 +263,8 @@ describe('a batch of a FIFO queue', () => {
     const queue = await createQueue('in-order.fifo', FIFO);
     await sendGroups(queue, ...Array.from({ length: 12 }, (_, index) => `${index % 2 ? 'odd' : 'even'}-${index}`));
     await mapTo('in-order', queue, { BatchSize: 2 });
+    await first.promise;
+    await sendGroups(queue, 'third-12');
     await empty(queue);
     const seen = listener.seen('in-order').flatMap(bodies);
     for (const group of ['even', 'odd']) {

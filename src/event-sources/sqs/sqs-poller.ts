@@ -5,7 +5,6 @@
  * https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
  */
 import { randomUUID } from 'node:crypto';
-import { setMaxListeners } from 'node:events';
 import type { Clock } from '../../clock.ts';
 import { sleep } from '../../clock.ts';
 import type { Invocation, Outcome } from '../../environment/invocation.ts';
@@ -45,8 +44,6 @@ export function startSqsPoller(scope: Scope, mapping: EventSourceMapping, option
   const settings = sqsMappingSettingsOf(mapping);
   const stopping = new AbortController();
   const { signal } = stopping;
-  // Each throttled batch waits for it. Node warns at the eleventh.
-  setMaxListeners(0, signal);
   const traces = createTraces(clock);
   const running = new Set<Promise<void>>();
   let limit = settings.concurrency;
