@@ -4,7 +4,8 @@ import { openService } from './assembly/open-service.ts';
 import type { AdjustableClock } from './clock.ts';
 import type { createGatewayAdmin } from './gateways/gateway-admin.ts';
 import { Lifetime } from './lifetime.ts';
-import type { Options } from './options.ts';
+import { createLog } from './log.ts';
+import { type Options, openHostWarning } from './options.ts';
 
 export { resolveOptions } from './options.ts';
 
@@ -25,7 +26,8 @@ export type Lamella = {
 };
 
 /**
- * Starts a service and resolves once it accepts connections. Throws `OperatorError` when this machine, the data
+ * Starts a service and resolves once it accepts connections. Its log has a warning if `host` is not a loopback address:
+ * whoever reaches the ports can run code here. Throws `OperatorError` when this machine, the data
  * directory or an address cannot be used; nothing is left running then.
  * @example
  * import { resolveOptions } from 'lamella/options';
@@ -34,6 +36,13 @@ export type Lamella = {
  * await lamella.close();
  */
 export async function start(options: Options): Promise<Lamella> {
+  const open = openHostWarning(options);
+  if (open !== undefined) createLog(options.logLevel).warn({ host: options.host }, `${open.warning} ${open.advice}`);
+  return startQuietly(options);
+}
+
+/** Starts a service for the command line, which prints its own warnings. */
+export async function startQuietly(options: Options): Promise<Lamella> {
   const lifetime = new Lifetime();
   try {
     const service = await openService(options, lifetime);

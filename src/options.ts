@@ -567,3 +567,35 @@ function home(environment: Environment): string {
 function absolute(path: string | undefined): string | undefined {
   return path !== undefined && isAbsolute(path) ? path : undefined;
 }
+
+/**
+ * What to tell the user if others on the network can reach the service: an invocation, or a new function, is code of their
+ * choice. Undefined for a loopback address.
+ */
+export function openHostWarning({
+  host,
+  enforceAuth,
+  network,
+}: Pick<Options, 'host' | 'enforceAuth' | 'network'>):
+  | { readonly warning: string; readonly advice: string }
+  | undefined {
+  if (isLoopback(host)) return undefined;
+  const who = /^(0\.0\.0\.0|(0*:)+0*)$/.test(host) ? 'all addresses of this machine' : host;
+  const code = enforceAuth ? '' : ', and can create functions and so run code here as you';
+  const advice = [
+    'Listen on 127.0.0.1 and use an SSH tunnel instead',
+    ...(enforceAuth ? [] : ['or require signatures with --enforce-auth and --access-key']),
+    ...(network === 'isolated' ? [] : ['and keep functions off your network with --network isolated']),
+  ];
+  return {
+    warning: `The service listens on ${who}. Anyone who can reach its ports can use your functions' URLs${code}.`,
+    advice: `${advice.join(', ')}. Read docs/security.md of Lamella.`,
+  };
+}
+
+/** 127.0.0.0/8, ::1 and localhost. */
+function isLoopback(host: string): boolean {
+  return (
+    host === 'localhost' || /^127\.\d+\.\d+\.\d+$/.test(host) || /^(0*:)+0*1$/.test(host) || /^::ffff:127\./i.test(host)
+  );
+}

@@ -2,11 +2,13 @@
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, readdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
+import type { ResourceAccounts } from '../admin-api/environments.ts';
 import type { Clock } from '../clock.ts';
+import type { EnvironmentAccount } from '../environment/account.ts';
 import { openEnvironment } from '../environment/environment.ts';
 import type { Emit } from '../environment/facts.ts';
 import type { CredentialIssuer } from '../environment/launch/credentials.ts';
-import { createConnectionBudget } from '../environment/launch/descriptors.ts';
+import { createConnectionBudget, descriptorUse } from '../environment/launch/descriptors.ts';
 import type { FunctionTrees } from '../environment/launch/inside-path.ts';
 import { createManagedNodes } from '../environment/launch/managed-node.ts';
 import {
@@ -51,6 +53,8 @@ export type Environments = {
   readonly invoke: Dispatcher['invoke'];
   readonly provisioner: Provisioner;
   versionsInUse(): Iterable<FunctionVersion>;
+  /** What the service and each environment use now. */
+  accounts(): Promise<ResourceAccounts>;
   /** Ends environments as soon as they are idle; running invocations continue. */
   drain(): void;
 };
@@ -131,6 +135,20 @@ export async function openEnvironments(
     invoke,
     provisioner,
     versionsInUse: () => pool.versionsInUse(),
+    async accounts() {
+      const { connections } = environmentHost;
+      const environments: EnvironmentAccount[] = [];
+      // One after the other, so that other work goes on meanwhile.
+      for (const environment of [...pool.environments()]) environments.push(await environment.account());
+      return {
+        service: {
+          memoryBytes: process.memoryUsage.rss(),
+          descriptors: descriptorUse(),
+          connections: { used: connections.taken, limit: connections.limit },
+        },
+        environments,
+      };
+    },
     drain: () => pool.drain(),
   };
 }

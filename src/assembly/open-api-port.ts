@@ -3,6 +3,7 @@
 import { createAdminApi } from '../admin-api/admin-api.ts';
 import { asyncRoutes } from '../admin-api/async.ts';
 import { clockRoutes } from '../admin-api/clock.ts';
+import { environmentRoutes } from '../admin-api/environments.ts';
 import { gatewayRoutes } from '../admin-api/gateways.ts';
 import { eventBusRoutes, type ScheduleAdmin, scheduleRoutes } from '../admin-api/schedules.ts';
 import { type ServiceUrls, serviceRoutes } from '../admin-api/service.ts';
@@ -14,6 +15,7 @@ import type { Log } from '../log.ts';
 import type { Options } from '../options.ts';
 import type { AccessKey } from '../wire/sigv4.ts';
 import type { Background } from './background.ts';
+import type { Environments } from './environments.ts';
 import type { OpenFunctions } from './functions.ts';
 import type { HttpGateways } from './open-gateways.ts';
 import type { Services } from './services.ts';
@@ -24,6 +26,7 @@ export type ApiPortOptions = {
   readonly services: Pick<Services, 'eventBus'>;
   /** The services of the API port. */
   readonly handlers: ApiServices;
+  readonly environments: Pick<Environments, 'accounts'>;
   readonly background: Pick<Background, 'asyncInvocations'>;
   readonly gateways: Pick<HttpGateways, 'admin'>;
   readonly schedules: ScheduleAdmin;
@@ -39,13 +42,14 @@ export type ApiPortOptions = {
 
 /** Listens; the caller drains and closes it. @throws OperatorError 'port-in-use' or 'cannot-listen' */
 export function openApiPort(given: ApiPortOptions): Promise<Listener> {
-  const { options, opened, services, background, gateways, clock, log } = given;
+  const { options, opened, services, environments, background, gateways, clock, log } = given;
   const admin = createAdminApi([
     ...clockRoutes(given.backgroundClock),
     ...gatewayRoutes(gateways.admin),
     ...asyncRoutes(background.asyncInvocations.pending),
     ...scheduleRoutes(given.schedules),
     ...eventBusRoutes(services.eventBus),
+    ...environmentRoutes(environments.accounts),
     ...serviceRoutes(given.urls, opened.settings.directory.everywhere),
   ]);
   const { keyOf } = given;

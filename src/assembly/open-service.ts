@@ -108,6 +108,7 @@ export async function openService(options: Options, lifetime: Lifetime): Promise
     ...shared,
     opened,
     services,
+    environments,
     handlers: { ...services.handlers, lambda: lambda.handle },
     background,
     gateways,

@@ -2,6 +2,7 @@
  * The CLI's client of the Lambda API: signs a request, sends it, and recognizes AWS errors and servers that are not
  * Lambda. It does not use the AWS SDK: loading the SDK takes longer than an invocation.
  */
+import type { ResourceAccounts } from '../admin-api/environments.ts';
 import { sleep, systemClock } from '../clock.ts';
 import type { ClientResponse } from '../http/client.ts';
 import { send } from '../http/client.ts';
@@ -292,6 +293,24 @@ async function findLambda({ endpointUrl }: ClientOptions): Promise<string | unde
     }
   }
   return undefined;
+}
+
+/** Milliseconds to wait for the accounts of a service. */
+const ACCOUNTS_MS = 10_000;
+
+/** Reads what a service and its execution environments use; undefined if no service of Lamella is at the URL. */
+export async function readAccounts(options: ClientOptions): Promise<ResourceAccounts | undefined> {
+  const url = new URL(`${options.endpointUrl}/_lamella/environments`);
+  const request = { method: 'GET', url, headers: {}, body: NO_BODY };
+  const headers = signRequest(request, { ...options, service: 'lambda' }, systemClock.epochMs());
+  try {
+    const response = await send({ ...request, headers, signal: AbortSignal.timeout(ACCOUNTS_MS) });
+    const accounts = JSON.parse(response.body.toString()) as Partial<ResourceAccounts>;
+    const isOurs = response.status === 200 && accounts.service !== undefined && Array.isArray(accounts.environments);
+    return isOurs ? (accounts as ResourceAccounts) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 type AwsError = { readonly code: string; readonly message: string };

@@ -286,8 +286,8 @@ export const COMMANDS: readonly CommandRow[] = [
   {
     name: 'doctor',
     group: 'Check this machine',
-    summary: 'Check whether this machine can run functions, and show how to install what is missing',
-    options: [[JSON_FLAG]],
+    summary: 'Check whether this machine can run functions, and show what a running service uses',
+    options: [[JSON_FLAG], { endpointUrl: CLIENT_OPTIONS.endpointUrl }],
     examples: [
       ['Show each check and, if it fails, the command that fixes it', 'lamella doctor'],
       ['Print the checks as JSON', 'lamella doctor --json'],

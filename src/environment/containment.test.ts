@@ -17,7 +17,9 @@ import { createOutputTurns } from './telemetry/output-reader.ts';
 class ScriptedSandbox implements Sandbox {
   readonly network = undefined;
   readonly hostUid = undefined;
+  readonly volumeLimitBytes = undefined;
   findSocket = async () => 'held' as const;
+  usage = async () => ({ processes: 1, descriptors: 3, memoryBytes: 4096, volume: undefined });
   isClosed = false;
   readonly output = new PassThrough();
   exit: (exit: ProcessExit) => void = () => undefined;

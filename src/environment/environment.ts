@@ -14,10 +14,11 @@ import { exhaustedResource } from '../operator-error.ts';
 import { sandboxFailed } from '../protocol/faults.ts';
 import type { InitializationType } from '../protocol/payloads.ts';
 import { QUOTAS } from '../protocol/quotas.ts';
-import { startRuntimeApi } from '../runtime-api/server.ts';
+import { MAX_BUFFERED_BYTES, MAX_CONNECTIONS, startRuntimeApi } from '../runtime-api/server.ts';
 import { RuntimeSession, type SessionEvent } from '../runtime-api/session.ts';
 import { TelemetryStream } from '../runtime-api/telemetry/telemetry-stream.ts';
 import type { OpenSandbox, Sandbox } from '../sandbox/sandbox.ts';
+import type { EnvironmentAccount } from './account.ts';
 import type { Emit } from './facts.ts';
 import { IdleFreezer } from './idle-freezer.ts';
 import type { Invocation } from './invocation.ts';
@@ -73,6 +74,8 @@ export interface Environment {
   readonly isGone: boolean;
   /** The invocation has its response, and the environment will be free soon. */
   readonly isSettling: boolean;
+  /** What it uses now. Reads /proc, so call it only on request. Never rejects. */
+  account(): Promise<EnvironmentAccount>;
   /** Ends all processes and removes the sandbox. Idempotent. */
   close(): Promise<void>;
 }
@@ -146,6 +149,7 @@ export async function openEnvironment(host: EnvironmentHost, options: Environmen
   return driver;
 }
 
+const MIB = 1024 * 1024;
 /** Milliseconds for which an environment is idle before its processes are frozen. */
 const FREEZE_DELAY_MS = 5;
 
@@ -276,6 +280,35 @@ class Driver implements Environment {
       this.#onInitialized = resolve;
       this.#handle({ kind: 'initialize', at: this.#now(), timeoutMs });
     });
+  }
+
+  async account(): Promise<EnvironmentAccount> {
+    const { name, version, scope, configuration } = this.version;
+    const { processes, descriptors, memoryBytes, volume } = await this.#sandbox.usage();
+    const { connections, refusedConnections, bufferedBytes } = this.#listener.usage();
+    const { lines, bytes, bytesPerSecond, isHeldBack, pendingBytes } = this.#processes.outputUse();
+    return {
+      function: name,
+      version,
+      scope,
+      logStream: this.#context.logStream,
+      phase: this.#state.phase,
+      memory: { used: memoryBytes, limit: configuration.memoryMib * MIB },
+      processes: { used: processes, limit: QUOTAS.processes },
+      descriptors: { used: descriptors, limitPerProcess: QUOTAS.openFiles },
+      disk: {
+        used: volume?.bytes ?? 0,
+        limit: this.#sandbox.volumeLimitBytes ?? null,
+        isComplete: volume?.isComplete ?? true,
+      },
+      connections: { used: connections, limit: MAX_CONNECTIONS, refused: refusedConnections },
+      buffered: {
+        requests: { used: bufferedBytes + this.#session.bodies.bytes, limit: MAX_BUFFERED_BYTES },
+        output: { used: pendingBytes, limit: null },
+        telemetry: { used: this.#stream.bufferedBytes, limit: null },
+      },
+      log: { lines, bytes, bytesPerSecond, isHeldBack },
+    };
   }
 
   close(): Promise<void> {

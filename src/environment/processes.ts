@@ -28,6 +28,7 @@ import {
 import type { ManagedRuntimePlan } from './launch/managed-runtime.ts';
 import type { EndReason, EnvironmentEvent } from './lifecycle.ts';
 import { endProcesses } from './shutdown.ts';
+import { OutputAccount, type OutputUse } from './telemetry/output-account.ts';
 import { OutputReader, type OutputTurns } from './telemetry/output-reader.ts';
 import type { EnvironmentTelemetry } from './telemetry/telemetry.ts';
 
@@ -61,11 +62,22 @@ export class EnvironmentProcesses {
   #reported: ExtensionFault | undefined;
   /** Outputs of the processes that run, and of those that have ended and are still being read. */
   #outputs: OutputReader[] = [];
+  readonly #output: OutputAccount;
   /** Counts starts and ends, so that the exit of an old process is not taken for that of a new one. */
   #generation = 0;
 
   constructor(dependencies: ProcessesDependencies) {
     this.#dependencies = dependencies;
+    this.#output = new OutputAccount(dependencies.clock.monotonicMs());
+  }
+
+  /** What the processes have written, and what of it waits in memory. */
+  outputUse(): OutputUse & { readonly isHeldBack: boolean; readonly pendingBytes: number } {
+    return {
+      ...this.#output.use(this.#now()),
+      isHeldBack: this.#outputs.some((output) => output.isHeldBack),
+      pendingBytes: this.#outputs.reduce((sum, output) => sum + output.pendingLength, 0),
+    };
   }
 
   /** Starts the external extensions in order, up to the first that cannot be started. */
@@ -176,8 +188,13 @@ export class EnvironmentProcesses {
     const generation = this.#generation;
     const { sandbox, telemetry, containment, turns } = this.#dependencies;
     const process = sandbox.start({ argv: [path], environment });
-    const onLine = (line: string) => telemetry.output(source, line);
-    this.#outputs.push(new OutputReader({ output: process.output, turns, containment, onLine }));
+    const account = this.#output;
+    const onLine = (line: string) => {
+      account.line();
+      telemetry.output(source, line);
+    };
+    const onChunk = (bytes: number) => account.chunk(bytes, this.#now());
+    this.#outputs.push(new OutputReader({ output: process.output, turns, containment, onLine, onChunk }));
     const exited = process.exited.then((exit) => {
       if (generation === this.#generation) onExit(exit);
     });

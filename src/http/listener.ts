@@ -17,7 +17,17 @@ export interface Listener extends Closeable {
   drain(graceMs: number): Promise<void>;
   /** Cuts every connection at once. */
   close(): Promise<void>;
+  /** What clients use now. */
+  usage(): ListenerUsage;
 }
+
+export type ListenerUsage = {
+  readonly connections: number;
+  /** Connections that were closed because a limit was reached. */
+  readonly refusedConnections: number;
+  /** Unfinished request heads, a second old at most, and data that was not read or not sent yet, in bytes. */
+  readonly bufferedBytes: number;
+};
 
 export type ListenOptions = {
   readonly host: string;
@@ -83,9 +93,14 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   const budget = limits?.budget;
   if (limits) server.maxConnections = limits.maxConnections;
   const last = new WeakMap<Socket, HttpResponse>();
-  const sweepHeads = limits && createHeadSweep(limits, sockets, last);
+  const heads = limits && createHeadSweep(limits, sockets, last);
+  let refusedConnections = 0;
+  server.on('drop', () => {
+    refusedConnections += 1;
+  });
   server.on('connection', (socket) => {
     if (budget && !budget.take(sockets.size)) {
+      refusedConnections += 1;
       socket.destroy();
       return;
     }
@@ -94,7 +109,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
       sockets.delete(socket);
       budget?.release();
     });
-    sweepHeads?.();
+    heads?.start();
     options.onConnection?.(socket);
   });
   const handle = (request: HttpRequest, response: HttpResponse) => {
@@ -151,21 +166,27 @@ export async function listen(options: ListenOptions): Promise<Listener> {
       server.closeAllConnections();
       await closed;
     },
+    usage() {
+      let bufferedBytes = heads?.unfinishedBytes() ?? 0;
+      for (const { readableLength, writableLength } of sockets) bufferedBytes += readableLength + writableLength;
+      return { connections: sockets.size, refusedConnections, bufferedBytes };
+    },
   };
 }
 
 /**
- * Returns a function that starts to look for unfinished heads, until there are none. Node hands a head to the handler
- * when it is complete, so it is recognized by bytes that arrived on a connection while no request was in progress.
+ * Looks for unfinished heads once started, until there are none. Node hands a head to the handler when it is complete, so
+ * it is recognized by bytes that arrived on a connection while no request was in progress.
  */
 function createHeadSweep(
   limits: ConnectionLimits,
   sockets: ReadonlySet<Socket>,
   last: WeakMap<Socket, HttpResponse>,
-): () => void {
+): { readonly start: () => void; readonly unfinishedBytes: () => number } {
   type Seen = { readonly response: HttpResponse | undefined; readonly bytes: number; elapsedMs: number };
   const seen = new WeakMap<Socket, Seen>();
   let isPending = false;
+  let unfinishedBytes = 0;
   const sweep = (): void => {
     isPending = false;
     const unfinished: { readonly socket: Socket; readonly bytes: number }[] = [];
@@ -194,6 +215,7 @@ function createHeadSweep(
       socket.destroy();
       total -= bytes;
     }
+    unfinishedBytes = total;
     if (sockets.size > 0) start();
   };
   const start = (): void => {
@@ -201,7 +223,7 @@ function createHeadSweep(
     isPending = true;
     systemClock.after(HEAD_SWEEP_MS, sweep);
   };
-  return start;
+  return { start, unfinishedBytes: () => unfinishedBytes };
 }
 
 type Handle = (request: HttpRequest, response: HttpResponse) => void;

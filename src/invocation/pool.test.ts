@@ -26,6 +26,10 @@ class ScriptedEnvironment implements Environment {
     throw new Error('the pool runs nothing');
   }
 
+  account(): never {
+    throw new Error('the pool asks for no accounts');
+  }
+
   async close(): Promise<void> {
     this.isClosed = true;
   }

@@ -169,12 +169,17 @@ export class EnvironmentPool {
     this.#discardIdle((environment) => !this.#options.isCurrent(environment.version));
   }
 
+  /** All environments, also busy ones. */
+  *environments(): Iterable<Environment> {
+    for (const { idle, busy } of this.#groups.values()) {
+      for (const { environment } of idle) yield environment;
+      yield* busy;
+    }
+  }
+
   /** The versions that have environments. */
   *versionsInUse(): Iterable<FunctionVersion> {
-    for (const group of this.#groups.values()) {
-      for (const { environment } of group.idle) yield environment.version;
-      for (const environment of group.busy) yield environment.version;
-    }
+    for (const { version } of this.environments()) yield version;
   }
 
   /**

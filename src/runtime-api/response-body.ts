@@ -5,6 +5,7 @@
  */
 import type { HttpRequest } from '../http/exchange.ts';
 import { QUOTAS } from '../protocol/quotas.ts';
+import type { CollectedBodies } from './collected-bodies.ts';
 import type { ResponseSink } from './session.ts';
 
 export type ReadBody =
@@ -16,23 +17,33 @@ export type ReadBody =
 /** How much of a body that is too large is read before the connection is closed. */
 const MAX_DISCARDED_BYTES = 256 * 1024 * 1024;
 
-export function readBody(request: HttpRequest, limitBytes: number): Promise<ReadBody> {
+export function readBody(request: HttpRequest, limitBytes: number, collected: CollectedBodies): Promise<ReadBody> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
     let length = 0;
+    let taken = 0;
+    const settle = (body: ReadBody): void => {
+      collected.release(taken);
+      taken = 0;
+      resolve(body);
+    };
     request.on('data', (chunk: Buffer) => {
       length += chunk.length;
-      if (length <= limitBytes) chunks.push(chunk);
-      else if (length > MAX_DISCARDED_BYTES) request.destroy();
+      if (length <= limitBytes) {
+        // Only an environment that sends many bodies at once reaches this limit.
+        if (!collected.take(chunk.length)) return void request.destroy();
+        taken += chunk.length;
+        chunks.push(chunk);
+      } else if (length > MAX_DISCARDED_BYTES) request.destroy();
       else chunks.length = 0;
     });
     request.once('end', () => {
-      if (length > limitBytes) resolve({ kind: 'too-large' });
+      if (length > limitBytes) settle({ kind: 'too-large' });
       else
-        resolve({ kind: 'whole', bytes: chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, length) });
+        settle({ kind: 'whole', bytes: chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, length) });
     });
     // After 'end' this has no effect. A client that disconnects in the middle causes 'close', possibly after 'error'.
-    request.once('close', () => resolve({ kind: length > limitBytes ? 'too-large' : 'truncated' }));
+    request.once('close', () => settle({ kind: length > limitBytes ? 'too-large' : 'truncated' }));
     request.once('error', () => undefined);
   });
 }

@@ -45,7 +45,7 @@ export async function handleResponse(
   const { sink } = session;
   const body = sink
     ? await passOn(request, sink, () => session.isCurrent(requestId))
-    : await readBody(request, QUOTAS.responsePayloadBytes);
+    : await readBody(request, QUOTAS.responsePayloadBytes, session.bodies);
   // The invocation may have timed out while the body arrived.
   if (!hasCurrentId(session, requestId, response) || isRefused(session, 'sent', response)) return;
   switch (body.kind) {
@@ -81,7 +81,7 @@ export async function handleError(
     return;
   }
   const errorType = filterErrorType(headerOf(request, 'lambda-runtime-function-error-type'));
-  const body = await readBody(request, QUOTAS.responsePayloadBytes);
+  const body = await readBody(request, QUOTAS.responsePayloadBytes, session.bodies);
   if (!hasCurrentId(session, requestId, response) || isRefused(session, 'sent', response)) return;
   if (body.kind === 'truncated') {
     writeError(response, 400, 'TruncatedHTTPRequest', 'HTTP request detected as truncated');
@@ -105,7 +105,7 @@ export async function handleInitError(
   response: HttpResponse,
 ): Promise<void> {
   const errorType = filterErrorType(headerOf(request, 'lambda-runtime-function-error-type'));
-  const body = await readBody(request, QUOTAS.responsePayloadBytes);
+  const body = await readBody(request, QUOTAS.responsePayloadBytes, session.bodies);
   if (body.kind === 'truncated') return;
   if (isRefused(session, 'init-error', response)) return;
   writeAccepted(response);

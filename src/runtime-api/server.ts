@@ -9,6 +9,7 @@ import type { HttpRequest, HttpResponse } from '../http/exchange.ts';
 import { type ConnectionLimits, type Listener, listen } from '../http/listener.ts';
 import { EXTENSIONS_API, LOGS_API, RUNTIME_API, TELEMETRY_API } from '../protocol/endpoints.ts';
 import { writeNotFound, writeWrongMethod } from './api-response.ts';
+import { MAX_COLLECTED_BYTES } from './collected-bodies.ts';
 import {
   type FunctionMetadata,
   handleEventNext,
@@ -75,9 +76,11 @@ export function startRuntimeApi(options: RuntimeApiOptions): Promise<Listener> {
 const HEAD_BYTES = 1024 * 1024 + 16 * 1024;
 
 /** Lambda's server has no such limits, but on Lambda a function can only harm itself. Runtimes use one or two connections. */
-const MAX_CONNECTIONS = 128;
+export const MAX_CONNECTIONS = 128;
 const MAX_UNFINISHED_HEAD_BYTES = 8 * 1024 * 1024;
 const HEAD_TIMEOUT_MS = 30_000;
+/** What one environment can make the service hold: unfinished heads and bodies. */
+export const MAX_BUFFERED_BYTES = MAX_UNFINISHED_HEAD_BYTES + MAX_COLLECTED_BYTES;
 
 const INVOCATION_PREFIX = RUNTIME_API.response.path.slice(0, RUNTIME_API.response.path.indexOf('{'));
 

@@ -5,6 +5,7 @@
  */
 
 import type { TelemetryApi, TelemetryCategory } from '../protocol/payloads.ts';
+import { CollectedBodies } from './collected-bodies.ts';
 import {
   type Extension,
   type ExtensionEventType,
@@ -81,6 +82,8 @@ export type ParkedPoll = { serve(offer: Offer): void; drop(): void };
 
 export class RuntimeSession {
   readonly extensions = new Extensions();
+  /** The bodies of requests that are being received. */
+  readonly bodies = new CollectedBodies();
   /** The telemetry of the environment. Without it, the Telemetry API responds that it is not supported. */
   readonly telemetry: TelemetryStream | undefined;
   /** What the environment did last, which determines the extensions that have to call next. */

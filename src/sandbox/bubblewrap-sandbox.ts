@@ -21,7 +21,9 @@ import { descendantsOf } from './process/process-tree.ts';
 import { createSocketSearch, type FindSocket } from './process/socket-search.ts';
 import type { StopSignals } from './process/stop-signals.ts';
 import { createStopSignals } from './process/stop-signals.ts';
-import type { ProcessSpec, Sandbox, SandboxProcess, SandboxSpec } from './sandbox.ts';
+import type { ProcessSpec, Sandbox, SandboxProcess, SandboxSpec, SandboxUsage } from './sandbox.ts';
+import { measureUsage } from './usage.ts';
+import type { Volume } from './volumes/volumes.ts';
 
 export type BubblewrapSandboxOptions = {
   readonly host: SandboxHost;
@@ -29,6 +31,7 @@ export type BubblewrapSandboxOptions = {
   readonly clock: Clock;
   /** Returns bubblewrap's arguments for the spec. Called once per namespace holder. */
   readonly holderArguments: () => readonly string[];
+  readonly volume: Volume | undefined;
   /** Whether no other open sandbox of this service uses the same uid. */
   readonly hasOwnUid: boolean;
 };
@@ -115,6 +118,22 @@ export class BubblewrapSandbox implements Sandbox {
 
   peakMemoryBytes(): number {
     return this.#memory.peakBytes();
+  }
+
+  get volumeLimitBytes(): number | undefined {
+    return this.#options.volume?.limitBytes;
+  }
+
+  usage(): Promise<SandboxUsage> {
+    const { volume } = this.#options;
+    const { target } = this.#spec.volume ?? {};
+    const isLimited = volume?.limitBytes !== undefined;
+    return measureUsage({
+      pids: this.#processIds(),
+      // The volume is mounted in a namespace of its own.
+      volumeRoot: isLimited ? `/proc/${this.#holder.pid}/root${target}` : undefined,
+      volumeDirectory: volume?.directory,
+    });
   }
 
   takeOutOfMemory(): boolean {

@@ -78,6 +78,16 @@ export interface SandboxNetwork {
   connect(port: number): Promise<Socket>;
 }
 
+/** What the processes of a sandbox use now. */
+export type SandboxUsage = {
+  readonly processes: number;
+  /** Open files and connections of all processes combined. */
+  readonly descriptors: number;
+  readonly memoryBytes: number;
+  /** The files in the volume; incomplete if there were too many to count. Undefined without a volume. */
+  readonly volume: { readonly bytes: number; readonly isComplete: boolean } | undefined;
+};
+
 export interface Sandbox {
   /** Undefined when the sandbox shares the host's network. */
   readonly network: SandboxNetwork | undefined;
@@ -92,6 +102,10 @@ export interface Sandbox {
    * nothing changed.
    */
   peakMemoryBytes(): number;
+  /** Measures the current use. Takes milliseconds. Never rejects. */
+  usage(): Promise<SandboxUsage>;
+  /** The size that the volume is limited to, in bytes; undefined if nothing enforces one. */
+  readonly volumeLimitBytes: number | undefined;
   /** Whether a process of this sandbox was killed for lack of memory since the last call. */
   takeOutOfMemory(): boolean;
   /**

@@ -98,6 +98,7 @@ export function startSandboxes(options: SandboxesOptions): Sandboxes {
         host,
         clock: spec.containment?.clock(clock) ?? clock,
         parts: spares,
+        volume,
         hasOwnUid: sharers === 0,
         holderArguments: () => bwrapArguments(spec, directory, root, identityFiles(uid, spec), namespaceUid),
       });

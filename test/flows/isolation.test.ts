@@ -2,7 +2,7 @@
  * What a function can reach of the machine, of the service and of other functions, through the whole service, run as root and as
  * an ordinary user. Each attempt is a shell command that a function runs.
  */
-import { chmodSync, chownSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   CreateFunctionCommand,
@@ -11,9 +11,8 @@ import {
   waitUntilFunctionActiveV2,
 } from '@aws-sdk/client-lambda';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { StartedService } from '../support/built-cli.ts';
 import { shellRuntime, type ZipFiles, zipOf } from '../support/function-zip.ts';
-import { type InstalledLamella, installLamella } from '../support/installed-lamella.ts';
+import { type InstalledLamella, type InstalledService, installLamella } from '../support/installed-lamella.ts';
 import { processesWith, statusOf } from '../support/processes.ts';
 import { clientOf, ROLE } from '../support/running-service.ts';
 import { until } from '../support/until.ts';
@@ -46,7 +45,7 @@ describe.each(accounts)('a function of a service that runs as $name', ({ name, u
     it.skip('is not tested: this run is not root', () => {});
     return;
   }
-  let service: StartedService;
+  let service: InstalledService;
   let client: LambdaClient;
   let home: string;
   let data: string;
@@ -61,11 +60,7 @@ describe.each(accounts)('a function of a service that runs as $name', ({ name, u
     }
     writeFileSync(join(home, 'diary'), SECRET);
     chmodSync(join(home, 'diary'), 0o644);
-    service = await lamella.start(['--data-dir', data], {
-      ...(uid !== OWN_UID && { uid }),
-      environment: { HOME: home, SECRET_OF_THE_HOST: SECRET },
-    });
-    client = clientOf(service.url);
+    await startService();
     await Promise.all([
       createFunction('intruder', { bootstrap: SHELL, private: { content: SECRET, mode: 0o600 }, public: 'public' }),
       createFunction('victim', { bootstrap: SHELL, note: `${SECRET}-of-the-victim` }),
@@ -75,6 +70,14 @@ describe.each(accounts)('a function of a service that runs as $name', ({ name, u
     client.destroy();
     expect(await service.stop()).toBe(0);
   });
+
+  async function startService(): Promise<void> {
+    service = await lamella.start(['--data-dir', data], {
+      ...(uid !== OWN_UID && { uid }),
+      environment: { HOME: home, SECRET_OF_THE_HOST: SECRET },
+    });
+    client = clientOf(service.url);
+  }
 
   async function createFunction(FunctionName: string, files: ZipFiles, more: object = {}): Promise<void> {
     await client.send(
@@ -244,4 +247,34 @@ END`);
     expect(await sh('echo fine')).toBe('fine\n');
     expect(await sh('echo fine', 'victim')).toBe('fine\n');
   });
+
+  it.each(['SIGTERM', 'SIGKILL'] as const)(
+    'cannot keep the service from stopping (%s) and starting again with files that are hard to remove',
+    async (signal) => {
+      const made = await sh(`python3 - <<'END'
+import os
+os.chdir('/tmp')
+for _ in range(30):
+    os.mkdir('x' * 200)
+    os.chdir('x' * 200)
+os.mkdir('/tmp/locked')
+os.mkdir('/tmp/locked/inside')
+os.chmod('/tmp/locked', 0)
+os.mkdir(b'/tmp/\\xff\\xfe')
+print(len(os.getcwd()))
+END`);
+      expect(made).toBe('6034\n');
+      const code = await service.stop(signal);
+      if (signal === 'SIGTERM') {
+        expect(code).toBe(0);
+        expect(service.stderr()).not.toContain('could not remove');
+        expect(existsSync(join(data, 'run'))).toBe(false);
+      }
+      client.destroy();
+      await startService();
+      expect(service.stderr()).not.toContain('could not remove');
+      expect(await sh('ls /tmp; echo again')).toMatch(/again\n$/);
+      expect(await sh('cd /tmp; ls')).not.toContain('xxx');
+    },
+  );
 });

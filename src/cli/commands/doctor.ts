@@ -1,17 +1,30 @@
 /**
- * `lamella doctor`: prints what this machine can isolate and limit. Exits with code 4 if it cannot run functions at all.
+ * `lamella doctor`: prints what this machine can isolate and limit, and what the execution environments of a running
+ * service use. Exits with code 4 if this machine cannot run functions at all.
  */
+
+import type { ResourceAccounts } from '../../admin-api/environments.ts';
+import type { EnvironmentAccount, Use } from '../../environment/account.ts';
+import { resolveClientOptions } from '../../options.ts';
 import { RUNTIME_API_PORT } from '../../protocol/endpoints.ts';
 import { probeHost } from '../../sandbox/host/host-capabilities.ts';
 import type { HostCheck } from '../../sandbox/host/host-checks.ts';
+import { readAccounts } from '../api-client.ts';
 import type { Run } from '../command.ts';
 import { writeJson, writeResult } from '../output.ts';
 
 export const run: Run = async ({ given }) => {
-  const { checks, host } = await probeHost({ isolatedPort: RUNTIME_API_PORT });
+  const endpoint = resolveClientOptions(given, 'doctor');
+  const [{ checks, host }, accounts] = await Promise.all([
+    probeHost({ isolatedPort: RUNTIME_API_PORT }),
+    readAccounts(endpoint),
+  ]);
   const canRun = host !== undefined;
-  if (given.json) await writeJson({ canRunFunctions: canRun, checks });
-  else await writeResult(`${checks.map(render).join('\n')}\n\n${verdict(canRun, checks)}\n`);
+  if (given.json) await writeJson({ canRunFunctions: canRun, checks, ...(accounts && { resources: accounts }) });
+  else {
+    const resources = accounts === undefined ? '' : `\n${renderAccounts(endpoint.endpointUrl, accounts)}`;
+    await writeResult(`${checks.map(render).join('\n')}\n\n${verdict(canRun, checks)}\n${resources}`);
+  }
   return canRun ? 0 : 4;
 };
 
@@ -30,4 +43,39 @@ function verdict(canRun: boolean, checks: readonly HostCheck[]): string {
   return checks.every((check) => check.ok)
     ? 'This machine can run functions, with all limits.'
     : 'This machine can run functions. Checks marked "limited" are optional.';
+}
+
+/** The service's own use in one line, and one line for each environment. */
+function renderAccounts(url: string, { service, environments }: ResourceAccounts): string {
+  const { memoryBytes, descriptors, connections } = service;
+  const own = [
+    `${mib(memoryBytes)} of memory`,
+    `${ratio(descriptors)} descriptors`,
+    `${ratio(connections)} connections of functions`,
+    `${environments.length} execution environment${environments.length === 1 ? '' : 's'}`,
+  ];
+  return `${[`The service at ${url} uses ${own.join(', ')}.`, ...environments.map(renderAccount)].join('\n')}\n`;
+}
+
+function renderAccount(account: EnvironmentAccount): string {
+  const { function: name, version, phase, memory, processes, descriptors, disk, connections, buffered, log } = account;
+  const held = buffered.requests.used + buffered.output.used + buffered.telemetry.used;
+  const parts = [
+    `memory ${ratio(memory, mib)}`,
+    `processes ${ratio(processes)}`,
+    `descriptors ${descriptors.used} (${descriptors.limitPerProcess} each)`,
+    `/tmp ${disk.isComplete ? '' : 'over '}${ratio(disk, mib)}`,
+    `connections ${ratio(connections)}${connections.refused > 0 ? ` (${connections.refused} refused)` : ''}`,
+    `buffered ${mib(held)}`,
+    `log ${Math.ceil(log.bytesPerSecond / 1024)} KB/s${log.isHeldBack ? ' (held back)' : ''}`,
+  ];
+  return `  ${name}:${version} (${phase}): ${parts.join(', ')}`;
+}
+
+function mib(bytes: number): string {
+  return `${Math.ceil(bytes / (1024 * 1024))} MB`;
+}
+
+function ratio({ used, limit }: Use, render: (value: number) => string = String): string {
+  return limit === null || !Number.isFinite(limit) ? render(used) : `${render(used)} of ${render(limit)}`;
 }

@@ -3,12 +3,11 @@
  * connections. The first SIGINT, SIGTERM or SIGHUP drains for at most five seconds; the second exits immediately.
  */
 import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { isIP } from 'node:net';
 import { constants } from 'node:os';
 import { sleep, systemClock } from '../../clock.ts';
 import { OperatorError } from '../../operator-error.ts';
 import type { Options } from '../../options.ts';
-import { resolveOptions } from '../../options.ts';
+import { openHostWarning, resolveOptions } from '../../options.ts';
 import type { Run } from '../command.ts';
 import { printStatus, printWarning, writeResult } from '../output.ts';
 import { packageVersion } from '../package-version.ts';
@@ -22,11 +21,15 @@ type Ready = { readonly lambda: string; readonly http: string; readonly pid: num
 export const run: Run = async ({ given }) => {
   const options = resolveOptions(given);
   if (options.readyFile !== undefined) checkReadyFile(options.readyFile);
-  warnOfOpenHost(options);
+  const warning = openHostWarning(options);
+  if (warning !== undefined) {
+    printWarning(warning.warning);
+    printStatus(warning.advice);
+  }
   // A signal that arrives before the service has started must still close it.
   const stopped = firstSignal();
-  const { start } = await import('../../lamella.ts');
-  const service = await start(options);
+  const { startQuietly } = await import('../../lamella.ts');
+  const service = await startQuietly(options);
   const ready: Ready = { lambda: service.url, http: service.http.url, pid: process.pid };
   let exitCode = 0;
   try {
@@ -92,30 +95,6 @@ function checkReadyFile(file: string): void {
   } finally {
     rmSync(staging, { force: true });
   }
-}
-
-/** Warns if others on the network can reach the service: an invocation, or a new function, is code of their choice. */
-function warnOfOpenHost({ host, enforceAuth, network }: Options): void {
-  if (isLoopback(host)) return;
-  const who = isIP(host) !== 0 && /^(0\.0\.0\.0|::)$/.test(host) ? 'all addresses of this machine' : host;
-  printWarning(
-    `The service listens on ${who}. Anyone who can reach its ports can use your functions' URLs${
-      enforceAuth ? '' : ', and can create functions and so run code here as you'
-    }.`,
-  );
-  const advice = [
-    'Listen on 127.0.0.1 and use an SSH tunnel instead',
-    ...(enforceAuth ? [] : ['or require signatures with --enforce-auth and --access-key']),
-    ...(network === 'isolated' ? [] : ['and keep functions off your network with --network isolated']),
-  ];
-  printStatus(`${advice.join(', ')}. Read docs/security.md of Lamella.`);
-}
-
-/** 127.0.0.0/8, ::1 and localhost. */
-function isLoopback(host: string): boolean {
-  return (
-    host === 'localhost' || /^127\.\d+\.\d+\.\d+$/.test(host) || /^(0*:)+0*1$/.test(host) || /^::ffff:127\./i.test(host)
-  );
 }
 
 /** Removes the file, unless another service has replaced it. */

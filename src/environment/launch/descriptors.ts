@@ -15,12 +15,20 @@ export type ConnectionBudget = {
   /** Takes a place for an environment that has `used` of them. Returns false if there is none. */
   take(used: number): boolean;
   release(): void;
+  /** Places that are taken. */
+  readonly taken: number;
+  /** Places that all environments combined may take, beyond those that each is guaranteed. */
+  readonly limit: number;
 };
 
 /** At most a quarter of the service's descriptors are connections of functions. */
 export function createConnectionBudget(limit = openFilesLimit()): ConnectionBudget {
   let taken = 0;
   return {
+    get taken() {
+      return taken;
+    },
+    limit: Math.floor(limit / 4),
     take(used) {
       if (used >= GUARANTEED_CONNECTIONS && taken >= limit / 4) return false;
       taken += 1;
@@ -30,6 +38,11 @@ export function createConnectionBudget(limit = openFilesLimit()): ConnectionBudg
       taken -= 1;
     },
   };
+}
+
+/** Descriptors of this process, and how many it may have. */
+export function descriptorUse(): { readonly used: number; readonly limit: number } {
+  return { used: readdirSync('/proc/self/fd').length, limit: openFilesLimit() };
 }
 
 /** Throws `OperatorError` 'open-files-limit' if another environment would use descriptors of the reserve. */

@@ -44,6 +44,8 @@ export type OutputReaderOptions = {
   readonly containment: Containment;
   /** Called with each line and its line end. */
   readonly onLine: (line: string) => void;
+  /** Called with the size of each chunk. */
+  readonly onChunk?: (bytes: number) => void;
 };
 
 /** Reads one process's output until it ends. */
@@ -54,7 +56,7 @@ export class OutputReader {
   #isBusy = false;
   #whenRead: (() => void)[] = [];
 
-  constructor({ output, turns, containment, onLine }: OutputReaderOptions) {
+  constructor({ output, turns, containment, onLine, onChunk }: OutputReaderOptions) {
     const splitter = new LineSplitter(onLine);
     this.#splitter = splitter;
     const step = (): boolean => {
@@ -65,6 +67,7 @@ export class OutputReader {
       return false;
     };
     output.on('data', (chunk: Buffer) => {
+      onChunk?.(chunk.length);
       splitter.feed(chunk);
       if (this.#isBusy || containment.run('pipe', () => splitter.step(STEP_LINES)) !== true) return;
       this.#isBusy = true;
@@ -82,6 +85,16 @@ export class OutputReader {
         else finish();
       });
     });
+  }
+
+  /** Whether lines wait for their turn, and the process therefore waits in its writes. */
+  get isHeldBack(): boolean {
+    return this.#isBusy;
+  }
+
+  /** Characters that were received and have not become lines yet. */
+  get pendingLength(): number {
+    return this.#splitter.pendingLength;
   }
 
   /** Resolves when the lines received so far have been read; undefined if they have been. */

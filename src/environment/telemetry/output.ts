@@ -19,6 +19,11 @@ export class LineSplitter {
     this.#onLine = onLine;
   }
 
+  /** Characters that were fed and not emitted yet. */
+  get pendingLength(): number {
+    return this.#rest.length + this.#input.length - this.#at;
+  }
+
   /** Splits the whole chunk. */
   push(chunk: Buffer): void {
     this.feed(chunk);

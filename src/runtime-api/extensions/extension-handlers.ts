@@ -35,7 +35,7 @@ export async function handleRegister(
   response: HttpResponse,
 ): Promise<void> {
   const name = headerOf(request, 'lambda-extension-name');
-  const body = await readBody(request, QUOTAS.responsePayloadBytes);
+  const body = await readBody(request, QUOTAS.responsePayloadBytes, session.bodies);
   if (body.kind === 'truncated') return;
   if (!name) return writeError(response, 403, 'Extension.InvalidExtensionName', 'Empty extension name');
   const parsed = parseRegistration(body.kind === 'whole' ? body.bytes.toString() : '');
@@ -104,7 +104,7 @@ export async function handleExtensionError(
   request: HttpRequest,
   response: HttpResponse,
 ): Promise<void> {
-  const body = await readBody(request, QUOTAS.responsePayloadBytes);
+  const body = await readBody(request, QUOTAS.responsePayloadBytes, session.bodies);
   if (body.kind === 'truncated') return;
   const extension = identify(session, request, response, () => 'Unknown Lambda-Extension-Identifier');
   if (!extension) return;

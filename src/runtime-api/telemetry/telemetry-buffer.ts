@@ -36,6 +36,11 @@ export class TelemetryBuffer {
     this.#options = options;
   }
 
+  /** Size of the waiting events. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   get isEmpty(): boolean {
     return this.#waiting.length === 0 && this.#dropped === undefined;
   }

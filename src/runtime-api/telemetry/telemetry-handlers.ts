@@ -22,7 +22,7 @@ export async function handleSubscribe(
   request: HttpRequest,
   response: HttpResponse,
 ): Promise<void> {
-  const body = await readBody(request, QUOTAS.responsePayloadBytes);
+  const body = await readBody(request, QUOTAS.responsePayloadBytes, session.bodies);
   if (body.kind === 'truncated') return;
   const extension = identify(session, request, response, (id) => `Unknown extension ${id}`);
   if (!extension) return;

@@ -51,6 +51,13 @@ export class TelemetryStream {
     return this.#isOpen || this.#subscribers.size > 0;
   }
 
+  /** Size of the events that wait for subscribers, in bytes. */
+  get bufferedBytes(): number {
+    let bytes = this.#historyBytes;
+    for (const subscriber of this.#subscribers.values()) bytes += subscriber.bufferedBytes;
+    return bytes;
+  }
+
   /** Called when events for a subscriber have been dropped. */
   set onDropped(listener: (event: TelemetryEvent & { readonly type: 'platform.logsDropped' }) => void) {
     this.#onDropped = listener;

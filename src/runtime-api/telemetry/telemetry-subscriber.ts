@@ -60,6 +60,11 @@ export class TelemetrySubscriber {
     });
   }
 
+  /** Size of the events that wait to be sent, in bytes. */
+  get bufferedBytes(): number {
+    return this.#buffer.bytes;
+  }
+
   /** Accepts an event if the subscription includes its category. Never blocks and never throws. */
   offer(event: TelemetryEvent): void {
     const text = this.#render(event);

@@ -7,8 +7,8 @@
 import type { Cancel, Clock } from '../../clock.ts';
 import type { ProcessMemory } from '../process/process-tree.ts';
 import { memoryOf } from '../process/process-tree.ts';
-import { programBytes } from './memory-use.ts';
-import { createDescriptorSweep, distinctObjects, readMaps, type SharedObjects } from './shared-memory.ts';
+import { type Held, measureMemory, type Sampled, sum } from './measure-memory.ts';
+import { createDescriptorSweep } from './shared-memory.ts';
 
 /** The assumed maximum growth of a process. It determines when the next sample is due. */
 const GROWTH_BYTES_PER_MS = 2 * 1024 * 1024;
@@ -48,7 +48,7 @@ export function createMemoryGuard({ clock, limitBytes, processIds, onSample }: M
       return memory === undefined ? [] : [{ pid, memory }];
     });
     const held = sweep.look(found.map(({ pid }) => pid));
-    const { totalBytes, unmappedBytes } = measure(found, held, limitBytes);
+    const { totalBytes, unmappedBytes } = measureMemory(found, held, limitBytes);
     onSample(
       found.map(({ memory }) => memory),
       unmappedBytes,
@@ -73,34 +73,6 @@ export function createMemoryGuard({ clock, limitBytes, processIds, onSample }: M
   };
 }
 
-type Sampled = { readonly pid: number; readonly memory: ProcessMemory };
-type Held = ReadonlyMap<number, SharedObjects>;
-
-/**
- * The memory of all processes. The sum of their counters includes shared memory several times. Only if it exceeds the
- * limit are the maps read, which count every page once.
- */
-function measure(
-  found: readonly Sampled[],
-  held: Held,
-  limitBytes: number,
-): { readonly totalBytes: number; readonly unmappedBytes: number } {
-  const objects = distinctObjects(held);
-  const objectBytes = sum(objects.values());
-  const program = programBytes(found.map(({ memory }) => memory));
-  const ownBytes = sum(found.map(({ memory }) => memory.own));
-  const sharedBytes = sum(found.map(({ memory }) => memory.shared));
-  const unmappedBytes = Math.max(0, objectBytes - sharedBytes);
-  if (ownBytes + objectBytes + program <= limitBytes) {
-    return { totalBytes: ownBytes + unmappedBytes + program, unmappedBytes };
-  }
-  const maps = readMaps(
-    found.map(({ pid, memory }) => ({ pid, anonymous: memory.own - memory.shared, shared: memory.shared })),
-  );
-  for (const [key, bytes] of maps.objects) objects.set(key, Math.max(bytes, objects.get(key) ?? 0));
-  return { totalBytes: maps.own + sum(objects.values()) + program, unmappedBytes };
-}
-
 /** The process that holds most, with what it shares. Ending it may free nothing: the next sample then finds another. */
 function largestOf(found: readonly Sampled[], held: Held): number | undefined {
   let largest: { readonly pid: number; readonly bytes: number } | undefined;
@@ -110,12 +82,6 @@ function largestOf(found: readonly Sampled[], held: Held): number | undefined {
     if (largest === undefined || bytes > largest.bytes) largest = { pid, bytes };
   }
   return largest?.pid;
-}
-
-function sum(numbers: Iterable<number>): number {
-  let total = 0;
-  for (const number of numbers) total += number;
-  return total;
 }
 
 /** Returns false if the process has already exited. */

@@ -82,7 +82,7 @@ export function startLoopVolumes(options: LoopVolumesOptions): Volumes {
   const make = async (sizeBytes: number): Promise<Volume> => {
     try {
       const volume = await mountCopy(pool, directory, await templateOf(sizeBytes), `${count++}`);
-      return { directory: join(directory, volume), remove: () => remove(volume) };
+      return { directory: join(directory, volume), limitBytes: sizeBytes, remove: () => remove(volume) };
     } catch (failure) {
       const exhausted = exhaustedResource(failure, directory);
       if (exhausted !== undefined) throw exhausted;

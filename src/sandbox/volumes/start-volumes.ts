@@ -49,7 +49,7 @@ function createDirectoryVolumes(parent: string): Volumes {
       const directory = join(parent, `directory-${count++}`);
       mkdirSync(directory);
       chmodSync(directory, 0o1777);
-      return { directory, remove: () => remove(directory) };
+      return { directory, limitBytes: undefined, remove: () => remove(directory) };
     },
     async close() {
       await Promise.all(removals);

@@ -8,6 +8,8 @@
 export type Volume = {
   /** The directory to mount. It may be visible only to programs started with `Volumes.enterCommand`. */
   readonly directory: string;
+  /** The size that the kernel enforces; undefined for a plain directory. */
+  readonly limitBytes: number | undefined;
   /** Removes the volume. Call it when no process uses it. Never rejects. */
   remove(): Promise<void>;
 };
