@@ -101,3 +101,45 @@ it('a listener closes connections beyond its limit', async () => {
   expect(kept.map(({ readyState }) => readyState)).toEqual(['open', 'open']);
   await listener.close();
 });
+
+/** Sends requests, each after the response to the last one. Resolves with what came back until the server closed. */
+function talk(port: number, requests: readonly string[]): Promise<string> {
+  return new Promise((resolve) => {
+    const [first = '', ...others] = requests;
+    let received = '';
+    const socket = connect({ port, host: '127.0.0.1' }, () => socket.write(Buffer.from(first, 'latin1')));
+    socket.on('data', (chunk: Buffer) => {
+      received += chunk.toString('latin1');
+      const next = others.shift();
+      if (next !== undefined) socket.write(Buffer.from(next, 'latin1'));
+    });
+    socket.on('error', () => undefined).once('close', () => resolve(received));
+  });
+}
+
+const statusesOf = (responses: string) => [...responses.matchAll(/HTTP\/1\.1 (\d{3})/g)].map(([, status]) => status);
+
+it('a listener answers a malformed request, also after a request to upgrade', async () => {
+  const listener = await limited({});
+  const malformed = 'GET /\xff HTTP/1.1\r\nHost: x\r\n\r\n';
+  expect(statusesOf(await talk(listener.port, [malformed]))).toEqual(['400']);
+  expect(statusesOf(await talk(listener.port, ['GET / HTTP/1.1\r\nHost: x\r\n\r\n', malformed]))).toEqual([
+    '200',
+    '400',
+  ]);
+  expect(statusesOf(await talk(listener.port, [`${head(1024 * 1024)}\r\n\r\n`]))).toEqual(['431']);
+  const upgrade = 'GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n';
+  const responses = await talk(listener.port, [upgrade, malformed]);
+  expect([statusesOf(responses), responses]).toEqual([['200'], expect.stringContaining('Connection: close')]);
+  const java = upgrade.replace('websocket', 'h2c');
+  expect(statusesOf(await talk(listener.port, [java, 'GET / HTTP/1.0\r\n\r\n']))).toEqual(['200', '200']);
+  await listener.close();
+});
+
+it('a listener sends one response to a request whose body turns out to be malformed', async () => {
+  const listener = await limited({});
+  const early = 'POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n';
+  expect(statusesOf(await talk(listener.port, [early, 'x\r\n\r\n']))).toEqual(['200']);
+  expect(statusesOf(await talk(listener.port, [early, '0\r\nContent-Length: 5\r\n\r\n']))).toEqual(['200']);
+  await listener.close();
+});

@@ -113,6 +113,10 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     options.onConnection?.(socket);
   });
   const handle = (request: HttpRequest, response: HttpResponse) => {
+    // After a request to upgrade, Node.js 20 reports no parse errors on the connection: a malformed request would get no
+    // response. Java's HttpClient offers h2c with its first request and expects the connection to be kept.
+    const { upgrade } = request.headers;
+    if (upgrade !== undefined && upgrade.toLowerCase() !== 'h2c') response.shouldKeepAlive = false;
     const fail = (failure: unknown) => {
       options.onFailure(failure);
       if (response.headersSent) response.destroy();
@@ -125,7 +129,15 @@ export async function listen(options: ListenOptions): Promise<Listener> {
       fail(failure);
     }
   };
-  server.on('request', options.inOrder ? afterTheLast(handle, last) : handle);
+  server.on('request', (request: HttpRequest, response: HttpResponse) => {
+    const before = last.get(request.socket);
+    last.set(request.socket, response);
+    if (options.inOrder) afterTheLast(handle, before, request, response);
+    else handle(request, response);
+  });
+  server.on('clientError', (failure: NodeJS.ErrnoException, socket: Socket) => {
+    refuseMalformed(failure, socket, last.get(socket));
+  });
   await new Promise<void>((resolve, reject) => {
     server.once('error', (failure: NodeJS.ErrnoException) => {
       const { host, port } = options;
@@ -229,11 +241,33 @@ function createHeadSweep(
 type Handle = (request: HttpRequest, response: HttpResponse) => void;
 
 /** Node sends pipelined responses in order, but calls the handler for each request at once. */
-function afterTheLast(handle: Handle, last: WeakMap<Socket, HttpResponse>): Handle {
-  return (request, response) => {
-    const before = last.get(request.socket);
-    last.set(request.socket, response);
-    if (before === undefined || before.writableFinished) handle(request, response);
-    else before.once('close', () => before.writableFinished && handle(request, response));
-  };
+function afterTheLast(
+  handle: Handle,
+  before: HttpResponse | undefined,
+  request: HttpRequest,
+  response: HttpResponse,
+): void {
+  if (before === undefined || before.writableFinished) handle(request, response);
+  else before.once('close', () => before.writableFinished && handle(request, response));
+}
+
+/** The statuses that Node.js itself sends. */
+const STATUS_OF_MALFORMED: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: '413 Payload Too Large',
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+};
+
+/**
+ * Refuses bytes that are not a request, and closes the connection. Unlike Node's own handler it sends nothing when they
+ * are the rest of a request that has its response: a client would take a second one for the response to its next request.
+ */
+function refuseMalformed(failure: NodeJS.ErrnoException, socket: Socket, response: HttpResponse | undefined): void {
+  const isAnswered = response?.headersSent === true && !(response.writableFinished && response.req.complete);
+  if (!socket.writable || isAnswered) {
+    socket.destroySoon();
+    return;
+  }
+  const status = STATUS_OF_MALFORMED[failure.code ?? ''] ?? '400 Bad Request';
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`, () => socket.destroySoon());
 }
