@@ -63,6 +63,8 @@ export type QueueStore = {
    * message that is not visible blocks the later messages of its group.
    */
   take(queue: string, request: TakeRequest): { readonly messages: Message[]; readonly moved: number };
+  /** A message that was received. */
+  find(queue: string, id: number): Message | undefined;
   /** The lease of a message, current or expired. Undefined if there is no such message. */
   findLease(queue: string, id: number): Lease | undefined;
   /** False if there is no such message. */
@@ -74,6 +76,8 @@ export type QueueStore = {
   extendLease(queue: string, id: number, visibleMs: number): boolean;
   /** Ends the lease of a message, which becomes visible at `visibleMs`, with other details. */
   giveBack(queue: string, id: number, visibleMs: number, details: string): void;
+  /** Makes the messages that were not received yet visible `delayMs` after they were sent. */
+  delayUnreceived(queue: string, delayMs: number): void;
   /** Ends all leases in the queues with this name prefix, whose receivers no longer exist. */
   endLeases(prefix: string, nowMs: number): void;
   /** When the next message becomes visible that was not visible at `afterMs`. Undefined if there is none. */
@@ -129,6 +133,10 @@ export function createQueueStore(database: Database): QueueStore {
        FROM queue_message WHERE queue = :queue AND message_group = :group AND sent_ms >= :oldestSentMs AND id > :after
        ORDER BY id LIMIT :count`,
     ),
+    find: database.prepare<Row & { visible_ms: number }>(
+      `SELECT id, body, details, sent_ms, receives, first_received_ms, source, message_group, visible_ms
+       FROM queue_message WHERE queue = ? AND id = ? AND receives > 0`,
+    ),
     findLease: database.prepare<{ visibleMs: number; receives: number }>(
       'SELECT visible_ms AS visibleMs, receives FROM queue_message WHERE queue = ? AND id = ?',
     ),
@@ -158,6 +166,9 @@ export function createQueueStore(database: Database): QueueStore {
     giveBack: database.prepare(
       `UPDATE queue_message SET visible_ms = :visibleMs, details = :details, is_leased = 0
        WHERE queue = :queue AND id = :id`,
+    ),
+    delayUnreceived: database.prepare(
+      'UPDATE queue_message SET visible_ms = sent_ms + :delayMs WHERE queue = :queue AND receives = 0 AND is_leased = 0',
     ),
     endLeases: database.prepare(
       `UPDATE queue_message SET visible_ms = min(visible_ms, :nowMs), is_leased = 0
@@ -202,16 +213,7 @@ export function createQueueStore(database: Database): QueueStore {
     redrive !== undefined && row.receives >= redrive.maxReceives;
   const lease = (row: Row, nowMs: number, visibleMs: number): Message => {
     sql.lease.run({ id: row.id, nowMs, visibleMs });
-    return {
-      id: row.id,
-      body: row.body,
-      details: row.details,
-      sentMs: row.sent_ms,
-      visibleMs,
-      receives: row.receives + 1,
-      firstReceivedMs: row.first_received_ms ?? nowMs,
-      source: row.source ?? undefined,
-    };
+    return messageOf({ ...row, receives: row.receives + 1 }, nowMs, visibleMs);
   };
   /** Gives a message of a FIFO queue a new id in another queue. */
   const reinsert = (queue: string, id: number, to: string, nowMs: number, receives: number, source: string | null) => {
@@ -274,6 +276,11 @@ export function createQueueStore(database: Database): QueueStore {
       }
       return { messages, moved };
     },
+    find(queue, id) {
+      const row = sql.find.get(queue, id);
+      return row && messageOf(row, row.sent_ms, row.visible_ms);
+    },
+    delayUnreceived: (queue, delayMs) => void sql.delayUnreceived.run({ queue, delayMs: whole(delayMs) }),
     findLease: (queue, id) => sql.findLease.get(queue, id),
     remove: (queue, id) => sql.remove.run(queue, id).changes > 0,
     extendLease: (queue, id, visibleMs) => sql.extendLease.run({ queue, id, visibleMs: whole(visibleMs) }).changes > 0,
@@ -296,6 +303,19 @@ export function createQueueStore(database: Database): QueueStore {
       sql.shift.run({ byMs: whole(byMs) });
       sql.shiftDeduplication.run({ byMs: whole(byMs) });
     },
+  };
+}
+
+function messageOf(row: Row, firstReceivedMs: number, visibleMs: number): Message {
+  return {
+    id: row.id,
+    body: row.body,
+    details: row.details,
+    sentMs: row.sent_ms,
+    visibleMs,
+    receives: row.receives,
+    firstReceivedMs: row.first_received_ms ?? firstReceivedMs,
+    source: row.source ?? undefined,
   };
 }
 

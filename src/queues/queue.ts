@@ -18,6 +18,8 @@ export type ReceiveRequest = {
   readonly waitMs: number;
   /** Ends the wait. */
   readonly signal?: AbortSignal | undefined;
+  /** Called in the transaction that leases the messages, for what must be stored with them. */
+  readonly onTaken?: ((messages: readonly Message[]) => void) | undefined;
   /** Called before each attempt, because the queue's settings can change during the wait. */
   readonly limits?: (() => Pick<TakeRequest, 'oldestSentMs' | 'redrive' | 'isFifo'>) | undefined;
 };
@@ -85,7 +87,7 @@ export function createQueues({ database, clock, log }: QueuesOptions): Queues {
         if (pending.length === 0) setImmediate(commit);
         pending.push({ run: change, settle: (result) => resolve(result as never), fail: reject });
       }),
-    async receive(queue, { count, visibilityMs, waitMs, signal, limits }) {
+    async receive(queue, { count, visibilityMs, waitMs, signal, limits, onTaken }) {
       const endMs = clock.monotonicMs() + waitMs;
       for (;;) {
         // Subscribe before looking, so that no arrival in between is missed.
@@ -95,6 +97,7 @@ export function createQueues({ database, clock, log }: QueuesOptions): Queues {
             const nowMs = clock.epochMs();
             const { redrive, ...more } = limits?.() ?? {};
             const taken = store.take(queue, { ...more, count, nowMs, visibleMs: nowMs + visibilityMs, redrive });
+            onTaken?.(taken.messages);
             return { messages: taken.messages, redriven: taken.moved > 0 ? redrive?.to : undefined, receivedMs: nowMs };
           });
           if (redriven !== undefined) queues.wake(redriven);

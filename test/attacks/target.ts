@@ -114,6 +114,16 @@ export class Target extends RunningService<{ url: string; close(): Promise<void>
     expect(this.#usage().rss - this.#before.rss).toBeLessThan(RSS_GROWTH_BYTES);
   }
 
+  /** CPU time that the service's main thread has used, in milliseconds. A busy machine does not add to it. */
+  busyMs(): number {
+    const { pid } = this.#child;
+    const fields = readFileSync(`/proc/${pid}/task/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /s, '')
+      .split(' ');
+    // In ticks of 10 ms: fields 14 and 15 of proc(5), counted from the state.
+    return (Number(fields[11]) + Number(fields[12])) * 10;
+  }
+
   expectNoSecret(text: string): void {
     expect(text.includes(this.secrets.value)).toBe(false);
   }

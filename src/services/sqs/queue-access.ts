@@ -20,6 +20,7 @@ export type QueueReceiveRequest = {
 export type QueueAccess = {
   send(arn: string, message: QueueMessage): Promise<void>;
   receive(arn: string, request: QueueReceiveRequest): Promise<SqsMessage[]>;
+  /** Messages that became visible meanwhile, so that other receivers have them, stay in a FIFO queue. */
   remove(arn: string, receiptHandles: readonly string[]): Promise<void>;
   /** Makes received messages visible again. */
   release(arn: string, receiptHandles: readonly string[]): Promise<void>;
@@ -68,7 +69,17 @@ export function createQueueAccess({
     },
     receive: async (arn, { count, waitSeconds, signal }) =>
       sqsMessages.receive(queueAt(arn), { count, waitSeconds, signal, visibilitySeconds: undefined }),
-    remove: async (arn, receiptHandles) => sqsMessages.remove(queueAt(arn), receiptHandles),
+    async remove(arn, receiptHandles) {
+      const queue = queueAt(arn);
+      // One by one, as entries of a batch: in a FIFO queue a receipt handle can have expired, and the others have not.
+      await Promise.all(
+        receiptHandles.map((handle) =>
+          sqsMessages.remove(queue, [handle]).catch((failure: unknown) => {
+            if (!(failure instanceof SqsError)) throw failure;
+          }),
+        ),
+      );
+    },
     async release(arn, receiptHandles) {
       const queue = queueAt(arn);
       for (const handle of receiptHandles) {

@@ -215,6 +215,29 @@ describe('messages of a FIFO queue', () => {
     expect(await bodies(url)).toEqual(['g-1', 'g-2', 'g-3']);
   });
 
+  it('are delayed, or no longer delayed, by a change of the delay', async () => {
+    const url = await createFifo();
+    await sendAll(url, 'g-1', 'h-1', 'h-2');
+    const [first] = await receive(url, { MaxNumberOfMessages: 1, VisibilityTimeout: 5 });
+    expect(first?.Body).toBe('g-1');
+    await set(url, { DelaySeconds: '60' });
+    expect(await bodies(url)).toEqual([]);
+    // The delay does not apply to a message that was received.
+    clock.advance(5000);
+    expect(await bodies(url)).toEqual(['g-1']);
+    clock.advance(55_000);
+    expect(await bodies(url, { VisibilityTimeout: 0 })).toContain('h-2');
+    await sendAll(url, 'i-1');
+    const waiting = bodies(url, { WaitTimeSeconds: 20 });
+    await receive(url);
+    await set(url, { DelaySeconds: '0' });
+    expect((await waiting).concat(await bodies(url))).toContain('i-1');
+    const standard = await create('standard', { DelaySeconds: '60' });
+    await send(standard, 'x', { MessageGroupId: undefined });
+    await set(standard, { DelaySeconds: '0' });
+    expect(await bodies(standard)).toEqual([]);
+  });
+
   it('can be deleted only while the receipt handle is valid', async () => {
     const url = await createFifo('q.fifo', { VisibilityTimeout: '1' });
     await send(url, 'g-1');
@@ -239,6 +262,19 @@ describe('messages of a FIFO queue', () => {
     expect(await bodies(url)).toEqual(['h-1']);
     await remove(url, first[0]);
     expect(await receive(url, attempt)).toEqual([]);
+  });
+
+  it('are not received again by the same attempt when the timeout of one was changed', async () => {
+    const url = await createFifo();
+    await sendAll(url, 'g-1', 'g-2', 'h-1');
+    const attempt = { ReceiveRequestAttemptId: 'try', MaxNumberOfMessages: 2 };
+    const [, second] = await receive(url, attempt);
+    await hide(url, second, 100);
+    expect(await bodies(url, attempt)).toEqual(['h-1']);
+    // The attempt now names the other message, and is forgotten after 5 minutes.
+    expect(await bodies(url, { ...attempt, VisibilityTimeout: 400 })).toEqual(['h-1']);
+    clock.advance(300_000);
+    expect(await bodies(url, attempt)).toEqual(['g-1', 'g-2']);
   });
 
   it('go to a FIFO dead-letter queue and back, in their order', async () => {

@@ -7,17 +7,13 @@ import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../clock.ts';
 import { renderQueueArn } from '../../protocol/arn.ts';
 import { SQS_QUOTAS } from '../../protocol/sqs-operations.ts';
-import {
-  contentDeduplicationId,
-  DEDUPLICATION_INTERVAL_MS,
-  deduplicationKey,
-  FIFO_ID,
-} from '../../queues/deduplication.ts';
+import { contentDeduplicationId, deduplicationKey, FIFO_ID } from '../../queues/deduplication.ts';
 import type { MessageAttributes } from '../../queues/message-attributes.ts';
 import { checkAttributes, checkBody, md5Of, md5OfAttributes, sizeOf } from '../../queues/message-attributes.ts';
 import type { Queues } from '../../queues/queue.ts';
 import type { Lease, Message, NewMessage, QueueStore } from '../../queues/queue-store.ts';
 import { invalidParameter, missingParameter, SqsError } from '../../queues/sqs-error.ts';
+import { createReceiveAttempts, type ReceivedMessage } from './receive-attempts.ts';
 import type { SqsQueue, SqsQueues } from './sqs-queues.ts';
 import { attributeOf, isFifo, numberOf, redriveOf } from './sqs-queues.ts';
 
@@ -78,8 +74,10 @@ export type SqsMessages = {
   /** Also after the visibility timeout, as recorded on AWS. @throws SqsError if the message no longer exists */
   changeVisibility(queue: SqsQueue, receiptHandle: string, seconds: number): Promise<void>;
   purge(queue: SqsQueue): Promise<void>;
-  /** Deletes all messages of a queue. */
-  clear(queue: SqsQueue): Promise<void>;
+  /** Deletes a queue and all its messages. */
+  removeQueue(queue: SqsQueue): Promise<void>;
+  /** Applies the delay of a FIFO queue to the messages that were sent before it was changed, and not received yet. */
+  applyDelay(queue: SqsQueue): Promise<void>;
   counts(queue: SqsQueue): { readonly visible: number; readonly leased: number; readonly delayed: number };
   /** Moves dead letters back to the queues they came from, or to `target`. Returns their number. */
   redrive(queue: SqsQueue, target: SqsQueue | undefined): Promise<number>;
@@ -116,7 +114,9 @@ export function createSqsMessages({
     sweeps.set(queue.key, clock.epochMs());
     await queues.write((store) => {
       store.removeSentBefore(queue.key, oldestMs(queue));
-      if (isFifo(queue)) queues.deduplication.sweep(queue.key, clock.epochMs());
+      if (!isFifo(queue)) return;
+      queues.deduplication.sweep(queue.key, clock.epochMs());
+      attempts.sweep(queue.key);
     });
   };
 
@@ -137,40 +137,12 @@ export function createSqsMessages({
     return { ...sent, sequenceNumber };
   };
 
-  /** Receives of FIFO queues by queue and attempt id, oldest first. They do not survive a restart. */
-  const attempts = new Map<string, Attempt>();
-  const keepAttempt = (attempt: string, taken: readonly Message[], received: SqsMessage[]) => {
-    const atMs = clock.epochMs();
-    attempts.delete(attempt);
-    attempts.set(attempt, { atMs, taken, received });
-    for (const [name, { atMs: startedMs }] of attempts) {
-      if (startedMs > atMs - DEDUPLICATION_INTERVAL_MS) break;
-      attempts.delete(name);
-    }
-  };
-  /**
-   * The messages of an earlier attempt, whose visibility timeout begins again. Undefined if one of them was deleted,
-   * changed or became visible since. https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
-   */
-  const repeat = async (queue: SqsQueue, attempt: string, visibilityMs: number): Promise<SqsMessage[] | undefined> => {
-    const earlier = attempts.get(attempt);
-    const nowMs = Math.trunc(clock.epochMs());
-    if (earlier === undefined || earlier.atMs <= nowMs - DEDUPLICATION_INTERVAL_MS) return undefined;
-    const visibleMs = nowMs + Math.trunc(visibilityMs);
-    const isUnchanged = await queues.write((store) => {
-      const leases = earlier.taken.map(({ id }) => store.findLease(queue.key, id));
-      const unchanged = earlier.taken.every(
-        (message, index) =>
-          message.visibleMs > nowMs &&
-          leases[index]?.visibleMs === message.visibleMs &&
-          leases[index]?.receives === message.receives,
-      );
-      if (unchanged) for (const { id } of earlier.taken) store.extendLease(queue.key, id, visibleMs);
-      return unchanged;
-    });
-    if (!isUnchanged) return undefined;
-    attempts.set(attempt, { ...earlier, taken: earlier.taken.map((message) => ({ ...message, visibleMs })) });
-    return earlier.received;
+  const attempts = createReceiveAttempts({ queues, clock });
+
+  const clear = (store: QueueStore, queue: SqsQueue) => {
+    store.clear(queue.key);
+    queues.deduplication.clear(queue.key);
+    attempts.clear(queue.key);
   };
 
   const messages: SqsMessages = {
@@ -216,26 +188,29 @@ export function createSqsMessages({
     async receive(queue, { count, visibilitySeconds, waitSeconds, attemptId, signal }) {
       await sweep(queue);
       const visibilityMs = (visibilitySeconds ?? numberOf(queue, 'VisibilityTimeout')) * 1000;
-      const attempt = attemptId !== undefined && isFifo(queue) ? `${queue.key} ${attemptId}` : undefined;
-      const repeated = attempt && (await repeat(queue, attempt, visibilityMs));
-      if (repeated) return repeated;
-      const taken = await queues.receive(queue.key, {
-        count,
-        visibilityMs,
-        waitMs: (waitSeconds ?? numberOf(queue, 'ReceiveMessageWaitTimeSeconds')) * 1000,
-        signal,
-        limits: () => {
-          const current = sqsQueues.find(queue.scope, queue.name) ?? queue;
-          return {
-            redrive: redriveOf(sqsQueues, current),
-            oldestSentMs: oldestMs(current),
-            isFifo: isFifo(queue),
-          };
-        },
-      });
-      const received = taken.map((message) => renderMessage(queue, message));
-      if (attempt && taken.length > 0) keepAttempt(attempt, taken, received);
-      return received;
+      const attempt = isFifo(queue) ? attemptId : undefined;
+      let received = attempt && (await attempts.repeat(queue.key, attempt, visibilityMs));
+      if (!received) {
+        await queues.receive(queue.key, {
+          count,
+          visibilityMs,
+          waitMs: (waitSeconds ?? numberOf(queue, 'ReceiveMessageWaitTimeSeconds')) * 1000,
+          signal,
+          limits: () => {
+            const current = sqsQueues.find(queue.scope, queue.name) ?? queue;
+            return {
+              redrive: redriveOf(sqsQueues, current),
+              oldestSentMs: oldestMs(current),
+              isFifo: isFifo(queue),
+            };
+          },
+          onTaken(taken) {
+            received = taken.map((message) => ({ message, receiptHandle: renderReceiptHandle(queue, message) }));
+            if (attempt && taken.length > 0) attempts.remember(queue.key, attempt, received);
+          },
+        });
+      }
+      return (received || []).map((one) => renderMessage(queue, one));
     },
     async remove(queue, receiptHandles) {
       const handles = receiptHandles.map((handle) => ({ ...parseReceiptHandle(queue, handle), handle }));
@@ -275,13 +250,17 @@ export function createSqsMessages({
         );
       }
       purges.set(queue.key, nowMs);
-      await messages.clear(queue);
+      await queues.write((store) => clear(store, queue));
     },
-    clear: (queue) =>
+    removeQueue: (queue) =>
       queues.write((store) => {
-        store.clear(queue.key);
-        queues.deduplication.clear(queue.key);
+        sqsQueues.remove(queue);
+        clear(store, queue);
       }),
+    async applyDelay(queue) {
+      await queues.write((store) => store.delayUnreceived(queue.key, numberOf(queue, 'DelaySeconds') * 1000));
+      queues.wake(queue.key);
+    },
     counts: (queue) => queues.store.counts(queue.key, clock.epochMs()),
     async redrive(queue, target) {
       const sources = target === undefined ? sqsQueues.sourcesOf(queue) : [target];
@@ -301,8 +280,6 @@ type StoredMessage = {
   /** Only in FIFO queues. */
   readonly deduplicationId: string | undefined;
 };
-
-type Attempt = { readonly atMs: number; readonly taken: readonly Message[]; readonly received: SqsMessage[] };
 
 /** @throws SqsError */
 export function checkFifoId(
@@ -377,14 +354,12 @@ function storedOf(queue: SqsQueue, message: OutgoingSqsMessage, nowMs: number): 
   };
 }
 
-function renderMessage(
-  queue: SqsQueue,
-  { id, body, details, sentMs, receives, firstReceivedMs, source }: Message,
-): SqsMessage {
+function renderMessage(queue: SqsQueue, { message, receiptHandle }: ReceivedMessage): SqsMessage {
+  const { id, body, details, sentMs, receives, firstReceivedMs, source } = message;
   const { id: messageId, sender, attributes = {}, trace, group, deduplication } = JSON.parse(details) as Details;
   return {
     messageId,
-    receiptHandle: renderReceiptHandle(queue, id, receives),
+    receiptHandle,
     body: body.toString('utf8'),
     attributes,
     systemAttributes: {
@@ -406,7 +381,7 @@ function arnOfKey(key: string): string {
   return renderQueueArn({ region, account }, name);
 }
 
-function renderReceiptHandle({ arn }: SqsQueue, id: number, receives: number): string {
+function renderReceiptHandle({ arn }: SqsQueue, { id, receives }: Message): string {
   return Buffer.from(`${randomUUID()} ${arn} ${id} ${receives}`).toString('base64');
 }
 

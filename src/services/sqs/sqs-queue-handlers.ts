@@ -5,7 +5,7 @@ import { invalidParameter, SqsError } from '../../queues/sqs-error.ts';
 import type { CallContext } from '../../wire/api-call.ts';
 import { queueOf, requireText, type SqsHandlerDependencies, type SqsHandlers, type SqsResult } from './sqs-handlers.ts';
 import type { SqsMessages } from './sqs-messages.ts';
-import { attributeOf, type SqsQueue } from './sqs-queues.ts';
+import { attributeOf, isFifo, type SqsQueue } from './sqs-queues.ts';
 
 type QueueOperation =
   | 'CreateQueue'
@@ -50,9 +50,7 @@ export function createQueueHandlers({
       return renderPage('queueUrls', found, count, (queue) => urlOf(queue, call), true);
     },
     async DeleteQueue(input, call) {
-      const queue = queueOf(sqsQueues, input, call);
-      sqsQueues.remove(queue);
-      await sqsMessages.clear(queue);
+      await sqsMessages.removeQueue(queueOf(sqsQueues, input, call));
       return {};
     },
 
@@ -60,8 +58,14 @@ export function createQueueHandlers({
       const queue = queueOf(sqsQueues, input, call);
       return { Attributes: renderAttributes(queue, sqsMessages, input.AttributeNames ?? []) };
     },
-    SetQueueAttributes(input, call) {
-      sqsQueues.setAttributes(queueOf(sqsQueues, input, call), input.Attributes ?? {});
+    async SetQueueAttributes(input, call) {
+      const queue = queueOf(sqsQueues, input, call);
+      sqsQueues.setAttributes(queue, input.Attributes ?? {});
+      // Retroactive, unlike that of a standard queue.
+      // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-delay-queues.html
+      if (isFifo(queue) && input.Attributes?.DelaySeconds !== undefined) {
+        await sqsMessages.applyDelay(sqsQueues.get(queue.scope, queue.name));
+      }
       return {};
     },
 
