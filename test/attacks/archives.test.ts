@@ -14,7 +14,7 @@ import { cases, type Random, randomFrom, seedOf, startTarget, type Target } from
 let target: Target;
 
 beforeAll(async () => {
-  target = await startTarget({ args: ['--idle-seconds', '1'] });
+  target = await startTarget();
   await target.measure();
 });
 afterAll(() => target?.close());

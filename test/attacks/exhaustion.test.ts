@@ -13,7 +13,7 @@ afterEach(() => target?.close());
 
 describe('a service that runs out of', () => {
   it('descriptors refuses what needs one, and recovers', { timeout: 120_000 }, async () => {
-    target = await startTarget({ runner: ['prlimit', '--nofile=400:400'], args: ['--idle-seconds', '1'] });
+    target = await startTarget({ runner: ['prlimit', '--nofile=400:400'] });
     await target.createFunction('f', { bootstrap: shellRuntime('sleep 0.2; respond 1') }, { Timeout: 30 });
     await target.invoke('f');
     await target.measure();

@@ -31,7 +31,7 @@ while True:
 beforeAll(async () => {
   const routes = ['ANY /v2/{proxy+}', 'http-1.0 ANY /v1/{proxy+}', 'rest ANY /rest/{proxy+}', 'alb /alb/*'];
   target = await startTarget({
-    args: ['--idle-seconds', '5', ...routes.flatMap((route) => ['--route', `${route} -> mirror`])],
+    args: [...routes.flatMap((route) => ['--route', `${route} -> mirror`])],
   });
   await target.createFunction('mirror', { bootstrap: MIRROR }, { Timeout: 20, MemorySize: 512 });
   await target.createFunction('stream', { bootstrap: MIRROR }, { Timeout: 20, MemorySize: 512 });
@@ -293,7 +293,7 @@ describe('gateways', () => {
   }, async () => {
     await drive(target, target.httpPort, {
       seed: seedOf(20_261_202),
-      count: cases(1_500),
+      count: cases(400),
       next: gatewayAttack,
       connections: 4,
     });

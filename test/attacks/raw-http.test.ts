@@ -11,7 +11,7 @@ let target: Target;
 
 beforeAll(async () => {
   target = await startTarget({
-    args: ['--idle-seconds', '1', '--route', 'ANY /{proxy+} -> echo', '--route', 'alb /alb/* -> echo'],
+    args: ['--route', 'ANY /{proxy+} -> echo', '--route', 'alb /alb/* -> echo'],
   });
   await target.createFunction(
     'echo',
@@ -123,13 +123,14 @@ function message(random: Random): { bytes: Buffer; isAmbiguous: boolean } {
   return { bytes, isAmbiguous: false };
 }
 
-/** Sends bytes, in parts. Resolves with what came back within a short time. */
-async function exchange(port: number, bytes: Buffer, cut: number): Promise<string> {
+/** Sends bytes, in parts, and perhaps closes its half. Resolves with what came back within a short time. */
+async function exchange(port: number, bytes: Buffer, cut: number, endsHalf = false): Promise<string> {
   const socket = await connectTo(port);
   const pieces: Buffer[] = [];
   socket.on('data', (piece: Buffer) => pieces.push(piece));
   socket.write(bytes.subarray(0, cut));
   socket.write(bytes.subarray(cut));
+  if (endsHalf) socket.end();
   // An incomplete request is never answered: end it, which the server has to survive, too.
   socket.setTimeout(150, () => socket.destroy());
   await new Promise((settle) => socket.once('close', settle));
@@ -144,9 +145,12 @@ describe('raw HTTP', () => {
     for (let sent = 0; sent < total; sent += 20) {
       await Promise.all(
         Array.from({ length: 20 }, async (_, index) => {
-          const { bytes, isAmbiguous } = message(random);
+          // Pipelined requests: each has a response of its own, or the connection ends.
+          const messages = Array.from({ length: random.pick([1, 1, 1, 2, 5]) }, () => message(random));
+          const bytes = Buffer.concat(messages.map((one) => one.bytes));
+          const isAmbiguous = messages.some((one) => one.isAmbiguous);
           const port = index % 2 === 0 ? target.port : target.httpPort;
-          const response = await exchange(port, bytes, random.below(bytes.length));
+          const response = await exchange(port, bytes, random.below(bytes.length), random.chance(0.3));
           const what = { seed, sent, index, bytes: bytes.toString('latin1').slice(0, 600) };
           target.expectNoSecret(response);
           expect(undocumented(response, port), JSON.stringify({ ...what, response: response.slice(0, 500) })).toEqual(

@@ -10,7 +10,7 @@ import { cases, seedOf, startTarget, type Target } from './target.ts';
 let target: Target;
 
 beforeAll(async () => {
-  target = await startTarget({ args: ['--idle-seconds', '2'] });
+  target = await startTarget();
   await target.createFunction('neighbor', { bootstrap: shellRuntime('respond "$EVENT"') }, { Timeout: 60 });
   await target.invoke('neighbor');
   await target.measure();

@@ -13,7 +13,7 @@ import { cases, seedOf, startTarget, type Target } from './target.ts';
 let target: Target;
 
 beforeAll(async () => {
-  target = await startTarget({ args: ['--idle-seconds', '1'] });
+  target = await startTarget();
   await sqs('CreateQueue', { QueueName: 'ledger' });
   await target.measure();
 });
@@ -80,7 +80,7 @@ describe('requests from the models of the AWS SDK', () => {
     await createAll();
     await drive(target, target.port, {
       seed: seedOf(20_261_201),
-      count: cases(3_000),
+      count: cases(1_500),
       next(random) {
         const request = oddRequest(random, world, zip);
         const kind = `${request.service} ${request.operation}`;
