@@ -73,9 +73,7 @@ function checkProperty(logicalId: string, name: string, value: Json | undefined,
     const { expected } = rule.check;
     throw new InvalidResource(
       logicalId,
-      expected === undefined
-        ? `Type of property '${name}' is invalid.`
-        : `Property '${name}' should be ${/^(one of|the string)/.test(expected) ? expected : `a ${expected}`}.`,
+      expected === undefined ? `Type of property '${name}' is invalid.` : `Property '${name}' should be a ${expected}.`,
     );
   }
 }

@@ -9,7 +9,7 @@ const DYNAMIC_REFERENCE = /\{\{resolve:(?:ssm|ssm-secure|secretsmanager):[a-zA-Z
 /** The bucket, the key and the version of an `s3://` address; undefined if the value is none. */
 export function parseS3Uri(uri: Json | undefined): { Bucket: string; Key: string; Version?: string } | undefined {
   if (typeof uri !== 'string') return undefined;
-  const [, bucket, path, query] = /^s3:\/\/([^/?#]+)(\/[^?#]*)(?:\?([^#]*))?/i.exec(uri) ?? [];
+  const [, bucket, path, query] = /^s3:\/\/([^/?#[\]]+)(\/[^?#]*)(?:\?([^#]*))?/i.exec(uri) ?? [];
   if (bucket === undefined || path === undefined) return undefined;
   const versions = new URLSearchParams(query ?? '').getAll('versionId').filter((version) => version !== '');
   const key = path.replace(/^\/+/, '');
