@@ -86,8 +86,8 @@ function parseBody(body: Buffer): unknown {
   if (body.length === 0) return undefined;
   try {
     return parseJson(body.toString('utf8'));
-  } catch {
-    throw new AdminError(400, 'Invalid JSON in the body.');
+  } catch (failure) {
+    throw new AdminError(400, `Invalid JSON in the body: ${(failure as Error).message}.`);
   }
 }
 

@@ -24,6 +24,7 @@ import {
   checkFifoEndpoint,
   checkSubscriptionAttributes,
   checkTopicName,
+  checkTopicPolicy,
   findTopic,
   invalid,
   notFound,
@@ -64,6 +65,7 @@ export function createSnsApi({ topics, log }: { topics: SnsTopics; log: Log }): 
         for (const [name, value] of Object.entries(Attributes)) {
           requireKnown(SNS_TOPIC_ATTRIBUTES, name);
           checkFifoAttribute(isFifo, name, value);
+          checkTopicPolicy(name, value);
         }
         // A standard topic does not show it.
         const attributes = isFifo ? Attributes : withoutFifoTopic(Attributes);
@@ -92,6 +94,7 @@ export function createSnsApi({ topics, log }: { topics: SnsTopics; log: Log }): 
         const topic = findTopic(topics, TopicArn);
         if (AttributeName === 'FifoTopic') throw invalid('AttributeName');
         checkFifoAttribute(isFifoTopic(topic), AttributeName, AttributeValue);
+        checkTopicPolicy(AttributeName, AttributeValue);
         topics.setAttribute(topic, AttributeName, AttributeValue);
         return undefined;
       },

@@ -131,6 +131,21 @@ export function checkFifoAttribute(isFifo: boolean, name: string, value: string)
   if (!isFifo || !values.test(value)) throw invalid(`Attributes Reason: ${name}`);
 }
 
+/** The policy of a topic is JSON. Its statements are stored, and not checked. @throws QueryError */
+export function checkTopicPolicy(name: string, value: string): void {
+  if (name !== 'Policy' || value === '' || isJsonObject(value)) return;
+  throw invalid('Policy Error: null');
+}
+
+function isJsonObject(text: string): boolean {
+  try {
+    const value: unknown = parseJson(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value);
+  } catch {
+    return false;
+  }
+}
+
 /** @throws QueryError */
 export function checkTopicName(name: string, isFifo: boolean): void {
   if (isFifo && !/^(?=.{1,256}$)[A-Za-z0-9_-]+\.fifo$/.test(name)) {
