@@ -45,6 +45,20 @@ export async function lamella(
   return { code, stdout: Buffer.concat(stdout), stderr: Buffer.concat(stderr).toString() };
 }
 
+/**
+ * Runs `lamella ARGS` in a terminal of its own, by `script` of util-linux. Returns what the terminal shows, with LF as its
+ * line ends.
+ */
+export async function lamellaInTerminal(args: readonly string[]): Promise<{ code: number | null; screen: string }> {
+  const command = [LAMELLA, ...args].map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ');
+  const env = cleanEnvironment({ TERM: 'xterm', SHELL: '/bin/sh', NO_COLOR: '' });
+  const child = spawn('script', ['-qec', command, '/dev/null'], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+  const shown: Buffer[] = [];
+  child.stdout.on('data', (chunk: Buffer) => shown.push(chunk));
+  const code = await new Promise<number | null>((settle) => child.once('close', settle));
+  return { code, screen: Buffer.concat(shown).toString().replaceAll('\r\n', '\n') };
+}
+
 /** This process's environment without the variables that Lamella reads, plus the given ones. */
 export function cleanEnvironment(given: Record<string, string> = {}): Record<string, string> {
   const inherited = Object.entries(process.env).filter(([name]) => !/^(AWS_|LAMELLA_)/.test(name));

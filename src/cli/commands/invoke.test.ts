@@ -11,7 +11,7 @@ import {
 } from '@aws-sdk/client-lambda';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StartedService } from '../../../test/support/built-cli.ts';
-import { buildIfStale, lamella, startLamella } from '../../../test/support/built-cli.ts';
+import { buildIfStale, lamella, lamellaInTerminal, startLamella } from '../../../test/support/built-cli.ts';
 import { shellRuntime } from '../../../test/support/function-zip.ts';
 import { entriesOfDirectory } from '../../packaging/directory-entries.ts';
 import type { ZipEntry } from '../../packaging/zip-writer.ts';
@@ -193,6 +193,43 @@ describe('lamella invoke', () => {
   it('invokes the function of the given region', async () => {
     const { stderr } = await invoke('echoes', '--region', 'eu-central-1');
     expect(stderr).toContain('Function not found: arn:aws:lambda:eu-central-1:123456789012:function:echoes:$LATEST');
+  });
+});
+
+describe('lamella invoke in a terminal', () => {
+  const show = (...args: string[]) => lamellaInTerminal(['invoke', ...args, '--endpoint-url', service.url]);
+
+  it('prints the log, and the payload with a line end after it', async () => {
+    const { code, screen } = await show('echoes', '-d', '{"name": "Wörld"}');
+    expect(screen).toMatch(/^START RequestId: .*\nEND RequestId: .*\nREPORT RequestId: .*\n\{"name": "Wörld"\}\n$/);
+    expect(code).toBe(0);
+  });
+
+  it('prints the lines of one log event below each other', async () => {
+    const runtime = shellRuntime("printf 'first\\rsecond\\n'; respond 1");
+    await createFunction('lines', [
+      { path: 'bootstrap', mode: 0o755, content: { kind: 'bytes', bytes: Buffer.from(runtime) } },
+    ]);
+    expect((await show('lines')).screen).toContain('\nfirst\nsecond\nEND ');
+  });
+
+  it('prints the error of a function once, and not as JSON', async () => {
+    const error = '{"errorType":"Error","errorMessage":"no good","stackTrace":["#0 /var/task/a.php:3"]}';
+    const runtime = shellRuntime(`echo '${error}'; fail '${error}'`);
+    await createFunction('throws', [
+      { path: 'bootstrap', mode: 0o755, content: { kind: 'bytes', bytes: Buffer.from(runtime) } },
+    ]);
+    const { code, screen } = await show('throws');
+    expect(screen).not.toContain('errorMessage');
+    expect(screen.match(/no good/g)).toHaveLength(1);
+    expect(screen).toMatch(/\nThe function failed \(Unhandled\)\.\nError: no good\n {4}#0 \/var\/task\/a\.php:3\n$/);
+    expect(code).toBe(1);
+  });
+
+  it('prints its own errors in red', async () => {
+    const { code, screen } = await show('missing');
+    expect(screen).toContain('\x1b[31merror:\x1b[39m An error occurred (ResourceNotFoundException)');
+    expect(code).toBe(5);
   });
 });
 
