@@ -58,6 +58,11 @@ const NO_ROUTES = `must be an array with at least one route, such as ${JSON.stri
 
 /** `NONE`, `AWS_IAM` or the name of an authorizer. */
 const AUTHORIZATION = { authorizer: v.optional(text) };
+/** Scopes of OAuth 2.0, which have no spaces and quotes. https://www.rfc-editor.org/rfc/rfc6749#section-3.3 */
+const SCOPES = v.array(
+  textLike(/^[\x21\x23-\x5b\x5d-\x7e]+$/, 'a scope, such as "items:read"'),
+  'must be an array of strings, such as ["items:read"]',
+);
 const PAYLOAD_FORMAT_VERSION = oneOf(['1.0', '2.0']);
 const HTTP_API_ROUTE = entry(
   'route',
@@ -67,7 +72,7 @@ const HTTP_API_ROUTE = entry(
     function: FUNCTION,
     payloadFormatVersion: v.optional(PAYLOAD_FORMAT_VERSION),
     ...AUTHORIZATION,
-    authorizationScopes: v.optional(texts),
+    authorizationScopes: v.optional(SCOPES),
   }),
 );
 const REST_API_ROUTE = entry(

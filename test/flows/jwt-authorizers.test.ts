@@ -3,6 +3,7 @@
  * The descriptions of errors that AWS sends are recorded for the audience (its documentation), the number of segments, and
  * keys that cannot be fetched; the others are ours in its style.
  */
+import { execFileSync } from 'node:child_process';
 import { createHmac, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
@@ -58,6 +59,7 @@ beforeAll(async () => {
   issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}/realm/`;
   directory = mkdtempSync(join(tmpdir(), 'lamella-jwks-'));
   writeFileSync(join(directory, 'jwks.json'), JSON.stringify({ keys: [jwk(first, 'one'), jwk(elliptic, 'curve')] }));
+  execFileSync('mkfifo', [join(directory, 'pipe')]);
   const jwtConfiguration = { issuer, audience: ['shop', 'web'] };
   service.lamella.http.put('http', {
     kind: 'http-api',
@@ -73,6 +75,9 @@ beforeAll(async () => {
       url: { type: 'jwt', jwtConfiguration, jwksUri: `${issuer}keys` },
       discovered: { type: 'jwt', jwtConfiguration },
       lost: { type: 'jwt', jwtConfiguration, jwksUri: join(directory, 'absent.json') },
+      system: { type: 'jwt', jwtConfiguration, jwksUri: '/proc/self/environ' },
+      pipe: { type: 'jwt', jwtConfiguration, jwksUri: join(directory, 'pipe') },
+      text: { type: 'jwt', jwtConfiguration, jwksUri: '/etc/passwd' },
     },
     defaultAuthorizer: 'file',
     routes: [
@@ -80,7 +85,11 @@ beforeAll(async () => {
       { route: 'GET /query', function: 'echo', authorizer: 'query' },
       { route: 'GET /url', function: 'echo', authorizer: 'url' },
       { route: 'GET /discovered', function: 'echo', authorizer: 'discovered' },
-      { route: 'GET /lost', function: 'echo', authorizer: 'lost' },
+      ...['lost', 'system', 'pipe', 'text'].map((name) => ({
+        route: `GET /${name}`,
+        function: 'echo',
+        authorizer: name,
+      })),
       { route: 'GET /scoped', function: 'echo', authorizationScopes: ['items:read', 'items:write'] },
       { route: 'GET /one', function: 'echo', payloadFormatVersion: '1.0' },
       { route: 'GET /open', function: 'echo', authorizer: 'NONE' },
@@ -197,6 +206,17 @@ describe('a JWT authorizer', () => {
     expect(await call('/a', make())).toEqual(invalid(description));
   });
 
+  it('refuses a valid token in which any character is changed', async () => {
+    const valid = token();
+    const statuses = new Set<number>();
+    for (let at = 0; at < valid.length - 1; at += 5) {
+      const changed = `${valid.slice(0, at)}${valid[at] === 'A' ? 'B' : 'A'}${valid.slice(at + 1)}`;
+      statuses.add((await call('/a', changed)).status);
+    }
+    expect([...statuses]).toEqual([401]);
+    expect((await call('/a', valid)).status).toBe(200);
+  });
+
   it('does not take a public key for the secret of an HMAC', async () => {
     const text = `${encode({ alg: 'HS256', kid: 'one' })}.${encode({ iss: issuer, aud: 'shop', exp: nowSeconds + 60 })}`;
     const secret = first.publicKey.export({ type: 'spki', format: 'pem' });
@@ -257,7 +277,9 @@ describe('the keys of a JWT authorizer', () => {
   });
 
   it('that cannot be read are 401, and the API goes on', async () => {
-    expect(await call('/lost', token())).toEqual(invalid('JWKS communication error'));
+    for (const name of ['lost', 'system', 'pipe', 'text']) {
+      expect(await call(`/${name}`, token())).toEqual(invalid('JWKS communication error'));
+    }
     published = { keys: 'none' };
     service.lamella.clock.advance(3 * 3600 * 1000);
     expect(await call('/url', token())).toEqual(invalid('JWKS communication error'));

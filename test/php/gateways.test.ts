@@ -28,6 +28,15 @@ const GATEWAYS = {
   'alb-multi.localhost': { kind: 'load-balancer', multiValueHeaders: true, routes: ['* -> app'] },
 };
 
+const AUTHORIZER = `<?php
+return function (Lamella\\Event\\AuthorizerEvent $event): array {
+    $isKnown = $event->token() === 'Bearer me';
+    if ($event->version === '2.0') {
+        return $event->simple($isKnown, ['by' => $event->header('user-agent')]);
+    }
+    return $isKnown ? $event->allow('me', ['level' => 3]) : $event->deny();
+};`;
+
 const directory = mkdtempSync(join(tmpdir(), 'lamella-php-gateways-'));
 let service: RunningService;
 let port: string;
@@ -64,6 +73,11 @@ beforeAll(async () => {
   };
   ({ port, hostname: urlHost } = await create('app', {}, 'BUFFERED'));
   ({ hostname: streamingHost } = await create('streams', { LAMELLA_STREAMING: '1' }, 'RESPONSE_STREAM'));
+  await service.createFunction(
+    'guard',
+    { 'guard.php': AUTHORIZER },
+    { Handler: 'guard.php', Layers: [layer.LayerVersionArn ?? ''], MemorySize: 1024, Timeout: 20 },
+  );
   for (const [host, config] of Object.entries(GATEWAYS)) {
     service.lamella.http.put(host.split('.')[0] ?? '', { ...config, hosts: [host] });
   }
@@ -153,6 +167,24 @@ describe.each(['', ...Object.keys(GATEWAYS)])('a PHP application at %s', (host) 
     const head = await curl(at(host, '/teapot'), '-I');
     expect(head).toMatch(/^HTTP\/1\.1 418 .*\r\n\r\n$/s);
   });
+});
+
+it.each([
+  ['rest-api', { type: 'token' }],
+  ['http-api', { type: 'request', identitySource: '$request.header.Authorization', enableSimpleResponses: true }],
+])('a PHP function authorizes the requests of a %s', async (kind, authorizer) => {
+  service.lamella.http.put('guarded', {
+    kind,
+    hosts: ['guarded.localhost'],
+    authorizers: { php: { function: 'guard', ...authorizer } },
+    defaultAuthorizer: 'php',
+    routes: ['ANY /{proxy+} -> app'],
+  });
+  const status = (...args: string[]) =>
+    curl(at('guarded.localhost', '/a'), '-o', '/dev/null', '-w', '%{http_code}', ...args);
+  expect(await status('-H', 'Authorization: Bearer me')).toBe('200');
+  expect(await status('-H', 'Authorization: Bearer you')).toBe('403');
+  expect(await status()).toBe('401');
 });
 
 it('a PHP application streams through its URL when it flushes', async () => {

@@ -61,7 +61,7 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
     log.warn({ gateway, authorizer }, `the authorizer '${authorizer}' of the API '${gateway}' failed: ${reason}`);
   }
 
-  const identityOf = (authorization: Authorization, request: ReceivedRequest) => ({
+  const identityContextOf = (authorization: Authorization, request: ReceivedRequest) => ({
     kind: authorization.kind,
     request,
     stageVariables: authorization.stageVariables,
@@ -73,7 +73,7 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
     authorizer: LambdaAuthorizer,
     request: ReceivedRequest,
   ): Promise<Decision> {
-    const identity = readIdentity(authorizer.identitySources, identityOf(authorization, request));
+    const identity = readIdentity(authorizer.identitySources, identityContextOf(authorization, request));
     const [token = ''] = identity ?? [];
     if (identity === undefined || authorizer.validates?.test(token) === false) return UNAUTHORIZED;
     const cached = results.find(authorizer, identity);
@@ -181,7 +181,7 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
     authorizer: JwtAuthorizer,
     request: ReceivedRequest,
   ): Promise<Decision> {
-    const [token] = readIdentity([authorizer.identitySource], identityOf(authorization, request)) ?? [];
+    const [token] = readIdentity([authorizer.identitySource], identityContextOf(authorization, request)) ?? [];
     if (token === undefined) return { denial: { kind: 'unauthorized', challenge: 'Bearer' } };
     return validateJwt(authorizer, token, authorization.scopes, {
       keySets,

@@ -162,6 +162,10 @@ describe('authorizers of a gateway', () => {
       'routes[1].authorizationScopes requires an authorizer of the type "jwt".',
     ],
     [
+      http({ a: JWT }, { routes: [{ route: 'GET /', function: 'f', authorizer: 'a', authorizationScopes: ['a"b'] }] }),
+      'routes[0].authorizationScopes[0] must be a scope, such as "items:read", not "a\\"b".',
+    ],
+    [
       { kind: 'load-balancer', routes: ['/ -> a'], authorizers: {} },
       /^authorizers is not supported\. Supported members: kind, hosts, multiValueHeaders/,
     ],

@@ -3,7 +3,8 @@
  * does not have reads the set again, at most every 30 seconds, so that the keys of a restarted issuer work soon.
  * https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-jwt-authorizer.html
  */
-import { readFile, stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { open, stat } from 'node:fs/promises';
 import { createLocalJWKSet, type JSONWebKeySet, type LocalJWKSet } from 'jose';
 import type { Clock } from '../../clock.ts';
 import { send } from '../../http/client.ts';
@@ -54,13 +55,10 @@ export function createKeySets(clock: Clock): KeySets {
 }
 
 async function readKeySet(source: KeySource, clock: Clock): Promise<KeySet> {
-  const url = source.kind === 'discovery' ? await discover(source.url, clock) : undefined;
+  const place = source.kind === 'discovery' ? await discover(source.url, clock) : placeOf(source);
   try {
-    const text =
-      source.kind === 'file'
-        ? await readLocal(source.path)
-        : await fetchText(url ?? (source as { url: string }).url, clock);
-    const document = parseJson(text) as JSONWebKeySet;
+    const text = source.kind === 'file' ? await readLocal(place) : await fetchText(place, clock);
+    const document = parseDocument(text, place) as JSONWebKeySet;
     const keys = createLocalJWKSet(document);
     return { keys, ids: new Set(document.keys.map(({ kid }) => kid)), readMs: clock.epochMs() };
   } catch (failure) {
@@ -68,10 +66,23 @@ async function readKeySet(source: KeySource, clock: Clock): Promise<KeySet> {
   }
 }
 
+function placeOf(source: Exclude<KeySource, { readonly kind: 'discovery' }>): string {
+  return source.kind === 'file' ? source.path : source.url;
+}
+
+/** The error of `JSON.parse` would quote the document. */
+function parseDocument(text: string, place: string): unknown {
+  try {
+    return parseJson(text);
+  } catch {
+    throw new Error(`${place} is not valid JSON`);
+  }
+}
+
 /** The address of the key set in an issuer's OpenID configuration. */
 async function discover(url: string, clock: Clock): Promise<string> {
   try {
-    const document = parseJson(await fetchText(url, clock)) as { readonly jwks_uri?: unknown } | null;
+    const document = parseDocument(await fetchText(url, clock), url) as { readonly jwks_uri?: unknown } | null;
     const uri = document?.jwks_uri;
     if (typeof uri !== 'string') throw new Error(`${url} has no jwks_uri`);
     const fault = findUrlFault(uri);
@@ -82,12 +93,25 @@ async function discover(url: string, clock: Clock): Promise<string> {
   }
 }
 
+/**
+ * The path can come from a client of the API port. Its content is never shown, and what could block the service (a pipe, a
+ * device, a file of `/proc`, which has no size) is not read.
+ */
 async function readLocal(path: string): Promise<string> {
-  const stats = await stat(path);
-  if (!stats.isFile() || stats.size > MAX_DOCUMENT_BYTES) {
-    throw new Error(`${path} must be a file of at most ${MAX_DOCUMENT_BYTES} bytes`);
+  const isReadable = ({ size, isFile }: { size: number; isFile: boolean }) =>
+    isFile && size > 0 && size <= MAX_DOCUMENT_BYTES;
+  const fail = () => new Error(`${path} must be a file of 1 to ${MAX_DOCUMENT_BYTES} bytes`);
+  const found = await stat(path);
+  if (!isReadable({ size: found.size, isFile: found.isFile() })) throw fail();
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    const opened = await file.stat();
+    if (!isReadable({ size: opened.size, isFile: opened.isFile() })) throw fail();
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(opened.size), 0, opened.size, 0);
+    return buffer.toString('utf8', 0, bytesRead);
+  } finally {
+    await file.close();
   }
-  return readFile(path, 'utf8');
 }
 
 async function fetchText(url: string, clock: Clock): Promise<string> {
