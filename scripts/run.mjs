@@ -31,6 +31,7 @@ const COMMANDS = {
   'every-node': everyNode,
   'php-source': () => testJob('php-source', COMPILER_PACKAGES),
   attack,
+  'sam-golden': (...args) => script('scripts/sam-golden.ts', [], { needsBuild: false, args }),
   documents: () => script('scripts/update-documents.ts', [], { needsBuild: false }),
   // On one CPU: then the median of a round trip is the work of both sides, wherever the kernel would have put them.
   bench: (name = 'cold-start', ...args) =>

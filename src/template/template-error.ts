@@ -14,7 +14,7 @@ export type TemplateProblem = {
   readonly suggestion?: string;
 };
 
-/** A template that CloudFormation would refuse. `message` is that of the first problem, as CloudFormation returns one. */
+/** A template that CloudFormation would refuse. `message` is what CloudFormation returns; by default that of the first problem. */
 export class TemplateError extends Error {
   readonly problems: readonly [TemplateProblem, ...TemplateProblem[]];
 
@@ -24,11 +24,36 @@ export class TemplateError extends Error {
     this.problems = problems;
   }
 
+  /** An error whose message covers several problems. */
+  static of(message: string, problems: readonly TemplateProblem[]): TemplateError {
+    const [first = { message }, ...rest] = problems;
+    const error = new TemplateError(first, ...rest);
+    error.message = message;
+    return error;
+  }
+
   /** The same error with the places of its paths, as `places` knows them. */
   locate(places: Places): TemplateError {
     const located = this.problems.map((problem) =>
       problem.place || !problem.path ? problem : { ...problem, place: places.near(problem.path) },
     );
-    return new TemplateError(...(located as [TemplateProblem, ...TemplateProblem[]]));
+    return TemplateError.of(this.message, located);
+  }
+}
+
+/** Throws an error with all problems, if there are any. */
+export function throwProblems(problems: readonly TemplateProblem[]): void {
+  const [first, ...rest] = problems;
+  if (first) throw new TemplateError(first, ...rest);
+}
+
+/** Runs `work` and gathers the problems of the TemplateError that it throws. Returns undefined then. */
+export function gather<Result>(problems: TemplateProblem[], work: () => Result): Result | undefined {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof TemplateError)) throw error;
+    problems.push(...error.problems);
+    return undefined;
   }
 }
