@@ -242,10 +242,7 @@ Outputs:
   });
 
   it('in a chain of 5,000 are ordered in linear time', async () => {
-    const lines = Array.from(
-      { length: 5_000 },
-      (_, n) => `  R${n}: {Type: T${n > 0 ? `, DependsOn: R${n - 1}` : ''}}`,
-    );
+    const lines = Array.from({ length: 5_000 }, (_, n) => `  R${n}: {Type: T${n > 0 ? `, DependsOn: R${n - 1}` : ''}}`);
     const { resources } = await evaluated(`Resources:\n${lines.join('\n')}`);
     expect(resources.get('R4999')?.dependsOn).toEqual(['R4998']);
   });

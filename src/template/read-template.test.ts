@@ -154,7 +154,7 @@ describe('places', () => {
   it('are known for each key, item and argument of a short tag', () => {
     expect(yaml.of(['Resources', 'F', 'Properties', 'Uri'])).toEqual({ file: 't.yaml', line: 5, column: 7 });
     expect(yaml.ofValue(['Resources', 'F', 'Properties', 'Uri', 'Fn::Sub'])).toMatchObject({ line: 5, column: 17 });
-    expect(yaml.of(['Resources', 'F', 'Properties', 'L', 1])).toMatchObject({ line: 8, column: 16 });
+    expect(yaml.of(['Resources', 'F', 'Properties', 'L', 1])).toMatchObject({ line: 8, column: 11 });
     expect(yaml.of(['Resources', 'G'])).toBeUndefined();
   });
 

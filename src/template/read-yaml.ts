@@ -134,12 +134,17 @@ class Reader {
     if (!isShort) return this.#readPlain(node, depth, key);
     const name = tag.slice(1);
     const long = name === 'Ref' || name === 'Condition' ? name : `Fn::${name}`;
+    const tagAt = this.#tagBefore(node.range[0], tag);
     const argument = isScalar(node)
       ? readArgument(name, node, this.#textOf(node))
       : this.#readPlain(node, depth + 1, node.range[0]);
     return {
       value: object([[long, argument.value]]),
-      place: { key, value: node.range[0], members: new Map([[long, argument.place]]) },
+      place: {
+        key: key === node.range[0] ? tagAt : key,
+        value: tagAt,
+        members: new Map([[long, { ...argument.place, key: tagAt }]]),
+      },
     };
   }
 
@@ -184,6 +189,13 @@ class Reader {
     if (!isScalar(node)) throw new YamlFailure([{ reason: 'A key must be text', offset: key.range[0] }]);
     if (node.anchor !== undefined) this.#anchors.set(node.anchor, node);
     return typeof node.value === 'string' ? node.value : '';
+  }
+
+  /** The offset of a tag, which the library's ranges leave out; that of the value where it is not close. */
+  #tagBefore(offset: number, tag: string): number {
+    const start = Math.max(0, offset - tag.length - 100);
+    const at = this.#text.slice(start, offset).lastIndexOf(tag);
+    return at === -1 ? offset : start + at;
   }
 
   /** The library ends a block scalar with a line break even where the text ends without one. */
