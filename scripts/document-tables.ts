@@ -10,9 +10,11 @@ import { BUILD_OPTIONS, CLIENT_OPTIONS, OPTIONS } from '../src/options.ts';
 import { IAM_OPERATIONS } from '../src/protocol/iam-operations.ts';
 import { LOGS_OPERATIONS } from '../src/protocol/logs-operations.ts';
 import { S3_OPERATIONS } from '../src/protocol/s3-operations.ts';
+import { SECRETS_OPERATIONS } from '../src/protocol/secretsmanager-operations.ts';
 import { SERVICE_ERRORS } from '../src/protocol/service-errors.ts';
 import { SNS_OPERATIONS } from '../src/protocol/sns-operations.ts';
 import { SQS_OPERATIONS } from '../src/protocol/sqs-operations.ts';
+import { SSM_OPERATIONS } from '../src/protocol/ssm-operations.ts';
 import { STS_OPERATIONS } from '../src/protocol/sts-operations.ts';
 import { refusalTestOf, type TestReference, testOf } from './operation-tests.ts';
 
@@ -70,6 +72,8 @@ export const DOCUMENT_TABLES: readonly DocumentTable[] = [
       S3: S3_OPERATIONS,
       SQS: SQS_OPERATIONS,
       SNS: SNS_OPERATIONS,
+      'Systems Manager': SSM_OPERATIONS,
+      'Secrets Manager': SECRETS_OPERATIONS,
     }).map(([service, operations]) => [service, Object.keys(operations).map(literal).join(', ')]),
   },
 ];

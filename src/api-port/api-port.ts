@@ -12,8 +12,10 @@ import type { Log } from '../log.ts';
 import { IAM_VERSION } from '../protocol/iam-operations.ts';
 import { LOGS_TARGET_PREFIX } from '../protocol/logs-operations.ts';
 import type { RequestId } from '../protocol/names.ts';
+import { SECRETS_TARGET_PREFIX } from '../protocol/secretsmanager-operations.ts';
 import { SNS_VERSION } from '../protocol/sns-operations.ts';
 import { SQS_TARGET_PREFIX, SQS_VERSION } from '../protocol/sqs-operations.ts';
+import { SSM_TARGET_PREFIX } from '../protocol/ssm-operations.ts';
 import { STS_VERSION } from '../protocol/sts-operations.ts';
 import type { ApiCall, ServiceHandler } from '../wire/api-call.ts';
 import { renderError } from '../wire/query-protocol.ts';
@@ -29,6 +31,8 @@ export type ApiServices = {
   readonly s3?: ServiceHandler | undefined;
   readonly sqs?: ServiceHandler | undefined;
   readonly sns?: ServiceHandler | undefined;
+  readonly ssm?: ServiceHandler | undefined;
+  readonly secretsmanager?: ServiceHandler | undefined;
 };
 
 export type ApiHandlerOptions = ApiServices & {
@@ -48,7 +52,23 @@ export type ApiHandlerOptions = ApiServices & {
 
 type ServiceName = keyof ApiServices;
 
-const SERVICE_NAMES: readonly ServiceName[] = ['lambda', 'iam', 'sts', 'logs', 's3', 'sqs', 'sns'];
+const SERVICE_NAMES: readonly ServiceName[] = [
+  'lambda',
+  'iam',
+  'sts',
+  'logs',
+  's3',
+  'sqs',
+  'sns',
+  'ssm',
+  'secretsmanager',
+];
+const BY_TARGET: Readonly<Record<string, ServiceName>> = {
+  [LOGS_TARGET_PREFIX]: 'logs',
+  [SQS_TARGET_PREFIX]: 'sqs',
+  [SSM_TARGET_PREFIX]: 'ssm',
+  [SECRETS_TARGET_PREFIX]: 'secretsmanager',
+};
 const REGION = /^[a-z]{2,5}(-[a-z]+)+-\d{1,2}$/;
 
 const ADMITTED = { admitted: true } as const;
@@ -143,8 +163,8 @@ function queryOf(request: HttpRequest): string {
 
 async function guessService(request: HttpRequest, query: URLSearchParams): Promise<ServiceName> {
   const target = request.headers['x-amz-target'];
-  if (typeof target === 'string' && target.startsWith(`${LOGS_TARGET_PREFIX}.`)) return 'logs';
-  if (typeof target === 'string' && target.startsWith(`${SQS_TARGET_PREFIX}.`)) return 'sqs';
+  const targeted = typeof target === 'string' ? BY_TARGET[target.slice(0, target.indexOf('.'))] : undefined;
+  if (targeted !== undefined) return targeted;
   if (/(^|\.)s3(\.[a-z0-9-]+)?\.localhost(:\d+)?$/i.test(request.headers.host ?? '')) return 's3';
   // SigV2 is only used for S3: older tools presign with it when they do not know the endpoint.
   if (query.has('AWSAccessKeyId') || request.headers.authorization?.startsWith('AWS ')) return 's3';

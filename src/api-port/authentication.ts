@@ -88,4 +88,6 @@ const PROTOCOLS: Readonly<Record<string, keyof typeof AUTHENTICATION_ERRORS>> = 
   s3: 's3',
   sqs: 'json-rpc',
   sns: 'query',
+  ssm: 'json-rpc',
+  secretsmanager: 'json-rpc',
 };

@@ -1,4 +1,5 @@
-/** Opens the AWS services beside Lambda on one database: IAM, STS, S3, SQS, SNS, CloudWatch Logs and event buses. */
+/** Opens the AWS services beside Lambda on one database: IAM, STS, S3, SQS, SNS, CloudWatch Logs, Parameter Store,
+ * Secrets Manager and event buses. */
 import type { ApiServices } from '../api-port/api-port.ts';
 import type { Clock } from '../clock.ts';
 import type { Lifetime } from '../lifetime.ts';
@@ -11,6 +12,8 @@ import { createStsApi, type StsApi, type StsApiOptions } from '../services/iam/s
 import { createLogStore, type LogStore } from '../services/logs/log-store.ts';
 import { createLogsApi } from '../services/logs/logs-api.ts';
 import { createS3Api, type S3Api } from '../services/s3/s3-api.ts';
+import { createSecretStore } from '../services/secretsmanager/secret-store.ts';
+import { createSecretsApi, currentText } from '../services/secretsmanager/secrets-api.ts';
 import { createSnsApi } from '../services/sns/sns-api.ts';
 import { createSnsTopics, type SnsTopics } from '../services/sns/sns-topics.ts';
 import { createQueueAccess, type QueueAccess } from '../services/sqs/queue-access.ts';
@@ -18,6 +21,8 @@ import { createRemoteQueues, type RemoteQueuesOptions } from '../services/sqs/re
 import { createSqsApi } from '../services/sqs/sqs-api.ts';
 import { createSqsMessages } from '../services/sqs/sqs-messages.ts';
 import { createSqsQueues, type SqsQueues } from '../services/sqs/sqs-queues.ts';
+import { createParameterStore } from '../services/ssm/parameter-store.ts';
+import { createSsmApi } from '../services/ssm/ssm-api.ts';
 import type { Database } from '../storage/database.ts';
 import type { PerformOperation } from '../wire/api-call.ts';
 
@@ -81,6 +86,13 @@ export function openServices(options: ServicesOptions, lifetime: Lifetime): Serv
   const logs = createLogsApi({ logStore, clock, log, closing });
   const sqs = createSqsApi({ sqsQueues, sqsMessages, clock: backgroundClock, log, closing });
   const sns = createSnsApi({ topics, log });
+  const secretStore = createSecretStore({ database, clock });
+  const secretsmanager = createSecretsApi({ secrets: secretStore, clock, log });
+  const ssm = createSsmApi({
+    parameters: createParameterStore({ database, clock }),
+    secretOf: (scope, id) => currentText(secretStore, scope, id),
+    log,
+  });
   return {
     iam,
     sts,
@@ -98,7 +110,17 @@ export function openServices(options: ServicesOptions, lifetime: Lifetime): Serv
       logs: logs.handle,
       sqs: sqs.handle,
       sns: sns.handle,
+      ssm: ssm.handle,
+      secretsmanager: secretsmanager.handle,
     },
-    operations: { iam: iam.perform, sts: sts.perform, logs: logs.perform, sqs: sqs.perform, sns: sns.perform },
+    operations: {
+      iam: iam.perform,
+      sts: sts.perform,
+      logs: logs.perform,
+      sqs: sqs.perform,
+      sns: sns.perform,
+      ssm: ssm.perform,
+      secretsmanager: secretsmanager.perform,
+    },
   };
 }

@@ -294,6 +294,33 @@ export function renderTargetGroupArn(scope: Scope, name: string, id: string): st
   return render(scope, 'elasticloadbalancing', `targetgroup/${name}/${id}`);
 }
 
+// Systems Manager and Secrets Manager.
+
+/** `arn:aws:ssm:<region>:<account>:parameter/<name>`; a name that is a path begins with the slash. */
+export function renderParameterArn(scope: Scope, name: string): string {
+  return render(scope, 'ssm', `parameter${name.startsWith('/') ? '' : '/'}${name}`);
+}
+
+/** The name of a parameter's ARN, with a version or label after a colon if the ARN has one. */
+export function parseParameterArn(arn: string): { readonly scope: Scope; readonly name: string } | undefined {
+  const [, region, account, name] =
+    /^arn:aws[a-z-]*:ssm:([a-z0-9-]+):(\d{12}):parameter(\/[a-zA-Z0-9_.\-/]+(?::[\w.-]+)?)$/.exec(arn) ?? [];
+  if (!region || !account || !name) return undefined;
+  // The slash belongs to the name only if the name is a path.
+  return { scope: { region, account }, name: name.indexOf('/', 1) < 0 ? name.slice(1) : name };
+}
+
+/** `arn:aws:secretsmanager:<region>:<account>:secret:<name>-<six characters>` */
+export function renderSecretArn(scope: Scope, name: string, suffix: string): string {
+  return render(scope, 'secretsmanager', `secret:${name}-${suffix}`);
+}
+
+/** A secret's ARN; the six characters after its name may be missing. */
+export function parseSecretArn(arn: string): { readonly scope: Scope; readonly name: string } | undefined {
+  const [, region, account, name] = /^arn:aws[a-z-]*:secretsmanager:([a-z0-9-]+):(\d{12}):secret:(.+)$/.exec(arn) ?? [];
+  return region && account && name ? { scope: { region, account }, name } : undefined;
+}
+
 // CloudFormation.
 
 /** `arn:aws:cloudformation:<region>:<account>:stack/<name>/<uuid>` */

@@ -420,4 +420,33 @@ export const MIGRATIONS: readonly Migration[] = [
       CREATE INDEX deduplication_by_time ON deduplication (owner, sent_ms);
     `,
   },
+  {
+    name: 'Parameter Store and Secrets Manager',
+    sql: `
+      CREATE TABLE ssm_parameter (
+        region TEXT NOT NULL,
+        account TEXT NOT NULL,
+        name TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        modified_ms INTEGER NOT NULL,
+        document TEXT NOT NULL,
+        labels TEXT NOT NULL,
+        PRIMARY KEY (region, account, name, version)
+      ) STRICT, WITHOUT ROWID;
+      CREATE TABLE ssm_parameter_tags (
+        region TEXT NOT NULL,
+        account TEXT NOT NULL,
+        name TEXT NOT NULL,
+        tags TEXT NOT NULL,
+        PRIMARY KEY (region, account, name)
+      ) STRICT, WITHOUT ROWID;
+      CREATE TABLE secret (
+        region TEXT NOT NULL,
+        account TEXT NOT NULL,
+        name TEXT NOT NULL,
+        document TEXT NOT NULL,
+        PRIMARY KEY (region, account, name)
+      ) STRICT, WITHOUT ROWID;
+    `,
+  },
 ];
