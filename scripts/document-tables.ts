@@ -6,7 +6,7 @@ import type { Support } from '../src/lambda-api/operations/operation-support.ts'
 import { OPERATION_SUPPORT } from '../src/lambda-api/operations/operation-support.ts';
 import { OPERATOR_ERRORS } from '../src/operator-error.ts';
 import type { OptionRow } from '../src/options.ts';
-import { BUILD_OPTIONS, CLIENT_OPTIONS, OPTIONS } from '../src/options.ts';
+import { BUILD_OPTIONS, CLIENT_OPTIONS, OPTIONS, TOOL_OPTIONS } from '../src/options.ts';
 import { IAM_OPERATIONS } from '../src/protocol/iam-operations.ts';
 import { LOGS_OPERATIONS } from '../src/protocol/logs-operations.ts';
 import { S3_OPERATIONS } from '../src/protocol/s3-operations.ts';
@@ -29,6 +29,7 @@ export type DocumentTable = {
 export const DOCUMENT_TABLES: readonly DocumentTable[] = [
   options('`lamella start`', OPTIONS),
   options('Commands that call a service', CLIENT_OPTIONS),
+  options('Commands that run other programs', TOOL_OPTIONS),
   options('Commands that build layers', BUILD_OPTIONS),
   {
     file: 'docs/errors.md',

@@ -4,7 +4,7 @@
  * docs/options.md are generated from the tables; a test compares them.
  */
 import { homedir } from 'node:os';
-import { isAbsolute, join, resolve as resolvePath } from 'node:path';
+import { delimiter, isAbsolute, join, resolve as resolvePath } from 'node:path';
 import { OperatorError } from './operator-error.ts';
 
 /** Environment variables by name. */
@@ -286,6 +286,20 @@ export const CLIENT_OPTIONS = {
   },
 } as const satisfies Record<string, OptionRow>;
 
+/** The options of commands that run another program with the service as its AWS. */
+export const TOOL_OPTIONS = {
+  endpointUrl: {
+    ...CLIENT_OPTIONS.endpointUrl,
+    defaultText: 'the service of --data-dir if it runs, otherwise http://127.0.0.1:3001',
+  },
+  dataDir: { ...OPTIONS.dataDir, help: 'Data directory of the service to use, instead of its URL.' },
+  region: { ...CLIENT_OPTIONS.region, help: 'Region of all calls.' },
+  accessKeys: {
+    ...OPTIONS.accessKeys,
+    help: 'Access key that the service knows, for a service with --enforce-auth.',
+  },
+} as const satisfies Record<string, OptionRow>;
+
 /** The options of commands that build layers. */
 export const BUILD_OPTIONS = {
   cacheDir: {
@@ -305,6 +319,8 @@ type Resolved<T extends Table> = { readonly [Name in keyof T]: ValueTypes[T[Name
 export type Options = Resolved<typeof OPTIONS>;
 /** The options of a command that calls a service. */
 export type ClientOptions = Resolved<typeof CLIENT_OPTIONS>;
+/** The options of a command that runs another program with the service as its AWS. */
+export type ToolOptions = Resolved<typeof TOOL_OPTIONS>;
 /** The options of a command that builds layers. */
 export type BuildOptions = Resolved<typeof BUILD_OPTIONS>;
 
@@ -336,7 +352,7 @@ const MAX_TYPOS = 3;
 
 /** Describes each `LAMELLA_*` variable that no command reads, with the name that was probably meant. */
 export function findUnknownVariables(environment: Environment = process.env): string[] {
-  const tables: Table[] = [OPTIONS, CLIENT_OPTIONS, BUILD_OPTIONS];
+  const tables: Table[] = [OPTIONS, CLIENT_OPTIONS, TOOL_OPTIONS, BUILD_OPTIONS];
   const known = new Set(tables.flatMap((table) => Object.values(table).flatMap(({ variables }) => variables)));
   const own = [...known].filter((name) => name.startsWith('LAMELLA_'));
   return Object.keys(environment).flatMap((name) => {
@@ -378,6 +394,41 @@ export function resolveOptions(given: Given = {}, environment: Environment = pro
 /** Resolves the options of a command that calls a service. Throws `OperatorError` `usage` for an invalid value. */
 export function resolveClientOptions(given: Given, command: string, environment: Environment = process.env) {
   return resolveTable(CLIENT_OPTIONS, given, environment, command);
+}
+
+/** Resolves the options of a command that runs another program. Throws `OperatorError` `usage` for an invalid value. */
+export function resolveToolOptions(given: Given, command: string, environment: Environment = process.env): ToolOptions {
+  return resolveTable(TOOL_OPTIONS, given, environment, command);
+}
+
+/** Whether an option has a value that is not its default: from a flag, a configuration file or a variable. */
+export function isGiven(row: OptionRow, value: unknown, environment: Environment = process.env): boolean {
+  return value !== undefined || row.variables.some((variable) => environment[variable]);
+}
+
+/** This process's environment for another program, with variables set, or removed where the value is undefined. */
+export function changedEnvironment(changes: Environment, environment: Environment = process.env): NodeJS.ProcessEnv {
+  const changed: NodeJS.ProcessEnv = { ...environment };
+  for (const [name, value] of Object.entries(changes)) {
+    if (value === undefined) delete changed[name];
+    else changed[name] = value;
+  }
+  return changed;
+}
+
+/** The directories in which programs are searched. */
+export function searchPath(environment: Environment = process.env): string[] {
+  return (environment.PATH ?? '').split(delimiter).filter((directory) => directory !== '');
+}
+
+/** The value of one variable of this process. */
+export function variable(name: string, environment: Environment = process.env): string | undefined {
+  return environment[name];
+}
+
+/** Where Lamella records which services run: `$XDG_STATE_HOME/lamella`, otherwise `~/.local/state/lamella`. */
+export function stateDirectory(environment: Environment = process.env): string {
+  return join(absolute(environment.XDG_STATE_HOME) ?? join(home(environment), '.local', 'state'), 'lamella');
 }
 
 /** Resolves the options of a command that builds layers. Throws `OperatorError` `usage` for an invalid value. */

@@ -54,7 +54,7 @@ const OUTSIDE_THINGS: readonly {
   {
     what: 'child processes',
     pattern: /from 'node:child_process'/,
-    files: [/^sandbox\/process\/spawn\.ts$/, /^packaging\/run-tool\.ts$/],
+    files: [/^sandbox\/process\/spawn\.ts$/, /^packaging\/run-tool\.ts$/, /^cli\/run-program\.ts$/],
   },
   { what: 'HTTP', pattern: /from 'node:https?'/, files: [/^http\//] },
   { what: 'timers', pattern: /\b(setTimeout|setInterval)\(/, files: [/^clock\.ts$/] },

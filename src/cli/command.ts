@@ -21,7 +21,12 @@ type OwnOption = {
 };
 
 /** Headings of `lamella --help`, in their order. */
-export const HELP_GROUPS = ['Run functions', 'Build packages and layers', 'Check this machine'] as const;
+export const HELP_GROUPS = [
+  'Run functions',
+  'Use the service',
+  'Build packages and layers',
+  'Check this machine',
+] as const;
 
 export type CommandRow = {
   /** As typed after `lamella`: `layer build php`. */
@@ -32,6 +37,8 @@ export type CommandRow = {
   readonly args?: Readonly<Record<string, string>>;
   readonly options: readonly (Readonly<Record<string, OptionRow>> | readonly OwnOption[])[];
   readonly examples: readonly (readonly [effect: string, commandLine: string])[];
+  /** Everything from the first argument on belongs to another program, options included. */
+  readonly passesThrough?: true;
   readonly load: () => Promise<{ readonly run: Run }>;
 };
 
@@ -63,6 +70,7 @@ export function addCommand(
     .helpGroup(`${row.group}:`)
     .showHelpAfterError(`Run \`lamella ${row.name} --help\` to see how to use it.`);
   for (const [name, help] of Object.entries(row.args ?? {})) command.argument(name, help);
+  if (row.passesThrough) command.passThroughOptions().allowUnknownOption();
   /** commander's attribute names -> names in the option tables. */
   const names = new Map<string, string>();
   for (const group of row.options) {

@@ -5,7 +5,7 @@
  */
 import { Command, CommanderError } from 'commander';
 import { OperatorError } from '../operator-error.ts';
-import { BUILD_OPTIONS, CLIENT_OPTIONS, findUnknownVariables, OPTIONS } from '../options.ts';
+import { BUILD_OPTIONS, CLIENT_OPTIONS, findUnknownVariables, OPTIONS, TOOL_OPTIONS } from '../options.ts';
 import type { CommandRow, ParentCommands } from './command.ts';
 import { addCommand, HELP_CONFIGURATION, renderExamples } from './command.ts';
 import { Interrupted } from './interruption.ts';
@@ -35,6 +35,9 @@ const RUNTIME_VARIANT = {
   help: 'Variant of the runtime layer.',
   default: 'lean',
 } as const;
+
+/** The options of a service that `lamella run` starts for a program. */
+const { readyFile: _, json: __, ...RUN_OPTIONS } = OPTIONS;
 
 const JSON_FLAG = { flag: '--json', help: 'Print the result as JSON.' } as const;
 
@@ -92,6 +95,69 @@ export const COMMANDS: readonly CommandRow[] = [
       ['Use it in a pipe', 'echo {} | lamella invoke hello -d @- > response.json'],
     ],
     load: () => import('./commands/invoke.ts'),
+  },
+  {
+    name: 'run',
+    group: 'Use the service',
+    summary: 'Run a program with the service as its AWS, and start one if none runs',
+    args: { '[command...]': 'Program with its arguments, after --.' },
+    passesThrough: true,
+    options: [
+      {
+        endpointUrl: TOOL_OPTIONS.endpointUrl,
+        ...RUN_OPTIONS,
+        port: { ...OPTIONS.port, default: undefined, defaultText: 'a free port' },
+        dataDir: {
+          ...OPTIONS.dataDir,
+          help: 'Data directory: of the service to use, or of the one that is started.',
+        },
+      },
+    ],
+    examples: [
+      ['Run tests against the service that runs, or one of their own', 'lamella run -- npm test'],
+      ['Always start a new one, without data', 'lamella run --ephemeral -- vendor/bin/phpunit'],
+      ['Use a deployment tool', 'lamella run -- npx serverless deploy'],
+    ],
+    load: () => import('./commands/run.ts'),
+  },
+  {
+    name: 'aws',
+    group: 'Use the service',
+    summary: 'Run the AWS CLI, of any version, against the service',
+    args: { '[arguments...]': 'Everything that follows aws.' },
+    passesThrough: true,
+    options: [],
+    examples: [
+      ['List the functions', 'lamella aws lambda list-functions'],
+      ['Follow a log', 'lamella aws logs tail /aws/lambda/hello --follow'],
+      ['Use another region', 'lamella aws --region eu-central-1 sqs list-queues'],
+    ],
+    load: () => import('./commands/aws.ts'),
+  },
+  {
+    name: 'env',
+    group: 'Use the service',
+    summary: 'Print the environment variables with which AWS tools and SDKs use the service',
+    options: [
+      TOOL_OPTIONS,
+      [
+        {
+          flag: '--shell <shell>',
+          choices: ['sh', 'fish', 'csh', 'powershell', 'dotenv'],
+          help: 'Syntax of the output.',
+          default: 'that of $SHELL',
+        },
+        { flag: '--unset', help: 'Print the commands that remove the variables.' },
+        { flag: '--json', help: 'Print the variables as JSON. null: remove it.' },
+      ],
+    ],
+    examples: [
+      ['Set the variables in this shell', 'eval "$(lamella env)"'],
+      ['Remove them again', 'eval "$(lamella env --unset)"'],
+      ['Set them in fish', 'lamella env --shell fish | source'],
+      ['Write them to a file for Docker Compose', 'lamella env --shell dotenv > lamella.env'],
+    ],
+    load: () => import('./commands/env.ts'),
   },
   {
     name: 'package',

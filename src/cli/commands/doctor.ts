@@ -10,15 +10,19 @@ import { RUNTIME_API_PORT } from '../../protocol/endpoints.ts';
 import { probeHost } from '../../sandbox/host/host-capabilities.ts';
 import type { HostCheck } from '../../sandbox/host/host-checks.ts';
 import { readAccounts } from '../api-client.ts';
+import { findAwsCli } from '../aws-cli.ts';
 import type { Run } from '../command.ts';
 import { writeJson, writeResult } from '../output.ts';
 
 export const run: Run = async ({ given }) => {
   const endpoint = resolveClientOptions(given, 'doctor');
-  const [{ checks, host }, accounts] = await Promise.all([
+  const [probed, awsCli, accounts] = await Promise.all([
     probeHost({ isolatedPort: RUNTIME_API_PORT }),
+    checkAwsCli(),
     readAccounts(endpoint),
   ]);
+  const { host } = probed;
+  const checks = [...probed.checks, awsCli];
   const canRun = host !== undefined;
   if (given.json) await writeJson({ canRunFunctions: canRun, checks, ...(accounts && { resources: accounts }) });
   else {
@@ -27,6 +31,31 @@ export const run: Run = async ({ given }) => {
   }
   return canRun ? 0 : 4;
 };
+
+/** Whether the AWS CLI that is installed finds the service by its variables. Functions do not need it. */
+async function checkAwsCli(): Promise<HostCheck> {
+  const check = { name: 'AWS CLI', isRequired: false, impact: undefined, remedy: undefined };
+  const cli = await findAwsCli();
+  if (cli === undefined) return { ...check, ok: true, detail: 'not installed (optional)' };
+  const { path, version, readsEndpointVariables } = cli;
+  if (version === undefined) {
+    return {
+      ...check,
+      ok: false,
+      detail: `${path} does not print its version`,
+      impact: '`lamella aws` runs this program.',
+      remedy: `Run \`${path} --version\` to see its error, or install the AWS CLI again.`,
+    };
+  }
+  if (readsEndpointVariables) return { ...check, ok: true, detail: `${version} (${path})` };
+  return {
+    ...check,
+    ok: false,
+    detail: `${version} (${path}) ignores AWS_ENDPOINT_URL`,
+    impact: 'Without --endpoint-url, its commands go to AWS, even if the variables of `lamella env` are set.',
+    remedy: 'Use `lamella aws` instead of `aws`, or install the AWS CLI 2.13 or newer.',
+  };
+}
 
 /** One line with the result. For a failed check, further lines with the reason why it matters and what to do. */
 function render({ name, ok, isRequired, detail, impact, remedy }: HostCheck): string {

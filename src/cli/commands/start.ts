@@ -11,6 +11,7 @@ import { openHostWarning, resolveOptions } from '../../options.ts';
 import type { Run } from '../command.ts';
 import { printStatus, printWarning, writeResult } from '../output.ts';
 import { packageVersion } from '../package-version.ts';
+import { recordService } from '../running-service.ts';
 
 const DRAIN_MS = 5_000;
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
@@ -32,12 +33,14 @@ export const run: Run = async ({ given }) => {
   const service = await startQuietly(options);
   const ready: Ready = { lambda: service.url, http: service.http.url, pid: process.pid };
   let exitCode = 0;
+  const forget = remember(options, ready);
   try {
     if (options.readyFile !== undefined) writeReadyFile(options.readyFile, ready);
     await writeResult(options.json ? `${JSON.stringify(ready)}\n` : banner(options, ready));
     await stopped;
   } finally {
     if (options.readyFile !== undefined) removeReadyFile(options.readyFile);
+    forget();
     const done = new AbortController();
     const drained = service.close().then(() => 'drained' as const);
     const outcome = await Promise.race([drained, sleepAwake(DRAIN_MS, done.signal)]).finally(() => done.abort());
@@ -49,6 +52,16 @@ export const run: Run = async ({ given }) => {
   // Resources that are still open must not keep the process running.
   process.exit(exitCode);
 };
+
+/** Records the service, so that other commands find it. Without the record it works as well. */
+function remember({ dataDir, ephemeral, region, accountId }: Options, { lambda, http }: Ready): () => void {
+  try {
+    return recordService({ lambda, http, dataDir, ephemeral, region, accountId });
+  } catch (failure) {
+    printWarning(`Cannot record the service: ${(failure as Error).message}. Other commands need --endpoint-url.`);
+    return () => {};
+  }
+}
 
 /** Resolves at the first signal. The second exits with the code that a shell expects. */
 function firstSignal(): Promise<void> {
