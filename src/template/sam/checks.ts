@@ -54,11 +54,18 @@ export const PASSED: PropertyRule = strict(ANY);
  * Checks the properties of a resource or an event.
  *
  * @param logicalId of the resource; an event's is the function's and its own
+ * @param allowsOthers whether properties that are not in the table are ignored
  * @throws InvalidResource for the first property that is unknown, missing or of another type
  */
-export function checkProperties(logicalId: string, type: string, properties: JsonObject, table: PropertyTable): void {
+export function checkProperties(
+  logicalId: string,
+  type: string,
+  properties: JsonObject,
+  table: PropertyTable,
+  allowsOthers = false,
+): void {
   for (const name of Object.keys(properties)) {
-    if (!Object.hasOwn(table, name)) {
+    if (!allowsOthers && !Object.hasOwn(table, name)) {
       throw new InvalidResource(logicalId, `property ${name} not defined for resource of type ${type}`);
     }
   }

@@ -34,6 +34,8 @@ export interface SamContext {
 export interface ResourceKind {
   readonly type: string;
   readonly properties: PropertyTable;
+  /** Other properties are ignored; without it they are an error. */
+  readonly allowsOthers?: true;
   /** `!Ref F.Alias`: names that stand for the generated resource of a type. */
   readonly references?: Readonly<Record<string, string>>;
   /** Changes the properties before they are checked, in place. @throws InvalidResource or InvalidTemplate */

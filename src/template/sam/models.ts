@@ -62,10 +62,10 @@ export const boolean: Model = (value, path, problems) => {
   return value;
 };
 
-/** A map of anything: an intrinsic function. The library takes an empty list for an empty map. */
+/** A map of anything: an intrinsic function. The library takes an empty list or text for an empty map. */
 export const anyMap: Model = (value, path, problems) => {
   if (isMap(value)) return value;
-  if (Array.isArray(value) && value.length === 0) return {};
+  if (value === '' || (Array.isArray(value) && value.length === 0)) return {};
   problems.push({ path, message: 'value is not a valid dict', type: 'type_error.dict' });
   return value;
 };
@@ -79,10 +79,25 @@ export const oneOfTexts =
     return value;
   };
 
+/** An item or a member that may not be null. */
+const present =
+  (model: Model): Model =>
+  (value, path, problems) => {
+    if (value !== null) return model(value, path, problems);
+    problems.push(none(path));
+    return value;
+  };
+
+const none = (path: Problem['path']): Problem => ({
+  path,
+  message: 'none is not an allowed value',
+  type: 'type_error.none.not_allowed',
+});
+
 export const listModel =
   (item: Model): Model =>
   (value, path, problems) => {
-    if (Array.isArray(value)) return value.map((each, index) => item(each, [...path, index], problems));
+    if (Array.isArray(value)) return value.map((each, index) => present(item)(each, [...path, index], problems));
     problems.push({ path, message: 'value is not a valid list', type: 'type_error.list' });
     return value;
   };
@@ -95,7 +110,7 @@ export const mapModel =
     if (problems.length > found) return value;
     const made: JsonObject = {};
     for (const [name, each] of Object.entries(map as JsonObject))
-      setMember(made, name, item(each, [...path, name], problems));
+      setMember(made, name, present(item)(each, [...path, name], problems));
     return made;
   };
 
@@ -126,7 +141,7 @@ export const objectModel =
       if (given !== undefined && given !== null) {
         made[name] = field.model(given, own, problems);
       } else if (field.isRequired && given === null) {
-        problems.push({ path: own, message: 'none is not an allowed value', type: 'type_error.none.not_allowed' });
+        problems.push(none(own));
       } else if (field.isRequired) {
         problems.push({ path: own, message: 'field required', type: 'value_error.missing' });
       }

@@ -92,7 +92,7 @@ function renderResource(notation: string, parameters: readonly string[], values:
 /** A value that is CloudFormation's placeholder is not known yet. */
 function resolved(value: Json, parameter: string): Json {
   const isPlaceholder = typeof value === 'string' && value.startsWith('{{IntrinsicFunction:');
-  return isPlaceholder || value === null ? ref(`___SAM_POLICY_PARAMETER_${parameter}`) : structuredClone(value);
+  return isPlaceholder ? ref(`___SAM_POLICY_PARAMETER_${parameter}`) : structuredClone(value);
 }
 
 function expanded(text: string): string {

@@ -230,7 +230,7 @@ function translateResource(logicalId: string, kind: ResourceKind, context: SamCo
   const properties = definition.Properties ?? ('Properties' in definition ? null : {});
   if (!isMap(properties)) throw new InvalidResource(logicalId, 'Properties of a resource must be an object.');
   kind.prepare?.(logicalId, properties);
-  checkProperties(logicalId, kind.type, properties, kind.properties);
+  checkProperties(logicalId, kind.type, properties, kind.properties, kind.allowsOthers);
   apis.beforeResource(definition, context);
   const resource: SamResource = {
     logicalId,

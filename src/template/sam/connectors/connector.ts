@@ -7,7 +7,7 @@ import { ANY, isMap, listOf, mapOf, member, oneOf, required, STRING } from '../c
 import type { ResourceKind, SamContext } from '../context.ts';
 import { InvalidResource } from '../errors.ts';
 import { logicalIdOf } from '../intrinsics.ts';
-import { compareText } from '../python.ts';
+import { compareText, isTruthy } from '../python.ts';
 import { type CfnResource, cfnResource, type SamResource } from '../resources.ts';
 import {
   lambdaPermissionOf,
@@ -67,7 +67,8 @@ function connection(parts: Connection): CfnResource[] {
     const problem = `Unable to create connector from ${source.type} to ${destination.type}`;
     throw new InvalidResource(logicalId, `${problem}; it's not supported or the template is invalid.`);
   }
-  const given = [...new Set((resource.properties.Permissions as string[]) ?? [])];
+  const { Permissions } = resource.properties;
+  const given = [...new Set(Array.isArray(Permissions) ? (Permissions as string[]) : Object.keys(Permissions ?? {}))];
   checkPermissions(parts, profile, given);
   const permissions = [...profile.permissions.keys()].filter((permission) => given.includes(permission));
   try {
@@ -116,7 +117,7 @@ function make(parts: Connection, profile: Profile, permissions: readonly string[
   const { logicalId } = resource;
   const variables = variablesOf(source, destination);
   const needed = (value: Json | undefined, what: string, end = 'Destination'): Json => {
-    if (value !== undefined && value !== null && value !== '') return value;
+    if (value !== undefined && isTruthy(value)) return value;
     throw new InvalidResource(logicalId, `Unable to get ${what} from '${end}' resource.`);
   };
   const document = (): JsonObject => ({

@@ -96,12 +96,12 @@ function referenceById(id: string, type: string, resource: JsonObject, end: Json
   const facts = Object.hasOwn(FACTS, type) ? FACTS[type] : undefined;
   const properties = isMap(resource.Properties) ? resource.Properties : {};
   const role = type === 'AWS::Events::Rule' ? ruleRole(properties, other) : properties[facts?.role ?? ''];
-  const roleId = isTruthy(role) ? logicalIdOf(role) : undefined;
+  const roleId = (isTruthy(role) ? logicalIdOf(role) : '') ?? '';
   return {
     logicalId: id,
     type,
     arn: facts === undefined ? undefined : facts.arn === 'ref' ? ref(id) : getAtt(id, 'Arn'),
-    roleName: roleId === undefined ? undefined : ref(roleId),
+    roleName: roleId === '' ? undefined : ref(roleId),
     queueUrl: facts?.queueUrl === true ? ref(id) : undefined,
     resourceId: facts?.resourceId === 'ref' ? ref(id) : facts?.resourceId && getAtt(id, facts.resourceId),
     name: facts?.name === true ? getAtt(id, 'Name') : undefined,

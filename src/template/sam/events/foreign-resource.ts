@@ -15,6 +15,7 @@ export function foreignResource(
   { type, properties: table }: { readonly type: string; readonly properties: PropertyTable },
   resource: JsonObject,
 ): CfnResource {
+  if (!('Type' in resource)) throw new InvalidResource(logicalId, "Resource dict missing key 'Type'.");
   if (resource.Type !== type) {
     const got = pythonStr(resource.Type);
     throw new InvalidResource(logicalId, `Resource has incorrect Type; expected '${type}', got '${got}'`);

@@ -54,7 +54,7 @@ function translate(event: SamEvent, target: EventTarget, bucketId: string, bucke
 
 function dependOn({ logicalId }: SamEvent, bucket: JsonObject, permission: CfnResource): void {
   const given = bucket.DependsOn ?? ('DependsOn' in bucket ? null : []);
-  const dependencies = typeof given === 'string' ? [given] : given;
+  const dependencies = typeof given === 'string' ? [given] : isMap(given) ? Object.keys(given) : given;
   if (!Array.isArray(dependencies) || dependencies.some((each) => typeof each === 'object' && each !== null)) {
     const problem = "Invalid type for field 'DependsOn'. Expected a string or list of strings.";
     throw new InvalidResource(logicalId, problem);

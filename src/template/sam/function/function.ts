@@ -217,17 +217,18 @@ function useRole(resource: SamResource, made: CfnResource, role: CfnResource, co
   if (!Array.isArray(branches) || branches.length !== 3) {
     throw new InvalidResource(resource.logicalId, "Malformed 'Role' property: Fn::If requires 3 arguments.");
   }
-  const [condition, then, otherwise] = branches as [string, Json, Json];
+  const [condition, then, otherwise] = branches as [Json, Json, Json];
   if (isNoValue(then) && isNoValue(otherwise)) {
     made.properties.Role = arnOf(role);
   } else if (isNoValue(then)) {
     made.properties.Role = conditional(condition, arnOf(role), otherwise);
     role.attributes.Condition = condition;
   } else if (isNoValue(otherwise)) {
+    const negated = `NOT${pythonStr(condition)}`;
     made.properties.Role = conditional(condition, then, arnOf(role));
-    role.attributes.Condition = `NOT${condition}`;
+    role.attributes.Condition = negated;
     if (context.conditions !== undefined) {
-      context.conditions[`NOT${condition}`] = { 'Fn::Not': [{ Condition: condition }] };
+      context.conditions[negated] = { 'Fn::Not': [{ Condition: condition }] };
     }
   } else {
     return [];

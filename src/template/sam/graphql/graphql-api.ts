@@ -20,6 +20,7 @@ import { functionConfigurations, resolvers } from './resolvers.ts';
 
 export const GRAPHQL_API: ResourceKind = {
   type: 'AWS::Serverless::GraphQLApi',
+  allowsOthers: true,
   properties: {
     Name: PASSED,
     Tags: strict(MAP),
@@ -46,7 +47,7 @@ export const GRAPHQL_API: ResourceKind = {
 function translate(resource: SamResource, context: SamContext): Translation {
   const { logicalId, dependsOn, attributes } = resource;
   const problems: Problem[] = [];
-  const model = GRAPHQL_MODEL(resource.properties, [], problems) as JsonObject;
+  const model = GRAPHQL_MODEL(known(resource.properties), [], problems) as JsonObject;
   const [problem] = problems;
   if (problem !== undefined) throw new InvalidResource(logicalId, `Property '${problem.path.join('.')}' is invalid.`);
   const api: GraphqlApi = { logicalId, dependsOn, attributes, apiId: getAtt(logicalId, 'ApiId'), context };
@@ -64,6 +65,10 @@ function translate(resource: SamResource, context: SamContext): Translation {
   resources.push(...resolvers(api, byType, functions.ids));
   if (functions.noneSource !== undefined) resources.push(functions.noneSource);
   return { resources };
+}
+
+function known(properties: JsonObject): JsonObject {
+  return Object.fromEntries(Object.entries(properties).filter(([name]) => Object.hasOwn(GRAPHQL_API.properties, name)));
 }
 
 function membersOf(map: Json | undefined): [string, JsonObject][] {
