@@ -76,6 +76,7 @@ describe('requests from the models of the AWS SDK', () => {
   it('get well-formed and documented responses, and lose nothing', { timeout: 3_600_000 }, async () => {
     const zip = await zipOf(FUNCTION);
     const world = new World(SEEDS);
+    let sent = 0;
     let acknowledged = 0;
     await createAll();
     await drive(target, target.port, {
@@ -97,7 +98,8 @@ describe('requests from the models of the AWS SDK', () => {
       },
       async everyThousand() {
         await createAll();
-        await sqs('SendMessage', { QueueUrl: LEDGER, MessageBody: String(acknowledged) });
+        sent += 1;
+        await sqs('SendMessage', { QueueUrl: LEDGER, MessageBody: String(sent) });
         acknowledged += 1;
       },
     });
