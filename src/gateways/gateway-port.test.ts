@@ -1,19 +1,29 @@
-/** Timeouts of gateways, on a fake clock. The other tests of the HTTP port are in `test/flows/`. */
+/** Timeouts of gateways and faults of this machine, on a fake clock. The other tests of the HTTP port are in `test/flows/`. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import { until } from '../../test/support/until.ts';
 import type { FunctionVersion } from '../functions/function.ts';
 import { type Listener, listen } from '../http/listener.ts';
 import { silentLog } from '../log.ts';
-import { parseRouteOptions } from './gateway-config.ts';
+import { parseGatewayConfig, parseRouteOptions } from './gateway-config.ts';
 import { createGatewayHandler } from './gateway-port.ts';
 
-const CONFIGS = parseRouteOptions(['GET /http -> slow', 'rest GET /rest -> slow', 'alb /alb -> slow']);
+const authorized = (kind: 'http-api' | 'rest-api') =>
+  parseGatewayConfig(`authorized-${kind}`, {
+    kind,
+    authorizers: { slow: { type: 'request', function: 'slow', authorizerResultTtlInSeconds: 0 } },
+    routes: [{ route: `GET /${kind}`, function: 'slow', authorizer: 'slow' }],
+  });
+const CONFIGS = [
+  ...parseRouteOptions(['GET /http -> slow', 'rest GET /rest -> slow', 'alb /alb -> slow']),
+  authorized('http-api'),
+  authorized('rest-api'),
+];
 let listener: Listener | undefined;
 afterEach(() => listener?.close());
 
-/** Opens gateways whose functions never respond. */
-async function openGateways(clock: FakeClock): Promise<string> {
+/** Opens gateways whose functions never respond, or fail by a fault of this machine. */
+async function openGateways(clock: FakeClock, fault?: Error): Promise<string> {
   const handler = createGatewayHandler({
     gateways: { all: () => CONFIGS },
     settings: {
@@ -22,7 +32,7 @@ async function openGateways(clock: FakeClock): Promise<string> {
       resolve: () => ({ configuration: { stored: {} } }) as FunctionVersion,
     },
     enforcesPolicies: false,
-    invoke: () => new Promise(() => undefined),
+    invoke: () => (fault === undefined ? new Promise(() => undefined) : Promise.reject(fault)),
     defaultRegion: 'us-east-1',
     accountId: '123456789012',
     keyOf: () => undefined,
@@ -41,6 +51,8 @@ describe('a function that does not respond', () => {
   it.each([
     ['/http', 30_000, 503, '{"message":"Service Unavailable"}'],
     ['/rest', 29_000, 504, '{"message": "Endpoint request timed out"}'],
+    ['/http-api', 10_000, 500, '{"message":"Internal Server Error"}'],
+    ['/rest-api', 29_000, 500, '{"message":null}'],
   ])('times out at %s after %i ms', async (path, timeoutMs, status, body) => {
     const clock = new FakeClock();
     const pending = fetch(`${await openGateways(clock)}${path}`);
@@ -51,4 +63,12 @@ describe('a function that does not respond', () => {
     const response = await pending;
     expect([response.status, await response.text()]).toEqual([status, body]);
   });
+});
+
+it.each([
+  ['/http-api', '{"message":"Internal Server Error"}'],
+  ['/rest-api', '{"message":null}'],
+])('an authorizer whose function cannot be run on this machine is 500 at %s', async (path, body) => {
+  const response = await fetch(`${await openGateways(new FakeClock(), new Error('no space left'))}${path}`);
+  expect([response.status, await response.text()]).toEqual([500, body]);
 });
