@@ -3,7 +3,7 @@
  * Globals' items, then the resource's.
  * https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-specification-template-anatomy-globals.html
  */
-import type { Json, JsonObject } from '../tree.ts';
+import { copy, type Json, type JsonObject, keepNumberTexts, numberText } from '../tree.ts';
 import { isMap, member } from './checks.ts';
 import { InvalidDocument, InvalidResource, TransformError } from './errors.ts';
 import { isIntrinsic, setMember } from './intrinsics.ts';
@@ -64,7 +64,7 @@ export function fixOpenApiVersions(template: JsonObject): void {
     const properties = resource.Properties as JsonObject;
     const version = member(properties, 'OpenApiVersion');
     if (version === undefined || !('__MANAGE_SWAGGER' in properties)) continue;
-    const text = pythonStr(version);
+    const text = numberText(properties, 'OpenApiVersion') ?? pythonStr(version);
     if (!/^3(\.\d)(\.\d)?$/.test(text)) continue;
     properties.OpenApiVersion = text;
     const body = properties.DefinitionBody;
@@ -119,15 +119,15 @@ function usedGlobals(logicalId: string, section: JsonObject, ignored: Json | und
 
 /** An intrinsic function counts as a scalar. Globals' values are copied: each resource gets its own. */
 function merge(global: Json, local: Json): Json {
-  if (Array.isArray(global) && Array.isArray(local)) return [...structuredClone(global), ...local];
+  if (Array.isArray(global) && Array.isArray(local)) return [...copy(global), ...local];
   if (!isMap(global) || !isMap(local) || isIntrinsic(global) || isIntrinsic(local)) return local;
   const merged: JsonObject = {};
   for (const [name, value] of Object.entries(global)) {
     const own = member(local, name);
-    setMember(merged, name, own === undefined ? structuredClone(value) : merge(value, own));
+    setMember(merged, name, own === undefined ? copy(value) : merge(value, own));
   }
   for (const [name, value] of Object.entries(local)) {
     if (!Object.hasOwn(global, name)) setMember(merged, name, value);
   }
-  return merged;
+  return keepNumberTexts(local, keepNumberTexts(global, merged));
 }

@@ -7,7 +7,8 @@
  * events change APIs), APIs, the others, connectors (which see what the others made).
  */
 import { partitionOf } from '../../protocol/arn.ts';
-import type { Json, JsonObject } from '../tree.ts';
+import { copy, type Json, type JsonObject } from '../tree.ts';
+import { createApis } from './api/apis.ts';
 import { APPLICATION, resolveApplications } from './application.ts';
 import { CAPACITY_PROVIDER } from './capacity-provider.ts';
 import { checkProperties, expectMap, isMap, member } from './checks.ts';
@@ -29,7 +30,6 @@ import {
   setMember,
 } from './intrinsics.ts';
 import { LAYER_VERSION } from './layer-version.ts';
-import { createApis } from './no-apis.ts';
 import { isTruthy, pythonStr } from './python.ts';
 import { attributesOf, type CfnResource, checkLogicalId, renderResource, type SamResource } from './resources.ts';
 import { SIMPLE_TABLE } from './simple-table.ts';
@@ -58,7 +58,7 @@ export interface TransformOptions {
  * @throws InvalidDocument with all errors, ordered by logical id
  */
 export function transformSam(source: JsonObject, options: TransformOptions): JsonObject {
-  const template = structuredClone(source);
+  const template = copy(source);
   checkStructure(template);
   const parameters = parameterValues(template, options);
   const mappings = sectionOf(template, 'Mappings');
@@ -75,7 +75,7 @@ export function transformSam(source: JsonObject, options: TransformOptions): Jso
   mergeGlobals(template);
   fixOpenApiVersions(template);
   expandConnectors(template, errors);
-  const output = structuredClone(template);
+  const output = copy(template);
   const context: SamContext = {
     region: options.region,
     partition: String(parameters.get('AWS::Partition')),
