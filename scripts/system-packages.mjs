@@ -20,6 +20,7 @@ export const TEST_PACKAGES = [
   'git',
   'libc6-dev',
   'procps',
+  'strace',
   'unzip',
   'awscli',
   'python3-boto3',
@@ -62,6 +63,7 @@ const IS_INSTALLED = {
   git: () => isOnPath('git'),
   'libc6-dev': () => existsSync('/usr/include/stdio.h'),
   procps: () => isOnPath('ps'),
+  strace: () => isOnPath('strace'),
   unzip: () => isOnPath('unzip'),
   // Version 2. A version manager's version 1 may come first on the PATH.
   awscli: () => allOnPath('aws').some((path) => outputOf(path, '--version').startsWith('aws-cli/2')),

@@ -65,6 +65,12 @@ export const OPERATOR_ERRORS = {
     remedy: 'Free some space on this disk, or choose a data directory on another disk with --data-dir.',
     exitCode: 4,
   },
+  'disk-failed': {
+    message: 'The disk or the kernel failed: {reason}.',
+    meaning: 'A file of the service could not be read or written. What is running continues.',
+    remedy: 'Check the disk (`dmesg`), or choose a data directory on another disk with --data-dir.',
+    exitCode: 4,
+  },
   'open-files-limit': {
     message: 'Too many open files: {reason}.',
     meaning: 'The service, or this machine, has reached its limit on open files. What is running continues.',
@@ -295,6 +301,7 @@ const EXHAUSTED = [
     pattern: /^(?!.*(namespace|unshare)).*(No space left on device|Disk quota exceeded)/is,
     code: 'disk-full',
   },
+  { codes: ['EIO'], pattern: /Input\/output error/, code: 'disk-failed' },
   { codes: ['EMFILE', 'ENFILE'], pattern: /Too many open files/, code: 'open-files-limit' },
   { codes: ['EAGAIN'], pattern: /Resource temporarily unavailable/, code: 'process-limit' },
   { codes: ['ENOMEM'], pattern: /Cannot allocate memory/, code: 'out-of-memory' },
@@ -302,7 +309,7 @@ const EXHAUSTED = [
 
 /**
  * Returns the operator error for a failure whose cause is that this machine has run out of something: disk space, open
- * files, processes or memory. Undefined for any other failure. Recognizes errors of the kernel, also as the cause of
+ * files, processes or memory, or that its disk fails. Undefined for any other failure. Recognizes errors of the kernel, also as the cause of
  * another error, and the messages of tools. `path` is where the service was writing.
  */
 export function exhaustedResource(failure: unknown, path: string): OperatorError | undefined {
@@ -318,6 +325,17 @@ export function exhaustedResource(failure: unknown, path: string): OperatorError
     return new OperatorError(found.code, { path, reason: message }, failure);
   }
   return undefined;
+}
+
+/**
+ * Returns an operator error for a system call that failed, whatever the reason: this machine is at fault, not the caller.
+ * Undefined for any other failure.
+ */
+export function failedSystemCall(failure: unknown, path: string): OperatorError | undefined {
+  const exhausted = exhaustedResource(failure, path);
+  if (exhausted !== undefined) return exhausted;
+  const isSystemCall = failure instanceof Error && 'syscall' in failure && 'code' in failure;
+  return isSystemCall ? new OperatorError('disk-failed', { reason: failure.message }, failure) : undefined;
 }
 
 function fill(template: string, details: Readonly<Record<string, string | number>>): string {

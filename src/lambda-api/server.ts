@@ -10,7 +10,7 @@ import { BodyFailure, readBody } from '../http/body.ts';
 import type { Provisioner } from '../invocation/provisioner.ts';
 import type { LayerPolicies } from '../layers/layer-policies.ts';
 import type { Layers } from '../layers/layers.ts';
-import { OperatorError } from '../operator-error.ts';
+import { failedSystemCall, OperatorError } from '../operator-error.ts';
 import { RESPONSE_HEADERS } from '../protocol/headers.ts';
 import type { OperationName } from '../protocol/operations.ts';
 import { isOperationName, operationRow } from '../protocol/operations.ts';
@@ -187,9 +187,8 @@ function asServiceError(failure: unknown, { scope }: CallContext, operation: Ope
     );
   }
   // This machine cannot do it. Send the remedy, because the user of the client is probably the one who can fix it.
-  if (failure instanceof OperatorError) {
-    return new ServiceError('ServiceException', `${failure.message} ${failure.remedy}`);
-  }
+  const problem = failure instanceof OperatorError ? failure : failedSystemCall(failure, 'the service');
+  if (problem !== undefined) return new ServiceError('ServiceException', `${problem.message} ${problem.remedy}`);
   throw failure;
 }
 

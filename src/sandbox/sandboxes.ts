@@ -6,7 +6,7 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
-import { exhaustedResource } from '../operator-error.ts';
+import { failedSystemCall } from '../operator-error.ts';
 import { removeTree } from '../remove-tree.ts';
 import { BubblewrapSandbox } from './bubblewrap-sandbox.ts';
 import { openCgroups } from './cgroup/open-cgroups.ts';
@@ -80,7 +80,7 @@ export function startSandboxes(options: SandboxesOptions): Sandboxes {
     try {
       return await openFrom(spec);
     } catch (failure) {
-      throw exhaustedResource(failure, runDirectory) ?? failure;
+      throw failedSystemCall(failure, runDirectory) ?? failure;
     }
   };
   const openFrom: OpenSandbox = async (spec) => {
