@@ -32,6 +32,82 @@ describe('parseElf', () => {
   });
 });
 
+describe('a hostile ELF file', () => {
+  type Tables = { readonly dynamic: readonly (readonly [tag: bigint, value: bigint])[]; readonly symbols?: number };
+  const AT = { dynamic: 64 + 2 * 56, rest: 4096 };
+
+  /** One loaded segment and a dynamic table. `symbols`: so many, whose names are all the whole rest of the file. */
+  function hostile(size: number, { dynamic, symbols = 0 }: Tables): Buffer {
+    const bytes = Buffer.alloc(size, 'x');
+    bytes.fill(0, 0, AT.rest);
+    Buffer.from([0x7f, 0x45, 0x4c, 0x46, 2, 1]).copy(bytes);
+    bytes.writeBigUInt64LE(64n, 32);
+    bytes.writeUInt16LE(56, 54);
+    bytes.writeUInt16LE(2, 56);
+    for (const [index, [type, offset]] of (
+      [
+        [1, 0],
+        [2, AT.dynamic],
+      ] as const
+    ).entries()) {
+      const at = 64 + 56 * index;
+      bytes.writeUInt32LE(type, at);
+      bytes.writeBigUInt64LE(BigInt(offset), at + 8);
+      bytes.writeBigUInt64LE(BigInt(offset), at + 16);
+      bytes.writeBigUInt64LE(BigInt(size - offset), at + 32);
+    }
+    for (const [index, [tag, value]] of dynamic.entries()) {
+      bytes.writeBigUInt64LE(tag, AT.dynamic + 16 * index);
+      bytes.writeBigUInt64LE(value, AT.dynamic + 16 * index + 8);
+    }
+    if (symbols > 0) {
+      const sections = size - 128;
+      bytes.fill(0, sections - symbols * 24);
+      bytes.writeBigUInt64LE(BigInt(sections), 40);
+      bytes.writeUInt16LE(64, 58);
+      bytes.writeUInt16LE(2, 60);
+      bytes.writeUInt32LE(11, sections + 4);
+      bytes.writeBigUInt64LE(BigInt(sections - symbols * 24), sections + 24);
+      bytes.writeBigUInt64LE(BigInt(symbols * 24), sections + 32);
+      bytes.writeUInt32LE(1, sections + 40);
+      bytes.writeBigUInt64LE(BigInt(AT.rest), sections + 64 + 24);
+    }
+    return bytes;
+  }
+
+  /** Version needs without an end: the next one is always at the same place. */
+  const ENDLESS = [
+    [5n, 4096n],
+    [0x6ffffffen, 2048n],
+    [0x6fffffffn, 2n ** 40n],
+    [0n, 0n],
+  ] as const;
+  /** The same, with version definitions. */
+  const ENDLESS_DEFINITIONS = [
+    [5n, 4096n],
+    [0x6ffffffcn, 2048n],
+    [0x6ffffffdn, 2n ** 40n],
+    [0n, 0n],
+  ] as const;
+
+  it.each([
+    ['version needs without an end', (size: number) => hostile(size, { dynamic: ENDLESS })],
+    ['version definitions without an end', (size: number) => hostile(size, { dynamic: ENDLESS_DEFINITIONS })],
+    ['many symbols that share one long name', (size: number) => hostile(size, { dynamic: [], symbols: size / 100 })],
+  ])('with %s is refused, in time that grows in proportion to its size', (_, make) => {
+    const cpuOf = (size: number) => {
+      const bytes = make(size);
+      const start = process.cpuUsage().user;
+      for (let round = 0; round < 10; round += 1) expect(() => parseElf(bytes)).toThrow('Invalid ELF file');
+      return process.cpuUsage().user - start;
+    };
+    cpuOf(100_000);
+    const small = cpuOf(400_000);
+    // Eight times the size. Quadratic time would be 64 times as much.
+    expect(cpuOf(3_200_000) / Math.max(small, 2_000)).toBeLessThan(30);
+  });
+});
+
 describe('libraryClosure', () => {
   it('follows libraries of libraries up to glibc, and lists missing ones with the files that need them', async () => {
     const where = new Map(

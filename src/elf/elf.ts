@@ -75,21 +75,22 @@ export function parseElf(bytes: Buffer): ElfFile {
   const dynamic = readDynamic(bytes, segments);
   const stringsAt = dynamic.find(({ tag }) => tag === TAG.strtab)?.value;
   const strings = stringsAt === undefined ? undefined : fileOffset(segments, stringsAt);
-  const text = (offset: number) => (strings === undefined ? '' : cString(bytes, strings + offset));
+  const limits = createLimits(bytes);
+  const text = (offset: number) => (strings === undefined ? '' : limits.name(strings + offset));
   const texts = (wanted: number) => dynamic.filter(({ tag }) => tag === wanted).map(({ value }) => text(value));
   const interpreter = segments.find(({ type }) => type === PT_INTERP);
-  const needs = readVersionNeeds(bytes, segments, dynamic, text);
+  const needs = readVersionNeeds(bytes, segments, dynamic, text, limits);
   const versionsAt = dynamic.find(({ tag }) => tag === TAG.versym)?.value;
   return {
     architecture: ARCHITECTURES[bytes.readUInt16LE(18)] ?? 'other',
-    interpreter: interpreter && cString(bytes, interpreter.offset),
+    interpreter: interpreter && limits.name(interpreter.offset),
     soname: texts(TAG.soname)[0],
     needed: texts(TAG.needed),
     rpath: texts(TAG.rpath)[0],
     runpath: texts(TAG.runpath)[0],
     versionNeeds: byLibrary(needs),
-    versionsDefined: readVersionsDefined(bytes, segments, dynamic, text),
-    ...readSymbols(bytes, needs, versionsAt === undefined ? undefined : fileOffset(segments, versionsAt)),
+    versionsDefined: readVersionsDefined(bytes, segments, dynamic, text, limits),
+    ...readSymbols(bytes, needs, versionsAt === undefined ? undefined : fileOffset(segments, versionsAt), limits),
   };
 }
 
@@ -190,6 +191,7 @@ function readVersionNeeds(
   segments: readonly Segment[],
   dynamic: readonly DynamicEntry[],
   text: (offset: number) => string,
+  limits: Limits,
 ): VersionNeed[] {
   const needs: VersionNeed[] = [];
   const address = dynamic.find(({ tag }) => tag === NEED.table)?.value;
@@ -198,7 +200,9 @@ function readVersionNeeds(
   for (let index = 0; at !== undefined && index < count; index++) {
     const library = text(bytes.readUInt32LE(at + 4));
     let auxiliary = at + bytes.readUInt32LE(at + 8);
+    limits.record();
     for (let left = bytes.readUInt16LE(at + 2); left > 0; left--) {
+      limits.record();
       const version = text(bytes.readUInt32LE(auxiliary + 8));
       needs.push({ library, version, number: bytes.readUInt16LE(auxiliary + 6) & VERSION_NUMBER });
       auxiliary += bytes.readUInt32LE(auxiliary + 12);
@@ -224,12 +228,14 @@ function readVersionsDefined(
   segments: readonly Segment[],
   dynamic: readonly DynamicEntry[],
   text: (offset: number) => string,
+  limits: Limits,
 ): Set<string> {
   const versions = new Set<string>();
   const address = dynamic.find(({ tag }) => tag === TAG.verdef)?.value;
   const count = dynamic.find(({ tag }) => tag === TAG.verdefnum)?.value ?? 0;
   let at = address === undefined ? undefined : fileOffset(segments, address);
   for (let index = 0; at !== undefined && index < count; index++) {
+    limits.record();
     const isFileItself = (bytes.readUInt16LE(at + 2) & 1) !== 0;
     if (!isFileItself) versions.add(text(bytes.readUInt32LE(at + bytes.readUInt32LE(at + 12))));
     at += bytes.readUInt32LE(at + 16);
@@ -242,6 +248,7 @@ function readSymbols(
   bytes: Buffer,
   needs: readonly VersionNeed[],
   versionsAt: number | undefined,
+  limits: Limits,
 ): Pick<ElfFile, 'defines' | 'undefinedSymbols' | 'weakSymbols' | 'versionedSymbols'> {
   const defines = new Set<string>();
   const undefinedSymbols = new Set<string>();
@@ -258,7 +265,8 @@ function readSymbols(
     const start = number64(bytes, section + 24);
     const end = start + number64(bytes, section + 32);
     for (let symbol = start + 24; symbol < end; symbol += 24) {
-      const name = cString(bytes, strings + bytes.readUInt32LE(symbol));
+      limits.record();
+      const name = limits.name(strings + bytes.readUInt32LE(symbol));
       const isUndefined = bytes.readUInt16LE(symbol + 6) === 0;
       if (!isUndefined) {
         defines.add(name);
@@ -282,8 +290,34 @@ function fileOffset(segments: readonly Segment[], address: number): number | und
   return segment && address - segment.address + segment.offset;
 }
 
-function cString(bytes: Buffer, at: number): string {
-  return bytes.toString('latin1', at, bytes.indexOf(0, at));
+/** Bounds the work on a damaged or hostile file, whose tables can overlap, repeat themselves and claim any length. */
+type Limits = {
+  /** Counts one entry of a table. @throws Error */
+  record(): void;
+  /** Reads the text at an offset up to a NUL. @throws Error */
+  name(at: number): string;
+};
+
+/** Names share their ends in the string table, but real files repeat less than this many times its size. */
+const MAX_REPETITIONS = 16;
+/** The smallest entry of a table. */
+const MIN_RECORD_BYTES = 16;
+
+function createLimits(bytes: Buffer): Limits {
+  let records = bytes.length / MIN_RECORD_BYTES;
+  let characters = bytes.length * MAX_REPETITIONS;
+  return {
+    record() {
+      records -= 1;
+      if (records < 0) throw new Error('Invalid ELF file: a table has more entries than the file can hold');
+    },
+    name(at) {
+      const end = bytes.indexOf(0, at);
+      characters -= (end === -1 ? bytes.length : end) - at;
+      if (characters < 0) throw new Error('Invalid ELF file: its names overlap');
+      return bytes.toString('latin1', at, end);
+    },
+  };
 }
 
 function number64(bytes: Buffer, at: number): number {

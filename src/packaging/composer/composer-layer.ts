@@ -4,11 +4,13 @@
  * (`project-autoload.ts`). Composer comes with PHP's npm package. Works offline if every package is in Composer's cache
  * or in a path repository.
  */
+
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { OperatorError } from '../../operator-error.ts';
+import { parseJson } from '../../protocol/json.ts';
 import { entriesOfDirectory, writeDirectory } from '../directory-entries.ts';
 import type { Progress } from '../npm-package.ts';
 import { findPhpBuild } from '../php/php-builds.ts';
@@ -142,7 +144,7 @@ async function copyPersonalSettings(from: string, home: string, absent: readonly
   const auth = await readFile(join(from, 'auth.json')).catch(() => undefined);
   if (auth !== undefined) await writeFile(join(home, 'auth.json'), auth, { mode: 0o600 });
   const settings = await readFile(join(from, 'config.json'), 'utf8').catch(() => '{}');
-  const parsed = JSON.parse(settings) as { config?: Record<string, unknown> };
+  const parsed = parseJson(settings) as { config?: Record<string, unknown> };
   const platform = Object.fromEntries(absent.map((name) => [`ext-${name}`, false]));
   const config = { ...parsed.config, ...(absent.length > 0 && { platform }) };
   await writeFile(join(home, 'config.json'), JSON.stringify({ ...parsed, config }));
@@ -200,7 +202,7 @@ async function projectClasses(
 
 async function installedPackages(vendor: string): Promise<ComposerLayer['packages']> {
   const text = await readFile(join(vendor, 'composer/installed.json'), 'utf8');
-  const { packages } = JSON.parse(text) as { packages: { name: string; version: string }[] };
+  const { packages } = parseJson(text) as { packages: { name: string; version: string }[] };
   return packages.map(({ name, version }) => ({ name, version })).sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 

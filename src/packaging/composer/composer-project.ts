@@ -3,10 +3,12 @@
  * at the path of the original, with links to the path repositories outside of the project. So relative paths stay
  * valid, and the paths that Composer writes do not depend on the temporary root.
  */
+
 import { existsSync } from 'node:fs';
 import { cp, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, normalize, relative, resolve, sep } from 'node:path';
 import { OperatorError } from '../../operator-error.ts';
+import { parseJson } from '../../protocol/json.ts';
 
 /** composer.json; only the properties that are used here are typed. */
 export type ComposerJson = {
@@ -35,7 +37,7 @@ export async function readComposerJson(directory: string): Promise<ComposerJson>
     throw fail(failure.code === 'ENOENT' ? 'no such file' : failure.message, failure);
   });
   try {
-    const json: unknown = JSON.parse(text);
+    const json: unknown = parseJson(text);
     if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as ComposerJson;
   } catch (failure) {
     throw fail((failure as Error).message, failure);

@@ -3,8 +3,10 @@
  * to, and that nothing else leads to. Packages are found as Node finds them, also through links (pnpm). Packages that
  * package.json does not lead to at all are not among them.
  */
+
 import { readFile, realpath } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
+import { parseJson } from '../../protocol/json.ts';
 
 type Manifest = Readonly<
   Partial<
@@ -59,7 +61,7 @@ function requiredNames({ dependencies, optionalDependencies, peerDependencies }:
 /** Undefined if there is none, or it cannot be read. */
 async function readManifest(directory: string): Promise<Manifest | undefined> {
   try {
-    const manifest: unknown = JSON.parse(await readFile(join(directory, 'package.json'), 'utf8'));
+    const manifest: unknown = parseJson(await readFile(join(directory, 'package.json'), 'utf8'));
     return typeof manifest === 'object' && manifest !== null ? (manifest as Manifest) : undefined;
   } catch {
     return undefined;

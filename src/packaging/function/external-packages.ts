@@ -2,8 +2,10 @@
  * Collects the external packages of a bundle and their dependencies. They are found as Node finds them, also in parent
  * directories (workspaces) and through links (pnpm), and placed in one node_modules tree where Node finds them again.
  */
+
 import { readFile, realpath } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { parseJson } from '../../protocol/json.ts';
 import { entriesOfDirectory } from '../directory-entries.ts';
 import type { ZipEntry } from '../zip-writer.ts';
 import type { IgnoreRules } from './lamella-ignore.ts';
@@ -38,7 +40,11 @@ export async function externalPackages(
     const path = (found === undefined ? paths.at(-1) : paths[0]) as string;
     placed.set(path, source);
     const text = await readFile(join(source, 'package.json'), 'utf8');
-    const { dependencies = {}, optionalDependencies = {}, peerDependencies = {} } = JSON.parse(text);
+    const {
+      dependencies = {},
+      optionalDependencies = {},
+      peerDependencies = {},
+    } = parseJson(text) as Record<string, object>;
     for (const each of Object.keys({ ...dependencies, ...optionalDependencies, ...peerDependencies })) {
       await visit(each, { path: `${path}/`, source });
     }

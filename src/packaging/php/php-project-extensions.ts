@@ -2,9 +2,11 @@
  * The PHP extensions that a Composer project requires (`ext-*`): in its composer.json, and in the packages that its
  * composer.lock installs for production. The code is not analyzed.
  */
+
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OperatorError } from '../../operator-error.ts';
+import { parseJson } from '../../protocol/json.ts';
 import { readComposerJson } from '../composer/composer-project.ts';
 
 export type ProjectExtensions = {
@@ -31,7 +33,7 @@ async function readLock(file: string): Promise<{ packages?: readonly Requiring[]
   const text = await readFile(file, 'utf8').catch(() => undefined);
   if (text === undefined) return undefined;
   try {
-    return JSON.parse(text) as { packages?: readonly Requiring[] };
+    return parseJson(text) as { packages?: readonly Requiring[] };
   } catch (failure) {
     throw new OperatorError('composer-project-unreadable', { file, reason: (failure as Error).message }, failure);
   }

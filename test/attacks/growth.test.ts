@@ -1,0 +1,153 @@
+/**
+ * Readers of untrusted files and responses take time in proportion to the input: with inputs that become eight times as
+ * large, in the worst shape that the format allows. Others are beside their readers (`*.test.ts`, "linear time").
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterAll, describe, expect, it } from 'vitest';
+import { parseFunctionResponse } from '../../src/gateways/exchange/function-response.ts';
+import { projectExtensions } from '../../src/packaging/php/php-project-extensions.ts';
+import { untarNpmPackage } from '../../src/packaging/untar.ts';
+import { measureArchive } from '../../src/storage/archive.ts';
+import { writePackage } from '../support/php-sandbox.ts';
+import { rawZip } from '../support/raw-zip.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'lamella-growth-'));
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+let count = 0;
+const newDirectory = () => {
+  count += 1;
+  return join(directory, `${count}`);
+};
+
+/** CPU time in microseconds of reading once. */
+async function cpuOf(read: () => unknown): Promise<number> {
+  const before = process.cpuUsage();
+  await read();
+  const { user, system } = process.cpuUsage(before);
+  return user + system;
+}
+
+/** Quadratic time would be 64 times as much. What is too short to measure counts as 5 ms. */
+async function expectLinear(make: (size: number) => () => unknown, size: number): Promise<void> {
+  await cpuOf(make(size));
+  const small = await cpuOf(make(size));
+  const large = await cpuOf(make(8 * size));
+  expect(large / Math.max(small, 5_000)).toBeLessThan(32);
+}
+
+const LIMITS = { unpackedBytes: 1e9, entries: 1e6 };
+const numbered = (size: number, name: (index: number) => string) => Array.from({ length: size }, (_, i) => name(i));
+
+/** A tar archive of empty files. */
+function tarOf(names: readonly string[]): Buffer {
+  const headers = names.map((name) => {
+    const header = Buffer.alloc(512);
+    header.write(name, 0);
+    header.write('0000644\0', 100);
+    header.write('00000000000\0', 124);
+    header.write('        0', 148);
+    header.write('ustar\x0000', 257);
+    const sum = header.reduce((total, byte) => total + byte, 0);
+    header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148);
+    return header;
+  });
+  return Buffer.concat([...headers, Buffer.alloc(1024)]);
+}
+
+describe('the time to read grows with the size alone', () => {
+  it.each<[string, (size: number) => () => unknown, number]>([
+    [
+      'the directory of a zip archive with many files',
+      (size) => {
+        const zip = rawZip(numbered(size, (i) => `f${i}`).map((name) => ({ name })));
+        return () => measureArchive(zip, LIMITS);
+      },
+      1_000,
+    ],
+    [
+      'the directory of a zip archive with one name many times',
+      (size) => {
+        const zip = rawZip(numbered(size, () => 'same').map((name) => ({ name })));
+        return () => measureArchive(zip, LIMITS).catch(() => undefined);
+      },
+      1_000,
+    ],
+    [
+      'the directory of a zip archive with a long comment that looks like its end',
+      (size) => {
+        const zip = Buffer.concat([rawZip([{ name: 'a' }]), Buffer.alloc(size, 'PK\x05\x06')]);
+        return () => measureArchive(zip, LIMITS).catch(() => undefined);
+      },
+      8_000,
+    ],
+    [
+      'an npm package with many files',
+      (size) => {
+        const tgz = gzipSync(tarOf(numbered(size, (i) => `package/f${i}`)));
+        return () => untarNpmPackage(tgz, newDirectory());
+      },
+      100,
+    ],
+    [
+      'an npm package with many invalid names',
+      (size) => {
+        const tgz = gzipSync(tarOf(numbered(size, (i) => `../f${i}`)));
+        return () => untarNpmPackage(tgz, newDirectory()).catch(() => undefined);
+      },
+      1_000,
+    ],
+    [
+      'a composer.lock with many packages',
+      (size) => {
+        const packages = numbered(size, (i) => `ext-e${i}`).map((name) => ({ require: { [name]: '*' } }));
+        const project = writePackage(newDirectory(), {
+          'composer.json': '{}',
+          'composer.lock': JSON.stringify({ packages }),
+        });
+        return () => projectExtensions(project);
+      },
+      5_000,
+    ],
+    ...(['function-url', 'http-api-2.0', 'http-api-1.0', 'rest-api', 'load-balancer'] as const).map(
+      (kind): [string, (size: number) => () => unknown, number] => [
+        `a response of many headers to ${kind}`,
+        (size) => {
+          const names = numbered(size, (i) => `header-${i}`);
+          const headers = Object.fromEntries(names.map((name) => [name, 'x']));
+          const multiValueHeaders = Object.fromEntries(names.map((name) => [name, ['x', 'y']]));
+          const response = {
+            statusCode: 200,
+            headers,
+            ...(kind !== 'function-url' && { multiValueHeaders }),
+            body: 'x',
+          };
+          return () => {
+            try {
+              parseFunctionResponse(response, kind);
+            } catch {
+              // Too many for this kind.
+            }
+          };
+        },
+        5_000,
+      ],
+    ),
+  ])('of %s', { timeout: 60_000 }, async (_, make, size) => {
+    await expectLinear(make, size);
+  });
+
+  it('of JSON that is nested too deeply, which is refused', async () => {
+    const deep = `{"require":${'['.repeat(5000)}${']'.repeat(5000)}}`;
+    const asProject = writePackage(newDirectory(), { 'composer.json': deep });
+    const asLock = writePackage(newDirectory(), { 'composer.json': '{}', 'composer.lock': deep });
+    for (const project of [asProject, asLock]) {
+      await expect(projectExtensions(project)).rejects.toMatchObject({
+        code: 'composer-project-unreadable',
+        message: expect.stringContaining('nested too deeply'),
+      });
+    }
+  });
+});
