@@ -65,7 +65,7 @@ describe('the time to read grows with the size alone', () => {
         const zip = rawZip(numbered(size, (i) => `f${i}`).map((name) => ({ name })));
         return () => measureArchive(zip, LIMITS);
       },
-      1_000,
+      400,
     ],
     [
       'the directory of a zip archive with one name many times',
@@ -73,7 +73,7 @@ describe('the time to read grows with the size alone', () => {
         const zip = rawZip(numbered(size, () => 'same').map((name) => ({ name })));
         return () => measureArchive(zip, LIMITS).catch(() => undefined);
       },
-      1_000,
+      400,
     ],
     [
       'the directory of a zip archive with a long comment that looks like its end',
@@ -97,7 +97,7 @@ describe('the time to read grows with the size alone', () => {
         const tgz = gzipSync(tarOf(numbered(size, (i) => `../f${i}`)));
         return () => untarNpmPackage(tgz, newDirectory()).catch(() => undefined);
       },
-      1_000,
+      400,
     ],
     [
       'a composer.lock with many packages',
@@ -109,7 +109,7 @@ describe('the time to read grows with the size alone', () => {
         });
         return () => projectExtensions(project);
       },
-      5_000,
+      2_000,
     ],
     ...(['function-url', 'http-api-2.0', 'http-api-1.0', 'rest-api', 'load-balancer'] as const).map(
       (kind): [string, (size: number) => () => unknown, number] => [
@@ -132,7 +132,7 @@ describe('the time to read grows with the size alone', () => {
             }
           };
         },
-        5_000,
+        2_000,
       ],
     ),
   ])('of %s', { timeout: 60_000 }, async (_, make, size) => {
