@@ -25,6 +25,7 @@ export const HELP_GROUPS = [
   'Run functions',
   'Use the service',
   'Build packages and layers',
+  'Work with templates',
   'Check this machine',
 ] as const;
 

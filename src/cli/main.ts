@@ -13,6 +13,7 @@ import { ignoreClosedPipes, printError, printStatus, printWarning } from './outp
 import { packageVersion } from './package-version.ts';
 
 const PARENT_COMMANDS: ParentCommands = {
+  template: 'Work with SAM and CloudFormation templates',
   layer: 'Build, inspect and compare layers',
   'layer build': 'Build a layer',
 };
@@ -40,6 +41,17 @@ const RUNTIME_VARIANT = {
 const { readyFile: _, json: __, ...RUN_OPTIONS } = OPTIONS;
 
 const JSON_FLAG = { flag: '--json', help: 'Print the result as JSON.' } as const;
+
+/** Options of commands that read a template. */
+const TEMPLATE_OPTIONS = [
+  { region: { ...CLIENT_OPTIONS.region, help: 'Region of the stack.' } },
+  [
+    {
+      flag: '--parameters <json>',
+      help: 'Values of parameters: {"Name": "value"}, or the list that the AWS CLI takes.',
+    },
+  ],
+] as const;
 
 /** The commands, in the order of the help. */
 export const COMMANDS: readonly CommandRow[] = [
@@ -348,6 +360,34 @@ export const COMMANDS: readonly CommandRow[] = [
     options: [[JSON_FLAG]],
     examples: [['Compare files, sizes and extensions', 'lamella layer diff php-old.zip php.zip']],
     load: () => import('./commands/layer-diff.ts'),
+  },
+  {
+    name: 'validate',
+    group: 'Work with templates',
+    summary: 'Check a SAM or CloudFormation template, and show every problem with its place',
+    args: { '[file]': 'The template; - is standard input. (default: template.yaml, template.yml or template.json)' },
+    options: [...TEMPLATE_OPTIONS, [JSON_FLAG]],
+    examples: [
+      ['Check the template of this directory', 'lamella validate'],
+      ['Check it with the values that a stack would get', `lamella validate app.yaml --parameters '{"Stage":"prod"}'`],
+      ['Print the problems as JSON', 'lamella validate template.yaml --json'],
+    ],
+    load: () => import('./commands/validate.ts'),
+  },
+  {
+    name: 'template transform',
+    group: 'Work with templates',
+    summary: 'Print what the SAM transform makes of a template, as JSON',
+    args: { '<file>': 'The template; - is standard input.' },
+    options: [...TEMPLATE_OPTIONS],
+    examples: [
+      ['Print the resources that AWS would create', 'lamella template transform template.yaml'],
+      [
+        'Choose the region and the values of parameters',
+        `lamella template transform template.yaml --region eu-west-1 --parameters '{"Stage":"prod"}'`,
+      ],
+    ],
+    load: () => import('./commands/template-transform.ts'),
   },
   {
     name: 'doctor',

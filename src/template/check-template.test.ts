@@ -102,7 +102,9 @@ describe('a template', () => {
 
   it('is checked for properties of known types where the caller knows them', () => {
     const typeOf = (type: string) =>
-      type === 'AWS::SNS::Topic' ? { properties: ['TopicName', 'Role'], required: ['Role'] } : undefined;
+      type === 'AWS::SNS::Topic'
+        ? { properties: ['TopicName', 'Role'], required: ['Role'], attributes: [] }
+        : undefined;
     const text =
       'Resources:\n  A: {Type: AWS::SNS::Topic, Properties: {TopicNam: x}}\n  B: {Type: AWS::SNS::Topik}\n  C: {Type: Custom::X, Properties: {Y: z}}';
     expect(findProblems(readTemplate(text).body, { typeOf, typeNames: ['AWS::SNS::Topic'] })).toMatchObject([

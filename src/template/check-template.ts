@@ -12,6 +12,8 @@ import { isObject, type Json, type JsonObject, member, onlyKey, type Path, secti
 export type ResourceTypeFacts = {
   readonly properties: readonly string[];
   readonly required: readonly string[];
+  /** What Fn::GetAtt returns. Empty if that is not known. */
+  readonly attributes: readonly string[];
 };
 
 export type CheckOptions = {
@@ -49,8 +51,6 @@ const RESOURCE_ATTRIBUTES = [
   'UpdateReplacePolicy',
   'Version',
 ];
-/** Attributes that only SAM's resources have: embedded connectors, and a flag that the transform removes. */
-const SAM_ATTRIBUTES = [...RESOURCE_ATTRIBUTES, 'Connectors', 'IgnoreGlobals'];
 const PARAMETER_ATTRIBUTES = [
   'AllowedPattern',
   'AllowedValues',
@@ -110,7 +110,10 @@ function checkSections(body: JsonObject, report: Report): void {
   }
   for (const name of ['Parameters', 'Mappings', 'Conditions', 'Outputs', 'Rules', 'Metadata']) {
     const value = member(body, name);
-    if (value !== undefined && !isObject(value)) report(`Template format error: ${name} must be an object.`, [name]);
+    if (value === null)
+      report(`[/${name}] 'null' values are not allowed in templates`, [name], 'Remove the empty section.');
+    else if (value !== undefined && !isObject(value))
+      report(`Template format error: ${name} must be an object.`, [name]);
   }
   for (const [name, limit] of Object.entries(MAX_MEMBERS)) {
     const count = Object.keys(section(body, name)).length;
@@ -216,7 +219,16 @@ function checkResource(resource: JsonObject, path: Path, options: CheckOptions, 
   } else checkType(type, resource, path, options, report);
   // Recorded: the text has no prefix.
   const message = (key: string) => `Invalid template resource property '${key}'`;
-  checkKeys(resource, isSam ? SAM_ATTRIBUTES : RESOURCE_ATTRIBUTES, path, message, report);
+  const isEmbedding = Object.hasOwn(resource, 'Connectors');
+  // The SAM transform replaces its own resources, and drops attributes that it does not know.
+  if (!isSam)
+    checkKeys(
+      resource,
+      isEmbedding ? [...RESOURCE_ATTRIBUTES, 'Connectors'] : RESOURCE_ATTRIBUTES,
+      path,
+      message,
+      report,
+    );
   checkPolicy(resource, 'DeletionPolicy', DELETION_POLICIES, path, report);
   checkPolicy(resource, 'UpdateReplacePolicy', REPLACE_POLICIES, path, report);
   const dependsOn = member(resource, 'DependsOn');
@@ -237,7 +249,7 @@ function checkResource(resource: JsonObject, path: Path, options: CheckOptions, 
 
 /** Other transforms than SAM's may add types, so that an unknown type is a problem only where the types are given. */
 function checkType(type: string, resource: JsonObject, path: Path, options: CheckOptions, report: Report): void {
-  if (!options.typeOf || /^(Custom|AWS::Serverless)::/.test(type)) return;
+  if (!options.typeOf || /^(Custom::|AWS::Serverless::|AWS::CloudFormation::CustomResource$)/.test(type)) return;
   const facts = options.typeOf(type);
   if (!facts) {
     if (type.startsWith('AWS::')) {

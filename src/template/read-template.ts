@@ -4,7 +4,7 @@
  */
 import { type Place, type PlaceNode, Places } from './places.ts';
 import { readJson } from './read-json.ts';
-import { readYaml, YamlFailure } from './read-yaml.ts';
+import { type OctalScalar, readYaml, YamlFailure } from './read-yaml.ts';
 import { TemplateError, type TemplateProblem } from './template-error.ts';
 import { MAX_TEMPLATE_BYTES } from './template-limits.ts';
 import { isObject, type JsonObject } from './tree.ts';
@@ -13,6 +13,8 @@ export type ReadTemplate = {
   readonly body: JsonObject;
   readonly places: Places;
   readonly format: 'yaml' | 'json';
+  /** What CloudFormation may read in another way. */
+  readonly warnings: readonly TemplateProblem[];
 };
 
 export type ReadOptions = {
@@ -48,7 +50,7 @@ function fromJson(text: string, { fileName }: ReadOptions): ReadTemplate {
     const place = new Places(text, { key: 0, value: 0 }, fileName).at(read.offset);
     throw new TemplateError(notWellFormed('JSON', place, read.reason));
   }
-  return { ...asTemplate(read, text, fileName), format: 'json' };
+  return { ...asTemplate(read, text, fileName), format: 'json', warnings: [] };
 }
 
 /** CloudFormation's older Jackson gives the place behind an unexpected character, Lambda's the character's own. */
@@ -58,7 +60,9 @@ function columnsBehind(message: string): number {
 
 function fromYaml(text: string, { fileName, aliases = 'expand' }: ReadOptions): ReadTemplate {
   try {
-    return { ...asTemplate(readYaml(text, { aliases }), text, fileName), format: 'yaml' };
+    const read = readYaml(text, { aliases });
+    const template = asTemplate(read, text, fileName);
+    return { ...template, format: 'yaml', warnings: read.octals.map((octal) => octalWarning(octal, template.places)) };
   } catch (failure) {
     if (!(failure instanceof YamlFailure)) throw failure;
     const places = new Places(text, { key: 0, value: 0 }, fileName);
@@ -67,6 +71,15 @@ function fromYaml(text: string, { fileName, aliases = 'expand' }: ReadOptions): 
     );
     throw new TemplateError(...(problems as [TemplateProblem, ...TemplateProblem[]]));
   }
+}
+
+function octalWarning({ text, offset }: OctalScalar, places: Places): TemplateProblem {
+  return {
+    message: `${text} begins with a zero. Lamella reads it as text; YAML 1.1 readers read it as the octal number ${Number.parseInt(text, 8)}.`,
+    place: places.at(offset),
+    suggestion: `Write "${text}" in quotes.`,
+    isWarning: true,
+  };
 }
 
 function aliasProblem(place: Place): TemplateProblem {

@@ -21,7 +21,7 @@ import type { PlaceNode } from './places.ts';
 import { MAX_ALIAS_NODES, MAX_DEPTH } from './template-limits.ts';
 import { type Json, type JsonObject, object, setNumberText } from './tree.ts';
 import { createLexer } from './yaml-lexer.ts';
-import { readPlainScalar, readTaggedScalar, type ScalarValue } from './yaml-scalars.ts';
+import { looksOctal, readPlainScalar, readTaggedScalar, type ScalarValue } from './yaml-scalars.ts';
 
 export type ReadNode = { readonly value: Json; readonly place: PlaceNode };
 
@@ -40,19 +40,25 @@ export class YamlFailure extends Error {
   }
 }
 
+/** A plain scalar with a leading zero that other readers take for an octal number. */
+export type OctalScalar = { readonly text: string; readonly offset: number };
+
 /** @throws YamlFailure */
-export function readYaml(text: string, options: { readonly aliases: 'expand' | 'refuse' }): ReadNode {
+export function readYaml(
+  text: string,
+  options: { readonly aliases: 'expand' | 'refuse' },
+): ReadNode & { readonly octals: readonly OctalScalar[] } {
   const tokens = tokensOf(text);
   const settings = { version: '1.1', schema: 'failsafe', uniqueKeys: false, prettyErrors: false } as const;
   const [document, second] = [...new Composer(settings).compose(tokens, true, text.length)];
   const errors = document?.errors.map((error) => ({ reason: error.message, offset: error.pos[0] })) ?? [];
   if (second) errors.push({ reason: 'A template is one YAML document', offset: second.range[0] });
   if (errors.length > 0) throw new YamlFailure(errors);
-  if (!document?.contents) return EMPTY;
+  if (!document?.contents) return { ...EMPTY, octals: [] };
   const reader = new Reader(text, options.aliases);
   const read = reader.read(document.contents, 0);
   if (reader.duplicates.length > 0) throw new YamlFailure(reader.duplicates);
-  return read;
+  return { ...read, octals: reader.octals };
 }
 
 function tokensOf(text: string): CST.Token[] {
@@ -81,6 +87,7 @@ const OWN_TAGS = 'tag:yaml.org,2002:';
 class Reader {
   /** Keys that stand twice in their map. The reading goes on, so that all are found. */
   readonly duplicates: YamlProblem[] = [];
+  readonly octals: OctalScalar[] = [];
   readonly #text: string;
   readonly #aliases: 'expand' | 'refuse';
   /** The last node of each name so far; undefined while the node is being read, which an alias inside it must not see. */
@@ -150,7 +157,11 @@ class Reader {
 
   #readPlain(node: Exclude<ParsedNode, Alias.Parsed>, depth: number, key: number): ReadNode {
     const at = node.range[0];
-    if (isScalar(node)) return { value: readScalar(node, this.#textOf(node)).value, place: { key, value: at } };
+    if (isScalar(node)) {
+      const text = this.#textOf(node);
+      if (looksOctal(text) && isPlain(node)) this.octals.push({ text, offset: at });
+      return { value: readScalar(node, text).value, place: { key, value: at } };
+    }
     if (isMap(node)) return this.#readMap(node, depth, key);
     const list: Json[] = [];
     const members = new Map<number, PlaceNode>();

@@ -7,6 +7,7 @@
  */
 import { subdivide } from './cidr.ts';
 import { FUNCTION_ERRORS, type FunctionName, unresolvedDependencies } from './function-errors.ts';
+import { referencesOf } from './references.ts';
 import { parseSub, splitAttribute } from './sub-text.ts';
 import { TemplateError } from './template-error.ts';
 import {
@@ -263,6 +264,7 @@ function findInMap(argument: Json, call: Call): Json {
   const hasFallback = call.scope.hasExtensions && isObject(fallback) && Object.hasOwn(fallback, 'DefaultValue');
   if (fallback !== undefined && !hasFallback) throw call.error();
   const keys = [call.text(name, 0), call.text(first, 1), call.text(second, 2)] as const;
+  if (keys.some((key) => key.includes(UNKNOWN))) return UNKNOWN;
   const mapping = member(call.scope.mappings, keys[0]);
   const value = member(member(mapping, keys[1]), keys[2]);
   if (value !== undefined && value !== null) return value;
@@ -276,12 +278,12 @@ function findInMap(argument: Json, call: Call): Json {
 }
 
 function importValue(argument: Json, call: Call): Json {
-  const name = call.text(argument);
-  if (name.includes(UNKNOWN)) {
+  if (referencesOf(argument, call.path).some(({ name }) => call.scope.hasResource(name))) {
     throw call.error(
       'Template error: the attribute in Fn::ImportValue must not depend on any resources, imported values, or Fn::GetAZs',
     );
   }
+  const name = call.text(argument);
   const value = call.scope.exportedValue(name);
   if (value === undefined) throw call.error(`No export named ${name} found.`);
   return value;

@@ -12,6 +12,8 @@ export type TemplateProblem = {
   readonly place?: Place;
   /** What the user can do, one sentence. */
   readonly suggestion?: string;
+  /** CloudFormation takes the template, but may not read it as intended. */
+  readonly isWarning?: boolean;
 };
 
 /** A template that CloudFormation would refuse. `message` is what CloudFormation returns; by default that of the first problem. */
