@@ -1,6 +1,7 @@
 /** Names and forms of the functions in a template, whatever their values are. */
 import {
   BOOLEAN_FUNCTIONS,
+  EXTENSION_FUNCTIONS,
   FUNCTION_ERRORS,
   type FunctionName,
   SUB_NAME_ERROR,
@@ -11,6 +12,7 @@ import { nearest } from './suggest.ts';
 import { isObject, type Json, type JsonObject, onlyKey, type Path, section } from './tree.ts';
 
 type Report = (message: string, path: Path, suggestion?: string) => void;
+type Checks = { readonly report: Report; readonly hasExtensions: boolean };
 
 /** Functions of Rules, which `rules.ts` evaluates. */
 const RULE_FUNCTIONS = [
@@ -27,38 +29,46 @@ export const SUPPORTED_FUNCTIONS: readonly string[] = [
 ];
 
 /** Reports what is wrong in Conditions, Resources, Outputs and Rules. Metadata may hold anything. */
-export function checkFunctions(body: JsonObject, report: Report): void {
-  for (const name of ['Rules', 'Conditions']) visit(section(body, name), [name], report);
+export function checkFunctions(body: JsonObject, hasExtensions: boolean, report: Report): void {
+  const checks = { report, hasExtensions };
+  for (const name of ['Rules', 'Conditions']) visit(section(body, name), [name], checks);
   for (const [logicalId, resource] of Object.entries(section(body, 'Resources'))) {
     if (!isObject(resource)) continue;
     for (const [key, value] of Object.entries(resource)) {
-      if (key !== 'Metadata' && key !== 'Condition') visit(value, ['Resources', logicalId, key], report);
+      if (key !== 'Metadata' && key !== 'Condition') visit(value, ['Resources', logicalId, key], checks);
     }
   }
   for (const [key, output] of Object.entries(section(body, 'Outputs'))) {
     if (!isObject(output)) continue;
     for (const name of ['Value', 'Export']) {
-      if (Object.hasOwn(output, name)) visit(output[name] ?? null, ['Outputs', key, name], report);
+      if (Object.hasOwn(output, name)) visit(output[name] ?? null, ['Outputs', key, name], checks);
     }
   }
 }
 
-function visit(node: Json, path: Path, report: Report): void {
+function visit(node: Json, path: Path, checks: Checks): void {
   if (Array.isArray(node)) {
-    for (const [index, item] of node.entries()) visit(item, [...path, index], report);
+    for (const [index, item] of node.entries()) visit(item, [...path, index], checks);
     return;
   }
   if (!isObject(node)) return;
   const only = onlyKey(node);
   for (const [key, argument] of Object.entries(node)) {
     const at = [...path, key];
-    if (key.startsWith('Fn::') && !key.startsWith('Fn::ForEach::')) checkFunction(key, argument, at, report);
-    else if (key === only && key === 'Ref' && typeof argument !== 'string') report(FUNCTION_ERRORS.Ref, at);
-    visit(argument, at, report);
+    if (key.startsWith('Fn::')) checkFunction(key, argument, at, checks);
+    else if (key === only && key === 'Ref' && typeof argument !== 'string') checks.report(FUNCTION_ERRORS.Ref, at);
+    visit(argument, at, checks);
   }
 }
 
-function checkFunction(name: string, argument: Json, path: Path, report: Report): void {
+function checkFunction(name: string, argument: Json, path: Path, { report, hasExtensions }: Checks): void {
+  const isLoop = name.startsWith('Fn::ForEach::');
+  if (!hasExtensions && (isLoop || EXTENSION_FUNCTIONS.has(name))) {
+    const known = SUPPORTED_FUNCTIONS.filter((each) => !EXTENSION_FUNCTIONS.has(each));
+    report(unsupportedFunction(name, known), path, 'Add AWS::LanguageExtensions to the section Transform.');
+    return;
+  }
+  if (isLoop) return;
   if (!SUPPORTED_FUNCTIONS.includes(name)) {
     const near = nearest(name, SUPPORTED_FUNCTIONS);
     report(

@@ -90,8 +90,13 @@ export function findProblems(body: JsonObject, options: CheckOptions = {}): Temp
   checkConditions(section(body, 'Conditions'), report);
   checkResources(body, options, report);
   checkOutputs(section(body, 'Outputs'), report);
-  checkFunctions(body, report);
+  checkFunctions(body, listsExtensions(body), report);
   return problems;
+}
+
+function listsExtensions(body: JsonObject): boolean {
+  const listed = member(body, 'Transform');
+  return (Array.isArray(listed) ? listed : [listed]).includes('AWS::LanguageExtensions');
 }
 
 function checkSections(body: JsonObject, report: Report): void {
