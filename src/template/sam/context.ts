@@ -26,6 +26,8 @@ export interface SamContext {
   readonly managedPolicies: ReadonlyMap<string, string>;
   /** The deployment preferences of the functions translated so far. */
   readonly deployments: DeploymentPreferences;
+  /** The items of lists of the template as JSON, for kinds that add each item once; the kind that adds one notes it. */
+  readonly listItems: WeakMap<Json[], Set<string>>;
   /** The keys of a map in the order in which the translator takes them; see `api/py27.ts`. */
   readonly keysOf: (map: JsonObject) => readonly string[];
 }

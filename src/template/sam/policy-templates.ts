@@ -1,6 +1,6 @@
 /** Policy templates: `{SQSPollerPolicy: {QueueName: q}}` in Policies becomes a policy document. */
 import { renderArn } from '../../protocol/arn.ts';
-import type { Json, JsonObject } from '../tree.ts';
+import { copy, type Json, type JsonObject } from '../tree.ts';
 import { isMap, member } from './checks.ts';
 import { InvalidResource } from './errors.ts';
 import { ref } from './intrinsics.ts';
@@ -92,7 +92,7 @@ function renderResource(notation: string, parameters: readonly string[], values:
 /** A value that is CloudFormation's placeholder is not known yet. */
 function resolved(value: Json, parameter: string): Json {
   const isPlaceholder = typeof value === 'string' && value.startsWith('{{IntrinsicFunction:');
-  return isPlaceholder ? ref(`___SAM_POLICY_PARAMETER_${parameter}`) : structuredClone(value);
+  return isPlaceholder ? ref(`___SAM_POLICY_PARAMETER_${parameter}`) : copy(value);
 }
 
 function expanded(text: string): string {

@@ -3,16 +3,41 @@
  * values as `str` and `repr` give them.
  */
 import { createHash } from 'node:crypto';
-import type { Json } from '../tree.ts';
+import { isObject, type Json, type JsonObject, numberText } from '../tree.ts';
 
 /** `json.dumps(value, separators=(",", ":"), sort_keys=True)`: keys in the order of code points, other than ASCII escaped. */
 export function pythonJson(value: Json): string {
-  if (Array.isArray(value)) return `[${value.map(pythonJson).join(',')}]`;
-  if (typeof value === 'object' && value !== null) {
-    const members = Object.entries(value).sort(([a], [b]) => compareText(a, b));
-    return `{${members.map(([key, member]) => `${quotedJson(key)}:${pythonJson(member)}`).join(',')}}`;
+  if (Array.isArray(value)) return `[${value.map((_, index) => memberJson(value, index)).join(',')}]`;
+  if (isObject(value)) {
+    const keys = Object.keys(value).sort(compareText);
+    return `{${keys.map((key) => `${quotedJson(key)}:${memberJson(value, key)}`).join(',')}}`;
   }
+  return scalarJson(value);
+}
+
+function memberJson(holder: JsonObject | Json[], key: string | number): string {
+  return numberAt(holder, key) ?? pythonJson((holder as JsonObject)[key] as Json);
+}
+
+/** A value that is neither a list nor a map, as JSON. */
+export function scalarJson(value: Json): string {
   return typeof value === 'string' ? quotedJson(value) : JSON.stringify(value);
+}
+
+/** A number as Python writes it: `2.0` stays `2.0`. Undefined if the member is not a number. */
+export function numberAt(holder: JsonObject | Json[], key: string | number): string | undefined {
+  const text = numberText(holder, key);
+  return text === undefined || /^-?\d+$/.test(text) ? text : floatRepr(Number(text));
+}
+
+/** The shortest digits, with an exponent below 1e-4 and from 1e16 on. */
+function floatRepr(value: number): string {
+  const [digits = '', exponent = '0'] = value.toExponential().split('e');
+  const power = Number(exponent);
+  if (power < -4 || power >= 16) {
+    return `${digits}e${power < 0 ? '-' : '+'}${String(Math.abs(power)).padStart(2, '0')}`;
+  }
+  return Number.isInteger(value) ? `${value}.0` : String(value);
 }
 
 /** `str(value)`. */
@@ -26,10 +51,14 @@ export function pythonRepr(value: Json | undefined): string {
   if (typeof value === 'boolean') return value ? 'True' : 'False';
   if (typeof value === 'number') return String(value);
   if (typeof value === 'string') return quoted(value);
-  if (Array.isArray(value)) return `[${value.map(pythonRepr).join(', ')}]`;
-  return `{${Object.entries(value)
-    .map(([key, member]) => `${quoted(key)}: ${pythonRepr(member)}`)
+  if (Array.isArray(value)) return `[${value.map((_, index) => memberRepr(value, index)).join(', ')}]`;
+  return `{${Object.keys(value)
+    .map((key) => `${quoted(key)}: ${memberRepr(value, key)}`)
     .join(', ')}}`;
+}
+
+function memberRepr(holder: JsonObject | Json[], key: string | number): string {
+  return numberAt(holder, key) ?? pythonRepr((holder as JsonObject)[key]);
 }
 
 /** Whether Python takes the value for true: not None, False, 0, or empty. */

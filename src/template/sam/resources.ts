@@ -1,5 +1,5 @@
 /** The resources that go into the transform and those that come out of it. */
-import type { Json, JsonObject } from '../tree.ts';
+import { type Json, type JsonObject, keepNumberTexts, object } from '../tree.ts';
 import { isMap, member } from './checks.ts';
 import { InvalidResource } from './errors.ts';
 import { getAtt, ref } from './intrinsics.ts';
@@ -97,7 +97,7 @@ export function renderResource({ type, dependsOn, attributes, properties }: CfnR
     Type: type,
     ...(hasDependencies ? { DependsOn: dependsOn as Json } : {}),
     ...attributes,
-    Properties: Object.fromEntries(present) as JsonObject,
+    Properties: keepNumberTexts(properties as JsonObject, object(present as [string, Json][])),
   };
 }
 

@@ -87,6 +87,7 @@ export function transformSam(source: JsonObject, options: TransformOptions): Jso
     resolveMappings: mappingResolver(mappings),
     managedPolicies: options.managedPolicies ?? new Map(),
     deployments: new Map() as DeploymentPreferences,
+    listItems: new WeakMap(),
     keysOf,
   };
   const references: SamReferences = new Map();

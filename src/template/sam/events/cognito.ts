@@ -1,5 +1,5 @@
 /** Cognito events: the triggers go into the user pool, which must stand in the same template. */
-import type { Json, JsonObject } from '../../tree.ts';
+import { copy, type Json, type JsonObject } from '../../tree.ts';
 import { expectMap, isMap, listOf, member, oneOf, PASSED, required, requiredStrict, STRING } from '../checks.ts';
 import type { EventKind, EventTarget, SamEvent } from '../context.ts';
 import { InvalidEvent } from '../errors.ts';
@@ -44,7 +44,7 @@ function addTriggers({ eventId, properties }: SamEvent, target: EventTarget, poo
     if (Object.hasOwn(config, trigger)) {
       throw new InvalidEvent(eventId, `Cognito trigger "${pythonStr(Trigger as Json)}" defined multiple times.`);
     }
-    config[trigger] = structuredClone(target.arn);
+    config[trigger] = copy(target.arn);
   }
 }
 

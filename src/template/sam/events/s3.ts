@@ -1,5 +1,5 @@
 /** S3 events: the notifications go into the bucket, which must stand in the same template. */
-import type { Json, JsonObject } from '../../tree.ts';
+import { copy, type Json, type JsonObject } from '../../tree.ts';
 import {
   expectList,
   expectMap,
@@ -14,7 +14,7 @@ import {
   requiredStrict,
   STRING,
 } from '../checks.ts';
-import type { EventKind, EventTarget, SamEvent } from '../context.ts';
+import type { EventKind, EventTarget, SamContext, SamEvent } from '../context.ts';
 import { InvalidEvent, InvalidResource } from '../errors.ts';
 import { conditional, ref } from '../intrinsics.ts';
 import { type CfnResource, refOf, tagList } from '../resources.ts';
@@ -36,30 +36,45 @@ export const S3: EventKind = {
     if (bucketId === undefined || bucket === undefined) {
       throw new InvalidEvent(eventId, 'S3 events must reference an S3 bucket in the same template.');
     }
-    return (event, target) => translate(event, target, bucketId, bucket as JsonObject);
+    return (event, target) => translate(event, target, { id: bucketId, definition: bucket as JsonObject }, context);
   },
 };
 
-function translate(event: SamEvent, target: EventTarget, bucketId: string, bucket: JsonObject): CfnResource[] {
+interface Bucket {
+  readonly id: string;
+  readonly definition: JsonObject;
+}
+
+function translate(
+  event: SamEvent,
+  target: EventTarget,
+  { id: bucketId, definition: bucket }: Bucket,
+  context: SamContext,
+): CfnResource[] {
   const permission = invokePermission(target, {
     prefix: event.logicalId,
     principal: 's3.amazonaws.com',
     sourceAccount: ref('AWS::AccountId'),
   });
   if ('Condition' in permission.attributes) dependByTag(bucket, bucketId, permission);
-  else dependOn(event, bucket, permission);
-  addNotifications(event, target, bucket, bucketId);
+  else dependOn(event, bucket, permission, context);
+  addNotifications(event, target, bucket, bucketId, context);
   return [permission, foreignResource(bucketId, BUCKET, bucket)];
 }
 
-function dependOn({ logicalId }: SamEvent, bucket: JsonObject, permission: CfnResource): void {
-  const given = bucket.DependsOn ?? ('DependsOn' in bucket ? null : []);
-  const dependencies = typeof given === 'string' ? [given] : isMap(given) ? Object.keys(given) : given;
-  if (!Array.isArray(dependencies) || dependencies.some((each) => typeof each === 'object' && each !== null)) {
-    const problem = "Invalid type for field 'DependsOn'. Expected a string or list of strings.";
-    throw new InvalidResource(logicalId, problem);
-  }
-  bucket.DependsOn = [...new Set([...dependencies, permission.logicalId])];
+function dependOn({ logicalId }: SamEvent, bucket: JsonObject, permission: CfnResource, context: SamContext): void {
+  const given = 'DependsOn' in bucket ? bucket.DependsOn : [];
+  if (!Array.isArray(given) || !context.listItems.has(given))
+    bucket.DependsOn = [...new Set(dependencies(logicalId, given))];
+  addOnce(bucket.DependsOn as Json[], permission.logicalId, context);
+}
+
+function dependencies(logicalId: string, given: Json | undefined): Json[] {
+  if (typeof given === 'string') return [given];
+  if (isMap(given)) return Object.keys(given);
+  if (Array.isArray(given) && given.every((each) => typeof each !== 'object' || each === null)) return given;
+  const problem = "Invalid type for field 'DependsOn'. Expected a string or list of strings.";
+  throw new InvalidResource(logicalId, problem);
 }
 
 /** A dependency on a resource that may not exist: a tag whose value refers to it. */
@@ -71,7 +86,13 @@ function dependByTag(bucket: JsonObject, bucketId: string, permission: CfnResour
   properties.Tags = [...tags, ...tagList({ [`sam:ConditionalDependsOn:${permission.logicalId}`]: dependency })];
 }
 
-function addNotifications(event: SamEvent, target: EventTarget, bucket: JsonObject, bucketId: string): void {
+function addNotifications(
+  event: SamEvent,
+  target: EventTarget,
+  bucket: JsonObject,
+  bucketId: string,
+  context: SamContext,
+): void {
   const { Events, Filter } = event.properties;
   const place = { resource: bucketId, path: '' };
   const properties = expectMap('Properties' in bucket ? bucket.Properties : {}, place, 'Properties should be a map.');
@@ -84,18 +105,23 @@ function addNotifications(event: SamEvent, target: EventTarget, bucket: JsonObje
   if (!Array.isArray(notifications)) {
     throw new InvalidResource(bucketId, 'Invalid type for LambdaConfigurations. Must be a list.');
   }
-  const known = new Set(notifications.map((each) => JSON.stringify(each)));
   for (const type of typeof Events === 'string' ? [Events] : (Events as string[])) {
     const notification: JsonObject = {
-      Function: structuredClone(target.arn),
-      ...(Filter === undefined || Filter === null ? {} : { Filter: structuredClone(Filter) }),
+      Function: copy(target.arn),
+      ...(Filter === undefined || Filter === null ? {} : { Filter: copy(Filter) }),
       Event: type,
     };
     const { Condition } = target.attributes;
-    const made = Condition === undefined ? notification : conditional(Condition, notification);
-    if (!known.has(JSON.stringify(made))) notifications.push(made);
-    known.add(JSON.stringify(made));
+    addOnce(notifications, Condition === undefined ? notification : conditional(Condition, notification), context);
   }
+}
+
+function addOnce(list: Json[], item: Json, context: SamContext): void {
+  const items = context.listItems.get(list) ?? new Set(list.map((each) => JSON.stringify(each)));
+  context.listItems.set(list, items);
+  const text = JSON.stringify(item);
+  if (!items.has(text)) list.push(item);
+  items.add(text);
 }
 
 /** The properties that AWS's translator knows. */

@@ -1,5 +1,5 @@
 /** The resource AWS::Lambda::Function of a function, and the checks of its code. */
-import type { Json, JsonObject } from '../../tree.ts';
+import { type Json, type JsonObject, keepNumberTexts } from '../../tree.ts';
 import { isMap } from '../checks.ts';
 import type { SamContext } from '../context.ts';
 import { InvalidResource } from '../errors.ts';
@@ -17,6 +17,7 @@ export function lambdaFunction(resource: SamResource, context: SamContext): CfnR
   const result = made.properties;
   if (isTruthy(properties.FunctionName)) result.FunctionName = properties.FunctionName;
   for (const name of COPIED_PROPERTIES) result[name] = properties[name];
+  keepNumberTexts(properties, result as JsonObject);
   result.Code = codeOf(logicalId, properties);
   result.Tags = samTags(logicalId, properties.Tags);
   if (isTraced(properties, context)) result.TracingConfig = { Mode: properties.Tracing as Json };

@@ -2,7 +2,7 @@
 import type { Json, JsonObject } from '../../tree.ts';
 import { isMap } from '../checks.ts';
 import { isIntrinsic } from '../intrinsics.ts';
-import { compareText, quotedJson } from '../python.ts';
+import { compareText, numberAt, quotedJson, scalarJson } from '../python.ts';
 
 /** Replaces what CloudFormation must resolve by `${definition_substitution_N}`, in place, in the order of keys. */
 export function takeOutIntrinsics(definition: JsonObject): JsonObject {
@@ -39,13 +39,17 @@ function indented(value: Json, indent: string): string {
   const inner = `${indent}    `;
   if (Array.isArray(value)) {
     if (value.length === 0) return '[]';
-    return `[\n${value.map((each) => inner + indented(each, inner)).join(',\n')}\n${indent}]`;
+    return `[\n${value.map((_, index) => inner + memberText(value, index, inner)).join(',\n')}\n${indent}]`;
   }
   if (isMap(value)) {
     const keys = Object.keys(value).sort(compareText);
     if (keys.length === 0) return '{}';
-    const members = keys.map((key) => `${inner}${quotedJson(key)}: ${indented(value[key] as Json, inner)}`);
+    const members = keys.map((key) => `${inner}${quotedJson(key)}: ${memberText(value, key, inner)}`);
     return `{\n${members.join(',\n')}\n${indent}}`;
   }
-  return typeof value === 'string' ? quotedJson(value) : JSON.stringify(value);
+  return scalarJson(value);
+}
+
+function memberText(holder: JsonObject | Json[], key: string | number, indent: string): string {
+  return numberAt(holder, key) ?? indented((holder as JsonObject)[key] as Json, indent);
 }

@@ -2,7 +2,7 @@
  * AWS::Serverless::StateMachine: the state machine, its role, version and alias, and what its events make.
  * https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-resource-statemachine.html
  */
-import type { Json, JsonObject } from '../../tree.ts';
+import { copy, type Json, type JsonObject } from '../../tree.ts';
 import {
   BOOLEAN,
   isMap,
@@ -119,7 +119,7 @@ function setDefinition(resource: SamResource, machine: CfnResource): void {
     throw new InvalidResource(logicalId, problem);
   }
   if (isTruthy(Definition)) {
-    const definition = structuredClone(Definition as JsonObject);
+    const definition = copy(Definition as JsonObject);
     const substitutions = takeOutIntrinsics(definition);
     if (isTruthy(substitutions)) {
       const given = isMap(DefinitionSubstitutions) ? DefinitionSubstitutions : {};
