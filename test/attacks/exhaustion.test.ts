@@ -4,6 +4,7 @@ import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync, writeSync } fr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import type { ResourceAccounts } from '../../src/admin-api/environments.ts';
 import { shellRuntime, zipOf } from '../support/function-zip.ts';
 import { connectTo } from '../support/raw-http.ts';
 import { startTarget, type Target } from './target.ts';
@@ -67,6 +68,73 @@ describe('a service that runs out of', () => {
     }
   });
 });
+
+/** Opens connections to its Runtime API in many processes, sends the start of a request on each, and then responds. */
+const CONNECTS = `#!/usr/bin/env python3
+import http.client, json, os, socket
+host, port = os.environ['AWS_LAMBDA_RUNTIME_API'].split(':')
+api = http.client.HTTPConnection(host, int(port))
+while True:
+    api.request('GET', '/2018-06-01/runtime/invocation/next')
+    answer = api.getresponse()
+    event = json.loads(answer.read())
+    children = []
+    for _ in range(event['processes']):
+        child = os.fork()
+        if child == 0:
+            held = []
+            for _ in range(event['connections']):
+                try:
+                    s = socket.create_connection((host, int(port)), 10)
+                    held.append(s)
+                    s.settimeout(0.05)
+                    s.sendall(b'GET / HTTP/1.1\\r\\nX: ' + b'x' * event['bytes'])
+                except OSError: pass
+            os._exit(0)
+        children.append(child)
+    for child in children: os.waitpid(child, 0)
+    api.request('POST', '/2018-06-01/runtime/invocation/' + answer.headers['Lambda-Runtime-Aws-Request-Id'] + '/response', '"done"')
+    api.getresponse().read()
+`;
+
+describe('one function that opens', () => {
+  it.each([
+    ['1,600 connections with a megabyte of an unfinished head', { processes: 2, connections: 800, bytes: 1_000_000 }],
+  ])('%s takes neither the descriptors nor the memory of the service', { timeout: 200_000 }, async (_, event) => {
+    target = await startTarget();
+    await target.createFunction('connects', { bootstrap: CONNECTS }, { Timeout: 120, MemorySize: 1024 });
+    await target.createFunction('neighbor', { bootstrap: shellRuntime('respond 1') }, { Timeout: 30 });
+    await target.invoke('connects', { processes: 0 });
+    await target.measure();
+    const before = await accounts(target.url);
+    let isRunning = true;
+    const attack = target.invoke('connects', event).finally(() => {
+      isRunning = false;
+    });
+    let most = { memoryBytes: 0, descriptors: 0, connections: 0 };
+    let invocations = 0;
+    while (isRunning) {
+      const { memoryBytes, descriptors, connections } = (await accounts(target.url)).service;
+      most = {
+        memoryBytes: Math.max(most.memoryBytes, memoryBytes),
+        descriptors: Math.max(most.descriptors, descriptors.used),
+        connections: Math.max(most.connections, connections.used),
+      };
+      expect((await target.invoke('neighbor')).payload).toBe('1');
+      invocations += 1;
+    }
+    expect((await attack).payload).toBe('"done"');
+    expect(invocations).toBeGreaterThan(0);
+    expect(most.connections).toBeLessThanOrEqual(128 + 2);
+    expect(most.descriptors - before.service.descriptors.used).toBeLessThan(300);
+    expect(most.memoryBytes - before.service.memoryBytes).toBeLessThan(400 * 1024 * 1024);
+    await target.expectUnharmed();
+  });
+});
+
+async function accounts(url: string): Promise<ResourceAccounts> {
+  return (await (await fetch(`${url}/_lamella/environments`)).json()) as ResourceAccounts;
+}
 
 /** Fills the disk of a file except for two pages. The service may write at the same time. */
 function fillDisk(file: string): void {
