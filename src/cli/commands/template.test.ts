@@ -96,16 +96,14 @@ Outputs:
   it('prints every problem with its place, the lines around it and a suggestion', async () => {
     const path = file('many.yaml', WRONG);
     const { code, stdout, stderr } = await run('validate', path);
-    expect({ code, stderr }).toEqual({ code: 1, stderr: `6 problems in ${path}\n` });
-    expect(stdout.split('\n').filter((line) => line.startsWith(path))).toEqual(
-      [
-        `${path}:3:5: Template format error: Unrecognized resource types: [AWS::SNS::Topc]`,
-        `${path}:4:5: Invalid template resource property 'DependOn'`,
-        `${path}:8:7: Property validation failure: [Encountered unsupported properties in {/}: [QueueNam]]`,
-        `${path}:10:16: [Error] /Outputs/Arn/Value/Fn::GetAtt: Resource type AWS::SQS::Queue does not support attribute {Arrn}.`,
-        `${path}:11:16: Unresolved resource dependencies [Queu] in the Outputs block of the template`,
-      ].toSpliced(6),
-    );
+    expect({ code, stderr }).toEqual({ code: 1, stderr: `5 problems in ${path}\n` });
+    expect(stdout.split('\n').filter((line) => line.startsWith(path))).toEqual([
+      `${path}:3:5: Template format error: Unrecognized resource types: [AWS::SNS::Topc]`,
+      `${path}:4:5: Invalid template resource property 'DependOn'`,
+      `${path}:8:7: Property validation failure: [Encountered unsupported properties in {/}: [QueueNam]]`,
+      `${path}:10:16: [Error] /Outputs/Arn/Value/Fn::GetAtt: Resource type AWS::SQS::Queue does not support attribute {Arrn}.`,
+      `${path}:11:16: Unresolved resource dependencies [Queu] in the Outputs block of the template`,
+    ]);
     expect(stdout).toContain(
       '    3 |     Type: AWS::SNS::Topc\n    4 |     DependOn: Queue\n      |     ^\n      Did you mean DependsOn?\n',
     );
@@ -144,6 +142,6 @@ Outputs:
     const path = file('octal.yaml', 'Resources: {R: {Type: AWS::SQS::Queue, Metadata: {Account: 012345670123}}}');
     const { code, stdout } = await run('validate', path);
     expect(code).toBe(0);
-    expect(stdout).toContain(`${path}:1:59: warning: 012345670123 begins with a zero.`);
+    expect(stdout).toContain(`${path}:1:60: warning: 012345670123 begins with a zero.`);
   });
 });
