@@ -2,6 +2,7 @@
  * Reads a request body with a size limit that applies while it streams: an oversized body is never buffered, and one
  * with a `Content-Length` over the limit is refused before a byte is read. Does not decode aws-chunked bodies.
  */
+import { ByteCollector } from './byte-collector.ts';
 import type { HttpRequest } from './exchange.ts';
 
 export type BodyFailureReason =
@@ -40,9 +41,9 @@ export async function readBody(request: HttpRequest, limitBytes: number): Promis
     if (ahead.length > limitBytes) throw new BodyFailure('too-large', limitBytes);
     return ahead;
   }
-  const pieces: Buffer[] = [];
-  await eachPiece(request, limitBytes, (piece) => pieces.push(piece));
-  return pieces.length === 1 && pieces[0] ? pieces[0] : Buffer.concat(pieces);
+  const collector = new ByteCollector();
+  await eachPiece(request, limitBytes, (piece) => collector.add(piece));
+  return collector.bytes();
 }
 
 const readAhead = new WeakMap<HttpRequest, Buffer | BodyFailure>();

@@ -6,6 +6,7 @@ import type { IncomingHttpHeaders, RequestOptions } from 'node:http';
 import { request as requestPlain } from 'node:http';
 import { request as requestSecure } from 'node:https';
 import type { Socket } from 'node:net';
+import { ByteCollector } from './byte-collector.ts';
 
 export type ClientRequest = {
   readonly method: string;
@@ -40,16 +41,14 @@ export function send(given: ClientRequest): Promise<ClientResponse> {
     });
     request.on('error', reject);
     request.on('response', (response) => {
-      const chunks: Buffer[] = [];
-      let length = 0;
+      const collector = new ByteCollector();
       response.on('data', (chunk: Buffer) => {
-        length += chunk.length;
-        if (maxResponseBytes === undefined || length <= maxResponseBytes) chunks.push(chunk);
+        if (maxResponseBytes === undefined || collector.length + chunk.length <= maxResponseBytes) collector.add(chunk);
         else request.destroy(new Error(`the response exceeds ${maxResponseBytes} bytes`));
       });
       response.on('error', reject);
       response.on('end', () => {
-        resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks) });
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, body: collector.bytes() });
       });
     });
     request.end(body);

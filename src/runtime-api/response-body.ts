@@ -3,6 +3,7 @@
  * the limit is read to its end and dropped, so that the client can finish writing and read its 413. A body that does not
  * end is cut off.
  */
+import { ByteCollector } from '../http/byte-collector.ts';
 import type { HttpRequest } from '../http/exchange.ts';
 import { QUOTAS } from '../protocol/quotas.ts';
 import type { CollectedBodies } from './collected-bodies.ts';
@@ -19,7 +20,7 @@ const MAX_DISCARDED_BYTES = 256 * 1024 * 1024;
 
 export function readBody(request: HttpRequest, limitBytes: number, collected: CollectedBodies): Promise<ReadBody> {
   return new Promise((resolve) => {
-    const chunks: Buffer[] = [];
+    const collector = new ByteCollector();
     let length = 0;
     let taken = 0;
     const settle = (body: ReadBody): void => {
@@ -33,14 +34,13 @@ export function readBody(request: HttpRequest, limitBytes: number, collected: Co
         // Only an environment that sends many bodies at once reaches this limit.
         if (!collected.take(chunk.length)) return void request.destroy();
         taken += chunk.length;
-        chunks.push(chunk);
+        collector.add(chunk);
       } else if (length > MAX_DISCARDED_BYTES) request.destroy();
-      else chunks.length = 0;
+      else collector.clear();
     });
     request.once('end', () => {
       if (length > limitBytes) settle({ kind: 'too-large' });
-      else
-        settle({ kind: 'whole', bytes: chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, length) });
+      else settle({ kind: 'whole', bytes: collector.bytes() });
     });
     // After 'end' this has no effect. A client that disconnects in the middle causes 'close', possibly after 'error'.
     request.once('close', () => settle({ kind: length > limitBytes ? 'too-large' : 'truncated' }));

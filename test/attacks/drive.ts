@@ -11,6 +11,8 @@ export type Attack = {
   readonly kind: string;
   readonly method: string;
   readonly bytes: Buffer;
+  /** Defaults to the port of the drive. */
+  readonly port?: number;
   /** Whether a response after a second is documented. */
   readonly mayTakeLong: boolean;
   /** Server errors that are documented for this request, in addition to 501 with a name. */
@@ -62,13 +64,18 @@ export async function drive(
   };
   const worker = async (index: number) => {
     const random = randomFrom(seed + index * 7_919);
-    const connection = new Connection(port);
+    const opened = new Map<number, Connection>();
+    const connectionTo = (to: number): Connection => {
+      const known = opened.get(to) ?? new Connection(to);
+      opened.set(to, known);
+      return known;
+    };
     while (sent < count) {
       sent += 1;
       const isThousandth = sent % 1_000 === 0;
       const attack = next(random);
       const busyBefore = target.busyMs();
-      const response = await attackOnce(connection, attack);
+      const response = await attackOnce(connectionTo(attack.port ?? port), attack);
       if (response !== undefined) {
         const text = response.body.toString('utf8');
         statuses.set(response.status, (statuses.get(response.status) ?? 0) + 1);
@@ -87,7 +94,7 @@ export async function drive(
         await everyThousand?.();
       }
     }
-    connection.close();
+    for (const connection of opened.values()) connection.close();
   };
   await Promise.all(Array.from({ length: connections }, (_, index) => worker(index)));
   if (process.env.LAMELLA_ATTACK_SCALE !== undefined)

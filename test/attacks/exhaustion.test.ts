@@ -7,6 +7,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { ResourceAccounts } from '../../src/admin-api/environments.ts';
 import { shellRuntime, zipOf } from '../support/function-zip.ts';
 import { connectTo } from '../support/raw-http.ts';
+import { PYTHON_RUNTIME } from './python-runtime.ts';
 import { startTarget, type Target } from './target.ts';
 
 let target: Target | undefined;
@@ -128,6 +129,62 @@ describe('one function that opens', () => {
     expect(most.connections).toBeLessThanOrEqual(128 + 2);
     expect(most.descriptors - before.service.descriptors.used).toBeLessThan(300);
     expect(most.memoryBytes - before.service.memoryBytes).toBeLessThan(400 * 1024 * 1024);
+    await target.expectUnharmed();
+  });
+});
+
+describe('a body whose chunks have one byte each', () => {
+  const CHUNKS = 1_000_000;
+  /** Buffers for single bytes would take some 200 MB. */
+  const LIMIT = 100 * 1024 * 1024;
+
+  it('takes about its size in memory, at the API port', { timeout: 120_000 }, async () => {
+    target = await startTarget();
+    await target.measure();
+    const before = target.rssBytes();
+    const socket = await connectTo(target.port);
+    socket.write(
+      'POST /2015-03-31/functions/f/invocations HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n',
+    );
+    const some = '1\r\n1\r\n'.repeat(10_000);
+    for (let sent = 0; sent < CHUNKS; sent += 10_000) {
+      if (!socket.write(some)) await new Promise((resolve) => socket.once('drain', resolve));
+    }
+    // All were read when the response comes.
+    const response = new Promise<string>((resolve) => socket.once('data', (data: Buffer) => resolve(data.toString())));
+    await target.expectResponsive();
+    const held = target.rssBytes();
+    socket.write('0\r\n\r\n');
+    expect(await response).toContain('404 Not Found');
+    expect(held - before).toBeLessThan(LIMIT);
+    socket.destroy();
+    await target.expectUnharmed();
+  });
+
+  it('takes about its size in memory, at the Runtime API', { timeout: 120_000 }, async () => {
+    target = await startTarget();
+    const bootstrap = `${PYTHON_RUNTIME}
+id, event = next_invocation()
+api.request('POST', BASE + id + '/response', (b'1\\r\\n1\\r\\n' * 10_000 for _ in range(${CHUNKS} // 10_000)), {'Transfer-Encoding': 'chunked'})
+api.sock.sendall(b'0\\r\\n\\r\\n')
+api.getresponse().read()
+next_invocation()
+`;
+    await target.createFunction('f', { bootstrap }, { Timeout: 60, MemorySize: 512 });
+    await target.measure();
+    const before = target.rssBytes();
+    let most = 0;
+    const invoked = target.invoke('f');
+    for (let isDone = false; !isDone; ) {
+      isDone = await Promise.race([
+        invoked.then(() => true),
+        new Promise<boolean>((resolve) => setTimeout(() => resolve(false), 50)),
+      ]);
+      most = Math.max(most, target.rssBytes());
+    }
+    const { payload, functionError } = await invoked;
+    expect([functionError, payload.length]).toEqual([undefined, CHUNKS]);
+    expect(most - before).toBeLessThan(LIMIT);
     await target.expectUnharmed();
   });
 });

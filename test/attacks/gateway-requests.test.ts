@@ -5,6 +5,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RawResponse } from './connection.ts';
 import { type Attack, drive } from './drive.ts';
+import { EXTRA_HEADERS, PATHS, QUERIES } from './odd-targets.ts';
 import { damagedText, numberToken, oddText, oddValue, Token, writeJson } from './odd-values.ts';
 import { PYTHON_RUNTIME } from './python-runtime.ts';
 import { cases, type Random, seedOf, startTarget, type Target } from './target.ts';
@@ -177,65 +178,6 @@ function functionResponse(random: Random): Buffer {
   const text = writeJson(members);
   return Buffer.from(random.chance(0.05) ? damagedText(text, random) : text);
 }
-
-const EXTRA_HEADERS = [
-  'Cookie: a=b; c=d',
-  'Cookie: =; ;;',
-  'Origin: https://example.com',
-  'Range: bytes=0-1',
-  'Expect: 100-continue',
-  'Accept-Encoding: gzip',
-  'X-Forwarded-For: 1.2.3.4, ::1',
-  'Connection: keep-alive, x-mark',
-  'Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: AAAA',
-  'TE: trailers',
-  'Via: 1.1 x',
-  'X-Amzn-Trace-Id: Root=1-x',
-  'Content-Type: multipart/form-data; boundary="',
-  'X-High: \xff',
-  'If-None-Match: *',
-  'Content-Encoding: gzip',
-  'Access-Control-Request-Method: PUT',
-] as const;
-
-const PATHS = [
-  '/x',
-  '/',
-  '//',
-  '/a%00b',
-  '/%2e%2e/%2e%2e/etc',
-  '/a%2Fb',
-  '/%zz',
-  '/ü',
-  '/%',
-  '/a;b=c',
-  '/a?b',
-  '/..',
-  '/./x',
-  '/%ff',
-  '/x//y',
-  '/+',
-  '/*',
-  '/{proxy+}',
-] as const;
-const QUERIES = [
-  '',
-  '?',
-  '?a=b',
-  '?a=b&a=c',
-  '?a[]=1&a[]=2',
-  '?=',
-  '?&&&',
-  '?a',
-  '?%zz=%zz',
-  '?a=%00',
-  '?a=%0d%0aX:%20y',
-  '?__proto__=x',
-  '?a=+%2B',
-  '?%ff=%ff',
-  `?${'a=b&'.repeat(1_500)}`,
-  `?a=${'b'.repeat(6_000)}`,
-] as const;
 
 let marks = 0;
 

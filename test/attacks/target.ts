@@ -119,6 +119,11 @@ export class Target extends RunningService<{ url: string; close(): Promise<void>
     expect(this.#usage().rss - this.#before.rss).toBeLessThan(RSS_GROWTH_BYTES);
   }
 
+  /** The service's memory, in bytes. */
+  rssBytes(): number {
+    return this.#usage().rss;
+  }
+
   /** CPU time that the service's main thread has used, in milliseconds. A busy machine does not add to it. */
   busyMs(): number {
     const { pid } = this.#child;

@@ -4,6 +4,7 @@
  * https://docs.aws.amazon.com/lambda/latest/dg/configuration-response-streaming.html
  */
 import type { ResponseSink } from '../../environment/invocation.ts';
+import { ByteCollector } from '../../http/byte-collector.ts';
 import { isObject, parseCookies, parseHeaders, parseJson, parseStatus } from './function-response.ts';
 import type { Header } from './gateway-request.ts';
 import { MalformedResponse } from './proxy-integration.ts';
@@ -31,7 +32,7 @@ export class StreamedResponse implements ResponseSink {
   readonly #outlet: StreamedOutlet;
   #contentType: string | undefined;
   /** The pieces of an incomplete prelude. */
-  #prelude: Buffer[] | undefined;
+  #prelude: ByteCollector | undefined;
   #preludeBytes = 0;
   #preludeTail = Buffer.alloc(0);
   #isHeadSent = false;
@@ -53,7 +54,7 @@ export class StreamedResponse implements ResponseSink {
 
   begin(contentType: string | undefined): void {
     this.#contentType = contentType;
-    if (contentType?.split(';', 1)[0]?.trim().toLowerCase() === WITH_PRELUDE) this.#prelude = [];
+    if (contentType?.split(';', 1)[0]?.trim().toLowerCase() === WITH_PRELUDE) this.#prelude = new ByteCollector();
   }
 
   write(chunk: Buffer): void | Promise<void> {
@@ -74,7 +75,7 @@ export class StreamedResponse implements ResponseSink {
   end(): void {
     const pieces = this.#prelude;
     if (pieces !== undefined && this.#failure === undefined) {
-      const held = Buffer.concat(pieces);
+      const held = pieces.bytes();
       this.#prelude = undefined;
       const nuls = held.indexOf(0);
       const json = nuls >= 0 && held.subarray(nuls).every((byte) => byte === 0) ? held.subarray(0, nuls) : held;
@@ -85,18 +86,18 @@ export class StreamedResponse implements ResponseSink {
   }
 
   /** Returns the bytes after the prelude; undefined while it is incomplete, and if it is invalid. */
-  #readPrelude(pieces: Buffer[], chunk: Buffer): Buffer | undefined {
+  #readPrelude(pieces: ByteCollector, chunk: Buffer): Buffer | undefined {
     // The eight NUL bytes may be split between chunks, so the last seven bytes are searched again.
     const searched = Buffer.concat([this.#preludeTail, chunk]);
     const at = searched.indexOf(PRELUDE_END);
-    pieces.push(chunk);
+    pieces.add(chunk);
     this.#preludeBytes += chunk.length;
     if (at < 0) {
       this.#preludeTail = searched.subarray(-(PRELUDE_END.length - 1));
       if (this.#preludeBytes > PRELUDE_BYTES) this.#fail(`the prelude is longer than ${PRELUDE_BYTES} bytes`);
       return undefined;
     }
-    const held = Buffer.concat(pieces);
+    const held = pieces.bytes();
     const end = held.length - searched.length + at;
     this.#prelude = undefined;
     this.#takePrelude(held.subarray(0, end));

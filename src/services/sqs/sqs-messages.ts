@@ -256,6 +256,8 @@ export function createSqsMessages({
       queues.write((store) => {
         sqsQueues.remove(queue);
         clear(store, queue);
+        purges.delete(queue.key);
+        sweeps.delete(queue.key);
       }),
     async applyDelay(queue) {
       await queues.write((store) => store.delayUnreceived(queue.key, numberOf(queue, 'DelaySeconds') * 1000));
