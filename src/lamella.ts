@@ -2,6 +2,7 @@
 import type { ScheduleAdmin } from './admin-api/schedules.ts';
 import { openService } from './assembly/open-service.ts';
 import type { AdjustableClock } from './clock.ts';
+import type { Emit } from './environment/facts.ts';
 import type { createGatewayAdmin } from './gateways/gateway-admin.ts';
 import { Lifetime } from './lifetime.ts';
 import { createLog } from './log.ts';
@@ -41,11 +42,11 @@ export async function start(options: Options): Promise<Lamella> {
   return startQuietly(options);
 }
 
-/** Starts a service for the command line, which prints its own warnings. */
-export async function startQuietly(options: Options): Promise<Lamella> {
+/** Starts a service for the command line, which prints its own warnings, and log events and invocations by `observe`. */
+export async function startQuietly(options: Options, observe?: Emit): Promise<Lamella> {
   const lifetime = new Lifetime();
   try {
-    const service = await openService(options, lifetime);
+    const service = await openService(options, lifetime, observe);
     return { ...service, close: () => lifetime.close() };
   } catch (failure) {
     await lifetime.close();

@@ -31,7 +31,8 @@ export const OPERATOR_ERRORS = {
   'data-dir-in-use': {
     message: 'The data directory {directory} is in use by another Lamella service (pid {pid}).',
     meaning: 'Only one service at a time can use a data directory.',
-    remedy: 'Stop the other service, choose another directory with --data-dir, or use --ephemeral.',
+    remedy:
+      'Use the other service, stop it with `lamella stop`, choose another directory with --data-dir, or use --ephemeral.',
     exitCode: 4,
   },
   'data-dir-unusable': {
@@ -120,6 +121,31 @@ export const OPERATOR_ERRORS = {
     meaning: 'The event of `lamella invoke` has a syntax error. It was not sent.',
     remedy: '{remedy}',
     exitCode: 2,
+  },
+  'config-invalid': {
+    message: 'Invalid configuration file {file}: {reason}',
+    meaning: 'The file has a syntax error, or sets an option that does not exist.',
+    remedy: 'Correct the file, or choose another one with --config-file or another environment with --config-env.',
+    exitCode: 2,
+  },
+  'config-value': {
+    message: '{source} {problem}.',
+    meaning: 'A value in the configuration file is not one that the option accepts.',
+    remedy: 'Correct the value, or remove it.',
+    exitCode: 2,
+  },
+  'already-running': {
+    message: 'Cannot listen on {host}:{port}: another Lamella runs there{detail}.',
+    meaning: 'The port belongs to a service that is already running.',
+    remedy: 'Use that service, stop it with `lamella stop --endpoint-url {url}`, or choose another port with --port.',
+    exitCode: 4,
+  },
+  'not-stopped': {
+    message: '{reason}.',
+    meaning: '`lamella stop` did not find the service to stop, or the service did not end.',
+    remedy:
+      'Run `lamella status` to see what runs, and name the service with --endpoint-url or --data-dir, or use --all.',
+    exitCode: 5,
   },
   'service-unreachable': {
     message: 'Cannot reach a Lambda service at {url}: {reason}.',

@@ -65,6 +65,18 @@ const NETWORKS = ['shared', 'isolated'] as const;
 /** Whether execution environments share this machine's network, or each has its own, without a route to others. */
 export type NetworkKind = (typeof NETWORKS)[number];
 
+/** A value from a configuration file. A flag and an environment variable win over it. */
+export class FileValue {
+  readonly value: unknown;
+  /** Where it is, for messages: `port in samconfig.toml`. */
+  readonly source: string;
+
+  constructor(value: unknown, source: string) {
+    this.value = value;
+    this.source = source;
+  }
+}
+
 /** The options of `lamella start` and of the library's `start()`. */
 export const OPTIONS = {
   port: {
@@ -144,7 +156,21 @@ export const OPTIONS = {
     flag: '--json',
     variables: ['LAMELLA_JSON'],
     default: 'false',
-    help: 'Print the contents of the ready file to standard output instead of text.',
+    help: 'Print JSON to standard output instead of text: the contents of the ready file, then a line for each invocation and log event.',
+  },
+  quiet: {
+    type: 'switch',
+    flag: '--quiet',
+    variables: ['LAMELLA_QUIET'],
+    default: 'false',
+    help: 'Do not print invocations and the logs of functions.',
+  },
+  detach: {
+    type: 'switch',
+    flag: '--detach',
+    variables: ['LAMELLA_DETACH'],
+    default: 'false',
+    help: 'Run in the background, with the output in a file. `lamella status` shows the service, `lamella stop` ends it.',
   },
   strict: {
     type: 'strictness',
@@ -347,6 +373,9 @@ const FUNCTION_VARIABLES = [
 const REPOSITORY_VARIABLES =
   /^LAMELLA_(ROOT|SERVICE|TEST_JOB|CONFORMANCE_\w+|PHP_SOURCE|PUBLIC_EXTENSIONS|TERRAFORM_PLUGINS|ATTACK_\w+)$/;
 
+/** Variables of the command line that are no options of a command: those of the configuration file, and internal ones. */
+const OTHER_VARIABLES = ['LAMELLA_CONFIG_FILE', 'LAMELLA_CONFIG_ENV', 'LAMELLA_DETACHED_LOG'];
+
 /** Maximum number of typing errors in a name for which the right one is suggested. */
 const MAX_TYPOS = 3;
 
@@ -356,7 +385,13 @@ export function findUnknownVariables(environment: Environment = process.env): st
   const known = new Set(tables.flatMap((table) => Object.values(table).flatMap(({ variables }) => variables)));
   const own = [...known].filter((name) => name.startsWith('LAMELLA_'));
   return Object.keys(environment).flatMap((name) => {
-    if (!/^LAMELLA_/i.test(name) || known.has(name) || REPOSITORY_VARIABLES.test(name)) return [];
+    if (
+      !/^LAMELLA_/i.test(name) ||
+      known.has(name) ||
+      REPOSITORY_VARIABLES.test(name) ||
+      OTHER_VARIABLES.includes(name)
+    )
+      return [];
     if (FUNCTION_VARIABLES.includes(name)) {
       return `The environment variable ${name} has no effect here. It belongs into the environment of a function: aws lambda update-function-configuration --environment.`;
     }
@@ -367,6 +402,15 @@ export function findUnknownVariables(environment: Environment = process.env): st
     const hint = nearest ? `Did you mean ${nearest.candidate}?` : 'Run `lamella start --help` to see all variables.';
     return `Unknown environment variable ${name}. ${hint}`;
   });
+}
+
+/** The name that was probably meant: the nearest one, if it is near enough for its length. */
+export function nearestOf(given: string, names: readonly string[]): string | undefined {
+  const [nearest] = names
+    .map((name) => ({ name, typos: editDistance(given.toLowerCase(), name.toLowerCase()) }))
+    .filter(({ typos, name }) => typos <= Math.min(MAX_TYPOS, Math.ceil(name.length / 3)))
+    .sort((a, b) => a.typos - b.typos);
+  return nearest?.name;
 }
 
 /** How many letters must be inserted, removed, replaced or swapped with the next to turn one word into the other. */
@@ -454,13 +498,16 @@ function resolveTable<T extends Table>(
   return Object.freeze(values) as Readonly<Resolved<T>>;
 }
 
-/** The flag, else the first variable that is set and not empty, else the default. */
+/** The flag, else the first variable that is set and not empty, else the configuration file, else the default. */
 function pick(row: OptionRow, flag: unknown, environment: Environment): { value: unknown; source: string } {
-  if (flag !== undefined) return { value: flag, source: row.flag?.split(' ', 1)[0] ?? 'The option' };
+  const fromFile = flag instanceof FileValue ? flag : undefined;
+  if (flag !== undefined && fromFile === undefined)
+    return { value: flag, source: row.flag?.split(' ', 1)[0] ?? 'The option' };
   for (const variable of row.variables) {
     const value = environment[variable];
     if (value) return { value, source: `The environment variable ${variable}` };
   }
+  if (fromFile !== undefined) return fromFile;
   const fallback = typeof row.default === 'function' ? row.default(environment) : row.default;
   return { value: fallback, source: `The default of ${row.flag ?? row.variables[0]}` };
 }

@@ -43,6 +43,8 @@ export type EnvironmentsOptions = {
   /** Holds the files of running sandboxes. Emptied now and when the lifetime ends. */
   readonly runDirectory: string;
   readonly emit: Emit;
+  /** Whether `emit` gets a fact for each invocation too. */
+  readonly reportsInvocations?: boolean | undefined;
   readonly clock: Clock;
   /** Measures how long environments are idle. */
   readonly backgroundClock: Clock;
@@ -60,10 +62,8 @@ export type Environments = {
 };
 
 /** Opens all of it; `lifetime` closes it and ends every environment. */
-export async function openEnvironments(
-  { options, opened, capabilities, credentials, runDirectory, emit, clock, backgroundClock, log }: EnvironmentsOptions,
-  lifetime: Lifetime,
-): Promise<Environments> {
+export async function openEnvironments(given: EnvironmentsOptions, lifetime: Lifetime): Promise<Environments> {
+  const { options, opened, capabilities, credentials, runDirectory, emit, clock, backgroundClock, log } = given;
   const { functions, settings, optTrees } = opened;
   const { network } = options;
   await prepareRunDirectory(runDirectory, log);
@@ -88,6 +88,7 @@ export async function openEnvironments(
     clock,
     turns: createOutputTurns(clock),
     emit,
+    reportsInvocations: given.reportsInvocations,
     log,
   };
   const managedNodes = createManagedNodes({ cacheDir: resolveBuildOptions({}, 'start').cacheDir, log });

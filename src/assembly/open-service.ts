@@ -6,6 +6,7 @@ import { setMaxListeners } from 'node:events';
 import { join } from 'node:path';
 import { createScheduleAdmin, type ScheduleAdmin } from '../admin-api/schedules.ts';
 import { type AdjustableClock, createAdjustableClock, systemClock } from '../clock.ts';
+import type { Emit } from '../environment/facts.ts';
 import { createCredentialIssuer } from '../environment/launch/credentials.ts';
 import type { Lifetime } from '../lifetime.ts';
 import { createLog } from '../log.ts';
@@ -34,8 +35,11 @@ export type OpenService = {
 /** How long running invocations may take to end when the service closes, in milliseconds. */
 const DRAIN_MS = 4000;
 
-/** Opens a whole service; `lifetime` closes it, also when this throws. @throws OperatorError */
-export async function openService(options: Options, lifetime: Lifetime): Promise<OpenService> {
+/**
+ * Opens a whole service; `lifetime` closes it, also when this throws. `observe` gets every log event and invocation, on the
+ * path of the invocation: it must return at once. @throws OperatorError
+ */
+export async function openService(options: Options, lifetime: Lifetime, observe?: Emit): Promise<OpenService> {
   const clock = systemClock;
   // The time of everything that waits in the background. Running functions use the system clock, which cannot be moved.
   const backgroundClock = createAdjustableClock(clock);
@@ -82,8 +86,10 @@ export async function openService(options: Options, lifetime: Lifetime): Promise
       capabilities,
       credentials,
       runDirectory: join(data.root, 'run'),
+      reportsInvocations: observe !== undefined,
       emit: (fact) => {
         if (fact.kind === 'log-event') services.logStore.append(fact);
+        observe?.(fact);
       },
     },
     lifetime,

@@ -3,7 +3,9 @@
  * `lamella --help` is fast. Builds commander's commands from such rows; knows no single command.
  */
 import { type Command, type Help, Option } from 'commander';
-import type { Given, OptionRow } from '../options.ts';
+import { OperatorError } from '../operator-error.ts';
+import { FileValue, type Given, type OptionRow } from '../options.ts';
+import type { FileOptions } from './config-file.ts';
 
 /** A parsed command line: arguments in order, options by their name in the table. */
 export type ParsedCommandLine = { readonly args: readonly string[]; readonly given: Given };
@@ -46,13 +48,23 @@ export type CommandRow = {
 /** The commands that only have subcommands (`layer`, `layer build`), with their summaries. */
 export type ParentCommands = Readonly<Record<string, string>>;
 
-/** Adds a command to `program`. Calls `done` with the exit code when the command has run. */
-export function addCommand(
-  program: Command,
-  row: CommandRow,
-  parents: ParentCommands,
-  done: (exitCode: number) => void,
-): void {
+export type AddedCommand = {
+  readonly parents: ParentCommands;
+  /** The option names of all commands, without `--`. */
+  readonly allOptions: ReadonlySet<string>;
+  /** Called with the exit code when the command has run. */
+  readonly done: (exitCode: number) => void;
+};
+
+/** The names of a command's options, without `--`. */
+export function optionNamesOf({ options }: Pick<CommandRow, 'options'>): string[] {
+  return options
+    .flatMap((group) => Object.values(group) as (OptionRow | OwnOption)[])
+    .flatMap(({ flag }) => (flag === undefined ? [] : nameOfOption(new Option(flag))));
+}
+
+/** Adds a command to `program`. */
+export function addCommand(program: Command, row: CommandRow, { parents, allOptions, done }: AddedCommand): void {
   const words = row.name.split(' ');
   const parent = words.slice(0, -1).reduce((above, word, depth) => {
     const known = above.commands.find((command) => command.name() === word);
@@ -72,8 +84,8 @@ export function addCommand(
     .showHelpAfterError(`Run \`lamella ${row.name} --help\` to see how to use it.`);
   for (const [name, help] of Object.entries(row.args ?? {})) command.argument(name, help);
   if (row.passesThrough) command.passThroughOptions().allowUnknownOption();
-  /** commander's attribute names -> names in the option tables. */
-  const names = new Map<string, string>();
+  /** By the name without `--`. */
+  const known = new Map<string, KnownOption>();
   for (const group of row.options) {
     const entries: [string | undefined, OptionRow | OwnOption][] = Array.isArray(group)
       ? group.map((own: OwnOption) => [undefined, own])
@@ -81,16 +93,77 @@ export function addCommand(
     for (const [name, option] of entries) {
       if (option.flag === undefined) continue;
       const made = toOption(option.flag, option);
-      names.set(made.attributeName(), name ?? made.attributeName());
+      const key = name ?? made.attributeName();
+      known.set(nameOfOption(made), { key, option: made, isOwn: name === undefined });
       command.addOption(made);
     }
   }
   command.addHelpText('after', `\nExamples:\n${renderExamples(row.examples)}`);
+  const readsFile = known.size > 0;
+  if (readsFile) for (const option of configurationOptions()) command.addOption(option);
   command.action(async () => {
-    const given = Object.entries(command.opts()).map(([name, value]) => [names.get(name) ?? name, value]);
+    const { configFile, configEnv, ...flags } = command.opts() as Given;
+    const given: Record<string, unknown> = {};
+    for (const { key, option } of known.values()) {
+      if (flags[option.attributeName()] !== undefined) given[key] = flags[option.attributeName()];
+    }
+    if (readsFile) {
+      const { readFileOptions } = await import('./config-file.ts');
+      const found = await readFileOptions(row.name, { configFile, configEnv }, new Set(known.keys()), allOptions);
+      if (found !== undefined) addFileOptions(command, given, known, found);
+    }
     const { run } = await row.load();
-    done(await run({ args: command.args, given: Object.fromEntries(given) }));
+    done(await run({ args: command.args, given }));
   });
+}
+
+type KnownOption = {
+  /** Its name in the given options. */
+  readonly key: string;
+  readonly option: Option;
+  /** Whether only this command has it, so that no environment variable can come between flag and file. */
+  readonly isOwn: boolean;
+};
+
+/** In every command, so not in every help. `lamella --help` names them. */
+function configurationOptions(): Option[] {
+  return [
+    new Option('--config-file <file>', 'Configuration file.').hideHelp(),
+    new Option('--config-env <name>', 'Environment in the configuration file.').hideHelp(),
+  ];
+}
+
+/** Adds the values of a configuration file where no flag is given. Those of tables still yield to a variable. */
+function addFileOptions(
+  command: Command,
+  given: Record<string, unknown>,
+  known: ReadonlyMap<string, KnownOption>,
+  { file, values }: FileOptions,
+): void {
+  for (const [name, raw] of values) {
+    const { key, option, isOwn } = known.get(name) ?? {};
+    if (key === undefined || option === undefined) continue;
+    if (command.getOptionValueSource(option.attributeName()) === 'cli') continue;
+    const value = Array.isArray(raw) ? raw.map(String) : typeof raw === 'boolean' ? raw : String(raw);
+    const source = `The option "${name.replaceAll('-', '_')}" in ${file}`;
+    given[key] = isOwn ? checkOwn(option, value, source) : new FileValue(value, source);
+  }
+}
+
+/** A value as commander would make it from a flag. */
+function checkOwn(option: Option, value: unknown, source: string): unknown {
+  const isSwitch = !option.required && !option.optional;
+  const choices = option.argChoices;
+  const problem = isSwitch
+    ? typeof value !== 'boolean' && 'must be true or false'
+    : choices !== undefined && !choices.includes(String(value)) && `must be one of ${choices.join(', ')}`;
+  if (problem) throw new OperatorError('config-value', { source, problem });
+  if (isSwitch) return option.negate ? !value : value;
+  return Array.isArray(value) ? value.join(',') : String(value);
+}
+
+function nameOfOption(option: Option): string {
+  return (option.long ?? option.short ?? '').replace(/^--?/, '');
 }
 
 /** The help of a parent command lists every command below it by its full name, at any depth. */

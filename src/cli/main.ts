@@ -7,7 +7,7 @@ import { Command, CommanderError } from 'commander';
 import { OperatorError } from '../operator-error.ts';
 import { BUILD_OPTIONS, CLIENT_OPTIONS, findUnknownVariables, OPTIONS, TOOL_OPTIONS } from '../options.ts';
 import type { CommandRow, ParentCommands } from './command.ts';
-import { addCommand, HELP_CONFIGURATION, renderExamples } from './command.ts';
+import { addCommand, HELP_CONFIGURATION, optionNamesOf, renderExamples } from './command.ts';
 import { Interrupted } from './interruption.ts';
 import { ignoreClosedPipes, printError, printStatus, printWarning } from './output.ts';
 import { packageVersion } from './package-version.ts';
@@ -38,7 +38,7 @@ const RUNTIME_VARIANT = {
 } as const;
 
 /** The options of a service that `lamella run` starts for a program. */
-const { readyFile: _, json: __, ...RUN_OPTIONS } = OPTIONS;
+const { readyFile: _, json: __, quiet: ___, detach: ____, ...RUN_OPTIONS } = OPTIONS;
 
 const JSON_FLAG = { flag: '--json', help: 'Print the result as JSON.' } as const;
 
@@ -68,12 +68,38 @@ export const COMMANDS: readonly CommandRow[] = [
       ],
       ['Reject everything that AWS would reject', 'lamella start --strict'],
       ['Put an HTTP API on port 3000 in front of a function', 'lamella start --route "GET /users/{id} -> users"'],
+      ['Start the service in the background', 'lamella start --detach'],
       [
         'Put a REST API and a load balancer in front of two functions',
         'lamella start --route "rest ANY /{proxy+} -> app" --route "alb /old/* -> old"',
       ],
     ],
     load: () => import('./commands/start.ts'),
+  },
+  {
+    name: 'status',
+    group: 'Run functions',
+    summary: 'Show the services that run',
+    options: [{ endpointUrl: TOOL_OPTIONS.endpointUrl, accessKeys: TOOL_OPTIONS.accessKeys }, [JSON_FLAG]],
+    examples: [
+      ['Show all services of this user', 'lamella status'],
+      ['Check in a script whether one runs', 'lamella status --json > /dev/null'],
+    ],
+    load: () => import('./commands/status.ts'),
+  },
+  {
+    name: 'stop',
+    group: 'Run functions',
+    summary: 'Stop a service, such as one in the background',
+    options: [
+      { endpointUrl: TOOL_OPTIONS.endpointUrl, dataDir: TOOL_OPTIONS.dataDir },
+      [{ flag: '--all', help: 'Stop all services of this user.' }, JSON_FLAG],
+    ],
+    examples: [
+      ['Stop the service with the default data directory, or the only one', 'lamella stop'],
+      ['Stop another one', 'lamella stop --endpoint-url http://127.0.0.1:4001'],
+    ],
+    load: () => import('./commands/stop.ts'),
   },
   {
     name: 'invoke',
@@ -423,13 +449,14 @@ export async function main(argv: readonly string[]): Promise<number> {
         ['Check this machine', 'lamella doctor'],
         ['Start the service', 'lamella start'],
         ['Invoke a function', `lamella invoke hello -d '{"name":"World"}'`],
-      ])}\n\nRun \`lamella <command> --help\` for the options and examples of a command.`,
+      ])}\n\nRun \`lamella <command> --help\` for the options and examples of a command.
+Options can be set in samconfig.toml too (--config-file, --config-env): see docs/options.md.`,
     );
-  for (const row of COMMANDS) {
-    addCommand(program, row, PARENT_COMMANDS, (code) => {
-      exitCode = code;
-    });
-  }
+  const allOptions = new Set(COMMANDS.flatMap(optionNamesOf));
+  const done = (code: number) => {
+    exitCode = code;
+  };
+  for (const row of COMMANDS) addCommand(program, row, { parents: PARENT_COMMANDS, allOptions, done });
   program.hook('preAction', () => {
     for (const reason of findUnknownVariables()) printWarning(reason);
   });

@@ -1,5 +1,6 @@
 /** Output of commands: results on standard output, everything else on standard error. Colors follow NO_COLOR. */
 import colors from 'picocolors';
+import { type Options, openHostWarning } from '../options.ts';
 
 /** Writes to standard output. Resolves when the data was passed on, or when the reader has closed the pipe. */
 export function writeResult(content: string | Buffer): Promise<void> {
@@ -32,6 +33,14 @@ export function printError(message: string, remedy?: string): void {
 export function printWarning(message: string): void {
   const paint = process.stderr.isTTY ? colors.yellow : String;
   printStatus(`${paint('warning:')} ${message}`);
+}
+
+/** Warns if others on the network can reach the service. */
+export function warnOfOpenHost(options: Options): void {
+  const open = openHostWarning(options);
+  if (open === undefined) return;
+  printWarning(open.warning);
+  printStatus(open.advice);
 }
 
 /** Renders a size for people, in decimal units. */

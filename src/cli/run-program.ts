@@ -63,17 +63,31 @@ export function readProgram(command: string, args: readonly string[], timeoutMs:
 }
 
 /** Starts a Node.js program of its own session that outlives this one, with its output in a file. */
-export function startDetached(script: string, args: readonly string[], output: number): DetachedProgram {
-  const child = spawn(process.execPath, [script, ...args], { stdio: ['ignore', output, output], detached: true });
+export function startDetached(
+  script: string,
+  args: readonly string[],
+  output: number,
+  changes: Environment,
+): DetachedProgram {
+  const child = spawn(process.execPath, [script, ...args], {
+    stdio: ['ignore', output, output, 'ipc'],
+    detached: true,
+    env: changedEnvironment(changes),
+  });
+  const ready = new Promise<unknown>((resolve) => {
+    child.once('message', resolve);
+  });
   const ended = new Promise<number>((resolve) => {
     child.once('exit', (code, signal) => resolve(code ?? 128 + systemConstants.signals[signal ?? 'SIGTERM']));
     child.once('error', () => resolve(NOT_EXECUTABLE));
   });
-  return { pid: child.pid, ended, release: () => child.unref() };
+  return { ready, ended, release: () => child.unref() };
 }
 
 export type DetachedProgram = {
-  readonly pid: number | undefined;
+  /** The first message of the program. */
+  readonly ready: Promise<unknown>;
+  /** Its exit code. */
   readonly ended: Promise<number>;
   /** Lets this process exit before the program. */
   release(): void;

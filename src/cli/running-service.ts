@@ -72,7 +72,9 @@ export function isAlive({ pid, startTicks }: ServiceRecord): boolean {
 /** The record of the service with this URL or, without one, with this data directory. */
 export function findRecord(by: { readonly url: string } | { readonly dataDir: string }): ServiceRecord | undefined {
   return runningServices().find((record) =>
-    'url' in by ? [record.lambda, record.http].includes(originOf(by.url)) : record.dataDir === by.dataDir,
+    'url' in by
+      ? [record.lambda, record.http].includes(originOf(by.url))
+      : !record.ephemeral && record.dataDir === by.dataDir,
   );
 }
 

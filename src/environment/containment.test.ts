@@ -155,8 +155,8 @@ describe('an exception', () => {
     ['when a process is started', 'event', 'started', new FailingSandbox('start')],
   ])('%s ends the environment with Sandbox.Failure', async (_, edge, event, sandbox) => {
     const { environment, failures } = await openWith(sandbox, {
-      emit: ({ message }) => {
-        if (message === '"line"\n') boom();
+      emit: (fact) => {
+        if (fact.kind === 'log-event' && fact.message === '"line"\n') boom();
       },
     });
     const run = environment.run(invocationOf(event));

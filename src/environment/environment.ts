@@ -32,7 +32,7 @@ import { type Effect, type EnvironmentEvent, type EnvironmentState, step } from 
 import { EnvironmentProcesses } from './processes.ts';
 import { CurrentRun, type Run } from './run.ts';
 import type { OutputTurns } from './telemetry/output-reader.ts';
-import { EnvironmentTelemetry } from './telemetry/telemetry.ts';
+import { EnvironmentTelemetry, type InvocationReport } from './telemetry/telemetry.ts';
 
 export type EnvironmentOptions = {
   readonly version: FunctionVersion;
@@ -59,6 +59,8 @@ export type EnvironmentHost = {
   /** Shares the time for the output of all environments. */
   readonly turns: OutputTurns;
   readonly emit: Emit;
+  /** Whether `emit` gets a fact for each invocation too. Defaults to false. */
+  readonly reportsInvocations?: boolean | undefined;
   readonly log: Log;
 };
 
@@ -181,6 +183,9 @@ class Driver implements Environment {
   #state: EnvironmentState = { phase: 'cold', since: 'creation' };
   #isDraining = false;
   #isCpuLimited = false;
+  readonly #initializationType: InitializationType;
+  /** Whether an invocation has ended in this environment. */
+  #hasReported = false;
   #run: CurrentRun | undefined;
   #cancelDeadline: Cancel = () => undefined;
   #closing: Promise<void> | undefined;
@@ -194,6 +199,7 @@ class Driver implements Environment {
     this.version = version;
     this.#host = host;
     this.#context = context;
+    this.#initializationType = initializationType;
     this.#session = session;
     this.#stream = stream;
     this.#listener = listener;
@@ -409,6 +415,7 @@ class Driver implements Environment {
       try {
         const report = { durationMs: clock.monotonicMs() - startedAt, initMs: undefined, maxMemoryUsedMb: 0, fault };
         this.#telemetry.invocationEnded(this.#now(), report, this.#session.extensions.count);
+        if (this.#host.reportsInvocations) this.#emitInvocation(report);
       } catch {
         // The failure may be in the telemetry.
       }
@@ -544,6 +551,31 @@ class Driver implements Environment {
     const maxMemoryUsedMb = fault?.errorType === 'Runtime.OutOfMemory' ? memoryMib : Math.min(usedMb, memoryMib);
     const report = { durationMs, initMs, maxMemoryUsedMb, fault };
     this.#telemetry.invocationEnded(this.#now(), report, this.#session.extensions.count);
+    if (this.#host.reportsInvocations) this.#emitInvocation(report);
+  }
+
+  #emitInvocation({ durationMs, initMs, maxMemoryUsedMb, fault }: InvocationReport): void {
+    const run = this.#run;
+    if (!run) return;
+    const { scope, name, version, configuration } = this.version;
+    const isCold = !this.#hasReported && this.#initializationType === 'on-demand';
+    this.#hasReported = true;
+    this.#host.emit({
+      kind: 'invocation',
+      scope,
+      functionName: name,
+      functionVersion: version,
+      logStream: this.#context.logStream,
+      requestId: run.invocation.requestId,
+      epochMs: this.#host.clock.epochMs(),
+      isCold,
+      durationMs,
+      initMs,
+      memorySizeMb: configuration.memoryMib,
+      maxMemoryUsedMb,
+      status: fault?.status ?? (run.hasFailed ? 'error' : 'success'),
+      errorType: fault?.errorType,
+    });
   }
 
   #releaseTo(state: 'reusable' | 'gone'): void {
@@ -558,6 +590,7 @@ class Driver implements Environment {
     this.#host.emit({
       kind: 'log-event',
       scope: this.version.scope,
+      functionName: this.version.name,
       logGroup: this.version.configuration.logging.logGroup,
       logStream: this.#context.logStream,
       epochMs: this.#host.clock.epochMs(),

@@ -54,6 +54,11 @@ export class CurrentRun implements Run {
     this.#response = response;
   }
 
+  /** Whether the runtime's response is an error, or not a response that Lambda accepts. */
+  get hasFailed(): boolean {
+    return this.#response !== undefined && this.#response.kind !== 'response';
+  }
+
   /** Resolves the outcome with the runtime's response, if there is one and the outcome has not settled. */
   settle(): void {
     if (this.#response && !this.#isSettled) this.#settleWith(this.#outcomeOf(this.#response));

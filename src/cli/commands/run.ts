@@ -6,7 +6,7 @@ import { OperatorError } from '../../operator-error.ts';
 import type { Given, Options } from '../../options.ts';
 import { isGiven, OPTIONS, resolveOptions, resolveToolOptions, TOOL_OPTIONS } from '../../options.ts';
 import type { Run } from '../command.ts';
-import { printError, printStatus } from '../output.ts';
+import { printError, printStatus, warnOfOpenHost } from '../output.ts';
 import { type ProgramEnd, runProgram } from '../run-program.ts';
 import { askService, locateService, recordService } from '../running-service.ts';
 import { keysOf, programEnvironment } from '../tool-environment.ts';
@@ -27,12 +27,13 @@ async function withService(
   work: (variables: ReturnType<typeof programEnvironment>) => Promise<ProgramEnd>,
 ): Promise<ProgramEnd> {
   const tool = locateService(resolveToolOptions(given, 'run'), given);
-  const isLocated = given.ephemeral !== true || isGiven(TOOL_OPTIONS.endpointUrl, given.endpointUrl);
+  const isLocated = !resolveOptions(given).ephemeral || isGiven(TOOL_OPTIONS.endpointUrl, given.endpointUrl);
   const found = isLocated ? await askService(tool.endpointUrl, keysOf(tool)) : undefined;
   if (found !== undefined) return work(programEnvironment({ ...tool, endpointUrl: found.lambda }));
-  const { start } = await import('../../lamella.ts');
+  const { startQuietly } = await import('../../lamella.ts');
   const options = ownOptions(given);
-  const service = await start(options);
+  warnOfOpenHost(options);
+  const service = await startQuietly(options);
   const forget = recordService({
     lambda: service.url,
     http: service.http.url,

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -67,7 +68,7 @@ describe('lamella start', () => {
     expect(await service.stop(signal)).toBe(0);
   });
 
-  it('prints the environment variables for the AWS CLI', async () => {
+  it('prints how to use it, with its URL unless other commands find it without', async () => {
     const child = spawn(LAMELLA, ['start', '--port', '0', '--ephemeral'], {
       env: cleanEnvironment(),
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -79,7 +80,7 @@ describe('lamella start', () => {
     }
     const [, url] = /Lambda API {4}(http:\/\/127\.0\.0\.1:\d+)\n/.exec(text) ?? [];
     expect(url).toBeDefined();
-    expect(text).toContain(`export AWS_ENDPOINT_URL_LAMBDA=${url}`);
+    expect(text).toContain(`eval "$(lamella env --endpoint-url ${url})"`);
     child.kill('SIGTERM');
     expect(await once(child, 'exit')).toEqual([0, null]);
   });
@@ -93,12 +94,25 @@ describe('lamella start', () => {
     expect({ code, stdout: stdout.toString() }).toEqual({ code: 4, stdout: '' });
   });
 
-  it('rejects a port that is in use, and releases the data directory', async () => {
-    const { url } = await start('--ephemeral');
+  it('rejects a port that another program uses', async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const { code, stderr } = await lamella(['start', '--port', String(port), '--ephemeral']);
+    server.close();
+    expect(stderr).toContain(`Cannot listen on 127.0.0.1:${port}: the port is in use.`);
+    expect(code).toBe(4);
+  });
+
+  it('rejects a port that another Lamella uses, and releases the data directory', async () => {
+    const { url, pid } = await start('--ephemeral');
     const { port } = new URL(url);
     const data = join(directory, 'data');
     const { code, stderr } = await lamella(['start', '--port', port, '--data-dir', data]);
-    expect(stderr).toContain(`Cannot listen on 127.0.0.1:${port}: the port is in use.`);
+    expect(stderr).toContain(
+      `Cannot listen on 127.0.0.1:${port}: another Lamella runs there (pid ${pid}, temporary data).`,
+    );
+    expect(stderr).toContain(`lamella stop --endpoint-url ${url}`);
     expect(code).toBe(4);
     // A failed start leaves nothing behind, and the next service can use the directory.
     expect(existsSync(data)).toBe(false);

@@ -1,62 +1,108 @@
 /**
  * `lamella start`: runs the service until it receives a signal. Prints its URLs and writes the ready file when it accepts
- * connections. The first SIGINT, SIGTERM or SIGHUP drains for at most five seconds; the second exits immediately.
+ * connections, then a line for each invocation and the functions' logs. The first SIGINT, SIGTERM or SIGHUP drains for at
+ * most five seconds; the second exits immediately.
  */
-import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { sleep, systemClock } from '../../clock.ts';
 import { OperatorError } from '../../operator-error.ts';
 import type { Options } from '../../options.ts';
-import { openHostWarning, resolveOptions } from '../../options.ts';
+import { resolveOptions, variable } from '../../options.ts';
+import { type Activity, showActivity } from '../activity/show-activity.ts';
 import type { Run } from '../command.ts';
-import { printStatus, printWarning, writeResult } from '../output.ts';
+import { printStatus, printWarning, warnOfOpenHost, writeResult } from '../output.ts';
 import { packageVersion } from '../package-version.ts';
-import { recordService } from '../running-service.ts';
+import { checkReadyFile, type Ready, removeReadyFile, writeReadyFile } from '../ready-file.ts';
+import { askService, findRecord, recordService } from '../running-service.ts';
+import { DETACHED_VARIABLE, detach, reportReady } from '../start-detached.ts';
+import { keysOf } from '../tool-environment.ts';
 
 const DRAIN_MS = 5_000;
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-/** The contents of the ready file and of `--json`. */
-type Ready = { readonly lambda: string; readonly http: string; readonly pid: number };
-
 export const run: Run = async ({ given }) => {
   const options = resolveOptions(given);
   if (options.readyFile !== undefined) checkReadyFile(options.readyFile);
-  const warning = openHostWarning(options);
-  if (warning !== undefined) {
-    printWarning(warning.warning);
-    printStatus(warning.advice);
-  }
+  const logFile = variable(DETACHED_VARIABLE);
+  if (options.detach && logFile === undefined) return startInBackground(options);
+  warnOfOpenHost(options);
   // A signal that arrives before the service has started must still close it.
   const stopped = firstSignal();
   const { startQuietly } = await import('../../lamella.ts');
-  const service = await startQuietly(options);
+  const activity = options.quiet ? undefined : await openActivity(options);
+  const service = await startQuietly(options, activity?.observe).catch(async (failure: unknown) => {
+    throw (await explainPort(failure, options)) ?? failure;
+  });
   const ready: Ready = { lambda: service.url, http: service.http.url, pid: process.pid };
   let exitCode = 0;
-  const forget = remember(options, ready);
+  const forget = remember(options, ready, logFile);
   try {
     if (options.readyFile !== undefined) writeReadyFile(options.readyFile, ready);
     await writeResult(options.json ? `${JSON.stringify(ready)}\n` : banner(options, ready));
+    if (logFile !== undefined) reportReady(ready);
+    activity?.show();
     await stopped;
   } finally {
     if (options.readyFile !== undefined) removeReadyFile(options.readyFile);
-    forget();
     const done = new AbortController();
     const drained = service.close().then(() => 'drained' as const);
     const outcome = await Promise.race([drained, sleepAwake(DRAIN_MS, done.signal)]).finally(() => done.abort());
+    activity?.end();
+    forget();
     if (outcome !== 'drained') {
       printStatus(`The service did not stop within ${DRAIN_MS / 1000} seconds. Exiting now.`);
       exitCode = 1;
+    } else if (!options.json && !options.quiet) {
+      await writeResult(farewell(options, ready, activity));
     }
   }
   // Resources that are still open must not keep the process running.
   process.exit(exitCode);
 };
 
+/** Prints what functions do, to standard output. The renderer is loaded now, not while a function waits. */
+async function openActivity({ json }: Options): Promise<Activity> {
+  const { renderActivity, renderActivityJson } = await import('../activity/render-activity.ts');
+  const isColored = process.stdout.isTTY === true && process.stdout.hasColors();
+  return showActivity({
+    descriptor: 1,
+    render: json ? renderActivityJson : (facts) => renderActivity(facts, isColored),
+    renderDropped: (count) =>
+      json ? `${JSON.stringify({ type: 'dropped', count })}\n` : `... ${count} lines were too many to show ...\n`,
+  });
+}
+
+async function startInBackground(options: Options): Promise<number> {
+  const result = await detach();
+  if ('code' in result) return result.code;
+  const ready = result.ready as Ready;
+  if (options.json) await writeResult(`${JSON.stringify({ ...ready, logFile: result.logFile })}\n`);
+  else {
+    const text = `Runs in the background (pid ${ready.pid}) with its output in ${result.logFile}.\nStop it with \`lamella stop\`.\n`;
+    await writeResult(banner(options, ready).replace(FAREWELL, text));
+  }
+  return 0;
+}
+
+/** The error for a port on which another Lamella runs; undefined for any other failure. */
+async function explainPort(failure: unknown, { host, port, region, accessKeys }: Options) {
+  if (!(failure instanceof OperatorError) || failure.code !== 'port-in-use') return undefined;
+  const taken = /:(\d+): /.exec(failure.message)?.[1] ?? String(port);
+  const url = `http://${host.includes(':') ? `[${host}]` : host}:${taken}`;
+  const urls = await askService(url, keysOf({ accessKeys, region }));
+  if (urls === undefined) return undefined;
+  const record = findRecord({ url });
+  const data = record?.ephemeral ? 'temporary data' : `data directory ${record?.dataDir}`;
+  const detail = record === undefined ? '' : ` (pid ${record.pid}, ${data})`;
+  return new OperatorError('already-running', { host, port: taken, url: urls.lambda, detail }, failure);
+}
+
 /** Records the service, so that other commands find it. Without the record it works as well. */
-function remember({ dataDir, ephemeral, region, accountId }: Options, { lambda, http }: Ready): () => void {
+function remember(options: Options, { lambda, http }: Ready, logFile: string | undefined): () => void {
+  const { dataDir, ephemeral, region, accountId } = options;
   try {
-    return recordService({ lambda, http, dataDir, ephemeral, region, accountId });
+    const detached = logFile === undefined ? {} : { logFile };
+    return recordService({ lambda, http, dataDir, ephemeral, region, accountId, ...detached });
   } catch (failure) {
     printWarning(`Cannot record the service: ${(failure as Error).message}. Other commands need --endpoint-url.`);
     return () => {};
@@ -85,43 +131,12 @@ async function sleepAwake(ms: number, signal: AbortSignal): Promise<void> {
   awake.port1.close();
 }
 
-/** Writes the file with a rename, so that a program that waits for it never reads a part of it. */
-function writeReadyFile(file: string, ready: Ready): void {
-  const staging = `${file}.${process.pid}.tmp`;
-  try {
-    writeFileSync(staging, `${JSON.stringify(ready)}\n`);
-    renameSync(staging, file);
-  } catch (failure) {
-    rmSync(staging, { force: true });
-    throw new OperatorError('file-unwritable', { file, reason: (failure as Error).message }, failure);
-  }
-}
-
-/** Fails before the service starts if the ready file cannot be written then. */
-function checkReadyFile(file: string): void {
-  const staging = `${file}.${process.pid}.tmp`;
-  try {
-    if (statSync(file, { throwIfNoEntry: false })?.isDirectory()) throw new Error('it is a directory');
-    writeFileSync(staging, '');
-  } catch (failure) {
-    throw new OperatorError('file-unwritable', { file, reason: (failure as Error).message }, failure);
-  } finally {
-    rmSync(staging, { force: true });
-  }
-}
-
-/** Removes the file, unless another service has replaced it. */
-function removeReadyFile(file: string): void {
-  try {
-    const ready: Partial<Ready> = JSON.parse(readFileSync(file, 'utf8'));
-    if (ready.pid === process.pid) rmSync(file, { force: true });
-  } catch {
-    // The file was removed or replaced with something else.
-  }
-}
+const FAREWELL = 'Press Ctrl+C to stop.\n';
 
 function banner(options: Options, { lambda, http }: Ready): string {
   const data = options.ephemeral ? 'a temporary directory, which is removed when the service stops' : options.dataDir;
+  const isFound = lambda === DEFAULT_URL || (!options.ephemeral && options.dataDir === resolveOptions().dataDir);
+  const where = isFound ? '' : ` --endpoint-url ${lambda}`;
   return [
     `Lamella ${packageVersion()} is ready.`,
     '',
@@ -130,14 +145,21 @@ function banner(options: Options, { lambda, http }: Ready): string {
     `  Region        ${options.region}, account ${options.accountId}`,
     `  Data          ${data}`,
     '',
-    'Set these variables for the AWS CLI and SDKs. Older versions of the AWS CLI need --endpoint-url instead.',
+    'In another terminal:',
     '',
-    `  export AWS_ENDPOINT_URL_LAMBDA=${lambda} AWS_ENDPOINT_URL_IAM=${lambda} \\`,
-    `    AWS_ENDPOINT_URL_STS=${lambda} AWS_ENDPOINT_URL_CLOUDWATCH_LOGS=${lambda} \\`,
-    `    AWS_REGION=${options.region} AWS_DEFAULT_REGION=${options.region} \\`,
-    '    AWS_ACCESS_KEY_ID=lamella AWS_SECRET_ACCESS_KEY=lamella',
+    `  lamella aws${where} lambda list-functions`,
+    `  lamella run${where} -- COMMAND`,
+    `  eval "$(lamella env${where})"`,
     '',
-    'Press Ctrl+C to stop.',
-    '',
+    FAREWELL,
   ].join('\n');
+}
+
+const DEFAULT_URL = 'http://127.0.0.1:3001';
+
+function farewell({ ephemeral, dataDir }: Options, { lambda }: Ready, activity: Activity | undefined): string {
+  const count = activity?.invocations() ?? 0;
+  const invocations = `${count} ${count === 1 ? 'invocation' : 'invocations'}`;
+  const data = ephemeral ? 'Its temporary data was removed.' : `Its data is in ${dataDir}.`;
+  return `Stopped the service at ${lambda} after ${invocations}. ${data}\n`;
 }
