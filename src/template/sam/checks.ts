@@ -64,12 +64,13 @@ export function checkProperties(
   table: PropertyTable,
   allowsOthers = false,
 ): void {
-  for (const name of Object.keys(properties)) {
+  for (const name in properties) {
     if (!allowsOthers && !Object.hasOwn(table, name)) {
       throw new InvalidResource(logicalId, `property ${name} not defined for resource of type ${type}`);
     }
   }
-  for (const [name, rule] of Object.entries(table)) checkProperty(logicalId, name, member(properties, name), rule);
+  // No list of entries: this runs for each resource and event
+  for (const name in table) checkProperty(logicalId, name, member(properties, name), table[name] as PropertyRule);
 }
 
 function checkProperty(logicalId: string, name: string, value: Json | undefined, rule: PropertyRule): void {

@@ -61,7 +61,8 @@ export function mergeGlobals(template: JsonObject): void {
 export function fixOpenApiVersions(template: JsonObject): void {
   for (const resource of Object.values(template.Resources as JsonObject)) {
     if (!isMap(resource) || resource.Type !== 'AWS::Serverless::Api') continue;
-    const properties = resource.Properties as JsonObject;
+    const properties = resource.Properties;
+    if (!isMap(properties)) continue;
     const version = member(properties, 'OpenApiVersion');
     if (version === undefined || !('__MANAGE_SWAGGER' in properties)) continue;
     const text = numberText(properties, 'OpenApiVersion') ?? pythonStr(version);
