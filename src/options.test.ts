@@ -32,6 +32,7 @@ describe('options', () => {
       awsSessionToken: undefined,
       logLevel: 'warn',
       network: 'shared',
+      unsupported: 'record',
     });
   });
 
@@ -82,7 +83,7 @@ describe('options', () => {
   });
 
   it.each([
-    [true, ['roles', 'runtimes', 'policies']],
+    [true, ['roles', 'runtimes', 'policies', 'resources']],
     ['runtimes', ['runtimes']],
     [
       ['runtimes', 'roles'],
@@ -108,7 +109,7 @@ describe('options', () => {
     [{}, { LAMELLA_PORT: 'x' }, 'The environment variable LAMELLA_PORT must be a port number'],
     [{ accountId: '12' }, {}, '--account-id must be twelve digits, not "12".'],
     [{ region: 'Frankfurt' }, {}, '--region must be a region such as eu-central-1, not "Frankfurt".'],
-    [{ strict: 'rolls' }, {}, '--strict must be one of roles, runtimes, policies, not "rolls".'],
+    [{ strict: 'rolls' }, {}, '--strict must be one of roles, runtimes, policies, resources, not "rolls".'],
     [{ idleSeconds: '0' }, {}, '--idle-seconds must be a whole number of at least 1, not "0".'],
     [{ accessKeys: 'AKIDwithoutsecret' }, {}, '--access-key must be ACCESS_KEY_ID:SECRET.'],
     [{ logLevel: 'loud' }, {}, '--log-level must be one of debug, info, warn, error, silent, not "loud".'],

@@ -33,6 +33,7 @@ type ValueTypes = {
   readonly 'key-pairs': ReadonlyMap<string, string>;
   readonly 'cpu-limit': CpuLimit;
   readonly network: NetworkKind;
+  readonly unsupported: UnsupportedResources;
 };
 
 /** One option. */
@@ -50,7 +51,7 @@ export type OptionRow = {
   readonly help: string;
 };
 
-const STRICTNESS = ['roles', 'runtimes', 'policies'] as const;
+const STRICTNESS = ['roles', 'runtimes', 'policies', 'resources'] as const;
 /** Something that AWS rejects and Lamella accepts by default. */
 export type Strictness = (typeof STRICTNESS)[number];
 
@@ -76,6 +77,10 @@ export class FileValue {
     this.source = source;
   }
 }
+
+const UNSUPPORTED = ['record', 'fail'] as const;
+/** What becomes of resources of a stack that have no effect here. */
+export type UnsupportedResources = (typeof UNSUPPORTED)[number];
 
 /** The options of `lamella start` and of the library's `start()`. */
 export const OPTIONS = {
@@ -177,7 +182,14 @@ export const OPTIONS = {
     flag: '--strict [what]',
     variables: ['LAMELLA_STRICT'],
     default: undefined,
-    help: 'Reject what AWS rejects and Lamella otherwise accepts: roles that do not exist (roles), retired runtimes (runtimes), HTTP requests without a permission in the resource policy of the function (policies). Without a value: all of them.',
+    help: 'Reject what AWS rejects and Lamella otherwise accepts: roles that do not exist (roles), retired runtimes (runtimes), HTTP requests without a permission in the resource policy of the function (policies). Also reject stacks with resources that have no effect here, as --unsupported=fail does (resources). Without a value: all of them.',
+  },
+  unsupported: {
+    type: 'unsupported',
+    flag: '--unsupported <what>',
+    variables: ['LAMELLA_UNSUPPORTED'],
+    default: 'record',
+    help: 'Resources of a stack that have no effect here: record keeps their properties, so that references to them resolve; fail rejects the stack before anything is created.',
   },
   enforceAuth: {
     type: 'switch',
@@ -561,6 +573,8 @@ function parse(type: keyof ValueTypes, value: unknown): Parsed {
       return parseEither(value, CPU_LIMITS);
     case 'network':
       return parseEither(value, NETWORKS);
+    case 'unsupported':
+      return parseEither(value, UNSUPPORTED);
     case 'log-level':
       return LOG_LEVELS.some((level) => level === value)
         ? { value }

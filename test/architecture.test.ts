@@ -30,6 +30,7 @@ const ROWS: readonly (readonly string[])[] = [
     'services/events',
     'services/ssm',
     'services/secretsmanager',
+    'services/cloudformation',
   ],
   ['layers', 'images', 'stacks', 'runtime-api', 'runtime-client', 'packaging', 'queues'],
   ['template'],

@@ -9,6 +9,7 @@ import type { HttpHandler, HttpRequest, HttpResponse } from '../http/exchange.ts
 import { checkCaller } from '../http/guard.ts';
 import { CONTENT_PREFIX } from '../lambda-api/operations/content.ts';
 import type { Log } from '../log.ts';
+import { CLOUDFORMATION_VERSION } from '../protocol/cloudformation-operations.ts';
 import { IAM_VERSION } from '../protocol/iam-operations.ts';
 import { LOGS_TARGET_PREFIX } from '../protocol/logs-operations.ts';
 import type { RequestId } from '../protocol/names.ts';
@@ -17,6 +18,7 @@ import { SNS_VERSION } from '../protocol/sns-operations.ts';
 import { SQS_TARGET_PREFIX, SQS_VERSION } from '../protocol/sqs-operations.ts';
 import { SSM_TARGET_PREFIX } from '../protocol/ssm-operations.ts';
 import { STS_VERSION } from '../protocol/sts-operations.ts';
+import { CALLBACK_PREFIX } from '../stacks/signals.ts';
 import type { ApiCall, ServiceHandler } from '../wire/api-call.ts';
 import { renderError } from '../wire/query-protocol.ts';
 import { parseCredentialScope } from '../wire/sigv4.ts';
@@ -33,11 +35,14 @@ export type ApiServices = {
   readonly sns?: ServiceHandler | undefined;
   readonly ssm?: ServiceHandler | undefined;
   readonly secretsmanager?: ServiceHandler | undefined;
+  readonly cloudformation?: ServiceHandler | undefined;
 };
 
 export type ApiHandlerOptions = ApiServices & {
   /** The admin API. */
   readonly admin?: ServiceHandler | undefined;
+  /** What wait handles and custom resources of stacks are told, by URLs whose last part is secret. */
+  readonly callbacks?: ServiceHandler | undefined;
   /** The region of unsigned requests. */
   readonly defaultRegion: string;
   readonly accountId: string;
@@ -62,6 +67,7 @@ const SERVICE_NAMES: readonly ServiceName[] = [
   'sns',
   'ssm',
   'secretsmanager',
+  'cloudformation',
 ];
 const BY_TARGET: Readonly<Record<string, ServiceName>> = {
   [LOGS_TARGET_PREFIX]: 'logs',
@@ -107,7 +113,8 @@ export function createApiHandler(options: ApiHandlerOptions): HttpHandler {
     if (request.headers.authorization === undefined && isChangeByLink(request, query))
       return refuseLink(response, requestId);
     // The URL of a download carries its own signature, which the Lambda API verifies.
-    const isVerified = isDownload(request);
+    const isCallback = options.callbacks !== undefined && (request.url ?? '/').startsWith(CALLBACK_PREFIX);
+    const isVerified = isCallback || isDownload(request);
     const authentication = isVerified ? undefined : await options.authenticator?.authenticate(request);
     const call: ApiCall = {
       request,
@@ -128,6 +135,7 @@ export function createApiHandler(options: ApiHandlerOptions): HttpHandler {
       response.setHeader('x-amzn-RequestId', requestId);
       return renderAuthenticationFault(call, service, authentication.fault);
     }
+    if (isCallback) return options.callbacks?.(call);
     if (options.admin !== undefined && isAdminTarget(request.url ?? '/')) return options.admin(call);
     const name = SERVICE_NAMES.find((known) => known === service);
     const handler = name && options[name];
@@ -176,6 +184,7 @@ async function guessService(request: HttpRequest, query: URLSearchParams): Promi
     if (version === STS_VERSION) return 'sts';
     if (version === SNS_VERSION) return 'sns';
     if (version === SQS_VERSION) return 'sqs';
+    if (version === CLOUDFORMATION_VERSION) return 'cloudformation';
   }
   return 'lambda';
 }

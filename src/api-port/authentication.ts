@@ -90,4 +90,5 @@ const PROTOCOLS: Readonly<Record<string, keyof typeof AUTHENTICATION_ERRORS>> = 
   sns: 'query',
   ssm: 'json-rpc',
   secretsmanager: 'json-rpc',
+  cloudformation: 'query',
 };

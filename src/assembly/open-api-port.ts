@@ -13,6 +13,7 @@ import type { AdjustableClock, Clock } from '../clock.ts';
 import { type Listener, listen } from '../http/listener.ts';
 import type { Log } from '../log.ts';
 import type { Options } from '../options.ts';
+import type { ServiceHandler } from '../wire/api-call.ts';
 import type { AccessKey } from '../wire/sigv4.ts';
 import type { Background } from './background.ts';
 import type { Environments } from './environments.ts';
@@ -26,6 +27,7 @@ export type ApiPortOptions = {
   readonly services: Pick<Services, 'eventBus'>;
   /** The services of the API port. */
   readonly handlers: ApiServices;
+  readonly callbacks: ServiceHandler;
   readonly environments: Pick<Environments, 'accounts'>;
   readonly background: Pick<Background, 'asyncInvocations'>;
   readonly gateways: Pick<HttpGateways, 'admin'>;
@@ -58,6 +60,7 @@ export function openApiPort(given: ApiPortOptions): Promise<Listener> {
     port: options.port,
     handler: createApiHandler({
       ...given.handlers,
+      callbacks: given.callbacks,
       admin,
       authenticator: options.enforceAuth ? createAuthenticator({ keyOf, clock }) : undefined,
       defaultRegion: options.region,

@@ -23,6 +23,7 @@ import { collectGarbageRegularly } from './garbage.ts';
 import { openApiPort } from './open-api-port.ts';
 import { type HttpGateways, openHttpGateways } from './open-gateways.ts';
 import { openLambdaApi } from './open-lambda-api.ts';
+import { openCloudFormation } from './open-stacks.ts';
 import { openServices } from './services.ts';
 
 export type OpenService = {
@@ -110,12 +111,20 @@ export async function openService(options: Options, lifetime: Lifetime, observe?
   const scope = { region: options.region, account: options.accountId };
   const schedules = createScheduleAdmin(background.schedules, scope);
   const lambda = openLambdaApi({ ...shared, opened, services, environments, background, gateways });
+  const stacks = openCloudFormation({
+    ...shared,
+    services,
+    lambda: lambda.perform,
+    baseUrl: () => urlOf(reachableHost(options.host), apiPort),
+    clock: backgroundClock,
+  });
   const port = await openApiPort({
     ...shared,
     opened,
     services,
     environments,
-    handlers: { ...services.handlers, lambda: lambda.handle },
+    handlers: { ...services.handlers, lambda: lambda.handle, cloudformation: stacks.api.handle },
+    callbacks: stacks.callbacks,
     background,
     gateways,
     schedules,
@@ -128,6 +137,9 @@ export async function openService(options: Options, lifetime: Lifetime, observe?
     environments.drain();
     await Promise.all([port.drain(DRAIN_MS), gateways.drain(DRAIN_MS), background.stop(DRAIN_MS)]);
   });
+  // Before everything that its operations use.
+  lifetime.own(stacks);
+  await stacks.resume();
   data.setProvisional(false);
   const { list, put, remove } = gateways.admin;
   return {
@@ -152,6 +164,12 @@ function remoteSqsOf({ sqsEndpoint, awsAccessKeyId, awsSecretAccessKey, awsSessi
     secretAccessKey: awsSecretAccessKey,
     sessionToken: awsSessionToken,
   };
+}
+
+/** The address at which this machine reaches a service that listens on `host`. */
+function reachableHost(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1';
+  return host === '::' ? '::1' : host;
 }
 
 function urlOf(host: string, port: number): string {

@@ -77,7 +77,8 @@ export function createLambdaApi(dependencies: LambdaApiDependencies): ServiceApi
     ...tagOperations({ functions, codeSigning, mappings }),
   };
   const handlerOf = (operation: OperationName): AnyHandler => {
-    const handler = handlerOf(operation);
+    const handler = handlers[operation] as AnyHandler | undefined;
+    if (handler === undefined) throw unsupported(operation);
     return handler;
   };
   const targets = createTargets();
@@ -100,8 +101,7 @@ export function createLambdaApi(dependencies: LambdaApiDependencies): ServiceApi
     if (operation === 'InvokeWithResponseStream') return handleStreamingInvoke(call, raw);
     if (operation === 'InvokeAsync') return handleInvokeAsync(call, raw);
 
-    const handler = handlers[operation] as AnyHandler | undefined;
-    if (handler === undefined) throw unsupported(operation);
+    const handler = handlerOf(operation);
     const body = takesBody(operation) ? await readBody(request, limitOf(operation)) : NO_BODY;
     sendResponse(call, operation, await handler(parseInput(operation, { ...raw, body }), call));
   }

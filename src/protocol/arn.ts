@@ -323,6 +323,10 @@ export function parseSecretArn(arn: string): { readonly scope: Scope; readonly n
 
 // CloudFormation.
 
+/** AWS's patterns for names and ARNs of stacks and change sets, which its validation messages quote. */
+export const STACK_NAME_PATTERN = '[a-zA-Z][-a-zA-Z0-9]*|arn:[-a-zA-Z0-9:/._+]*';
+export const CHANGE_SET_NAME_PATTERN = '[a-zA-Z][-a-zA-Z0-9]*|arn:[-a-zA-Z0-9:/]*';
+
 /** `arn:aws:cloudformation:<region>:<account>:stack/<name>/<uuid>` */
 export function renderStackArn(scope: Scope, name: string, uuid: string): string {
   return render(scope, 'cloudformation', `stack/${name}/${uuid}`);

@@ -449,4 +449,54 @@ export const MIGRATIONS: readonly Migration[] = [
       ) STRICT, WITHOUT ROWID;
     `,
   },
+  {
+    name: 'CloudFormation stacks',
+    sql: `
+      CREATE TABLE stack (
+        id TEXT NOT NULL PRIMARY KEY, -- its ARN
+        region TEXT NOT NULL,
+        account TEXT NOT NULL,
+        name TEXT NOT NULL,
+        created_ms INTEGER NOT NULL,
+        deleted_ms INTEGER, -- the name of a deleted stack is free
+        document TEXT NOT NULL
+      ) STRICT, WITHOUT ROWID;
+      CREATE UNIQUE INDEX stack_by_name ON stack (region, account, name) WHERE deleted_ms IS NULL;
+      CREATE TABLE stack_resource (
+        stack TEXT NOT NULL,
+        logical_id TEXT NOT NULL,
+        document TEXT NOT NULL,
+        PRIMARY KEY (stack, logical_id)
+      ) STRICT, WITHOUT ROWID;
+      CREATE TABLE stack_event (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        stack TEXT NOT NULL,
+        document TEXT NOT NULL
+      ) STRICT;
+      CREATE INDEX stack_event_by_stack ON stack_event (stack, id);
+      CREATE TABLE stack_change_set (
+        id TEXT NOT NULL PRIMARY KEY,
+        stack TEXT NOT NULL,
+        name TEXT NOT NULL,
+        created_ms INTEGER NOT NULL,
+        document TEXT NOT NULL
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX stack_change_set_by_stack ON stack_change_set (stack);
+      -- What SignalResource, wait handles and custom resources were told.
+      CREATE TABLE stack_signal (
+        target TEXT NOT NULL,
+        unique_id TEXT NOT NULL,
+        document TEXT NOT NULL,
+        PRIMARY KEY (target, unique_id)
+      ) STRICT, WITHOUT ROWID;
+      CREATE TABLE stack_export (
+        region TEXT NOT NULL,
+        account TEXT NOT NULL,
+        name TEXT NOT NULL,
+        value TEXT NOT NULL,
+        stack TEXT NOT NULL,
+        PRIMARY KEY (region, account, name)
+      ) STRICT, WITHOUT ROWID;
+    `,
+  },
 ];

@@ -33,6 +33,8 @@ export type QueryService<Operations extends Readonly<Record<string, Members>>> =
   readonly operations: Operations;
   /** They return the members of the result, or undefined if the action's response has no result element. */
   readonly handlers: OperationHandlers<Operations, XmlStructure | undefined>;
+  /** Operations that are refused by name, with 501. */
+  readonly refused?: ReadonlySet<string>;
   readonly log: Log;
 };
 
@@ -89,6 +91,10 @@ function membersOf<Operations extends Readonly<Record<string, Members>>>(
   action: string,
 ): Members {
   const members = Object.hasOwn(service.operations, action) ? service.operations[action] : undefined;
+  if (members === undefined && service.refused?.has(action)) {
+    const message = `Lamella does not support the ${service.name} operation ${action}.`;
+    throw new QueryError('NotImplementedException', 501, message);
+  }
   if (members === undefined) throw invalidAction(action, service.version);
   return members;
 }

@@ -52,7 +52,9 @@ export function createServiceCall({ operations, baseUrl }: ServiceCallOptions): 
       if (perform === undefined) {
         throw new OperationFailure('NotImplementedException', 501, `Lamella does not offer the service '${service}'.`);
       }
-      return await perform(operation, input, { requestId, scope, baseUrl: baseUrl(), accessKeyId: undefined });
+      // As on the wire: members that are undefined are absent.
+      const members = JSON.parse(JSON.stringify(input)) as OperationMembers;
+      return await perform(operation, members, { requestId, scope, baseUrl: baseUrl(), accessKeyId: undefined });
     } catch (failure) {
       if (!(failure instanceof OperationFailure)) throw failure;
       throw new ServiceCallFailure(service, operation, failure, requestId);

@@ -20,7 +20,7 @@ export function createRolePolicyHandlers(store: IamStore): Pick<IamHandlers, Rol
       checkName('policyName', input.PolicyName);
       store.transaction(() => {
         const role = requireRole(store, call.scope.account, input.RoleName);
-        checkPolicyDocument(input.PolicyDocument, 'permissions');
+        checkPolicyDocument(input.PolicyDocument, 'inline');
         const others = store.inlinePolicies(role).filter(({ name }) => name !== input.PolicyName);
         const size = others.reduce((sum, { document }) => sum + policySize(document), policySize(input.PolicyDocument));
         const quota = IAM_QUOTAS.inlinePolicyCharactersPerRole;

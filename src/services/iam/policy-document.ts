@@ -7,11 +7,13 @@
 import { arnElements, isPrincipalArn } from '../../protocol/arn.ts';
 import { parseJson } from '../../protocol/json.ts';
 
-export type PolicyKind = 'trust' | 'permissions';
+/** `inline` are the permissions that belong to a role, `permissions` those of a managed policy. */
+export type PolicyKind = 'trust' | 'permissions' | 'inline';
 
 const STATEMENT_KEYS = {
   trust: ['Sid', 'Effect', 'Principal', 'NotPrincipal', 'Action', 'NotAction', 'Condition'],
   permissions: ['Sid', 'Effect', 'Action', 'NotAction', 'Resource', 'NotResource', 'Condition'],
+  inline: ['Sid', 'Effect', 'Action', 'NotAction', 'Resource', 'NotResource', 'Condition'],
 } as const;
 const PRINCIPAL_KINDS = ['AWS', 'Service', 'Federated', 'CanonicalUser'];
 const SYNTAX = 'Syntax errors in policy.';
@@ -26,14 +28,15 @@ export function findPolicyFault(text: string, kind: PolicyKind): string | undefi
   if (version !== undefined && version !== '2012-10-17' && version !== '2008-10-17') {
     return typeof version === 'string' ? 'The policy failed legacy parsing' : SYNTAX;
   }
-  // Without a version, a policy has the version of 2008, which managed and inline policies no longer accept.
+  // Without a version, a policy has the version of 2008, which managed policies no longer accept. Inline ones do: the
+  // policies that SAM makes from its templates have no version.
   if (kind === 'permissions' && version !== '2012-10-17') {
     return 'Policy document must be version 2012-10-17 or greater.';
   }
   if (id !== undefined && typeof id !== 'string') return SYNTAX;
   const statements = Array.isArray(statement) ? statement : [statement];
   if (statement === undefined) return kind === 'trust' ? 'Missing required field Statement' : SYNTAX;
-  if (statements.length === 0 && kind === 'permissions') return SYNTAX;
+  if (statements.length === 0 && kind !== 'trust') return SYNTAX;
   const sids = new Set<string>();
   for (const item of statements) {
     if (!isObject(item)) return SYNTAX;
@@ -50,7 +53,7 @@ export function findPolicyFault(text: string, kind: PolicyKind): string | undefi
 type Json = { readonly [key: string]: unknown };
 
 function findStatementFault(statement: Json, kind: PolicyKind): string | undefined {
-  if (kind === 'permissions' && (statement.Principal !== undefined || statement.NotPrincipal !== undefined)) {
+  if (kind !== 'trust' && (statement.Principal !== undefined || statement.NotPrincipal !== undefined)) {
     return 'Policy document should not specify a principal.';
   }
   const allowed: readonly string[] = STATEMENT_KEYS[kind];

@@ -30,6 +30,8 @@ export type PhysicalResource = {
 /** An existing resource with the properties that it was last given. */
 export type ExistingResource = PhysicalResource & { readonly properties: Properties };
 
+export type CreationPolicy = { readonly ResourceSignal?: { readonly Count?: Json; readonly Timeout?: Json } };
+
 export type ResourceContext = {
   readonly scope: Scope;
   readonly stack: { readonly id: string; readonly name: string };
@@ -39,6 +41,8 @@ export type ResourceContext = {
   readonly token: string;
   /** Aborts when another resource has failed, an update is canceled or the service closes. */
   readonly signal: AbortSignal;
+  /** The CreationPolicy attribute, if the template has one. */
+  readonly creationPolicy?: CreationPolicy | undefined;
   /**
    * Performs an operation of an AWS service as a client would. @throws ServiceCallFailure, which the engine turns into
    * the reason of the event. Let it through unless the code is expected.

@@ -1,0 +1,32 @@
+/** The resource types that act here, except for those that need something from the engine (`../open-stacks.ts`). */
+import { iamManagedPolicy, iamPolicy, iamRole, iamRolePolicy } from './iam/iam.ts';
+import {
+  lambdaCodeSigningConfig,
+  lambdaEventInvokeConfig,
+  lambdaEventSourceMapping,
+  lambdaPermission,
+  lambdaUrl,
+} from './lambda/access.ts';
+import { lambdaFunction } from './lambda/function.ts';
+import { lambdaAlias, lambdaLayerVersion, lambdaLayerVersionPermission, lambdaVersion } from './lambda/versions.ts';
+import { logGroup, logStream } from './logs.ts';
+import type { ResourceProvider } from './provider.ts';
+
+export const ACTING_PROVIDERS: readonly ResourceProvider[] = [
+  iamManagedPolicy,
+  iamPolicy,
+  iamRole,
+  iamRolePolicy,
+  lambdaAlias,
+  lambdaCodeSigningConfig,
+  lambdaEventInvokeConfig,
+  lambdaEventSourceMapping,
+  lambdaFunction,
+  lambdaLayerVersion,
+  lambdaLayerVersionPermission,
+  lambdaPermission,
+  lambdaUrl,
+  lambdaVersion,
+  logGroup,
+  logStream,
+];

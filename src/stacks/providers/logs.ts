@@ -1,0 +1,58 @@
+/** AWS::Logs::LogGroup and AWS::Logs::LogStream. */
+import { renderLogGroupArn } from '../../protocol/arn.ts';
+import { pick, tagChanges, tagMap, tolerateMissing } from './members.ts';
+import type { Properties, ResourceContext, ResourceProvider } from './provider.ts';
+
+export const logGroup: ResourceProvider = {
+  type: 'AWS::Logs::LogGroup',
+  naming: { property: 'LogGroupName', maxLength: 512 },
+  async create(properties, context) {
+    const logGroupName = String(properties.LogGroupName);
+    await context.call('logs', 'CreateLogGroup', { logGroupName, tags: tagMap(properties.Tags) });
+    context.created(logGroupName);
+    await applyRetention(logGroupName, properties, context);
+    return { physicalId: logGroupName, attributes: { Arn: `${renderLogGroupArn(context.scope, logGroupName)}:*` } };
+  },
+  async update({ physicalId, attributes, properties: before }, properties, context) {
+    if (String(before.RetentionInDays) !== String(properties.RetentionInDays)) {
+      await applyRetention(physicalId, properties, context);
+    }
+    const resourceArn = renderLogGroupArn(context.scope, physicalId);
+    const { set, removed } = tagChanges(tagMap(before.Tags), tagMap(properties.Tags));
+    if (removed.length > 0) await context.call('logs', 'UntagResource', { resourceArn, tagKeys: removed });
+    if (Object.keys(set).length > 0) await context.call('logs', 'TagResource', { resourceArn, tags: set });
+    return { physicalId, attributes };
+  },
+  delete: ({ physicalId }, context) =>
+    tolerateMissing(context.call('logs', 'DeleteLogGroup', { logGroupName: physicalId })),
+};
+
+async function applyRetention(
+  logGroupName: string,
+  { RetentionInDays }: Properties,
+  context: ResourceContext,
+): Promise<void> {
+  if (RetentionInDays === undefined) await context.call('logs', 'DeleteRetentionPolicy', { logGroupName });
+  else {
+    const retentionInDays = Number(RetentionInDays);
+    await context.call('logs', 'PutRetentionPolicy', { logGroupName, retentionInDays });
+  }
+}
+
+export const logStream: ResourceProvider = {
+  type: 'AWS::Logs::LogStream',
+  naming: { property: 'LogStreamName', maxLength: 512 },
+  async create(properties, context) {
+    await context.call('logs', 'CreateLogStream', streamOf(properties));
+    return { physicalId: String(properties.LogStreamName), attributes: {} };
+  },
+  delete: ({ properties }, context) => tolerateMissing(context.call('logs', 'DeleteLogStream', streamOf(properties))),
+};
+
+function streamOf(properties: Properties) {
+  const { LogGroupName: logGroupName, LogStreamName: logStreamName } = pick(properties, [
+    'LogGroupName',
+    'LogStreamName',
+  ]);
+  return { logGroupName, logStreamName };
+}
