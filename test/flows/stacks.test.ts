@@ -151,7 +151,7 @@ describe('a stack with a function', () => {
       }),
       Logs: {
         Type: 'AWS::Logs::LogGroup',
-        Properties: { LogGroupName: { 'Fn::Sub': '/aws/lambda/${Hello}' }, RetentionInDays: 7 },
+        Properties: { LogGroupName: { 'Fn::Join': ['/', ['/aws/lambda', { Ref: 'Hello' }]] }, RetentionInDays: 7 },
       },
       Version: { Type: 'AWS::Lambda::Version', Properties: { FunctionName: { Ref: 'Hello' } } },
       Live: {

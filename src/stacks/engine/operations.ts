@@ -3,7 +3,7 @@
  * those that an earlier service has left.
  */
 import { sleep } from '../../clock.ts';
-import type { Operation, StackDocument } from '../stack.ts';
+import type { Operation, StackDocument, StackStatus } from '../stack.ts';
 import { type ReadDesired, runOperation } from './operation.ts';
 import { Interrupted } from './resource-steps.ts';
 import { createRun, type EngineDependencies, type Run } from './run.ts';
@@ -86,11 +86,12 @@ export function createOperations(dependencies: EngineDependencies, readDesired: 
 function giveUp(run: Run): void {
   const { operation } = run.stack().document;
   if (operation === undefined || run.isClosing()) return;
-  const reason = 'Internal Failure';
-  const ended = { operation: undefined };
-  if (operation.kind === 'delete') return run.transition('DELETE_FAILED', reason, ended);
+  run.transition(failedStatusOf(operation), 'Internal Failure', { operation: undefined });
+}
+
+function failedStatusOf(operation: Operation): StackStatus {
+  if (operation.kind === 'delete') return 'DELETE_FAILED';
   const isForward = operation.phase === 'forward';
-  if (operation.kind === 'create')
-    return run.transition(isForward ? 'CREATE_FAILED' : 'ROLLBACK_FAILED', reason, ended);
-  run.transition(isForward ? 'UPDATE_FAILED' : 'UPDATE_ROLLBACK_FAILED', reason, ended);
+  if (operation.kind === 'create') return isForward ? 'CREATE_FAILED' : 'ROLLBACK_FAILED';
+  return isForward ? 'UPDATE_FAILED' : 'UPDATE_ROLLBACK_FAILED';
 }
