@@ -111,6 +111,8 @@ export interface Apis {
   readonly stateMachineEvents: Readonly<Record<'Api', EventKind>>;
   /** Before Globals: default bodies, then implicit REST API, then implicit HTTP API. @throws InvalidDocument */
   readonly prepare: (template: JsonObject) => void;
+  /** Notes that `merged` is made of a map in Globals and one of a resource. */
+  readonly merged: (global: JsonObject, local: JsonObject, merged: JsonObject) => void;
   /** Before each resource is translated: notes `FunctionName` of functions whose events name an API. */
   readonly beforeResource: (resource: JsonObject, context: SamContext) => void;
   /** After all resources: removes what only the transform needs. @throws InvalidDocument */

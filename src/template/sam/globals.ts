@@ -5,6 +5,7 @@
  */
 import { copy, type Json, type JsonObject, keepNumberTexts, numberText } from '../tree.ts';
 import { isMap, member } from './checks.ts';
+import type { Apis } from './context.ts';
 import { InvalidDocument, InvalidResource, TransformError } from './errors.ts';
 import { isIntrinsic, setMember } from './intrinsics.ts';
 import { isTruthy, pythonRepr, pythonStr } from './python.ts';
@@ -42,14 +43,14 @@ const PREFIX = 'AWS::Serverless::';
  *
  * @throws InvalidDocument for the first error in Globals, or in a resource's `IgnoreGlobals`
  */
-export function mergeGlobals(template: JsonObject): void {
+export function mergeGlobals(template: JsonObject, noteMerge: Apis['merged'] = () => {}): void {
   const globals = readGlobals(member(template, 'Globals'));
   for (const [logicalId, resource] of Object.entries(template.Resources as JsonObject)) {
     if (!isMap(resource) || typeof resource.Type !== 'string') continue;
     const section = globals.get(resource.Type);
     if (section === undefined) continue;
     const used = usedGlobals(logicalId, section, member(resource, 'IgnoreGlobals'));
-    resource.Properties = merge(used, resource.Properties ?? {});
+    resource.Properties = merge(used, resource.Properties ?? {}, noteMerge);
   }
   delete template.Globals;
 }
@@ -119,16 +120,17 @@ function usedGlobals(logicalId: string, section: JsonObject, ignored: Json | und
 }
 
 /** An intrinsic function counts as a scalar. Globals' values are copied: each resource gets its own. */
-function merge(global: Json, local: Json): Json {
+function merge(global: Json, local: Json, noteMerge: Apis['merged']): Json {
   if (Array.isArray(global) && Array.isArray(local)) return [...copy(global), ...local];
   if (!isMap(global) || !isMap(local) || isIntrinsic(global) || isIntrinsic(local)) return local;
   const merged: JsonObject = {};
   for (const [name, value] of Object.entries(global)) {
     const own = member(local, name);
-    setMember(merged, name, own === undefined ? copy(value) : merge(value, own));
+    setMember(merged, name, own === undefined ? copy(value) : merge(value, own, noteMerge));
   }
   for (const [name, value] of Object.entries(local)) {
     if (!Object.hasOwn(global, name)) setMember(merged, name, value);
   }
+  noteMerge(global, local, merged);
   return keepNumberTexts(local, keepNumberTexts(global, merged));
 }

@@ -72,7 +72,7 @@ export function transformSam(source: JsonObject, options: TransformOptions): Jso
     options.serverlessApplication,
   );
   apis.prepare(template);
-  mergeGlobals(template);
+  mergeGlobals(template, apis.merged);
   fixOpenApiVersions(template);
   expandConnectors(template, errors);
   const output = copy(template);

@@ -3,6 +3,7 @@ import type { Json, JsonObject } from '../../tree.ts';
 import { isMap, member } from '../checks.ts';
 import { isTruthy } from '../python.ts';
 import { type ApiBody, apiBody, isOpenApi3 } from './body-paths.ts';
+import type { KeyOrders } from './key-orders.ts';
 import { fromTemplate, isPythonMap, isTrue, own, type PythonMap, type PythonValue } from './python27-values.ts';
 import type { RecordSetGroups } from './record-sets.ts';
 import { type SharedUsagePlan, sharedUsagePlan } from './usage-plan.ts';
@@ -23,6 +24,8 @@ export class ApiState {
   readonly usagePlan: SharedUsagePlan = sharedUsagePlan();
   /** Seconds since 1970: what `AlwaysDeploy` hashes. */
   readonly seconds: () => number;
+  /** The orders of maps of the template. */
+  orders: KeyOrders | undefined;
   readonly #bodies = new Map<string, ApiBody>();
   readonly #managed = new Set<string>();
 
@@ -44,6 +47,11 @@ export class ApiState {
     if (!isMap(definition)) return undefined;
     const doc = fromTemplate(definition);
     return isPythonMap(doc) ? this.setBody(logicalId, doc) : undefined;
+  }
+
+  /** A value of the template, with its maps in the order of the translator. */
+  read(value: Json): PythonValue {
+    return fromTemplate(value, (map) => this.orders?.orderOf(map));
   }
 
   /** Gives an API a body, in place of the one that it has. */

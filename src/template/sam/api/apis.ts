@@ -3,7 +3,7 @@ import { systemClock } from '../../../clock.ts';
 import { type Json, type JsonObject, onlyKey } from '../../tree.ts';
 import { isMap } from '../checks.ts';
 import type { Apis, SamContext } from '../context.ts';
-import { isTruthy } from '../python.ts';
+import { isTruthy, pythonStr } from '../python.ts';
 import { ApiState } from './api-state.ts';
 import { httpApiKind } from './http-api.ts';
 import { httpEventKind } from './http-event.ts';
@@ -21,6 +21,7 @@ export function createApis(seconds: () => number = () => systemClock.epochMs() /
   let orders: KeyOrders | undefined;
   const ordersOf = (template: JsonObject): KeyOrders => {
     orders ??= new KeyOrders(template);
+    state.orders = orders;
     return orders;
   };
   return {
@@ -28,6 +29,7 @@ export function createApis(seconds: () => number = () => systemClock.epochMs() /
     functionEvents: { Api: restEventKind(state), HttpApi: httpEventKind(state) },
     stateMachineEvents: { Api: stateMachineEventKind(state) },
     prepare: (template) => prepareApis(template, state, ordersOf(template)),
+    merged: (global, local, merged) => orders?.merge(global, local, merged),
     beforeResource: (resource, context) => noteFunctionName(resource, context, state),
     finish: () => {},
     keysOf: (template) => {
@@ -39,7 +41,7 @@ export function createApis(seconds: () => number = () => systemClock.epochMs() /
 
 /** An API is deployed again when one of its functions gets another name. */
 function noteFunctionName(resource: JsonObject, context: SamContext, state: ApiState): void {
-  if (String(resource.Type).trim() !== 'AWS::Serverless::Function') return;
+  if (pythonStr(resource.Type).trim() !== 'AWS::Serverless::Function') return;
   const properties = isMap(resource.Properties) ? resource.Properties : {};
   const { Events: events, FunctionName: name } = properties;
   if (!isMap(events) || name === undefined) return;

@@ -5,7 +5,8 @@ import type { SamContext } from '../context.ts';
 import { InvalidResource } from '../errors.ts';
 import { isIntrinsic } from '../intrinsics.ts';
 import { isTruthy, pythonStr } from '../python.ts';
-import { fromTemplate, own, ownMap, PythonMap } from './python27-values.ts';
+import { Python27Keys } from './python27-keys.ts';
+import { fromTemplate, own, ownMap, PythonMap, type PythonValue } from './python27-values.ts';
 
 const PROPERTIES = ['ResponseParameters', 'ResponseTemplates', 'StatusCode'];
 const PARAMETERS = [
@@ -49,29 +50,52 @@ export function gatewayResponses(
   apiId: string,
   responses: JsonObject,
   context: SamContext,
+  read: (value: Json) => PythonValue,
 ): (readonly [string, PythonMap])[] {
-  const checked = context.keysOf(responses).map((type) => {
-    const response = expectMap(responses[type], { resource: apiId, path: `GatewayResponses.${type}` });
-    const parameters = member(response, 'ResponseParameters');
-    const path = `GatewayResponses.${type}.ResponseParameters`;
-    const map = isTruthy(parameters) ? expectMap(parameters, { resource: apiId, path }) : {};
-    const unknown = context.keysOf(map).find((name) => !PARAMETERS.some(([known]) => known === name));
-    if (unknown !== undefined) throw new InvalidResource(apiId, `Invalid gateway response parameter '${unknown}'`);
-    const status = member(response, 'StatusCode') ?? null;
-    if (isTruthy(status) && !/^[0-9]{1,3}$/.test(pythonStr(status))) {
-      throw new InvalidResource(apiId, "Property 'StatusCode' must be numeric");
-    }
-    return { type, parameters: map, templates: member(response, 'ResponseTemplates'), status };
+  const checked = new Map<string, GatewayResponse>();
+  const order = new Python27Keys();
+  for (const type of context.keysOf(responses)) {
+    order.add(type);
+    checked.set(type, checkedResponse(apiId, type, responses[type] as Json, context));
+  }
+  return order
+    .keys()
+    .map((type) => [type, render(apiId, checked.get(type) as GatewayResponse, context, read)] as const);
+}
+
+interface GatewayResponse {
+  readonly parameters: JsonObject;
+  readonly templates: Json | undefined;
+  readonly status: Json;
+}
+
+function checkedResponse(apiId: string, type: string, given: Json, { keysOf }: SamContext): GatewayResponse {
+  const response = expectMap(given, { resource: apiId, path: `GatewayResponses.${type}` });
+  const parameters = member(response, 'ResponseParameters');
+  const path = `GatewayResponses.${type}.ResponseParameters`;
+  const map = isTruthy(parameters) ? expectMap(parameters, { resource: apiId, path }) : {};
+  const unknown = keysOf(map).find((name) => !PARAMETERS.some(([known]) => known === name));
+  if (unknown !== undefined) throw new InvalidResource(apiId, `Invalid gateway response parameter '${unknown}'`);
+  const status = member(response, 'StatusCode') ?? null;
+  if (isTruthy(status) && !/^[0-9]{1,3}$/.test(pythonStr(status))) {
+    throw new InvalidResource(apiId, "Property 'StatusCode' must be numeric");
+  }
+  return { parameters: map, templates: member(response, 'ResponseTemplates'), status };
+}
+
+function render(
+  apiId: string,
+  { parameters, templates, status }: GatewayResponse,
+  context: SamContext,
+  read: (value: Json) => PythonValue,
+): PythonMap {
+  const written = ownMap({
+    responseParameters: prefixed(apiId, parameters, context),
+    responseTemplates: isTruthy(templates) ? read(templates as Json) : new PythonMap(),
   });
-  return checked.map(({ type, parameters, templates, status }) => {
-    const written = ownMap({
-      responseParameters: prefixed(apiId, parameters, context),
-      responseTemplates: isTruthy(templates) ? fromTemplate(templates as Json) : new PythonMap(),
-    });
-    const code = status === null ? '' : pythonStr(status);
-    if (code !== '') written.set(own('statusCode'), own(code));
-    return [type, written] as const;
-  });
+  const code = status === null ? '' : pythonStr(status);
+  if (code !== '') written.set(own('statusCode'), own(code));
+  return written;
 }
 
 function prefixed(apiId: string, parameters: JsonObject, { keysOf }: SamContext): PythonMap {

@@ -56,8 +56,8 @@ export function httpEventKind(state: ApiState): EventKind {
     link: (event, context) => {
       const { apiId, properties } = linkHttpApi(event, context);
       return (each, target) => {
-        const path = String(each.properties.Path);
-        const method = String(each.properties.Method).toLowerCase();
+        const path = pythonStr(each.properties.Path);
+        const method = pythonStr(each.properties.Method).toLowerCase();
         const body = state.bodyOf(apiId, properties);
         const isDefaultRoute = state.defaultRoutes.has(each.logicalId);
         return translate({ event: each, path, method, apiId, properties, body, isDefaultRoute }, target);
@@ -164,7 +164,7 @@ function addAuth(edit: OpenApiEdit, { event, path, method, apiId, properties }: 
     const problem = "because 'AuthorizationScopes' must be a list of strings.";
     throw new InvalidEvent(eventId, `Unable to set Authorizer on API method [${method}] for path [${path}] ${problem}`);
   }
-  addHttpMethodAuthorizer(edit, path, method, String(authorizer), apiAuth.Authorizers, auth.AuthorizationScopes);
+  addHttpMethodAuthorizer(edit, path, method, pythonStr(authorizer), apiAuth.Authorizers, auth.AuthorizationScopes);
 }
 
 function checkAuthorizer(eventId: string, where: string, authorizer: Json, apiAuth: JsonObject): void {

@@ -8,7 +8,7 @@ import { expectMap, expectPresent, expectString, isMap, member } from '../checks
 import { combinedConditions } from '../conditions.ts';
 import { InvalidDocument, InvalidEvent, InvalidResource, type TransformError } from '../errors.ts';
 import { conditional } from '../intrinsics.ts';
-import { compareText, isTruthy } from '../python.ts';
+import { compareText, isTruthy, pythonStr } from '../python.ts';
 import { type ApiState, isManaged, MANAGED } from './api-state.ts';
 import { ANY_METHOD, addPath, makePathConditional } from './body-paths.ts';
 import type { KeyOrders } from './key-orders.ts';
@@ -234,7 +234,7 @@ function enterPath(
 
 /** With `PropagateTags`, the implicit API has the tags of the functions that use it. */
 function propagateTags({ template, resources }: Preparation, kind: ImplicitKind, resource: JsonObject): void {
-  const section = String(resource.Type).slice('AWS::Serverless::'.length);
+  const section = pythonStr(resource.Type).slice('AWS::Serverless::'.length);
   const globals = isMap(template.Globals) ? member(template.Globals, section) : undefined;
   const setting = (name: string): Json | undefined => {
     const given = (resource.Properties as JsonObject)[name];

@@ -25,6 +25,18 @@ export class KeyOrders {
     return order.keys();
   }
 
+  /** Notes that Globals have been merged into a map of a resource: the members of Globals come first. */
+  merge(global: JsonObject, local: JsonObject, merged: JsonObject): void {
+    const order = (this.#orders.get(global) ?? freshOrder(global)).copy();
+    for (const key of this.keysOf(local)) order.add(key);
+    this.#orders.set(merged, order);
+  }
+
+  /** The order of a map that the transform has changed. */
+  orderOf(map: JsonObject): Python27Keys | undefined {
+    return this.#orders.get(map);
+  }
+
   /** From now on, members are in the order in which they were added. */
   follow(map: JsonObject): Python27Keys {
     const order = this.#orders.get(map) ?? freshOrder(map);

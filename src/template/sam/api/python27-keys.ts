@@ -78,6 +78,15 @@ export class Python27Keys {
     this.#ordered = undefined;
   }
 
+  /** The same table. */
+  clone(): Python27Keys {
+    const clone = new Python27Keys();
+    clone.#slots = [...this.#slots];
+    clone.#size = this.#size;
+    clone.#fill = this.#fill;
+    return clone;
+  }
+
   /** What `dict.copy` makes of it. */
   copy(): Python27Keys {
     const copy = new Python27Keys();

@@ -185,18 +185,26 @@ export function isTrue(value: PythonValue | undefined): boolean {
   return Array.isArray(value) ? value.length > 0 : Boolean(value);
 }
 
+/** The order of a map that the transform has changed; undefined for the order of the text. */
+export type OrderOf = (map: JsonObject) => Python27Keys | undefined;
+
 /** Values of a template. */
-export function fromTemplate(value: Json): PythonValue {
-  if (Array.isArray(value)) return value.map((item, at) => fromMember(value, at, item));
+export function fromTemplate(value: Json, orderOf?: OrderOf): PythonValue {
+  if (Array.isArray(value)) return value.map((item, at) => fromMember(value, at, item, orderOf));
   if (!isObject(value)) return value;
-  const map = new PythonMap();
-  for (const [key, item] of Object.entries(value)) map.set(key, fromMember(value, key, item));
+  const map = new PythonMap(orderOf?.(value)?.clone());
+  for (const [key, item] of Object.entries(value)) map.set(key, fromMember(value, key, item, orderOf));
   return map;
 }
 
 /** A member of a map or list of the template. */
-export function fromMember(holder: JsonObject | Json[], key: string | number, item: Json): PythonValue {
-  if (typeof item !== 'number') return fromTemplate(item);
+function fromMember(
+  holder: JsonObject | Json[],
+  key: string | number,
+  item: Json,
+  orderOf: OrderOf | undefined,
+): PythonValue {
+  if (typeof item !== 'number') return fromTemplate(item, orderOf);
   return /[.eE]/.test(numberText(holder, key) ?? '') ? new PythonFloat(item) : item;
 }
 

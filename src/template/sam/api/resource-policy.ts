@@ -40,7 +40,7 @@ export function addResourcePolicy(edit: SwaggerEdit, policy: JsonObject, path: s
     const add = (name: string, values: readonly Json[]) => {
       if (values.length === 0) return;
       const present = condition.get(name);
-      const all = [...(Array.isArray(present) ? present : []), ...values.map(fromTemplate)];
+      const all = [...(Array.isArray(present) ? present : []), ...values.map((value) => fromTemplate(value))];
       condition.set(own(name), all);
     };
     add('aws:SourceVpc', startingWith(sources, 'vpc-'));

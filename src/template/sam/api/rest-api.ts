@@ -17,14 +17,23 @@ import {
 import type { ResourceKind, SamContext, Translation } from '../context.ts';
 import { InvalidResource } from '../errors.ts';
 import { ref, sub } from '../intrinsics.ts';
-import { hashOf, isTruthy } from '../python.ts';
+import { hashOf, isTruthy, pythonStr } from '../python.ts';
 import { type CfnResource, cfnResource, propagateTags, type SamResource, tagList } from '../resources.ts';
 import { parseS3Uri } from '../s3-location.ts';
 import { type ApiState, MANAGED } from './api-state.ts';
 import type { ApiBody } from './body-paths.ts';
-import { fromTemplate, isTrue, ownMap, type PythonValue, print, printJson, toTemplate } from './python27-values.ts';
+import {
+  fromTemplate,
+  isPythonMap,
+  isTrue,
+  ownMap,
+  type PythonValue,
+  print,
+  printJson,
+  toTemplate,
+} from './python27-values.ts';
 import { type RestApi, restAuthorizers, writeExecuteApiEndpoint, writeOpenApi3, writeRestBody } from './rest-body.ts';
-import { type DomainResources, restDomain } from './rest-domain.ts';
+import { restDomain } from './rest-domain.ts';
 import { executeApiArn } from './template-arns.ts';
 import { usagePlan } from './usage-plan.ts';
 
@@ -90,13 +99,14 @@ function translate(resource: SamResource, context: SamContext, state: ApiState):
   }
   const body = state.bodyOf(logicalId, resource.properties);
   const stageName = state.stageName(logicalId, properties);
-  const api: RestApi = { logicalId, properties, body, stageName, context };
+  const read = (value: Json): PythonValue => state.read(value);
+  const api: RestApi = { logicalId, properties, body, stageName, read, context };
   const restApi = restApiResource(resource, api);
-  const domain =
-    (properties.Domain ?? null) === null
-      ? undefined
-      : restDomain(resource, properties.Domain as Json, state.recordSetGroups);
-  const { deployment, stage } = deploymentAndStage(resource, api, restApi.hashed, domain, state);
+  const configured = properties.Domain ?? null;
+  const hashedDomain = read(configured);
+  const domain = configured === null ? undefined : restDomain(resource, configured, state.recordSetGroups);
+  if (domain !== undefined) addMembers(hashedDomain, domain.domain);
+  const { deployment, stage } = deploymentAndStage(resource, api, restApi.hashed, hashedDomain, state);
   const auth: JsonObject = isMap(properties.Auth) ? properties.Auth : {};
   const permissions = isTruthy(auth) ? authorizerPermissions(resource, api, auth) : [];
   const plan = usagePlan(
@@ -167,7 +177,7 @@ function checkProperties({ logicalId, properties, body }: RestApi): void {
     fail("Cannot set 'MergeDefinitions' to True when using `DefinitionUri`.");
   }
   const version = member(properties, 'OpenApiVersion');
-  if (isTruthy(version) && !/^[2-3]\.\d(\.\d)?\n?$/.test(String(version))) {
+  if (isTruthy(version) && !/^[2-3]\.\d(\.\d)?\n?$/.test(pythonStr(version))) {
     fail("The OpenApiVersion value must be of the format '3.0.0'.");
   }
 }
@@ -222,7 +232,7 @@ function deploymentAndStage(
   { passedAttributes }: SamResource,
   { logicalId, properties }: RestApi,
   hashed: PythonValue | undefined,
-  domain: DomainResources | undefined,
+  domain: PythonValue,
   state: ApiState,
 ): { deployment: CfnResource; stage: CfnResource } {
   const version = member(properties, 'OpenApiVersion');
@@ -254,6 +264,16 @@ const STAGE_PROPERTIES = [
   'TracingEnabled',
 ];
 
+/** Adds what the translator has added to a map and to the maps in it. */
+function addMembers(map: PythonValue | undefined, changed: JsonObject): void {
+  if (!isPythonMap(map)) return;
+  for (const [key, value] of Object.entries(changed)) {
+    if (!map.has(key)) map.set(key, fromTemplate(value));
+    else if (isMap(value)) addMembers(map.get(key), value);
+    else if (map.get(key) === null) map.set(key, fromTemplate(value));
+  }
+}
+
 /** A stage's name in its logical id: as it is, or hashed. An intrinsic function is left out. */
 export function stageId(logicalId: string, stageName: Json): string {
   const name = typeof stageName === 'string' ? stageName : '';
@@ -265,13 +285,13 @@ function deploymentText(
   logicalId: string,
   properties: JsonObject,
   hashed: PythonValue | undefined,
-  domain: DomainResources | undefined,
+  domain: PythonValue,
   state: ApiState,
 ): string {
   if (isTruthy(properties.AlwaysDeploy)) return String(Math.floor(state.seconds()));
   const texts = [print(hashed)];
-  if (isTruthy(properties.OpenApiVersion)) texts.push(String(properties.OpenApiVersion));
-  if (domain !== undefined && isTruthy(domain.domain)) texts.push(printJson(fromTemplate(domain.domain)));
+  if (isTruthy(properties.OpenApiVersion)) texts.push(pythonStr(properties.OpenApiVersion));
+  if (isTrue(domain)) texts.push(printJson(domain));
   const functionNames = state.functionNames.get(logicalId);
   if (functionNames !== undefined && functionNames !== '') texts.push(functionNames);
   return texts.join('||');

@@ -43,6 +43,8 @@ export interface RestApi {
   readonly properties: JsonObject;
   readonly body: ApiBody | undefined;
   readonly stageName: PythonValue;
+  /** Reads a value with its maps in the order of the translator. */
+  readonly read: (value: Json) => PythonValue;
   readonly context: SamContext;
 }
 
@@ -212,7 +214,7 @@ function writeGatewayResponses(api: RestApi, responses: JsonObject): void {
   requireBody(api, "GatewayResponses works only with inline Swagger specified in 'DefinitionBody' property.");
   checkGatewayResponses(api.logicalId, responses, api.context);
   requireSwagger(api, 'Auth configuration');
-  edit(api, (opened) => addGatewayResponses(opened, gatewayResponses(api.logicalId, responses, api.context)));
+  edit(api, (opened) => addGatewayResponses(opened, gatewayResponses(api.logicalId, responses, api.context, api.read)));
 }
 
 function writeModels(api: RestApi, models: JsonObject): void {

@@ -265,7 +265,7 @@ function writeRequestModel(
   if (typeof name !== 'string') {
     fail('RequestModel', 'because the related API does not contain valid Models.');
   }
-  if (!isTruthy(member(models as JsonObject, String(name)))) {
+  if (!isTruthy(member(models as JsonObject, pythonStr(name)))) {
     fail('RequestModel', "because it wasn't defined in the API's Models.");
   }
   addRequestModel(edit, path, method, model);

@@ -142,7 +142,7 @@ function setMethodAuthorizer(
   apiAuthorizers: Json | undefined,
   methodScopes: Json | undefined,
 ): void {
-  const name = String(authorizer);
+  const name = pythonStr(authorizer);
   for (const definition of definitionsOf(edit.paths, path, method)) {
     const existing = securityOf(definition, path, method);
     let scopes: PythonValue = [];

@@ -6,7 +6,7 @@
 import type { Json, JsonObject } from '../../tree.ts';
 import { isMap, member } from '../checks.ts';
 import { InvalidTemplate } from '../errors.ts';
-import { isTruthy } from '../python.ts';
+import { isTruthy, pythonStr } from '../python.ts';
 import {
   ANY_METHOD,
   type ApiBody,
@@ -353,7 +353,7 @@ export function addModels(edit: SwaggerEdit, models: Iterable<readonly [string, 
 
 /** The body of requests must have the form of the model. */
 export function addRequestModel(edit: SwaggerEdit, path: string, method: string, model: JsonObject): void {
-  const name = String(member(model, 'Model')).toLowerCase();
+  const name = pythonStr(member(model, 'Model')).toLowerCase();
   const isRequired = member(model, 'Required') ?? null;
   const { doc } = edit;
   for (const definition of definitionsOf(edit.paths, path, method)) {

@@ -4,7 +4,7 @@ import { BOOLEAN, expectMap, MAP, member, oneOf, optional, type PropertyTable, r
 import type { ResourceKind, SamContext, Translation } from '../context.ts';
 import { InvalidResource } from '../errors.ts';
 import { isIntrinsic, ref, sub } from '../intrinsics.ts';
-import { isTruthy } from '../python.ts';
+import { isTruthy, pythonStr } from '../python.ts';
 import { type CfnResource, cfnResource, propagateTags, type SamResource } from '../resources.ts';
 import { domainOf, httpDomain } from './http-domain.ts';
 import { authorizerPermission } from './rest-api.ts';
@@ -259,7 +259,7 @@ function checkedAuthType(logicalId: string, auth: JsonObject): string {
   };
   const given = member(auth, 'AuthType');
   if (!isTruthy(given)) return fail('AuthType must be specified for additional auth configurations.');
-  const type = String(given).toUpperCase();
+  const type = pythonStr(given).toUpperCase();
   if (!['NONE', 'AWS_IAM', 'CUSTOM'].includes(type)) fail('AuthType is not one of AWS_IAM, CUSTOM or NONE.');
   if (type === 'CUSTOM' && !isTruthy(auth.AuthArn)) fail('AuthArn must be specified if AuthType is CUSTOM.');
   if (type !== 'CUSTOM' && Object.keys(auth).length > 1) {
