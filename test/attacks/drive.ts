@@ -45,6 +45,7 @@ export async function drive(
   const findings = new Map<string, string>();
   const statuses = new Map<number, number>();
   let sent = 0;
+  const rssBefore = target.rssBytes();
   const found = (kind: string, attack: Attack, more: string) => {
     const sample = `seed ${seed}: ${more.slice(0, 600)}\n${JSON.stringify(attack.bytes.subarray(0, 3_000).toString('latin1'))}`;
     if (!findings.has(kind) && findings.size < MAX_FINDINGS) findings.set(kind, sample);
@@ -99,7 +100,7 @@ export async function drive(
   await Promise.all(Array.from({ length: connections }, (_, index) => worker(index)));
   if (process.env.LAMELLA_ATTACK_SCALE !== undefined)
     console.log(
-      `${sent} requests, seed ${seed}:`,
+      `${sent} requests, seed ${seed}, RSS ${megabytes(rssBefore)} to ${megabytes(target.rssBytes())} MB:`,
       [...statuses]
         .sort(([a], [b]) => a - b)
         .map(([status, times]) => `${status}: ${times}`)
@@ -107,6 +108,8 @@ export async function drive(
     );
   expect([...findings].map(([kind, sample]) => `${kind}\n${sample}`)).toEqual([]);
 }
+
+const megabytes = (bytes: number) => Math.round(bytes / 2 ** 20);
 
 /** An operation or method that Lamella names as not supported. */
 function isNamedRefusal({ status }: RawResponse, text: string): boolean {
