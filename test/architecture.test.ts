@@ -31,6 +31,7 @@ const ROWS: readonly (readonly string[])[] = [
     'services/ssm',
     'services/secretsmanager',
     'services/cloudformation',
+    'services/apigateway',
   ],
   ['layers', 'images', 'stacks', 'runtime-api', 'runtime-client', 'packaging', 'queues'],
   ['template'],

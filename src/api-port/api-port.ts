@@ -36,6 +36,7 @@ export type ApiServices = {
   readonly ssm?: ServiceHandler | undefined;
   readonly secretsmanager?: ServiceHandler | undefined;
   readonly cloudformation?: ServiceHandler | undefined;
+  readonly apigateway?: ServiceHandler | undefined;
 };
 
 export type ApiHandlerOptions = ApiServices & {
@@ -68,6 +69,7 @@ const SERVICE_NAMES: readonly ServiceName[] = [
   'ssm',
   'secretsmanager',
   'cloudformation',
+  'apigateway',
 ];
 const BY_TARGET: Readonly<Record<string, ServiceName>> = {
   [LOGS_TARGET_PREFIX]: 'logs',

@@ -22,6 +22,8 @@ export type HttpGatewaysOptions = Pick<OpenGatewaysOptions, Shared> & {
 
 export type HttpGateways = Pick<OpenGateways, 'port' | 'drain' | 'close'> & {
   readonly admin: ReturnType<typeof createGatewayAdmin>;
+  /** Replaces the gateways that an API of API Gateway or a load balancer has. @throws ConfigurationError */
+  readonly setManaged: Gateways['setManaged'];
 };
 
 /** Listens; the caller closes it. @throws OperatorError 'usage', 'port-in-use' or 'cannot-listen' */
@@ -38,7 +40,7 @@ export async function openHttpGateways({ options, database, ...shared }: HttpGat
     allowedHosts: options.allowHost,
     enforcesPolicies: options.strict.includes('policies'),
   });
-  return { ...opened, admin: createGatewayAdmin(gateways, healthOf) };
+  return { ...opened, admin: createGatewayAdmin(gateways, healthOf), setManaged: gateways.setManaged };
 }
 
 /** Adds the gateways of `--route`, which are not stored. */

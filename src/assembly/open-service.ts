@@ -64,6 +64,7 @@ export async function openService(options: Options, lifetime: Lifetime, observe?
       root: data.root,
       remoteSqs: remoteSqsOf(options),
       sendEvent: (...event) => background.sendEvent(...event),
+      publisher: { publish: (...published) => gateways.setManaged(...published), port: () => gateways.port },
       closing: closing.signal,
     },
     lifetime,
@@ -108,6 +109,7 @@ export async function openService(options: Options, lifetime: Lifetime, observe?
   const gateways: HttpGateways = lifetime.own(
     await openHttpGateways({ ...shared, settings, invoke, keyOf, identityOf: services.sts.identityOf, urls }),
   );
+  services.apiGateway.publishAll();
   const scope = { region: options.region, account: options.accountId };
   const schedules = createScheduleAdmin(background.schedules, scope);
   const lambda = openLambdaApi({ ...shared, opened, services, environments, background, gateways });

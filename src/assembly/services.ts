@@ -1,10 +1,12 @@
 /** Opens the AWS services beside Lambda on one database: IAM, STS, S3, SQS, SNS, CloudWatch Logs, Parameter Store,
- * Secrets Manager and event buses. */
+ * Secrets Manager, API Gateway and event buses. */
 import type { ApiServices } from '../api-port/api-port.ts';
 import type { Clock } from '../clock.ts';
 import type { Lifetime } from '../lifetime.ts';
 import type { Log } from '../log.ts';
 import { createQueues, type Queues } from '../queues/queue.ts';
+import { type ApiGatewayApi, createApiGatewayApi } from '../services/apigateway/api-gateway-api.ts';
+import type { Publisher } from '../services/apigateway/publish.ts';
 import { createEventBus, type EventBus } from '../services/events/event-bus.ts';
 import type { EventSender } from '../services/events/schedules.ts';
 import { createIamApi, type IamApi } from '../services/iam/iam-api.ts';
@@ -39,6 +41,8 @@ export type ServicesOptions = {
   readonly functionIdentityOf?: StsApiOptions['functionIdentityOf'];
   /** Invokes a function that subscribes to a topic. */
   readonly sendEvent: EventSender;
+  /** The HTTP gateways, which serve the APIs of API Gateway. */
+  readonly publisher: Publisher;
   /** Aborts when the service closes: ends requests that wait for messages or log events. */
   readonly closing: AbortSignal;
 };
@@ -55,6 +59,7 @@ export type Services = {
   readonly queueAccess: QueueAccess;
   readonly topics: SnsTopics;
   readonly eventBus: EventBus;
+  readonly apiGateway: ApiGatewayApi;
   /** Handlers for the API port. */
   readonly handlers: Omit<ApiServices, 'lambda'>;
   /** The same operations for callers inside this process, by the service's name in a credential scope. */
@@ -93,6 +98,7 @@ export function openServices(options: ServicesOptions, lifetime: Lifetime): Serv
     secretOf: (scope, id) => currentText(secretStore, scope, id),
     log,
   });
+  const apiGateway = createApiGatewayApi({ database, publisher: options.publisher, clock, log });
   return {
     iam,
     sts,
@@ -103,6 +109,7 @@ export function openServices(options: ServicesOptions, lifetime: Lifetime): Serv
     queueAccess,
     topics,
     eventBus: createEventBus({ database, clock: backgroundClock }),
+    apiGateway,
     handlers: {
       iam: iam.handle,
       sts: sts.handle,
@@ -112,6 +119,7 @@ export function openServices(options: ServicesOptions, lifetime: Lifetime): Serv
       sns: sns.handle,
       ssm: ssm.handle,
       secretsmanager: secretsmanager.handle,
+      apigateway: apiGateway.handle,
     },
     operations: {
       iam: iam.perform,
@@ -121,6 +129,7 @@ export function openServices(options: ServicesOptions, lifetime: Lifetime): Serv
       sns: sns.perform,
       ssm: ssm.perform,
       secretsmanager: secretsmanager.perform,
+      apigatewayv2: apiGateway.performV2,
     },
   };
 }

@@ -51,7 +51,8 @@ function openAreas(database: Database) {
   const functions = openFunctions({ ...shared, data, accountConcurrency: 1000, chance: () => 0 }, lifetime);
   const sendEvent = async () => {};
   const closing = new AbortController().signal;
-  const more = { root, backgroundClock: systemClock, remoteSqs: undefined, sendEvent, closing };
+  const publisher = { publish: () => undefined, port: () => 3000 };
+  const more = { root, backgroundClock: systemClock, remoteSqs: undefined, sendEvent, closing, publisher };
   return { ...functions, services: openServices({ ...shared, ...more }, lifetime) };
 }
 

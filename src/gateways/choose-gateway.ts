@@ -7,14 +7,15 @@ import { renderExecuteApiArn } from '../protocol/arn.ts';
 import { pathBelow } from './api-address.ts';
 import type { Authorization } from './authorizers/authorization.ts';
 import type { RouteAuthorization } from './authorizers/authorizer-config.ts';
-import { hostOf, type RequestHead, valuesOf } from './exchange/gateway-request.ts';
+import { hostOf, type ReceivedRequest, type RequestHead, valuesOf } from './exchange/gateway-request.ts';
 import type { GatewayResponse, ProxyIntegration } from './exchange/proxy-integration.ts';
 import type { HeadSize } from './exchange/receive-request.ts';
 import type { Candidate } from './find-target.ts';
-import type { HttpApiConfig, LoadBalancerConfig, RestApiConfig } from './gateway-config.ts';
+import { type HttpApiConfig, idOf, type LoadBalancerConfig, type RestApiConfig } from './gateway-config.ts';
 import {
   createHttpApiIntegration,
   decodeHttpApiPath,
+  finishHttpApiResponse,
   HTTP_API_HEAD_BYTES,
   HTTP_API_TIMEOUT_MS,
   type HttpApiContext,
@@ -40,6 +41,7 @@ import { targetGroupArn } from './load-balancer/target-group.ts';
 import type { InvokingService } from './permissions/invoke-permissions.ts';
 import {
   createRestApiIntegration,
+  finishRestApiResponse,
   REST_API_BODY_BYTES,
   REST_API_HEAD_BYTES,
   REST_API_TIMEOUT_MS,
@@ -49,13 +51,17 @@ import {
   renderRestApiTooLarge,
 } from './rest-api/rest-api.ts';
 import { createRestAuthorization } from './rest-api/rest-authorization.ts';
-import type { RouteFunction } from './route-function.ts';
+import { isFunction, type RouteTarget } from './route-target.ts';
 
-export type ChosenFunction = {
-  readonly kind: 'function';
+export type ChosenRoute = {
+  readonly kind: 'route';
   readonly head: RequestHead;
   readonly integration: ProxyIntegration;
-  readonly target: RouteFunction;
+  readonly target: RouteTarget;
+  /** Values of the route's path parameters, still encoded as in the request where the kind of gateway keeps them so. */
+  readonly parameters: readonly (readonly [name: string, value: string])[];
+  /** Adds what this kind of gateway adds to a response that is not a function's. */
+  readonly finish: (response: GatewayResponse, request: ReceivedRequest) => GatewayResponse;
   /** The name of the gateway. */
   readonly gateway: string;
   /** Who invokes the function, for its resource policy. */
@@ -68,7 +74,7 @@ export type ChosenFunction = {
 };
 
 export type Choice =
-  | ChosenFunction
+  | ChosenRoute
   /** The gateway itself responds. `hasRoute` is false when it has no route for the request. */
   | {
       readonly kind: 'response';
@@ -90,7 +96,7 @@ export function chooseGateway(candidates: readonly Candidate[], received: Reques
   for (const candidate of candidates) {
     const head = candidate.path === received.path ? received : { ...received, path: candidate.path };
     const choice = chooseRoute(candidate, head, context);
-    if (choice.kind === 'function' || choice.hasRoute) return choice;
+    if (choice.kind === 'route' || choice.hasRoute) return choice;
     refusal ??= choice;
   }
   if (refusal === undefined) throw new Error('no candidates to choose from');
@@ -130,7 +136,7 @@ function chooseHttpRoute(
   if (total(headSize) > HTTP_API_HEAD_BYTES) return refuse(431, 'Request Header Fields Too Large', true);
   const api: HttpApiContext = {
     accountId,
-    apiId: config.name,
+    apiId: idOf(config),
     stage: config.stage,
     stageVariables: config.stageVariables,
     address,
@@ -141,16 +147,18 @@ function chooseHttpRoute(
   };
   const { authorization } = match.route;
   return {
-    kind: 'function',
+    kind: 'route',
     head,
     integration: createHttpApiIntegration(api),
     target: match.route.target,
-    gateway: config.name,
+    parameters: match.parameters,
+    finish: (response, request) => finishHttpApiResponse(response, request, api),
+    gateway: idOf(config),
     invokedBy: invokedByApi(config, match.route, head.method, context),
     authorization:
       authorization &&
       createHttpAuthorization({ ...authorizedBy(config, authorization, head.method, below, context), context: api }),
-    timeoutMs: HTTP_API_TIMEOUT_MS,
+    timeoutMs: match.route.timeoutMs ?? HTTP_API_TIMEOUT_MS,
     bodyBytes: REST_API_BODY_BYTES,
     renderTooLarge: () => renderHttpApiRefusal(413, 'Request Entity Too Large', apiRequestId),
   };
@@ -183,7 +191,7 @@ function chooseResource(
   }
   const api: RestApiContext = {
     accountId,
-    apiId: config.name,
+    apiId: idOf(config),
     stage: config.stage,
     stageVariables: config.stageVariables,
     binaryMediaTypes: config.binaryMediaTypes,
@@ -194,16 +202,18 @@ function chooseResource(
   };
   const { authorization } = found.route;
   return {
-    kind: 'function',
+    kind: 'route',
     head,
     integration: createRestApiIntegration(api),
     target: found.route.target,
-    gateway: config.name,
+    parameters: found.parameters,
+    finish: (response, request) => finishRestApiResponse(response, request, api),
+    gateway: idOf(config),
     invokedBy: invokedByApi(config, found.route, head.method, context),
     authorization:
       authorization &&
       createRestAuthorization({ ...authorizedBy(config, authorization, head.method, below, context), context: api }),
-    timeoutMs: REST_API_TIMEOUT_MS,
+    timeoutMs: found.route.timeoutMs ?? REST_API_TIMEOUT_MS,
     bodyBytes: REST_API_BODY_BYTES,
     renderTooLarge: () => renderRestApiTooLarge(head, extendedRequestId),
   };
@@ -227,16 +237,21 @@ function chooseRule(
   if (rule === undefined) return refuse(503, false);
   const refused = refusedByLoadBalancer(head, headSize);
   if (refused !== undefined) return refuse(refused, true);
-  const groupArn = targetGroupArn(config.name, rule.target, { accountId, defaultRegion });
+  const { target } = rule;
+  const groupArn =
+    rule.targetGroupArn ??
+    (isFunction(target) ? targetGroupArn(config.name, target, { accountId, defaultRegion }) : '');
   return {
-    kind: 'function',
+    kind: 'route',
     head,
     integration: createLoadBalancerIntegration({
       targetGroupArn: groupArn,
-      hasMultiValueHeaders: config.hasMultiValueHeaders,
+      hasMultiValueHeaders: rule.hasMultiValueHeaders ?? config.hasMultiValueHeaders,
     }),
-    target: rule.target,
-    gateway: config.name,
+    target,
+    parameters: [],
+    finish: (response) => ({ ...response, headers: [...response.headers, ['Server', 'awselb/2.0']] }),
+    gateway: idOf(config),
     invokedBy: {
       principal: 'elasticloadbalancing.amazonaws.com',
       sourceArn: groupArn,
@@ -255,12 +270,14 @@ function chooseRule(
  * `arn:aws:execute-api:us-east-1:123456789012:shop/prod/GET/users/{id}`.
  */
 function invokedByApi(
-  { name, stage }: HttpApiConfig | RestApiConfig,
+  config: HttpApiConfig | RestApiConfig,
   route: Route,
   method: string,
   { accountId, defaultRegion }: ChoiceContext,
 ): InvokingService {
-  const scope = { region: defaultRegion, account: accountId };
+  const { stage, managed } = config;
+  const name = idOf(config);
+  const scope = { region: managed?.region ?? defaultRegion, account: accountId };
   const path = route.path === undefined ? '$default' : `${method}${route.path}`;
   return {
     principal: 'apigateway.amazonaws.com',
@@ -275,17 +292,19 @@ function invokedByApi(
  * the API invokes the function of an authorizer as `arn:aws:execute-api:us-east-1:123456789012:shop/authorizers/NAME`.
  */
 function authorizedBy(
-  { name, stage }: HttpApiConfig | RestApiConfig,
+  config: HttpApiConfig | RestApiConfig,
   { authorizer, scopes }: RouteAuthorization,
   method: string,
   path: string,
   { accountId, defaultRegion }: ChoiceContext,
 ) {
-  const scope = { region: defaultRegion, account: accountId };
+  const { stage, managed } = config;
+  const name = idOf(config);
+  const scope = { region: managed?.region ?? defaultRegion, account: accountId };
   return {
     authorizer,
     scopes,
-    gateway: name,
+    gateway: idOf(config),
     methodArn: renderExecuteApiArn(scope, name, stage, `${method}/${path.replace(/^\/+/, '')}`),
     invokedBy: (authorizerName: string): InvokingService => ({
       principal: 'apigateway.amazonaws.com',

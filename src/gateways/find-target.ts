@@ -34,6 +34,10 @@ export function findTarget(host: string, path: string, gateways: readonly Gatewa
   const gatewayByPath = splitNamed(path, PATHS.gateway);
   const own = gatewayByPath?.name ?? /^([a-z0-9-]+)\.(?:execute-api\.[a-z0-9-]+|[a-z0-9-]+\.elb)\./.exec(host)?.[1];
   if (own !== undefined) {
+    const managed = gateways.filter((config) => config.managed?.isOwnAddress && config.managed.id === own);
+    if (managed.length > 0) {
+      return { kind: 'gateways', candidates: [chooseStage(managed, host, gatewayByPath?.path ?? path)] };
+    }
     const config = gateways.find(({ name }) => name === own);
     if (config === undefined) return { kind: 'nothing', named: own };
     const address = gatewayByPath ? customDomain(host, config) : ownAddress(host, config);
@@ -41,11 +45,25 @@ export function findTarget(host: string, path: string, gateways: readonly Gatewa
   }
 
   const candidates = gateways
-    .filter(({ hosts }) => hosts.length === 0 || hosts.includes(host))
+    .filter(({ hosts, managed }) => (hosts.length === 0 && managed === undefined) || hosts.includes(host))
     .map((config) => ({ config, path, address: customDomain(host, config) }))
     .filter(({ config, address }) => config.kind === 'load-balancer' || pathBelow(path, address.prefix) !== undefined)
     .sort((a, b) => rank(b) - rank(a));
   return candidates.length > 0 ? { kind: 'gateways', candidates } : { kind: 'nothing', named: undefined };
+}
+
+/**
+ * The stage that the first segment of the path names, or `$default`. The stages of one API are gateways of their own.
+ * If there is none, the first one responds that it has no such path.
+ */
+function chooseStage(stages: readonly GatewayConfig[], host: string, path: string): Candidate {
+  const candidates = stages.map((config) => ({ config, path, address: ownAddress(host, config) }));
+  const matching = candidates
+    .filter(({ address }) => pathBelow(path, address.prefix) !== undefined)
+    .sort((a, b) => b.address.prefix.length - a.address.prefix.length);
+  const chosen = matching[0] ?? candidates[0];
+  if (chosen === undefined) throw new Error('an API without stages');
+  return chosen;
 }
 
 /** At the API's own address, paths start with the stage. */

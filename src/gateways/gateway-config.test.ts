@@ -65,7 +65,7 @@ describe('a gateway', () => {
     [http([{ route: 'GET /' }]), 'routes[0].function is required, such as "NAME".'],
     [
       http([{ rout: 'GET /', function: 'a' }]),
-      'routes[0].rout is not supported. Supported members: route, function, payloadFormatVersion, authorizer, authorizationScopes.',
+      'routes[0].rout is not supported. Supported members: route, payloadFormatVersion, timeoutMs, authorizer, authorizationScopes, function.',
     ],
     [
       http(['users -> a']),

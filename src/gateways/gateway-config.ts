@@ -15,10 +15,12 @@ import {
 import type { CorsRules } from './exchange/cors.ts';
 import { GATEWAY } from './gateway-schema.ts';
 import type { Route } from './http-api/routes.ts';
-import type { RouteFunction } from './route-function.ts';
+import { type RouteTarget, renderTarget } from './route-target.ts';
 
 type ApiRoute = Route & {
-  readonly target: RouteFunction;
+  readonly target: RouteTarget;
+  /** Undefined for the timeout of the kind of API. */
+  readonly timeoutMs?: number | undefined;
   /** Undefined for a route that everyone may call. */
   readonly authorization?: RouteAuthorization | undefined;
 };
@@ -44,14 +46,31 @@ export type ListenerRule = {
   readonly method: string;
   /** Undefined for every host. */
   readonly host?: string | undefined;
-  readonly target: RouteFunction;
+  readonly target: RouteTarget;
+  /** Undefined for a target group of the function alone. */
+  readonly targetGroupArn?: string | undefined;
+  /** Undefined for the gateway's. */
+  readonly hasMultiValueHeaders?: boolean | undefined;
+};
+
+/**
+ * Where a gateway is that an operation of API Gateway or Elastic Load Balancing created. Unlike the others, it responds
+ * only at its own address and at its `hosts`.
+ */
+export type ManagedAddress = {
+  /** The API ID, or the first label of the load balancer's DNS name. */
+  readonly id: string;
+  readonly region: string;
+  /** False for the mapping of a custom domain. */
+  readonly isOwnAddress: boolean;
 };
 
 type Common = {
-  /** The name, which is also the API ID in events. */
+  /** The name, which is also the API ID in events, unless `managed` has one. */
   readonly name: string;
   /** Hosts of this gateway, in addition to its own. Empty: it responds on every host. */
   readonly hosts: readonly string[];
+  readonly managed?: ManagedAddress | undefined;
 };
 
 type ApiCommon = Common & {
@@ -80,6 +99,16 @@ export type LoadBalancerConfig = Common & {
 };
 export type GatewayConfig = HttpApiConfig | RestApiConfig | LoadBalancerConfig;
 
+/** The API ID of an API's events, or the first label of a load balancer's DNS name. */
+export function idOf({ name, managed }: GatewayConfig): string {
+  return managed?.id ?? name;
+}
+
+/** Parses a gateway that an operation of AWS created. Its name has a slash. @throws ConfigurationError */
+export function parseManagedConfig(name: string, managed: ManagedAddress, input: unknown): GatewayConfig {
+  return { ...parseMembers(name, input), managed };
+}
+
 /** Parses the JSON form of a gateway. @throws ConfigurationError */
 export function parseGatewayConfig(name: string, input: unknown): GatewayConfig {
   if (!/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(name)) {
@@ -87,6 +116,10 @@ export function parseGatewayConfig(name: string, input: unknown): GatewayConfig 
       `Invalid gateway name ${show(name)}: use 1 to 63 of a-z, 0-9 and "-", not "-" at an end.`,
     );
   }
+  return parseMembers(name, input);
+}
+
+function parseMembers(name: string, input: unknown): GatewayConfig {
   const gateway = parseConfiguration(GATEWAY, input, 'A gateway');
   switch (gateway.kind) {
     case 'http-api': {
@@ -94,9 +127,9 @@ export function parseGatewayConfig(name: string, input: unknown): GatewayConfig 
       const authorizers = createAuthorizers('http-api', api.authorizers);
       const fallback = findAuthorizer(authorizers, api.defaultAuthorizer, 'defaultAuthorizer');
       const routes = api.routes.map((given, index): HttpApiRoute => {
-        const { route, function: target, payloadFormatVersion = defaultVersion } = given;
+        const { route, target, timeoutMs, payloadFormatVersion = defaultVersion } = given;
         const authorization = resolveAuthorization(authorizers, fallback, given, `routes[${index}]`);
-        return { ...route, target, payloadFormatVersion, authorization };
+        return { ...route, target, timeoutMs, payloadFormatVersion, authorization };
       });
       return { ...api, name, authorizers, routes };
     }
@@ -105,14 +138,15 @@ export function parseGatewayConfig(name: string, input: unknown): GatewayConfig 
       const fallback = findAuthorizer(authorizers, gateway.defaultAuthorizer, 'defaultAuthorizer');
       const routes = gateway.routes.map((given, index): RestApiRoute => {
         const authorization = resolveAuthorization(authorizers, fallback, given, `routes[${index}]`);
-        return { ...given.route, target: given.function, authorization };
+        return { ...given.route, target: given.target, timeoutMs: given.timeoutMs, authorization };
       });
       return { ...gateway, name, authorizers, routes };
     }
     case 'load-balancer': {
       const { kind, hosts, healthCheck, multiValueHeaders: hasMultiValueHeaders } = gateway;
-      const rules = gateway.routes.map(({ path: rule, method, host, function: target }): ListenerRule => {
-        return { path: rule.path, method: (method ?? rule.method ?? 'ANY').toUpperCase(), host, target };
+      const rules = gateway.routes.map(({ path: rule, method, host, multiValueHeaders, ...rest }): ListenerRule => {
+        const verb = (method ?? rule.method ?? 'ANY').toUpperCase();
+        return { path: rule.path, method: verb, host, hasMultiValueHeaders: multiValueHeaders, ...rest };
       });
       return { kind, name, hosts, hasMultiValueHeaders, healthCheck, rules };
     }
@@ -174,7 +208,14 @@ export function renderGatewayConfig(config: GatewayConfig): Record<string, unkno
       hosts,
       multiValueHeaders: hasMultiValueHeaders,
       healthCheck,
-      routes: rules.map(({ method, path, host, target }) => ({ path, method, host, function: target.text })),
+      routes: rules.map(({ method, path, host, target, targetGroupArn, hasMultiValueHeaders: multiValueHeaders }) => ({
+        path,
+        method,
+        host,
+        ...renderTarget(target),
+        targetGroupArn,
+        multiValueHeaders,
+      })),
     };
   }
   const { kind, stage, stageVariables, basePath, cors, authorizers, defaultAuthorizer } = config;
@@ -189,9 +230,10 @@ export function renderGatewayConfig(config: GatewayConfig): Record<string, unkno
     defaultAuthorizer: defaultAuthorizer === 'NONE' ? undefined : defaultAuthorizer,
   };
   const fallback = findAuthorizer(authorizers, defaultAuthorizer, 'defaultAuthorizer');
-  const renderRoute = ({ key, target, authorization }: ApiRoute) => ({
+  const renderRoute = ({ key, target, timeoutMs, authorization }: ApiRoute) => ({
     route: key,
-    function: target.text,
+    ...renderTarget(target),
+    timeoutMs,
     ...renderRouteReference(authorization, fallback),
   });
   if (config.kind === 'rest-api') {

@@ -28,9 +28,11 @@ import {
   renderUrlRefusal,
   renderUrlTooLarge,
 } from './function-url/function-url.ts';
+import type { GatewayConfig } from './gateway-config.ts';
 import type { Gateways } from './gateways.ts';
 import { createInvokePermissions } from './permissions/invoke-permissions.ts';
 import type { RouteFunction } from './route-function.ts';
+import { isFunction } from './route-target.ts';
 import { createFunctionRunner, type FunctionRunnerOptions } from './run-function.ts';
 
 export type GatewayHandlerOptions = FunctionRunnerOptions &
@@ -61,7 +63,7 @@ export function createGatewayHandler(options: GatewayHandlerOptions): HttpHandle
   const { gateways, settings, accountId, defaultRegion, clock } = options;
   const receiver = createRequestReceiver({
     ...options,
-    allowedHosts: () => [...options.allowedHosts, ...gateways.all().flatMap(({ hosts }) => hosts)],
+    allowedHosts: () => [...options.allowedHosts, ...gateways.all().flatMap(hostsOf)],
   });
   const runner = createFunctionRunner(options);
   const newApiRequestId = createApiRequestIds();
@@ -138,9 +140,11 @@ export function createGatewayHandler(options: GatewayHandlerOptions): HttpHandle
       http.resume();
       return writeResponse(response, head.method, chosen.response);
     }
-    const { name, qualifier } = chosen.target;
-    const scope = scopeOf(chosen.target);
-    const trace = receiver.startTrace(http, renderFunctionArn(scope, name));
+    const { target: routeTarget } = chosen;
+    const tracedArn = isFunction(routeTarget)
+      ? renderFunctionArn(scopeOf(routeTarget), routeTarget.name)
+      : chosen.invokedBy.sourceArn;
+    const trace = receiver.startTrace(http, tracedArn);
     const body = await receiveBody(http, chosen.bodyBytes, chosen.renderTooLarge);
     const request: ReceivedRequest = { ...head, ...trace, body };
     let { integration } = chosen;
@@ -151,6 +155,12 @@ export function createGatewayHandler(options: GatewayHandlerOptions): HttpHandle
       }
       integration = { ...integration, toEvent: (received) => chosen.integration.toEvent(received, decision) };
     }
+    if (!isFunction(routeTarget)) {
+      const { respondWithoutFunction } = await import('./respond-without-function.ts');
+      return writeResponse(response, head.method, await respondWithoutFunction(chosen, routeTarget, request, options));
+    }
+    const { name, qualifier } = routeTarget;
+    const scope = scopeOf(routeTarget);
     if (!permissions.allowsService({ scope, name, qualifier }, chosen.gateway, chosen.invokedBy)) {
       return writeResponse(response, head.method, integration.toFault({ kind: 'unavailable' }, request));
     }
@@ -186,6 +196,14 @@ export function createGatewayHandler(options: GatewayHandlerOptions): HttpHandle
       writeResponse(response, http.method ?? 'GET', failure.response);
     }
   };
+}
+
+/** Names that clients may use: those of AWS, too, which only AWS can resolve to this address. */
+function hostsOf({ hosts, managed, kind }: GatewayConfig): readonly string[] {
+  if (managed === undefined || !managed.isOwnAddress) return hosts;
+  const { id, region } = managed;
+  const own = kind === 'load-balancer' ? `${id}.${region}.elb` : `${id}.execute-api.${region}`;
+  return [...hosts, `${own}.amazonaws.com`, `${own}.amazonaws.com.cn`];
 }
 
 /** As on the API port, where the admin API serves it. */

@@ -18,7 +18,7 @@ import {
 } from '../wire/configuration.ts';
 import { HTTP_AUTHORIZERS, REST_AUTHORIZERS } from './authorizers/authorizer-config.ts';
 import { parseRoute, type Route } from './http-api/routes.ts';
-import { FUNCTION } from './route-function.ts';
+import { withTarget } from './route-target.ts';
 
 const ROUTE = v.pipe(text, parsed<string, Route>(parseRoute));
 
@@ -64,13 +64,15 @@ const SCOPES = v.array(
   'must be an array of strings, such as ["items:read"]',
 );
 const PAYLOAD_FORMAT_VERSION = oneOf(['1.0', '2.0']);
+/** Integration timeouts of API Gateway: quotas of REST APIs can be raised. */
+const TIMEOUT_MS = v.optional(wholeNumber(50, 300_000));
 const HTTP_API_ROUTE = entry(
   'route',
   EXAMPLE_ROUTE,
-  members(EXAMPLE_ROUTE, {
+  withTarget(EXAMPLE_ROUTE, {
     route: ROUTE,
-    function: FUNCTION,
     payloadFormatVersion: v.optional(PAYLOAD_FORMAT_VERSION),
+    timeoutMs: TIMEOUT_MS,
     ...AUTHORIZATION,
     authorizationScopes: v.optional(SCOPES),
   }),
@@ -78,19 +80,25 @@ const HTTP_API_ROUTE = entry(
 const REST_API_ROUTE = entry(
   'route',
   EXAMPLE_ROUTE,
-  members(EXAMPLE_ROUTE, {
+  withTarget(EXAMPLE_ROUTE, {
     route: v.pipe(
       ROUTE,
       v.check(({ path }) => path !== undefined, 'must not be $default in a REST API: use "ANY /{proxy+}"'),
     ),
-    function: FUNCTION,
+    timeoutMs: TIMEOUT_MS,
     ...AUTHORIZATION,
   }),
 );
 const RULE = entry(
   'path',
   EXAMPLE_RULE,
-  members(EXAMPLE_RULE, { path: RULE_PATH, method: v.optional(text), host: v.optional(text), function: FUNCTION }),
+  withTarget(EXAMPLE_RULE, {
+    path: RULE_PATH,
+    method: v.optional(text),
+    host: v.optional(text),
+    targetGroupArn: v.optional(text),
+    multiValueHeaders: v.optional(flag),
+  }),
 );
 
 function listOf<Schema extends v.GenericSchema>(item: Schema) {

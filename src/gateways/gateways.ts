@@ -3,7 +3,13 @@
  * `--route` last until the service stops. Function URLs are not gateways here: they belong to their functions.
  */
 import type { Database } from '../storage/database.ts';
-import { type GatewayConfig, parseGatewayConfig, renderGatewayConfig } from './gateway-config.ts';
+import {
+  type GatewayConfig,
+  type ManagedAddress,
+  parseGatewayConfig,
+  parseManagedConfig,
+  renderGatewayConfig,
+} from './gateway-config.ts';
 
 export type Gateways = {
   /** All gateways, sorted by name. */
@@ -13,11 +19,19 @@ export type Gateways = {
   put(name: string, input: unknown): GatewayConfig;
   /** Creates or replaces a gateway without storing it. */
   add(config: GatewayConfig): void;
+  /**
+   * Replaces the gateways that belong to `owner`, such as the stages of one API. They are not stored: the owner sets them
+   * again after a restart. @throws ConfigurationError
+   */
+  setManaged(owner: string, gateways: readonly ManagedGateway[]): void;
   /** Removes a gateway. Returns false for an unknown name. */
   remove(name: string): boolean;
   /** Calls `listener` after each change. Returns a function that unsubscribes. */
   onChange(listener: () => void): () => void;
 };
+
+/** A gateway that an operation of AWS creates: its JSON form, and where it is. `name` follows the owner's. */
+export type ManagedGateway = { readonly name: string; readonly address: ManagedAddress; readonly input: unknown };
 
 type Row = { readonly name: string; readonly document: string };
 
@@ -50,6 +64,13 @@ export function createGateways(database: Database): Gateways {
     },
     add(config) {
       gateways.set(config.name, config);
+      changed();
+    },
+    setManaged(owner, given) {
+      const prefix = `${owner}/`;
+      const configs = given.map(({ name, address, input }) => parseManagedConfig(`${prefix}${name}`, address, input));
+      for (const name of gateways.keys()) if (name.startsWith(prefix)) gateways.delete(name);
+      for (const config of configs) gateways.set(config.name, config);
       changed();
     },
     remove(name) {

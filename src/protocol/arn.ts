@@ -289,6 +289,54 @@ export function renderExecuteApiArn(scope: Scope, api: string, stage: string, ro
   return render(scope, 'execute-api', `${api}/${stage}/${route}`);
 }
 
+/** Every stage and route of an API: `arn:aws:execute-api:<region>:<account>:<api>` */
+export function renderApiArn(scope: Scope, api: string): string {
+  return render(scope, 'execute-api', api);
+}
+
+/** A resource of API Gateway, for its tags: `arn:aws:apigateway:<region>::/restapis/<id>`. It has no account. */
+export function renderApiGatewayArn(region: string, path: string): string {
+  return render({ region, account: '' }, 'apigateway', path);
+}
+
+/** The path of a resource of API Gateway: `/restapis/<id>`. */
+export function parseApiGatewayArn(text: string): string | undefined {
+  const arn = parseArn(text);
+  return arn?.service === 'apigateway' && arn.resource.startsWith('/') ? arn.resource : undefined;
+}
+
+export type IntegrationUri =
+  /** The function's name, partial ARN or ARN, as it is in the URI. */
+  | { readonly kind: 'function'; readonly function: string }
+  /** An action of another AWS service. */
+  | { readonly kind: 'service'; readonly service: string };
+
+/**
+ * Parses the URI of an integration or authorizer with an AWS service,
+ * `arn:aws:apigateway:<region>:lambda:path/2015-03-31/functions/<function>/invocations`, or the ARN of a function.
+ */
+export function parseIntegrationUri(uri: string): IntegrationUri | undefined {
+  const arn = parseArn(uri);
+  if (arn?.service === 'lambda' && arn.resource.startsWith('function:')) return { kind: 'function', function: uri };
+  if (arn?.service !== 'apigateway') return undefined;
+  // The account has the place of the service: a subdomain may precede it.
+  const service = arn.account.slice(arn.account.lastIndexOf('.') + 1);
+  const [, name] = /^path\/2015-03-31\/functions\/(.+)\/(?:response-streaming-)?invocations$/.exec(arn.resource) ?? [];
+  if (service === 'lambda' && name !== undefined) return { kind: 'function', function: name };
+  return { kind: 'service', service };
+}
+
+/** `arn:aws:elasticloadbalancing:<region>:<account>:<path>`; the path is `loadbalancer/app/<name>/<id>`, for example. */
+export function renderLoadBalancingArn(scope: Scope, path: string): string {
+  return render(scope, 'elasticloadbalancing', path);
+}
+
+/** `loadbalancer/app/<name>/<id>`, `listener/app/...`, `listener-rule/app/...` or `targetgroup/<name>/<id>` */
+export function parseLoadBalancingArn(text: string): string | undefined {
+  const arn = parseArn(text);
+  return arn?.service === 'elasticloadbalancing' ? arn.resource : undefined;
+}
+
 /** `arn:aws:elasticloadbalancing:<region>:<account>:targetgroup/<name>/<id>` */
 export function renderTargetGroupArn(scope: Scope, name: string, id: string): string {
   return render(scope, 'elasticloadbalancing', `targetgroup/${name}/${id}`);

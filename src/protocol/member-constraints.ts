@@ -14,7 +14,11 @@ export type StringMember = Presence & {
   readonly pattern?: string;
   readonly values?: readonly string[];
 };
-export type NumberMember = Presence & { readonly type: 'integer'; readonly min?: number; readonly max?: number };
+export type NumberMember = Presence & {
+  readonly type: 'integer' | 'double';
+  readonly min?: number;
+  readonly max?: number;
+};
 export type BooleanMember = Presence & { readonly type: 'boolean' };
 export type ListMember = Presence & {
   readonly type: 'list';
@@ -58,6 +62,22 @@ export type InputOf<Ms extends Members> = {
   readonly [Name in keyof Ms as Ms[Name] extends { required: true } ? Name : never]: ValueOf<Ms[Name]>;
 } & {
   readonly [Name in keyof Ms as Ms[Name] extends { required: true } ? never : Name]?: ValueOf<Ms[Name]> | undefined;
+};
+
+/** An operation of a service that uses REST with JSON, and the member names of the wire. */
+export type RestOperation = {
+  readonly method: string;
+  /** Labels have the names of members: `/restapis/{restApiId}`. */
+  readonly path: string;
+  /** Of a successful response. */
+  readonly status: number;
+  /** Members whose names in the query differ, by those names. */
+  readonly query?: Readonly<Record<string, string>>;
+  /** Members whose names in the body differ, by those names. */
+  readonly body?: Readonly<Record<string, string>>;
+  /** The member that is the whole body, as base64. */
+  readonly blob?: string;
+  readonly members: Members;
 };
 
 /** Marks a member as required. */

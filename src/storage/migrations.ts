@@ -499,4 +499,32 @@ export const MIGRATIONS: readonly Migration[] = [
       ) STRICT, WITHOUT ROWID;
     `,
   },
+  {
+    name: 'APIs of API Gateway, and load balancers',
+    sql: `
+      -- The order of rowids is that of creation.
+      CREATE TABLE api_gateway (
+        id INTEGER PRIMARY KEY,
+        region TEXT NOT NULL,
+        account TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        parent TEXT NOT NULL, -- the API, domain name or usage plan that it belongs to, or nothing
+        name TEXT NOT NULL,
+        document TEXT NOT NULL,
+        UNIQUE (region, account, kind, parent, name)
+      ) STRICT;
+      CREATE INDEX api_gateway_by_parent ON api_gateway (region, account, parent);
+      CREATE TABLE load_balancing (
+        id INTEGER PRIMARY KEY,
+        region TEXT NOT NULL,
+        account TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        parent TEXT NOT NULL, -- the load balancer or listener that it belongs to, or nothing
+        name TEXT NOT NULL,
+        document TEXT NOT NULL,
+        UNIQUE (region, account, kind, parent, name)
+      ) STRICT;
+      CREATE INDEX load_balancing_by_parent ON load_balancing (region, account, parent);
+    `,
+  },
 ];

@@ -72,10 +72,17 @@ function itemAt(form: URLSearchParams, at: string, member: Member): unknown {
   }
 }
 
-function scalarOf(text: string, { type }: Extract<Member, { type: 'string' | 'integer' | 'boolean' }>): unknown {
+function scalarOf(
+  text: string,
+  { type }: Extract<Member, { type: 'string' | 'integer' | 'double' | 'boolean' }>,
+): unknown {
   if (type === 'string') return text;
   if (type === 'integer') {
     if (!/^[+-]?\d{1,15}$/.test(text)) throw new WrongType(`Unable to parse '${text}' as an integer`);
+    return Number(text);
+  }
+  if (type === 'double') {
+    if (!/^[+-]?\d{1,15}(\.\d{1,15})?$/.test(text)) throw new WrongType(`Unable to parse '${text}' as a number`);
     return Number(text);
   }
   if (text !== 'true' && text !== 'false') throw new WrongType(`Unable to parse '${text}' as a boolean`);

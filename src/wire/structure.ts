@@ -81,6 +81,10 @@ function parseMember(value: unknown, member: Member, at: string, violations: str
       if (typeof value !== 'number' || !Number.isSafeInteger(value)) throw new WrongType(`${at} must be an integer`);
       checkSize(value, member, 'value', `'${value}'`, at, violations);
       return value;
+    case 'double':
+      if (typeof value !== 'number') throw new WrongType(`${at} must be a number`);
+      checkSize(value, member, 'value', `'${value}'`, at, violations);
+      return value;
     case 'boolean':
       if (typeof value !== 'boolean') throw new WrongType(`${at} must be a boolean`);
       return value;

@@ -56,6 +56,7 @@ export async function startApis(options: RunningApisOptions = {}): Promise<Runni
       log: silentLog,
       remoteSqs: undefined,
       sendEvent: async (arn, event) => void notified.push({ arn, event }),
+      publisher: { publish: () => undefined, port: () => 3000 },
       closing: closing.signal,
     },
     lifetime,

@@ -8,6 +8,7 @@ import type { Closeable } from '../../lifetime.ts';
 import type { GatewayConfig, HealthCheck, LoadBalancerConfig } from '../gateway-config.ts';
 import type { Gateways } from '../gateways.ts';
 import type { RouteFunction } from '../route-function.ts';
+import { isFunction } from '../route-target.ts';
 import { parseTargetResponse, renderHealthCheckEvent, type TargetGroup } from './load-balancer.ts';
 import { targetGroupArn } from './target-group.ts';
 
@@ -80,7 +81,9 @@ export function createHealthChecks({ gateways, invoke, clock, ...defaults }: Hea
     }
     for (const config of all.values()) {
       if (config.kind !== 'load-balancer' || config.healthCheck === undefined || watches.has(config.name)) continue;
-      const functions = new Map(config.rules.map(({ target }) => [target.text, target]));
+      const functions = new Map(
+        config.rules.flatMap(({ target }) => (isFunction(target) ? [[target.text, target] as const] : [])),
+      );
       const targets = [...functions.values()].map((target) => ({
         target,
         health: { function: target.text, state: 'initial', reason: undefined } as TargetHealth,

@@ -232,6 +232,16 @@ function parseResponse(payload: Buffer, request: ReceivedRequest, context: RestA
   };
 }
 
+/** Adds the API's headers to the response of a mock or of another server. */
+export function finishRestApiResponse(
+  response: GatewayResponse,
+  request: ReceivedRequest,
+  context: Pick<RestApiContext, 'extendedRequestId'>,
+): GatewayResponse {
+  const headers = withDefault(renameOwnHeaders(response.headers), 'Content-Type', 'application/json');
+  return { ...response, headers: [...headers, ...ownHeaders(request, context)] };
+}
+
 /** Whether to decode Base64, by the first media type that the client accepts. */
 function isBinaryResponse({ headers }: ReceivedRequest, binaryMediaTypes: readonly string[]): boolean {
   if (binaryMediaTypes.includes('*/*')) return true;
@@ -264,7 +274,7 @@ function renderFault(
 
 function ownHeaders(
   { requestId, traceHeader }: ReceivedRequest,
-  { extendedRequestId }: RestApiContext,
+  { extendedRequestId }: Pick<RestApiContext, 'extendedRequestId'>,
 ): readonly Header[] {
   return [
     ['x-amzn-RequestId', requestId],

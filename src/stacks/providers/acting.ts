@@ -1,4 +1,5 @@
 /** The resource types that act here, except for those that need something from the engine (`../open-stacks.ts`). */
+import { HTTP_API_PROVIDERS } from './apigateway/http-api.ts';
 import { iamManagedPolicy, iamPolicy, iamRole, iamRolePolicy } from './iam/iam.ts';
 import {
   lambdaCodeSigningConfig,
@@ -29,4 +30,5 @@ export const ACTING_PROVIDERS: readonly ResourceProvider[] = [
   lambdaVersion,
   logGroup,
   logStream,
+  ...HTTP_API_PROVIDERS,
 ];

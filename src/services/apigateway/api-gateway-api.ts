@@ -1,0 +1,90 @@
+/**
+ * API Gateway's management API: version 1 for REST APIs and version 2 for HTTP APIs. Both have the credential scope
+ * `apigateway` and differ by their paths. What they define acts in the HTTP gateways, to which it is published.
+ */
+import type { Clock } from '../../clock.ts';
+import type { Log } from '../../log.ts';
+import { HTTP_API_OPERATIONS } from '../../protocol/generated/api-gateway-v2-operations.ts';
+import type { Database } from '../../storage/database.ts';
+import { createDocumentTable } from '../../storage/document-table.ts';
+import { OperationFailure, type PerformOperation, type ServiceHandler } from '../../wire/api-call.ts';
+import { createRestJsonApi, wireMembers } from '../../wire/rest-json-protocol.ts';
+import { domainNames } from './domain-names.ts';
+import { createHttpApiHandlers } from './http/http-api-handlers.ts';
+import { httpApiStore } from './http/http-api-store.ts';
+import { compileHttpApi } from './http/http-gateways.ts';
+import type { PublishedGateway, Publisher } from './publish.ts';
+
+export type ApiGatewayOptions = {
+  readonly database: Database;
+  readonly publisher: Publisher;
+  readonly clock: Clock;
+  readonly log: Log;
+};
+
+export type ApiGatewayApi = {
+  readonly handle: ServiceHandler;
+  /** Operations of version 2, with members as the SDKs write them. */
+  readonly performV2: PerformOperation;
+  /** Publishes the gateways of all APIs, after a start. */
+  publishAll(): void;
+};
+
+/** OpenAPI documents are at most 6 MB. */
+const BODY_BYTES = 6 * 1024 * 1024;
+
+export function createApiGatewayApi({ database, publisher, clock, log }: ApiGatewayOptions): ApiGatewayApi {
+  const table = createDocumentTable(database, 'api_gateway');
+  const domains = domainNames(table);
+  const httpStore = httpApiStore(table);
+  const httpApis = createRestJsonApi({
+    name: 'API Gateway V2',
+    operations: HTTP_API_OPERATIONS,
+    handlers: createHttpApiHandlers({ database, store: httpStore, domains, publisher, clock }),
+    bodyLimitBytes: BODY_BYTES,
+    log,
+  });
+  /** An API that cannot be published must not keep the service from starting. */
+  const attempt = (apiId: string, compile: () => readonly PublishedGateway[]) => {
+    try {
+      publisher.publish(apiId, compile());
+    } catch (failure) {
+      log.error({ err: failure, api: apiId }, `cannot serve the API ${apiId}: ${(failure as Error).message}`);
+    }
+  };
+  return {
+    handle: (call) => httpApis.handle(call),
+    async performV2(operation, input, context) {
+      const row = Object.hasOwn(HTTP_API_OPERATIONS, operation)
+        ? HTTP_API_OPERATIONS[operation as keyof typeof HTTP_API_OPERATIONS]
+        : undefined;
+      if (row === undefined) {
+        throw new OperationFailure('NotImplementedException', 501, `Lamella does not support '${operation}'.`);
+      }
+      return sdkMembers(await httpApis.perform(operation, wireMembers(input, row.members), context));
+    },
+    publishAll() {
+      for (const { scope, document } of httpStore.everyApi()) {
+        attempt(document.apiId, () => compileHttpApi(httpStore, domains, scope, document));
+      }
+    },
+  };
+}
+
+/** Members whose keys are the client's. */
+const MAPS: ReadonlySet<string> = new Set(['Tags', 'StageVariables', 'RouteSettings', 'RequestParameters']);
+
+/** Members of the wire (`apiId`) as the SDKs return them (`ApiId`). */
+function sdkMembers(members: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(members).map(([name, value]) => {
+      const upper = name.charAt(0).toUpperCase() + name.slice(1);
+      return [upper, MAPS.has(upper) ? value : sdkValue(value)];
+    }),
+  );
+}
+
+function sdkValue(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sdkValue);
+  return typeof value === 'object' && value !== null ? sdkMembers(value as Record<string, unknown>) : value;
+}
