@@ -110,7 +110,8 @@ export function transformSam(source: JsonObject, options: TransformOptions): Jso
   delete output.Transform;
   renameResources(output, renamed);
   resolveSamReferences(output, references);
-  return output;
+  // Generated resources share parts (tags, attributes): the caller gets a tree
+  return copy(output);
 }
 
 /** @throws InvalidDocument for the first error in the structure that the transform needs */

@@ -5,6 +5,7 @@
 import { copy, type Json, type JsonObject } from '../../tree.ts';
 import {
   BOOLEAN,
+  expectMap,
   isMap,
   listOf,
   MAP,
@@ -192,7 +193,9 @@ function publishedAlias(resource: SamResource, machine: CfnResource): CfnResourc
       StateMachineRevisionId: getAtt(logicalId, 'StateMachineRevisionId'),
     },
   );
-  const preference = isTruthy(DeploymentPreference) ? (DeploymentPreference as JsonObject) : { Type: 'ALL_AT_ONCE' };
+  const preference = isTruthy(DeploymentPreference)
+    ? expectMap(DeploymentPreference, { resource: logicalId, path: 'DeploymentPreference' })
+    : { Type: 'ALL_AT_ONCE' };
   const aliasId = `${logicalId}Alias${pythonStr(AutoPublishAlias)}`;
   const alias = cfnResource('AWS::StepFunctions::StateMachineAlias', aliasId, passedAttributes, {
     Name: AutoPublishAlias,
