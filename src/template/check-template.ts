@@ -5,7 +5,8 @@
  */
 import { checkFunctions, SUPPORTED_FUNCTIONS } from './check-functions.ts';
 import { nearest } from './suggest.ts';
-import { TemplateError, type TemplateProblem } from './template-error.ts';
+import { type TemplateProblem, throwProblems } from './template-error.ts';
+import { MAX_PROBLEMS } from './template-limits.ts';
 import { isObject, type Json, type JsonObject, member, onlyKey, type Path, section } from './tree.ts';
 
 /** What is known of a resource type. */
@@ -75,15 +76,16 @@ const MAX_MEMBERS = { Resources: 500, Parameters: 200, Outputs: 200, Mappings: 2
 
 /** @throws TemplateError with all problems */
 export function checkTemplate(body: JsonObject, options: CheckOptions = {}): void {
-  const [first, ...rest] = findProblems(body, options);
-  if (first) throw new TemplateError(first, ...rest);
+  throwProblems(findProblems(body, options));
 }
 
 /** All problems, without their places. */
 export function findProblems(body: JsonObject, options: CheckOptions = {}): TemplateProblem[] {
   const problems: TemplateProblem[] = [];
-  const report: Report = (message, path, suggestion) =>
+  const report: Report = (message, path, suggestion) => {
+    if (problems.length >= MAX_PROBLEMS) return;
     problems.push({ message, path, ...(suggestion !== undefined && { suggestion }) });
+  };
   checkSections(body, report);
   checkParameters(section(body, 'Parameters'), report);
   checkMappings(section(body, 'Mappings'), report);

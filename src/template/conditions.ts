@@ -2,6 +2,7 @@
 import { FUNCTION_ERRORS, type FunctionName } from './function-errors.ts';
 import { NO_VALUE, type Resolved, resolve, type Scope } from './resolve.ts';
 import { TemplateError } from './template-error.ts';
+import { MAX_CONDITION_CHAIN } from './template-limits.ts';
 import { isObject, type Json, type JsonObject, onlyKey, type Path } from './tree.ts';
 
 /** What conditions may refer to: no resources. */
@@ -15,22 +16,30 @@ export type Conditions = (name: string, path: Path) => boolean;
  * @throws TemplateError for an unknown name, a circle, or a function that cannot be evaluated
  */
 export function createConditions(section: JsonObject, scope: ConditionScope): Conditions {
-  const values = new Map<string, boolean | undefined>();
+  const values = new Map<string, boolean | TemplateError>();
+  const inProgress = new Set<string>();
   const condition: Conditions = (name, path) => {
-    if (values.has(name)) {
-      const known = values.get(name);
-      if (known === undefined)
-        throw circle(
-          [...values].flatMap(([each, value]) => (value === undefined ? [each] : [])),
-          path,
-        );
-      return known;
-    }
+    const known = values.get(name);
+    if (known instanceof TemplateError) throw known;
+    if (known !== undefined) return known;
     if (!Object.hasOwn(section, name)) throw unresolved(name, path);
-    values.set(name, undefined);
-    const value = evaluate(section[name] ?? null, ['Conditions', name]);
-    values.set(name, value);
-    return value;
+    if (inProgress.has(name))
+      throw circle(
+        Object.keys(section).filter((each) => inProgress.has(each)),
+        path,
+      );
+    if (inProgress.size >= MAX_CONDITION_CHAIN) throw tooDeep(path);
+    inProgress.add(name);
+    try {
+      const value = evaluate(section[name] ?? null, ['Conditions', name]);
+      values.set(name, value);
+      return value;
+    } catch (error) {
+      if (error instanceof TemplateError) values.set(name, error);
+      throw error;
+    } finally {
+      inProgress.delete(name);
+    }
   };
   const evaluate = (node: Json, path: Path): boolean => evaluateBoolean(node, path, { condition, scope });
   return condition;
@@ -40,6 +49,11 @@ function unresolved(name: string, path: Path): TemplateError {
   const where = path.includes('Fn::If') ? 'Fn::If' : `the ${path[0]} block of the template`;
   const prefix = path.includes('Fn::If') ? 'Template error: unresolved' : 'Template format error: Unresolved';
   return new TemplateError({ message: `${prefix} condition dependency ${name} in ${where}`, path });
+}
+
+function tooDeep(path: Path): TemplateError {
+  const message = `Template error: More than ${MAX_CONDITION_CHAIN} conditions refer to each other in a chain`;
+  return new TemplateError({ message, path });
 }
 
 function circle(names: readonly string[], path: Path): TemplateError {

@@ -256,6 +256,13 @@ describe('conditions', () => {
     expect(error.message).toBe('Template error: Circular dependency between conditions: [A, B]');
   });
 
+  it('in a chain of 2,000 are refused, and each that fails is reported once', async () => {
+    const lines = Array.from({ length: 2_000 }, (_, n) => `  C${n}: !Not [!Condition C${n + 1}]`);
+    const error = await errorOf(evaluated(`Conditions:\n${lines.join('\n')}\nResources:\n  R: {Type: T}`));
+    expect(error.message).toBe('Template error: More than 500 conditions refer to each other in a chain');
+    expect(error.problems.length).toBeLessThanOrEqual(1000);
+  });
+
   it('compare their values as text', async () => {
     const { conditions } = await evaluated(`${HEAD}`);
     expect(Object.fromEntries(conditions)).toEqual({ IsTwo: true, IsOther: false, Both: true });

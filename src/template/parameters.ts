@@ -4,7 +4,7 @@
  */
 import { violatedConstraint } from './parameter-constraints.ts';
 import { nearest } from './suggest.ts';
-import { TemplateError, type TemplateProblem } from './template-error.ts';
+import { type TemplateProblem, throwProblems } from './template-error.ts';
 import { isObject, type Json, type JsonObject, member, numberText } from './tree.ts';
 
 export type ParameterValue = {
@@ -59,8 +59,7 @@ export async function resolveParameters(
     const message = `Unable to fetch parameters [${unfetched.join(',')}] from parameter store for this account.`;
     problems.push({ message });
   }
-  const [first, ...rest] = problems;
-  if (first) throw new TemplateError(first, ...rest);
+  throwProblems(problems);
   return values;
 }
 

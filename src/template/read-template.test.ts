@@ -182,6 +182,10 @@ describe('hostile templates', () => {
     ['deep flow maps', `a: ${'{a: '.repeat(200_000)}`],
     ['deep block lists on one line', '- '.repeat(400_000)],
     ['deep explicit keys', '? '.repeat(400_000)],
+    ['a million commas', `a: [${','.repeat(900_000)}]`],
+    ['a million line breaks', `a: 1${'\n'.repeat(900_000)}b: 2`],
+    ['20,000 errors', 'a: *x\n'.repeat(20_000)],
+    ['20,000 documents', '---\n'.repeat(20_000)],
     ['deep JSON', `${'{"a":'.repeat(150_000)}1${'}'.repeat(150_000)}`],
     ['deep JSON within the bounds of the parser', `${'{"a":'.repeat(500)}1${'}'.repeat(500)}`],
   ])('are refused: %s', (_, text) => {

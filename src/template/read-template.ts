@@ -69,7 +69,7 @@ function fromYaml(text: string, { fileName, aliases = 'expand' }: ReadOptions): 
     const problems = failure.problems.map(({ reason, offset }) =>
       failure.kind === 'alias' ? aliasProblem(places.at(offset)) : notWellFormed('YAML', places.at(offset), reason),
     );
-    throw new TemplateError(...(problems as [TemplateProblem, ...TemplateProblem[]]));
+    throw TemplateError.of(problems[0]?.message ?? '', problems);
   }
 }
 

@@ -18,7 +18,7 @@ import {
   type YAMLMap,
 } from 'yaml';
 import type { PlaceNode } from './places.ts';
-import { MAX_ALIAS_NODES, MAX_DEPTH } from './template-limits.ts';
+import { MAX_ALIAS_NODES, MAX_DEPTH, MAX_PROBLEMS, MAX_YAML_TOKENS } from './template-limits.ts';
 import { type Json, type JsonObject, object, setNumberText } from './tree.ts';
 import { createLexer } from './yaml-lexer.ts';
 import { looksOctal, readPlainScalar, readTaggedScalar, type ScalarValue } from './yaml-scalars.ts';
@@ -49,13 +49,29 @@ export function readYaml(
   options: { readonly aliases: 'expand' | 'refuse' },
 ): ReadNode & { readonly octals: readonly OctalScalar[] } {
   const tokens = tokensOf(text);
+  // The library makes an Error for each tag that it does not know, and stack traces are what they cost.
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    return composeNode(tokens, text, options.aliases);
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
+}
+
+function composeNode(
+  tokens: CST.Token[],
+  text: string,
+  aliases: 'expand' | 'refuse',
+): ReadNode & { readonly octals: readonly OctalScalar[] } {
   const settings = { version: '1.1', schema: 'failsafe', uniqueKeys: false, prettyErrors: false } as const;
   const [document, second] = [...new Composer(settings).compose(tokens, true, text.length)];
-  const errors = document?.errors.map((error) => ({ reason: error.message, offset: error.pos[0] })) ?? [];
+  const errors =
+    document?.errors.slice(0, MAX_PROBLEMS).map((error) => ({ reason: error.message, offset: error.pos[0] })) ?? [];
   if (second) errors.push({ reason: 'A template is one YAML document', offset: second.range[0] });
   if (errors.length > 0) throw new YamlFailure(errors);
   if (!document?.contents) return { ...EMPTY, octals: [] };
-  const reader = new Reader(text, options.aliases);
+  const reader = new Reader(text, aliases);
   const read = reader.read(document.contents, 0);
   if (reader.duplicates.length > 0) throw new YamlFailure(reader.duplicates);
   return { ...read, octals: reader.octals };
@@ -66,7 +82,7 @@ function tokensOf(text: string): CST.Token[] {
   const { stack } = parser as unknown as { readonly stack: readonly unknown[] };
   const tokens: CST.Token[] = [];
   let offset = 0;
-  for (const lexeme of createLexer().lex(text)) {
+  for (const lexeme of lexemesOf(text)) {
     for (const token of parser.next(lexeme)) tokens.push(token);
     // The composer, which follows, is recursive. The stack also holds a scalar and the document.
     if (stack.length > MAX_DEPTH + 2) throw new YamlFailure([{ reason: TOO_DEEP, offset }]);
@@ -74,6 +90,18 @@ function tokensOf(text: string): CST.Token[] {
   }
   for (const token of parser.end()) tokens.push(token);
   return tokens;
+}
+
+/** Counted before anything is made of them: the parser and the composer take much longer. */
+function lexemesOf(text: string): string[] {
+  const lexemes: string[] = [];
+  for (const lexeme of createLexer().lex(text)) {
+    if (lexemes.length >= MAX_YAML_TOKENS) {
+      throw new YamlFailure([{ reason: `At most ${MAX_YAML_TOKENS} tokens are allowed`, offset: 0 }]);
+    }
+    lexemes.push(lexeme);
+  }
+  return lexemes;
 }
 
 /** Lexemes that the lexer adds to the text: start of a document, of a scalar, and the end of broken brackets. */
@@ -159,7 +187,8 @@ class Reader {
     const at = node.range[0];
     if (isScalar(node)) {
       const text = this.#textOf(node);
-      if (looksOctal(text) && isPlain(node)) this.octals.push({ text, offset: at });
+      if (looksOctal(text) && isPlain(node) && this.octals.length < MAX_PROBLEMS)
+        this.octals.push({ text, offset: at });
       return { value: readScalar(node, text).value, place: { key, value: at } };
     }
     if (isMap(node)) return this.#readMap(node, depth, key);
@@ -185,7 +214,8 @@ class Reader {
         merged.push(...this.#readMerged(value, depth));
         continue;
       }
-      if (members.has(name)) this.duplicates.push({ reason: `Duplicate key ${name}`, offset: pair.key.range[0] });
+      if (members.has(name) && this.duplicates.length < MAX_PROBLEMS)
+        this.duplicates.push({ reason: `Duplicate key ${name}`, offset: pair.key.range[0] });
       const read = value ? this.read(value, depth + 1, pair.key.range[0]) : EMPTY;
       map[name] = read.value;
       members.set(name, { ...read.place, key: pair.key.range[0] });

@@ -2,7 +2,7 @@
  * The section Rules: assertions about parameters.
  * https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/rules-section-structure.html
  */
-import { TemplateError, type TemplateProblem } from './template-error.ts';
+import { TemplateError, type TemplateProblem, throwProblems } from './template-error.ts';
 import { isObject, type Json, type JsonObject, member, onlyKey, type Path } from './tree.ts';
 
 /** Values of parameters and pseudo parameters. */
@@ -33,8 +33,7 @@ export function checkRules(section: JsonObject, values: RuleValues, parameters: 
       });
     }
   }
-  const [first, ...rest] = problems;
-  if (first) throw new TemplateError(first, ...rest);
+  throwProblems(problems);
 }
 
 function isTrue(node: Json, rules: Rules, path: Path): boolean {

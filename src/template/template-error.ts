@@ -3,6 +3,7 @@
  * does not tell: the place in the file, and a suggestion.
  */
 import type { Place, Places } from './places.ts';
+import { MAX_PROBLEMS } from './template-limits.ts';
 import type { Path } from './tree.ts';
 
 export type TemplateProblem = {
@@ -28,7 +29,7 @@ export class TemplateError extends Error {
 
   /** An error whose message covers several problems. */
   static of(message: string, problems: readonly TemplateProblem[]): TemplateError {
-    const [first = { message }, ...rest] = problems;
+    const [first = { message }, ...rest] = problems.slice(0, MAX_PROBLEMS);
     const error = new TemplateError(first, ...rest);
     error.message = message;
     return error;
@@ -45,8 +46,8 @@ export class TemplateError extends Error {
 
 /** Throws an error with all problems, if there are any. */
 export function throwProblems(problems: readonly TemplateProblem[]): void {
-  const [first, ...rest] = problems;
-  if (first) throw new TemplateError(first, ...rest);
+  const [first] = problems;
+  if (first) throw TemplateError.of(first.message, problems);
 }
 
 /** Runs `work` and gathers the problems of the TemplateError that it throws. Returns undefined then. */
@@ -55,7 +56,7 @@ export function gather<Result>(problems: TemplateProblem[], work: () => Result):
     return work();
   } catch (error) {
     if (!(error instanceof TemplateError)) throw error;
-    problems.push(...error.problems);
+    for (const problem of error.problems) problems.push(problem);
     return undefined;
   }
 }

@@ -14,3 +14,12 @@ export const MAX_DEPTH = 200;
 
 /** Nodes that the aliases of a YAML template may add. Ours: AWS refuses aliases. */
 export const MAX_ALIAS_NODES = 100_000;
+
+/** Tokens of a YAML template. Ours: real templates of 1 MB have about 200,000. */
+export const MAX_YAML_TOKENS = 500_000;
+
+/** Problems that are reported for a template. Ours: nobody reads more. */
+export const MAX_PROBLEMS = 1000;
+
+/** Conditions that refer to each other in a chain. Ours. */
+export const MAX_CONDITION_CHAIN = 500;

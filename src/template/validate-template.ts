@@ -15,6 +15,7 @@ import { referencesOf } from './references.ts';
 import { UNKNOWN } from './resolve.ts';
 import { nearest } from './suggest.ts';
 import { gather, TemplateError, type TemplateProblem } from './template-error.ts';
+import { MAX_PROBLEMS } from './template-limits.ts';
 import { isObject, type Json, type JsonObject, member, object, objectOf, section } from './tree.ts';
 
 export type ValidationOptions = CheckOptions & {
@@ -35,8 +36,11 @@ export async function validateTemplate(
 ): Promise<TemplateProblem[]> {
   const problems = findProblems(body, options);
   const isReadable =
-    isObject(body.Resources) && problems.every(({ message }) => !message.includes('must be an object'));
-  if (isReadable) problems.push(...(await problemsOfEvaluation(body, options)));
+    isObject(body.Resources) &&
+    problems.every(({ message }) => !/must be an object|greater than maximum/.test(message));
+  if (isReadable && problems.length < MAX_PROBLEMS) {
+    for (const problem of await problemsOfEvaluation(body, options)) problems.push(problem);
+  }
   const located = problems.map((problem) =>
     problem.path && !problem.place ? { ...problem, place: places.near(problem.path) } : problem,
   );
