@@ -254,9 +254,14 @@ function checkResource(resource: JsonObject, path: Path, options: CheckOptions, 
   }
 }
 
+/** A custom resource has the properties and attributes that its function chooses. */
+export function isCustom(type: string): boolean {
+  return type.startsWith('Custom::') || type === 'AWS::CloudFormation::CustomResource';
+}
+
 /** Other transforms than SAM's may add types, so that an unknown type is a problem only where the types are given. */
 function checkType(type: string, resource: JsonObject, path: Path, options: CheckOptions, report: Report): void {
-  if (!options.typeOf || /^(Custom::|AWS::Serverless::|AWS::CloudFormation::CustomResource$)/.test(type)) return;
+  if (!options.typeOf || isCustom(type) || type.startsWith('AWS::Serverless::')) return;
   const facts = options.typeOf(type);
   if (!facts) {
     if (type.startsWith('AWS::')) {

@@ -14,6 +14,7 @@ import { TemplateError } from './template-error.ts';
 import { copy, isObject, type Json, type JsonObject, member, object, type Path, section } from './tree.ts';
 
 export const SAM_TRANSFORM = 'AWS::Serverless-2016-10-31';
+const INCLUDE_TRANSFORM = 'AWS::Include';
 export const EXTENSIONS_TRANSFORM = 'AWS::LanguageExtensions';
 
 export type ProcessingOptions = {
@@ -23,6 +24,8 @@ export type ProcessingOptions = {
   readonly lookups: ParameterLookups;
   /** Without it AWS::Include is refused. */
   readonly fetchSnippet?: FetchSnippet;
+  /** Leaves AWS::Include in the template as it is, for checks that must not read other files. */
+  readonly keepsIncludes?: boolean;
   /** The URL of an application's template. Without it applications of the Serverless Application Repository are refused. */
   readonly serverlessApplication?: (applicationId: string, semanticVersion: string) => string;
 };
@@ -80,11 +83,14 @@ async function applyTransforms(
   let body = copy(source);
   const value = (node: Json, path: Path) => resolveStatically(node, path, body, parameters, options);
   const fetchSnippet = options.fetchSnippet ?? refuseSnippets;
-  if (transforms.some((name) => !names.includes(name))) body = await expandIncludes(body, value, fetchSnippet);
+  const { keepsIncludes = false } = options;
+  if (!keepsIncludes && transforms.some((name) => !names.includes(name)))
+    body = await expandIncludes(body, value, fetchSnippet);
   for (const [index, transform] of listed.entries()) {
     const name = names[index];
     const path = ['Transform', index];
     if (name === SAM_TRANSFORM) body = applySam(body, parameters, options);
+    else if (keepsIncludes && name === INCLUDE_TRANSFORM) continue;
     else if (name === EXTENSIONS_TRANSFORM) body = expandLoops(body, value);
     else
       body = merged(

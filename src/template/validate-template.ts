@@ -4,7 +4,7 @@
  */
 import { renderStackArn } from '../protocol/arn.ts';
 import type { Scope } from '../protocol/names.ts';
-import { type CheckOptions, findProblems } from './check-template.ts';
+import { type CheckOptions, findProblems, isCustom } from './check-template.ts';
 import { evaluateTemplate } from './evaluate.ts';
 import { withSampleArtifacts } from './local-artifacts.ts';
 import { defaultOf } from './parameters.ts';
@@ -73,7 +73,7 @@ async function problemsOfEvaluation(body: JsonObject, options: ValidationOptions
       stack,
       given: new Map([...unset.map(([name]) => [name, UNKNOWN] as const), ...options.parameters]),
       lookups: { ssm: (name) => name },
-      fetchSnippet: async () => '{}',
+      keepsIncludes: true,
       serverlessApplication: (applicationId) => applicationId,
     });
   } catch (failure) {
@@ -103,7 +103,7 @@ function unknownAttributes(body: JsonObject, { typeOf }: CheckOptions): Template
   const references = ['Resources', 'Outputs'].flatMap((name) => referencesOf(section(body, name), [name]));
   return references.flatMap(({ name, attribute, path }) => {
     const type = String(member(member(resources, name), 'Type'));
-    const { attributes = [] } = typeOf?.(type) ?? {};
+    const { attributes = [] } = isCustom(type) ? {} : (typeOf?.(type) ?? {});
     // Nested stacks have the attributes Outputs.NAME.
     const isNested = attribute?.startsWith('Outputs.');
     if (attribute === undefined || isNested || attributes.length === 0 || attributes.includes(attribute)) return [];
