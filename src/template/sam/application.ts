@@ -16,7 +16,7 @@ import {
   required,
   STRING,
 } from './checks.ts';
-import type { ResourceKind, SamContext, Translation } from './context.ts';
+import type { ResourceKind, Translation } from './context.ts';
 import { InvalidResource } from './errors.ts';
 import type { Resolve } from './intrinsics.ts';
 import { isTruthy } from './python.ts';
@@ -24,7 +24,7 @@ import { cfnResource, type SamResource, samTags } from './resources.ts';
 
 const TEXT_OR_MAP = oneOf(STRING, MAP);
 
-/** The properties in which `resolveApplications` leaves what it found; they are taken out before the check. */
+/** The property in which `resolveApplications` leaves an error; `prepare` takes it out and throws it. */
 const PROBLEM = '__APPLICATION_PROBLEM';
 
 export const APPLICATION: ResourceKind = {
@@ -112,7 +112,7 @@ function prepare(logicalId: string, properties: JsonObject): void {
   if (typeof problem === 'string') throw new InvalidResource(logicalId, problem);
 }
 
-function translate(resource: SamResource, _context: SamContext): Translation {
+function translate(resource: SamResource): Translation {
   const { logicalId, properties, passedAttributes } = resource;
   const location = properties.Location;
   const tags: JsonObject = {};

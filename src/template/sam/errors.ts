@@ -25,7 +25,7 @@ export class InvalidResource extends TransformError {
   }
 }
 
-/** An event of a function or a state machine. Who translates that resource wraps it in an `InvalidResource`. */
+/** An event of a function or a state machine. The translation of that resource wraps it in an `InvalidResource`. */
 export class InvalidEvent extends TransformError {
   constructor(eventId: string, detail: string) {
     super(`Event with id [${eventId}] is invalid. ${detail}`, eventId);

@@ -11,7 +11,7 @@ import { InvalidResource } from '../errors.ts';
 import { linkEvents, translateEvents } from '../events/events.ts';
 import { conditional, isIf, isIntrinsic, isNoValue } from '../intrinsics.ts';
 import { isTruthy, pythonRepr, pythonStr } from '../python.ts';
-import { arnOf, type CfnResource, propagateTags, refOf, type SamResource } from '../resources.ts';
+import { arnOf, type CfnResource, propagateTags, refOf, type SamResource, samTags } from '../resources.ts';
 import { assumeRolePolicy, awsPolicyArn, executionRole, expandPolicyTemplates, xrayPolicy } from '../roles.ts';
 import { type EventInvokeConfig, eventInvokeConfig } from './event-invoke-config.ts';
 import { functionUrl } from './function-url.ts';
@@ -185,13 +185,8 @@ function roleOf(resource: SamResource, invokePolicies: readonly JsonObject[], co
     documents: [...documents, ...invokePolicies],
     path: properties.RolePath,
     permissionsBoundary: properties.PermissionsBoundary,
-    tags: samTagsOf(resource),
+    tags: samTags(logicalId, properties.Tags),
   });
-}
-
-function samTagsOf({ properties }: SamResource): Json[] {
-  const own = isMap(properties.Tags) ? Object.entries(properties.Tags) : [];
-  return [{ Key: 'lambda:createdBy', Value: 'SAM' }, ...own.map(([Key, Value]) => ({ Key, Value: Value ?? '' }))];
 }
 
 function deadLetterPolicy(queue: JsonObject): JsonObject {
