@@ -6,7 +6,7 @@
 import type { Json, JsonObject } from '../../tree.ts';
 import { expectMap, expectPresent, expectString, isMap, member } from '../checks.ts';
 import { combinedConditions } from '../conditions.ts';
-import { InvalidDocument, InvalidEvent, InvalidResource, type TransformError } from '../errors.ts';
+import { InvalidDocument, InvalidEvent, InvalidResource, TransformError } from '../errors.ts';
 import { conditional } from '../intrinsics.ts';
 import { compareText, isTruthy, pythonStr } from '../python.ts';
 import { type ApiState, isManaged, MANAGED } from './api-state.ts';
@@ -89,7 +89,11 @@ export function prepareApis(template: JsonObject, state: ApiState, orders: KeyOr
   const preparation: Preparation = { template, resources, state, orders };
   orders.follow(resources);
   for (const kind of [REST, HTTP]) addDefaultDefinitions(preparation, kind);
-  for (const kind of [REST, HTTP]) prepareKind(preparation, kind);
+  try {
+    for (const kind of [REST, HTTP]) prepareKind(preparation, kind);
+  } catch (error) {
+    throw error instanceof TransformError ? new InvalidDocument([error]) : error;
+  }
 }
 
 function addDefaultDefinitions(preparation: Preparation, kind: ImplicitKind): void {

@@ -55,7 +55,12 @@ export function addResourcePolicy(edit: SwaggerEdit, policy: JsonObject, path: s
 const startingWith = (sources: Json | undefined, prefix: string): Json[] =>
   listOf(sources).filter((source) => typeof source === 'string' && source.startsWith(prefix));
 
-const listOf = (value: Json | undefined): Json[] => (Array.isArray(value) ? value : []);
+/** The items of a list. AWS's translator iterates over whatever the template has. */
+function listOf(value: Json | undefined): Json[] {
+  if (Array.isArray(value)) return value;
+  if (isMap(value)) return Object.keys(value);
+  return typeof value === 'string' ? [...value] : [];
+}
 
 /** Statements of the template. */
 export function addCustomStatements(edit: SwaggerEdit, custom: Json): void {

@@ -303,6 +303,31 @@ describe('AWS::Serverless::Api', () => {
     expect(Object.keys(made).filter((id) => id.startsWith('ShopDeployment'))).toEqual(['ShopDeployment8b06297432']);
   });
 
+  it('takes odd values as the translator does', () => {
+    const once = (events: Record<string, JsonObject>, properties: JsonObject = {}) =>
+      errorsOf({ Shop: api(properties), Code: fn(events) });
+    expect(once({ Get: { RestApiId, Path: '/', Method: 'get', RequestParameters: { Ref: 'X' } } })).toEqual([
+      expect.stringContaining("Keys must be in the format 'method.request.[querystring|path|header].{value}'"),
+    ]);
+    const DefinitionBody = { openapi: '3.0.1', paths: { '/': { get: [] } } };
+    const get = { RestApiId, Path: '/', Method: 'get' };
+    expect(once({ Get: get }, { DefinitionBody, MergeDefinitions: true })).toEqual([]);
+    expect(
+      errorsOf({
+        Shop: { Type: 'AWS::Serverless::HttpApi', Properties: { RouteSettings: 'x' } },
+        Code: {
+          Type: 'AWS::Serverless::Function',
+          Properties: {
+            ...CODE,
+            Events: {
+              Get: { Type: 'HttpApi', Properties: { ApiId: 'Shop', Path: '/', Method: 'get', RouteSettings: {} } },
+            },
+          },
+        },
+      }),
+    ).toEqual(["Resource with id [Shop] is invalid. Property 'RouteSettings' should be a map."]);
+  });
+
   it('refuses odd values by their names', () => {
     const version = { OpenApiVersion: { Ref: 'Version' } };
     expect(errorsOf({ Shop: api(version) })).toEqual([

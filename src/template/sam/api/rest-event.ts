@@ -29,7 +29,7 @@ import {
   normalMethod,
 } from './body-paths.ts';
 import { addEventAuth, type EventAuth } from './event-auth.ts';
-import { fromTemplate, isPythonMap, own, PythonMap, type PythonValue, plainMap } from './python27-values.ts';
+import { fromTemplate, isPythonMap, isTrue, own, PythonMap, type PythonValue, plainMap } from './python27-values.ts';
 import { withoutParameters } from './resource-policy.ts';
 import {
   addLambdaIntegration,
@@ -190,7 +190,9 @@ function writeRequest(edit: SwaggerEdit, { event, path, method, api, context }: 
   if (timeout !== undefined && isTruthy(timeout)) addTimeout(edit.paths, path, method, fromTemplate(timeout));
   if (isTruthy(model)) writeRequestModel(edit, event, path, method, api.properties);
   if (!isTruthy(parameters)) return;
-  const checked = (parameters as Json[]).map((parameter) => requestParameter(event, parameter, context));
+  // One intrinsic function passes the check for a list; its name is then taken for a parameter.
+  const list = isMap(parameters) ? Object.keys(parameters) : (parameters as Json[]);
+  const checked = list.map((parameter) => requestParameter(event, parameter, context));
   addRequestParameters(edit, path, method, checked);
 }
 
@@ -312,7 +314,8 @@ function merge(apiId: string, source: ApiBody, written: ApiBody, path: string, m
     const problem = `The value of '${path}' should be a map`;
     throw new InvalidResource(apiId, `Property 'DefinitionBody' is invalid: ${problem}`);
   }
-  const present = item?.get(method) ?? null;
+  const given = item?.get(method) ?? null;
+  const present = isTrue(given) ? given : null;
   if (present !== null && !isPythonMap(present)) {
     throw new InvalidResource(apiId, `Property 'DefinitionBody.paths.${path}.${method}' should be a map.`);
   }
