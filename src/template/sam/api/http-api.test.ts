@@ -237,6 +237,27 @@ describe('AWS::Serverless::HttpApi', () => {
     expect(errorsOf({ Shop: api(properties) })).toEqual([`Resource with id [Shop] is invalid. ${message}`]);
   });
 
+  it('reports the first of several wrong authorizers, of Globals in the order of the text', () => {
+    const wrong = { JwtConfiguration: 'x' };
+    const Authorizers = { Token: wrong, Pool: wrong };
+    const first = (resources: JsonObject, rest: JsonObject = {}): string => {
+      try {
+        resourcesOf(resources, rest);
+      } catch (error) {
+        return (error as Error).message;
+      }
+      return '';
+    };
+    const isRest = { Rest: { Type: 'AWS::Serverless::Api', Properties: { StageName: 'live' } } };
+    const named = { get: 1, put: 2 };
+    const globals = { Globals: { HttpApi: { Auth: { Authorizers: named } } } };
+    expect(first({ ...isRest, Shop: api() }, globals)).toContain("'Auth.Authorizers.get' should be a map");
+    expect(first({ ...isRest, Shop: api({ Auth: { Authorizers: named } }) })).toContain(
+      "'Auth.Authorizers.put' should be a map",
+    );
+    expect(first({ Shop: api({ Auth: { Authorizers } }) })).toContain("Property 'JwtConfiguration' should be a map.");
+  });
+
   it('refuses a route that is there twice, and one without its authorizer', () => {
     expect(
       errorsOf({

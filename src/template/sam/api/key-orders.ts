@@ -9,15 +9,20 @@ import { Python27Keys } from './python27-keys.ts';
 
 export class KeyOrders {
   readonly #isOldOrder: boolean;
+  /** Maps from sections of Globals other than Api: they keep the order of the text. */
+  readonly #plain = new WeakSet<JsonObject>();
   /** The orders of maps that the transform has changed. */
   readonly #orders = new WeakMap<JsonObject, Python27Keys>();
 
   constructor(template: JsonObject) {
     this.#isOldOrder = hasRestApi(template) || hasDefaultAuthorizer(template);
+    for (const [name, section] of Object.entries(sectionOf(template, 'Globals'))) {
+      if (name !== 'Api') this.#keepOrder(section);
+    }
   }
 
   keysOf(map: JsonObject): readonly string[] {
-    if (!this.#isOldOrder) return Object.keys(map);
+    if (!this.#isOldOrder || this.#plain.has(map)) return Object.keys(map);
     const order = this.#orders.get(map);
     if (order === undefined) return freshOrder(map).keys();
     for (const key of order.keys()) if (!Object.hasOwn(map, key)) order.remove(key);
@@ -27,9 +32,21 @@ export class KeyOrders {
 
   /** Notes that Globals have been merged into a map of a resource: the members of Globals come first. */
   merge(global: JsonObject, local: JsonObject, merged: JsonObject): void {
+    if (this.#plain.has(global)) {
+      this.#plain.add(merged);
+      for (const key of Object.keys(global)) if (!Object.hasOwn(local, key)) this.#keepOrder(merged[key] as Json);
+      return;
+    }
     const order = (this.#orders.get(global) ?? freshOrder(global)).copy();
     for (const key of this.keysOf(local)) order.add(key);
     this.#orders.set(merged, order);
+  }
+
+  #keepOrder(value: Json): void {
+    if (Array.isArray(value)) for (const item of value) this.#keepOrder(item);
+    if (!isMap(value)) return;
+    this.#plain.add(value);
+    for (const item of Object.values(value)) this.#keepOrder(item);
   }
 
   /** The order of a map that the transform has changed. */
