@@ -7,8 +7,12 @@ import { readTemplate } from './read-template.ts';
 import { TemplateError } from './template-error.ts';
 import { isObject, type Json, type JsonObject, keepNumberTexts, member, object, type Path } from './tree.ts';
 
-/** The text of the file at a location such as `s3://bucket/key`. @throws Error whose message becomes part of the status reason */
-export type FetchSnippet = (location: string) => Promise<string>;
+/**
+ * The text of the file at a location such as `s3://bucket/key`. Undefined leaves the include in the template.
+ *
+ * @throws Error whose message becomes part of the status reason
+ */
+export type FetchSnippet = (location: string) => Promise<string | undefined>;
 
 /** The value of the location, which may be a function on parameters. */
 export type ResolveLocation = (node: Json, path: Path) => Json;
@@ -39,7 +43,9 @@ export async function expandIncludes(
     for (const transform of transforms === undefined ? [] : Array.isArray(transforms) ? transforms : [transforms]) {
       count += 1;
       if (count > MAX_INCLUDES) throw failure(`At most ${MAX_INCLUDES} files can be included`, path);
-      for (const [key, value] of Object.entries(await include(transform, [...path, 'Fn::Transform'], resolve, fetch))) {
+      const members = await include(transform, [...path, 'Fn::Transform'], resolve, fetch);
+      if (members === undefined) made['Fn::Transform'] = transform;
+      for (const [key, value] of Object.entries(members ?? {})) {
         if (!Object.hasOwn(made, key)) made[key] = value;
       }
     }
@@ -48,13 +54,13 @@ export async function expandIncludes(
   return (await visit(body, [])) as JsonObject;
 }
 
-/** The members of the file that `{Name: AWS::Include, Parameters: {Location}}` names. */
+/** The members of the file that `{Name: AWS::Include, Parameters: {Location}}` names; undefined to leave it. */
 export async function include(
   transform: Json,
   path: Path,
   resolve: ResolveLocation,
   fetch: FetchSnippet,
-): Promise<JsonObject> {
+): Promise<JsonObject | undefined> {
   const name = member(transform, 'Name');
   if (typeof name !== 'string')
     throw new TemplateError({ message: 'Key Name of transform definition must be a string.', path });
@@ -74,13 +80,14 @@ export async function include(
   return readSnippet(location, path, fetch);
 }
 
-async function readSnippet(location: string, path: Path, fetch: FetchSnippet): Promise<JsonObject> {
-  let text: string;
+async function readSnippet(location: string, path: Path, fetch: FetchSnippet): Promise<JsonObject | undefined> {
+  let text: string | undefined;
   try {
     text = await fetch(location);
   } catch (error) {
     throw failure((error as Error).message.replace(/\.$/, ''), path);
   }
+  if (text === undefined) return undefined;
   try {
     const { body } = readTemplate(text, { fileName: location });
     if (isObject(body)) return body;

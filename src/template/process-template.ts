@@ -14,7 +14,6 @@ import { TemplateError } from './template-error.ts';
 import { copy, isObject, type Json, type JsonObject, member, object, type Path, section } from './tree.ts';
 
 export const SAM_TRANSFORM = 'AWS::Serverless-2016-10-31';
-const INCLUDE_TRANSFORM = 'AWS::Include';
 export const EXTENSIONS_TRANSFORM = 'AWS::LanguageExtensions';
 
 export type ProcessingOptions = {
@@ -24,8 +23,6 @@ export type ProcessingOptions = {
   readonly lookups: ParameterLookups;
   /** Without it AWS::Include is refused. */
   readonly fetchSnippet?: FetchSnippet;
-  /** Leaves AWS::Include in the template as it is, for checks that must not read other files. */
-  readonly keepsIncludes?: boolean;
   /** The URL of an application's template. Without it applications of the Serverless Application Repository are refused. */
   readonly serverlessApplication?: (applicationId: string, semanticVersion: string) => string;
 };
@@ -83,14 +80,11 @@ async function applyTransforms(
   let body = copy(source);
   const value = (node: Json, path: Path) => resolveStatically(node, path, body, parameters, options);
   const fetchSnippet = options.fetchSnippet ?? refuseSnippets;
-  const { keepsIncludes = false } = options;
-  if (!keepsIncludes && transforms.some((name) => !names.includes(name)))
-    body = await expandIncludes(body, value, fetchSnippet);
+  if (transforms.some((name) => !names.includes(name))) body = await expandIncludes(body, value, fetchSnippet);
   for (const [index, transform] of listed.entries()) {
     const name = names[index];
     const path = ['Transform', index];
     if (name === SAM_TRANSFORM) body = applySam(body, parameters, options);
-    else if (keepsIncludes && name === INCLUDE_TRANSFORM) continue;
     else if (name === EXTENSIONS_TRANSFORM) body = expandLoops(body, value);
     else
       body = merged(
@@ -111,8 +105,8 @@ async function refuseSnippets(location: string): Promise<string> {
   throw new Error(`${location} cannot be read here`);
 }
 
-function merged(body: JsonObject, snippet: JsonObject): JsonObject {
-  for (const [key, value] of Object.entries(snippet)) {
+function merged(body: JsonObject, snippet: JsonObject | undefined): JsonObject {
+  for (const [key, value] of Object.entries(snippet ?? {})) {
     const own = body[key];
     if (own === undefined) body[key] = value;
     else if (isObject(own) && isObject(value)) body[key] = object([...Object.entries(value), ...Object.entries(own)]);

@@ -6,6 +6,7 @@ import { renderStackArn } from '../protocol/arn.ts';
 import type { Scope } from '../protocol/names.ts';
 import { type CheckOptions, findProblems, isCustom } from './check-template.ts';
 import { evaluateTemplate } from './evaluate.ts';
+import type { FetchSnippet } from './include.ts';
 import { withSampleArtifacts } from './local-artifacts.ts';
 import { defaultOf } from './parameters.ts';
 import { type ProcessedTemplate, processTemplate } from './process-template.ts';
@@ -22,6 +23,8 @@ export type ValidationOptions = CheckOptions & {
   readonly region: string;
   /** Values of parameters by name. Those that the template does not declare are a problem. */
   readonly parameters: ReadonlyMap<string, string>;
+  /** The text of a file that AWS::Include names; undefined if it cannot be read here. */
+  readonly readSnippet?: FetchSnippet;
 };
 
 /** The account and id that pseudo parameters have; a template must not depend on them. */
@@ -73,7 +76,7 @@ async function problemsOfEvaluation(body: JsonObject, options: ValidationOptions
       stack,
       given: new Map([...unset.map(([name]) => [name, UNKNOWN] as const), ...options.parameters]),
       lookups: { ssm: (name) => name },
-      keepsIncludes: true,
+      fetchSnippet: options.readSnippet ?? (async () => undefined),
       serverlessApplication: (applicationId) => applicationId,
     });
   } catch (failure) {

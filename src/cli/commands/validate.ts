@@ -2,6 +2,8 @@
  * `lamella validate`: every problem of a template that can be found without making resources, with its place in the file,
  * CloudFormation's message, and a suggestion. Exits with code 1 if there are any.
  */
+import { readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { resolveClientOptions } from '../../options.ts';
 import { readTemplate } from '../../template/read-template.ts';
 import { TemplateError, type TemplateProblem } from '../../template/template-error.ts';
@@ -31,11 +33,22 @@ async function problemsOf(
 ): Promise<readonly TemplateProblem[]> {
   try {
     const template = readTemplate(text, { fileName });
-    return await validateTemplate(template, { region, parameters, ...(await knownTypes()) });
+    return await validateTemplate(template, {
+      region,
+      parameters,
+      readSnippet: (location) => readBeside(fileName, location),
+      ...(await knownTypes()),
+    });
   } catch (failure) {
     if (failure instanceof TemplateError) return failure.problems;
     throw failure;
   }
+}
+
+/** A file that AWS::Include names by its path, as before packaging. Undefined for one in S3. */
+async function readBeside(template: string, location: string): Promise<string | undefined> {
+  if (location.includes('://')) return undefined;
+  return readFile(resolve(dirname(template), location), 'utf8').catch(() => undefined);
 }
 
 /** The facts of CloudFormation's resource types. */
