@@ -129,6 +129,7 @@ export function openServices(options: ServicesOptions, lifetime: Lifetime): Serv
       sns: sns.perform,
       ssm: ssm.perform,
       secretsmanager: secretsmanager.perform,
+      apigateway: apiGateway.perform,
       apigatewayv2: apiGateway.performV2,
     },
   };

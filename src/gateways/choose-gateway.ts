@@ -58,7 +58,7 @@ export type ChosenRoute = {
   readonly head: RequestHead;
   readonly integration: ProxyIntegration;
   readonly target: RouteTarget;
-  /** Values of the route's path parameters, still encoded as in the request where the kind of gateway keeps them so. */
+  /** Values of the route's path parameters, percent-encoded. */
   readonly parameters: readonly (readonly [name: string, value: string])[];
   /** Adds what this kind of gateway adds to a response that is not a function's. */
   readonly finish: (response: GatewayResponse, request: ReceivedRequest) => GatewayResponse;
@@ -151,7 +151,7 @@ function chooseHttpRoute(
     head,
     integration: createHttpApiIntegration(api),
     target: match.route.target,
-    parameters: match.parameters,
+    parameters: match.parameters.map(([name, value]) => [name, value.split('/').map(encodeURIComponent).join('/')]),
     finish: (response, request) => finishHttpApiResponse(response, request, api),
     gateway: idOf(config),
     invokedBy: invokedByApi(config, match.route, head.method, context),

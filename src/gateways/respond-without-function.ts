@@ -4,7 +4,13 @@ import { send } from '../http/client.ts';
 import type { Log } from '../log.ts';
 import type { ChosenRoute } from './choose-gateway.ts';
 import { dropConnectionHeaders } from './exchange/connection-headers.ts';
-import { allValues, groupHeaders, type Header, type ReceivedRequest } from './exchange/gateway-request.ts';
+import {
+  allValues,
+  decodePercent,
+  groupHeaders,
+  type Header,
+  type ReceivedRequest,
+} from './exchange/gateway-request.ts';
 import type { GatewayResponse } from './exchange/proxy-integration.ts';
 import type { FixedResponse, HttpServer } from './route-target.ts';
 
@@ -41,7 +47,7 @@ async function forward(
   signal: AbortSignal,
 ): Promise<GatewayResponse> {
   const values = new Map(parameters);
-  const url = new URL(uri.replace(/\{([\w.-]+)\+?\}/g, (_, name: string) => encodePath(values.get(name) ?? '')));
+  const url = new URL(uri.replace(/\{([\w.-]+)\+?\}/g, (_, name: string) => checkPath(values.get(name) ?? '')));
   if (request.query !== '') url.search = url.search === '' ? request.query : `${url.search}&${request.query}`;
   const headers = Object.entries(allValues(groupHeaders(request)))
     .filter(([name]) => !['host', 'content-length'].includes(name.toLowerCase()))
@@ -61,8 +67,8 @@ async function forward(
 }
 
 /** A client must not leave the path of the integration with `..`. */
-function encodePath(value: string): string {
-  const segments = value.split('/');
+function checkPath(value: string): string {
+  const segments = decodePercent(value).split('/');
   if (segments.some((segment) => segment === '.' || segment === '..')) throw new Error('the path has dot segments');
-  return segments.map(encodeURIComponent).join('/');
+  return value;
 }

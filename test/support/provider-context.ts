@@ -27,7 +27,7 @@ export function providerContext(
       const Command = sdk?.[`${operation}Command`] as (new (input: object) => never) | undefined;
       if (client === undefined || Command === undefined) throw new Error(`no client for ${service} ${operation}`);
       try {
-        return (await client.send(new Command(input))) as OperationMembers;
+        return (await client.send(new Command(withBytes(input)))) as OperationMembers;
       } catch (failure) {
         const { name, message, $metadata } = failure as Error & { $metadata?: { httpStatusCode?: number } };
         const cause = new OperationFailure(name, $metadata?.httpStatusCode ?? 500, message);
@@ -37,6 +37,11 @@ export function providerContext(
     created: () => undefined,
     wait: async () => undefined,
   };
+}
+
+/** SDKs take blobs as bytes. */
+function withBytes(input: OperationMembers): OperationMembers {
+  return typeof input.body === 'string' ? { ...input, body: Buffer.from(input.body, 'base64') } : input;
 }
 
 export function providerOf(providers: readonly ResourceProvider[], type: string): ResourceProvider {

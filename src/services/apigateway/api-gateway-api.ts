@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../../clock.ts';
 import type { Log } from '../../log.ts';
+import { REST_API_OPERATIONS } from '../../protocol/generated/api-gateway-operations.ts';
 import { HTTP_API_OPERATIONS } from '../../protocol/generated/api-gateway-v2-operations.ts';
 import type { Database } from '../../storage/database.ts';
 import { createDocumentTable } from '../../storage/document-table.ts';
@@ -14,6 +15,9 @@ import { createHttpApiHandlers } from './http/http-api-handlers.ts';
 import { httpApiStore } from './http/http-api-store.ts';
 import { compileHttpApi } from './http/http-gateways.ts';
 import type { PublishedGateway, Publisher } from './publish.ts';
+import { createRestApiHandlers } from './rest/rest-api-handlers.ts';
+import { restApiStore } from './rest/rest-api-store.ts';
+import { compileRestApi } from './rest/rest-gateways.ts';
 
 export type ApiGatewayOptions = {
   readonly database: Database;
@@ -24,6 +28,8 @@ export type ApiGatewayOptions = {
 
 export type ApiGatewayApi = {
   readonly handle: ServiceHandler;
+  /** Operations of version 1. */
+  readonly perform: PerformOperation;
   /** Operations of version 2, with members as the SDKs write them. */
   readonly performV2: PerformOperation;
   /** Publishes the gateways of all APIs, after a start. */
@@ -44,6 +50,16 @@ export function createApiGatewayApi({ database, publisher, clock, log }: ApiGate
     bodyLimitBytes: BODY_BYTES,
     log,
   });
+  const restStore = restApiStore(table);
+  const restApis = createRestJsonApi({
+    name: 'API Gateway',
+    operations: REST_API_OPERATIONS,
+    handlers: createRestApiHandlers({ database, store: restStore, domains, publisher, clock }),
+    // The API model calls them so on the wire.
+    resultNames: { items: 'item' },
+    bodyLimitBytes: BODY_BYTES,
+    log,
+  });
   /** An API that cannot be published must not keep the service from starting. */
   const attempt = (apiId: string, compile: () => readonly PublishedGateway[]) => {
     try {
@@ -53,7 +69,13 @@ export function createApiGatewayApi({ database, publisher, clock, log }: ApiGate
     }
   };
   return {
-    handle: (call) => httpApis.handle(call),
+    handle: (call) => (call.request.url?.startsWith('/v2/') ? httpApis.handle(call) : restApis.handle(call)),
+    perform(operation, input, context) {
+      const row = Object.hasOwn(REST_API_OPERATIONS, operation)
+        ? REST_API_OPERATIONS[operation as keyof typeof REST_API_OPERATIONS]
+        : undefined;
+      return restApis.perform(operation, row === undefined ? input : wireMembers(input, row.members), context);
+    },
     async performV2(operation, input, context) {
       const row = Object.hasOwn(HTTP_API_OPERATIONS, operation)
         ? HTTP_API_OPERATIONS[operation as keyof typeof HTTP_API_OPERATIONS]
@@ -64,6 +86,9 @@ export function createApiGatewayApi({ database, publisher, clock, log }: ApiGate
       return sdkMembers(await httpApis.perform(operation, wireMembers(input, row.members), context));
     },
     publishAll() {
+      for (const { scope, document } of restStore.everyApi()) {
+        attempt(document.id, () => compileRestApi(restStore, domains, scope, document));
+      }
       for (const { scope, document } of httpStore.everyApi()) {
         attempt(document.apiId, () => compileHttpApi(httpStore, domains, scope, document));
       }

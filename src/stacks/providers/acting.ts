@@ -1,5 +1,6 @@
 /** The resource types that act here, except for those that need something from the engine (`../open-stacks.ts`). */
 import { HTTP_API_PROVIDERS } from './apigateway/http-api.ts';
+import { REST_API_PROVIDERS } from './apigateway/rest-api.ts';
 import { iamManagedPolicy, iamPolicy, iamRole, iamRolePolicy } from './iam/iam.ts';
 import {
   lambdaCodeSigningConfig,
@@ -31,4 +32,5 @@ export const ACTING_PROVIDERS: readonly ResourceProvider[] = [
   logGroup,
   logStream,
   ...HTTP_API_PROVIDERS,
+  ...REST_API_PROVIDERS,
 ];
