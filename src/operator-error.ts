@@ -147,6 +147,12 @@ export const OPERATOR_ERRORS = {
       'Run `lamella status` to see what runs, and name the service with --endpoint-url or --data-dir, or use --all.',
     exitCode: 5,
   },
+  'no-aws-keys': {
+    message: 'Cannot call AWS: {reason}.',
+    meaning: '`--remote` needs keys of AWS, from its default chain: environment, profile, SSO or role.',
+    remedy: 'Log in, name a profile with --profile or AWS_PROFILE, or leave out --remote. The keys of Lamella are not sent to AWS.',
+    exitCode: 2,
+  },
   'service-unreachable': {
     message: 'Cannot reach a Lambda service at {url}: {reason}.',
     meaning: 'No service accepts connections at this URL.',
@@ -254,7 +260,7 @@ export const OPERATOR_ERRORS = {
   'php-extension-unknown': {
     message: 'PHP {version} has no extension named {extension}.',
     meaning: 'The name is wrong, or Lamella has no such extension for this version of PHP.',
-    remedy: 'Available: {known}. Always included: {builtIn}.',
+    remedy: '{hint}Available: {known}. Always included: {builtIn}.',
     exitCode: 2,
   },
   'library-missing': {

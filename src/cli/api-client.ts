@@ -11,6 +11,14 @@ import { CLIENT_OPTIONS, type ClientOptions, editDistance } from '../options.ts'
 import { QUOTAS } from '../protocol/quotas.ts';
 import { signRequest } from '../wire/sign-request.ts';
 
+/** What a command calls: a service at one URL, or AWS. */
+export type ApiTarget = ClientOptions & {
+  /** Of temporary keys of AWS. */
+  readonly sessionToken?: string | undefined;
+  /** AWS itself: no Lamella is looked for in its place. */
+  readonly isRemote?: true;
+};
+
 export type InvokeRequest = {
   readonly functionName: string;
   readonly qualifier: string | undefined;
@@ -36,12 +44,12 @@ export type InvokeResponse = {
  * Invokes a function and waits for the response.
  * @throws OperatorError 'service-unreachable', 'service-refused' or 'not-lambda'
  */
-export async function invoke(options: ClientOptions, request: InvokeRequest): Promise<InvokeResponse> {
+export async function invoke(options: ApiTarget, request: InvokeRequest): Promise<InvokeResponse> {
   const url = functionUrl(options, request.functionName, '/invocations');
   if (request.qualifier !== undefined) url.searchParams.set('Qualifier', request.qualifier);
   const headers = { 'content-type': 'application/json', 'x-amz-log-type': request.logType };
   const sentAt = systemClock.epochMs();
-  const response = await call(options, 'Invoke', { method: 'POST', url, headers, body: request.payload }).catch(
+  const response = await callApi(options, 'Invoke', { method: 'POST', url, headers, body: request.payload }).catch(
     async (failure: unknown) => {
       const { code } = (failure as { cause?: Partial<AwsError> }).cause ?? {};
       if (!(failure instanceof OperatorError) || code !== 'ResourceNotFoundException') throw failure;
@@ -68,7 +76,7 @@ export async function invoke(options: ClientOptions, request: InvokeRequest): Pr
   };
 }
 
-function functionUrl(options: ClientOptions, functionName: string, suffix: string): URL {
+function functionUrl(options: ApiTarget, functionName: string, suffix: string): URL {
   return new URL(`${options.endpointUrl}/2015-03-31/functions/${encodeURIComponent(functionName)}${suffix}`);
 }
 
@@ -87,7 +95,7 @@ const LOG_STEP_MS = 50;
  * no such API or the log is not there.
  */
 async function readWholeLog(
-  options: ClientOptions,
+  options: ApiTarget,
   { functionName, qualifier }: InvokeRequest,
   requestId: string,
   sentAt: number,
@@ -106,16 +114,21 @@ async function readWholeLog(
   }
 }
 
-async function findLogGroup(options: ClientOptions, functionName: string, qualifier: string | undefined) {
+async function findLogGroup(options: ApiTarget, functionName: string, qualifier: string | undefined) {
   const url = functionUrl(options, functionName, '/configuration');
   if (qualifier !== undefined) url.searchParams.set('Qualifier', qualifier);
-  const response = await call(options, 'GetFunctionConfiguration', { method: 'GET', url, headers: {}, body: NO_BODY });
+  const response = await callApi(options, 'GetFunctionConfiguration', {
+    method: 'GET',
+    url,
+    headers: {},
+    body: NO_BODY,
+  });
   const { LoggingConfig, FunctionName } = JSON.parse(response.body.toString()) as FunctionConfiguration;
   return LoggingConfig?.LogGroup ?? `/aws/lambda/${FunctionName}`;
 }
 
 /** Reads why a program could not be started, which only the log stream contains. */
-async function readExplanation(options: ClientOptions, request: InvokeRequest, sentAt: number) {
+async function readExplanation(options: ApiTarget, request: InvokeRequest, sentAt: number) {
   try {
     const logGroupName = await findLogGroup(options, request.functionName, request.qualifier);
     const filterPattern = `"${EXPLANATION.trim()}"`;
@@ -137,7 +150,7 @@ type LogEvent = { readonly timestamp: number; readonly message: string; readonly
 
 /** Undefined if the log does not contain the end of the invocation yet. */
 async function readInvocationLog(
-  options: ClientOptions,
+  options: ApiTarget,
   logGroupName: string,
   requestId: string,
   startTime: number,
@@ -184,26 +197,27 @@ type LogsPage = {
   readonly nextForwardToken?: string;
 };
 
-async function callLogs(options: ClientOptions, operation: string, input: unknown): Promise<LogsPage> {
+async function callLogs(options: ApiTarget, operation: string, input: unknown): Promise<LogsPage> {
   const headers = { 'content-type': 'application/x-amz-json-1.1', 'x-amz-target': `Logs_20140328.${operation}` };
-  const request = { method: 'POST', url: new URL(`${options.endpointUrl}/`), headers };
-  const response = await call(options, operation, { ...request, body: Buffer.from(JSON.stringify(input)) }, 'logs');
+  const base = options.isRemote ? options.endpointUrl.replace('//lambda.', '//logs.') : options.endpointUrl;
+  const request = { method: 'POST', url: new URL(`${base}/`), headers };
+  const response = await callApi(options, operation, { ...request, body: Buffer.from(JSON.stringify(input)) }, 'logs');
   return JSON.parse(response.body.toString()) as LogsPage;
 }
 
 /** Adds to the error where the function is, if the service is Lamella and has it elsewhere or has one of a similar name. */
 async function explainNotFound(
-  options: ClientOptions,
+  options: ApiTarget,
   { functionName }: InvokeRequest,
   failure: OperatorError,
 ): Promise<OperatorError> {
   const { code, message } = failure.cause as AwsError;
-  const remedy = await findElsewhere(options, functionName).catch(() => undefined);
+  const remedy = options.isRemote ? undefined : await findElsewhere(options, functionName).catch(() => undefined);
   if (remedy === undefined) return failure;
   return new OperatorError('service-refused', { operation: 'Invoke', code, message, remedy }, failure.cause);
 }
 
-async function findElsewhere(options: ClientOptions, given: string): Promise<string | undefined> {
+async function findElsewhere(options: ApiTarget, given: string): Promise<string | undefined> {
   const name = /(?:^|:function:)([^:/]+)(?::[^:]+)?$/.exec(given)?.[1] ?? given;
   const url = new URL(`${options.endpointUrl}/_lamella/functions`);
   const headers = signRequest(
@@ -241,8 +255,9 @@ async function findElsewhere(options: ClientOptions, given: string): Promise<str
 
 const NO_BODY = Buffer.alloc(0);
 
-async function call(
-  options: ClientOptions,
+/** Sends a signed request. @throws OperatorError 'service-unreachable', 'service-refused' or 'not-lambda' */
+export async function callApi(
+  options: ApiTarget,
   operation: string,
   request: {
     readonly method: string;
@@ -250,9 +265,12 @@ async function call(
     readonly headers: Record<string, string>;
     readonly body: Buffer;
   },
-  service: 'lambda' | 'logs' = 'lambda',
+  service = 'lambda',
 ): Promise<ClientResponse> {
-  const headers = signRequest(request, { ...options, service }, systemClock.epochMs());
+  const { sessionToken } = options;
+  const token = sessionToken === undefined ? {} : { 'x-amz-security-token': sessionToken };
+  const signed = { ...request, headers: { ...request.headers, ...token } };
+  const headers = signRequest(signed, { ...options, service }, systemClock.epochMs());
   const response = await send({ ...request, headers }).catch((failure: NodeJS.ErrnoException) => {
     const reason = failure.code === 'ECONNREFUSED' ? 'connection refused' : failure.message;
     throw new OperatorError('service-unreachable', { url: options.endpointUrl, reason }, failure);
@@ -265,7 +283,7 @@ async function call(
 }
 
 /** Describes what is at the URL instead of a Lambda API, and where the API is. */
-async function notLambda(options: ClientOptions, response: ClientResponse): Promise<OperatorError> {
+async function notLambda(options: ApiTarget, response: ClientResponse): Promise<OperatorError> {
   const type = header(response, 'content-type')?.split(';')[0];
   const lambda = await findLambda(options);
   const remedy =

@@ -18,6 +18,8 @@ type OwnOption = {
   readonly flag: string;
   readonly help: string;
   readonly choices?: readonly string[];
+  /** Whether it can be given several times; the value is then a list. */
+  readonly isRepeatable?: true;
   /** Shown in the help. The command itself applies it. */
   readonly default?: string;
 };
@@ -192,7 +194,8 @@ function nameOf(command: Command): string {
 function toOption(flag: string, row: OptionRow | OwnOption): Option {
   const option = new Option(flag, describe(row));
   if ('choices' in row && row.choices) option.choices(row.choices);
-  if ('type' in row && (row.type === 'names' || row.type === 'lines' || row.type === 'strictness')) {
+  const repeats = 'isRepeatable' in row && row.isRepeatable === true;
+  if (repeats || ('type' in row && (row.type === 'names' || row.type === 'lines' || row.type === 'strictness'))) {
     option.argParser((value, previous) => [...(Array.isArray(previous) ? previous : []), value]);
   }
   return option;

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { OperatorError } from '../operator-error.ts';
-import { readEvent } from './event-input.ts';
+import { readEvents } from './event-input.ts';
 
 let directory: string;
 
@@ -22,6 +22,9 @@ async function refusal(data: string): Promise<string> {
   expect(failure.exitCode).toBe(2);
   return `${failure.message}\n${failure.remedy}`;
 }
+
+const readEvent = async (options: Parameters<typeof readEvents>[0]) =>
+  (await readEvents(options))[0] ?? Buffer.from('none');
 
 describe('readEvent', () => {
   it.each(['@', 'file://', 'fileb://'])('reads a file after %s', async (prefix) => {

@@ -15,11 +15,11 @@ type Source = { readonly name: string; readonly bytes: Buffer; readonly isTyped:
 const EXCERPT_CHARACTERS = 72;
 
 /**
- * Reads the event; empty if none was given. `--data` and `--payload` take JSON, `@FILE` as curl does, and `file://FILE` or
+ * Reads the events, in their order; one that is empty if none was given. An option can be repeated. `--data` and `--payload` take JSON, `@FILE` as curl does, and `file://FILE` or
  * `fileb://FILE` as the AWS CLI does. No JSON value starts that way. `-` is standard input.
  * @throws OperatorError 'usage', 'file-unreadable' or 'event-invalid'
  */
-export async function readEvent({ data, payload, event }: EventOptions): Promise<Buffer> {
+export async function readEvents({ data, payload, event }: EventOptions): Promise<readonly Buffer[]> {
   const given = Object.entries({ '--data': data, '--payload': payload, '--event': event }).filter(
     ([, value]) => value !== undefined,
   );
@@ -30,11 +30,20 @@ export async function readEvent({ data, payload, event }: EventOptions): Promise
     });
   }
   const [flag, value] = given[0] ?? [];
-  if (flag === undefined) return Buffer.alloc(0);
-  const source = await readSource(flag, String(value));
-  const error = source.bytes.length === 0 ? undefined : findJsonError(source.bytes);
-  if (error === undefined) return source.bytes;
-  throw invalidEvent(source, error);
+  if (flag === undefined) return [Buffer.alloc(0)];
+  const events: Buffer[] = [];
+  for (const one of Array.isArray(value) ? value : [value]) {
+    const source = await readSource(flag, String(one));
+    const error = source.bytes.length === 0 ? undefined : findJsonError(source.bytes);
+    if (error !== undefined) throw invalidEvent(source, error);
+    events.push(source.bytes);
+  }
+  return events;
+}
+
+/** Reads a value that is text, or `@FILE`, as an event is given; it need not be JSON. @throws OperatorError */
+export async function readText(flag: string, value: string): Promise<Buffer> {
+  return (await readSource(flag, value)).bytes;
 }
 
 async function readSource(flag: string, value: string): Promise<Source> {

@@ -5,17 +5,20 @@
  */
 import { Command, CommanderError } from 'commander';
 import { OperatorError } from '../operator-error.ts';
-import { BUILD_OPTIONS, CLIENT_OPTIONS, findUnknownVariables, OPTIONS, TOOL_OPTIONS } from '../options.ts';
+import { BUILD_OPTIONS, CLIENT_OPTIONS, findUnknownVariables, nearestOf, OPTIONS, TOOL_OPTIONS } from '../options.ts';
 import type { CommandRow, ParentCommands } from './command.ts';
 import { addCommand, HELP_CONFIGURATION, optionNamesOf, renderExamples } from './command.ts';
 import { Interrupted } from './interruption.ts';
 import { ignoreClosedPipes, printError, printStatus, printWarning } from './output.ts';
 import { packageVersion } from './package-version.ts';
 
-const PARENT_COMMANDS: ParentCommands = {
+export const PARENT_COMMANDS: ParentCommands = {
   template: 'Work with SAM and CloudFormation templates',
   layer: 'Build, inspect and compare layers',
   'layer build': 'Build a layer',
+  cache: 'Remove downloads',
+  queue: 'Look into queues, and move messages in and out',
+  schedule: 'List schedules, and send their events',
 };
 
 /** How the libraries of a PHP layer are chosen. */
@@ -51,6 +54,15 @@ const TEMPLATE_OPTIONS = [
       help: 'Values of parameters: {"Name": "value"}, or the list that the AWS CLI takes.',
     },
   ],
+] as const;
+
+/** AWS instead of the service here. */
+const REMOTE_FLAGS = [
+  {
+    flag: '--remote',
+    help: "Call AWS, with the keys of AWS's default chain. Endpoint variables have no effect then.",
+  },
+  { flag: '--profile <name>', help: "Profile of AWS's configuration files, for --remote." },
 ] as const;
 
 /** The commands, in the order of the help. */
@@ -110,10 +122,20 @@ export const COMMANDS: readonly CommandRow[] = [
       [
         {
           flag: '-d, --data <json>',
-          help: 'The event as JSON, or @FILE to read it from a file. @- is standard input.',
+          help: 'The event as JSON, or @FILE to read it from a file. @- is standard input. Can be repeated.',
+          isRepeatable: true,
         },
-        { flag: '--payload <json>', help: 'The same as --data, named as in the AWS CLI. It is not base64.' },
-        { flag: '-e, --event <file>', help: 'File that contains the event. Use - for standard input.' },
+        {
+          flag: '--payload <json>',
+          help: 'The same as --data, named as in the AWS CLI. It is not base64.',
+          isRepeatable: true,
+        },
+        {
+          flag: '-e, --event <file>',
+          help: 'File that contains the event. Use - for standard input. Can be repeated.',
+          isRepeatable: true,
+        },
+        { flag: '--repeat <count>', help: 'Send each event this number of times.', default: '1' },
         { flag: '--qualifier <qualifier>', help: 'Version or alias.' },
         {
           flag: '--log-type <type>',
@@ -122,7 +144,9 @@ export const COMMANDS: readonly CommandRow[] = [
           default: 'Tail',
         },
       ],
-      { endpointUrl: CLIENT_OPTIONS.endpointUrl, region: CLIENT_OPTIONS.region },
+      REMOTE_FLAGS,
+      [{ ...JSON_FLAG, help: 'Print each response as one line of JSON, with the log.' }],
+      { ...TOOL_OPTIONS, region: CLIENT_OPTIONS.region },
     ],
     examples: [
       [
@@ -130,9 +154,159 @@ export const COMMANDS: readonly CommandRow[] = [
         `lamella invoke hello -d '{"name":"World"}'`,
       ],
       ['Read the event from a file and print only the response', 'lamella invoke hello -e event.json --log-type None'],
+      ['Send an example of an event', 'lamella event s3 put --bucket photos | lamella invoke hello -d @-'],
+      ['Send several events, each ten times', 'lamella invoke hello -e a.json -e b.json --repeat 10'],
+      ['Invoke the function on AWS', 'lamella invoke hello --remote --profile production'],
       ['Use it in a pipe', 'echo {} | lamella invoke hello -d @- > response.json'],
     ],
     load: () => import('./commands/invoke.ts'),
+  },
+  {
+    name: 'event',
+    group: 'Use the service',
+    summary: 'Write an example of an event of S3, SQS, an HTTP API and others',
+    args: {
+      '[service]': 'Service that sends the event, such as s3. (default: list all)',
+      '[type]': 'Type of the event, such as put.',
+      '[fields...]': 'Fields of the event, such as --bucket NAME; --save FILE; --help lists the fields.',
+    },
+    passesThrough: true,
+    options: [[{ flag: '--json', help: 'Print the list, or the event on one line, as JSON.' }]],
+    examples: [
+      ['List all events', 'lamella event'],
+      [
+        'Invoke a function with the event of a new object',
+        'lamella event s3 put --bucket photos | lamella invoke hello -d @-',
+      ],
+      ['Save an HTTP request for tests', 'lamella event lambda-url request --path /users --save request.json'],
+      ['Show the fields of an event', 'lamella event sqs receive-message --help'],
+    ],
+    load: () => import('./commands/event.ts'),
+  },
+  {
+    name: 'list',
+    group: 'Use the service',
+    summary: 'List functions, layers, event source mappings, queues, schedules and HTTP gateways',
+    options: [REMOTE_FLAGS, [JSON_FLAG], TOOL_OPTIONS],
+    examples: [
+      ['List everything in the region', 'lamella list'],
+      ['Print the names of the functions', "lamella list --json | jq -r '.functions[].FunctionName'"],
+    ],
+    load: () => import('./commands/list.ts'),
+  },
+  {
+    name: 'logs',
+    group: 'Use the service',
+    summary: 'Print and follow the log of a function, or of all functions',
+    args: { '[function]': 'Name of the function. (default: all functions)' },
+    options: [
+      [
+        { flag: '-f, --follow', help: 'Wait for more.' },
+        {
+          flag: '--since <time>',
+          help: 'Oldest events to print: 30s, 10m, 2h, 1d, 1w or a date of ISO 8601.',
+          default: '10m',
+        },
+        { flag: '--filter <pattern>', help: 'Filter pattern of CloudWatch Logs.' },
+        { flag: '--raw', help: 'Print events as they are, with START, END and REPORT.' },
+        { flag: '--json', help: 'Print each event as one line of JSON.' },
+      ],
+      REMOTE_FLAGS,
+      TOOL_OPTIONS,
+    ],
+    examples: [
+      ['Follow a function', 'lamella logs hello -f'],
+      ['Find errors of all functions since yesterday', 'lamella logs --since 1d --filter ERROR'],
+      ['Follow the function on AWS', 'lamella logs hello -f --remote'],
+    ],
+    load: () => import('./commands/logs.ts'),
+  },
+  {
+    name: 'queue list',
+    group: 'Use the service',
+    summary: 'List queues with the number of their messages',
+    options: [[JSON_FLAG], TOOL_OPTIONS],
+    examples: [['List the queues', 'lamella queue list']],
+    load: async () => ({ run: (await import('./commands/queue.ts')).runList }),
+  },
+  {
+    name: 'queue send',
+    group: 'Use the service',
+    summary: 'Send a message to a queue',
+    args: { '<name>': 'Name or URL of the queue.' },
+    options: [
+      [
+        { flag: '-d, --data <text>', help: 'The message, or @FILE to read it from a file. @- is standard input.' },
+        { flag: '--delay <seconds>', help: 'Seconds before consumers get it.' },
+        { flag: '--group-id <id>', help: 'Message group, for a FIFO queue.' },
+        { flag: '--deduplication-id <id>', help: 'Deduplication ID, for a FIFO queue.' },
+      ],
+      [JSON_FLAG],
+      TOOL_OPTIONS,
+    ],
+    examples: [
+      ['Send a message', 'lamella queue send orders -d \'{"id":1}\''],
+      ['Send a file', 'lamella queue send orders -d @order.json'],
+    ],
+    load: async () => ({ run: (await import('./commands/queue.ts')).runSend }),
+  },
+  {
+    name: 'queue receive',
+    group: 'Use the service',
+    summary: 'Look at the messages of a queue, or take them',
+    args: { '<name>': 'Name or URL of the queue.' },
+    options: [
+      [
+        { flag: '--max <count>', help: 'Number of messages, at most 10.', default: '1' },
+        { flag: '--wait <seconds>', help: 'Seconds to wait for a message, at most 20.', default: '0' },
+        {
+          flag: '--delete',
+          help: 'Remove the messages from the queue. Without it they stay, and count as received once more.',
+        },
+      ],
+      [JSON_FLAG],
+      TOOL_OPTIONS,
+    ],
+    examples: [
+      ['Look at up to ten messages', 'lamella queue receive orders --max 10'],
+      ['Take one', 'lamella queue receive orders --delete'],
+    ],
+    load: async () => ({ run: (await import('./commands/queue.ts')).runReceive }),
+  },
+  {
+    name: 'queue purge',
+    group: 'Use the service',
+    summary: 'Remove all messages from a queue',
+    args: { '<name>': 'Name or URL of the queue.' },
+    options: [[JSON_FLAG], TOOL_OPTIONS],
+    examples: [['Empty a queue', 'lamella queue purge orders']],
+    load: async () => ({ run: (await import('./commands/queue.ts')).runPurge }),
+  },
+  {
+    name: 'queue redrive',
+    group: 'Use the service',
+    summary: 'Move the messages of a dead-letter queue back to where they came from',
+    args: { '<name>': 'Name or URL of the queue.' },
+    options: [[JSON_FLAG], TOOL_OPTIONS],
+    examples: [['Try failed messages again', 'lamella queue redrive orders-dead']],
+    load: async () => ({ run: (await import('./commands/queue.ts')).runRedrive }),
+  },
+  {
+    name: 'schedule list',
+    group: 'Use the service',
+    summary: 'List schedules with their next time',
+    options: [[JSON_FLAG], TOOL_OPTIONS],
+    examples: [['List the schedules', 'lamella schedule list']],
+    load: async () => ({ run: (await import('./commands/schedule.ts')).runList }),
+  },
+  {
+    name: 'schedule fire',
+    group: 'Use the service',
+    summary: 'Send the event of a schedule now',
+    args: { '<name>': 'Name of the schedule.' },
+    options: [[JSON_FLAG], TOOL_OPTIONS],
+    examples: [['Do not wait for midnight', 'lamella schedule fire nightly']],
+    load: async () => ({ run: (await import('./commands/schedule.ts')).runFire }),
   },
   {
     name: 'run',
@@ -426,7 +600,58 @@ export const COMMANDS: readonly CommandRow[] = [
     ],
     load: () => import('./commands/doctor.ts'),
   },
+  {
+    name: 'version',
+    group: 'Check this machine',
+    summary: 'Print the versions of Lamella and Node.js',
+    options: [[JSON_FLAG]],
+    examples: [['Print them for a bug report', 'lamella version']],
+    load: () => import('./commands/version.ts'),
+  },
+  {
+    name: 'completion',
+    group: 'Check this machine',
+    summary: 'Print a script that completes commands and options in a shell',
+    args: { '<shell>': 'bash, zsh or fish.' },
+    options: [],
+    examples: [
+      ['Complete in this bash', 'eval "$(lamella completion bash)"'],
+      ['Complete in every zsh', `echo 'eval "$(lamella completion zsh)"' >> ~/.zshrc`],
+      ['Complete in every fish', 'lamella completion fish > ~/.config/fish/completions/lamella.fish'],
+    ],
+    load: async () => {
+      const { createCompletion } = await import('./commands/completion.ts');
+      return { run: createCompletion(COMMANDS, PARENT_COMMANDS) };
+    },
+  },
+  {
+    name: 'cache clean',
+    group: 'Check this machine',
+    summary: 'Remove the downloads of layer builds',
+    options: [[{ flag: '--dry-run', help: 'Print what would be removed.' }, JSON_FLAG], BUILD_OPTIONS],
+    examples: [['Show the size of the cache', 'lamella cache clean --dry-run']],
+    load: () => import('./commands/cache-clean.ts'),
+  },
 ];
+
+/** The error for a command, at any level, that another one is near. Commander suggests only commands without others below. */
+function unknownCommand(argv: readonly string[]): string | undefined {
+  const names = [...COMMANDS.map(({ name }) => name), ...Object.keys(PARENT_COMMANDS)];
+  let path = '';
+  for (const word of argv[0] === 'help' ? argv.slice(1) : argv) {
+    const below = names.filter((name) => name.startsWith(path) && !name.slice(path.length).includes(' '));
+    const known = below.map((name) => name.slice(path.length));
+    if (word.startsWith('-') || known.length === 0) return undefined;
+    if (!known.includes(word)) {
+      const nearest = nearestOf(word, known);
+      const at = path === '' ? '' : ` ${path.trimEnd()}`;
+      const hint = `(Did you mean ${nearest}?)\nRun \`lamella${at} --help\` to see all commands.`;
+      return nearest === undefined ? undefined : `error: unknown command '${word}'\n${hint}`;
+    }
+    path = `${path}${word} `;
+  }
+  return undefined;
+}
 
 /** Runs a command line (without node and script) and resolves to the exit code. Rejects only for bugs. */
 export async function main(argv: readonly string[]): Promise<number> {
@@ -463,6 +688,11 @@ Options can be set in samconfig.toml too (--config-file, --config-env): see docs
   try {
     // `lamella help layer build php` is `lamella layer build php --help`.
     const [first, ...others] = argv;
+    const unknown = unknownCommand(argv);
+    if (unknown !== undefined) {
+      printStatus(unknown);
+      return 2;
+    }
     await program.parseAsync(first === 'help' ? [...others, '--help'] : argv, { from: 'user' });
     return exitCode;
   } catch (failure) {

@@ -80,6 +80,19 @@ export function renderLogMessage(event: string): string | undefined {
   return renderJson(lines) ?? renderErrorIn(lines) ?? lines;
 }
 
+/** A REPORT line in short, for logs that have no facts: `1.52 ms (init 21.87 ms), 16 of 128 MB`; undefined for others. */
+export function summarizeReport(event: string): string | undefined {
+  if (!event.startsWith('REPORT RequestId: ')) return undefined;
+  const field = (name: string) => new RegExp(`\\t${name}: ([^\\t\\n]+)`).exec(event)?.[1];
+  const [duration, init, used, size] = ['Duration', 'Init Duration', 'Max Memory Used', 'Memory Size'].map(field);
+  const status = field('Status') ?? 'ended';
+  const error = field('Error Type');
+  const start = init === undefined ? 'warm' : 'cold';
+  const cold = init === undefined ? '' : ` (init ${init})`;
+  const failure = error === undefined ? '' : ` (${error})`;
+  return `${status}${failure}, ${start}, ${duration}${cold}, ${used?.replace(' MB', '')} of ${size}`;
+}
+
 /** Control characters of a function must not reach the terminal. Colors may. */
 function printable(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed

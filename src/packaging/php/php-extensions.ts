@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import type { ElfFile } from '../../elf/elf.ts';
 import { parseElf } from '../../elf/elf.ts';
 import { OperatorError } from '../../operator-error.ts';
+import { nearestOf } from '../../options.ts';
 import type { PhpBinaries } from './php-binaries.ts';
 
 export type PhpExtension = {
@@ -46,7 +47,15 @@ export async function resolveExtensions(
     if (!modules.has(name) && !build.builtIn.includes(name)) {
       const known = [...modules.keys()].join(', ');
       const builtIn = build.builtIn.join(', ');
-      throw new OperatorError('php-extension-unknown', { version: build.version, extension: name, known, builtIn });
+      const nearest = nearestOf(name.replace(/^php\d*(\.\d+)?-/, ''), [...modules.keys(), ...build.builtIn]);
+      const hint = nearest === undefined ? '' : `Did you mean ${nearest}? `;
+      throw new OperatorError('php-extension-unknown', {
+        version: build.version,
+        extension: name,
+        known,
+        builtIn,
+        hint,
+      });
     }
     add(name);
   }
