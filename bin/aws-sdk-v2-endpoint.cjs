@@ -14,6 +14,19 @@ Module._extensions['.js'] = function loadModule(module, filename) {
   load(module, filename);
   const endpoint = process.env.AWS_ENDPOINT_URL;
   if (!endpoint || !SDK_CORE.test(filename)) return;
-  // The address of the service has no subdomain for each bucket.
-  module.exports.config?.update({ endpoint, s3ForcePathStyle: true });
+  const AWS = module.exports;
+  let config = AWS.config;
+  const point = () => config?.update({ endpoint, s3ForcePathStyle: true });
+  // The address of the service has no subdomain for each bucket, hence the path style.
+  point();
+  // The SDK replaces its configuration after this file, when it knows that it runs on Node.js.
+  Object.defineProperty(AWS, 'config', {
+    configurable: true,
+    enumerable: true,
+    get: () => config,
+    set(value) {
+      config = value;
+      point();
+    },
+  });
 };

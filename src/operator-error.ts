@@ -150,7 +150,8 @@ export const OPERATOR_ERRORS = {
   'no-aws-keys': {
     message: 'Cannot call AWS: {reason}.',
     meaning: '`--remote` needs keys of AWS, from its default chain: environment, profile, SSO or role.',
-    remedy: 'Log in, name a profile with --profile or AWS_PROFILE, or leave out --remote. The keys of Lamella are not sent to AWS.',
+    remedy:
+      'Log in, name a profile with --profile or AWS_PROFILE, or leave out --remote. The keys of Lamella are not sent to AWS.',
     exitCode: 2,
   },
   'service-unreachable': {

@@ -222,10 +222,17 @@ describe('lamella run', () => {
   it('gives version 2 of the AWS SDK for JavaScript the endpoint, and leaves other modules alone', async () => {
     const core = join(directory, 'app', 'node_modules', 'aws-sdk', 'lib');
     mkdirSync(core, { recursive: true });
-    const config = '{ config: { given: {}, update(values) { Object.assign(this.given, values); } } }';
-    writeFileSync(join(core, 'core.js'), `module.exports = ${config}`);
-    writeFileSync(join(directory, 'app', 'core.js'), `module.exports = ${config}`);
-    const print = `console.log(JSON.stringify(['aws-sdk/lib/core', './core'].map((name) => require(name).config.given)))`;
+    // As version 2 does it, its configuration is replaced when the SDK finds that it runs on Node.js.
+    const config = `class Config { given = {}; update(values) { Object.assign(this.given, values); } }
+      const AWS = { Config, config: new Config() };
+      module.exports = AWS;`;
+    writeFileSync(join(core, 'core.js'), config);
+    writeFileSync(
+      join(core, 'aws.js'),
+      `module.exports = require('./core'); const AWS = module.exports; AWS.config = new AWS.Config();`,
+    );
+    writeFileSync(join(directory, 'app', 'core.js'), config);
+    const print = `console.log(JSON.stringify(['aws-sdk/lib/aws', './core'].map((name) => require(name).config.given)))`;
     const own = join(directory, 'app', 'my preload.cjs');
     writeFileSync(own, '');
     writeFileSync(join(directory, 'app', 'app.js'), print);
