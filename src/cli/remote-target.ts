@@ -6,7 +6,7 @@
 import { defaultProvider } from '@aws-sdk/credential-provider-node';
 import { OperatorError } from '../operator-error.ts';
 import type { Given } from '../options.ts';
-import { isGiven, TOOL_OPTIONS, variable } from '../options.ts';
+import { isGiven, resolveToolOptions, TOOL_OPTIONS } from '../options.ts';
 import type { ApiTarget } from './api-client.ts';
 import { awsUrlOf } from './aws-hosts.ts';
 
@@ -15,11 +15,12 @@ const AWS_KEY = /^A[KS]IA[A-Z0-9]{12,}$/;
 
 /** @throws OperatorError 'no-aws-keys' or 'usage' */
 export async function remoteTarget(given: Given, command: string): Promise<ApiTarget> {
-  if (given.endpointUrl !== undefined) {
+  // An endpoint in a configuration file or a variable is for the service here.
+  if (typeof given.endpointUrl === 'string') {
     throw new OperatorError('usage', { reason: 'Give either --remote or --endpoint-url.', command });
   }
   const profile = typeof given.profile === 'string' ? given.profile : undefined;
-  const region = regionOf(given);
+  const region = regionOf(given, command);
   if (region === undefined) {
     throw new OperatorError('usage', { reason: 'Name the region with --region or AWS_REGION.', command });
   }
@@ -40,8 +41,6 @@ export async function remoteTarget(given: Given, command: string): Promise<ApiTa
 }
 
 /** Without a default: a command must not go to a region that nobody named. */
-function regionOf(given: Given): string | undefined {
-  const named = typeof given.region === 'string' ? given.region : undefined;
-  const { region } = TOOL_OPTIONS;
-  return named ?? (isGiven(region, undefined) ? (variable('AWS_REGION') ?? variable('AWS_DEFAULT_REGION')) : undefined);
+function regionOf(given: Given, command: string): string | undefined {
+  return isGiven(TOOL_OPTIONS.region, given.region) ? resolveToolOptions(given, command).region : undefined;
 }

@@ -11,6 +11,7 @@ import type { Environment, Given } from '../options.ts';
 import { isGiven, stateDirectory, TOOL_OPTIONS, type ToolOptions } from '../options.ts';
 import { parseJson } from '../protocol/json.ts';
 import { signRequest } from '../wire/sign-request.ts';
+import { printWarning } from './output.ts';
 
 /** What `lamella start` records of a service. */
 export type ServiceRecord = {
@@ -35,20 +36,23 @@ export type ServiceRecord = {
 const PROBE_MS = 2_000;
 const MAX_RECORD_BYTES = 10_000;
 
-/** Records a service of this process. The caller calls the returned function when the service has stopped. */
+/**
+ * Records a service of this process, so that other commands find it. The caller calls the returned function when the
+ * service has stopped. Without the record, which needs a writable home, the service works as well: only warns.
+ */
 export function recordService(service: Omit<ServiceRecord, 'pid' | 'startTicks' | 'startedAt'>): () => void {
   const directory = servicesDirectory();
   const file = join(directory, `${process.pid}.json`);
   const startedAt = new Date(systemClock.epochMs()).toISOString();
-  const record: ServiceRecord = {
-    ...service,
-    pid: process.pid,
-    startTicks: startTicksOf(process.pid) ?? '',
-    startedAt,
-  };
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
-  writeFileSync(`${file}.tmp`, `${JSON.stringify(record)}\n`, { mode: 0o600 });
-  renameSync(`${file}.tmp`, file);
+  const startTicks = startTicksOf(process.pid) ?? '';
+  const record: ServiceRecord = { ...service, pid: process.pid, startTicks, startedAt };
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    writeFileSync(`${file}.tmp`, `${JSON.stringify(record)}\n`, { mode: 0o600 });
+    renameSync(`${file}.tmp`, file);
+  } catch (failure) {
+    printWarning(`Cannot record the service: ${(failure as Error).message}. Other commands need --endpoint-url.`);
+  }
   return () => rmSync(file, { force: true });
 }
 

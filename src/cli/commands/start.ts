@@ -10,7 +10,7 @@ import type { Options } from '../../options.ts';
 import { resolveOptions, variable } from '../../options.ts';
 import { type Activity, showActivity } from '../activity/show-activity.ts';
 import type { Run } from '../command.ts';
-import { printStatus, printWarning, warnOfOpenHost, writeResult } from '../output.ts';
+import { printStatus, warnOfOpenHost, writeResult } from '../output.ts';
 import { packageVersion } from '../package-version.ts';
 import { checkReadyFile, type Ready, removeReadyFile, writeReadyFile } from '../ready-file.ts';
 import { askService, findRecord, recordService } from '../running-service.ts';
@@ -35,7 +35,12 @@ export const run: Run = async ({ given }) => {
   });
   const ready: Ready = { lambda: service.url, http: service.http.url, pid: process.pid };
   let exitCode = 0;
-  const forget = remember(options, ready, logFile);
+  const { dataDir, ephemeral, region, accountId } = options;
+  const { lambda, http } = ready;
+  const forget = recordService({
+    ...{ lambda, http, dataDir, ephemeral, region, accountId },
+    ...(logFile !== undefined && { logFile }),
+  });
   try {
     if (options.readyFile !== undefined) writeReadyFile(options.readyFile, ready);
     await writeResult(options.json ? `${JSON.stringify(ready)}\n` : banner(options, ready));
@@ -95,18 +100,6 @@ async function explainPort(failure: unknown, { host, port, region, accessKeys }:
   const data = record?.ephemeral ? 'temporary data' : `data directory ${record?.dataDir}`;
   const detail = record === undefined ? '' : ` (pid ${record.pid}, ${data})`;
   return new OperatorError('already-running', { host, port: taken, url: urls.lambda, detail }, failure);
-}
-
-/** Records the service, so that other commands find it. Without the record it works as well. */
-function remember(options: Options, { lambda, http }: Ready, logFile: string | undefined): () => void {
-  const { dataDir, ephemeral, region, accountId } = options;
-  try {
-    const detached = logFile === undefined ? {} : { logFile };
-    return recordService({ lambda, http, dataDir, ephemeral, region, accountId, ...detached });
-  } catch (failure) {
-    printWarning(`Cannot record the service: ${(failure as Error).message}. Other commands need --endpoint-url.`);
-    return () => {};
-  }
 }
 
 /** Resolves at the first signal. The second exits with the code that a shell expects. */
