@@ -7,6 +7,7 @@ import { OPERATION_SUPPORT } from '../src/lambda-api/operations/operation-suppor
 import { OPERATOR_ERRORS } from '../src/operator-error.ts';
 import type { OptionRow } from '../src/options.ts';
 import { BUILD_OPTIONS, CLIENT_OPTIONS, OPTIONS, TOOL_OPTIONS } from '../src/options.ts';
+import { CLOUDFORMATION_OPERATIONS } from '../src/protocol/cloudformation-operations.ts';
 import { IAM_OPERATIONS } from '../src/protocol/iam-operations.ts';
 import { LOGS_OPERATIONS } from '../src/protocol/logs-operations.ts';
 import { S3_OPERATIONS } from '../src/protocol/s3-operations.ts';
@@ -75,6 +76,7 @@ export const DOCUMENT_TABLES: readonly DocumentTable[] = [
       SNS: SNS_OPERATIONS,
       'Systems Manager': SSM_OPERATIONS,
       'Secrets Manager': SECRETS_OPERATIONS,
+      CloudFormation: CLOUDFORMATION_OPERATIONS,
     }).map(([service, operations]) => [service, Object.keys(operations).map(literal).join(', ')]),
   },
 ];

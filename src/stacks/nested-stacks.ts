@@ -74,11 +74,19 @@ export function createNestedStacks({
       return {
         id,
         status,
-        statusReason,
+        // The end of a rollback has no reason; its beginning does.
+        statusReason: statusReason ?? lastReason(store, stack),
         outputs: Object.fromEntries(outputs.map(({ key, value }) => [key, value])),
       };
     },
   };
+}
+
+/** Why the stack's last operation was rolled back. */
+function lastReason(store: StackStore, { id }: Stack): string | undefined {
+  const events = store.events(id, Number.MAX_SAFE_INTEGER, 1000);
+  const isRollback = (status: string) => status === 'ROLLBACK_IN_PROGRESS' || status === 'UPDATE_ROLLBACK_IN_PROGRESS';
+  return events.find(({ event }) => event.physicalId === id && isRollback(event.status))?.event.reason;
 }
 
 /** What the API would refuse is the reason why the resource fails. */
