@@ -11,6 +11,7 @@ import {
 } from '@aws-sdk/client-cloudformation';
 import { GetFunctionCommand } from '@aws-sdk/client-lambda';
 import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { awsCli, findAwsCli } from '../support/aws-cli.ts';
 import { buildIfStale } from '../support/built-cli.ts';
@@ -329,6 +330,53 @@ it('what CloudFormation refuses before it begins leaves no stack', async () => {
     $metadata: { httpStatusCode: 501 },
     message: 'Lamella does not support the CloudFormation operation DetectStackDrift.',
   });
+});
+
+it('a type without an effect is recorded, or refused before anything is created', async () => {
+  const template = {
+    Resources: {
+      Alarm: {
+        Type: 'AWS::CloudWatch::Alarm',
+        Properties: { ComparisonOperator: 'LessThanThreshold', EvaluationPeriods: 1 },
+      },
+      Group: logGroup('/recorded/group'),
+    },
+    Outputs: { Name: { Value: { Ref: 'Alarm' } }, Arn: { Value: { 'Fn::GetAtt': ['Alarm', 'Arn'] } } },
+  };
+  const stack = await stacks.create('recorded', template);
+  const { Name = '', Arn } = stacks.outputs(stack);
+  expect(Name).toMatch(/^recorded-Alarm-\w{12}$/);
+  expect(Arn).toBe(`arn:aws:cloudwatch:us-east-1:123456789012:alarm/${Name}`);
+
+  const strict = await startService({ strict: 'resources' });
+  const client = new StackClient(strict.url);
+  try {
+    await expect(client.create('refused', template)).rejects.toMatchObject({
+      name: 'ValidationError',
+      message: expect.stringContaining('has no effect for these resources: Alarm (AWS::CloudWatch::Alarm)'),
+    });
+    await expect(client.describe('refused')).rejects.toMatchObject({ message: 'Stack with id refused does not exist' });
+  } finally {
+    client.client.destroy();
+    await strict.close();
+  }
+}, 60_000);
+
+it('a dynamic reference takes its value from the parameter store when the resource is made', async () => {
+  const credentials = { accessKeyId: 'test', secretAccessKey: 'test' };
+  const ssm = new SSMClient({ endpoint: service.url, region: 'us-east-1', credentials });
+  await ssm.send(new PutParameterCommand({ Name: '/days', Value: '14', Type: 'String' }));
+  await ssm.send(new PutParameterCommand({ Name: '/name', Value: '/from/parameter', Type: 'String' }));
+  ssm.destroy();
+  const stack = await stacks.create('dynamic', {
+    Parameters: { Name: { Type: 'AWS::SSM::Parameter::Value<String>', Default: '/name' } },
+    Resources: { Group: logGroup({ Ref: 'Name' } as never, { RetentionInDays: '{{resolve:ssm:/days}}' }) },
+    Outputs: { Name: { Value: { Ref: 'Group' } } },
+  });
+  expect(stacks.outputs(stack)).toEqual({ Name: '/from/parameter' });
+  expect(stack.Parameters).toEqual([
+    { ParameterKey: 'Name', ParameterValue: '/name', ResolvedValue: '/from/parameter' },
+  ]);
 });
 
 it('a stack of 200 resources is made, changed and deleted', async () => {
