@@ -32,6 +32,7 @@ const ROWS: readonly (readonly string[])[] = [
     'services/secretsmanager',
     'services/cloudformation',
     'services/apigateway',
+    'services/elasticloadbalancingv2',
   ],
   ['layers', 'images', 'stacks', 'runtime-api', 'runtime-client', 'packaging', 'queues'],
   ['template'],

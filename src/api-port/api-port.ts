@@ -37,6 +37,7 @@ export type ApiServices = {
   readonly secretsmanager?: ServiceHandler | undefined;
   readonly cloudformation?: ServiceHandler | undefined;
   readonly apigateway?: ServiceHandler | undefined;
+  readonly elasticloadbalancing?: ServiceHandler | undefined;
 };
 
 export type ApiHandlerOptions = ApiServices & {
@@ -70,6 +71,7 @@ const SERVICE_NAMES: readonly ServiceName[] = [
   'secretsmanager',
   'cloudformation',
   'apigateway',
+  'elasticloadbalancing',
 ];
 const BY_TARGET: Readonly<Record<string, ServiceName>> = {
   [LOGS_TARGET_PREFIX]: 'logs',

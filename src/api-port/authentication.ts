@@ -88,6 +88,7 @@ const PROTOCOLS: Readonly<Record<string, keyof typeof AUTHENTICATION_ERRORS>> = 
   s3: 's3',
   sqs: 'json-rpc',
   sns: 'query',
+  elasticloadbalancing: 'query',
   ssm: 'json-rpc',
   secretsmanager: 'json-rpc',
   cloudformation: 'query',

@@ -110,6 +110,7 @@ export async function openService(options: Options, lifetime: Lifetime, observe?
     await openHttpGateways({ ...shared, settings, invoke, keyOf, identityOf: services.sts.identityOf, urls }),
   );
   services.apiGateway.publishAll();
+  services.loadBalancing.publishAll();
   const scope = { region: options.region, account: options.accountId };
   const schedules = createScheduleAdmin(background.schedules, scope);
   const lambda = openLambdaApi({ ...shared, opened, services, environments, background, gateways });

@@ -7,6 +7,10 @@ import type { Log } from '../log.ts';
 import { createQueues, type Queues } from '../queues/queue.ts';
 import { type ApiGatewayApi, createApiGatewayApi } from '../services/apigateway/api-gateway-api.ts';
 import type { Publisher } from '../services/apigateway/publish.ts';
+import {
+  createLoadBalancingApi,
+  type LoadBalancingApi,
+} from '../services/elasticloadbalancingv2/load-balancing-api.ts';
 import { createEventBus, type EventBus } from '../services/events/event-bus.ts';
 import type { EventSender } from '../services/events/schedules.ts';
 import { createIamApi, type IamApi } from '../services/iam/iam-api.ts';
@@ -60,6 +64,7 @@ export type Services = {
   readonly topics: SnsTopics;
   readonly eventBus: EventBus;
   readonly apiGateway: ApiGatewayApi;
+  readonly loadBalancing: LoadBalancingApi;
   /** Handlers for the API port. */
   readonly handlers: Omit<ApiServices, 'lambda'>;
   /** The same operations for callers inside this process, by the service's name in a credential scope. */
@@ -99,6 +104,7 @@ export function openServices(options: ServicesOptions, lifetime: Lifetime): Serv
     log,
   });
   const apiGateway = createApiGatewayApi({ database, publisher: options.publisher, clock, log });
+  const loadBalancing = createLoadBalancingApi({ database, publish: options.publisher.publish, clock, log });
   return {
     iam,
     sts,
@@ -110,6 +116,7 @@ export function openServices(options: ServicesOptions, lifetime: Lifetime): Serv
     topics,
     eventBus: createEventBus({ database, clock: backgroundClock }),
     apiGateway,
+    loadBalancing,
     handlers: {
       iam: iam.handle,
       sts: sts.handle,
@@ -120,6 +127,7 @@ export function openServices(options: ServicesOptions, lifetime: Lifetime): Serv
       ssm: ssm.handle,
       secretsmanager: secretsmanager.handle,
       apigateway: apiGateway.handle,
+      elasticloadbalancing: loadBalancing.handle,
     },
     operations: {
       iam: iam.perform,
@@ -129,6 +137,7 @@ export function openServices(options: ServicesOptions, lifetime: Lifetime): Serv
       sns: sns.perform,
       ssm: ssm.perform,
       secretsmanager: secretsmanager.perform,
+      elasticloadbalancing: loadBalancing.perform,
       apigateway: apiGateway.perform,
       apigatewayv2: apiGateway.performV2,
     },

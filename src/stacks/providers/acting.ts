@@ -1,6 +1,7 @@
 /** The resource types that act here, except for those that need something from the engine (`../open-stacks.ts`). */
 import { HTTP_API_PROVIDERS } from './apigateway/http-api.ts';
 import { REST_API_PROVIDERS } from './apigateway/rest-api.ts';
+import { LOAD_BALANCER_PROVIDERS } from './elasticloadbalancingv2/load-balancers.ts';
 import { iamManagedPolicy, iamPolicy, iamRole, iamRolePolicy } from './iam/iam.ts';
 import {
   lambdaCodeSigningConfig,
@@ -33,4 +34,5 @@ export const ACTING_PROVIDERS: readonly ResourceProvider[] = [
   logStream,
   ...HTTP_API_PROVIDERS,
   ...REST_API_PROVIDERS,
+  ...LOAD_BALANCER_PROVIDERS,
 ];
