@@ -17,6 +17,8 @@ describe('options', () => {
       accountId: '123456789012',
       readyFile: undefined,
       json: false,
+      quiet: false,
+      detach: false,
       strict: [],
       idleSeconds: 600,
       accountConcurrency: 1000,
