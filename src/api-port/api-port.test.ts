@@ -94,12 +94,13 @@ describe('the API port', () => {
       headers: { ...signedFor('dynamodb'), 'X-Amz-Target': 'DynamoDB_20120810.ListTables' },
     });
     expect(json.status).toBe(501);
-    expect(JSON.parse(json.text)).toEqual({
-      __type: 'NotImplementedException',
-      Message: expect.stringMatching(
-        /^Lamella does not offer the service 'dynamodb'\. Available services: lambda, iam, .*, secretsmanager\.$/,
-      ),
-    });
+    const { __type, Message } = JSON.parse(json.text);
+    expect(__type).toBe('NotImplementedException');
+    const [text, names] = Message.split(' Available services: ');
+    expect(text).toBe("Lamella does not offer the service 'dynamodb'.");
+    expect(names).toMatch(/\.$/);
+    const known = ['lambda', 'iam', 'sts', 'logs', 's3', 'sqs', 'sns', 'events', 'ssm', 'secretsmanager'];
+    expect(names.slice(0, -1).split(', ')).toEqual(expect.arrayContaining(known));
     const xml = await call('/', {
       method: 'POST',
       body: new URLSearchParams({ Action: 'ListStacks' }),

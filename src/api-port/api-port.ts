@@ -10,6 +10,7 @@ import { checkCaller } from '../http/guard.ts';
 import { CONTENT_PREFIX } from '../lambda-api/operations/content.ts';
 import type { Log } from '../log.ts';
 import { CLOUDFORMATION_VERSION } from '../protocol/cloudformation-operations.ts';
+import { EVENTS_TARGET_PREFIX } from '../protocol/events-operations.ts';
 import { IAM_VERSION } from '../protocol/iam-operations.ts';
 import { LOGS_TARGET_PREFIX } from '../protocol/logs-operations.ts';
 import type { RequestId } from '../protocol/names.ts';
@@ -33,6 +34,7 @@ export type ApiServices = {
   readonly s3?: ServiceHandler | undefined;
   readonly sqs?: ServiceHandler | undefined;
   readonly sns?: ServiceHandler | undefined;
+  readonly events?: ServiceHandler | undefined;
   readonly ssm?: ServiceHandler | undefined;
   readonly secretsmanager?: ServiceHandler | undefined;
   readonly cloudformation?: ServiceHandler | undefined;
@@ -67,6 +69,7 @@ const SERVICE_NAMES: readonly ServiceName[] = [
   's3',
   'sqs',
   'sns',
+  'events',
   'ssm',
   'secretsmanager',
   'cloudformation',
@@ -76,6 +79,7 @@ const SERVICE_NAMES: readonly ServiceName[] = [
 const BY_TARGET: Readonly<Record<string, ServiceName>> = {
   [LOGS_TARGET_PREFIX]: 'logs',
   [SQS_TARGET_PREFIX]: 'sqs',
+  [EVENTS_TARGET_PREFIX]: 'events',
   [SSM_TARGET_PREFIX]: 'ssm',
   [SECRETS_TARGET_PREFIX]: 'secretsmanager',
 };

@@ -89,6 +89,7 @@ const PROTOCOLS: Readonly<Record<string, keyof typeof AUTHENTICATION_ERRORS>> = 
   sqs: 'json-rpc',
   sns: 'query',
   elasticloadbalancing: 'query',
+  events: 'json-rpc',
   ssm: 'json-rpc',
   secretsmanager: 'json-rpc',
   cloudformation: 'query',

@@ -15,6 +15,7 @@ import type { Dispatcher } from '../invocation/dispatcher.ts';
 import type { Closeable } from '../lifetime.ts';
 import type { Log } from '../log.ts';
 import type { Options } from '../options.ts';
+import { parseRuleArn } from '../protocol/arn.ts';
 import type { MessageAttributes } from '../queues/message-attributes.ts';
 import { createSchedules, type EventSender, type Schedules } from '../services/events/schedules.ts';
 import type { Database } from '../storage/database.ts';
@@ -22,7 +23,7 @@ import type { Services } from './services.ts';
 
 export type BackgroundOptions = {
   readonly database: Database;
-  readonly services: Pick<Services, 'queues' | 'queueAccess' | 'topics' | 'eventBus' | 's3'>;
+  readonly services: Pick<Services, 'queues' | 'queueAccess' | 'topics' | 'eventRules' | 's3'>;
   readonly options: Pick<Options, 'asyncRetrySeconds' | 'asyncConcurrency'>;
   readonly settings: FunctionSettings;
   readonly eventSourceMappings: EventSourceMappings;
@@ -76,7 +77,7 @@ export function openBackground({
       const publication = { message: body, subject: undefined, attributes: renderAttributes(attributes), traceId };
       await services.topics.publish(topic, publication);
     },
-    putEvent: services.eventBus.put,
+    putEvent: services.eventRules.put,
     putObject: services.s3.writeObject,
   });
   const eventSources = createEventSources({
@@ -87,7 +88,14 @@ export function openBackground({
     clock: backgroundClock,
     log,
   });
-  const schedules = createSchedules({ database, send: sendEvent, clock: backgroundClock, log });
+  const schedules = createSchedules({
+    database,
+    // The schedule of a rule names the rule instead of a function.
+    send: (arn, event, traceId) =>
+      parseRuleArn(arn) === undefined ? sendEvent(arn, event, traceId) : services.eventRules.fire(arn, event),
+    clock: backgroundClock,
+    log,
+  });
 
   let stopping: Promise<void> | undefined;
   return {

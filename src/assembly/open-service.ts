@@ -65,6 +65,7 @@ export async function openService(options: Options, lifetime: Lifetime, observe?
       remoteSqs: remoteSqsOf(options),
       sendEvent: (...event) => background.sendEvent(...event),
       publisher: { publish: (...published) => gateways.setManaged(...published), port: () => gateways.port },
+      schedules: () => background.schedules,
       closing: closing.signal,
     },
     lifetime,

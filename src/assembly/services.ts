@@ -1,9 +1,13 @@
 /** Opens the AWS services beside Lambda on one database: IAM, STS, S3, SQS, SNS, CloudWatch Logs, Parameter Store,
  * Secrets Manager, API Gateway and event buses. */
+
+import { randomUUID } from 'node:crypto';
+
 import type { ApiServices } from '../api-port/api-port.ts';
 import type { Clock } from '../clock.ts';
 import type { Lifetime } from '../lifetime.ts';
 import type { Log } from '../log.ts';
+import { parseArn, parseLogGroupArn } from '../protocol/arn.ts';
 import { createQueues, type Queues } from '../queues/queue.ts';
 import { type ApiGatewayApi, createApiGatewayApi } from '../services/apigateway/api-gateway-api.ts';
 import type { Publisher } from '../services/apigateway/publish.ts';
@@ -12,7 +16,10 @@ import {
   type LoadBalancingApi,
 } from '../services/elasticloadbalancingv2/load-balancing-api.ts';
 import { createEventBus, type EventBus } from '../services/events/event-bus.ts';
-import type { EventSender } from '../services/events/schedules.ts';
+import { createEventRules, type EventRules } from '../services/events/event-rules.ts';
+import { createEventsApi } from '../services/events/events-api.ts';
+import { createRuleStore } from '../services/events/rule-store.ts';
+import type { EventSender, Schedules } from '../services/events/schedules.ts';
 import { createIamApi, type IamApi } from '../services/iam/iam-api.ts';
 import { createStsApi, type StsApi, type StsApiOptions } from '../services/iam/sts-api.ts';
 import { createLogStore, type LogStore } from '../services/logs/log-store.ts';
@@ -43,10 +50,12 @@ export type ServicesOptions = {
   /** Another SQS that event source mappings, topics and destinations use instead of this one. */
   readonly remoteSqs: Omit<RemoteQueuesOptions, 'clock'> | undefined;
   readonly functionIdentityOf?: StsApiOptions['functionIdentityOf'];
-  /** Invokes a function that subscribes to a topic. */
+  /** Invokes a function that subscribes to a topic, or that is the target of a rule. */
   readonly sendEvent: EventSender;
   /** The HTTP gateways, which serve the APIs of API Gateway. */
   readonly publisher: Publisher;
+  /** The schedules of this service, once it is open: rules put theirs there. */
+  readonly schedules: () => Pick<Schedules, 'put' | 'remove'>;
   /** Aborts when the service closes: ends requests that wait for messages or log events. */
   readonly closing: AbortSignal;
 };
@@ -65,6 +74,7 @@ export type Services = {
   readonly eventBus: EventBus;
   readonly apiGateway: ApiGatewayApi;
   readonly loadBalancing: LoadBalancingApi;
+  readonly eventRules: EventRules;
   /** Handlers for the API port. */
   readonly handlers: Omit<ApiServices, 'lambda'>;
   /** The same operations for callers inside this process, by the service's name in a credential scope. */
@@ -105,6 +115,27 @@ export function openServices(options: ServicesOptions, lifetime: Lifetime): Serv
   });
   const apiGateway = createApiGatewayApi({ database, publisher: options.publisher, clock, log });
   const loadBalancing = createLoadBalancingApi({ database, publish: options.publisher.publish, clock, log });
+  const eventBus = createEventBus({ database, clock: backgroundClock });
+  const ruleStore = createRuleStore({ database, clock });
+  const eventRules = createEventRules({
+    store: ruleStore,
+    eventBus,
+    senders: {
+      invoke: options.sendEvent,
+      send: (arn, body, { groupId, traceId }) =>
+        queueAccess.send(arn, { body, attributes: {}, traceId, groupId, deduplicationId: groupId && randomUUID() }),
+      async publish(arn, message) {
+        const topic = topics.find(arn);
+        if (topic === undefined) throw new Error(`the topic ${arn} does not exist`);
+        await topics.publish(topic, { message, subject: undefined, attributes: {}, traceId: undefined });
+      },
+      writeLog: async (arn, message) => writeEventLog(logStore, clock, arn, message),
+    },
+    schedules: options.schedules,
+    clock: backgroundClock,
+    log,
+  });
+  const events = createEventsApi({ store: ruleStore, rules: eventRules, clock, log });
   return {
     iam,
     sts,
@@ -114,7 +145,8 @@ export function openServices(options: ServicesOptions, lifetime: Lifetime): Serv
     sqsQueues,
     queueAccess,
     topics,
-    eventBus: createEventBus({ database, clock: backgroundClock }),
+    eventBus,
+    eventRules,
     apiGateway,
     loadBalancing,
     handlers: {
@@ -124,6 +156,7 @@ export function openServices(options: ServicesOptions, lifetime: Lifetime): Serv
       logs: logs.handle,
       sqs: sqs.handle,
       sns: sns.handle,
+      events: events.handle,
       ssm: ssm.handle,
       secretsmanager: secretsmanager.handle,
       apigateway: apiGateway.handle,
@@ -135,6 +168,7 @@ export function openServices(options: ServicesOptions, lifetime: Lifetime): Serv
       logs: logs.perform,
       sqs: sqs.perform,
       sns: sns.perform,
+      events: events.perform,
       ssm: ssm.perform,
       secretsmanager: secretsmanager.perform,
       elasticloadbalancing: loadBalancing.perform,
@@ -142,4 +176,17 @@ export function openServices(options: ServicesOptions, lifetime: Lifetime): Serv
       apigatewayv2: apiGateway.performV2,
     },
   };
+}
+
+/** A rule writes each event into a stream of its own. */
+function writeEventLog(logStore: LogStore, clock: Clock, arn: string, message: string): void {
+  const { region, account } = parseArn(arn) ?? {};
+  const name = parseLogGroupArn(arn);
+  if (!region || !account || name === undefined) throw new Error(`"${arn}" is not the ARN of a log group`);
+  const scope = { region, account };
+  const group = logStore.group(scope, name);
+  if (group === undefined) throw new Error(`the log group ${name} does not exist`);
+  const logStream = randomUUID();
+  logStore.createStream(group, logStream);
+  logStore.append({ scope, logGroup: name, logStream, epochMs: Math.trunc(clock.epochMs()), message });
 }

@@ -6,10 +6,11 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { systemClock } from '../clock.ts';
+import { createAdjustableClock, systemClock } from '../clock.ts';
 import { Lifetime } from '../lifetime.ts';
 import { silentLog } from '../log.ts';
 import type { FunctionName, LayerName } from '../protocol/names.ts';
+import { createSchedules } from '../services/events/schedules.ts';
 import { openDataDirectory } from '../storage/data-directory.ts';
 import { type Database, openDatabase } from '../storage/database.ts';
 import { MIGRATIONS } from '../storage/migrations.ts';
@@ -52,7 +53,10 @@ function openAreas(database: Database) {
   const sendEvent = async () => {};
   const closing = new AbortController().signal;
   const publisher = { publish: () => undefined, port: () => 3000 };
-  const more = { root, backgroundClock: systemClock, remoteSqs: undefined, sendEvent, closing, publisher };
+  const schedules = () =>
+    lifetime.own(createSchedules({ ...shared, clock: createAdjustableClock(systemClock), send: sendEvent }));
+  const own = { sendEvent, schedules, closing, publisher };
+  const more = { root, backgroundClock: systemClock, remoteSqs: undefined, ...own };
   return { ...functions, services: openServices({ ...shared, ...more }, lifetime) };
 }
 

@@ -274,9 +274,26 @@ export function parseLogGroupArn(arn: string): string | undefined {
 
 // EventBridge and load balancers.
 
-/** A rule on the default event bus. */
-export function renderRuleArn(scope: Scope, name: string): string {
-  return render(scope, 'events', `rule/${name}`);
+export function renderEventBusArn(scope: Scope, name: string): string {
+  return render(scope, 'events', `event-bus/${name}`);
+}
+
+export function parseEventBusArn(arn: string): { readonly scope: Scope; readonly name: string } | undefined {
+  const [, region, account, name] = /^arn:aws[a-z-]*:events:([a-z0-9-]+):(\d{12}):event-bus\/(.+)$/.exec(arn) ?? [];
+  return region && account && name ? { scope: { region, account }, name } : undefined;
+}
+
+/** A rule; the ARN of one on the default event bus does not name the bus. */
+export function renderRuleArn(scope: Scope, name: string, bus = 'default'): string {
+  return render(scope, 'events', bus === 'default' ? `rule/${name}` : `rule/${bus}/${name}`);
+}
+
+export function parseRuleArn(
+  arn: string,
+): { readonly scope: Scope; readonly bus: string; readonly name: string } | undefined {
+  const [, region, account, bus = 'default', name] =
+    /^arn:aws[a-z-]*:events:([a-z0-9-]+):(\d{12}):rule\/(?:(.+)\/)?([^/]+)$/.exec(arn) ?? [];
+  return region && account && name ? { scope: { region, account }, bus, name } : undefined;
 }
 
 /** A schedule of EventBridge Scheduler, in the default schedule group. */

@@ -527,4 +527,24 @@ export const MIGRATIONS: readonly Migration[] = [
       CREATE INDEX load_balancing_by_parent ON load_balancing (region, account, parent);
     `,
   },
+  {
+    name: 'event buses and rules',
+    sql: `
+      CREATE TABLE event_bus (
+        region TEXT NOT NULL,
+        account TEXT NOT NULL,
+        name TEXT NOT NULL,
+        document TEXT NOT NULL,
+        PRIMARY KEY (region, account, name)
+      ) STRICT, WITHOUT ROWID;
+      CREATE TABLE event_rule (
+        region TEXT NOT NULL,
+        account TEXT NOT NULL,
+        bus TEXT NOT NULL,
+        name TEXT NOT NULL,
+        document TEXT NOT NULL,
+        PRIMARY KEY (region, account, bus, name)
+      ) STRICT, WITHOUT ROWID;
+    `,
+  },
 ];

@@ -6,10 +6,11 @@ import { createApiHandler } from '../../src/api-port/api-port.ts';
 import { createAuthenticator } from '../../src/api-port/authentication.ts';
 import { openServices, type Services } from '../../src/assembly/services.ts';
 import type { Clock } from '../../src/clock.ts';
-import { systemClock } from '../../src/clock.ts';
+import { type AdjustableClock, createAdjustableClock, systemClock } from '../../src/clock.ts';
 import { listen } from '../../src/http/listener.ts';
 import { Lifetime } from '../../src/lifetime.ts';
 import { silentLog } from '../../src/log.ts';
+import { createSchedules } from '../../src/services/events/schedules.ts';
 import { openDatabase } from '../../src/storage/database.ts';
 import type { ServiceHandler } from '../../src/wire/api-call.ts';
 
@@ -20,6 +21,8 @@ export type RunningApis = Pick<Services, 'logStore' | 'iam' | 'sts' | 's3'> & {
   readonly notified: readonly { readonly arn: string; readonly event: string }[];
   /** The data directory. */
   readonly root: string;
+  /** Time of schedules and queues. */
+  readonly backgroundClock: AdjustableClock;
   /** Ends requests that wait for messages or log events. */
   readonly closing: AbortController;
   close(): Promise<void>;
@@ -42,21 +45,31 @@ export const TEST_CREDENTIALS = { accessKeyId: 'AKIAIOSFODNN7EXAMPLE', secretAcc
 export async function startApis(options: RunningApisOptions = {}): Promise<RunningApis> {
   const clock = options.clock ?? systemClock;
   const lifetime = new Lifetime();
+  const backgroundClock = createAdjustableClock(clock);
   const root = mkdtempSync(join(tmpdir(), 'lamella-apis-'));
   lifetime.onClose(() => rmSync(root, { recursive: true }));
   const database = lifetime.own(openDatabase(join(root, 'test.db')));
   const notified: { arn: string; event: string }[] = [];
   const closing = new AbortController();
-  const services = openServices(
+  const schedules = lifetime.own(
+    createSchedules({
+      database,
+      send: (arn, event) => services.eventRules.fire(arn, event),
+      clock: backgroundClock,
+      log: silentLog,
+    }),
+  );
+  const services: Services = openServices(
     {
       database,
       root,
       clock,
-      backgroundClock: clock,
+      backgroundClock,
       log: silentLog,
       remoteSqs: undefined,
       sendEvent: async (arn, event) => void notified.push({ arn, event }),
       publisher: { publish: () => undefined, port: () => 3000 },
+      schedules: () => schedules,
       closing: closing.signal,
     },
     lifetime,
@@ -95,6 +108,7 @@ export async function startApis(options: RunningApisOptions = {}): Promise<Runni
     sts,
     s3,
     notified,
+    backgroundClock,
     root,
     closing,
     close: () => lifetime.close(),

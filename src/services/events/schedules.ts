@@ -6,7 +6,7 @@
 import { randomUUID } from 'node:crypto';
 import type { AdjustableClock, Cancel } from '../../clock.ts';
 import type { Log } from '../../log.ts';
-import { renderRuleArn, renderScheduleArn } from '../../protocol/arn.ts';
+import { parseRuleArn, renderRuleArn, renderScheduleArn } from '../../protocol/arn.ts';
 import { renderIsoSeconds } from '../../protocol/dates.ts';
 import type { Scope } from '../../protocol/names.ts';
 import type { Database } from '../../storage/database.ts';
@@ -19,7 +19,7 @@ export type ScheduleDraft = {
   readonly expression: string;
   /** IANA name. Defaults to UTC. */
   readonly timeZone?: string | undefined;
-  /** Optionally with a qualifier. */
+  /** The function, optionally with a qualifier, or a rule of EventBridge's API. */
   readonly functionArn: string;
   /** The event as JSON text. Defaults to EventBridge's event. */
   readonly input?: string | undefined;
@@ -178,8 +178,10 @@ function scheduleOf({ region, account, name, document, created_ms, next_ms }: Ro
 }
 
 /** https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-run-lambda-schedule.html */
-function renderEvent({ scope, name, kind }: Schedule, atMs: number): string {
+function renderEvent({ scope, name, kind, functionArn }: Schedule, atMs: number): string {
   const isRule = kind === 'rule';
+  // The schedule of a rule of EventBridge's API names the rule, whose targets get the event.
+  const ruleArn = parseRuleArn(functionArn) ? functionArn : renderRuleArn(scope, name);
   return JSON.stringify({
     version: '0',
     id: randomUUID(),
@@ -188,7 +190,7 @@ function renderEvent({ scope, name, kind }: Schedule, atMs: number): string {
     account: scope.account,
     time: renderIsoSeconds(atMs),
     region: scope.region,
-    resources: [isRule ? renderRuleArn(scope, name) : renderScheduleArn(scope, name)],
+    resources: [isRule ? ruleArn : renderScheduleArn(scope, name)],
     // EventBridge Scheduler sends it as text.
     detail: isRule ? {} : '{}',
   });
