@@ -43,7 +43,7 @@ export const run: Run = async ({ given }) => {
   });
   try {
     if (options.readyFile !== undefined) writeReadyFile(options.readyFile, ready);
-    await writeResult(options.json ? `${JSON.stringify(ready)}\n` : banner(options, ready));
+    await writeResult(options.json ? `${JSON.stringify(ready)}\n` : banner(options, ready, service.http.list()));
     if (logFile !== undefined) reportReady(ready);
     activity?.show();
     await stopped;
@@ -126,7 +126,7 @@ async function sleepAwake(ms: number, signal: AbortSignal): Promise<void> {
 
 const FAREWELL = 'Press Ctrl+C to stop.\n';
 
-function banner(options: Options, { lambda, http }: Ready): string {
+function banner(options: Options, { lambda, http }: Ready, gateways: Readonly<Record<string, object>> = {}): string {
   const data = options.ephemeral ? 'a temporary directory, which is removed when the service stops' : options.dataDir;
   const isFound = lambda === DEFAULT_URL || (!options.ephemeral && options.dataDir === resolveOptions().dataDir);
   const where = isFound ? '' : ` --endpoint-url ${lambda}`;
@@ -135,6 +135,7 @@ function banner(options: Options, { lambda, http }: Ready): string {
     '',
     `  Lambda API    ${lambda}`,
     `  HTTP          ${http}   function URLs, HTTP and REST APIs, load balancers`,
+    ...gatewayLines(http, gateways),
     `  Region        ${options.region}, account ${options.accountId}`,
     `  Data          ${data}`,
     '',
@@ -146,6 +147,20 @@ function banner(options: Options, { lambda, http }: Ready): string {
     '',
     FAREWELL,
   ].join('\n');
+}
+
+/** The most APIs and load balancers that the banner lists. */
+const LISTED_GATEWAYS = 10;
+
+/** The URLs of the APIs and load balancers that AWS's operations have created. */
+function gatewayLines(http: string, gateways: Readonly<Record<string, object>>): readonly string[] {
+  const urls = Object.values(gateways).flatMap((gateway) => {
+    const address = 'address' in gateway ? String(gateway.address) : undefined;
+    return address === undefined ? [] : [`http://${address.replace('/', `:${new URL(http).port}/`)}`];
+  });
+  const lines = urls.slice(0, LISTED_GATEWAYS).map((url) => `                ${url}`);
+  const more = urls.length - lines.length;
+  return more > 0 ? [...lines, `                and ${more} more`] : lines;
 }
 
 const DEFAULT_URL = 'http://127.0.0.1:3001';
