@@ -165,6 +165,7 @@ export function openServices(options: ServicesOptions, lifetime: Lifetime): Serv
     operations: {
       iam: iam.perform,
       sts: sts.perform,
+      s3: s3.perform,
       logs: logs.perform,
       sqs: sqs.perform,
       sns: sns.perform,

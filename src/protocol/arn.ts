@@ -274,6 +274,11 @@ export function parseLogGroupArn(arn: string): string | undefined {
 
 // EventBridge and load balancers.
 
+/** `arn:aws:s3:::<bucket>` */
+export function renderBucketArn(region: string, name: string): string {
+  return renderArn({ partition: partitionOf(region), service: 's3', region: '', account: '', resource: name });
+}
+
 export function renderEventBusArn(scope: Scope, name: string): string {
   return render(scope, 'events', `event-bus/${name}`);
 }

@@ -12,10 +12,11 @@ import type { Log } from '../../log.ts';
 import { OperatorError } from '../../operator-error.ts';
 import { findS3Operation, partOf, S3_BUCKET_SETTINGS } from '../../protocol/s3-operations.ts';
 import type { Database } from '../../storage/database.ts';
-import type { ApiCall, ServiceHandler } from '../../wire/api-call.ts';
+import type { ApiCall, ServiceApi } from '../../wire/api-call.ts';
 import { BUCKET_OPERATIONS, createBucket, listBuckets, SETTING_OPERATIONS } from './s3-buckets.ts';
 import { existingObject } from './s3-object-request.ts';
 import { OBJECT_OPERATIONS } from './s3-objects.ts';
+import { createS3Perform } from './s3-perform.ts';
 import type { S3Store } from './s3-store.ts';
 import { createS3Store } from './s3-store.ts';
 import { UPLOAD_OPERATIONS } from './s3-uploads.ts';
@@ -24,8 +25,7 @@ import { parseTarget, S3Error, sendS3Error } from './s3-wire.ts';
 /** The content of an object, or S3's error. */
 export type ObjectContent = { readonly bytes: Buffer } | { readonly errorCode: string; readonly errorMessage: string };
 
-export type S3Api = {
-  readonly handle: ServiceHandler;
+export type S3Api = ServiceApi & {
   /** Reads a whole object. Lambda reads a function's code from a bucket this way. */
   readObject(bucket: string, key: string, versionId?: string): Promise<ObjectContent>;
   /** Stores a JSON object. Lambda stores invocation records this way. @throws S3Error */
@@ -56,6 +56,7 @@ export function createS3Api({ database, clock, log, root }: S3ApiOptions): S3Api
         sendS3Error(call, error ?? new S3Error('InternalError'));
       }
     },
+    perform: createS3Perform(store),
     async readObject(name, key, versionId) {
       try {
         const bucket = store.bucket(name);

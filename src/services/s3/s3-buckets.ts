@@ -1,5 +1,6 @@
 /** S3's operations on buckets: create, list contents, delete multiple objects, versioning and stored settings. */
 import { readBody } from '../../http/body.ts';
+import type { Scope } from '../../protocol/names.ts';
 import { S3_QUOTAS } from '../../protocol/s3-errors.ts';
 import type { S3OperationName } from '../../protocol/s3-operations.ts';
 import { S3_BUCKET_SETTINGS } from '../../protocol/s3-operations.ts';
@@ -39,17 +40,21 @@ export async function createBucket(call: ApiCall, store: S3Store, name: string):
   const body = (await readBody(call.request, 64 * 1024)).toString('utf8');
   const document = body.trim() === '' ? undefined : parseXml(body);
   if (body.trim() !== '' && document?.name !== 'CreateBucketConfiguration') throw new S3Error('MalformedXML');
+  const region = (document && childText(document, 'LocationConstraint')) || call.scope.region;
+  openBucket(store, name, call.scope, region);
+  sendEmpty(call, 200, { Location: `/${name}` });
+}
+
+/** Creates a bucket, unless its name is not valid or taken. @throws S3Error */
+export function openBucket(store: S3Store, name: string, scope: Scope, region: string): void {
   if (!/^(?!\d+\.\d+\.\d+\.\d+$)(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(name)) {
     throw new S3Error('InvalidBucketName', { BucketName: name });
   }
-  const region = (document && childText(document, 'LocationConstraint')) || call.scope.region;
   const existing = store.bucket(name);
-  if (existing === undefined) store.createBucket(name, { ...call.scope, region });
+  if (existing === undefined) store.createBucket(name, { ...scope, region });
   // Creating a bucket again that the account owns is an error in every region but us-east-1.
-  else if (existing.scope.account !== call.scope.account)
-    throw new S3Error('BucketAlreadyExists', { BucketName: name });
+  else if (existing.scope.account !== scope.account) throw new S3Error('BucketAlreadyExists', { BucketName: name });
   else if (region !== 'us-east-1') throw new S3Error('BucketAlreadyOwnedByYou', { BucketName: name });
-  sendEmpty(call, 200, { Location: `/${name}` });
 }
 
 /** The operations on stored settings: by method, then by the query parameter that names the setting. */

@@ -2,6 +2,7 @@
 import { HTTP_API_PROVIDERS } from './apigateway/http-api.ts';
 import { REST_API_PROVIDERS } from './apigateway/rest-api.ts';
 import { LOAD_BALANCER_PROVIDERS } from './elasticloadbalancingv2/load-balancers.ts';
+import { eventsEventBus, eventsEventBusPolicy, eventsRule } from './events.ts';
 import { iamManagedPolicy, iamPolicy, iamRole, iamRolePolicy } from './iam/iam.ts';
 import {
   lambdaCodeSigningConfig,
@@ -14,6 +15,10 @@ import { lambdaFunction } from './lambda/function.ts';
 import { lambdaAlias, lambdaLayerVersion, lambdaLayerVersionPermission, lambdaVersion } from './lambda/versions.ts';
 import { logGroup, logStream } from './logs.ts';
 import type { ResourceProvider } from './provider.ts';
+import { s3Bucket, s3BucketPolicy } from './s3.ts';
+import { secretsManagerSecret, ssmParameter } from './secrets.ts';
+import { snsSubscription, snsTopic, snsTopicPolicy } from './sns.ts';
+import { sqsQueue, sqsQueuePolicy } from './sqs.ts';
 
 export const ACTING_PROVIDERS: readonly ResourceProvider[] = [
   iamManagedPolicy,
@@ -32,6 +37,18 @@ export const ACTING_PROVIDERS: readonly ResourceProvider[] = [
   lambdaVersion,
   logGroup,
   logStream,
+  eventsEventBus,
+  eventsEventBusPolicy,
+  eventsRule,
+  s3Bucket,
+  s3BucketPolicy,
+  secretsManagerSecret,
+  snsSubscription,
+  snsTopic,
+  snsTopicPolicy,
+  sqsQueue,
+  sqsQueuePolicy,
+  ssmParameter,
   ...HTTP_API_PROVIDERS,
   ...REST_API_PROVIDERS,
   ...LOAD_BALANCER_PROVIDERS,

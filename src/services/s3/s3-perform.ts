@@ -1,0 +1,68 @@
+/**
+ * S3's operations on buckets for callers inside this process, with the members that an AWS SDK takes. Objects are only
+ * reached through HTTP, `readObject` and `writeObject`.
+ */
+
+import type { Scope } from '../../protocol/names.ts';
+import { S3_ERRORS } from '../../protocol/s3-errors.ts';
+import { OperationFailure, type OperationMembers, type PerformOperation } from '../../wire/api-call.ts';
+import { renderElement, type XmlStructure } from '../../wire/xml.ts';
+import { openBucket } from './s3-buckets.ts';
+import type { Bucket, S3Store } from './s3-store.ts';
+import { S3Error } from './s3-wire.ts';
+
+type Operation = (input: OperationMembers, store: S3Store, bucket: Bucket) => unknown;
+
+export function createS3Perform(store: S3Store): PerformOperation {
+  return async (operation, input, { scope }) => {
+    try {
+      perform(operation, input, store, scope);
+      return {};
+    } catch (failure) {
+      if (!(failure instanceof S3Error)) throw failure;
+      throw new OperationFailure(failure.code, S3_ERRORS[failure.code].status, failure.message, failure);
+    }
+  };
+}
+
+function perform(operation: string, input: OperationMembers, store: S3Store, scope: Scope): void {
+  const name = String(input.Bucket ?? '');
+  if (operation === 'CreateBucket') {
+    openBucket(store, name, scope, scope.region);
+    return;
+  }
+  const handler = Object.hasOwn(OPERATIONS, operation) ? OPERATIONS[operation] : undefined;
+  if (handler === undefined) {
+    const message = `Lamella does not support the S3 operation '${operation}' inside the service.`;
+    throw new OperationFailure('NotImplemented', 501, message);
+  }
+  const bucket = store.bucket(name);
+  if (bucket === undefined) throw new S3Error('NoSuchBucket', { BucketName: name });
+  handler(input, store, bucket);
+}
+
+const OPERATIONS: Readonly<Record<string, Operation>> = {
+  HeadBucket: () => {},
+  DeleteBucket(_, store, bucket) {
+    if (!store.deleteBucket(bucket.name)) throw new S3Error('BucketNotEmpty', { BucketName: bucket.name });
+  },
+  PutBucketVersioning(input, store, bucket) {
+    const { Status } = input.VersioningConfiguration as { Status?: unknown };
+    if (Status !== 'Enabled' && Status !== 'Suspended') throw new S3Error('MalformedXML');
+    store.setVersioning(bucket.name, Status);
+  },
+  PutBucketPolicy: (input, store, bucket) => store.setConfiguration(bucket.name, 'policy', String(input.Policy)),
+  DeleteBucketPolicy: (_, store, bucket) => store.deleteConfiguration(bucket.name, 'policy'),
+  PutBucketTagging(input, store, bucket) {
+    const { TagSet } = input.Tagging as { TagSet: XmlStructure[] };
+    const xml = renderElement('Tagging', { TagSet: { Tag: TagSet } }, 'repeated');
+    store.setConfiguration(bucket.name, 'tagging', xml);
+  },
+  DeleteBucketTagging: (_, store, bucket) => store.deleteConfiguration(bucket.name, 'tagging'),
+  PutPublicAccessBlock(input, store, bucket) {
+    const settings = input.PublicAccessBlockConfiguration as XmlStructure;
+    const xml = renderElement('PublicAccessBlockConfiguration', settings, 'repeated');
+    store.setConfiguration(bucket.name, 'publicAccessBlock', xml);
+  },
+  DeletePublicAccessBlock: (_, store, bucket) => store.deleteConfiguration(bucket.name, 'publicAccessBlock'),
+};
