@@ -23,12 +23,14 @@ import {
   unsupported,
 } from './compile-load-balancer.ts';
 import {
+  type Described,
   type Listener,
   type LoadBalancer,
   loadBalancingStore,
   type Rule,
   type TargetGroup,
 } from './load-balancing-store.ts';
+import { renderAttributes, renderBalancer, renderListener, zonesOf } from './render-load-balancing.ts';
 
 export type LoadBalancingOptions = {
   readonly database: Database;
@@ -44,10 +46,6 @@ export type LoadBalancingApi = ServiceApi & {
 };
 
 type Tag = { readonly Key: string; readonly Value?: string | undefined };
-type Described = {
-  readonly attributes: Readonly<Record<string, string>>;
-  readonly tags: Readonly<Record<string, string>>;
-};
 
 export function createLoadBalancingApi({ database, publish, clock, log }: LoadBalancingOptions): LoadBalancingApi {
   const store = loadBalancingStore(createDocumentTable(database, 'load_balancing'));
@@ -511,40 +509,4 @@ function tagsOf(tags: readonly Tag[] | undefined): Record<string, string> {
 /** The members that are there. */
 function defined<Given extends object>(given: Given): { [Name in keyof Given]: Exclude<Given[Name], undefined> } {
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as never;
-}
-
-function renderBalancer(scope: Scope, balancer: LoadBalancer): XmlStructure {
-  const { LoadBalancerArn, label, CreatedTime, Name, Scheme, Type, IpAddressType, SecurityGroups } = balancer;
-  return {
-    LoadBalancerArn,
-    // Below `localhost`, as all addresses of gateways.
-    DNSName: `${label}.${scope.region}.elb.localhost`,
-    CanonicalHostedZoneId: 'Z35SXDOTRQ7X7K',
-    CreatedTime,
-    LoadBalancerName: Name,
-    Scheme,
-    VpcId: 'vpc-00000000000000000',
-    State: { Code: 'active' },
-    Type,
-    AvailabilityZones: zonesOf(scope, balancer),
-    SecurityGroups,
-    IpAddressType,
-  };
-}
-
-function zonesOf({ region }: Scope, { Subnets = [], SubnetMappings = [] }: LoadBalancer): XmlValue {
-  const subnets = [...Subnets, ...SubnetMappings.flatMap(({ SubnetId }) => (SubnetId === undefined ? [] : [SubnetId]))];
-  return subnets.map((SubnetId, index) => ({
-    ZoneName: `${region}${'abcdef'[index % 6]}`,
-    SubnetId,
-    LoadBalancerAddresses: [],
-  }));
-}
-
-function renderListener({ attributes: _, tags: __, ...listener }: Listener): XmlStructure {
-  return listener as unknown as XmlStructure;
-}
-
-function renderAttributes({ attributes }: Described): XmlStructure {
-  return { Attributes: Object.entries(attributes).map(([Key, Value]) => ({ Key, Value })) };
 }

@@ -6,7 +6,7 @@ import type { DocumentTable } from '../../storage/document-table.ts';
 
 type Input<Name extends keyof typeof LOAD_BALANCER_OPERATIONS> = InputOf<(typeof LOAD_BALANCER_OPERATIONS)[Name]>;
 
-type Described = {
+export type Described = {
   readonly attributes: Readonly<Record<string, string>>;
   readonly tags: Readonly<Record<string, string>>;
 };
