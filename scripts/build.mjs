@@ -1,5 +1,5 @@
 /** Compiles src/ and the runtimes into dist/. */
-import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { CACHE, filesIn, packageBinary, ROOT, run } from './run-program.mjs';
 
@@ -11,6 +11,7 @@ const RUNTIME_FILES = {
 
 /** Writes only what changed, and removes what no longer has a source. Returns whether it succeeded. */
 export function build() {
+  const startedAt = new Date();
   const dist = join(ROOT, 'dist');
   const expected = new Map(filesIn(join(ROOT, 'src')).flatMap(outputsOf));
   const record = join(CACHE, 'build.tsbuildinfo');
@@ -23,7 +24,10 @@ export function build() {
   for (const file of filesIn(dist)) {
     if (!expected.has(file) && !Object.hasOwn(RUNTIME_FILES, file)) rmSync(join(dist, file));
   }
-  return Object.entries(RUNTIME_FILES).every(([file, source]) => buildRuntimeFile(file, source));
+  if (!Object.entries(RUNTIME_FILES).every(([file, source]) => buildRuntimeFile(file, source))) return false;
+  // The compiler leaves the record of unchanged sources alone, whatever their times.
+  utimesSync(record, startedAt, startedAt);
+  return true;
 }
 
 /** The files in dist/ that a file of src/ becomes, each with its source: compiled, or copied because it is data. */

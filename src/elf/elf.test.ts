@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { cpuGrowth, LINEAR } from '../../test/support/cpu-growth.ts';
 import { compareVersions, isGlibcLibrary, libraryClosure, parseElf, requiredGlibc } from './elf.ts';
 import { withSearchPath } from './elf-search-path.ts';
 
@@ -94,17 +95,12 @@ describe('a hostile ELF file', () => {
     ['version needs without an end', (size: number) => hostile(size, { dynamic: ENDLESS })],
     ['version definitions without an end', (size: number) => hostile(size, { dynamic: ENDLESS_DEFINITIONS })],
     ['many symbols that share one long name', (size: number) => hostile(size, { dynamic: [], symbols: size / 100 })],
-  ])('with %s is refused, in time that grows in proportion to its size', (_, make) => {
-    const cpuOf = (size: number) => {
+  ])('with %s is refused, in time that grows in proportion to its size', async (_, make) => {
+    const parse = (size: number) => {
       const bytes = make(size);
-      const start = process.cpuUsage().user;
-      for (let round = 0; round < 10; round += 1) expect(() => parseElf(bytes)).toThrow('Invalid ELF file');
-      return process.cpuUsage().user - start;
+      return () => expect(() => parseElf(bytes)).toThrow('Invalid ELF file');
     };
-    cpuOf(100_000);
-    const small = cpuOf(400_000);
-    // Eight times the size. Quadratic time would be 64 times as much.
-    expect(cpuOf(3_200_000) / Math.max(small, 2_000)).toBeLessThan(30);
+    expect(await cpuGrowth(parse, 400_000)).toBeLessThan(LINEAR);
   });
 });
 

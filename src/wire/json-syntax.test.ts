@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { cpuGrowth, LINEAR } from '../../test/support/cpu-growth.ts';
 import { findJsonError, renderJsonError } from './json-syntax.ts';
 
 const errorIn = (text: string | Buffer) => findJsonError(Buffer.from(text as string));
@@ -99,18 +100,13 @@ describe('JSON syntax', () => {
     expect(errorIn(text)).toMatchObject({ message, line, column });
   });
 
-  it('takes time in proportion to the length, up to 6 MB', () => {
-    const time = (items: number) => {
+  it('takes time in proportion to the length, up to 6 MB', async () => {
+    const find = (items: number) => {
       const list = Array.from({ length: items }, (_, n) => ({ n, text: 'x'.repeat(80) }));
       const event = Buffer.from(JSON.stringify({ list }));
-      const startedAt = performance.now();
-      expect(findJsonError(event)).toBeUndefined();
-      return performance.now() - startedAt;
+      return () => expect(findJsonError(event)).toBeUndefined();
     };
-    const best = (items: number) => Math.min(...[1, 2, 3].map(() => time(items)));
-    best(7500);
-    // Linear is 8, quadratic 64.
-    expect(best(60_000) / best(7500)).toBeLessThan(40);
+    expect(await cpuGrowth(find, 7500)).toBeLessThan(LINEAR);
   });
 });
 

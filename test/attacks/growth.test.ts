@@ -11,6 +11,7 @@ import { parseFunctionResponse } from '../../src/gateways/exchange/function-resp
 import { projectExtensions } from '../../src/packaging/php/php-project-extensions.ts';
 import { untarNpmPackage } from '../../src/packaging/untar.ts';
 import { measureArchive } from '../../src/storage/archive.ts';
+import { cpuGrowth, LINEAR } from '../support/cpu-growth.ts';
 import { writePackage } from '../support/php-sandbox.ts';
 import { rawZip } from '../support/raw-zip.ts';
 
@@ -21,22 +22,6 @@ const newDirectory = () => {
   count += 1;
   return join(directory, `${count}`);
 };
-
-/** CPU time in microseconds of reading once. */
-async function cpuOf(read: () => unknown): Promise<number> {
-  const before = process.cpuUsage();
-  await read();
-  const { user, system } = process.cpuUsage(before);
-  return user + system;
-}
-
-/** Quadratic time would be 64 times as much. What is too short to measure counts as 5 ms. */
-async function expectLinear(make: (size: number) => () => unknown, size: number): Promise<void> {
-  await cpuOf(make(size));
-  const small = await cpuOf(make(size));
-  const large = await cpuOf(make(8 * size));
-  expect(large / Math.max(small, 5_000)).toBeLessThan(32);
-}
 
 const LIMITS = { unpackedBytes: 1e9, entries: 1e6 };
 const numbered = (size: number, name: (index: number) => string) => Array.from({ length: size }, (_, i) => name(i));
@@ -136,7 +121,7 @@ describe('the time to read grows with the size alone', () => {
       ],
     ),
   ])('of %s', { timeout: 60_000 }, async (_, make, size) => {
-    await expectLinear(make, size);
+    expect(await cpuGrowth(make, size)).toBeLessThan(LINEAR);
   });
 
   it('of JSON that is nested too deeply, which is refused', async () => {

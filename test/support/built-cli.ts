@@ -13,7 +13,10 @@ export type Ended = {
   readonly stderr: string;
 };
 
-/** Compiles if any source is newer than dist/. `npm test` has already compiled. */
+/**
+ * Compiles if any source is newer than dist/. `npm test` has already compiled. Test files that find a stale dist/ at the
+ * same time take turns, so that no one reads what another is writing.
+ */
 export function buildIfStale(): void {
   const newest = Math.max(
     ...readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })
@@ -22,7 +25,8 @@ export function buildIfStale(): void {
   );
   const record = statSync(join(ROOT, 'node_modules/.cache/lamella/build.tsbuildinfo'), { throwIfNoEntry: false });
   if (record && record.mtimeMs >= newest) return;
-  spawnSync(process.execPath, [join(ROOT, 'scripts', 'run.mjs'), 'build'], { stdio: 'inherit' });
+  const build = [process.execPath, join(ROOT, 'scripts', 'run.mjs'), 'build'];
+  spawnSync('flock', [join(ROOT, 'scripts', 'build.mjs'), ...build], { stdio: 'inherit' });
 }
 
 /** Runs `lamella ARGS` to its end. Of Lamella's and AWS's variables it gets only `environment`. */

@@ -1,5 +1,6 @@
 import { PassThrough } from 'node:stream';
 import { expect, it } from 'vitest';
+import { cpuGrowth, LINEAR } from '../../../test/support/cpu-growth.ts';
 import { systemClock } from '../../clock.ts';
 import { createContainment } from '../../containment.ts';
 import { createOutputTurns, OutputReader } from './output-reader.ts';
@@ -61,15 +62,10 @@ it('several floods take turns', async () => {
   expect(order.indexOf('c')).toBeLessThan(order.lastIndexOf('a'));
 });
 
-it('a line that comes byte by byte is not copied again for each byte', () => {
-  const time = (bytes: number) => {
+it('a line that comes byte by byte is not copied again for each byte', async () => {
+  const read = (bytes: number) => () => {
     const { output } = readerOf(() => undefined);
-    const startedAt = performance.now();
     for (let at = 0; at < bytes; at++) output.emit('data', Buffer.from('x'));
-    return performance.now() - startedAt;
   };
-  const best = (bytes: number) => Math.min(...[1, 2, 3, 4, 5].map(() => time(bytes)));
-  best(16_000);
-  // Linear is 8, quadratic 64.
-  expect(best(128_000) / best(16_000)).toBeLessThan(40);
+  expect(await cpuGrowth(read, 16_000)).toBeLessThan(LINEAR);
 });

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
+import { cpuGrowth, LINEAR } from '../../../test/support/cpu-growth.ts';
 import { createDescriptorSweep, distinctObjects, parseMaps, readMaps } from './shared-memory.ts';
 
 const MB = 1024 * 1024;
@@ -71,16 +72,12 @@ Pss:                 100 kB
     expect(residentBytes).toBe(5220 * 1024);
   });
 
-  it('are read in time that grows in proportion to their length', () => {
-    const steps = (text: string) => {
-      const start = process.cpuUsage().user;
-      for (let round = 0; round < 5; round++) parseMaps(text);
-      return process.cpuUsage().user - start;
+  it('are read in time that grows in proportion to their length', async () => {
+    const parse = (times: number) => {
+      const text = MAPS.repeat(times);
+      return () => parseMaps(text);
     };
-    const text = MAPS.repeat(500);
-    steps(text);
-    const once = steps(text);
-    expect(steps(text.repeat(4)) / once).toBeLessThan(12);
+    expect(await cpuGrowth(parse, 250)).toBeLessThan(LINEAR);
   });
 
   it('that are too long count as the counters of their process', () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { cpuGrowth, LINEAR } from '../../../test/support/cpu-growth.ts';
 import type { Json, JsonObject } from '../tree.ts';
 import { InvalidDocument } from './errors.ts';
 import { type TransformOptions, transformSam } from './transform.ts';
@@ -214,25 +215,16 @@ describe('parameters', () => {
 });
 
 describe('the time that a template takes', () => {
-  it('grows with its size, not with its square', () => {
+  it('grows with its size, not with its square', async () => {
     const template = (count: number): JsonObject => {
       const properties = { AutoPublishAlias: 'live', Policies: [{ SQSPollerPolicy: { QueueName: 'q' } }] };
       const functions = Array.from({ length: count }, (_, at) => [`Shop${at}`, fn(properties)] as const);
       return { Resources: Object.fromEntries(functions), Globals: { Function: { Tags: { team: 'web' } } } };
     };
-    const [small, large] = [template(25), template(200)];
-    // As many functions in both, so that a busy machine slows both alike
-    const duration = (run: () => void): number => {
-      const start = performance.now();
-      run();
-      return performance.now() - start;
+    const transformed = (count: number) => {
+      const given = template(count);
+      return () => transform(given);
     };
-    const ratios = Array.from({ length: 5 }, () => {
-      const many = duration(() => {
-        for (let at = 0; at < 8; at += 1) transform(small);
-      });
-      return duration(() => transform(large)) / many;
-    });
-    expect(Math.min(...ratios)).toBeLessThan(4);
+    expect(await cpuGrowth(transformed, 25)).toBeLessThan(LINEAR);
   });
 });
