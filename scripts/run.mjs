@@ -29,6 +29,7 @@ const COMMANDS = {
   conformance,
   applications: (...names) => testJob('applications', APPLICATION_PACKAGES, names),
   'every-node': everyNode,
+  tools: (...names) => testJob('tools', [], names),
   'php-source': () => testJob('php-source', COMPILER_PACKAGES),
   attack,
   'sam-golden': (...args) => script('scripts/sam-golden.ts', [], { needsBuild: false, args }),

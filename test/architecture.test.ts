@@ -33,6 +33,7 @@ const ROWS: readonly (readonly string[])[] = [
     'services/cloudformation',
     'services/apigateway',
     'services/elasticloadbalancingv2',
+    'services/ecr',
   ],
   ['layers', 'images', 'stacks', 'runtime-api', 'runtime-client', 'packaging', 'queues'],
   ['template'],

@@ -10,6 +10,7 @@ import { checkCaller } from '../http/guard.ts';
 import { CONTENT_PREFIX } from '../lambda-api/operations/content.ts';
 import type { Log } from '../log.ts';
 import { CLOUDFORMATION_VERSION } from '../protocol/cloudformation-operations.ts';
+import { ECR_TARGET_PREFIX } from '../protocol/ecr-operations.ts';
 import { EVENTS_TARGET_PREFIX } from '../protocol/events-operations.ts';
 import { IAM_VERSION } from '../protocol/iam-operations.ts';
 import { LOGS_TARGET_PREFIX } from '../protocol/logs-operations.ts';
@@ -40,6 +41,7 @@ export type ApiServices = {
   readonly cloudformation?: ServiceHandler | undefined;
   readonly apigateway?: ServiceHandler | undefined;
   readonly elasticloadbalancing?: ServiceHandler | undefined;
+  readonly ecr?: ServiceHandler | undefined;
 };
 
 export type ApiHandlerOptions = ApiServices & {
@@ -75,6 +77,7 @@ const SERVICE_NAMES: readonly ServiceName[] = [
   'cloudformation',
   'apigateway',
   'elasticloadbalancing',
+  'ecr',
 ];
 const BY_TARGET: Readonly<Record<string, ServiceName>> = {
   [LOGS_TARGET_PREFIX]: 'logs',
@@ -82,6 +85,7 @@ const BY_TARGET: Readonly<Record<string, ServiceName>> = {
   [EVENTS_TARGET_PREFIX]: 'events',
   [SSM_TARGET_PREFIX]: 'ssm',
   [SECRETS_TARGET_PREFIX]: 'secretsmanager',
+  [ECR_TARGET_PREFIX]: 'ecr',
 };
 const REGION = /^[a-z]{2,5}(-[a-z]+)+-\d{1,2}$/;
 

@@ -92,5 +92,6 @@ const PROTOCOLS: Readonly<Record<string, keyof typeof AUTHENTICATION_ERRORS>> = 
   events: 'json-rpc',
   ssm: 'json-rpc',
   secretsmanager: 'json-rpc',
+  ecr: 'json-rpc',
   cloudformation: 'query',
 };

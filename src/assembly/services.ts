@@ -1,5 +1,5 @@
 /** Opens the AWS services beside Lambda on one database: IAM, STS, S3, SQS, SNS, CloudWatch Logs, Parameter Store,
- * Secrets Manager, API Gateway and event buses. */
+ * Secrets Manager, API Gateway, event buses and ECR. */
 
 import { randomUUID } from 'node:crypto';
 
@@ -11,6 +11,7 @@ import { parseArn, parseLogGroupArn } from '../protocol/arn.ts';
 import { createQueues, type Queues } from '../queues/queue.ts';
 import { type ApiGatewayApi, createApiGatewayApi } from '../services/apigateway/api-gateway-api.ts';
 import type { Publisher } from '../services/apigateway/publish.ts';
+import { createEcrApi } from '../services/ecr/ecr-api.ts';
 import {
   createLoadBalancingApi,
   type LoadBalancingApi,
@@ -161,6 +162,7 @@ export function openServices(options: ServicesOptions, lifetime: Lifetime): Serv
       secretsmanager: secretsmanager.handle,
       apigateway: apiGateway.handle,
       elasticloadbalancing: loadBalancing.handle,
+      ecr: createEcrApi({ log }).handle,
     },
     operations: {
       iam: iam.perform,

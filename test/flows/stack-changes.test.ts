@@ -8,6 +8,7 @@ import {
   DescribeChangeSetCommand,
   DetectStackDriftCommand,
   ExecuteChangeSetCommand,
+  GetTemplateCommand,
 } from '@aws-sdk/client-cloudformation';
 import { GetFunctionCommand } from '@aws-sdk/client-lambda';
 import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
@@ -156,6 +157,8 @@ it('a change set shows what would change and why, and does it when it is execute
 
   await make('CREATE', 7, '/reviewed/one');
   expect((await stacks.describe(StackName)).StackStatus).toBe('REVIEW_IN_PROGRESS');
+  // As the AWS CDK does between the creation of a change set and its execution.
+  expect((await stacks.client.send(new GetTemplateCommand({ StackName }))).TemplateBody).toBe('{}');
   await execute();
   expect((await stacks.settled(StackName)).StackStatus).toBe('CREATE_COMPLETE');
 

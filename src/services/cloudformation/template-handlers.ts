@@ -30,7 +30,8 @@ export function createTemplateHandlers(
     GetTemplate: ({ StackName, ChangeSetName, TemplateStage = 'Original' }, { scope }) =>
       answering(() => {
         const deployment = deploymentOf();
-        if (deployment === undefined) throw invalid(`Stack with id ${StackName} does not exist`);
+        // A stack in REVIEW_IN_PROGRESS has no template yet. The AWS CDK asks for it and compares.
+        if (deployment === undefined) return { TemplateBody: '{}', StagesAvailable: ['Original', 'Processed'] };
         const TemplateBody = TemplateStage === 'Processed' ? processedText(deployment) : deployment.template;
         return { TemplateBody, StagesAvailable: ['Original', 'Processed'] };
 
