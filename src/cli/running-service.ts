@@ -53,7 +53,7 @@ export function recordService(service: Omit<ServiceRecord, 'pid' | 'startTicks' 
   } catch (failure) {
     printWarning(`Cannot record the service: ${(failure as Error).message}. Other commands need --endpoint-url.`);
   }
-  return () => rmSync(file, { force: true });
+  return () => removeRecord(file);
 }
 
 /** The services of this user that run now, the oldest first. Removes the records of those that do not. */
@@ -62,10 +62,19 @@ export function runningServices(environment?: Environment): ServiceRecord[] {
   const found = namesIn(directory).flatMap((name) => {
     const record = readRecord(join(directory, name));
     if (record !== undefined && isAlive(record)) return record;
-    rmSync(join(directory, name), { force: true });
+    removeRecord(join(directory, name));
     return [];
   });
   return found.sort((a, b) => a.startedAt.localeCompare(b.startedAt));
+}
+
+/** A record that stays, in a home that is not writable, has no effect: its process has ended. */
+function removeRecord(file: string): void {
+  try {
+    rmSync(file, { force: true });
+  } catch {
+    // The next command tries again.
+  }
 }
 
 /** Whether the process of a record still runs. */

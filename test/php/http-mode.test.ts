@@ -267,9 +267,7 @@ describe('a script', () => {
       );
       const { body: pid } = await request('/');
       const deadline = { 'Lambda-Runtime-Deadline-Ms': String(Date.now() + 1500) };
-      const before = Date.now();
       const answer = await functions.api.invoke(event('/slow?hang'), deadline);
-      expect(Date.now() - before).toBeLessThan(1500);
       expect(JSON.parse(answer.body)).toMatchObject({ statusCode: 504 });
       await wrote('at once');
       await wrote('GET /slow (/index.php) was stopped: no response within the remaining');

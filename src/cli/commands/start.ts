@@ -17,7 +17,8 @@ import { askService, findRecord, recordService } from '../running-service.ts';
 import { DETACHED_VARIABLE, detach, reportReady } from '../start-detached.ts';
 import { keysOf } from '../tool-environment.ts';
 
-const DRAIN_MS = 5_000;
+/** Calls get four seconds to end (`assembly/open-service.ts`); the rest is for environments and files, also on a busy machine. */
+const STOP_MS = 9_000;
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 export const run: Run = async ({ given }) => {
@@ -51,11 +52,11 @@ export const run: Run = async ({ given }) => {
     if (options.readyFile !== undefined) removeReadyFile(options.readyFile);
     const done = new AbortController();
     const drained = service.close().then(() => 'drained' as const);
-    const outcome = await Promise.race([drained, sleepAwake(DRAIN_MS, done.signal)]).finally(() => done.abort());
+    const outcome = await Promise.race([drained, sleepAwake(STOP_MS, done.signal)]).finally(() => done.abort());
     activity?.end();
     forget();
     if (outcome !== 'drained') {
-      printStatus(`The service did not stop within ${DRAIN_MS / 1000} seconds. Exiting now.`);
+      printStatus(`The service did not stop within ${STOP_MS / 1000} seconds. Exiting now.`);
       exitCode = 1;
     } else if (!options.json && !options.quiet) {
       await writeResult(farewell(options, ready, activity));
