@@ -47,7 +47,7 @@ export type ApiServices = {
 export type ApiHandlerOptions = ApiServices & {
   /** The admin API. */
   readonly admin?: ServiceHandler | undefined;
-  /** What wait handles and custom resources of stacks are told, by URLs whose last part is secret. */
+  /** Responses to wait handles and custom resources of stacks, at URLs whose last part is secret. */
   readonly callbacks?: ServiceHandler | undefined;
   /** The region of unsigned requests. */
   readonly defaultRegion: string;

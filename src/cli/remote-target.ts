@@ -40,7 +40,7 @@ export async function remoteTarget(given: Given, command: string): Promise<ApiTa
   };
 }
 
-/** Without a default: a command must not go to a region that nobody named. */
+/** Without a default: a command must not go to a region that the user did not name. */
 function regionOf(given: Given, command: string): string | undefined {
   return isGiven(TOOL_OPTIONS.region, given.region) ? resolveToolOptions(given, command).region : undefined;
 }

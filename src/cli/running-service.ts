@@ -103,7 +103,7 @@ export function locateService<O extends Pick<ToolOptions, 'endpointUrl' | 'dataD
 
 export type ServiceUrls = { readonly lambda: string; readonly http: string };
 
-/** Asks for the URLs of the Lamella at this URL. Undefined if there is none. */
+/** Asks for the URLs of the Lamella at this URL. Undefined if no Lamella responds. */
 export async function askService(endpointUrl: string, keys: SigningKeys): Promise<ServiceUrls | undefined> {
   try {
     const url = new URL('/_lamella/service', endpointUrl);

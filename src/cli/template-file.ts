@@ -19,7 +19,7 @@ export async function readTemplateFile(file: string): Promise<string> {
   });
 }
 
-/** The template of the current directory. @throws OperatorError 'usage' if there is none */
+/** The template of the current directory. @throws OperatorError 'usage' if it has no template */
 export function findTemplateFile(command: string): string {
   const found = DEFAULT_NAMES.find((name) => existsSync(name));
   if (found !== undefined) return found;

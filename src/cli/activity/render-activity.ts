@@ -128,7 +128,7 @@ function renderJson(line: string): string | undefined {
 
 const ERROR_MEMBERS = ['errorType', 'errorMessage', 'stackTrace', 'trace', 'stack', 'cause'];
 
-/** Text before an error as JSON, as in `Invoke Error \t{"errorType": ...}`; undefined if the line is none. */
+/** Text before an error as JSON, as in `Invoke Error \t{"errorType": ...}`; undefined for other lines. */
 function renderErrorIn(line: string): string | undefined {
   const start = line.indexOf('{"error');
   if (start < 0) return undefined;

@@ -1,6 +1,6 @@
 /**
  * `lamella run -- COMMAND`: runs a program with the service as its AWS. Uses the service that runs at the URL or with the
- * data directory; if there is none, starts one for the program and stops it afterwards. The exit code is the program's.
+ * data directory; if none runs, starts one for the program and stops it afterwards. The exit code is the program's.
  */
 import { OperatorError } from '../../operator-error.ts';
 import type { Given, Options } from '../../options.ts';

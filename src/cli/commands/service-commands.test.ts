@@ -94,7 +94,7 @@ describe('lamella invoke', () => {
     expect((await run(['invoke', 'works', '-d', '1', '-e', 'b.json'])).code).toBe(2);
   });
 
-  it('with --remote never uses an endpoint that is set, and sends made-up keys to nobody', async () => {
+  it('with --remote never uses an endpoint that is set, and never sends made-up keys', async () => {
     const own = { AWS_ENDPOINT_URL: service.url, AWS_ENDPOINT_URL_LAMBDA: service.url, AWS_REGION: 'us-east-1' };
     const made = await run(['invoke', 'works', '--remote'], {
       own: { ...own, AWS_ACCESS_KEY_ID: 'lamella', AWS_SECRET_ACCESS_KEY: 'lamella' },

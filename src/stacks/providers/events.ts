@@ -1,6 +1,6 @@
 /** AWS::Events::Rule, AWS::Events::EventBus and AWS::Events::EventBusPolicy. */
 import { parseEventBusArn, renderRuleArn } from '../../protocol/arn.ts';
-import { documentText, pick, tagChanges, tagMap, tolerateMissing } from './members.ts';
+import { documentText, pick, tagChanges, tagList, tagMap, tolerateMissing } from './members.ts';
 import type { Json, Properties, ResourceContext, ResourceProvider } from './provider.ts';
 
 export const eventsRule: ResourceProvider = {
@@ -118,7 +118,3 @@ export const eventsEventBusPolicy: ResourceProvider = {
       context.call('events', 'RemovePermission', { EventBusName: busOf(properties), StatementId: physicalId }),
     ),
 };
-
-function tagList(tags: Readonly<Record<string, string>>) {
-  return Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
-}

@@ -59,6 +59,13 @@ export function tagMap(tags: Json | undefined): Record<string, string> {
   );
 }
 
+/** A map of tags as a list of Key and Value. */
+export function tagList(
+  tags: Readonly<Record<string, string>>,
+): readonly { readonly Key: string; readonly Value: string }[] {
+  return Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
+}
+
 /** What must be set and removed to get from one set of tags to another. */
 export function tagChanges(
   before: Readonly<Record<string, string>>,

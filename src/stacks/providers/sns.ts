@@ -1,5 +1,5 @@
 /** AWS::SNS::Topic, AWS::SNS::Subscription and AWS::SNS::TopicPolicy. */
-import { documentText, tagChanges, tagMap, texts, tolerateMissing } from './members.ts';
+import { documentText, tagChanges, tagList, tagMap, texts, tolerateMissing } from './members.ts';
 import { createPhysicalName } from './physical-names.ts';
 import type { Properties, ResourceContext, ResourceProvider } from './provider.ts';
 
@@ -127,8 +127,4 @@ function attributesOf(properties: Properties, names: readonly string[]): Record<
   return Object.fromEntries(
     names.flatMap((name) => (properties[name] === undefined ? [] : [[name, String(properties[name])]])),
   );
-}
-
-function tagList(tags: Readonly<Record<string, string>>) {
-  return Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
 }

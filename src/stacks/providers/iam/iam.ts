@@ -1,7 +1,7 @@
 /** AWS::IAM::Role, Policy, RolePolicy and ManagedPolicy. Users and groups do not exist here. */
 import { renderPolicyArn, renderRoleArn } from '../../../protocol/arn.ts';
 import type { OperationMembers } from '../../../wire/api-call.ts';
-import { documentText, pick, tagChanges, tagMap, texts, tolerateMissing } from '../members.ts';
+import { documentText, pick, tagChanges, tagList, tagMap, texts, tolerateMissing } from '../members.ts';
 import { createPhysicalName } from '../physical-names.ts';
 import {
   type Json,
@@ -108,10 +108,6 @@ async function applyPolicies(
   for (const PolicyName of documents.keys()) {
     await tolerateMissing(call(context, 'DeleteRolePolicy', { RoleName, PolicyName }));
   }
-}
-
-function tagList(tags: Readonly<Record<string, string>>): readonly { readonly Key: string; readonly Value: string }[] {
-  return Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
 }
 
 /** @throws ResourceFailure */
