@@ -53,11 +53,16 @@ async function download(
   directory: string,
   cacheDir: string,
 ): Promise<Buffer> {
-  // By default npm retries for minutes when the network is down.
-  const retries = ['--fetch-retries=1', '--fetch-retry-mintimeout=500', '--fetch-retry-maxtimeout=2000'];
+  // By default npm retries for minutes when the network is down, and asks for its own newest version.
+  const requests = [
+    '--fetch-retries=1',
+    '--fetch-retry-mintimeout=500',
+    '--fetch-retry-maxtimeout=2000',
+    '--no-update-notifier',
+  ];
   const npm = await runTool({
     command: 'npm',
-    arguments: ['pack', `${name}@${version}`, '--json', '--prefer-offline', '--ignore-scripts', ...retries],
+    arguments: ['pack', `${name}@${version}`, '--json', '--prefer-offline', '--ignore-scripts', ...requests],
     directory,
   });
   if (npm.code !== 0) {
