@@ -13,6 +13,7 @@ import { EVENTS_OPERATIONS } from '../src/protocol/events-operations.ts';
 import { IAM_OPERATIONS } from '../src/protocol/iam-operations.ts';
 import { LOGS_OPERATIONS } from '../src/protocol/logs-operations.ts';
 import { S3_OPERATIONS } from '../src/protocol/s3-operations.ts';
+import { SCHEDULER_OPERATIONS } from '../src/protocol/scheduler-operations.ts';
 import { SECRETS_OPERATIONS } from '../src/protocol/secretsmanager-operations.ts';
 import { SERVICE_ERRORS } from '../src/protocol/service-errors.ts';
 import { SNS_OPERATIONS } from '../src/protocol/sns-operations.ts';
@@ -77,6 +78,7 @@ export const DOCUMENT_TABLES: readonly DocumentTable[] = [
       SQS: SQS_OPERATIONS,
       SNS: SNS_OPERATIONS,
       EventBridge: EVENTS_OPERATIONS,
+      'EventBridge Scheduler': SCHEDULER_OPERATIONS,
       'Systems Manager': SSM_OPERATIONS,
       'Secrets Manager': SECRETS_OPERATIONS,
       ECR: ECR_OPERATIONS,

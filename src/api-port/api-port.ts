@@ -36,6 +36,7 @@ export type ApiServices = {
   readonly sqs?: ServiceHandler | undefined;
   readonly sns?: ServiceHandler | undefined;
   readonly events?: ServiceHandler | undefined;
+  readonly scheduler?: ServiceHandler | undefined;
   readonly ssm?: ServiceHandler | undefined;
   readonly secretsmanager?: ServiceHandler | undefined;
   readonly cloudformation?: ServiceHandler | undefined;
@@ -72,6 +73,7 @@ const SERVICE_NAMES: readonly ServiceName[] = [
   'sqs',
   'sns',
   'events',
+  'scheduler',
   'ssm',
   'secretsmanager',
   'cloudformation',

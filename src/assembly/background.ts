@@ -15,7 +15,7 @@ import type { Dispatcher } from '../invocation/dispatcher.ts';
 import type { Closeable } from '../lifetime.ts';
 import type { Log } from '../log.ts';
 import type { Options } from '../options.ts';
-import { parseRuleArn } from '../protocol/arn.ts';
+import { parseRuleArn, parseScheduleArn } from '../protocol/arn.ts';
 import type { MessageAttributes } from '../queues/message-attributes.ts';
 import { createSchedules, type EventSender, type Schedules } from '../services/events/schedules.ts';
 import type { Database } from '../storage/database.ts';
@@ -23,7 +23,7 @@ import type { Services } from './services.ts';
 
 export type BackgroundOptions = {
   readonly database: Database;
-  readonly services: Pick<Services, 'queues' | 'queueAccess' | 'topics' | 'eventRules' | 's3'>;
+  readonly services: Pick<Services, 'queues' | 'queueAccess' | 'topics' | 'eventRules' | 'runSchedule' | 's3'>;
   readonly options: Pick<Options, 'asyncRetrySeconds' | 'asyncConcurrency'>;
   readonly settings: FunctionSettings;
   readonly eventSourceMappings: EventSourceMappings;
@@ -90,9 +90,12 @@ export function openBackground({
   });
   const schedules = createSchedules({
     database,
-    // The schedule of a rule names the rule instead of a function.
-    send: (arn, event, traceId) =>
-      parseRuleArn(arn) === undefined ? sendEvent(arn, event, traceId) : services.eventRules.fire(arn, event),
+    // The schedules of EventBridge's APIs name a rule, or themselves, instead of a function.
+    send(arn, event, time) {
+      if (parseRuleArn(arn) !== undefined) return services.eventRules.fire(arn, event);
+      if (parseScheduleArn(arn) !== undefined) return services.runSchedule(arn, event, time);
+      return sendEvent(arn, event, undefined);
+    },
     clock: backgroundClock,
     log,
   });

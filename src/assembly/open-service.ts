@@ -15,6 +15,7 @@ import { RUNTIME_API_PORT } from '../protocol/endpoints.ts';
 import { probeHost, requireIsolatedNetwork } from '../sandbox/host/host-capabilities.ts';
 import { openDataDirectory } from '../storage/data-directory.ts';
 import { openDatabase } from '../storage/database.ts';
+import { createServiceCall } from '../wire/service-call.ts';
 import type { AccessKey } from '../wire/sigv4.ts';
 import { openBackground } from './background.ts';
 import { openEnvironments } from './environments.ts';
@@ -64,6 +65,7 @@ export async function openService(options: Options, lifetime: Lifetime, observe?
       root: data.root,
       remoteSqs: remoteSqsOf(options),
       sendEvent: (...event) => background.sendEvent(...event),
+      call: (...call) => serviceCall(...call),
       publisher: { publish: (...published) => gateways.setManaged(...published), port: () => gateways.port },
       schedules: () => background.schedules,
       closing: closing.signal,
@@ -115,11 +117,16 @@ export async function openService(options: Options, lifetime: Lifetime, observe?
   const scope = { region: options.region, account: options.accountId };
   const schedules = createScheduleAdmin(background.schedules, scope);
   const lambda = openLambdaApi({ ...shared, opened, services, environments, background, gateways });
+  const baseUrl = () => urlOf(reachableHost(options.host), apiPort);
+  const serviceCall = createServiceCall({
+    operations: { ...services.operations, lambda: lambda.perform },
+    baseUrl,
+  });
   const stacks = openCloudFormation({
     ...shared,
     services,
-    lambda: lambda.perform,
-    baseUrl: () => urlOf(reachableHost(options.host), apiPort),
+    call: serviceCall,
+    baseUrl,
     clock: backgroundClock,
   });
   const port = await openApiPort({

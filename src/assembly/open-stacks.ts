@@ -9,15 +9,16 @@ import { readUrl } from '../services/cloudformation/template-source.ts';
 import { type OpenStacks, openStacks } from '../stacks/open-stacks.ts';
 import { signalTarget } from '../stacks/signals.ts';
 import type { Database } from '../storage/database.ts';
-import type { PerformOperation, ServiceApi, ServiceHandler } from '../wire/api-call.ts';
-import { createServiceCall } from '../wire/service-call.ts';
+import type { ServiceApi, ServiceHandler } from '../wire/api-call.ts';
+import type { ServiceCall } from '../wire/service-call.ts';
 import type { Services } from './services.ts';
 
 export type StacksOptions = {
   readonly options: Pick<Options, 'unsupported' | 'strict' | 'network'>;
   readonly database: Database;
-  readonly services: Pick<Services, 'operations' | 's3' | 'iam'>;
-  readonly lambda: PerformOperation;
+  readonly services: Pick<Services, 's3' | 'iam'>;
+  /** Performs operations of all services. */
+  readonly call: ServiceCall;
   /** The service's URL for functions. */
   readonly baseUrl: () => string;
   readonly clock: Clock;
@@ -33,11 +34,11 @@ const ISOLATED =
   'Custom resources need functions that can reach the service. Start Lamella without --network isolated.';
 
 export function openCloudFormation(given: StacksOptions): OpenCloudFormation {
-  const { options, database, services, lambda, baseUrl, clock, log } = given;
+  const { options, database, services, call, baseUrl, clock, log } = given;
   const { readObject } = services.s3;
   const { stacks, changeSets, store, signals, resume, close } = openStacks({
     database,
-    call: createServiceCall({ operations: { ...services.operations, lambda }, baseUrl }),
+    call,
     readObject,
     readTemplate: (url) => readUrl(readObject, url, baseUrl()),
     baseUrl,

@@ -20,6 +20,9 @@ import { createEventBus, type EventBus } from '../services/events/event-bus.ts';
 import { createEventRules, type EventRules } from '../services/events/event-rules.ts';
 import { createEventsApi } from '../services/events/events-api.ts';
 import { createRuleStore } from '../services/events/rule-store.ts';
+import { createScheduleRunner, type RunSchedule } from '../services/events/scheduler/schedule-runner.ts';
+import { createSchedulerApi } from '../services/events/scheduler/scheduler-api.ts';
+import { createSchedulerStore, timerName } from '../services/events/scheduler/scheduler-store.ts';
 import type { EventSender, Schedules } from '../services/events/schedules.ts';
 import { createIamApi, type IamApi } from '../services/iam/iam-api.ts';
 import { createStsApi, type StsApi, type StsApiOptions } from '../services/iam/sts-api.ts';
@@ -39,6 +42,7 @@ import { createParameterStore } from '../services/ssm/parameter-store.ts';
 import { createSsmApi } from '../services/ssm/ssm-api.ts';
 import type { Database } from '../storage/database.ts';
 import type { PerformOperation } from '../wire/api-call.ts';
+import type { ServiceCall } from '../wire/service-call.ts';
 
 export type ServicesOptions = {
   readonly database: Database;
@@ -53,9 +57,11 @@ export type ServicesOptions = {
   readonly functionIdentityOf?: StsApiOptions['functionIdentityOf'];
   /** Invokes a function that subscribes to a topic, or that is the target of a rule. */
   readonly sendEvent: EventSender;
+  /** Performs operations of all services, Lambda included, once the service is open. */
+  readonly call: ServiceCall;
   /** The HTTP gateways, which serve the APIs of API Gateway. */
   readonly publisher: Publisher;
-  /** The schedules of this service, once it is open: rules put theirs there. */
+  /** The schedules of this service, once it is open: rules and EventBridge Scheduler put theirs there. */
   readonly schedules: () => Pick<Schedules, 'put' | 'remove'>;
   /** Aborts when the service closes: ends requests that wait for messages or log events. */
   readonly closing: AbortSignal;
@@ -76,6 +82,8 @@ export type Services = {
   readonly apiGateway: ApiGatewayApi;
   readonly loadBalancing: LoadBalancingApi;
   readonly eventRules: EventRules;
+  /** Calls the target of a schedule of EventBridge Scheduler. */
+  readonly runSchedule: RunSchedule;
   /** Handlers for the API port. */
   readonly handlers: Omit<ApiServices, 'lambda'>;
   /** The same operations for callers inside this process, by the service's name in a credential scope. */
@@ -137,6 +145,26 @@ export function openServices(options: ServicesOptions, lifetime: Lifetime): Serv
     log,
   });
   const events = createEventsApi({ store: ruleStore, rules: eventRules, clock, log });
+  const schedulerStore = createSchedulerStore({ database, clock });
+  const scheduler = createSchedulerApi({
+    store: schedulerStore,
+    schedules: options.schedules,
+    clock: backgroundClock,
+    log,
+  });
+  const runSchedule = createScheduleRunner({
+    store: schedulerStore,
+    deliver: eventRules.deliver,
+    sendToQueue: (arn, body, attributes) => queueAccess.send(arn, { body, attributes, traceId: undefined }),
+    call: options.call,
+    remove(scope, group, name) {
+      options.schedules().remove(scope, timerName(group, name));
+      schedulerStore.removeSchedule(scope, group, name);
+    },
+    clock: backgroundClock,
+    closing,
+    log,
+  });
   return {
     iam,
     sts,
@@ -148,6 +176,7 @@ export function openServices(options: ServicesOptions, lifetime: Lifetime): Serv
     topics,
     eventBus,
     eventRules,
+    runSchedule,
     apiGateway,
     loadBalancing,
     handlers: {
@@ -158,6 +187,7 @@ export function openServices(options: ServicesOptions, lifetime: Lifetime): Serv
       sqs: sqs.handle,
       sns: sns.handle,
       events: events.handle,
+      scheduler: scheduler.handle,
       ssm: ssm.handle,
       secretsmanager: secretsmanager.handle,
       apigateway: apiGateway.handle,
@@ -172,6 +202,7 @@ export function openServices(options: ServicesOptions, lifetime: Lifetime): Serv
       sqs: sqs.perform,
       sns: sns.perform,
       events: events.perform,
+      scheduler: scheduler.perform,
       ssm: ssm.perform,
       secretsmanager: secretsmanager.perform,
       elasticloadbalancing: loadBalancing.perform,

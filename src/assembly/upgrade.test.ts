@@ -55,7 +55,8 @@ function openAreas(database: Database) {
   const publisher = { publish: () => undefined, port: () => 3000 };
   const schedules = () =>
     lifetime.own(createSchedules({ ...shared, clock: createAdjustableClock(systemClock), send: sendEvent }));
-  const own = { sendEvent, schedules, closing, publisher };
+  const call = async () => ({});
+  const own = { sendEvent, schedules, closing, publisher, call };
   const more = { root, backgroundClock: systemClock, remoteSqs: undefined, ...own };
   return { ...functions, services: openServices({ ...shared, ...more }, lifetime) };
 }

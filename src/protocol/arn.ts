@@ -301,9 +301,43 @@ export function parseRuleArn(
   return region && account && name ? { scope: { region, account }, bus, name } : undefined;
 }
 
-/** A schedule of EventBridge Scheduler, in the default schedule group. */
-export function renderScheduleArn(scope: Scope, name: string): string {
-  return render(scope, 'scheduler', `schedule/default/${name}`);
+/** A schedule of EventBridge Scheduler. */
+export function renderScheduleArn(scope: Scope, name: string, group = 'default'): string {
+  return render(scope, 'scheduler', `schedule/${group}/${name}`);
+}
+
+export function parseScheduleArn(
+  arn: string,
+): { readonly scope: Scope; readonly group: string; readonly name: string } | undefined {
+  const [, region, account, group, name] =
+    /^arn:aws[a-z-]*:scheduler:([a-z0-9-]+):(\d{12}):schedule\/([^/]+)\/([^/]+)$/.exec(arn) ?? [];
+  return region && account && group && name ? { scope: { region, account }, group, name } : undefined;
+}
+
+export function renderScheduleGroupArn(scope: Scope, name: string): string {
+  return render(scope, 'scheduler', `schedule-group/${name}`);
+}
+
+export function parseScheduleGroupArn(arn: string): { readonly scope: Scope; readonly name: string } | undefined {
+  const [, region, account, name] =
+    /^arn:aws[a-z-]*:scheduler:([a-z0-9-]+):(\d{12}):schedule-group\/([^/]+)$/.exec(arn) ?? [];
+  return region && account && name ? { scope: { region, account }, name } : undefined;
+}
+
+/** The ARNs in the API model of EventBridge Scheduler. */
+export const SCHEDULER_ARN_PATTERNS = {
+  scheduleGroup: '^arn:aws(-[a-z]+)?:scheduler:[a-z0-9\\-]+:\\d{12}:schedule-group\\/[0-9a-zA-Z-_.]+$',
+  role: '^arn:aws(-[a-z]+)?:iam::\\d{12}:role\\/[\\w+=,.@\\/-]+$',
+  queue: '^arn:aws(-[a-z]+)?:sqs:[a-z0-9\\-]+:\\d{12}:[a-zA-Z0-9\\-_]+$',
+  kmsKey: '^arn:aws(-[a-z]+)?:kms:[a-z0-9\\-]+:\\d{12}:(key|alias)\\/[0-9a-zA-Z-_]*$',
+} as const;
+
+/** A universal target of EventBridge Scheduler: `arn:aws:scheduler:::aws-sdk:sqs:sendMessage` */
+export function parseUniversalTarget(
+  arn: string,
+): { readonly service: string; readonly operation: string } | undefined {
+  const [, service, operation] = /^arn:aws[a-z-]*:scheduler:::aws-sdk:([a-z0-9]+):([a-zA-Z0-9]+)$/.exec(arn) ?? [];
+  return service && operation ? { service, operation } : undefined;
 }
 
 /** `arn:aws:execute-api:<region>:<account>:<api>/<stage>/<route>`; `route` is `GET/users/1` or `$default`. */

@@ -28,7 +28,10 @@ export type DocumentTable = {
 
 type Row = { region: string; account: string; parent: string; name: string; document: string };
 
-export function createDocumentTable(database: Database, table: 'api_gateway' | 'load_balancing'): DocumentTable {
+export function createDocumentTable(
+  database: Database,
+  table: 'api_gateway' | 'load_balancing' | 'scheduler',
+): DocumentTable {
   const below = 'region = :region AND account = :account AND parent = :parent';
   const sql = {
     find: database.prepare<Row>(`SELECT * FROM ${table} WHERE ${below} AND kind = :kind AND name = :name`),

@@ -547,4 +547,20 @@ export const MIGRATIONS: readonly Migration[] = [
       ) STRICT, WITHOUT ROWID;
     `,
   },
+  {
+    name: "schedules and schedule groups of EventBridge Scheduler's API",
+    sql: `
+      CREATE TABLE scheduler (
+        id INTEGER PRIMARY KEY,
+        region TEXT NOT NULL,
+        account TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        parent TEXT NOT NULL, -- the group of a schedule, or nothing
+        name TEXT NOT NULL,
+        document TEXT NOT NULL,
+        UNIQUE (region, account, kind, parent, name)
+      ) STRICT;
+      CREATE INDEX scheduler_by_parent ON scheduler (region, account, parent);
+    `,
+  },
 ];

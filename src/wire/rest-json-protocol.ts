@@ -40,13 +40,24 @@ export type RestJsonService<Operations extends RestOperations> = {
   readonly handlers: RestHandlers<Operations>;
   /** Members of results whose names on the wire differ. */
   readonly resultNames?: Readonly<Record<string, string>>;
+  /** Codes of general failures, and the member that holds an error's message. Defaults to those of API Gateway. */
+  readonly errors?: GeneralErrors;
   /** The largest request body in bytes. */
   readonly bodyLimitBytes: number;
   readonly log: Log;
 };
 
+export type GeneralErrors = { readonly invalid: string; readonly internal: string; readonly message: string };
+
+const API_GATEWAY_ERRORS: GeneralErrors = {
+  invalid: 'BadRequestException',
+  internal: 'InternalFailure',
+  message: 'message',
+};
+
 /** Creates the API of a service that uses REST with JSON. */
 export function createRestJsonApi<Operations extends RestOperations>(service: RestJsonService<Operations>): ServiceApi {
+  const errors = service.errors ?? API_GATEWAY_ERRORS;
   const routes = Object.entries(service.operations).map(([name, row]) => ({ name, row, ...parsePath(row.path) }));
   const perform = (operation: string, input: unknown, context: CallContext) => {
     const row = Object.hasOwn(service.operations, operation) ? service.operations[operation] : undefined;
@@ -54,10 +65,10 @@ export function createRestJsonApi<Operations extends RestOperations>(service: Re
     return service.handlers[operation as keyof Operations](parseInput(input, row.members) as never, context);
   };
   const errorFor = (failure: unknown, { requestId }: CallContext): RestJsonError => {
-    const error = errorOf(failure);
+    const error = errorOf(failure, errors);
     if (error !== undefined) return error;
     service.log.error({ err: failure, requestId }, `${service.name} failed`);
-    return new RestJsonError('InternalFailure', 500, 'An internal error occurred.');
+    return new RestJsonError(errors.internal, 500, 'An internal error occurred.');
   };
   return {
     async handle(call) {
@@ -75,7 +86,7 @@ export function createRestJsonApi<Operations extends RestOperations>(service: Re
         if (failure instanceof BodyFailure && failure.reason === 'aborted') return;
         const { code, status, message } = errorFor(failure, call);
         call.response.setHeader('x-amzn-ErrorType', code);
-        send(call, status, { message });
+        send(call, status, { [errors.message]: message });
       }
     },
     async perform(operation, input, context) {
@@ -118,7 +129,8 @@ function matchSegments(segments: readonly string[], parts: readonly string[]): R
   for (const [index, segment] of segments.entries()) {
     const name = /^\{(\w+)\}$/.exec(segment)?.[1];
     // An ARN has slashes, which some clients do not encode.
-    const part = name === 'resourceArn' ? parts.slice(index).join('/') : parts[index];
+    const isArn = name?.toLowerCase() === 'resourcearn';
+    const part = isArn ? parts.slice(index).join('/') : parts[index];
     if (part === undefined || part === '') return undefined;
     if (name === undefined) {
       if (segment !== part) return undefined;
@@ -129,7 +141,7 @@ function matchSegments(segments: readonly string[], parts: readonly string[]): R
     } catch {
       return undefined;
     }
-    if (name === 'resourceArn') return labels;
+    if (isArn) return labels;
   }
   return parts.length === segments.length ? labels : undefined;
 }
@@ -163,9 +175,9 @@ function renameMembers(structure: object, names: Readonly<Record<string, string>
   return Object.fromEntries(Object.entries(structure).map(([name, value]) => [names[name] ?? name, value]));
 }
 
-function errorOf(failure: unknown): RestJsonError | undefined {
+function errorOf(failure: unknown, { invalid }: GeneralErrors): RestJsonError | undefined {
   if (failure instanceof RestJsonError) return failure;
-  if (failure instanceof ConstraintViolations) return new RestJsonError('BadRequestException', 400, failure.message);
+  if (failure instanceof ConstraintViolations) return new RestJsonError(invalid, 400, failure.message);
   if (failure instanceof WrongType) return new RestJsonError('SerializationException', 400, failure.message);
   if (failure instanceof BodyFailure) return new RestJsonError('RequestTooLargeException', 413, failure.message);
   return undefined;

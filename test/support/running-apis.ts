@@ -10,9 +10,11 @@ import { type AdjustableClock, createAdjustableClock, systemClock } from '../../
 import { listen } from '../../src/http/listener.ts';
 import { Lifetime } from '../../src/lifetime.ts';
 import { silentLog } from '../../src/log.ts';
+import { parseScheduleArn } from '../../src/protocol/arn.ts';
 import { createSchedules } from '../../src/services/events/schedules.ts';
 import { openDatabase } from '../../src/storage/database.ts';
 import type { ServiceHandler } from '../../src/wire/api-call.ts';
+import { createServiceCall } from '../../src/wire/service-call.ts';
 
 export type RunningApis = Pick<Services, 'logStore' | 'iam' | 'sts' | 's3'> & {
   readonly url: string;
@@ -54,7 +56,10 @@ export async function startApis(options: RunningApisOptions = {}): Promise<Runni
   const schedules = lifetime.own(
     createSchedules({
       database,
-      send: (arn, event) => services.eventRules.fire(arn, event),
+      send: (arn, event, time) =>
+        parseScheduleArn(arn) === undefined
+          ? services.eventRules.fire(arn, event)
+          : services.runSchedule(arn, event, time),
       clock: backgroundClock,
       log: silentLog,
     }),
@@ -68,6 +73,7 @@ export async function startApis(options: RunningApisOptions = {}): Promise<Runni
       log: silentLog,
       remoteSqs: undefined,
       sendEvent: async (arn, event) => void notified.push({ arn, event }),
+      call: (...call) => createServiceCall({ operations: services.operations, baseUrl: () => '' })(...call),
       publisher: { publish: () => undefined, port: () => 3000 },
       schedules: () => schedules,
       closing: closing.signal,

@@ -8,7 +8,10 @@ import { Cron } from 'croner';
 
 export type ScheduleExpression = {
   readonly kind: 'rate' | 'cron' | 'at';
-  /** The first time after `afterMs`. Undefined if there is none. Rates start at `anchorMs`. */
+  /**
+   * The first time after `afterMs`. Undefined if there is none. Rates start at `anchorMs`, which is itself a time if it is
+   * after `afterMs`.
+   */
   nextMs(afterMs: number, anchorMs: number): number | undefined;
 };
 
@@ -48,7 +51,8 @@ function parseRate(content: string): ScheduleExpression {
   const periodMs = count * (UNIT_MS[unit] ?? 0);
   return {
     kind: 'rate',
-    nextMs: (afterMs, anchorMs) => anchorMs + (Math.floor(Math.max(0, afterMs - anchorMs) / periodMs) + 1) * periodMs,
+    nextMs: (afterMs, anchorMs) =>
+      afterMs < anchorMs ? anchorMs : anchorMs + (Math.floor((afterMs - anchorMs) / periodMs) + 1) * periodMs,
   };
 }
 

@@ -6,7 +6,7 @@
 import { randomUUID } from 'node:crypto';
 import type { AdjustableClock, Cancel } from '../../clock.ts';
 import type { Log } from '../../log.ts';
-import { parseRuleArn, renderRuleArn, renderScheduleArn } from '../../protocol/arn.ts';
+import { parseRuleArn, parseScheduleArn, renderRuleArn, renderScheduleArn } from '../../protocol/arn.ts';
 import { renderIsoSeconds } from '../../protocol/dates.ts';
 import type { Scope } from '../../protocol/names.ts';
 import type { Database } from '../../storage/database.ts';
@@ -15,12 +15,32 @@ import { parseScheduleExpression, type ScheduleExpression } from './schedule-exp
 /** Sends an event, which is JSON text, to the function with this ARN. Rejects if it does not exist. */
 export type EventSender = (functionArn: string, event: string, traceId: string | undefined) => Promise<void>;
 
+/** One time of a schedule. */
+export type ScheduledTime = {
+  readonly timeMs: number;
+  /** No time follows. */
+  readonly isLast: boolean;
+};
+
+/**
+ * Sends the event of a schedule, which is JSON text, to its function, or to the rule or the schedule of EventBridge's APIs
+ * that it belongs to. Resolves once the event is durable.
+ */
+export type ScheduleSender = (arn: string, event: string, time: ScheduledTime) => Promise<void>;
+
 export type ScheduleDraft = {
   readonly expression: string;
   /** IANA name. Defaults to UTC. */
   readonly timeZone?: string | undefined;
-  /** The function, optionally with a qualifier, or a rule of EventBridge's API. */
+  /** The function, optionally with a qualifier, or a rule of EventBridge's API, or a schedule of EventBridge Scheduler's. */
   readonly functionArn: string;
+  /** What a rule's or schedule's event goes to, for lists. Optional. */
+  readonly targetArn?: string | undefined;
+  /** No time is before or after these, in milliseconds since 1970. A rate begins at `startMs`. */
+  readonly startMs?: number | undefined;
+  readonly endMs?: number | undefined;
+  /** A rate without `startMs` has its first time at its creation, as in EventBridge Scheduler. Defaults to false. */
+  readonly startsAtOnce?: boolean | undefined;
   /** The event as JSON text. Defaults to EventBridge's event. */
   readonly input?: string | undefined;
   readonly isEnabled: boolean;
@@ -73,7 +93,7 @@ export function createSchedules({
   log,
 }: {
   database: Database;
-  send: EventSender;
+  send: ScheduleSender;
   clock: AdjustableClock;
   log: Log;
 }): Schedules {
@@ -115,10 +135,10 @@ export function createSchedules({
         );
       const following = {
         ...schedule,
-        nextMs: expression.nextMs(isSkipping ? movingToMs : nextMs, createdMs),
+        nextMs: nextTime(schedule, expression, isSkipping ? movingToMs : nextMs, createdMs),
       };
       arm(following, expression, { toMs: movingToMs, passed });
-      const sent = fire(schedule, nextMs);
+      const sent = fire(schedule, { timeMs: nextMs, isLast: following.nextMs === undefined });
       sent
         .then(() => sql.setNext.run({ ...key(scope, name), nextMs: following.nextMs ?? null }))
         .catch((failure: unknown) => log.warn({ err: failure, schedule: name }, 'cannot send a scheduled event'));
@@ -126,15 +146,17 @@ export function createSchedules({
     timers.set(nameOf(scope, name), cancel);
   };
 
-  const fire = async (schedule: Schedule, atMs: number): Promise<void> => {
-    await send(schedule.functionArn, schedule.input ?? renderEvent(schedule, atMs), undefined);
+  const fire = async (schedule: Schedule, time: ScheduledTime): Promise<void> => {
+    await send(schedule.functionArn, schedule.input ?? renderEvent(schedule, time.timeMs), time);
   };
 
   const schedules: Schedules = {
     put(scope, name, draft) {
       const expression = parseScheduleExpression(draft.expression, draft.timeZone);
       const nowMs = Math.trunc(clock.epochMs());
-      const nextMs = draft.isEnabled ? expression.nextMs(nowMs, nowMs) : undefined;
+      // A first time may be now.
+      const afterMs = draft.startsAtOnce || draft.startMs !== undefined ? nowMs - 1 : nowMs;
+      const nextMs = draft.isEnabled ? nextTime(draft, expression, afterMs, nowMs) : undefined;
       disarm(scope, name);
       const schedule: Schedule = { ...draft, scope, name, createdMs: nowMs, nextMs };
       const document = JSON.stringify(draft);
@@ -151,7 +173,7 @@ export function createSchedules({
       disarm(scope, name);
       return sql.remove.run(key(scope, name)).changes > 0;
     },
-    fire: (schedule) => fire(schedule, clock.epochMs()),
+    fire: (schedule) => fire(schedule, { timeMs: Math.trunc(clock.epochMs()), isLast: false }),
     close() {
       for (const cancel of timers.values()) cancel();
       timers.clear();
@@ -164,12 +186,23 @@ export function createSchedules({
     // Start from now. The stored next time may have passed, or may be of a clock that was ahead.
     const nowMs = clock.epochMs();
     const createdMs = Math.min(schedule.createdMs, nowMs);
-    const nextMs = expression.kind === 'at' ? schedule.nextMs : expression.nextMs(nowMs, createdMs);
+    const nextMs = expression.kind === 'at' ? schedule.nextMs : nextTime(schedule, expression, nowMs, createdMs);
     const adjusted = { ...schedule, createdMs, nextMs };
     if (nextMs !== schedule.nextMs) sql.setNext.run({ ...key(adjusted.scope, adjusted.name), nextMs: nextMs ?? null });
     arm(adjusted, expression);
   }
   return schedules;
+}
+
+function nextTime(
+  { startMs, endMs }: ScheduleDraft,
+  expression: ScheduleExpression,
+  afterMs: number,
+  createdMs: number,
+): number | undefined {
+  const fromMs = startMs === undefined ? afterMs : Math.max(afterMs, startMs - 1);
+  const nextMs = expression.nextMs(fromMs, startMs ?? createdMs);
+  return nextMs !== undefined && endMs !== undefined && nextMs > endMs ? undefined : nextMs;
 }
 
 function scheduleOf({ region, account, name, document, created_ms, next_ms }: Row): Schedule {
@@ -182,6 +215,7 @@ function renderEvent({ scope, name, kind, functionArn }: Schedule, atMs: number)
   const isRule = kind === 'rule';
   // The schedule of a rule of EventBridge's API names the rule, whose targets get the event.
   const ruleArn = parseRuleArn(functionArn) ? functionArn : renderRuleArn(scope, name);
+  const scheduleArn = parseScheduleArn(functionArn) ? functionArn : renderScheduleArn(scope, name);
   return JSON.stringify({
     version: '0',
     id: randomUUID(),
@@ -190,7 +224,7 @@ function renderEvent({ scope, name, kind, functionArn }: Schedule, atMs: number)
     account: scope.account,
     time: renderIsoSeconds(atMs),
     region: scope.region,
-    resources: [isRule ? ruleArn : renderScheduleArn(scope, name)],
+    resources: [isRule ? ruleArn : scheduleArn],
     // EventBridge Scheduler sends it as text.
     detail: isRule ? {} : '{}',
   });

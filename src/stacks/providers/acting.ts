@@ -16,6 +16,7 @@ import { lambdaAlias, lambdaLayerVersion, lambdaLayerVersionPermission, lambdaVe
 import { logGroup, logStream } from './logs.ts';
 import type { ResourceProvider } from './provider.ts';
 import { s3Bucket, s3BucketPolicy } from './s3.ts';
+import { schedulerSchedule, schedulerScheduleGroup } from './scheduler.ts';
 import { secretsManagerSecret, ssmParameter } from './secrets.ts';
 import { snsSubscription, snsTopic, snsTopicPolicy } from './sns.ts';
 import { sqsQueue, sqsQueuePolicy } from './sqs.ts';
@@ -42,6 +43,8 @@ export const ACTING_PROVIDERS: readonly ResourceProvider[] = [
   eventsRule,
   s3Bucket,
   s3BucketPolicy,
+  schedulerSchedule,
+  schedulerScheduleGroup,
   secretsManagerSecret,
   snsSubscription,
   snsTopic,

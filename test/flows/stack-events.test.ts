@@ -1,0 +1,104 @@
+/** The event sources of SAM functions, end to end: a stack creates them, and the functions run. */
+import { DeleteStackCommand } from '@aws-sdk/client-cloudformation';
+import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { GetScheduleCommand, ListScheduleGroupsCommand, SchedulerClient } from '@aws-sdk/client-scheduler';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { LISTENING_RUNTIME, type Listener, listenForEvents } from '../support/event-listener.ts';
+import { zipOf } from '../support/function-zip.ts';
+import { type RunningService, startService } from '../support/running-service.ts';
+import { StackClient } from '../support/stack-client.ts';
+
+const HOUR_MS = 3_600_000;
+
+let service: RunningService;
+let listener: Listener;
+let stacks: StackClient;
+let s3: S3Client;
+let scheduler: SchedulerClient;
+
+beforeAll(async () => {
+  service = await startService();
+  listener = await listenForEvents();
+  const credentials = { accessKeyId: 'test', secretAccessKey: 'test' };
+  const options = { endpoint: service.url, region: 'us-east-1', credentials, maxAttempts: 1 };
+  stacks = new StackClient(service.url);
+  s3 = new S3Client({ ...options, forcePathStyle: true });
+  scheduler = new SchedulerClient(options);
+  await s3.send(new CreateBucketCommand({ Bucket: 'code' }));
+  const Body = await zipOf({ bootstrap: LISTENING_RUNTIME });
+  await s3.send(new PutObjectCommand({ Bucket: 'code', Key: 'code.zip', Body }));
+});
+afterAll(async () => {
+  for (const client of [s3, scheduler, stacks.client]) client.destroy();
+  await service.close();
+  await listener.close();
+});
+
+/** A SAM template with one function that posts its events to the listener as `name`. */
+const templateOf = (name: string, Events: object, Resources: object = {}) => ({
+  Transform: 'AWS::Serverless-2016-10-31',
+  Resources: {
+    F: {
+      Type: 'AWS::Serverless::Function',
+      Properties: {
+        Runtime: 'provided.al2023',
+        Handler: 'handler',
+        CodeUri: 's3://code/code.zip',
+        Environment: { Variables: { LISTENER: `${listener.url}/${name}` } },
+        Events,
+      },
+    },
+    ...Resources,
+  },
+});
+const created = async (name: string, template: object) => {
+  const stack = await stacks.create(name, template);
+  expect(stack.StackStatus, (await stacks.events(name)).join('\n')).toBe('CREATE_COMPLETE');
+  return stack;
+};
+const removed = async (id: string | undefined) => {
+  await stacks.client.send(new DeleteStackCommand({ StackName: id }));
+  expect((await stacks.settled(String(id))).StackStatus).toBe('DELETE_COMPLETE');
+};
+
+it('a schedule of EventBridge Scheduler runs its function, and can be fired before its time', async () => {
+  const events = (minutes: number) => ({
+    Tick: {
+      Type: 'ScheduleV2',
+      Properties: {
+        ScheduleExpression: `rate(${minutes} minutes)`,
+        ScheduleExpressionTimezone: 'Europe/Zurich',
+        FlexibleTimeWindow: { Mode: 'OFF' },
+        GroupName: { Ref: 'Group' },
+        Input: '{"at": "<aws.scheduler.scheduled-time>"}',
+        RetryPolicy: { MaximumRetryAttempts: 2 },
+      },
+    },
+  });
+  const Group = {
+    Type: 'AWS::Scheduler::ScheduleGroup',
+    Properties: { Name: 'ticks', Tags: [{ Key: 'a', Value: 'b' }] },
+  };
+  const { StackId } = await created('ticks', templateOf('ticks', events(60), { Group }));
+  // The first time of a rate is that of its creation.
+  const first = (await listener.next('ticks')).event as { at: string };
+  service.lamella.clock.advance(HOUR_MS);
+  const second = (await listener.next('ticks')).event as { at: string };
+  expect(Date.parse(second.at) - Date.parse(first.at)).toBe(HOUR_MS);
+
+  expect(service.lamella.schedules.list()).toMatchObject([
+    { name: 'schedule/ticks/FTick', kind: 'schedule', function: expect.stringMatching(/:function:ticks-F-/) },
+  ]);
+  await service.lamella.schedules.fire('schedule/ticks/FTick');
+  await listener.next('ticks');
+
+  const updated = await stacks.update('ticks', templateOf('ticks', events(30), { Group }));
+  expect(updated.StackStatus).toBe('UPDATE_COMPLETE');
+  const named = new GetScheduleCommand({ GroupName: 'ticks', Name: 'FTick' });
+  expect((await scheduler.send(named)).ScheduleExpression).toBe('rate(30 minutes)');
+
+  await removed(StackId);
+  expect(service.lamella.schedules.list()).toEqual([]);
+  const { ScheduleGroups = [] } = await scheduler.send(new ListScheduleGroupsCommand({}));
+  expect(ScheduleGroups.map(({ Name }) => Name)).toEqual(['default']);
+});
