@@ -125,6 +125,7 @@ export const CLOUDFORMATION_OPERATIONS = {
     StackPolicyURL: url,
     ClientRequestToken: token,
     EnableTerminationProtection: flag,
+    RetainExceptOnCreate: flag,
   },
   DeleteChangeSet: { ChangeSetName: required(changeSetName), StackName: anyStack },
   DeleteStack: {

@@ -6,7 +6,7 @@ import type { ChangeSet } from './change-set.ts';
 import { reportStack } from './engine/run.ts';
 import type { FailureAction, Stack } from './stack.ts';
 import { invalid, StackError } from './stack-error.ts';
-import type { Prepare, Prepared, StackRequest } from './stack-request.ts';
+import type { OperationOptions, Prepare, Prepared, StackRequest } from './stack-request.ts';
 import { type Stacks, type StacksDependencies, USER_INITIATED } from './stacks.ts';
 
 export const NO_CHANGES =
@@ -103,10 +103,9 @@ export function createChangeSets(dependencies: StacksDependencies, stacks: Stack
         stackName,
         onFailure,
         token,
-      }: {
+        retainExceptOnCreate,
+      }: Pick<OperationOptions, 'onFailure' | 'token' | 'retainExceptOnCreate'> & {
         readonly stackName: string | undefined;
-        readonly onFailure: FailureAction | undefined;
-        readonly token: string | undefined;
       },
     ): Stack {
       const changeSet = requireSet(scope, nameOrArn, stackName);
@@ -121,7 +120,13 @@ export function createChangeSets(dependencies: StacksDependencies, stacks: Stack
       }
       const isCreation = stack.document.status === 'REVIEW_IN_PROGRESS';
       if (!isCreation) stacks.requireUpdatable(stack);
-      const options = { token, onFailure: onFailure ?? changeSet.onFailure, changeSetId: changeSet.id };
+      const options = {
+        token,
+        onFailure: onFailure ?? changeSet.onFailure,
+        isNamed: onFailure === undefined,
+        changeSetId: changeSet.id,
+        retainExceptOnCreate,
+      };
       const prepared: Prepared = { deployment, desired: readDesired(stack, deployment) };
       return store.transaction(() => {
         // The others describe changes of a stack that is no longer as it was.

@@ -192,6 +192,7 @@ function checkTypes(
   if (unknown.length > 0) {
     throw invalid(`Template format error: Unrecognized resource types: [${unknown.sort().join(', ')}]`);
   }
+  refuseSnapshots(all);
   if (allowed !== undefined && allowed.length > 0) {
     const isAllowed = (type: string) => allowed.some((pattern) => matchesType(pattern, type));
     const refused = all.find(({ type }) => !isAllowed(type));
@@ -206,6 +207,29 @@ function checkTypes(
       `Lamella was started with --unsupported=fail and has no effect for these resources: ${list}. Remove them, put them ` +
         'behind a condition, or start Lamella without the option: it then records them.',
     );
+  }
+}
+
+/** Types of which CloudFormation makes a snapshot. All of them are recorded here, without data to save. */
+const WITH_SNAPSHOTS: ReadonlySet<string> = new Set([
+  'AWS::DocDB::DBCluster',
+  'AWS::EC2::Volume',
+  'AWS::ElastiCache::CacheCluster',
+  'AWS::ElastiCache::ReplicationGroup',
+  'AWS::Neptune::DBCluster',
+  'AWS::RDS::DBCluster',
+  'AWS::RDS::DBInstance',
+  'AWS::Redshift::Cluster',
+]);
+
+/** @throws StackError */
+function refuseSnapshots(resources: readonly DesiredResource[]): void {
+  for (const { type, deletionPolicy, updateReplacePolicy } of resources) {
+    if (WITH_SNAPSHOTS.has(type)) continue;
+    const policy =
+      deletionPolicy === 'Snapshot' ? 'deletion' : updateReplacePolicy === 'Snapshot' ? 'update replace' : undefined;
+    if (policy === undefined) continue;
+    throw invalid(`Template error: resource type ${type} does not support ${policy} policy Snapshot`);
   }
 }
 

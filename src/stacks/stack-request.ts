@@ -26,13 +26,18 @@ export type StackRequest = {
 export type OperationOptions = {
   readonly token?: string | undefined;
   readonly onFailure?: FailureAction | undefined;
+  /** Whether `onFailure` was given by name and not as DisableRollback. */
+  readonly isNamed?: boolean | undefined;
+  /** A rollback also deletes new resources with the DeletionPolicy Retain. */
+  readonly retainExceptOnCreate?: boolean | undefined;
+  /** The stack policy that the update obeys. Defaults to the stack's. */
+  readonly policy?: string | undefined;
   readonly timeoutMinutes?: number | undefined;
   readonly changeSetId?: string | undefined;
 };
 
 export type CreateOptions = OperationOptions & {
   readonly terminationProtection?: boolean | undefined;
-  readonly policy?: string | undefined;
   readonly parent?: Pick<Stack, 'id' | 'document'> | undefined;
 };
 

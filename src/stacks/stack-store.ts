@@ -40,6 +40,9 @@ export function createStackStore(database: Database) {
     events: database.prepare<DocumentRow & { id: number }>(
       'SELECT id, document FROM stack_event WHERE stack = ? AND id < ? ORDER BY id DESC LIMIT ?',
     ),
+    lastEvent: database.prepare<{ at: number }>(
+      "SELECT document ->> '$.atMs' AS at FROM stack_event WHERE stack = ? ORDER BY id DESC LIMIT 1",
+    ),
     putChangeSet: database.prepare(
       'INSERT INTO stack_change_set VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET document = excluded.document',
     ),
@@ -97,6 +100,8 @@ export function createStackStore(database: Database) {
     addEvent(stack: string, event: StackEvent): void {
       sql.insertEvent.run(stack, JSON.stringify(event));
     },
+    /** The time of a stack's newest event; 0 without one. */
+    lastEventMs: (stack: string): number => sql.lastEvent.get(stack)?.at ?? 0,
     /** Newest first, `count` of those before the position. */
     events: (stack: string, before: number, count: number): { readonly at: number; readonly event: StackEvent }[] =>
       sql.events

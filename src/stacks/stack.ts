@@ -83,12 +83,18 @@ export type Operation =
       readonly phase: 'forward' | 'cleanup' | 'rollback' | 'rollback-cleanup';
       /** Resources that ContinueUpdateRollback leaves as they are. */
       readonly skip?: readonly string[];
+      /** The stack policy that the update obeys, as text. */
+      readonly policy?: string;
+      /** A rollback also deletes new resources with the DeletionPolicy Retain. */
+      readonly retainExceptOnCreate?: boolean;
       /** Why it rolls back. */
       readonly reason?: string;
     }
   | {
       readonly kind: 'delete';
       readonly token?: string;
+      /** The status that the stack returns to if it cannot be deleted because of its exports. */
+      readonly from?: StackStatus;
       readonly retain: readonly string[];
       readonly startedMs: number;
     };
@@ -105,6 +111,10 @@ export type StackDocument = {
   readonly updatedMs?: number | undefined;
   readonly changeSetId?: string | undefined;
   readonly disableRollback: boolean;
+  /** What CreateStack asked for by name. With DO_NOTHING, a creation that failed cannot be continued by an update. */
+  readonly onFailure?: FailureAction | undefined;
+  /** Set while no creation and no update has ever completed: there is nothing to roll back to. */
+  readonly isIncomplete?: boolean | undefined;
   readonly terminationProtection: boolean;
   readonly policy?: string | undefined;
   readonly parentId?: string | undefined;
@@ -160,12 +170,16 @@ export type ResourceRecord = {
   /** What exists. Undefined before creation and after deletion. */
   readonly state?: ResourceState | undefined;
   readonly step?: ResourceStep | undefined;
-  /** What the running operation has done to it. Removed when the operation ends. */
+  /** What has been done to it since the stack was last complete. Removed when an operation completes. */
   readonly change?: 'added' | 'updated' | 'replaced' | undefined;
-  /** What it was when the running operation began, if the operation changed it. */
+  /** What it was when the stack was last complete, if it has been changed since. */
   readonly before?: ResourceState | undefined;
-  /** What a rollback has taken out of use, to be deleted in the cleanup. */
-  readonly discarded?: ResourceState | undefined;
+  /** Whether the change is that of an earlier operation, which failed without a rollback. */
+  readonly isCarried?: boolean | undefined;
+  /** What an update in place that failed was about to make of it. Parts of that may have been done. */
+  readonly attempted?: ResourceState | undefined;
+  /** Incarnations that are out of use, to be deleted in the cleanup. */
+  readonly discarded?: readonly ResourceState[] | undefined;
 };
 
 export type StackEvent = {
@@ -188,7 +202,11 @@ export function isInProgress(status: StackStatus): boolean {
   return status.endsWith('_IN_PROGRESS') && status !== 'REVIEW_IN_PROGRESS';
 }
 
-/** States from which a stack can be updated. https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html */
-export function isUpdatable(status: StackStatus): boolean {
+/**
+ * Whether a stack can be updated: a complete one, and one that failed with DisableRollback.
+ * https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/stack-failure-options.html
+ */
+export function isUpdatable({ status, onFailure }: StackDocument): boolean {
+  if (status === 'CREATE_FAILED') return onFailure !== 'DO_NOTHING';
   return ['CREATE_COMPLETE', 'UPDATE_COMPLETE', 'UPDATE_ROLLBACK_COMPLETE', 'UPDATE_FAILED'].includes(status);
 }

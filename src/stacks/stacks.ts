@@ -91,13 +91,18 @@ export function createStacks(dependencies: StacksDependencies) {
     if (part(previous) !== part(deployment)) return changes;
     const outputs = desired.outputs(existingResources({ records, registry }));
     const isSame = JSON.stringify(outputs) === JSON.stringify(document.outputs);
-    return isSame && document.status !== 'UPDATE_FAILED' ? undefined : changes;
+    return isSame && !document.status.endsWith('_FAILED') ? undefined : changes;
   }
 
   const requireUpdatable = (stack: Stack): void => {
     const { status } = stack.document;
-    if (isUpdatable(status)) return;
-    throw invalid(`Stack:${stack.id} is in ${status} state and can not be updated.`);
+    if (isUpdatable(stack.document)) return;
+    throw invalid(
+      status === 'CREATE_FAILED'
+        ? 'This stack cannot be updated from [CREATE_FAILED] state because it contains [on-failure: DO_NOTHING]. Please ' +
+            'use disable-rollback option instead during stack creation.'
+        : `Stack:${stack.id} is in ${status} state and can not be updated.`,
+    );
   };
 
   const stacks = {
@@ -170,6 +175,7 @@ export function createStacks(dependencies: StacksDependencies) {
         operation,
         deployment: prepared.deployment,
         disableRollback: options.onFailure === 'DO_NOTHING',
+        onFailure: options.isNamed ? options.onFailure : undefined,
         lastToken: options.token,
         ...(options.changeSetId !== undefined && { changeSetId: options.changeSetId, updatedMs: clock.epochMs() }),
       });
@@ -189,8 +195,10 @@ export function createStacks(dependencies: StacksDependencies) {
     startUpdate(stack: Stack, prepared: Prepared, options: OperationOptions): Stack {
       refuseOtherTypes(recordsOf(stack.id), prepared);
       noticeRecorded(stack, prepared);
-      settleFailedUpdate(stack.id);
-      const operation = changeOperation('update', prepared.deployment, options);
+      carryFailedUpdate(stack.id);
+      const { policy: standing } = stack.document;
+      const policy = options.policy ?? standing;
+      const operation = { ...changeOperation('update', prepared.deployment, options), ...(policy && { policy }) };
       return begin(stack, 'UPDATE_IN_PROGRESS', USER_INITIATED, {
         operation,
         disableRollback: options.onFailure === 'DO_NOTHING',
@@ -213,15 +221,11 @@ export function createStacks(dependencies: StacksDependencies) {
       if (terminationProtection) {
         throw invalid(`Stack [${stack.name}] cannot be deleted while TerminationProtection is enabled`);
       }
-      if (retain.length > 0 && status !== 'DELETE_FAILED') {
-        throw invalid(
-          `Invalid operation on stack [${stack.id}]. When you delete a stack, specify which resources to retain only ` +
-            'when the stack is in the DELETE_FAILED state.',
-        );
-      }
+      if (retain.length > 0) requireRetainable(stack, retain);
       const operation: Operation = {
         kind: 'delete',
         retain,
+        from: status,
         startedMs: clock.epochMs(),
         ...(token !== undefined && { token }),
       };
@@ -241,15 +245,16 @@ export function createStacks(dependencies: StacksDependencies) {
     },
 
     /** Rolls back what a creation or update without rollback has left. */
-    rollBack(scope: Scope, nameOrId: string, token: string | undefined): Stack {
+    rollBack(scope: Scope, nameOrId: string, options: Pick<OperationOptions, 'token' | 'retainExceptOnCreate'>): Stack {
       const stack = stacks.require(scope, nameOrId);
-      const { status, deployment } = stack.document;
+      const { status, deployment, isIncomplete } = stack.document;
       const kind = status === 'CREATE_FAILED' ? 'create' : 'update';
       if ((kind === 'update' && status !== 'UPDATE_FAILED') || deployment === undefined) {
         throw invalid(`Stack [${stack.name}] can not be rolled back from current state [${status}].`);
       }
-      const operation = { ...changeOperation(kind, deployment, { token }), phase: 'rollback' as const };
-      const next = kind === 'create' ? 'ROLLBACK_IN_PROGRESS' : 'UPDATE_ROLLBACK_IN_PROGRESS';
+      const { token } = options;
+      const operation = { ...changeOperation(kind, deployment, options), phase: 'rollback' as const };
+      const next = kind === 'create' || isIncomplete ? 'ROLLBACK_IN_PROGRESS' : 'UPDATE_ROLLBACK_IN_PROGRESS';
       return begin(stack, next, USER_INITIATED, { operation, lastToken: token });
     },
 
@@ -261,6 +266,14 @@ export function createStacks(dependencies: StacksDependencies) {
         throw invalid(
           `Stack:${stack.id} is in ${status} state and can not continue update rollback. It must be in ` +
             'UPDATE_ROLLBACK_FAILED state.',
+        );
+      }
+      const records = recordsOf(stack.id);
+      const unfit = skip.filter((id) => records.get(id)?.status !== 'UPDATE_FAILED');
+      if (unfit.length > 0) {
+        throw invalid(
+          `The following resources to skip are not in the UPDATE_FAILED state: [${unfit.join(', ')}]. Name only ` +
+            'resources that could not be rolled back.',
         );
       }
       const operation = { ...changeOperation('update', deployment, { token }), phase: 'rollback' as const, skip };
@@ -278,7 +291,7 @@ export function createStacks(dependencies: StacksDependencies) {
   function changeOperation(
     kind: 'create' | 'update',
     target: Deployment,
-    { token, onFailure = 'ROLLBACK', timeoutMinutes, changeSetId }: OperationOptions,
+    { token, onFailure = 'ROLLBACK', timeoutMinutes, changeSetId, retainExceptOnCreate }: OperationOptions,
   ): Extract<Operation, { kind: 'create' | 'update' }> {
     return {
       kind,
@@ -289,17 +302,38 @@ export function createStacks(dependencies: StacksDependencies) {
       ...(token !== undefined && { token }),
       ...(timeoutMinutes !== undefined && { timeoutMinutes }),
       ...(changeSetId !== undefined && { changeSetId }),
+      ...(retainExceptOnCreate && { retainExceptOnCreate }),
     };
   }
 
-  /** An update that failed without a rollback becomes what the next one starts from. */
-  function settleFailedUpdate(id: string): void {
+  /** An operation that failed without a rollback is what the next update starts from, but not what it rolls back to. */
+  function carryFailedUpdate(id: string): void {
     for (const record of store.resources(id)) {
-      const { change, before, discarded, ...rest } = record;
-      if (change === undefined && before === undefined) continue;
-      const left = discarded ?? (change === 'replaced' ? before : undefined);
-      store.putResource(id, { ...rest, ...(left && { discarded: left }) });
+      const { change, before, ...rest } = record;
+      if (change === undefined) continue;
+      // A replacement that was never made: there still is what there was.
+      const isUnchanged = change === 'replaced' && record.state === undefined && before !== undefined;
+      const carried = isUnchanged
+        ? { ...rest, state: before, physicalId: before.physicalId, isCarried: undefined }
+        : { ...record, isCarried: true };
+      store.putResource(id, carried);
     }
+  }
+
+  /** @throws StackError unless these resources of a stack that could not be deleted exist */
+  function requireRetainable(stack: Stack, retain: readonly string[]): void {
+    if (stack.document.status !== 'DELETE_FAILED') {
+      throw invalid(
+        `Invalid operation on stack [${stack.id}]. When you delete a stack, specify which resources to retain only ` +
+          'when the stack is in the DELETE_FAILED state.',
+      );
+    }
+    const records = recordsOf(stack.id);
+    if (retain.every((id) => records.get(id)?.state !== undefined)) return;
+    throw invalid(
+      'The specified resources to retain must be in a valid state. Do not specify resources that are in the ' +
+        'DELETE_COMPLETE state.',
+    );
   }
 
   return stacks;

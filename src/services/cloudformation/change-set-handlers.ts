@@ -44,10 +44,14 @@ export function createChangeSetHandlers(
         return renderChangeSet(stack, changeSet, { changes: page, withValues: IncludePropertyValues, nextToken });
       }),
 
-    ExecuteChangeSet: ({ ChangeSetName, StackName, DisableRollback, ClientRequestToken }, { scope }) =>
+    ExecuteChangeSet: (
+      { ChangeSetName, StackName, DisableRollback, ClientRequestToken, RetainExceptOnCreate },
+      { scope },
+    ) =>
       answering(async () => {
         const { id } = changeSets.execute(scope, ChangeSetName, {
           stackName: StackName,
+          retainExceptOnCreate: RetainExceptOnCreate,
           onFailure: DisableRollback ? 'DO_NOTHING' : undefined,
           token: ClientRequestToken,
         });

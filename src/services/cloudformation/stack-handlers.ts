@@ -5,12 +5,12 @@
  */
 
 import { type CLOUDFORMATION_OPERATIONS, CLOUDFORMATION_QUOTAS } from '../../protocol/cloudformation-operations.ts';
-import { parseJson } from '../../protocol/json.ts';
 import type { InputOf } from '../../protocol/member-constraints.ts';
 import type { Scope } from '../../protocol/names.ts';
 import type { SignalResource } from '../../stacks/signals.ts';
 import { type FailureAction, isInProgress, type Stack, type Tags } from '../../stacks/stack.ts';
 import { invalid, StackError } from '../../stacks/stack-error.ts';
+import { parseStackPolicy } from '../../stacks/stack-policy.ts';
 import type { StackRequest } from '../../stacks/stack-request.ts';
 import type { StackStore } from '../../stacks/stack-store.ts';
 import type { Stacks } from '../../stacks/stacks.ts';
@@ -74,6 +74,8 @@ export function createStackHandlers(dependencies: HandlerDependencies): StackHan
         const stack = await stacks.create(context.scope, input.StackName, request, {
           token: input.ClientRequestToken,
           onFailure,
+          isNamed: input.OnFailure !== undefined,
+          retainExceptOnCreate: input.RetainExceptOnCreate,
           timeoutMinutes: input.TimeoutInMinutes,
           terminationProtection: input.EnableTerminationProtection,
           policy: await policyOf(readObject, input, context.baseUrl),
@@ -85,12 +87,18 @@ export function createStackHandlers(dependencies: HandlerDependencies): StackHan
     UpdateStack: (input, context) =>
       answering(async () => {
         const request = await requestOf(dependencies, input, context, { isDirect: true });
-        refuseTwoSources(input);
+        const policy = await policyOf(readObject, input, context.baseUrl);
+        const during = {
+          StackPolicyBody: input.StackPolicyDuringUpdateBody,
+          StackPolicyURL: input.StackPolicyDuringUpdateURL,
+        };
         const stack = await stacks.update(context.scope, input.StackName, request, {
           token: input.ClientRequestToken,
           onFailure: input.DisableRollback ? 'DO_NOTHING' : 'ROLLBACK',
+          retainExceptOnCreate: input.RetainExceptOnCreate,
+          policy: await policyOf(readObject, during, context.baseUrl),
         });
-        const policy = await policyOf(readObject, input, context.baseUrl);
+        // The new policy counts for the next update.
         if (policy !== undefined) stacks.configure(stack, { policy });
         await stacks.ended(stack.id, PATIENCE_MS);
         return { StackId: stack.id };
@@ -98,7 +106,8 @@ export function createStackHandlers(dependencies: HandlerDependencies): StackHan
 
     DeleteStack: (input, { scope }) =>
       answering(async () => {
-        const { StackName, RetainResources, ClientRequestToken: token, DeletionMode } = input;
+        const { StackName, RetainResources, ClientRequestToken: token, DeletionMode, RoleARN } = input;
+        requireRole(dependencies, scope, RoleARN);
         const known = store.find(scope, StackName);
         const failed = known && store.resources(known.id).filter(({ status }) => status === 'DELETE_FAILED');
         const retain =
@@ -116,15 +125,18 @@ export function createStackHandlers(dependencies: HandlerDependencies): StackHan
         return undefined;
       }),
 
-    RollbackStack: ({ StackName, ClientRequestToken }, { scope }) =>
+    RollbackStack: ({ StackName, ClientRequestToken, RetainExceptOnCreate, RoleARN }, { scope }) =>
       answering(async () => {
-        const { id } = stacks.rollBack(scope, StackName, ClientRequestToken);
+        requireRole(dependencies, scope, RoleARN);
+        const options = { token: ClientRequestToken, retainExceptOnCreate: RetainExceptOnCreate };
+        const { id } = stacks.rollBack(scope, StackName, options);
         await stacks.ended(id, PATIENCE_MS);
         return { StackId: id };
       }),
 
-    ContinueUpdateRollback: ({ StackName, ResourcesToSkip = [], ClientRequestToken }, { scope }) =>
+    ContinueUpdateRollback: ({ StackName, ResourcesToSkip = [], ClientRequestToken, RoleARN }, { scope }) =>
       answering(async () => {
+        requireRole(dependencies, scope, RoleARN);
         const { id } = stacks.continueRollback(scope, StackName, ResourcesToSkip, ClientRequestToken);
         await stacks.ended(id, PATIENCE_MS);
         return {};
@@ -223,10 +235,8 @@ export function createStackHandlers(dependencies: HandlerDependencies): StackHan
     SetStackPolicy: (input, { scope, baseUrl }) =>
       answering(async () => {
         const stack = stacks.require(scope, input.StackName);
-        if (input.StackPolicyBody !== undefined && input.StackPolicyURL !== undefined) {
-          throw invalid('You cannot specify both StackPolicyURL and StackPolicyBody');
-        }
         const policy = await policyOf(readObject, input, baseUrl);
+        if (policy === undefined) throw invalid('Either StackPolicyBody or StackPolicyURL must be specified.');
         stacks.configure(stack, { policy });
         return undefined;
       }),
@@ -273,9 +283,7 @@ export async function requestOf(
   if (template === undefined && !input.UsePreviousTemplate) {
     throw invalid('Either Template URL or Template Body must be specified.');
   }
-  if (input.RoleARN !== undefined && !roleExists(scope, input.RoleARN)) {
-    throw invalid(`Role ${input.RoleARN} is invalid or cannot be assumed`);
-  }
+  requireRole({ roleExists }, scope, input.RoleARN);
   if ((input.RollbackConfiguration?.RollbackTriggers ?? []).length > 0) {
     throw new StackError(
       'NotImplementedException',
@@ -304,29 +312,28 @@ function tagsOf(tags: readonly { readonly Key: string; readonly Value: string }[
   return Object.fromEntries(tags.map(({ Key, Value }) => [Key, Value]));
 }
 
-function refuseTwoSources(input: Input<'UpdateStack'>): void {
-  if (input.StackPolicyBody !== undefined && input.StackPolicyURL !== undefined) {
-    throw invalid('You cannot specify both StackPolicyURL and StackPolicyBody');
-  }
+/** @throws StackError */
+function requireRole(
+  { roleExists }: Pick<HandlerDependencies, 'roleExists'>,
+  scope: Scope,
+  arn: string | undefined,
+): void {
+  if (arn !== undefined && !roleExists(scope, arn)) throw invalid(`Role ${arn} is invalid or cannot be assumed`);
 }
 
-/** @throws StackError for a policy that is not JSON with statements */
+/** The text of a stack policy. @throws StackError for an invalid one */
 async function policyOf(
   readObject: ReadObject,
   { StackPolicyBody, StackPolicyURL }: Pick<Input<'SetStackPolicy'>, 'StackPolicyBody' | 'StackPolicyURL'>,
   baseUrl: string,
 ): Promise<string | undefined> {
+  if (StackPolicyBody !== undefined && StackPolicyURL !== undefined) {
+    throw invalid('You cannot specify both StackPolicyURL and StackPolicyBody');
+  }
   const text =
     StackPolicyBody ?? (StackPolicyURL === undefined ? undefined : await readUrl(readObject, StackPolicyURL, baseUrl));
   if (text === undefined) return undefined;
-  let isValid = false;
-  try {
-    const policy = parseJson(text);
-    isValid = typeof policy === 'object' && policy !== null && !Array.isArray(policy);
-  } catch {
-    isValid = false;
-  }
-  if (!isValid) throw invalid('Error validating stack policy: Invalid stack policy');
+  parseStackPolicy(text);
   return text;
 }
 

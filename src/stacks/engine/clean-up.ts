@@ -17,16 +17,22 @@ type Doomed = {
   readonly settled?: Partial<ResourceRecord>;
 };
 
-/** Deletes every resource; the records stay. Returns the logical ids of those that failed. */
+/** What a rollback does with new resources that have a DeletionPolicy. */
+export type NewResources = 'delete' | 'obey-policy';
+
+/**
+ * Deletes every resource; the records stay. `rolledBack` is given when the stack's creation is rolled back. Returns the
+ * logical ids of those that failed.
+ */
 export async function deleteEverything(
   run: Run,
-  { retain, isRollback }: { readonly retain: readonly string[]; readonly isRollback: boolean },
+  { retain, rolledBack }: { readonly retain: readonly string[]; readonly rolledBack?: NewResources },
 ): Promise<readonly string[]> {
-  await deleteAll(run, [...run.records.values()].flatMap(supersededOf));
+  await deleteWithUnused(run, [...run.records.values()].flatMap(supersededOf));
   const doomed = [...run.records.values()].flatMap((record): Doomed[] => {
     const state = record.state ?? announcedOf(record);
     if (state === undefined) return [];
-    const policy = retain.includes(record.logicalId) ? 'Skip' : policyOf(state.deletionPolicy, isRollback);
+    const policy = retain.includes(record.logicalId) ? 'Skip' : policyOf(state.deletionPolicy, rolledBack);
     return [{ record, state, policy, role: 'shown' }];
   });
   return deleteAll(run, doomed);
@@ -41,19 +47,15 @@ export async function deleteOutdated(run: Run, isDesired: (logicalId: string) =>
       run.remove(record.logicalId);
       return [];
     }
-    if (record.discarded !== undefined) {
-      const settled = { discarded: undefined };
-      return [{ record, state: record.discarded, policy: 'Delete', role: 'superseded', settled }];
-    }
     if (record.change !== 'replaced' || record.before === undefined) return [];
     const policy = record.before.updateReplacePolicy;
     return [{ record, state: record.before, policy, role: 'superseded', settled: { before: undefined } }];
   });
-  return deleteAll(run, doomed);
+  return deleteWithUnused(run, doomed);
 }
 
 /** After a rolled back update: what it had added, and the new ones that old ones have taken the place of again. */
-export async function deleteDiscarded(run: Run): Promise<readonly string[]> {
+export async function deleteDiscarded(run: Run, added: NewResources): Promise<readonly string[]> {
   const doomed = [...run.records.values()].flatMap((record): Doomed[] => {
     if (record.change === 'added') {
       const state = record.state ?? announcedOf(record);
@@ -61,13 +63,37 @@ export async function deleteDiscarded(run: Run): Promise<readonly string[]> {
         run.remove(record.logicalId);
         return [];
       }
-      return [{ record, state, policy: policyOf(state.deletionPolicy, true), role: 'removed' }];
+      return [{ record, state, policy: policyOf(state.deletionPolicy, added), role: 'removed' }];
     }
-    if (record.discarded === undefined) return [];
-    const settled = { discarded: undefined };
-    return [{ record, state: record.discarded, policy: 'Delete', role: 'superseded', settled }];
+    return [];
   });
-  return deleteAll(run, doomed);
+  return deleteWithUnused(run, doomed);
+}
+
+/**
+ * Deletes these, and the incarnations that are out of use. Several incarnations of one resource go one after the other,
+ * so that each pass has the dependencies between resources. Returns those that failed.
+ */
+async function deleteWithUnused(run: Run, doomed: readonly Doomed[]): Promise<readonly string[]> {
+  const failed = new Set<string>();
+  let others = doomed;
+  for (;;) {
+    const unused = [...run.records.values()].flatMap((record): Doomed[] => {
+      const { discarded = [], logicalId } = record;
+      const state = failed.has(logicalId) ? undefined : discarded.at(-1);
+      const left = discarded.slice(0, -1);
+      const settled = { discarded: left.length > 0 ? left : undefined };
+      return state === undefined ? [] : [{ record, state, policy: 'Delete', role: 'superseded', settled }];
+    });
+    const taken = new Set(unused.map(({ record }) => record.logicalId));
+    const isTaken = ({ record }: Doomed) => taken.has(record.logicalId);
+    const pass = [...unused, ...others.filter((item) => !isTaken(item))];
+    if (pass.length === 0) return [...failed];
+    for (const id of await deleteAll(run, pass)) failed.add(id);
+    others = others
+      .filter(isTaken)
+      .map((item) => ({ ...item, record: run.records.get(item.record.logicalId) ?? item.record }));
+  }
 }
 
 async function deleteAll(run: Run, doomed: readonly Doomed[]): Promise<readonly string[]> {
@@ -86,12 +112,12 @@ async function deleteAll(run: Run, doomed: readonly Doomed[]): Promise<readonly 
   });
 }
 
-/** The other incarnations that an update without an end has left. */
+/** What an update without an end was about to replace. */
 function supersededOf(record: ResourceRecord): Doomed[] {
-  const { change, before, discarded } = record;
-  const settled = { before: undefined, discarded: undefined, change: undefined };
-  const state = discarded ?? (change === 'replaced' ? before : undefined);
-  return state === undefined ? [] : [{ record, state, policy: state.deletionPolicy, role: 'superseded', settled }];
+  const { change, before } = record;
+  if (change !== 'replaced' || before === undefined) return [];
+  const settled = { before: undefined, change: undefined };
+  return [{ record, state: before, policy: before.deletionPolicy, role: 'superseded', settled }];
 }
 
 /** What a creation had announced before a crash. */
@@ -99,7 +125,7 @@ function announcedOf({ step }: ResourceRecord): ResourceState | undefined {
   return step?.kind === 'create' && step.target.physicalId !== '' ? step.target : undefined;
 }
 
-function policyOf(policy: DeletionPolicy, isRollback: boolean): DeletionPolicy {
-  if (policy === 'RetainExceptOnCreate') return isRollback ? 'Delete' : 'Retain';
-  return policy;
+function policyOf(policy: DeletionPolicy, rolledBack: NewResources | undefined): DeletionPolicy {
+  if (policy === 'RetainExceptOnCreate') return rolledBack === undefined ? 'Retain' : 'Delete';
+  return policy === 'Retain' && rolledBack === 'delete' ? 'Delete' : policy;
 }

@@ -5,6 +5,7 @@
 import { type Json, type Properties, ResourceFailure } from '../providers/provider.ts';
 import { resourceType } from '../providers/type-table.ts';
 import type { ResourceRecord, ResourceState, Tags } from '../stack.ts';
+import type { StackPolicy } from '../stack-policy.ts';
 import type { DesiredResource, DesiredStack, ExistingResources } from './desired-stack.ts';
 import { differenceOf } from './difference.ts';
 import {
@@ -19,9 +20,18 @@ import {
 import type { Run } from './run.ts';
 import { walk } from './walk.ts';
 
+/** Why the others end when a resource has failed. */
+export const CANCELLED = 'Resource creation cancelled';
+
+export type DeployOptions = {
+  readonly tags: Tags;
+  /** What the update may do to resources that exist. */
+  readonly policy?: StackPolicy | undefined;
+};
+
 /** Returns the logical ids of the resources that failed. Empty if all of them are there now. */
-export async function deploy(run: Run, desired: DesiredStack, tags: Tags): Promise<readonly string[]> {
-  const failed: string[] = [];
+export async function deploy(run: Run, desired: DesiredStack, options: DeployOptions): Promise<readonly string[]> {
+  const failed = refuseDeletions(run, desired, options);
   const graph = {
     ids: [...desired.resources.keys()],
     prerequisites: (id: string) => desired.resources.get(id)?.dependsOn ?? [],
@@ -32,16 +42,28 @@ export async function deploy(run: Run, desired: DesiredStack, tags: Tags): Promi
     async (id) => {
       const resource = desired.resources.get(id);
       if (resource === undefined) return true;
-      const succeeded = await apply(run, resource, () => desired.properties(id, existing), tags);
+      const succeeded = await apply(run, resource, () => desired.properties(id, existing), options);
       if (!succeeded) {
         failed.push(id);
-        run.cancel('Resource creation cancelled');
+        run.cancel(CANCELLED);
       }
       return succeeded;
     },
     () => failed.length > 0 || run.signal().aborted,
   );
   return failed;
+}
+
+/** Fails the resources that the template no longer has, if the stack policy protects them. */
+function refuseDeletions(run: Run, desired: DesiredStack, { policy }: DeployOptions): string[] {
+  if (policy === undefined) return [];
+  return [...run.records.values()].flatMap((record) => {
+    const isLeftOut = record.state !== undefined && !desired.resources.has(record.logicalId);
+    const denial = isLeftOut ? policy('Update:Delete', record) : undefined;
+    if (denial === undefined) return [];
+    failBefore(run, record, record, denial);
+    return [record.logicalId];
+  });
 }
 
 /** The resources of the run as functions of the template see them. */
@@ -71,12 +93,17 @@ function attributeOf({ registry }: Pick<Run, 'registry'>, type: string, state: R
   throw new ResourceFailure(`Resource type ${type} does not support attribute {${name}}.`);
 }
 
-async function apply(run: Run, desired: DesiredResource, resolve: () => Properties, tags: Tags): Promise<boolean> {
+async function apply(
+  run: Run,
+  desired: DesiredResource,
+  resolve: () => Properties,
+  { tags, policy }: DeployOptions,
+): Promise<boolean> {
   const { logicalId, type } = desired;
   const record = run.records.get(logicalId);
   if (record?.step !== undefined) return resumeResource(run, record, record.step);
   // Done by this operation already, before the service was restarted.
-  if (record?.change !== undefined && record.status.endsWith('_COMPLETE')) return true;
+  if (record?.change !== undefined && record.isCarried !== true && record.status.endsWith('_COMPLETE')) return true;
   const provider = run.registry.find(type);
   let properties: Properties;
   try {
@@ -94,7 +121,12 @@ async function apply(run: Run, desired: DesiredResource, resolve: () => Properti
     await deleteResource(run, record, state, { policy: 'Delete', role: 'superseded' });
     return createResource(run, provider, desired, plannedState(run, provider, desired, { properties, tags }));
   }
-  const { kind } = differenceOf(provider, state, properties, tags);
+  const difference = differenceOf(provider, state, properties, tags);
+  const isHalfDone = record.attempted !== undefined && provider.update !== undefined;
+  const kind = difference.kind === 'none' && isHalfDone ? 'update' : difference.kind;
+  const action = kind === 'replace' ? 'Update:Replace' : 'Update:Modify';
+  const denial = kind === 'none' ? undefined : policy?.(action, record);
+  if (denial !== undefined) return failBefore(run, desired, record, denial);
   const inPlace = plannedState(run, provider, desired, { properties, tags, kept: state });
   switch (kind) {
     case 'none':
@@ -125,13 +157,14 @@ function isElsewhereChanged(before: ResourceState, after: ResourceState): boolea
 /** A failure before the provider was asked for anything. */
 function failBefore(
   run: Run,
-  { logicalId, type }: DesiredResource,
+  { logicalId, type }: Pick<DesiredResource, 'logicalId' | 'type'>,
   record: ResourceRecord | undefined,
   reason: string,
 ): boolean {
   const status = record?.state === undefined ? 'CREATE_FAILED' : 'UPDATE_FAILED';
   const base = record ?? { logicalId, type, physicalId: '', updatedMs: 0, change: 'added' as const };
-  const before = record?.state && { before: record.state, change: 'updated' as const };
+  const isFirst = record?.state !== undefined && record.isCarried !== true;
+  const before = isFirst ? { before: record.state, change: 'updated' as const } : {};
   run.save({ ...base, ...before, status, reason }, { properties: {} });
   return false;
 }

@@ -16,8 +16,9 @@
  */
 import { ResourceFailure } from '../providers/provider.ts';
 import type { Deployment, Operation, Stack, StackOutput } from '../stack.ts';
-import { deleteDiscarded, deleteEverything, deleteOutdated } from './clean-up.ts';
-import { deploy, existingResources } from './deploy.ts';
+import { parseStackPolicy } from '../stack-policy.ts';
+import { deleteDiscarded, deleteEverything, deleteOutdated, type NewResources } from './clean-up.ts';
+import { CANCELLED, deploy, existingResources } from './deploy.ts';
 import type { DesiredStack } from './desired-stack.ts';
 import { reasonOf } from './resource-steps.ts';
 import { restore } from './roll-back.ts';
@@ -31,10 +32,11 @@ type Deletion = Extract<Operation, { kind: 'delete' }>;
 /** Runs what is left of the stack's operation. @throws Interrupted when the service closes */
 export async function runOperation(run: Run, readDesired: ReadDesired): Promise<void> {
   await runPhases(run, readDesired);
-  const { next, operation } = run.stack().document;
+  const { next, operation, status } = run.stack().document;
   if (next?.kind !== 'delete' || operation !== undefined) return;
-  run.transition('DELETE_IN_PROGRESS', 'User Initiated', { operation: next, next: undefined });
-  await remove(run, next);
+  const deletion = { ...next, from: status };
+  run.transition('DELETE_IN_PROGRESS', 'User Initiated', { operation: deletion, next: undefined });
+  await remove(run, deletion);
 }
 
 async function runPhases(run: Run, readDesired: ReadDesired): Promise<void> {
@@ -47,21 +49,28 @@ async function runPhases(run: Run, readDesired: ReadDesired): Promise<void> {
     case 'cleanup':
       return cleanUp(run, operation, readDesired);
     case 'rollback':
-      return operation.kind === 'create' ? rollBackCreation(run) : rollBackUpdate(run, operation);
+      return leavesNothing(run, operation) ? rollBackCreation(run, operation) : rollBackUpdate(run, operation);
     case 'rollback-cleanup':
-      return endRollback(run);
+      return endRollback(run, operation);
   }
+}
+
+/** Whether there is no earlier state that a rollback could bring back. */
+function leavesNothing(run: Run, { kind }: Change): boolean {
+  return kind === 'create' || run.stack().document.isIncomplete === true;
 }
 
 async function forward(run: Run, operation: Change, readDesired: ReadDesired): Promise<void> {
   const { target, kind } = operation;
+  const policy = operation.policy === undefined ? undefined : parseStackPolicy(operation.policy);
   const timeout = startTimeout(run, operation);
   const verb = kind === 'create' ? 'create' : 'update';
   try {
     const desired = readDesired(run.stack(), target);
-    const failed = await deploy(run, desired, target.tags);
-    if (failed.length > 0) return await fail(run, operation, failureReason(run, failed, verb));
-    if (run.signal().aborted) return await fail(run, operation, (run.signal().reason as Error).message);
+    const failed = await deploy(run, desired, { tags: target.tags, policy });
+    const end = run.signal().aborted ? (run.signal().reason as Error).message : undefined;
+    if (end !== undefined && end !== CANCELLED) return await fail(run, operation, end);
+    if (failed.length > 0) return await fail(run, operation, failureReason(run, [...failed, ...canceledIn(run)], verb));
     let outputs: readonly StackOutput[];
     try {
       outputs = desired.outputs(existingResources(run));
@@ -69,7 +78,7 @@ async function forward(run: Run, operation: Change, readDesired: ReadDesired): P
     } catch (failure) {
       return await fail(run, operation, reasonOf(failure));
     }
-    const done = { deployment: target, outputs, imports: desired.imports() };
+    const done = { deployment: target, outputs, imports: desired.imports(), isIncomplete: undefined };
     if (kind === 'create') {
       return run.store.transaction(() => {
         run.store.setExports(run.stack(), exportsOf(outputs));
@@ -102,12 +111,14 @@ async function cleanUp(run: Run, operation: Change, readDesired: ReadDesired): P
 
 /** What follows a failure: the rollback, the deletion, or nothing. */
 async function fail(run: Run, operation: Change, reason: string): Promise<void> {
-  const isCreation = operation.kind === 'create';
+  const isCreation = leavesNothing(run, operation);
   // A stack that is deleted next needs no rollback.
   switch (run.stack().document.next === undefined ? operation.onFailure : 'DO_NOTHING') {
-    case 'DO_NOTHING':
-      run.transition(isCreation ? 'CREATE_FAILED' : 'UPDATE_FAILED', reason, ENDED);
+    case 'DO_NOTHING': {
+      const status = operation.kind === 'create' ? 'CREATE_FAILED' : 'UPDATE_FAILED';
+      run.transition(status, reason, { ...ENDED, isIncomplete: isCreation || undefined });
       return;
+    }
     case 'DELETE': {
       const { token, startedMs } = operation;
       const deletion: Deletion = { kind: 'delete', ...(token !== undefined && { token }), retain: [], startedMs };
@@ -119,14 +130,18 @@ async function fail(run: Run, operation: Change, reason: string): Promise<void> 
       const shown = isCreation && reason.endsWith('. ') ? `${reason}Rollback requested by user.` : reason.trimEnd();
       const status = isCreation ? 'ROLLBACK_IN_PROGRESS' : 'UPDATE_ROLLBACK_IN_PROGRESS';
       run.transition(status, shown, { operation: next, deletionMs: isCreation ? run.clock.epochMs() : undefined });
-      return isCreation ? rollBackCreation(run) : rollBackUpdate(run, next);
+      return isCreation ? rollBackCreation(run, next) : rollBackUpdate(run, next);
     }
   }
 }
 
-async function rollBackCreation(run: Run): Promise<void> {
+function newResourcesOf({ retainExceptOnCreate }: Change): NewResources {
+  return retainExceptOnCreate ? 'delete' : 'obey-policy';
+}
+
+async function rollBackCreation(run: Run, operation: Change): Promise<void> {
   run.beginPhase();
-  const failed = await deleteEverything(run, { retain: [], isRollback: true });
+  const failed = await deleteEverything(run, { retain: [], rolledBack: newResourcesOf(operation) });
   if (failed.length === 0) return run.transition('ROLLBACK_COMPLETE', undefined, ENDED);
   run.transition('ROLLBACK_FAILED', failureReason(run, failed, 'delete'), ENDED);
 }
@@ -139,12 +154,12 @@ async function rollBackUpdate(run: Run, operation: Change): Promise<void> {
   }
   const next = { ...operation, phase: 'rollback-cleanup' as const };
   run.transition('UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS', undefined, { operation: next });
-  return endRollback(run);
+  return endRollback(run, next);
 }
 
-async function endRollback(run: Run): Promise<void> {
+async function endRollback(run: Run, operation: Change): Promise<void> {
   run.beginPhase();
-  await deleteDiscarded(run);
+  await deleteDiscarded(run, newResourcesOf(operation));
   run.store.transaction(() => {
     for (const record of [...run.records.values()]) if (record.change === 'added') run.remove(record.logicalId);
     clearMarks(run);
@@ -152,19 +167,12 @@ async function endRollback(run: Run): Promise<void> {
   });
 }
 
-async function remove(run: Run, { retain }: Deletion): Promise<void> {
+async function remove(run: Run, { retain, from = 'DELETE_FAILED' }: Deletion): Promise<void> {
   run.beginPhase();
-  const { scope, id } = run.stack();
-  for (const { name, stack } of run.store.exports(scope)) {
-    const importer = stack === id ? run.store.importers(scope, name).find((other) => other.id !== id) : undefined;
-    if (importer === undefined) continue;
-    return run.transition(
-      'DELETE_FAILED',
-      `Export ${name} cannot be deleted as it is in use by ${importer.name}`,
-      ENDED,
-    );
-  }
-  const failed = await deleteEverything(run, { retain, isRollback: false });
+  const statusReason = importedExport(run, []);
+  // The stack is what it was before.
+  if (statusReason !== undefined) return run.transition(from, statusReason, { ...ENDED, statusReason });
+  const failed = await deleteEverything(run, { retain });
   if (failed.length > 0) {
     return run.transition('DELETE_FAILED', failureReason(run, failed, 'delete'), ENDED);
   }
@@ -178,13 +186,11 @@ async function remove(run: Run, { retain }: Deletion): Promise<void> {
 /** `The following resource(s) failed to create: [A, B]. `, with the final space. */
 function failureReason(run: Run, failed: readonly string[], verb: 'create' | 'update' | 'delete'): string {
   const named = failed.filter((id) => run.records.get(id)?.status.endsWith('_FAILED') ?? true);
-  const all = new Set([...named, ...failedAlongside(run, verb)]);
-  return `The following resource(s) failed to ${verb}: [${[...all].sort().join(', ')}]. `;
+  return `The following resource(s) failed to ${verb}: [${[...new Set(named)].sort().join(', ')}]. `;
 }
 
 /** Resources that were under way when another one failed count as failed, too. */
-function failedAlongside(run: Run, verb: string): readonly string[] {
-  if (verb === 'delete') return [];
+function canceledIn(run: Run): readonly string[] {
   return [...run.records.values()]
     .filter(({ status, reason }) => status.endsWith('_FAILED') && /^Resource \w+ cancelled$/.test(reason ?? ''))
     .map(({ logicalId }) => logicalId);
@@ -200,24 +206,41 @@ function checkExports(run: Run, outputs: readonly StackOutput[]): void {
     const other = run.store.get(owner.stack)?.name ?? owner.stack;
     throw new ResourceFailure(`Export with name ${name} is already exported by stack ${other}.`);
   }
-  for (const { name, value, stack } of run.store.exports(scope)) {
-    if (stack !== id || next.some((item) => item.name === name && item.value === value)) continue;
-    const importer = run.store.importers(scope, name).find((other) => other.id !== id);
-    if (importer === undefined) continue;
-    const verb = next.some((item) => item.name === name) ? 'updated' : 'deleted';
-    throw new ResourceFailure(`Export ${name} cannot be ${verb} as it is in use by ${importer.name}`);
-  }
+  const reason = importedExport(run, next);
+  if (reason !== undefined) throw new ResourceFailure(reason);
 }
 
-function exportsOf(outputs: readonly StackOutput[]): { readonly name: string; readonly value: string }[] {
+type ExportValue = { readonly name: string; readonly value: string };
+
+/** Why the stack's exports cannot become `next`: other stacks use one that would be gone or different. */
+function importedExport(run: Run, next: readonly ExportValue[]): string | undefined {
+  const { scope, id } = run.stack();
+  for (const { name, value, stack } of run.store.exports(scope)) {
+    if (stack !== id || next.some((item) => item.name === name && item.value === value)) continue;
+    const importers = run.store.importers(scope, name).filter((other) => other.id !== id);
+    if (importers.length === 0) continue;
+    const what = next.some((item) => item.name === name) ? 'Cannot update' : 'Delete canceled. Cannot delete';
+    return `${what} export ${name} as it is in use by ${enumerated(importers.map((other) => other.name))}.`;
+  }
+  return undefined;
+}
+
+/** `A`, `A and B`, `A, B and C`. */
+function enumerated(names: readonly string[]): string {
+  const last = names.at(-1) ?? '';
+  return names.length < 2 ? last : `${names.slice(0, -1).join(', ')} and ${last}`;
+}
+
+function exportsOf(outputs: readonly StackOutput[]): ExportValue[] {
   return outputs.flatMap(({ exportName, value }) => (exportName === undefined ? [] : [{ name: exportName, value }]));
 }
 
 /** The operation is over: its changes are how things are. */
 function clearMarks(run: Run): void {
   for (const record of run.records.values()) {
-    const { change, before, discarded, step, ...rest } = record;
-    if (change !== undefined || before !== undefined || discarded !== undefined || step !== undefined) run.save(rest);
+    const { change, before, discarded, step, isCarried, attempted, ...rest } = record;
+    const marks = [change, before, discarded, step, isCarried, attempted];
+    if (marks.some((mark) => mark !== undefined)) run.save(rest);
   }
 }
 

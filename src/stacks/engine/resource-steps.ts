@@ -8,6 +8,7 @@ import { sleep } from '../../clock.ts';
 import { ServiceCallFailure } from '../../wire/service-call.ts';
 import { createPhysicalName } from '../providers/physical-names.ts';
 import {
+  type ExistingResource,
   type PhysicalResource,
   type Properties,
   type ResourceContext,
@@ -75,15 +76,24 @@ export async function createResource(
       logicalId,
       type,
       status: replaced ? 'UPDATE_IN_PROGRESS' : 'CREATE_IN_PROGRESS',
-      ...(replaced && { reason: REPLACING, before: replaced }),
+      ...(replaced && { reason: REPLACING }),
       updatedMs: 0,
       physicalId: replaced?.physicalId ?? '',
       step,
-      change: replaced ? 'replaced' : 'added',
+      ...(replaced ? replacementMarks(run.records.get(logicalId), replaced) : { change: 'added' }),
     },
     { properties: target.properties },
   );
   return runCreation(run, provider, record, step);
+}
+
+/** A resource that a failed operation has changed before goes back to what it was before that. */
+function replacementMarks(record: ResourceRecord | undefined, replaced: ResourceState): Partial<ResourceRecord> {
+  if (record?.isCarried !== true) return { change: 'replaced', before: replaced };
+  const { change, before, discarded = [] } = record;
+  if (change === 'updated') return { change: 'replaced', before, isCarried: true, discarded };
+  // The incarnation that is replaced is the failed operation's own.
+  return { change, before, isCarried: true, discarded: [...discarded, replaced] };
 }
 
 async function runCreation(
@@ -94,7 +104,7 @@ async function runCreation(
   resumed = false,
 ): Promise<boolean> {
   let record = started;
-  const verb = record.before === undefined ? 'CREATE' : 'UPDATE';
+  const verb = record.status.startsWith('UPDATE') ? 'UPDATE' : 'CREATE';
   let announced = step.target.physicalId;
   const created = (physicalId: string) => {
     if (announced === physicalId) return;
@@ -135,7 +145,8 @@ export async function updateResource(
 ): Promise<boolean> {
   const { reason: _, ...rest } = given;
   const step: ResourceStep = { kind: 'update', token: randomUUID(), target };
-  const change = before === undefined ? {} : { change: given.change ?? ('updated' as const), before };
+  const isFirst = before !== undefined && given.isCarried !== true;
+  const change = isFirst ? { change: given.change ?? ('updated' as const), before } : {};
   const record = run.save(
     { ...rest, status: 'UPDATE_IN_PROGRESS', step, ...change },
     { properties: target.properties },
@@ -158,9 +169,12 @@ async function runUpdate(
     record = run.save({ ...record, physicalId, reason: INITIATED }, { properties: step.target.properties });
   });
   try {
-    const properties = await effectiveProperties(run, provider, step.target, record.logicalId);
+    const { logicalId } = record;
+    const properties = await effectiveProperties(run, provider, step.target, logicalId);
     refuseInvalid(provider, record.type, properties);
-    const existing = { ...state, properties: await effectiveProperties(run, provider, state, record.logicalId) };
+    const existing = { ...state, properties: await effectiveProperties(run, provider, state, logicalId) };
+    await undoAttempt(run, provider, started, existing, context);
+    record = { ...record, attempted: step.target };
     const made =
       resumed && provider.resume !== undefined
         ? await provider.resume({ ...existing, properties }, context)
@@ -177,9 +191,37 @@ async function runUpdate(
   }
 }
 
+/**
+ * Takes back what an update that failed may have done, one property after the other: providers change only what differs.
+ * A value that the service refuses was never set.
+ */
+async function undoAttempt(
+  run: Run,
+  provider: ResourceProvider,
+  { attempted, logicalId }: ResourceRecord,
+  existing: ExistingResource,
+  context: ResourceContext,
+): Promise<void> {
+  if (attempted === undefined) return;
+  const tried = await effectiveProperties(run, provider, attempted, logicalId);
+  const before = existing.properties;
+  const names = [...new Set([...Object.keys(tried), ...Object.keys(before)])];
+  for (const name of names) {
+    if (JSON.stringify(tried[name]) === JSON.stringify(before[name])) continue;
+    const { [name]: _, ...others } = before;
+    const value = tried[name];
+    const properties = { ...others, ...(value !== undefined && { [name]: value }) };
+    try {
+      await provider.update?.({ ...existing, properties }, before, context);
+    } catch (failure) {
+      if (!(failure instanceof ServiceCallFailure) || !/Validation|Invalid/.test(failure.code)) throw failure;
+    }
+  }
+}
+
 /** Records that nothing but metadata, policies or dependencies of a resource changed. */
 export function adoptTarget(run: Run, record: ResourceRecord, target: ResourceState, before: ResourceState): void {
-  run.save({ ...record, state: target, change: 'updated', before });
+  run.save({ ...record, state: target, ...(record.isCarried !== true && { change: 'updated', before }) });
 }
 
 /** Which incarnation is deleted, and what becomes of the record: see `deleteResource`. */
@@ -313,7 +355,7 @@ function finish(
   made: PhysicalResource,
   status: 'CREATE_COMPLETE' | 'UPDATE_COMPLETE',
 ): void {
-  const { step: _, reason: __, ...rest } = record;
+  const { step: _, reason: __, attempted: ___, ...rest } = record;
   const { physicalId, attributes } = made;
   const state = { ...step.target, physicalId, attributes };
   run.save({ ...rest, status, physicalId, state }, { properties: step.target.properties });
@@ -321,7 +363,8 @@ function finish(
 
 function fail(run: Run, record: ResourceRecord, status: 'CREATE_FAILED' | 'UPDATE_FAILED', failure: unknown): void {
   const { step, ...rest } = record;
-  const isCancelled = run.signal().aborted && !(failure instanceof ResourceFailure);
+  const { aborted, reason: end } = run.signal();
+  const isCancelled = aborted && (failure === end || !(failure instanceof ResourceFailure));
   const reason = isCancelled ? cancelled(status.startsWith('CREATE') ? 'CREATE' : 'UPDATE') : reasonOf(failure);
   if (!isExpected(failure) && !isCancelled)
     run.log.error({ err: failure, type: record.type }, 'a resource step failed');

@@ -28,9 +28,10 @@ async function restoreOne(run: Run, record: ResourceRecord, before: ResourceStat
   if (record.change === 'replaced' || current === undefined || current.physicalId !== before.physicalId) {
     // The new incarnation may be half made: it is where the step has announced it, or already in the record.
     const made = step?.kind === 'create' && step.target.physicalId !== '' ? step.target : current;
-    const discarded = made !== undefined && made.physicalId !== before.physicalId ? { discarded: made } : {};
+    const isNew = made !== undefined && made.physicalId !== before.physicalId;
+    const discarded = isNew ? { discarded: [...(record.discarded ?? []), made] } : {};
     const physicalId = before.physicalId;
-    const { change: __, before: ___, ...kept } = rest;
+    const { change: __, before: ___, isCarried: ____, ...kept } = rest;
     run.save(
       { ...kept, ...discarded, physicalId, state: before, status: 'UPDATE_COMPLETE' },
       { properties: before.properties },
@@ -46,9 +47,9 @@ async function restoreOne(run: Run, record: ResourceRecord, before: ResourceStat
 }
 
 /** Only metadata, policies or dependencies had changed, or the update had failed before it began. */
-function isUntouched({ state, before, step, status }: ResourceRecord): boolean {
+function isUntouched({ state, before, step, attempted }: ResourceRecord): boolean {
   const part = (given: ResourceState | undefined) => JSON.stringify([given?.properties, given?.tags]);
-  return step === undefined && status !== 'UPDATE_FAILED' && part(state) === part(before);
+  return step === undefined && attempted === undefined && part(state) === part(before);
 }
 
 function accept(run: Run, record: ResourceRecord, before: ResourceState): boolean {
@@ -57,6 +58,6 @@ function accept(run: Run, record: ResourceRecord, before: ResourceState): boolea
 }
 
 function settled(record: ResourceRecord, state: ResourceState): ResourceRecord {
-  const { change: _, before: __, step: ___, reason: ____, ...rest } = record;
+  const { change: _, before: __, step: ___, reason: ____, isCarried: _____, attempted: ______, ...rest } = record;
   return { ...rest, state };
 }

@@ -77,7 +77,7 @@ export function createRun(dependencies: EngineDependencies, stackId: string, isC
   const reportResource = (record: ResourceRecord, properties: Properties | undefined) => {
     const { logicalId, physicalId, type, status, reason } = record;
     report(dependencies, stack, stack.document.operation, {
-      eventId: `${logicalId}-${status}-${new Date(clock.epochMs()).toISOString()}`,
+      eventId: (atMs) => `${logicalId}-${status}-${new Date(atMs).toISOString()}`,
       logicalId,
       physicalId,
       type,
@@ -101,10 +101,12 @@ export function createRun(dependencies: EngineDependencies, stackId: string, isC
     update,
     transition(status, reason, change = {}) {
       store.transaction(() => {
+        // The last event of an operation belongs to it, too.
+        const operation = change.operation ?? stack.document.operation;
         const { statusReason: _, ...document } = stack.document;
         stack = { ...stack, document };
         update({ ...change, status, ...(isShown(status) && reason !== undefined && { statusReason: reason }) });
-        reportStack(dependencies, stack, reason);
+        reportStack(dependencies, stack, reason, operation);
       });
     },
     save(record, event) {
@@ -131,7 +133,7 @@ function isShown(status: StackStatus): boolean {
 }
 
 type Report = {
-  readonly eventId: string;
+  readonly eventId: (atMs: number) => string;
   readonly logicalId: string;
   readonly physicalId: string;
   readonly type: string;
@@ -145,10 +147,11 @@ export function reportStack(
   dependencies: Pick<EngineDependencies, 'store' | 'clock' | 'call' | 'log'>,
   stack: Stack,
   reason: string | undefined,
+  operation: Operation | undefined = stack.document.operation,
 ): void {
   const { id, name, document } = stack;
-  report(dependencies, stack, document.operation, {
-    eventId: randomUUID(),
+  report(dependencies, stack, operation, {
+    eventId: () => randomUUID(),
     logicalId: name,
     physicalId: id,
     type: STACK_TYPE,
@@ -157,17 +160,22 @@ export function reportStack(
   });
 }
 
-/** Writes an event and publishes it to the stack's topics. */
+/**
+ * Writes an event and publishes it to the stack's topics. Each event of a stack is later than the one before it: clients
+ * sort by time, and the ids of a resource's events contain it.
+ */
 function report(
   { store, clock, call, log }: Pick<EngineDependencies, 'store' | 'clock' | 'call' | 'log'>,
   stack: Stack,
   operation: Operation | undefined,
-  { properties, ...given }: Report,
+  { properties, eventId, ...given }: Report,
 ): void {
   const token = operation?.token;
+  const atMs = Math.max(clock.epochMs(), store.lastEventMs(stack.id) + 1);
   const event = {
     ...given,
-    atMs: clock.epochMs(),
+    eventId: eventId(atMs),
+    atMs,
     ...(properties !== undefined && { properties }),
     ...(token !== undefined && { token }),
   };
