@@ -116,3 +116,11 @@ export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
     signal?.addEventListener('abort', finish, { once: true });
   });
 }
+
+/** The same, and keeps the process running meanwhile, which the timer alone does not. */
+export async function sleepAwake(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
+  const awake = new MessageChannel();
+  awake.port1.ref();
+  await sleep(clock, ms, signal);
+  awake.port1.close();
+}

@@ -154,6 +154,12 @@ export const OPERATOR_ERRORS = {
       'Log in, name a profile with --profile or AWS_PROFILE, or leave out --remote. The keys of Lamella are not sent to AWS.',
     exitCode: 2,
   },
+  'cloud-unreachable': {
+    message: 'Cannot reach {url}: {reason}.',
+    meaning: 'Nothing accepts connections at the endpoint that a deployment uses.',
+    remedy: 'Check the network, --region, and --endpoint-url or AWS_ENDPOINT_URL. Run the command again: it continues.',
+    exitCode: 5,
+  },
   'service-unreachable': {
     message: 'Cannot reach a Lambda service at {url}: {reason}.',
     meaning: 'No service accepts connections at this URL.',
@@ -256,6 +262,32 @@ export const OPERATOR_ERRORS = {
     message: 'The package of {directory} is too large: {bytes} bytes unzipped, and Lambda accepts {limit}.',
     meaning: 'AWS would reject this package.',
     remedy: 'Exclude files that the function does not need in .lamellaignore, or move packages into a layer.',
+    exitCode: 1,
+  },
+  'template-unbuildable': {
+    message: '{place}: {reason}.',
+    meaning: 'The template cannot be built or deployed as it is.',
+    remedy: 'Correct the template. `lamella validate` shows all of its problems.',
+    exitCode: 2,
+  },
+  'build-method-unknown': {
+    message: '{place}: Lamella does not build {logicalId} with BuildMethod {method}.',
+    meaning: 'Lamella has no builder for this method of SAM.',
+    remedy:
+      'Use one of {known}. Or build with `sam build`, and deploy the result: lamella deploy .aws-sam/build/template.yaml',
+    exitCode: 2,
+  },
+  'build-property': {
+    message: '{place}: BuildProperties of {logicalId}: {reason}.',
+    meaning:
+      'A property in the Metadata of the template is not one that the build method has, or its value is invalid.',
+    remedy: 'Correct the Metadata of the resource.',
+    exitCode: 2,
+  },
+  'build-failed': {
+    message: 'Cannot build {logicalId}: {reason}.',
+    meaning: 'The program that builds a function or a layer failed, or what it needs is missing.',
+    remedy: '{remedy}',
     exitCode: 1,
   },
   'php-extension-unknown': {

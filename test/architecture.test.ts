@@ -13,6 +13,7 @@ const SRC = join(ROOT, 'src');
 const ROWS: readonly (readonly string[])[] = [
   ['cli'],
   ['dev'],
+  ['project'],
   ['lamella.ts'],
   ['assembly'],
   ['api-port'],

@@ -45,6 +45,12 @@ const { readyFile: _, json: __, quiet: ___, detach: ____, ...RUN_OPTIONS } = OPT
 
 const JSON_FLAG = { flag: '--json', help: 'Print the result as JSON.' } as const;
 
+const PARAMETER_OVERRIDES = {
+  flag: '--parameter-overrides <values...>',
+  help: 'Values of parameters: NAME=VALUE, separated by spaces.',
+  isRepeatable: true,
+} as const;
+
 /** Options of commands that read a template. */
 const TEMPLATE_OPTIONS = [
   { region: { ...CLIENT_OPTIONS.region, help: 'Region of the stack.' } },
@@ -370,6 +376,31 @@ export const COMMANDS: readonly CommandRow[] = [
       ['Write them to a file for Docker Compose', 'lamella env --shell dotenv > lamella.env'],
     ],
     load: () => import('./commands/env.ts'),
+  },
+  {
+    name: 'build',
+    group: 'Build packages and layers',
+    summary: 'Build the functions and layers of a template',
+    args: {
+      '[template]': 'The template. (default: template.yaml, template.yml or template.json)',
+      '[resources...]': 'Logical IDs of the functions and layers to build. (default: all)',
+    },
+    options: [
+      [
+        { flag: '-t, --template-file <file>', help: 'The template, named as in SAM.' },
+        { flag: '-b, --build-dir <directory>', help: 'Directory for the results.', default: '.aws-sam/build' },
+        PARAMETER_OVERRIDES,
+        { flag: '--no-cached', help: 'Build again what has not changed.' },
+        JSON_FLAG,
+      ],
+      BUILD_OPTIONS,
+    ],
+    examples: [
+      ['Build everything that changed', 'lamella build'],
+      ['Build one function', 'lamella build template.yaml Hello'],
+      ['Let SAM deploy what was built', 'lamella build && sam deploy --guided'],
+    ],
+    load: () => import('./commands/build.ts'),
   },
   {
     name: 'package',

@@ -98,6 +98,13 @@ export async function sizeOfEntry({ content }: ZipEntry): Promise<number> {
   return size;
 }
 
+/** The entry with a mode that does not depend on the user's umask: 0755 where anyone can execute it, otherwise 0644. */
+export function withNormalMode(entry: ZipEntry): ZipEntry {
+  const { kind } = entry.content;
+  if (kind === 'link') return entry;
+  return { ...entry, mode: kind === 'directory' || entry.mode & 0o111 ? 0o755 : 0o644 };
+}
+
 function addEntry(zip: ZipFile, { path, mode, content }: ZipEntry): void {
   const fixed = { mtime: FIXED_TIME, forceDosTimestamp: true };
   const options = { ...fixed, compressionLevel: 9 };

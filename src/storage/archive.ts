@@ -131,6 +131,20 @@ export async function measureArchive(zip: Buffer, limits: ArchiveLimits): Promis
   return measure(await readDirectory(zip, limits));
 }
 
+export type ListedEntry = {
+  readonly path: string;
+  readonly kind: 'file' | 'link' | 'directory';
+  readonly mode: number;
+  /** Unpacked; 0 for a directory. */
+  readonly bytes: number;
+};
+
+/** Returns what is in `zip`, from its central directory alone. @throws ArchiveError as `unpackArchive` does */
+export async function listArchive(zip: Buffer, limits: ArchiveLimits): Promise<ListedEntry[]> {
+  const nodes = [...(await readDirectory(zip, limits)).values()];
+  return nodes.map((node) => ({ path: node.path, kind: node.kind, mode: node.mode, bytes: sizeOf(node) }));
+}
+
 function measure(nodes: ReadonlyMap<string, Node>): Unpacked {
   let files = 0;
   let bytes = 0;

@@ -21,16 +21,26 @@ type Signable = {
   readonly body: Buffer;
 };
 
-/** The headers of `request`, with `host`, `x-amz-date` and `authorization` added. Names must be in lower case. */
+/**
+ * The headers of `request`, with `host`, `x-amz-date` and `authorization` added, for S3 also `x-amz-content-sha256`.
+ * Names must be in lower case. Paths for S3 must be encoded as `encodePath` does.
+ */
 export function signRequest(request: Signable, key: SigningKey, epochMs: number): Record<string, string> {
   const time = renderBasicDate(epochMs);
-  const headers: Record<string, string> = { ...request.headers, host: request.url.host, 'x-amz-date': time };
+  const payload = sha256(request.body);
+  const isS3 = key.service === 's3';
+  const headers: Record<string, string> = {
+    ...request.headers,
+    host: request.url.host,
+    'x-amz-date': time,
+    ...(isS3 && { 'x-amz-content-sha256': payload }),
+  };
   const names = Object.keys(headers).sort();
   const signedHeaders = names.join(';');
   const canonical = [
     request.method,
     // All services but S3 sign the path with its percent signs encoded again.
-    request.url.pathname.split('/').map(encode).join('/'),
+    isS3 ? request.url.pathname : request.url.pathname.split('/').map(encode).join('/'),
     [...request.url.searchParams]
       .map(([name, value]) => `${encode(name)}=${encode(value)}`)
       .sort()
@@ -38,7 +48,7 @@ export function signRequest(request: Signable, key: SigningKey, epochMs: number)
     ...names.map((name) => `${name}:${(headers[name] ?? '').trim().replace(/\s+/g, ' ')}`),
     '',
     signedHeaders,
-    sha256(request.body),
+    payload,
   ].join('\n');
   const scope = `${time.slice(0, 8)}/${key.region}/${key.service}/aws4_request`;
   const text = ['AWS4-HMAC-SHA256', time, scope, sha256(canonical)].join('\n');
@@ -49,6 +59,11 @@ export function signRequest(request: Signable, key: SigningKey, epochMs: number)
   const credential = `${key.accessKeyId}/${scope}`;
   headers.authorization = `AWS4-HMAC-SHA256 Credential=${credential}, SignedHeaders=${signedHeaders}, Signature=${signature}`;
   return headers;
+}
+
+/** The path of an object, as its signature has it: everything is encoded but unreserved characters and `/`. */
+export function encodePath(path: string): string {
+  return path.split('/').map(encode).join('/');
 }
 
 function encode(text: string): string {

@@ -20,22 +20,31 @@ import type { ToolResult } from '../run-tool.ts';
 import { runTool } from '../run-tool.ts';
 import { markUnfinished } from '../unfinished-files.ts';
 import type { WrittenZip, ZipEntry } from '../zip-writer.ts';
-import { checkOutput, writeZip } from '../zip-writer.ts';
+import { checkOutput, withNormalMode, writeZip } from '../zip-writer.ts';
 import type { ComposerJson } from './composer-project.ts';
 import { copyProject, readComposerJson, writeComposerJson } from './composer-project.ts';
 import { addProjectAutoload } from './project-autoload.ts';
 
-export type ComposerLayerRequest = {
+export type ComposerVendorRequest = {
   /** The directory of composer.json. It is not modified. */
   readonly directory: string;
-  /** The zip to write. */
-  readonly output: string;
   /** The PHP version of the runtime layer. Composer selects packages for it, and for the extensions below. */
   readonly version: string;
   readonly variant?: PhpVariant;
   readonly extensions?: readonly string[];
   readonly cacheDir: string;
   readonly onProgress?: Progress;
+};
+
+export type ComposerLayerRequest = ComposerVendorRequest & {
+  /** The zip to write. */
+  readonly output: string;
+};
+
+/** The installed `vendor/`, as long as it exists. */
+export type ComposerVendor = {
+  readonly entries: readonly ZipEntry[];
+  readonly packages: ComposerLayer['packages'];
 };
 
 export type ComposerLayer = {
@@ -54,9 +63,20 @@ const UNREACHABLE =
  * `composer-offline`, `composer-failed`, and those of building a PHP layer.
  */
 export async function buildComposerLayer(request: ComposerLayerRequest): Promise<ComposerLayer> {
+  checkOutput(request.output);
+  return installVendor(request, async ({ entries, packages }) => {
+    request.onProgress?.(`Writing ${request.output}`);
+    return { zip: await writeZip(request.output, entries), packages };
+  });
+}
+
+/** Installs the dependencies and calls `use` while their files exist. Throws as `buildComposerLayer` does. */
+export async function installVendor<Result>(
+  request: ComposerVendorRequest,
+  use: (vendor: ComposerVendor) => Promise<Result>,
+): Promise<Result> {
   const directory = resolve(request.directory);
   const json = await readComposerJson(directory);
-  checkOutput(request.output);
   const workspace = await mkdtemp(join(tmpdir(), 'lamella-composer-'));
   const finish = markUnfinished(workspace);
   try {
@@ -81,9 +101,8 @@ export async function buildComposerLayer(request: ComposerLayerRequest): Promise
       classes,
       isAuthoritative: json.config?.['classmap-authoritative'] === true,
     });
-    request.onProgress?.(`Writing ${request.output}`);
     const entries = (await entriesOfDirectory(vendor, { prefix: 'vendor/' })).map(withNormalMode);
-    return { zip: await writeZip(request.output, entries), packages: await installedPackages(vendor) };
+    return await use({ entries, packages: await installedPackages(vendor) });
   } finally {
     await rm(workspace, { recursive: true, force: true });
     finish();
@@ -93,7 +112,7 @@ export async function buildComposerLayer(request: ComposerLayerRequest): Promise
 type Composer = (directory: string, command: readonly string[]) => Promise<ToolResult>;
 
 /** Writes a PHP with the extensions that Composer needs, and a Composer home that hides those that the layer lacks. */
-async function installComposer(request: ComposerLayerRequest, workspace: string): Promise<Composer> {
+async function installComposer(request: ComposerVendorRequest, workspace: string): Promise<Composer> {
   const { version, cacheDir, onProgress } = request;
   const root = join(workspace, 'php');
   const layer = await preparePhp({
@@ -221,10 +240,4 @@ function failureOf({ stdout, stderr }: ToolResult, file: string): OperatorError 
     .slice(0, 12)
     .join(' ');
   return new OperatorError('composer-failed', { file, reason });
-}
-
-/** Normalizes modes, which depend on the user's umask. */
-function withNormalMode(entry: ZipEntry): ZipEntry {
-  if (entry.content.kind === 'link') return entry;
-  return { ...entry, mode: entry.mode & 0o111 ? 0o755 : 0o644 };
 }

@@ -15,17 +15,29 @@ import { developmentPackages } from './development-packages.ts';
 import { IGNORE_FILE, type IgnoreRules, parseIgnore } from './lamella-ignore.ts';
 import { stripTypes } from './strip-types.ts';
 
-export type FunctionPackageRequest = BundleOptions & {
+export type FunctionPlanRequest = BundleOptions & {
   /** The directory with the function's code. */
   readonly directory: string;
-  /** The zip to write. */
-  readonly output: string;
+  /** A zip that is not packed, because it is being written. */
+  readonly output?: string;
   /** `src/hello.handler`, for example. By default, a TypeScript file with a common name is bundled. */
   readonly handlers?: readonly string[];
   /** Whether to bundle. Otherwise types are stripped from each file. */
   readonly bundle: boolean;
+  /** Whether TypeScript becomes JavaScript. Defaults to true. */
+  readonly compiles?: boolean;
+  /** Paths in the directory to leave out, whatever the patterns say. */
+  readonly excluded?: readonly string[];
   readonly onProgress?: Progress;
 };
+
+export type FunctionPackageRequest = FunctionPlanRequest & {
+  /** The zip to write. */
+  readonly output: string;
+};
+
+/** What a package contains, before it is written. */
+export type FunctionPlan = Omit<FunctionPackage, 'zip'> & { readonly entries: readonly ZipEntry[] };
 
 export type FunctionPackage = {
   readonly zip: WrittenZip;
@@ -54,10 +66,23 @@ export type PackagedPart = {
  * `handler-source-missing`, `bundle-failed`, `package-too-large`.
  */
 export async function packageFunction(request: FunctionPackageRequest): Promise<FunctionPackage> {
+  checkOutput(request.output);
+  const { entries, ...plan } = await planFunction(request);
+  request.onProgress?.(`Writing ${basename(request.output)}`);
+  return {
+    zip: await writeZip(request.output, entries).catch((failure) => throwUnusable(failure, request.output, entries)),
+    ...plan,
+  };
+}
+
+/**
+ * Lists what the package of a function contains. Throws `OperatorError`: `file-unreadable`, `handler-source-missing`,
+ * `bundle-failed`, `package-too-large`.
+ */
+export async function planFunction(request: FunctionPlanRequest): Promise<FunctionPlan> {
   const directory = resolve(request.directory);
   const rules = parseIgnore(await readFile(join(directory, IGNORE_FILE), 'utf8').catch(() => ''));
-  checkOutput(request.output);
-  const { found, leftOut } = await readDirectory(directory, resolve(request.output), rules);
+  const { found, leftOut } = await readDirectory(directory, rules, request);
   const { entries, bundles, missing = [] } = await build(request, directory, found, rules);
   const contents = await contentsOf(entries);
   const unzippedBytes = contents.reduce((total, { bytes }) => total + bytes, 0);
@@ -68,9 +93,8 @@ export async function packageFunction(request: FunctionPackageRequest): Promise<
       limit: QUOTAS.unzippedBytes,
     });
   }
-  request.onProgress?.(`Writing ${basename(request.output)}`);
   return {
-    zip: await writeZip(request.output, entries).catch((failure) => throwUnusable(failure, request.output, entries)),
+    entries,
     unzippedBytes,
     bundles,
     contents,
@@ -94,18 +118,18 @@ async function contentsOf(entries: readonly ZipEntry[]): Promise<PackagedPart[]>
 
 async function readDirectory(
   directory: string,
-  output: string,
   rules: IgnoreRules,
+  { output, excluded = [] }: FunctionPlanRequest,
 ): Promise<{ found: ZipEntry[]; leftOut: string[] }> {
   const stats = await stat(directory).catch((failure: Error) => {
     throw new OperatorError('file-unreadable', { file: directory, reason: failure.message }, failure);
   });
   if (!stats.isDirectory()) throw new OperatorError('file-unreadable', { file: directory, reason: 'not a directory' });
-  const archive = relative(directory, output).split(sep).join('/');
+  const archive = output === undefined ? undefined : relative(directory, resolve(output)).split(sep).join('/');
   const development = await developmentPackages(directory);
   const leftOut: string[] = [];
   const admits = (path: string, isDirectory: boolean) => {
-    if (path === archive) return false;
+    if (path === archive || excluded.includes(path)) return false;
     const isUnneeded = development.has(path) && !rules.includes(path, isDirectory);
     if (!rules.ignores(path, isDirectory) && !isUnneeded) return true;
     if (rules.isNotable(path, isDirectory)) leftOut.push(isDirectory ? `${path}/` : path);
@@ -120,14 +144,15 @@ async function readDirectory(
 }
 
 async function build(
-  request: FunctionPackageRequest,
+  request: FunctionPlanRequest,
   directory: string,
   found: readonly ZipEntry[],
   rules: IgnoreRules,
 ): Promise<{ entries: readonly ZipEntry[]; bundles: readonly string[]; missing?: readonly string[] }> {
   const own = found.filter(({ path }) => !path.startsWith('node_modules/') && !path.includes('/node_modules/'));
   const hasTypeScript = own.some(({ path }) => isTypeScript(path));
-  if (!hasTypeScript && request.handlers === undefined) return { entries: found, bundles: [] };
+  const isPacked = request.compiles === false || (!hasTypeScript && request.handlers === undefined);
+  if (isPacked) return { entries: found, bundles: [] };
   if (!request.bundle) {
     request.onProgress?.('Removing types');
     return { entries: await stripTypes(directory, found, request), bundles: [] };

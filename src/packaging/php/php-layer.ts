@@ -37,7 +37,8 @@ export type PhpLayer = Omit<PhpInstallation, 'entries' | 'modules'> & {
  * As in `runtimes/php/composer.json`. A layer with an older PHP has no runtime unless the user provides a bootstrap.
  */
 const OLDEST_RUNTIME_PHP = '8.2';
-const RUNTIME_DIRECTORY = resolve(import.meta.dirname, '../../../runtimes/php');
+/** The source of Lamella's PHP runtime. */
+export const PHP_RUNTIME_DIRECTORY = resolve(import.meta.dirname, '../../../runtimes/php');
 
 /**
  * Writes the layer to `output`. Throws `OperatorError`: `php-version-unknown`, `package-unavailable`,
@@ -110,8 +111,8 @@ async function bootstrapEntries(
     return [];
   }
   return [
-    { path: 'bootstrap', mode: 0o755, content: { kind: 'file', source: join(RUNTIME_DIRECTORY, 'bootstrap') } },
-    ...(await entriesOfDirectory(join(RUNTIME_DIRECTORY, 'src'), { prefix: 'lamella/runtime/' })).map((entry) => ({
+    { path: 'bootstrap', mode: 0o755, content: { kind: 'file', source: join(PHP_RUNTIME_DIRECTORY, 'bootstrap') } },
+    ...(await entriesOfDirectory(join(PHP_RUNTIME_DIRECTORY, 'src'), { prefix: 'lamella/runtime/' })).map((entry) => ({
       ...entry,
       mode: 0o644,
     })),
