@@ -21,6 +21,7 @@ import { openBackground } from './background.ts';
 import { openEnvironments } from './environments.ts';
 import { openFunctions } from './functions.ts';
 import { collectGarbageRegularly } from './garbage.ts';
+import { createMayInvoke } from './invoke-grants.ts';
 import { openApiPort } from './open-api-port.ts';
 import { type HttpGateways, openHttpGateways } from './open-gateways.ts';
 import { openLambdaApi } from './open-lambda-api.ts';
@@ -66,6 +67,7 @@ export async function openService(options: Options, lifetime: Lifetime, observe?
       remoteSqs: remoteSqsOf(options),
       sendEvent: (...event) => background.sendEvent(...event),
       call: (...call) => serviceCall(...call),
+      mayInvoke: (...asked) => mayInvoke(...asked),
       publisher: { publish: (...published) => gateways.setManaged(...published), port: () => gateways.port },
       schedules: () => background.schedules,
       closing: closing.signal,
@@ -102,6 +104,7 @@ export async function openService(options: Options, lifetime: Lifetime, observe?
   const { versionsInUse, invoke } = environments;
   lifetime.own(collectGarbageRegularly({ functions: opened.functions, versionsInUse, clock, log }));
   const { settings, eventSourceMappings } = opened;
+  const mayInvoke = createMayInvoke(settings);
   const background = lifetime.own(openBackground({ ...shared, services, settings, eventSourceMappings, invoke }));
   lifetime.onClose(() => background.stop(DRAIN_MS));
 

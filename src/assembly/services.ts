@@ -43,6 +43,7 @@ import { createSsmApi } from '../services/ssm/ssm-api.ts';
 import type { Database } from '../storage/database.ts';
 import type { PerformOperation } from '../wire/api-call.ts';
 import type { ServiceCall } from '../wire/service-call.ts';
+import type { MayInvoke } from './invoke-grants.ts';
 
 export type ServicesOptions = {
   readonly database: Database;
@@ -57,6 +58,8 @@ export type ServicesOptions = {
   readonly functionIdentityOf?: StsApiOptions['functionIdentityOf'];
   /** Invokes a function that subscribes to a topic, or that is the target of a rule. */
   readonly sendEvent: EventSender;
+  /** Whether a function's policy lets a service invoke it. */
+  readonly mayInvoke: MayInvoke;
   /** Performs operations of all services, Lambda included, once the service is open. */
   readonly call: ServiceCall;
   /** The HTTP gateways, which serve the APIs of API Gateway. */
@@ -96,7 +99,6 @@ export function openServices(options: ServicesOptions, lifetime: Lifetime): Serv
   const logStore = lifetime.own(createLogStore({ database, clock, log }));
   const iam = createIamApi({ database, clock, log });
   const sts = createStsApi({ database, clock, log, iam, functionIdentityOf: options.functionIdentityOf });
-  const s3 = createS3Api({ database, clock, log, root });
   const queues = createQueues({ database, clock: backgroundClock, log });
   const sqsQueues = createSqsQueues({ database, clock: backgroundClock });
   const sqsMessages = createSqsMessages({ queues, sqsQueues, clock: backgroundClock });
@@ -143,6 +145,30 @@ export function openServices(options: ServicesOptions, lifetime: Lifetime): Serv
     schedules: options.schedules,
     clock: backgroundClock,
     log,
+  });
+  const s3 = createS3Api({
+    database,
+    clock,
+    log,
+    root,
+    destinations: {
+      invoke: options.sendEvent,
+      send: (arn, body, traceId) => queueAccess.send(arn, { body, attributes: {}, traceId }),
+      async publish(arn, message, traceId) {
+        const topic = topics.find(arn);
+        if (topic === undefined) throw new Error(`the topic ${arn} does not exist`);
+        await topics.publish(topic, { message, subject: 'Amazon S3 Notification', attributes: {}, traceId });
+      },
+      putEvent: eventRules.put,
+      queueExists: (arn) =>
+        queueAccess.visibilitySeconds(arn).then(
+          () => true,
+          () => false,
+        ),
+      topicExists: (arn) => topics.find(arn) !== undefined,
+      mayInvoke: (arn, sourceArn, account) =>
+        options.mayInvoke(arn, { principal: 's3.amazonaws.com', sourceArn, account }),
+    },
   });
   const events = createEventsApi({ store: ruleStore, rules: eventRules, clock, log });
   const schedulerStore = createSchedulerStore({ database, clock });

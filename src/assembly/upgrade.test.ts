@@ -56,7 +56,8 @@ function openAreas(database: Database) {
   const schedules = () =>
     lifetime.own(createSchedules({ ...shared, clock: createAdjustableClock(systemClock), send: sendEvent }));
   const call = async () => ({});
-  const own = { sendEvent, schedules, closing, publisher, call };
+  const mayInvoke = () => true;
+  const own = { sendEvent, schedules, closing, publisher, call, mayInvoke };
   const more = { root, backgroundClock: systemClock, remoteSqs: undefined, ...own };
   return { ...functions, services: openServices({ ...shared, ...more }, lifetime) };
 }

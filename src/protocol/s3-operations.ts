@@ -52,7 +52,7 @@ type SettingRow = {
   readonly absent: S3ErrorCode | { readonly root: string };
 };
 
-/** Settings of a bucket, by query parameter. They are stored and returned but have no effect. */
+/** Settings of a bucket, by query parameter. They are stored and returned. Only `notification` has an effect. */
 export const S3_BUCKET_SETTINGS: Readonly<Record<string, SettingRow>> = {
   accelerate: { name: 'BucketAccelerateConfiguration', absent: { root: 'AccelerateConfiguration' } },
   cors: { name: 'BucketCors', absent: 'NoSuchCORSConfiguration' },

@@ -1,6 +1,12 @@
 /** The event sources of SAM functions, end to end: a stack creates them, and the functions run. */
 import { DeleteStackCommand } from '@aws-sdk/client-cloudformation';
-import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import {
+  CreateBucketCommand,
+  DeleteObjectCommand,
+  GetBucketNotificationConfigurationCommand,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3';
 import { GetScheduleCommand, ListScheduleGroupsCommand, SchedulerClient } from '@aws-sdk/client-scheduler';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { LISTENING_RUNTIME, type Listener, listenForEvents } from '../support/event-listener.ts';
@@ -101,4 +107,44 @@ it('a schedule of EventBridge Scheduler runs its function, and can be fired befo
   expect(service.lamella.schedules.list()).toEqual([]);
   const { ScheduleGroups = [] } = await scheduler.send(new ListScheduleGroupsCommand({}));
   expect(ScheduleGroups.map(({ Name }) => Name)).toEqual(['default']);
+});
+
+it('a bucket of a stack invokes the function of its S3 event, and no longer after an update', async () => {
+  const bucket = (more: object = {}) => ({ Uploads: { Type: 'AWS::S3::Bucket', Properties: more } });
+  const events = {
+    Upload: {
+      Type: 'S3',
+      Properties: {
+        Bucket: { Ref: 'Uploads' },
+        Events: 's3:ObjectCreated:*',
+        Filter: { S3Key: { Rules: [{ Name: 'suffix', Value: '.jpg' }] } },
+      },
+    },
+  };
+  const Outputs = { Bucket: { Value: { Ref: 'Uploads' } } };
+  const stack = await created('uploads', { ...templateOf('uploads', events, bucket()), Outputs });
+  const Bucket = stacks.outputs(stack).Bucket;
+  const put = (Key: string) => s3.send(new PutObjectCommand({ Bucket, Key, Body: 'x' }));
+  await put('no.png');
+  await put('my photo.jpg');
+  const { Records } = (await listener.next('uploads')).event as { Records: { s3: { object: { key: string } } }[] };
+  expect(Records.map(({ s3: { object } }) => object.key)).toEqual(['my+photo.jpg']);
+
+  const updated = await stacks.update('uploads', { ...templateOf('uploads', {}, bucket()), Outputs });
+  expect(updated.StackStatus, (await stacks.events('uploads')).join('\n')).toBe('UPDATE_COMPLETE');
+  const found = await s3.send(new GetBucketNotificationConfigurationCommand({ Bucket }));
+  expect(found.LambdaFunctionConfigurations).toBeUndefined();
+  for (const Key of ['no.png', 'my photo.jpg']) await s3.send(new DeleteObjectCommand({ Bucket, Key }));
+  await removed(stack.StackId);
+});
+
+it('a bucket whose function gives it no permission fails as on AWS', async () => {
+  const { Resources } = templateOf('refused', {});
+  const LambdaConfigurations = [{ Event: 's3:ObjectCreated:*', Function: { 'Fn::GetAtt': ['F', 'Arn'] } }];
+  const Uploads = { Type: 'AWS::S3::Bucket', Properties: { NotificationConfiguration: { LambdaConfigurations } } };
+  const Transform = 'AWS::Serverless-2016-10-31';
+  const { StackStatus, StackId } = await stacks.create('refused', { Transform, Resources: { ...Resources, Uploads } });
+  expect(StackStatus).toBe('ROLLBACK_COMPLETE');
+  const failed = (await stacks.events(String(StackId))).find((event) => event.startsWith('Uploads CREATE_FAILED'));
+  expect(failed).toMatch(/Unable to validate the following destination configurations \(Service: S3, Status Code: 400/);
 });

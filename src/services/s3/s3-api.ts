@@ -1,9 +1,9 @@
 /**
  * The part of S3 that Lambda's users need: buckets and objects on this machine, so that code can be deployed from a
  * bucket and functions can read and write objects. Settings of buckets, including policies, are stored and have no
- * effect.
+ * effect, except for versioning and notifications.
  */
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../clock.ts';
@@ -13,8 +13,10 @@ import { OperatorError } from '../../operator-error.ts';
 import { findS3Operation, partOf, S3_BUCKET_SETTINGS } from '../../protocol/s3-operations.ts';
 import type { Database } from '../../storage/database.ts';
 import type { ApiCall, ServiceApi } from '../../wire/api-call.ts';
-import { BUCKET_OPERATIONS, createBucket, listBuckets, SETTING_OPERATIONS } from './s3-buckets.ts';
-import { existingObject } from './s3-object-request.ts';
+import type { ChangeCause } from './notification-records.ts';
+import { BUCKET_OPERATIONS, createBucket, listBuckets, putNotification, SETTING_OPERATIONS } from './s3-buckets.ts';
+import { createS3Notifications, type NotificationServices, type S3Notifications } from './s3-notifications.ts';
+import { creationOf, existingObject, type NotifyChange } from './s3-object-request.ts';
 import { OBJECT_OPERATIONS } from './s3-objects.ts';
 import { createS3Perform } from './s3-perform.ts';
 import type { S3Store } from './s3-store.ts';
@@ -38,16 +40,19 @@ export type S3ApiOptions = {
   readonly log: Log;
   /** The data directory. Objects are stored in its subdirectory `s3`. */
   readonly root: string;
+  /** The services that notifications go to. */
+  readonly destinations: NotificationServices;
 };
 
 /** Opens the object store and creates the handler of S3's requests. */
-export function createS3Api({ database, clock, log, root }: S3ApiOptions): S3Api {
+export function createS3Api({ database, clock, log, root, destinations }: S3ApiOptions): S3Api {
   const store = createS3Store({ database, clock, directory: join(root, 's3') });
+  const notifications = createS3Notifications({ store, services: destinations, clock, log });
   return {
     async handle(call) {
       call.response.setHeader('x-amz-request-id', call.requestId);
       try {
-        await perform(call, store);
+        await perform(call, store, notifications);
       } catch (failure) {
         if (failure instanceof BodyFailure && failure.reason === 'aborted') return;
         if (call.response.headersSent) throw failure;
@@ -56,7 +61,7 @@ export function createS3Api({ database, clock, log, root }: S3ApiOptions): S3Api
         sendS3Error(call, error ?? new S3Error('InternalError'));
       }
     },
-    perform: createS3Perform(store),
+    perform: createS3Perform(store, notifications),
     async readObject(name, key, versionId) {
       try {
         const bucket = store.bucket(name);
@@ -76,12 +81,14 @@ export function createS3Api({ database, clock, log, root }: S3ApiOptions): S3Api
       await rename(received, path);
       const etag = createHash('md5').update(content).digest('hex');
       const file = { path, size: content.length, etag };
-      await store.put(bucket, { key, file, headers: { 'content-type': 'application/json' }, tags: {} });
+      const stored = await store.put(bucket, { key, file, headers: { 'content-type': 'application/json' }, tags: {} });
+      const cause = { requestId: randomUUID(), sourceIp: '127.0.0.1', accessKeyId: undefined, traceId: undefined };
+      await notifications.notify(bucket, creationOf('ObjectCreated:Put', stored), cause);
     },
   };
 }
 
-async function perform(call: ApiCall, store: S3Store): Promise<void> {
+async function perform(call: ApiCall, store: S3Store, notifications: S3Notifications): Promise<void> {
   const method = call.request.method ?? 'GET';
   const { bucket: name, key, query } = parseTarget(call.request.url ?? '/', call.request.headers.host ?? '');
   const versionId = query.get('versionId');
@@ -101,17 +108,29 @@ async function perform(call: ApiCall, store: S3Store): Promise<void> {
   if (operation === 'CreateBucket') return createBucket(call, store, name);
   const bucket = store.bucket(name);
   if (bucket === undefined) throw new S3Error('NoSuchBucket', { BucketName: name });
+  const notify: NotifyChange = (given, changed, change) => notifications.notify(changed, change, causeOf(given));
   if (key === undefined) {
     const handler =
       (operation && BUCKET_OPERATIONS[operation as keyof typeof BUCKET_OPERATIONS]) ??
       (part !== undefined && Object.hasOwn(S3_BUCKET_SETTINGS, part) ? SETTING_OPERATIONS[method]?.(part) : undefined);
     if (handler === undefined) throw notSupported(call);
-    await handler({ call, store, bucket, query });
+    const chosen = part === 'notification' && method === 'PUT' ? putNotification : handler;
+    await chosen({ call, store, notify, configureNotifications: notifications.configure, bucket, query });
   } else {
     const handler = operation && ON_OBJECT[operation as keyof typeof ON_OBJECT];
     if (handler === undefined) throw notSupported(call);
-    await handler({ call, store, bucket, key, query });
+    await handler({ call, store, notify, bucket, key, query });
   }
+}
+
+function causeOf({ request, requestId, accessKeyId }: ApiCall): ChangeCause {
+  const trace = request.headers['x-amzn-trace-id'];
+  return {
+    requestId,
+    accessKeyId,
+    sourceIp: (request.socket.remoteAddress ?? '').replace(/^::ffff:/, ''),
+    traceId: typeof trace === 'string' ? trace : undefined,
+  };
 }
 
 const ON_OBJECT = { ...OBJECT_OPERATIONS, ...UPLOAD_OPERATIONS };

@@ -7,7 +7,9 @@ import { S3_BUCKET_SETTINGS } from '../../protocol/s3-operations.ts';
 import type { ApiCall } from '../../wire/api-call.ts';
 import type { XmlStructure } from '../../wire/xml.ts';
 import { childText, parseXml } from '../../wire/xml.ts';
-import { listedObject, readXml } from './s3-object-request.ts';
+import { parseNotificationXml } from './notification-config.ts';
+import type { S3Notifications } from './s3-notifications.ts';
+import { listedObject, type NotifyChange, readXml } from './s3-object-request.ts';
 import { deleteOne } from './s3-objects.ts';
 import type { Bucket, S3Store, StoredObject } from './s3-store.ts';
 import { renderS3Date, S3Error, sendBody, sendEmpty, sendXml } from './s3-wire.ts';
@@ -16,6 +18,8 @@ import { renderS3Date, S3Error, sendBody, sendEmpty, sendXml } from './s3-wire.t
 export type BucketCall = {
   readonly call: ApiCall;
   readonly store: S3Store;
+  readonly notify: NotifyChange;
+  readonly configureNotifications: S3Notifications['configure'];
   readonly bucket: Bucket;
   readonly query: URLSearchParams;
 };
@@ -85,6 +89,15 @@ export const SETTING_OPERATIONS: Readonly<Record<string, (setting: string) => Bu
     },
 };
 
+/** Of the settings, only this one has an effect. */
+export const putNotification: BucketOperation = async ({ call, bucket, configureNotifications }) => {
+  const document = (await readBody(call.request, 1024 * 1024)).toString('utf8');
+  const skipsValidation = call.request.headers['x-amz-skip-destination-validation'] === 'true';
+  const { requestId } = call;
+  await configureNotifications(bucket, parseNotificationXml(document), { requestId, skipsValidation });
+  sendEmpty(call, 200);
+};
+
 const headBucket: BucketOperation = ({ call, bucket }) =>
   sendEmpty(call, 200, { 'x-amz-bucket-region': bucket.scope.region });
 
@@ -111,7 +124,7 @@ const putVersioning: BucketOperation = async ({ call, store, bucket }) => {
   sendEmpty(call, 200);
 };
 
-const deleteObjects: BucketOperation = async ({ call, store, bucket }) => {
+const deleteObjects: BucketOperation = async ({ call, store, notify, bucket }) => {
   const document = await readXml(call, 'Delete');
   const objects = document.children.filter(({ name }) => name === 'Object');
   if (objects.length === 0 || objects.length > S3_QUOTAS.deleteKeys) throw new S3Error('MalformedXML');
@@ -123,6 +136,7 @@ const deleteObjects: BucketOperation = async ({ call, store, bucket }) => {
     if (key === undefined) throw new S3Error('MalformedXML');
     const versionId = childText(object, 'VersionId');
     const result = await deleteOne(store, bucket, key, versionId);
+    if (result.change !== undefined) await notify(call, bucket, result.change);
     deleted.push({
       Key: key,
       VersionId: versionId,

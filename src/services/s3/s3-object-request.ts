@@ -9,13 +9,18 @@ import { S3_QUOTAS } from '../../protocol/s3-errors.ts';
 import type { ApiCall } from '../../wire/api-call.ts';
 import type { XmlElement, XmlStructure } from '../../wire/xml.ts';
 import { parseXml } from '../../wire/xml.ts';
+import type { ObjectChange } from './notification-records.ts';
 import type { Bucket, ObjectHeaders, ObjectTags, ReceivedFile, S3Store, StoredObject } from './s3-store.ts';
 import { quoteEtag, renderS3Date, S3Error, unquoteEtag } from './s3-wire.ts';
+
+/** Sends the events of a change, which the request of a client caused. */
+export type NotifyChange = (call: ApiCall, bucket: Bucket, change: ObjectChange) => Promise<void>;
 
 /** A request for an object. */
 export type ObjectCall = {
   readonly call: ApiCall;
   readonly store: S3Store;
+  readonly notify: NotifyChange;
   readonly bucket: Bucket;
   readonly key: string;
   readonly query: URLSearchParams;
@@ -188,4 +193,9 @@ export function listedObject(object: StoredObject): XmlStructure {
     Size: object.size,
     StorageClass: object.headers['x-amz-storage-class'] ?? 'STANDARD',
   };
+}
+
+/** The change that a stored object is. */
+export function creationOf(event: ObjectChange['event'], { key, size, etag, versionId }: StoredObject): ObjectChange {
+  return { event, key, size, etag, versionId };
 }

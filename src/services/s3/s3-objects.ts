@@ -4,6 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import type { HttpHeaders } from '../../http/exchange.ts';
 import type { S3OperationName } from '../../protocol/s3-operations.ts';
 import { childText } from '../../wire/xml.ts';
+import type { ObjectChange } from './notification-records.ts';
 import { receiveBody } from './s3-body.ts';
 import {
   checkedTags,
@@ -11,6 +12,7 @@ import {
   checkPreconditionsOfRead,
   checkPreconditionsOfWrite,
   copySource,
+  creationOf,
   existingObject,
   headersToKeep,
   type ObjectOperation,
@@ -23,7 +25,7 @@ import {
 import type { Bucket, S3Store, StoredObject } from './s3-store.ts';
 import { quoteEtag, renderS3Date, S3Error, sendEmpty, sendXml } from './s3-wire.ts';
 
-const putObject: ObjectOperation = async ({ call, store, bucket, key }) => {
+const putObject: ObjectOperation = async ({ call, store, notify, bucket, key }) => {
   const { headers } = call.request;
   checkKey(key);
   const kept = headersToKeep(call);
@@ -35,11 +37,12 @@ const putObject: ObjectOperation = async ({ call, store, bucket, key }) => {
     checkPreconditionsOfWrite(call, store.object(bucket.name, key));
     const checksum = file.checksum && { [`x-amz-checksum-${file.checksum.algorithm}`]: file.checksum.value };
     const stored = await store.put(bucket, { key, file, headers: { ...kept, ...checksum }, tags });
+    await notify(call, bucket, creationOf('ObjectCreated:Put', stored));
     sendEmpty(call, 200, { ETag: quoteEtag(stored.etag), ...versionHeader(bucket, stored), ...checksum });
   });
 };
 
-const copyObject: ObjectOperation = async ({ call, store, bucket, key }) => {
+const copyObject: ObjectOperation = async ({ call, store, notify, bucket, key }) => {
   const { headers } = call.request;
   checkKey(key);
   const source = copySource(call, store);
@@ -62,6 +65,7 @@ const copyObject: ObjectOperation = async ({ call, store, bucket, key }) => {
       headers: replacesHeaders ? headersToKeep(call) : source.headers,
       tags: headers['x-amz-tagging-directive'] === 'REPLACE' ? parseTagHeader(headers['x-amz-tagging']) : source.tags,
     });
+    await notify(call, bucket, creationOf('ObjectCreated:Copy', stored));
     const result = { LastModified: renderS3Date(stored.modifiedMs), ETag: quoteEtag(stored.etag) };
     sendXml(call, 200, 'CopyObjectResult', result, {
       ...versionHeader(bucket, stored),
@@ -91,12 +95,18 @@ const getObject: ObjectOperation = async ({ call, store, bucket, key, query }) =
   }
 };
 
-const deleteObject: ObjectOperation = async ({ call, store, bucket, key, query }) => {
-  const versionId = query.get('versionId') ?? undefined;
-  sendEmpty(call, 204, deletionHeaders(await deleteOne(store, bucket, key, versionId)));
+const deleteObject: ObjectOperation = async ({ call, store, notify, bucket, key, query }) => {
+  const deletion = await deleteOne(store, bucket, key, query.get('versionId') ?? undefined);
+  if (deletion.change !== undefined) await notify(call, bucket, deletion.change);
+  sendEmpty(call, 204, deletionHeaders(deletion));
 };
 
-export type Deletion = { readonly versionId: string | undefined; readonly isMarker: boolean };
+export type Deletion = {
+  readonly versionId: string | undefined;
+  readonly isMarker: boolean;
+  /** Undefined if nothing was there. */
+  readonly change: ObjectChange | undefined;
+};
 
 /** Deletes an object or one version of it. As on S3, deleting an object that does not exist succeeds. */
 export async function deleteOne(
@@ -105,14 +115,23 @@ export async function deleteOne(
   key: string,
   versionId: string | undefined,
 ): Promise<Deletion> {
+  const object = store.object(bucket.name, key, versionId);
   if (versionId === undefined) {
     const marker = await store.delete(bucket, key);
-    return { versionId: marker?.versionId, isMarker: marker !== undefined };
+    if (marker !== undefined) {
+      const event = 'ObjectRemoved:DeleteMarkerCreated';
+      // The ETag of a marker is that of no content.
+      const change: ObjectChange = { event, key, etag: EMPTY_ETAG, versionId: marker.versionId };
+      return { versionId: marker.versionId, isMarker: true, change };
+    }
+    return { versionId: undefined, isMarker: false, change: object && { event: 'ObjectRemoved:Delete', key } };
   }
-  const object = store.object(bucket.name, key, versionId);
   if (object) await store.deleteVersion(object);
-  return { versionId, isMarker: object !== undefined && object.path === undefined };
+  const change: ObjectChange | undefined = object && { event: 'ObjectRemoved:Delete', key, versionId };
+  return { versionId, isMarker: object !== undefined && object.path === undefined, change };
 }
+
+const EMPTY_ETAG = 'd41d8cd98f00b204e9800998ecf8427e';
 
 function deletionHeaders({ versionId, isMarker }: Deletion): HttpHeaders {
   return {
@@ -127,18 +146,21 @@ const getTagging: ObjectOperation = async ({ call, store, bucket, key, query }) 
   sendXml(call, 200, 'Tagging', { TagSet: { Tag: list } });
 };
 
-const putTagging: ObjectOperation = async ({ call, store, bucket, key, query }) => {
+const putTagging: ObjectOperation = async ({ call, store, notify, bucket, key, query }) => {
   const object = existingObject(store, bucket, key, query.get('versionId') ?? undefined);
   const tagSet = (await readXml(call, 'Tagging')).children.find(({ name }) => name === 'TagSet');
   const tags = (tagSet?.children ?? []).map(
     (tag) => [childText(tag, 'Key') ?? '', childText(tag, 'Value') ?? ''] as const,
   );
   store.setTags(object, checkedTags(tags));
+  await notify(call, bucket, { event: 'ObjectTagging:Put', key, etag: object.etag, versionId: object.versionId });
   sendEmpty(call, 200);
 };
 
-const deleteTagging: ObjectOperation = async ({ call, store, bucket, key, query }) => {
-  store.setTags(existingObject(store, bucket, key, query.get('versionId') ?? undefined), {});
+const deleteTagging: ObjectOperation = async ({ call, store, notify, bucket, key, query }) => {
+  const object = existingObject(store, bucket, key, query.get('versionId') ?? undefined);
+  store.setTags(object, {});
+  await notify(call, bucket, { event: 'ObjectTagging:Delete', key, etag: object.etag, versionId: object.versionId });
   sendEmpty(call, 204);
 };
 

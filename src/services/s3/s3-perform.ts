@@ -7,16 +7,19 @@ import type { Scope } from '../../protocol/names.ts';
 import { S3_ERRORS } from '../../protocol/s3-errors.ts';
 import { OperationFailure, type OperationMembers, type PerformOperation } from '../../wire/api-call.ts';
 import { renderElement, type XmlStructure } from '../../wire/xml.ts';
+import { parseNotificationMembers } from './notification-config.ts';
 import { openBucket } from './s3-buckets.ts';
+import type { S3Notifications } from './s3-notifications.ts';
 import type { Bucket, S3Store } from './s3-store.ts';
 import { S3Error } from './s3-wire.ts';
 
-type Operation = (input: OperationMembers, store: S3Store, bucket: Bucket) => unknown;
+type Context = { readonly store: S3Store; readonly notifications: S3Notifications; readonly requestId: string };
+type Operation = (input: OperationMembers, store: S3Store, bucket: Bucket, context: Context) => unknown;
 
-export function createS3Perform(store: S3Store): PerformOperation {
-  return async (operation, input, { scope }) => {
+export function createS3Perform(store: S3Store, notifications: S3Notifications): PerformOperation {
+  return async (operation, input, { scope, requestId }) => {
     try {
-      perform(operation, input, store, scope);
+      await perform(operation, input, { store, notifications, requestId }, scope);
       return {};
     } catch (failure) {
       if (!(failure instanceof S3Error)) throw failure;
@@ -25,7 +28,8 @@ export function createS3Perform(store: S3Store): PerformOperation {
   };
 }
 
-function perform(operation: string, input: OperationMembers, store: S3Store, scope: Scope): void {
+async function perform(operation: string, input: OperationMembers, context: Context, scope: Scope): Promise<void> {
+  const { store } = context;
   const name = String(input.Bucket ?? '');
   if (operation === 'CreateBucket') {
     openBucket(store, name, scope, scope.region);
@@ -38,7 +42,7 @@ function perform(operation: string, input: OperationMembers, store: S3Store, sco
   }
   const bucket = store.bucket(name);
   if (bucket === undefined) throw new S3Error('NoSuchBucket', { BucketName: name });
-  handler(input, store, bucket);
+  await handler(input, store, bucket, context);
 }
 
 const OPERATIONS: Readonly<Record<string, Operation>> = {
@@ -53,6 +57,11 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   },
   PutBucketPolicy: (input, store, bucket) => store.setConfiguration(bucket.name, 'policy', String(input.Policy)),
   DeleteBucketPolicy: (_, store, bucket) => store.deleteConfiguration(bucket.name, 'policy'),
+  PutBucketNotificationConfiguration(input, _, bucket, { notifications, requestId }) {
+    const config = parseNotificationMembers(input.NotificationConfiguration as OperationMembers);
+    const skipsValidation = input.SkipDestinationValidation === true;
+    return notifications.configure(bucket, config, { requestId, skipsValidation });
+  },
   PutBucketTagging(input, store, bucket) {
     const { TagSet } = input.Tagging as { TagSet: XmlStructure[] };
     const xml = renderElement('Tagging', { TagSet: { Tag: TagSet } }, 'repeated');

@@ -11,6 +11,7 @@ import {
   checkKey,
   checkPreconditionsOfWrite,
   copySource,
+  creationOf,
   headersToKeep,
   type ObjectCall,
   type ObjectOperation,
@@ -84,7 +85,7 @@ const abortUpload: ObjectOperation = async (request) => {
 };
 
 const completeUpload: ObjectOperation = async (request) => {
-  const { call, store, bucket, key } = request;
+  const { call, store, notify, bucket, key } = request;
   const upload = existingUpload(request);
   const document = await readXml(call, 'CompleteMultipartUpload');
   checkPreconditionsOfWrite(call, store.object(bucket.name, key));
@@ -102,6 +103,7 @@ const completeUpload: ObjectOperation = async (request) => {
       tags: upload.tags,
     });
     await store.endUpload(upload);
+    await notify(call, bucket, creationOf('ObjectCreated:CompleteMultipartUpload', stored));
     const result = {
       Location: `${call.baseUrl}/${bucket.name}/${encodeURIComponent(key)}`,
       Bucket: bucket.name,

@@ -1,6 +1,6 @@
 /**
- * AWS::S3::Bucket and AWS::S3::BucketPolicy. Versioning, tags, the policy and the block of public access reach S3; other
- * properties of a bucket, such as its encryption and notifications, are kept by the stack and have no effect.
+ * AWS::S3::Bucket and AWS::S3::BucketPolicy. Versioning, notifications, tags, the policy and the block of public access reach
+ * S3; other properties of a bucket, such as its encryption, are kept by the stack and have no effect.
  */
 import { partitionOf, renderBucketArn } from '../../protocol/arn.ts';
 import { documentText, tagMap, tolerateMissing } from './members.ts';
@@ -40,11 +40,44 @@ async function configure(
     if (PublicAccessBlockConfiguration === undefined) await context.call('s3', 'DeletePublicAccessBlock', { Bucket });
     else await context.call('s3', 'PutPublicAccessBlock', { Bucket, PublicAccessBlockConfiguration });
   }
+  if (isChanged('NotificationConfiguration')) {
+    const NotificationConfiguration = notificationMembers(after.NotificationConfiguration);
+    await context.call('s3', 'PutBucketNotificationConfiguration', { Bucket, NotificationConfiguration });
+  }
   if (isChanged('Tags')) {
     const TagSet = Object.entries(tagMap(after.Tags)).map(([Key, Value]) => ({ Key, Value }));
     if (TagSet.length === 0) await context.call('s3', 'DeleteBucketTagging', { Bucket });
     else await context.call('s3', 'PutBucketTagging', { Bucket, Tagging: { TagSet } });
   }
+}
+
+/**
+ * Templates give each event a configuration of its own, and spell the members in another way than S3's API.
+ * https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-s3-bucket-notificationconfiguration.html
+ */
+function notificationMembers(given: Json | undefined): Record<string, unknown> {
+  const configuration = objectOf(given);
+  const list = (name: string, arn: string, to: string) =>
+    (Array.isArray(configuration[name]) ? (configuration[name] as readonly Properties[]) : []).map((one) => {
+      const key = objectOf(objectOf(one.Filter).S3Key);
+      return {
+        Events: [one.Event],
+        [to]: one[arn],
+        ...(Array.isArray(key.Rules) && { Filter: { Key: { FilterRules: key.Rules } } }),
+      };
+    });
+  const bridge = configuration.EventBridgeConfiguration;
+  const isBridged = bridge !== undefined && String(objectOf(bridge).EventBridgeEnabled ?? true) === 'true';
+  return {
+    TopicConfigurations: list('TopicConfigurations', 'Topic', 'TopicArn'),
+    QueueConfigurations: list('QueueConfigurations', 'Queue', 'QueueArn'),
+    LambdaFunctionConfigurations: list('LambdaConfigurations', 'Function', 'LambdaFunctionArn'),
+    ...(isBridged && { EventBridgeConfiguration: {} }),
+  };
+}
+
+function objectOf(value: Json | undefined): Properties {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Properties) : {};
 }
 
 /** https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-s3-bucket.html */
