@@ -1,8 +1,7 @@
 /** The library: `start(options)` runs a whole service in this process. */
 import type { ScheduleAdmin } from './admin-api/schedules.ts';
-import { openService } from './assembly/open-service.ts';
+import { type Embedding, type OpenService, openService } from './assembly/open-service.ts';
 import type { AdjustableClock } from './clock.ts';
-import type { Emit } from './environment/facts.ts';
 import type { createGatewayAdmin } from './gateways/gateway-admin.ts';
 import { Lifetime } from './lifetime.ts';
 import { createLog } from './log.ts';
@@ -39,14 +38,18 @@ export type Lamella = {
 export async function start(options: Options): Promise<Lamella> {
   const open = openHostWarning(options);
   if (open !== undefined) createLog(options.logLevel).warn({ host: options.host }, `${open.warning} ${open.advice}`);
-  return startQuietly(options);
+  const { url, http, schedules, clock, close } = await startQuietly(options);
+  return { url, http, schedules, clock, close };
 }
 
-/** Starts a service for the command line, which prints its own warnings, and log events and invocations by `observe`. */
-export async function startQuietly(options: Options, observe?: Emit): Promise<Lamella> {
+/** A running service with what the command line uses inside its own process. */
+export type EmbeddedLamella = Lamella & Pick<OpenService, 'call' | 'writeObject' | 'hotDirectories'>;
+
+/** Starts a service for the command line, which prints its own warnings. */
+export async function startQuietly(options: Options, embedding: Embedding = {}): Promise<EmbeddedLamella> {
   const lifetime = new Lifetime();
   try {
-    const service = await openService(options, lifetime, observe);
+    const service = await openService(options, lifetime, embedding);
     return { ...service, close: () => lifetime.close() };
   } catch (failure) {
     await lifetime.close();

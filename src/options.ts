@@ -16,6 +16,7 @@ type ValueTypes = {
   readonly 'optional-text': string | undefined;
   readonly path: string;
   readonly 'optional-path': string | undefined;
+  readonly paths: readonly string[];
   readonly url: string;
   readonly port: number;
   readonly 'optional-port': number | undefined;
@@ -127,6 +128,13 @@ export const OPTIONS = {
     default: (environment) => join(dataHome(environment), 'lamella'),
     defaultText: '$XDG_DATA_HOME/lamella, otherwise ~/.local/share/lamella',
     help: 'Directory for functions, layers, logs and all other data. Only one service at a time can use it.',
+  },
+  hotReloadDirs: {
+    type: 'paths',
+    flag: '--hot-reload-dir <directory>',
+    variables: ['LAMELLA_HOT_RELOAD_DIRS'],
+    default: undefined,
+    help: 'Let functions run from directories below this one: with S3Bucket hot-reload and the absolute path as S3Key. A change there takes effect with the next invocation. Only while the service listens on a loopback address. Can be repeated.',
   },
   ephemeral: {
     type: 'switch',
@@ -541,6 +549,8 @@ function parse(type: keyof ValueTypes, value: unknown): Parsed {
       return typeof value === 'string' && value !== ''
         ? { value: resolvePath(value) }
         : { problem: 'must be the path of a file.' };
+    case 'paths':
+      return { value: Object.freeze(splitLines(value).map((path) => resolvePath(path))) };
     case 'url':
       return parseUrl(value);
     case 'optional-port':
@@ -705,8 +715,8 @@ export function openHostWarning({
   };
 }
 
-/** 127.0.0.0/8, ::1 and localhost. */
-function isLoopback(host: string): boolean {
+/** Whether only this machine can reach the address: 127.0.0.0/8, ::1 and localhost. */
+export function isLoopback(host: string): boolean {
   return (
     host === 'localhost' || /^127\.\d+\.\d+\.\d+$/.test(host) || /^(0*:)+0*1$/.test(host) || /^::ffff:127\./i.test(host)
   );

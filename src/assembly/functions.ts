@@ -2,6 +2,11 @@
 import type { Clock } from '../clock.ts';
 import { createEventSourceMappings, type EventSourceMappings } from '../event-sources/event-source-mappings.ts';
 import { createFunctions, type Functions, type FunctionsOptions } from '../functions/functions.ts';
+import {
+  createHotDirectories,
+  type HotDirectories,
+  type HotDirectoriesOptions,
+} from '../functions/hot-reload/hot-directories.ts';
 import { type FunctionSettings, openSettings } from '../functions/settings/open-settings.ts';
 import { createLayerPolicies, type LayerPolicies } from '../layers/layer-policies.ts';
 import { createLayers, type Layers } from '../layers/layers.ts';
@@ -13,6 +18,8 @@ import type { DataDirectory } from '../storage/data-directory.ts';
 import type { Database } from '../storage/database.ts';
 
 export type OpenFunctionsOptions = Pick<FunctionsOptions, 'roleExists' | 'strictRuntimes' | 'stateDelayMs'> & {
+  /** Directories that functions may run from. Without it there are none. */
+  readonly hotReload?: Pick<HotDirectoriesOptions, 'allowed' | 'refusal' | 'built'>;
   readonly database: Database;
   readonly data: DataDirectory;
   readonly clock: Clock;
@@ -25,6 +32,7 @@ export type OpenFunctionsOptions = Pick<FunctionsOptions, 'roleExists' | 'strict
 
 export type OpenFunctions = {
   readonly functions: Functions;
+  readonly hotDirectories: HotDirectories;
   readonly settings: FunctionSettings;
   readonly layers: Layers;
   readonly layerPolicies: LayerPolicies;
@@ -38,12 +46,20 @@ export function openFunctions(options: OpenFunctionsOptions, lifetime: Lifetime)
   const archives = createArchives(data, log);
   const optTrees = createOptTrees({ archives, data });
   const layers = createLayers({ database, archives, optTrees, clock });
-  const functions = lifetime.own(
-    createFunctions({ database, layers, archives, optTrees, clock, log, roleExists, strictRuntimes, stateDelayMs }),
+  const hotDirectories = lifetime.own(
+    createHotDirectories({
+      ...(options.hotReload ?? { allowed: () => [] }),
+      renew: (directory) => functions.renew(directory),
+      clock,
+      log,
+    }),
   );
+  const shared = { database, layers, archives, optTrees, hotDirectories, clock, log };
+  const functions: Functions = lifetime.own(createFunctions({ ...shared, roleExists, strictRuntimes, stateDelayMs }));
   const settings = openSettings({ database, functions, clock, accountConcurrency, chance });
   return {
     functions,
+    hotDirectories,
     settings,
     layers,
     layerPolicies: createLayerPolicies(database),

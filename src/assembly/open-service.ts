@@ -8,14 +8,16 @@ import { createScheduleAdmin, type ScheduleAdmin } from '../admin-api/schedules.
 import { type AdjustableClock, createAdjustableClock, systemClock } from '../clock.ts';
 import type { Emit } from '../environment/facts.ts';
 import { createCredentialIssuer } from '../environment/launch/credentials.ts';
+import type { BuiltDirectories, HotDirectories } from '../functions/hot-reload/hot-directories.ts';
 import type { Lifetime } from '../lifetime.ts';
 import { createLog } from '../log.ts';
-import type { Options } from '../options.ts';
+import { isLoopback, type Options } from '../options.ts';
 import { RUNTIME_API_PORT } from '../protocol/endpoints.ts';
 import { probeHost, requireIsolatedNetwork } from '../sandbox/host/host-capabilities.ts';
+import type { S3Api } from '../services/s3/s3-api.ts';
 import { openDataDirectory } from '../storage/data-directory.ts';
 import { openDatabase } from '../storage/database.ts';
-import { createServiceCall } from '../wire/service-call.ts';
+import { createServiceCall, type ServiceCall } from '../wire/service-call.ts';
 import type { AccessKey } from '../wire/sigv4.ts';
 import { openBackground } from './background.ts';
 import { openEnvironments } from './environments.ts';
@@ -28,21 +30,42 @@ import { openLambdaApi } from './open-lambda-api.ts';
 import { openCloudFormation } from './open-stacks.ts';
 import { openServices } from './services.ts';
 
+/** What a program that runs a service in its own process can see and do, beyond what clients can. */
+export type Embedding = {
+  /** Gets every log event and invocation, on the path of the invocation: it must return at once. */
+  readonly observe?: Emit | undefined;
+  /** Called before each invocation, on its path. */
+  readonly onInvoke?: ((functionName: string, payload: Buffer) => void) | undefined;
+  /** Directories that functions run from, in addition to those of the options. */
+  readonly directories?: EmbeddedDirectories | undefined;
+};
+
+export type EmbeddedDirectories = BuiltDirectories & {
+  /** Directories below which functions may be mounted, now. */
+  readonly allowed: () => readonly string[];
+};
+
 export type OpenService = {
   readonly url: string;
   readonly http: { readonly url: string } & Pick<HttpGateways['admin'], 'list' | 'put' | 'remove'>;
   readonly schedules: ScheduleAdmin;
   readonly clock: AdjustableClock;
+  /** Calls operations of all services, as the providers of stacks do. */
+  readonly call: ServiceCall;
+  /** Stores an object in a bucket that exists. */
+  readonly writeObject: S3Api['writeObject'];
+  readonly hotDirectories: Pick<HotDirectories, 'onChange' | 'renew'>;
 };
 
 /** How long running invocations may take to end when the service closes, in milliseconds. */
 const DRAIN_MS = 4000;
 
-/**
- * Opens a whole service; `lifetime` closes it, also when this throws. `observe` gets every log event and invocation, on the
- * path of the invocation: it must return at once. @throws OperatorError
- */
-export async function openService(options: Options, lifetime: Lifetime, observe?: Emit): Promise<OpenService> {
+/** Opens a whole service; `lifetime` closes it, also when this throws. @throws OperatorError */
+export async function openService(
+  options: Options,
+  lifetime: Lifetime,
+  { observe, onInvoke, directories }: Embedding = {},
+): Promise<OpenService> {
   const clock = systemClock;
   // The time of everything that waits in the background. Running functions use the system clock, which cannot be moved.
   const backgroundClock = createAdjustableClock(clock);
@@ -81,6 +104,11 @@ export async function openService(options: Options, lifetime: Lifetime, observe?
       accountConcurrency: options.accountConcurrency,
       chance: Math.random,
       roleExists: options.strict.includes('roles') ? services.iam.roleExists : undefined,
+      hotReload: {
+        allowed: () => [...options.hotReloadDirs, ...(directories?.allowed() ?? [])],
+        refusal: hotReloadRefusal(options, directories !== undefined),
+        built: directories,
+      },
       strictRuntimes: options.strict.includes('runtimes'),
       stateDelayMs: options.stateDelay > 0 ? options.stateDelay : undefined,
     },
@@ -101,7 +129,14 @@ export async function openService(options: Options, lifetime: Lifetime, observe?
     },
     lifetime,
   );
-  const { versionsInUse, invoke } = environments;
+  const { versionsInUse } = environments;
+  const invoke: typeof environments.invoke =
+    onInvoke === undefined
+      ? environments.invoke
+      : (version, invocation) => {
+          onInvoke(version.name, invocation.payload);
+          return environments.invoke(version, invocation);
+        };
   lifetime.own(collectGarbageRegularly({ functions: opened.functions, versionsInUse, clock, log }));
   const { settings, eventSourceMappings } = opened;
   const mayInvoke = createMayInvoke(settings);
@@ -119,10 +154,18 @@ export async function openService(options: Options, lifetime: Lifetime, observe?
   services.loadBalancing.publishAll();
   const scope = { region: options.region, account: options.accountId };
   const schedules = createScheduleAdmin(background.schedules, scope);
-  const lambda = openLambdaApi({ ...shared, opened, services, environments, background, gateways });
+  const lambda = openLambdaApi({
+    ...shared,
+    opened,
+    services,
+    environments: { ...environments, invoke },
+    background,
+    gateways,
+  });
   const baseUrl = () => urlOf(reachableHost(options.host), apiPort);
+  const operations = { ...services.operations, lambda: lambda.perform };
   const serviceCall = createServiceCall({
-    operations: { ...services.operations, lambda: lambda.perform },
+    operations,
     baseUrl,
   });
   const stacks = openCloudFormation({
@@ -156,12 +199,31 @@ export async function openService(options: Options, lifetime: Lifetime, observe?
   await stacks.resume();
   data.setProvisional(false);
   const { list, put, remove } = gateways.admin;
+  const { hotDirectories } = opened;
   return {
     url: urls().lambda,
     http: { url: urls().http, list, put, remove },
     schedules,
     clock: backgroundClock,
+    call: createServiceCall({ operations: { ...operations, cloudformation: stacks.api.perform }, baseUrl }),
+    writeObject: services.s3.writeObject,
+    hotDirectories,
   };
+}
+
+/** Mounting a directory of the user's choice is for the user of this machine alone. */
+function hotReloadRefusal({ host, hotReloadDirs }: Options, isEmbedded: boolean): string | undefined {
+  if (!isLoopback(host)) {
+    return (
+      `The bucket hot-reload mounts directories of this machine, which is refused while the service listens on ${host}. ` +
+      'Start Lamella with --host 127.0.0.1.'
+    );
+  }
+  if (hotReloadDirs.length > 0 || isEmbedded) return undefined;
+  return (
+    'The bucket hot-reload mounts directories of this machine, and this service allows none. Start Lamella with ' +
+    '--hot-reload-dir DIRECTORY.'
+  );
 }
 
 /** The configured keys; without any, the one that Lamella's documentation uses. */

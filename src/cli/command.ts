@@ -195,7 +195,11 @@ function toOption(flag: string, row: OptionRow | OwnOption): Option {
   const option = new Option(flag, describe(row));
   if ('choices' in row && row.choices) option.choices(row.choices);
   const repeats = 'isRepeatable' in row && row.isRepeatable === true;
-  if (repeats || ('type' in row && (row.type === 'names' || row.type === 'lines' || row.type === 'strictness'))) {
+  if (
+    repeats ||
+    ('type' in row &&
+      (row.type === 'names' || row.type === 'lines' || row.type === 'paths' || row.type === 'strictness'))
+  ) {
     option.argParser((value, previous) => [...(Array.isArray(previous) ? previous : []), value]);
   }
   return option;

@@ -26,6 +26,7 @@ export async function storeCode(
   layers: readonly FunctionLayer[],
 ): Promise<CodePackage> {
   if (draft.kind === 'image') return { code: imageCode(draft.imageUri, architecture), release() {} };
+  if (draft.kind === 'directory') return { code: directoryCode(draft.directory, architecture), release() {} };
   const archive = await storeUploadedZip(archives, draft.zip, draft.isFromBucket);
   try {
     checkUnzippedSize(archive.unpackedSize, layers);
@@ -52,6 +53,20 @@ export async function storeCode(
 export function checkUnzippedSize(codeBytes: number, layers: readonly FunctionLayer[]): void {
   const bytes = layers.reduce((sum, layer) => sum + layer.unzippedSize, codeBytes);
   if (bytes > QUOTAS.unzippedBytes) throw unzippedSizeExceeded();
+}
+
+/** Its content changes at any time, so it has no digest and no size. */
+function directoryCode(directory: string, architecture: Architecture): FunctionCode {
+  return {
+    packageType: 'Zip',
+    architecture,
+    digest: undefined,
+    codeSha256: identify(Buffer.from(directory)).sha256,
+    codeSize: 0,
+    unzippedSize: 0,
+    imageUri: undefined,
+    directory,
+  };
 }
 
 /** On AWS this is the image's digest. Without a registry, the URI alone identifies an image. */

@@ -101,7 +101,7 @@ export function checkCodeKind(code: CodeDraft, packageType: PackageType, verb: '
   if (packageType === 'Image' && code.kind !== 'image') {
     throw refusal(`Please provide ImageUri when ${verb} a function with packageType Image.`);
   }
-  if (packageType === 'Zip' && code.kind !== 'zip') {
+  if (packageType === 'Zip' && code.kind === 'image') {
     throw refusal(`Please don't provide ImageUri when ${verb} a function with packageType Zip.`);
   }
 }

@@ -73,6 +73,8 @@ export type FunctionStore = {
   /** Versions that are stored as Pending or InProgress. */
   settling(): FunctionVersion[];
   references(): ContentReferences;
+  /** Versions that run from this directory of the machine. */
+  runningFrom(directory: string): FunctionVersion[];
 };
 
 export function createFunctionStore(database: Database): FunctionStore {
@@ -116,6 +118,7 @@ export function createFunctionStore(database: Database): FunctionStore {
   const layerLists = database.prepare<{ layer_digests: string }>(
     "SELECT DISTINCT layer_digests FROM function_version WHERE layer_digests <> ''",
   );
+  const withoutArchive = database.prepare<Row>('SELECT * FROM function_version WHERE digest IS NULL');
   const key = (scope: Scope, name: FunctionName) => ({ region: scope.region, account: scope.account, name });
 
   return {
@@ -164,6 +167,11 @@ export function createFunctionStore(database: Database): FunctionStore {
     listVersions: (scope, name, after, count) =>
       listVersions.all({ ...key(scope, name), after, count }).map(functionVersionOf),
     settling: () => settling.all().map(functionVersionOf),
+    runningFrom: (directory) =>
+      withoutArchive
+        .all()
+        .map(functionVersionOf)
+        .filter(({ code }) => code.directory === directory),
     references: () => ({
       code: digests.all().map(({ digest }) => digest as ContentDigest),
       layers: layerLists.all().map(({ layer_digests }) => layer_digests.split(' ') as ContentDigest[]),

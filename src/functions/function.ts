@@ -50,7 +50,7 @@ export type FunctionConfiguration = {
 export type FunctionCode = {
   readonly packageType: 'Zip' | 'Image';
   readonly architecture: Architecture;
-  /** Undefined for container images. */
+  /** Undefined for container images and mounted directories. */
   readonly digest: ContentDigest | undefined;
   /** Base64 SHA-256 of the zip. */
   readonly codeSha256: string;
@@ -59,6 +59,8 @@ export type FunctionCode = {
   /** Bytes unpacked. */
   readonly unzippedSize: number;
   readonly imageUri: string | undefined;
+  /** The directory of this machine that is mounted in place of a zip (`hot-reload/`). */
+  readonly directory?: string;
   /** Members that GetFunction returns with the code and that have no effect. Absent when there are none. */
   readonly stored?: Readonly<Record<string, unknown>>;
 };
@@ -94,7 +96,9 @@ export type CodeDraft =
       readonly isFromBucket?: boolean;
       readonly stored?: FunctionCode['stored'];
     }
-  | { readonly kind: 'image'; readonly imageUri: string };
+  | { readonly kind: 'image'; readonly imageUri: string }
+  /** A directory of this machine, which may be mounted. */
+  | { readonly kind: 'directory'; readonly directory: string };
 
 /** Members that CreateFunction and UpdateFunctionConfiguration can set. Undefined keeps the current value. */
 export type ConfigurationDraft = {

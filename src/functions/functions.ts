@@ -18,6 +18,7 @@ import { createFunctionChanges, type FunctionChanges, type FunctionChangesDepend
 import { collectFunctionGarbage } from './function-garbage.ts';
 import { functionNotFound, mergeTags } from './function-rules.ts';
 import { createFunctionStore, numberOf } from './function-store.ts';
+import type { HotDirectories } from './hot-reload/hot-directories.ts';
 import { createRetirements, type Retirements } from './retirements.ts';
 import { createSettling } from './settling.ts';
 import { isSettling, refuseUnlessActive, settled } from './version-state.ts';
@@ -51,6 +52,8 @@ export type Functions = FunctionChanges & {
   tags(scope: Scope, name: FunctionName): Readonly<Record<string, string>>;
   addTags(scope: Scope, name: FunctionName, tags: Readonly<Record<string, string>>): void;
   removeTags(scope: Scope, name: FunctionName, keys: readonly string[]): void;
+  /** Gives every version that runs from this directory a new revision, so that the next invocation starts anew. */
+  renew(directory: string): void;
   /** Calls `listener` after versions were replaced or deleted. Returns a function that stops it. */
   onChange: Retirements['onChange'];
   /**
@@ -64,6 +67,8 @@ export type Functions = FunctionChanges & {
 
 export type FunctionsOptions = Omit<FunctionChangesDependencies, 'store' | 'cache' | 'settling' | 'retirements'> & {
   readonly optTrees: OptTrees;
+  /** Opens directories that are mounted. Without it there are none. */
+  readonly hotDirectories?: Pick<HotDirectories, 'open'> | undefined;
   /** How long functions stay Pending or InProgress, in milliseconds. Defaults to 0. */
   readonly stateDelayMs?: number | undefined;
 };
@@ -96,6 +101,28 @@ export function createFunctions(options: FunctionsOptions): Functions {
     });
     cached.latest = latest;
     if (isSettling(latest)) settling.settleLater(latest);
+  };
+
+  /** The revision that the API shows changes too: a service that starts again must not go back to it. */
+  const renewVersion = ({ scope, name, version }: FunctionVersion) => {
+    const cached = cache.get(scope, name);
+    const revisionId = randomUUID();
+    if (version !== '$LATEST') {
+      const before = cached.published.get(version);
+      if (before === undefined) return;
+      const next = { ...before, revisionId };
+      cached.published.set(version, next);
+      store.putState(next);
+      retirements.retire({ scope, name, retired: [before] });
+      return;
+    }
+    const { serving, latest } = cached;
+    cached.serving = { ...serving, revisionId };
+    if (!isSettling(latest)) {
+      cached.latest = { ...latest, revisionId };
+      store.putState(cached.latest);
+    }
+    retirements.retire({ scope, name, retired: [serving] });
   };
 
   return {
@@ -135,7 +162,10 @@ export function createFunctions(options: FunctionsOptions): Functions {
       runningOf(cache.find(scope, name), version)?.revisionId === revisionId,
 
     codeDirectory: ({ code }) => (code.digest === undefined ? undefined : archives.tree(code.digest)),
-    openCode: async ({ code }) => (code.digest === undefined ? undefined : archives.openTree(code.digest)),
+    async openCode({ code }) {
+      if (code.directory !== undefined) return options.hotDirectories?.open(code.directory);
+      return code.digest === undefined ? undefined : archives.openTree(code.digest);
+    },
     contentPath: (digest) => archives.path(digest),
 
     tags: tagsOf,
@@ -147,6 +177,9 @@ export function createFunctions(options: FunctionsOptions): Functions {
       setTags(scope, name, Object.fromEntries(left));
     },
 
+    renew(directory) {
+      for (const version of store.runningFrom(directory)) renewVersion(version);
+    },
     onChange: retirements.onChange,
     collectGarbage: (inUse) =>
       collectFunctionGarbage(

@@ -5,6 +5,7 @@
  */
 import type { EventSourceMappings } from '../event-sources/event-source-mappings.ts';
 import type { Functions } from '../functions/functions.ts';
+import type { HotDirectories } from '../functions/hot-reload/hot-directories.ts';
 import type { FunctionSettings } from '../functions/settings/open-settings.ts';
 import { BodyFailure, readBody } from '../http/body.ts';
 import type { Provisioner } from '../invocation/provisioner.ts';
@@ -53,6 +54,8 @@ export type LambdaApiDependencies = Pick<InvokeDependencies, 'invoke' | 'acceptE
   readonly eventSourceMappings: EventSourceMappings;
   readonly provisioner: Provisioner;
   readonly readObject: ReadObject;
+  /** Directories that functions may run from. Without it there are none. */
+  readonly hotDirectories?: Pick<HotDirectories, 'admit'> | undefined;
   readonly findSourceProblem?: FindSourceProblem | undefined;
   readonly renderFunctionUrl?: RenderFunctionUrl | undefined;
 };
@@ -60,12 +63,12 @@ export type LambdaApiDependencies = Pick<InvokeDependencies, 'invoke' | 'acceptE
 /** Creates the handler of every request to Lambda on the API port. */
 export function createLambdaApi(dependencies: LambdaApiDependencies): ServiceApi {
   const { layers, layerPolicies, functions, settings, eventSourceMappings: mappings, provisioner } = dependencies;
-  const { invoke, acceptEvent, readObject, findSourceProblem, renderFunctionUrl, clock } = dependencies;
+  const { invoke, acceptEvent, readObject, hotDirectories, findSourceProblem, renderFunctionUrl, clock } = dependencies;
   const { policies, codeSigning, aliases, directory, eventInvoke } = settings;
   const downloads = createContentDownloads(layers.contentPath);
   const handlers: OperationHandlers = {
     ...layerOperations({ layers, readObject, downloads }),
-    ...functionOperations({ functions, settings, readObject, downloads }),
+    ...functionOperations({ functions, settings, readObject, hotDirectories, downloads }),
     ...aliasOperations({ aliases, directory, provisioner }),
     ...policyOperations({ policies, layerPolicies }),
     ...concurrencyOperations({ settings, provisioner }),

@@ -31,7 +31,7 @@ export const run: Run = async ({ given }) => {
   const stopped = firstSignal();
   const { startQuietly } = await import('../../lamella.ts');
   const activity = options.quiet ? undefined : await openActivity(options);
-  const service = await startQuietly(options, activity?.observe).catch(async (failure: unknown) => {
+  const service = await startQuietly(options, { observe: activity?.observe }).catch(async (failure: unknown) => {
     throw (await explainPort(failure, options)) ?? failure;
   });
   const ready: Ready = { lambda: service.url, http: service.http.url, pid: process.pid };

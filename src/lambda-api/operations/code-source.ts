@@ -1,4 +1,5 @@
 /** Reads the code or layer content of a request: from the request itself, or from an object in a bucket. */
+import { HOT_RELOAD_BUCKET, type HotDirectories } from '../../functions/hot-reload/hot-directories.ts';
 import { ServiceError } from '../../protocol/service-errors.ts';
 
 /** Reads an object: its bytes, or S3's error. */
@@ -23,11 +24,28 @@ export type ReadZip = {
   readonly stored: Readonly<Record<string, unknown>>;
 };
 
+/** The directory to mount, for code in the bucket `hot-reload`; undefined for other code. @throws ServiceError */
+export function directoryOf(
+  { ZipFile, S3Bucket, S3Key }: CodeSource,
+  hotDirectories: Pick<HotDirectories, 'admit'> | undefined,
+): string | undefined {
+  if (ZipFile !== undefined || S3Bucket !== HOT_RELOAD_BUCKET || S3Key === undefined) return undefined;
+  if (hotDirectories !== undefined) return hotDirectories.admit(S3Key);
+  throw new ServiceError('InvalidParameterValueException', 'This service does not mount directories.');
+}
+
 /** Reads the zip that a request contains or names. `absent` is the error message when it does neither. */
 export async function readZip(readObject: ReadObject, source: CodeSource, absent: string): Promise<ReadZip> {
   const { ZipFile, S3Bucket, S3Key, S3ObjectVersion } = source;
   if (ZipFile !== undefined) return { zip: ZipFile, isFromBucket: false, stored: storedMembersOf(source) };
   if (S3Bucket === undefined || S3Key === undefined) throw new ServiceError('InvalidParameterValueException', absent);
+  if (S3Bucket === HOT_RELOAD_BUCKET) {
+    throw new ServiceError(
+      'InvalidParameterValueException',
+      `The bucket ${HOT_RELOAD_BUCKET} stands for directories of this machine, from which functions can run, and layers ` +
+        'cannot. Pass the layer as a zip.',
+    );
+  }
   const content = await readObject(S3Bucket, S3Key, S3ObjectVersion);
   if ('bytes' in content) return { zip: content.bytes, isFromBucket: true, stored: storedMembersOf(source) };
   throw new ServiceError(

@@ -1,13 +1,14 @@
 /** Operations of functions and their versions. The rules are in `functions/functions.ts`. */
 import type { CodeDraft, ConfigurationDraft, FunctionVersion } from '../../functions/function.ts';
 import type { Functions } from '../../functions/functions.ts';
+import type { HotDirectories } from '../../functions/hot-reload/hot-directories.ts';
 import type { FunctionSettings } from '../../functions/settings/open-settings.ts';
 import type { OperationInput } from '../../protocol/operations.ts';
 import { QUOTAS } from '../../protocol/quotas.ts';
 import { ServiceError } from '../../protocol/service-errors.ts';
 import type { CallContext } from '../../wire/api-call.ts';
 import { renderViolation } from '../input/parse-input.ts';
-import { type ReadObject, readZip } from './code-source.ts';
+import { directoryOf, type ReadObject, readZip } from './code-source.ts';
 import type { ContentDownloads } from './content.ts';
 import type { OperationHandlers } from './operation-handler.ts';
 import { pageRequestOf } from './operation-handler.ts';
@@ -18,11 +19,13 @@ export function functionOperations({
   functions,
   settings,
   readObject,
+  hotDirectories,
   downloads,
 }: {
   functions: Functions;
   settings: Pick<FunctionSettings, 'get' | 'aliases' | 'concurrency' | 'codeSigning' | 'removeVersion'>;
   readObject: ReadObject;
+  hotDirectories: Pick<HotDirectories, 'admit'> | undefined;
   downloads: ContentDownloads;
 }): OperationHandlers {
   const locate = ({ baseUrl }: CallContext, { code }: FunctionVersion) =>
@@ -38,7 +41,7 @@ export function functionOperations({
         packageType: input.PackageType ?? 'Zip',
         architecture: input.Architectures?.[0] ?? 'x86_64',
         configuration: configurationOf(input),
-        code: await codeOf(readObject, input.Code),
+        code: await codeOf(readObject, hotDirectories, input.Code),
         publish: input.Publish ?? false,
         tags: input.Tags ?? {},
       });
@@ -79,7 +82,7 @@ export function functionOperations({
       refusePublishTo(input);
       const { name } = resolveFunctionReference(scope, input.FunctionName);
       const version = await functions.updateCode(scope, name, {
-        code: await codeOf(readObject, input),
+        code: await codeOf(readObject, hotDirectories, input),
         architecture: input.Architectures?.[0],
         publish: input.Publish,
         dryRun: input.DryRun,
@@ -161,9 +164,12 @@ function refuseDurableConfig({ DurableConfig }: { readonly DurableConfig?: unkno
 
 async function codeOf(
   readObject: ReadObject,
+  hotDirectories: Pick<HotDirectories, 'admit'> | undefined,
   code: OperationInput<'CreateFunction'>['Code'] | OperationInput<'UpdateFunctionCode'>,
 ): Promise<CodeDraft> {
   if (code.ZipFile === undefined && code.ImageUri !== undefined) return { kind: 'image', imageUri: code.ImageUri };
+  const directory = directoryOf(code, hotDirectories);
+  if (directory !== undefined) return { kind: 'directory', directory };
   return { kind: 'zip', ...(await readZip(readObject, code, 'Please provide a source for function code.')) };
 }
 
