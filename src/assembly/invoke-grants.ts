@@ -32,3 +32,13 @@ export function createMayInvoke({ directory, policies }: Pick<FunctionSettings, 
     return decision === 'allow';
   };
 }
+
+/** The log group of a function; undefined if the function does not exist. */
+export function logGroupOf(
+  { directory, get }: Pick<FunctionSettings, 'directory' | 'get'>,
+  functionArn: string,
+): string | undefined {
+  const { region, account, name, qualifier } = parseFunctionReference(functionArn) ?? {};
+  if (!region || !account || !name || !directory.has({ region, account }, name, qualifier)) return undefined;
+  return get({ region, account }, name, qualifier).configuration.logging.logGroup;
+}

@@ -23,7 +23,7 @@ import { openBackground } from './background.ts';
 import { openEnvironments } from './environments.ts';
 import { openFunctions } from './functions.ts';
 import { collectGarbageRegularly } from './garbage.ts';
-import { createMayInvoke } from './invoke-grants.ts';
+import { createMayInvoke, logGroupOf } from './invoke-grants.ts';
 import { openApiPort } from './open-api-port.ts';
 import { type HttpGateways, openHttpGateways } from './open-gateways.ts';
 import { openLambdaApi } from './open-lambda-api.ts';
@@ -91,6 +91,7 @@ export async function openService(
       sendEvent: (...event) => background.sendEvent(...event),
       call: (...call) => serviceCall(...call),
       mayInvoke: (...asked) => mayInvoke(...asked),
+      logGroupOf: (arn) => logGroupOf(settings, arn),
       publisher: { publish: (...published) => gateways.setManaged(...published), port: () => gateways.port },
       schedules: () => background.schedules,
       closing: closing.signal,

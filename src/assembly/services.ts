@@ -27,6 +27,7 @@ import type { EventSender, Schedules } from '../services/events/schedules.ts';
 import { createIamApi, type IamApi } from '../services/iam/iam-api.ts';
 import { createStsApi, type StsApi, type StsApiOptions } from '../services/iam/sts-api.ts';
 import { createLogStore, type LogStore } from '../services/logs/log-store.ts';
+import { createLogSubscriptions } from '../services/logs/log-subscriptions.ts';
 import { createLogsApi } from '../services/logs/logs-api.ts';
 import { createS3Api, type S3Api } from '../services/s3/s3-api.ts';
 import { createSecretStore } from '../services/secretsmanager/secret-store.ts';
@@ -58,6 +59,8 @@ export type ServicesOptions = {
   readonly functionIdentityOf?: StsApiOptions['functionIdentityOf'];
   /** Invokes a function that subscribes to a topic, or that is the target of a rule. */
   readonly sendEvent: EventSender;
+  /** The log group of a function; undefined if it does not exist. */
+  readonly logGroupOf: (functionArn: string) => string | undefined;
   /** Whether a function's policy lets a service invoke it. */
   readonly mayInvoke: MayInvoke;
   /** Performs operations of all services, Lambda included, once the service is open. */
@@ -114,7 +117,24 @@ export function openServices(options: ServicesOptions, lifetime: Lifetime): Serv
     clock: backgroundClock,
     log,
   });
-  const logs = createLogsApi({ logStore, clock, log, closing });
+  const subscriptions = createLogSubscriptions({
+    database,
+    logStore,
+    invoke: options.sendEvent,
+    logGroupOf: options.logGroupOf,
+    clock,
+    closing,
+    log,
+  });
+  const logs = createLogsApi({
+    logStore,
+    subscriptions,
+    logGroupOf: options.logGroupOf,
+    mayInvoke: (arn, principal, sourceArn, account) => options.mayInvoke(arn, { principal, sourceArn, account }),
+    clock,
+    log,
+    closing,
+  });
   const sqs = createSqsApi({ sqsQueues, sqsMessages, clock: backgroundClock, log, closing });
   const sns = createSnsApi({ topics, log });
   const secretStore = createSecretStore({ database, clock });

@@ -57,7 +57,7 @@ function openAreas(database: Database) {
     lifetime.own(createSchedules({ ...shared, clock: createAdjustableClock(systemClock), send: sendEvent }));
   const call = async () => ({});
   const mayInvoke = () => true;
-  const own = { sendEvent, schedules, closing, publisher, call, mayInvoke };
+  const own = { sendEvent, schedules, closing, publisher, call, mayInvoke, logGroupOf: () => undefined };
   const more = { root, backgroundClock: systemClock, remoteSqs: undefined, ...own };
   return { ...functions, services: openServices({ ...shared, ...more }, lifetime) };
 }

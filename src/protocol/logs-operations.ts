@@ -11,6 +11,7 @@ export const LOGS_TARGET_PREFIX = 'Logs_20140328';
 
 /** Wire code -> HTTP status. */
 export const LOGS_ERRORS = {
+  AccessDeniedException: 400,
   InvalidParameterException: 400,
   LimitExceededException: 400,
   ResourceAlreadyExistsException: 400,
@@ -42,6 +43,7 @@ export const LOGS_QUOTAS = {
   liveTailUpdateEvents: 500,
   liveTailUpdateMs: 1000,
   liveTailSessionMs: 3 * 3600 * 1000,
+  subscriptionFilters: 2,
 } as const;
 
 /** The values that PutRetentionPolicy accepts. */
@@ -63,6 +65,7 @@ const tags = { type: 'map', min: 1, max: 50, key: tagKey, value: tagValue } as c
 const tagKeys = { type: 'list', min: 0, max: 50, of: tagKey } as const;
 const logGroupClass = { type: 'string', values: ['STANDARD', 'INFREQUENT_ACCESS', 'DELIVERY'] } as const;
 const resourceArn = { type: 'string', min: 1, max: 1011, pattern: '[\\w+=/:,.@-]*' } as const;
+const filterName = { type: 'string', min: 1, max: 512, pattern: '[^:*]*' } as const;
 const streamNames = { type: 'list', min: 1, max: 100, of: streamName } as const;
 
 export const LOGS_OPERATIONS = {
@@ -141,6 +144,24 @@ export const LOGS_OPERATIONS = {
   },
   PutRetentionPolicy: { logGroupName: required(groupName), retentionInDays: required({ type: 'integer' }) },
   DeleteRetentionPolicy: { logGroupName: required(groupName) },
+  PutSubscriptionFilter: {
+    logGroupName: required(groupName),
+    filterName: required(filterName),
+    filterPattern: required(filterPattern),
+    destinationArn: required({ type: 'string', min: 1 }),
+    roleArn: { type: 'string', min: 1 },
+    distribution: { type: 'string', values: ['Random', 'ByLogStream'] },
+    applyOnTransformedLogs: { type: 'boolean' },
+    fieldSelectionCriteria: { type: 'string', min: 0, max: 2000 },
+    emitSystemFields: { type: 'list', of: { type: 'string' } },
+  },
+  DescribeSubscriptionFilters: {
+    logGroupName: required(groupName),
+    filterNamePrefix: filterName,
+    nextToken,
+    limit: describeLimit,
+  },
+  DeleteSubscriptionFilter: { logGroupName: required(groupName), filterName: required(filterName) },
   PutLogGroupDeletionProtection: {
     logGroupIdentifier: required(groupIdentifier),
     deletionProtectionEnabled: required({ type: 'boolean' }),

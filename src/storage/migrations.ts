@@ -563,4 +563,17 @@ export const MIGRATIONS: readonly Migration[] = [
       CREATE INDEX scheduler_by_parent ON scheduler (region, account, parent);
     `,
   },
+  {
+    name: 'subscription filters of log groups',
+    sql: `
+      CREATE TABLE log_subscription (
+        region TEXT NOT NULL,
+        account TEXT NOT NULL,
+        log_group TEXT NOT NULL,
+        name TEXT NOT NULL,
+        document TEXT NOT NULL,
+        PRIMARY KEY (region, account, log_group, name)
+      ) STRICT, WITHOUT ROWID;
+    `,
+  },
 ];

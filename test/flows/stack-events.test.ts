@@ -1,4 +1,5 @@
 /** The event sources of SAM functions, end to end: a stack creates them, and the functions run. */
+import { gunzipSync } from 'node:zlib';
 import { DeleteStackCommand } from '@aws-sdk/client-cloudformation';
 import {
   CreateBucketCommand,
@@ -10,7 +11,7 @@ import {
 import { GetScheduleCommand, ListScheduleGroupsCommand, SchedulerClient } from '@aws-sdk/client-scheduler';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { LISTENING_RUNTIME, type Listener, listenForEvents } from '../support/event-listener.ts';
-import { zipOf } from '../support/function-zip.ts';
+import { shellRuntime, zipOf } from '../support/function-zip.ts';
 import { type RunningService, startService } from '../support/running-service.ts';
 import { StackClient } from '../support/stack-client.ts';
 
@@ -147,4 +148,23 @@ it('a bucket whose function gives it no permission fails as on AWS', async () =>
   expect(StackStatus).toBe('ROLLBACK_COMPLETE');
   const failed = (await stacks.events(String(StackId))).find((event) => event.startsWith('Uploads CREATE_FAILED'));
   expect(failed).toMatch(/Unable to validate the following destination configurations \(Service: S3, Status Code: 400/);
+});
+
+it('a subscription of a stack sends the log lines of one function to another', async () => {
+  const Group = { Type: 'AWS::Logs::LogGroup', Properties: { LogGroupName: '/app/lines' } };
+  const events = {
+    Lines: { Type: 'CloudWatchLogs', Properties: { LogGroupName: { Ref: 'Group' }, FilterPattern: 'wanted' } },
+  };
+  const { StackId } = await created('lines', templateOf('lines', events, { Group }));
+  await service.createFunction(
+    'writer',
+    { bootstrap: shellRuntime('echo "a wanted line"; echo "another line"; respond null') },
+    { LoggingConfig: { LogGroup: '/app/lines' } },
+  );
+  await service.invoke('writer');
+  const { awslogs } = (await listener.next('lines')).event as { awslogs: { data: string } };
+  const data = JSON.parse(gunzipSync(Buffer.from(awslogs.data, 'base64')).toString());
+  expect(data).toMatchObject({ messageType: 'DATA_MESSAGE', logGroup: '/app/lines', owner: '123456789012' });
+  expect(data.logEvents.map(({ message }: { message: string }) => message.trim())).toEqual(['a wanted line']);
+  await removed(StackId);
 });

@@ -75,6 +75,7 @@ export async function startApis(options: RunningApisOptions = {}): Promise<Runni
       sendEvent: async (arn, event) => void notified.push({ arn, event }),
       // Functions whose names begin with `open` have permissions for every service.
       mayInvoke: (arn) => /:function:open/.test(arn),
+      logGroupOf: (arn) => `/aws/lambda/${arn.replace(/.*:/, '')}`,
       call: (...call) => createServiceCall({ operations: services.operations, baseUrl: () => '' })(...call),
       publisher: { publish: () => undefined, port: () => 3000 },
       schedules: () => schedules,

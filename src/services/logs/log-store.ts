@@ -39,8 +39,11 @@ export interface LogStore extends Closeable {
   flush(): void;
   /** Writes the buffered events and stops. Later events are dropped. */
   close(): void;
-  /** Calls `listener` with each event as it is appended, until the result is closed. */
-  subscribe(listener: (event: LogEvent) => void): { close(): void };
+  /**
+   * Calls `listener` with each event as it is appended, and with its sequence number, until the result is closed. The listener
+   * must return at once.
+   */
+  subscribe(listener: (event: LogEvent, sequence: number) => void): { close(): void };
 
   group(scope: Scope, name: string): LogGroup | undefined;
   /** Groups by name, after the name `after`. */
@@ -139,7 +142,7 @@ class SqliteLogStore implements LogStore {
   readonly #log: Log;
   readonly #flushAfterMs: number;
   readonly #maxWaitingBytes: number;
-  readonly #listeners = new Set<(event: LogEvent) => void>();
+  readonly #listeners = new Set<(event: LogEvent, sequence: number) => void>();
   readonly #sql: ReturnType<typeof prepareStatements>;
   readonly #collector: { close(): void };
 
@@ -173,17 +176,18 @@ class SqliteLogStore implements LogStore {
       stream = { scope: event.scope, logGroup: event.logGroup, logStream: event.logStream, events: [] };
       this.#waiting.set(key, stream);
     }
+    const sequence = this.#nextSequence++;
     stream.events.push({
       epochMs: Math.max(0, Math.trunc(event.epochMs)),
       ingestionMs: Math.trunc(this.#clock.epochMs()),
-      sequence: this.#nextSequence++,
+      sequence,
       message: event.message,
     });
     // An estimate: UTF-8 needs up to three bytes per UTF-16 unit, but counting them exactly would take too long here.
     this.#waitingBytes += event.message.length + EVENT_OVERHEAD_BYTES;
     if (this.#waitingBytes > this.#maxWaitingBytes) this.#dropOldest();
     this.#scheduleFlush(this.#waitingBytes > FLUSH_AT_BYTES && !this.#isFailing);
-    for (const listener of this.#listeners) listener(event);
+    for (const listener of this.#listeners) listener(event, sequence);
   }
 
   #scheduleFlush(isUrgent: boolean): void {
@@ -289,7 +293,7 @@ class SqliteLogStore implements LogStore {
     this.flush();
   }
 
-  subscribe(listener: (event: LogEvent) => void): { close(): void } {
+  subscribe(listener: (event: LogEvent, sequence: number) => void): { close(): void } {
     this.#listeners.add(listener);
     return { close: () => void this.#listeners.delete(listener) };
   }

@@ -13,9 +13,10 @@ import { streamLiveTail } from './live-tail.ts';
 import { LogsError } from './logs-errors.ts';
 import { createEventHandlers } from './logs-event-handlers.ts';
 import { createGroupHandlers } from './logs-group-handlers.ts';
-import type { LogsHandlerDependencies, LogsHandlers } from './logs-handlers.ts';
+import type { LogsHandlers } from './logs-handlers.ts';
+import { createSubscriptionHandlers, type SubscriptionHandlersOptions } from './subscription-handlers.ts';
 
-export type LogsApiOptions = LogsHandlerDependencies & {
+export type LogsApiOptions = SubscriptionHandlersOptions & {
   readonly log: Log;
   /** Aborted when the service begins to close: live tails, which have no end of their own, end then. */
   readonly closing: AbortSignal;
@@ -26,7 +27,11 @@ const BODY_LIMIT_BYTES = 8 * 1024 * 1024;
 
 /** Creates the handler of CloudWatch Logs' requests. */
 export function createLogsApi(options: LogsApiOptions): ServiceApi {
-  const handlers: LogsHandlers = { ...createGroupHandlers(options), ...createEventHandlers(options) };
+  const handlers: LogsHandlers = {
+    ...createGroupHandlers(options),
+    ...createEventHandlers(options),
+    ...createSubscriptionHandlers(options),
+  };
   const errorFor = (failure: unknown, { requestId }: CallContext): LogsError => {
     const error = errorOf(failure);
     if (error.code === 'ServiceUnavailableException') {

@@ -13,9 +13,18 @@ import {
   requireStream,
 } from './logs-handlers.ts';
 
+type OtherHandlers =
+  | 'PutLogEvents'
+  | 'GetLogEvents'
+  | 'FilterLogEvents'
+  | 'PutSubscriptionFilter'
+  | 'DescribeSubscriptionFilters'
+  | 'DeleteSubscriptionFilter';
+
 export function createGroupHandlers({
   logStore,
-}: LogsHandlerDependencies): Omit<LogsHandlers, 'PutLogEvents' | 'GetLogEvents' | 'FilterLogEvents'> {
+  subscriptions,
+}: LogsHandlerDependencies): Omit<LogsHandlers, OtherHandlers> {
   /** Operations on tags name a group by its ARN. */
   const groupOfArn = (arn: string, scope: Scope): LogGroup => {
     const name = parseLogGroupArn(arn);
@@ -50,6 +59,7 @@ export function createGroupHandlers({
         throw new LogsError('ValidationException', 'The log group cannot be deleted: deletion protection is enabled.');
       }
       logStore.deleteGroup(group);
+      subscriptions.removeAll(scope, group.name);
       return undefined;
     },
 

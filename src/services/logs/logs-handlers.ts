@@ -9,12 +9,17 @@ import type { OperationHandlers } from '../../wire/structure.ts';
 import { parsePageToken } from './log-cursors.ts';
 import type { LogGroup, LogStream } from './log-groups.ts';
 import type { LogStore } from './log-store.ts';
+import type { LogSubscriptions } from './log-subscriptions.ts';
 import { invalid, LogsError } from './logs-errors.ts';
 
 /** The handlers of the operations with one response. StartLiveTail, which streams, is in `live-tail.ts`. */
 export type LogsHandlers = OperationHandlers<Omit<typeof LOGS_OPERATIONS, 'StartLiveTail'>, object | undefined>;
 
-export type LogsHandlerDependencies = { readonly logStore: LogStore; readonly clock: Clock };
+export type LogsHandlerDependencies = {
+  readonly logStore: LogStore;
+  readonly subscriptions: LogSubscriptions;
+  readonly clock: Clock;
+};
 
 /** @throws LogsError ResourceNotFoundException */
 export function requireGroup(logStore: LogStore, scope: Scope, name: string): LogGroup {

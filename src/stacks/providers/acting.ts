@@ -13,7 +13,7 @@ import {
 } from './lambda/access.ts';
 import { lambdaFunction } from './lambda/function.ts';
 import { lambdaAlias, lambdaLayerVersion, lambdaLayerVersionPermission, lambdaVersion } from './lambda/versions.ts';
-import { logGroup, logStream } from './logs.ts';
+import { logGroup, logStream, subscriptionFilter } from './logs.ts';
 import type { ResourceProvider } from './provider.ts';
 import { s3Bucket, s3BucketPolicy } from './s3.ts';
 import { schedulerSchedule, schedulerScheduleGroup } from './scheduler.ts';
@@ -38,6 +38,7 @@ export const ACTING_PROVIDERS: readonly ResourceProvider[] = [
   lambdaVersion,
   logGroup,
   logStream,
+  subscriptionFilter,
   eventsEventBus,
   eventsEventBusPolicy,
   eventsRule,

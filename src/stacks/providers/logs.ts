@@ -1,4 +1,4 @@
-/** AWS::Logs::LogGroup and AWS::Logs::LogStream. */
+/** AWS::Logs::LogGroup, AWS::Logs::LogStream and AWS::Logs::SubscriptionFilter. */
 import { renderLogGroupArn } from '../../protocol/arn.ts';
 import { pick, tagChanges, tagMap, tolerateMissing } from './members.ts';
 import type { Properties, ResourceContext, ResourceProvider } from './provider.ts';
@@ -55,4 +55,39 @@ function streamOf(properties: Properties) {
     'LogStreamName',
   ]);
   return { logGroupName, logStreamName };
+}
+
+export const subscriptionFilter: ResourceProvider = {
+  type: 'AWS::Logs::SubscriptionFilter',
+  naming: { property: 'FilterName', maxLength: 512 },
+  async create(properties, context) {
+    await putFilter(properties, context);
+    return { physicalId: String(properties.FilterName), attributes: {} };
+  },
+  async update({ physicalId, attributes }, properties, context) {
+    await putFilter(properties, context);
+    return { physicalId, attributes };
+  },
+  delete: ({ properties: { LogGroupName, FilterName } }, context) =>
+    tolerateMissing(
+      context.call('logs', 'DeleteSubscriptionFilter', {
+        logGroupName: String(LogGroupName),
+        filterName: String(FilterName),
+      }),
+    ),
+};
+
+async function putFilter(properties: Properties, context: ResourceContext): Promise<void> {
+  const { ApplyOnTransformedLogs: isTransformed, DestinationArn, FilterName, FilterPattern, LogGroupName } = properties;
+  await context.call('logs', 'PutSubscriptionFilter', {
+    logGroupName: String(LogGroupName),
+    filterName: String(FilterName),
+    filterPattern: String(FilterPattern),
+    destinationArn: String(DestinationArn),
+    roleArn: properties.RoleArn,
+    distribution: properties.Distribution,
+    ...(isTransformed !== undefined && { applyOnTransformedLogs: String(isTransformed) === 'true' }),
+    fieldSelectionCriteria: properties.FieldSelectionCriteria,
+    emitSystemFields: properties.EmitSystemFields,
+  });
 }
