@@ -2,12 +2,14 @@
  * Binds an HTTP server to an address and closes it. Routes, protocols and access control (`http/guard.ts`) belong to
  * the handler. Node's request timeouts are off: GET next of the Runtime API may wait for hours.
  */
-import { createServer } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import { type AddressInfo, type Socket, Server as TcpServer } from 'node:net';
 import { type Cancel, systemClock } from '../clock.ts';
 import type { Closeable } from '../lifetime.ts';
 import { OperatorError } from '../operator-error.ts';
 import type { HttpHandler, HttpRequest, HttpResponse } from './exchange.ts';
+import { PlainConnection, type PlainRequest, type PlainResponse } from './plain-connection.ts';
+import type { PlainHead } from './plain-request.ts';
 
 export interface Listener extends Closeable {
   readonly host: string;
@@ -47,10 +49,20 @@ export type ListenOptions = {
   readonly onConnection?: ((socket: Socket) => void) | undefined;
   /** Limits for clients that are not trusted. */
   readonly limits?: ConnectionLimits | undefined;
+  /** Serves the requests that it takes without Node's HTTP server. The others go to `handler`. */
+  readonly plain?: PlainRoutes | undefined;
   /** Handles pipelined requests of a connection one after the other, as the Runtime API's server on AWS (in Go) does. */
   readonly inOrder?: boolean;
   /** Called with the error of a handler that throws or rejects. */
   readonly onFailure: (failure: unknown) => void;
+};
+
+/** The frequent requests of a server. */
+export type PlainRoutes = {
+  /** Must return false for a request that `handler` does not handle. */
+  readonly takes: (head: PlainHead) => boolean;
+  /** Like `HttpHandler`. */
+  readonly handler: (request: PlainRequest, response: PlainResponse) => void | Promise<void>;
 };
 
 /** Limits on the connections of one listener. */
@@ -93,7 +105,10 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   const budget = limits?.budget;
   if (limits) server.maxConnections = limits.maxConnections;
   const last = new WeakMap<Socket, HttpResponse>();
-  const heads = limits && createHeadSweep(limits, sockets, last);
+  /** Connections that have not been left to Node's server. */
+  const plain = new Map<Socket, PlainConnection>();
+  const heads = limits && createHeadSweep(limits, sockets, plain, last);
+  const openPlain = options.plain && createPlainOpener(server, options.plain, options.onFailure);
   let refusedConnections = 0;
   server.on('drop', () => {
     refusedConnections += 1;
@@ -107,10 +122,17 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     sockets.add(socket);
     socket.once('close', () => {
       sockets.delete(socket);
+      plain.delete(socket);
       budget?.release();
     });
     heads?.start();
     options.onConnection?.(socket);
+    if (openPlain === undefined) return;
+    const connection = openPlain(socket, (bytes) => {
+      plain.delete(socket);
+      heads?.begin(socket, bytes);
+    });
+    plain.set(socket, connection);
   });
   const handle = (request: HttpRequest, response: HttpResponse) => {
     // After a request to upgrade, Node.js 20 reports no parse errors on the connection: a malformed request would get no
@@ -153,6 +175,10 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   // A connection that cannot be accepted, for example for lack of descriptors. The others stay.
   server.on('error', (failure) => options.onFailure(failure));
   const closed = new Promise<void>((resolve) => server.once('close', () => resolve()));
+  const cutAll = () => {
+    server.closeAllConnections();
+    for (const socket of plain.keys()) socket.destroy();
+  };
   return {
     host: options.host,
     port: (server.address() as AddressInfo).port,
@@ -163,10 +189,11 @@ export async function listen(options: ListenOptions): Promise<Listener> {
       let cancelSweep: Cancel = () => undefined;
       const closeIdle = () => {
         if ([...sockets].every((socket) => socket.writableLength === 0)) server.closeIdleConnections();
+        for (const [socket, connection] of plain) if (connection.isIdle) socket.destroy();
         cancelSweep = systemClock.after(IDLE_SWEEP_MS, closeIdle);
       };
       closeIdle();
-      const cancelCut = systemClock.after(graceMs, () => server.closeAllConnections());
+      const cancelCut = systemClock.after(graceMs, cutAll);
       await closed;
       cancelSweep();
       cancelCut();
@@ -175,15 +202,49 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     },
     async close() {
       server.close();
-      server.closeAllConnections();
+      cutAll();
       await closed;
     },
     usage() {
       let bufferedBytes = heads?.unfinishedBytes() ?? 0;
       for (const { readableLength, writableLength } of sockets) bufferedBytes += readableLength + writableLength;
+      for (const { aheadBytes } of plain.values()) bufferedBytes += aheadBytes;
       return { connections: sockets.size, refusedConnections, bufferedBytes };
     },
   };
+}
+
+/** Takes the connections of a server over, and leaves to it those that are not plain. */
+function createPlainOpener(
+  server: Server,
+  { takes, handler }: PlainRoutes,
+  onFailure: (failure: unknown) => void,
+): (socket: Socket, onLeft: (bytes: number) => void) => PlainConnection {
+  const attach = server.listeners('connection') as ((socket: Socket) => void)[];
+  server.removeAllListeners('connection');
+  const handle = (request: PlainRequest, response: PlainResponse) => {
+    const fail = (failure: unknown) => {
+      onFailure(failure);
+      if (response.headersSent) response.destroy();
+      else response.writeHead(500, ['Content-Length', '0']).end();
+    };
+    try {
+      const handled = handler(request, response);
+      if (handled !== undefined) handled.catch(fail);
+    } catch (failure) {
+      fail(failure);
+    }
+  };
+  return (socket, onLeft) =>
+    new PlainConnection(socket, {
+      takes,
+      handler: handle,
+      leave(_, bytes) {
+        onLeft(bytes.length);
+        socket.unshift(bytes);
+        for (const listener of attach) listener.call(server, socket);
+      },
+    });
 }
 
 /**
@@ -193,8 +254,14 @@ export async function listen(options: ListenOptions): Promise<Listener> {
 function createHeadSweep(
   limits: ConnectionLimits,
   sockets: ReadonlySet<Socket>,
+  plain: ReadonlyMap<Socket, unknown>,
   last: WeakMap<Socket, HttpResponse>,
-): { readonly start: () => void; readonly unfinishedBytes: () => number } {
+): {
+  readonly start: () => void;
+  /** A plain connection was left to Node's server, with `bytes` that it reads first. */
+  readonly begin: (socket: Socket, bytes: number) => void;
+  readonly unfinishedBytes: () => number;
+} {
   type Seen = { readonly response: HttpResponse | undefined; readonly bytes: number; elapsedMs: number };
   const seen = new WeakMap<Socket, Seen>();
   let isPending = false;
@@ -204,6 +271,8 @@ function createHeadSweep(
     const unfinished: { readonly socket: Socket; readonly bytes: number }[] = [];
     let total = 0;
     for (const socket of sockets) {
+      // Plain connections have no unfinished heads.
+      if (plain.has(socket)) continue;
       const response = last.get(socket);
       // Also while the rest of a refused body arrives.
       if (response !== undefined && !(response.writableFinished && response.req.complete)) continue;
@@ -235,7 +304,13 @@ function createHeadSweep(
     isPending = true;
     systemClock.after(HEAD_SWEEP_MS, sweep);
   };
-  return { start, unfinishedBytes: () => unfinishedBytes };
+  return {
+    start,
+    begin(socket, bytes) {
+      seen.set(socket, { response: undefined, bytes: socket.bytesRead - bytes, elapsedMs: 0 });
+    },
+    unfinishedBytes: () => unfinishedBytes,
+  };
 }
 
 type Handle = (request: HttpRequest, response: HttpResponse) => void;

@@ -3,14 +3,12 @@
  * JSON with HTML characters escaped and `errorMessage` before `errorType`.
  */
 import type { HttpResponse } from '../http/exchange.ts';
+import type { PlainResponse } from '../http/plain-connection.ts';
+
+export type AnyResponse = HttpResponse | PlainResponse;
 
 /** Writes a response with a JSON body. */
-export function writeJson(
-  response: HttpResponse,
-  status: number,
-  body: unknown,
-  headers: readonly string[] = [],
-): void {
+export function writeJson(response: AnyResponse, status: number, body: unknown, headers: readonly string[] = []): void {
   const text = `${escapeAsGo(JSON.stringify(body))}\n`;
   response.writeHead(status, [
     ...headers,
@@ -22,7 +20,7 @@ export function writeJson(
   response.end(text);
 }
 
-export function writeError(response: HttpResponse, status: number, errorType: string, errorMessage: string): void {
+export function writeError(response: AnyResponse, status: number, errorType: string, errorMessage: string): void {
   writeJson(response, status, { errorMessage, errorType });
 }
 
@@ -30,20 +28,20 @@ const ACCEPTED = '{"status":"OK"}\n';
 const ACCEPTED_HEAD = ['Content-Type', 'application/json', 'Content-Length', String(ACCEPTED.length)];
 
 /** 202 `{"status":"OK"}` */
-export function writeAccepted(response: HttpResponse): void {
+export function writeAccepted(response: AnyResponse): void {
   response.writeHead(202, ACCEPTED_HEAD);
   response.end(ACCEPTED);
 }
 
 /** 404, with the text of Go's router. */
-export function writeNotFound(response: HttpResponse): void {
+export function writeNotFound(response: AnyResponse): void {
   const text = '404 page not found\n';
   response.writeHead(404, ['Content-Type', 'text/plain; charset=utf-8', 'Content-Length', String(text.length)]);
   response.end(text);
 }
 
 /** 405 without a body. */
-export function writeWrongMethod(response: HttpResponse): void {
+export function writeWrongMethod(response: AnyResponse): void {
   response.writeHead(405, ['Content-Length', '0']);
   response.end();
 }

@@ -3,10 +3,12 @@
  * the limit is read to its end and dropped, so that the client can finish writing and read its 413. A body that does not
  * end is cut off.
  */
+import type { Readable } from 'node:stream';
 import { ByteCollector } from '../http/byte-collector.ts';
-import type { HttpRequest } from '../http/exchange.ts';
+import type { PlainRequest } from '../http/plain-connection.ts';
 import { QUOTAS } from '../protocol/quotas.ts';
 import type { CollectedBodies } from './collected-bodies.ts';
+import type { AnyRequest } from './request-header.ts';
 import type { ResponseSink } from './session.ts';
 
 export type ReadBody =
@@ -18,7 +20,24 @@ export type ReadBody =
 /** How much of a body that is too large is read before the connection is closed. */
 const MAX_DISCARDED_BYTES = 256 * 1024 * 1024;
 
-export function readBody(request: HttpRequest, limitBytes: number, collected: CollectedBodies): Promise<ReadBody> {
+/** Returns a promise only if the body has not arrived yet. */
+export function readBody(
+  request: AnyRequest,
+  limitBytes: number,
+  collected: CollectedBodies,
+): ReadBody | Promise<ReadBody> {
+  if (isPlain(request) && request.wholeBody !== undefined) {
+    const bytes = request.wholeBody;
+    return bytes.length > limitBytes ? { kind: 'too-large' } : { kind: 'whole', bytes };
+  }
+  return collectBody(isPlain(request) ? request.body : request, limitBytes, collected);
+}
+
+function isPlain(request: AnyRequest): request is PlainRequest {
+  return 'kind' in request;
+}
+
+function collectBody(request: Readable, limitBytes: number, collected: CollectedBodies): Promise<ReadBody> {
   return new Promise((resolve) => {
     const collector = new ByteCollector();
     let length = 0;
@@ -54,11 +73,11 @@ const EMPTY = Buffer.alloc(0);
  * Passes a response on to a caller that reads it while it arrives. When the caller is slow, the rest waits in the
  * runtime's socket. Ends early, as truncated, once `isWanted` returns false.
  */
-export async function passOn(request: HttpRequest, sink: ResponseSink, isWanted: () => boolean): Promise<ReadBody> {
+export async function passOn(request: AnyRequest, sink: ResponseSink, isWanted: () => boolean): Promise<ReadBody> {
   sink.begin(request.headers['content-type']);
   let length = 0;
   try {
-    for await (const chunk of request as AsyncIterable<Buffer>) {
+    for await (const chunk of (isPlain(request) ? request.body : request) as AsyncIterable<Buffer>) {
       if (!isWanted()) return { kind: 'truncated' };
       length += chunk.length;
       if (length > QUOTAS.streamedResponseBytes) return { kind: 'too-large' };

@@ -3,18 +3,17 @@
  * request ID (400), state (403), body. Response bodies are bytes and are not parsed.
  */
 
-import type { HttpRequest, HttpResponse } from '../http/exchange.ts';
 import { filterErrorType } from '../protocol/faults.ts';
 import { parseJson } from '../protocol/json.ts';
 import { QUOTAS } from '../protocol/quotas.ts';
-import { writeAccepted, writeError } from './api-response.ts';
-import { headerOf } from './request-header.ts';
+import { type AnyResponse, writeAccepted, writeError } from './api-response.ts';
+import { type AnyRequest, headerOf } from './request-header.ts';
 import { passOn, readBody } from './response-body.ts';
 import type { RuntimeEvent } from './runtime-state.ts';
 import type { Offer, ParkedPoll, RuntimeResponse, RuntimeSession } from './session.ts';
 
 /** GET next: blocks, possibly for hours, until an invocation is offered. */
-export function handleNext(session: RuntimeSession, response: HttpResponse): void {
+export function handleNext(session: RuntimeSession, response: AnyResponse): void {
   if (isRefused(session, 'next', response)) return;
   const poll: ParkedPoll = {
     serve: (offer) => writeOffer(response, offer),
@@ -28,8 +27,8 @@ export function handleNext(session: RuntimeSession, response: HttpResponse): voi
 export async function handleResponse(
   session: RuntimeSession,
   requestId: string,
-  request: HttpRequest,
-  response: HttpResponse,
+  request: AnyRequest,
+  response: AnyResponse,
 ): Promise<void> {
   if (!hasCurrentId(session, requestId, response) || isRefused(session, 'response', response)) {
     request.resume();
@@ -73,8 +72,8 @@ export async function handleResponse(
 export async function handleError(
   session: RuntimeSession,
   requestId: string,
-  request: HttpRequest,
-  response: HttpResponse,
+  request: AnyRequest,
+  response: AnyResponse,
 ): Promise<void> {
   if (!hasCurrentId(session, requestId, response) || isRefused(session, 'error', response)) {
     request.resume();
@@ -101,8 +100,8 @@ export async function handleError(
 /** POST init/error: initialization failed; the process is expected to exit. */
 export async function handleInitError(
   session: RuntimeSession,
-  request: HttpRequest,
-  response: HttpResponse,
+  request: AnyRequest,
+  response: AnyResponse,
 ): Promise<void> {
   const errorType = filterErrorType(headerOf(request, 'lambda-runtime-function-error-type'));
   const body = await readBody(request, QUOTAS.responsePayloadBytes, session.bodies);
@@ -115,7 +114,7 @@ export async function handleInitError(
 /** AWS's server, written in Go, buffers this much. It sends longer events in chunks, which runtimes must support. */
 const MAX_UNCHUNKED_BYTES = 2048;
 
-function writeOffer(response: HttpResponse, offer: Offer): void {
+function writeOffer(response: AnyResponse, offer: Offer): void {
   const head = [
     'Content-Type',
     'application/json',
@@ -144,13 +143,13 @@ function headerSafe(json: string): string {
   return Buffer.from(json.replace(/[\r\n]+/g, ' ').replaceAll('\x7f', '\\u007f')).toString('latin1');
 }
 
-function hasCurrentId(session: RuntimeSession, requestId: string, response: HttpResponse): boolean {
+function hasCurrentId(session: RuntimeSession, requestId: string, response: AnyResponse): boolean {
   if (session.isCurrent(requestId)) return true;
   writeError(response, 400, 'InvalidRequestID', 'Invalid request ID');
   return false;
 }
 
-function isRefused(session: RuntimeSession, event: RuntimeEvent, response: HttpResponse): boolean {
+function isRefused(session: RuntimeSession, event: RuntimeEvent, response: AnyResponse): boolean {
   const step = session.take(event);
   if ('to' in step) return false;
   const { from, target } = step.refused;
@@ -164,7 +163,7 @@ function isRefused(session: RuntimeSession, event: RuntimeEvent, response: HttpR
 }
 
 /** The error in the trailers of a streamed response that was broken off. */
-function streamedError(request: HttpRequest): RuntimeResponse | undefined {
+function streamedError(request: AnyRequest): RuntimeResponse | undefined {
   const errorType = request.trailers['lambda-runtime-function-error-type'];
   if (errorType === undefined) return undefined;
   const body = Buffer.from(request.trailers['lambda-runtime-function-error-body'] ?? '', 'base64');
@@ -182,6 +181,6 @@ function withoutCause(body: Buffer, contentType: string | undefined): Buffer {
   }
 }
 
-function contentTypeOf(request: HttpRequest): string | undefined {
+function contentTypeOf(request: AnyRequest): string | undefined {
   return request.headers['content-type'];
 }

@@ -7,6 +7,8 @@ import type { Server, Socket } from 'node:net';
 import type { Connection } from '../http/connection-owner.ts';
 import type { HttpRequest, HttpResponse } from '../http/exchange.ts';
 import { type ConnectionLimits, type Listener, listen } from '../http/listener.ts';
+import type { PlainRequest, PlainResponse } from '../http/plain-connection.ts';
+import type { PlainHead } from '../http/plain-request.ts';
 import { EXTENSIONS_API, LOGS_API, RUNTIME_API, TELEMETRY_API } from '../protocol/endpoints.ts';
 import { writeNotFound, writeWrongMethod } from './api-response.ts';
 import { MAX_COLLECTED_BYTES } from './collected-bodies.ts';
@@ -68,6 +70,10 @@ export function startRuntimeApi(options: RuntimeApiOptions): Promise<Listener> {
       isPaused: options.isFrozen,
       budget: options.connections,
     },
+    plain: {
+      takes: isFrequent,
+      handler: (request, response) => routeFrequent(session, trust, request, response),
+    },
     handler: (request, response) => route({ session, metadata, reach, trust }, request, response),
   });
 }
@@ -83,6 +89,26 @@ const HEAD_TIMEOUT_MS = 30_000;
 export const MAX_BUFFERED_BYTES = MAX_UNFINISHED_HEAD_BYTES + MAX_COLLECTED_BYTES;
 
 const INVOCATION_PREFIX = RUNTIME_API.response.path.slice(0, RUNTIME_API.response.path.indexOf('{'));
+
+/** Whether a request is one of those that a runtime makes for each invocation. */
+function isFrequent({ method, url }: PlainHead): boolean {
+  if (method === RUNTIME_API.next.method) return url === RUNTIME_API.next.path;
+  return INVOCATION_CALL.test(url);
+}
+
+const INVOCATION_CALL = /^\/2018-06-01\/runtime\/invocation\/([^/?]*)\/(response|error)$/;
+
+function routeFrequent(
+  session: RuntimeSession,
+  trust: Trust,
+  request: PlainRequest,
+  response: PlainResponse,
+): void | Promise<void> {
+  if (request.method === 'GET') return trust.check(request, () => handleNext(session, response));
+  const [, id = '', call] = INVOCATION_CALL.exec(request.url) ?? [];
+  const handle = call === 'response' ? handleResponse : handleError;
+  return trust.check(request, () => handle(session, id, request, response));
+}
 
 type RouteContext = {
   readonly session: RuntimeSession;
@@ -169,7 +195,7 @@ type Trust = {
   /** Starts to find out whose connection it is. */
   readonly decide: ((socket: Socket) => void) | undefined;
   /** Continues with a request of a trusted connection, and closes any other. */
-  readonly check: (request: HttpRequest, proceed: () => void | Promise<void>) => void | Promise<void>;
+  readonly check: (request: Pick<HttpRequest, 'socket'>, proceed: () => void | Promise<void>) => void | Promise<void>;
 };
 
 /** Caches the result of `isTrusted` for each connection. Without `isTrusted`, every connection is trusted. */
