@@ -42,7 +42,16 @@ const ROWS: readonly (readonly string[])[] = [
   ['sandbox', 'storage'],
   ['http', 'elf'],
   ['protocol'],
-  ['clock.ts', 'containment.ts', 'lifetime.ts', 'log.ts', 'options.ts', 'operator-error.ts', 'remove-tree.ts'],
+  [
+    'clock.ts',
+    'containment.ts',
+    'lifetime.ts',
+    'log.ts',
+    'options.ts',
+    'operator-error.ts',
+    'package-directory.ts',
+    'remove-tree.ts',
+  ],
 ];
 
 /** The only files that may touch an outside thing, by the pattern of its use. */
@@ -64,6 +73,12 @@ const OUTSIDE_THINGS: readonly {
   { what: 'HTTP', pattern: /from 'node:https?'/, files: [/^http\//] },
   { what: 'timers', pattern: /\b(setTimeout|setInterval)\(/, files: [/^clock\.ts$/] },
   { what: 'the wall clock', pattern: /\bDate\.now\(\)|new Date\(\)/, files: [/^clock\.ts$/] },
+  {
+    // The command line is bundled: a file's own place says nothing about the package there.
+    what: "the program's place on the disk",
+    pattern: /import\.meta\.(dirname|filename)|new URL\([^;]*import\.meta/,
+    files: [/^package-directory\.ts$/],
+  },
   { what: 'the process environment', pattern: /\bprocess\.env\b/, files: [/^options\.ts$/] },
 ];
 

@@ -4,9 +4,10 @@
  * variable, get a module that is loaded before them.
  * https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
  */
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import type { Environment, ToolOptions } from '../options.ts';
 import { variable } from '../options.ts';
+import { PACKAGE_DIRECTORY } from '../package-directory.ts';
 
 /** Names that AWS's tools use in `AWS_ENDPOINT_URL_<NAME>`. `AWS_ENDPOINT_URL` covers every other service. */
 const ENDPOINT_NAMES = [
@@ -50,7 +51,7 @@ const REMOVED = [
 ] as const;
 
 /** Reads the endpoint from `AWS_ENDPOINT_URL` and sets it in version 2 of the AWS SDK for JavaScript. */
-const SDK_V2_PRELOAD = fileURLToPath(new URL('../../bin/aws-sdk-v2-endpoint.cjs', import.meta.url));
+const SDK_V2_PRELOAD = join(PACKAGE_DIRECTORY, 'bin/aws-sdk-v2-endpoint.cjs');
 
 export type ToolTarget = Pick<ToolOptions, 'endpointUrl' | 'region' | 'accessKeys'> & { readonly accountId?: string };
 

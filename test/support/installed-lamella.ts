@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process';
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { build } from 'esbuild';
+import { bundleProgram } from '../../scripts/build.mjs';
 import { cleanEnvironment, type StartedService } from './built-cli.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
@@ -39,15 +39,7 @@ export async function installLamella(): Promise<InstalledLamella> {
   mkdirSync(installed);
   for (const name of ['bin', 'package.json']) cpSync(join(ROOT, name), join(installed, name), { recursive: true });
   for (const path of packagesToRun()) cpSync(join(ROOT, path), join(installed, path), { recursive: true });
-  await build({
-    entryPoints: [join(ROOT, 'src/cli/main.ts')],
-    outdir: join(installed, 'dist/cli'),
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    packages: 'external',
-    logLevel: 'silent',
-  });
+  if (!bundleProgram(join(installed, 'dist/program'))) throw new Error('the command line cannot be bundled');
   const launch = (args: readonly string[], { uid, environment, hidden = [] }: RunAs = {}) => {
     const program = [process.execPath, join(installed, 'bin/lamella'), ...args];
     const user = uid === undefined ? [] : ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', '--'];

@@ -5,7 +5,8 @@
  * not supported; the reason that is returned names the alternatives.
  */
 import { existsSync, readdirSync, realpathSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
+import { PACKAGE_DIRECTORY } from '../../package-directory.ts';
 import { findNodeBuild, NODE_VERSIONS } from '../../packaging/node/node-builds.ts';
 import { TYPESCRIPT_RUNTIME_DIRECTORY } from '../../packaging/node/typescript-runtime.ts';
 import { isCustomRuntime } from '../../protocol/runtimes.ts';
@@ -36,7 +37,7 @@ export type ManagedRuntimeHost = {
   readonly pythonDirectories?: readonly string[];
 };
 
-const PYTHON_RUNTIME_DIRECTORY = resolve(import.meta.dirname, '../../../runtimes/python');
+const PYTHON_RUNTIME_DIRECTORY = join(PACKAGE_DIRECTORY, 'runtimes/python');
 const BOOTSTRAP = '/var/runtime/bootstrap';
 const NODE = /^nodejs(\d+)\.x$/;
 const PYTHON = /^python(3\.\d+)$/;

@@ -5,8 +5,9 @@
  *
  *     /opt/bootstrap  /opt/bin/{php,php.ini}  /opt/lamella/{ext,lib,runtime}/
  */
-import { basename, join, resolve } from 'node:path';
+import { basename, join } from 'node:path';
 import { compareVersions } from '../../elf/elf.ts';
+import { PACKAGE_DIRECTORY } from '../../package-directory.ts';
 import { entriesOfDirectory } from '../directory-entries.ts';
 import { fetchNpmPackage } from '../npm-package.ts';
 import type { WrittenZip, ZipEntry } from '../zip-writer.ts';
@@ -38,7 +39,7 @@ export type PhpLayer = Omit<PhpInstallation, 'entries' | 'modules'> & {
  */
 const OLDEST_RUNTIME_PHP = '8.2';
 /** The source of Lamella's PHP runtime. */
-export const PHP_RUNTIME_DIRECTORY = resolve(import.meta.dirname, '../../../runtimes/php');
+export const PHP_RUNTIME_DIRECTORY = join(PACKAGE_DIRECTORY, 'runtimes/php');
 
 /**
  * Writes the layer to `output`. Throws `OperatorError`: `php-version-unknown`, `package-unavailable`,

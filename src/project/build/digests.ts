@@ -4,7 +4,9 @@
  */
 import { createHash } from 'node:crypto';
 import { createReadStream, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { PACKAGE_DIRECTORY } from '../../package-directory.ts';
 import { entriesOfDirectory } from '../../packaging/directory-entries.ts';
 import type { ZipEntry } from '../../packaging/zip-writer.ts';
 import { withNormalMode } from '../../packaging/zip-writer.ts';
@@ -41,9 +43,8 @@ export async function digestOfDirectory(directory: string, excluded: readonly st
 }
 
 /** Lamella's version: another one may build in another way. */
-const VERSION = (
-  JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as { version: string }
-).version;
+const VERSION = (JSON.parse(readFileSync(join(PACKAGE_DIRECTORY, 'package.json'), 'utf8')) as { version: string })
+  .version;
 
 /** One digest of several facts. */
 export function digestOf(...facts: readonly unknown[]): string {
