@@ -17,7 +17,7 @@ export function check() {
 function checkPhpAndPython() {
   const php = filesOf(['runtimes', 'examples', 'test'], '.php', 'php');
   const published = php.filter((file) => !file.startsWith('test/'));
-  const python = filesOf(['runtimes', 'examples', 'test'], '.py', 'python');
+  const python = filesOf(['bin', 'runtimes', 'examples', 'test'], '.py', 'python');
   const results = [
     ...php.map((file) => run(undefined, 'php', ['-n', '-l', file], { output: 'on-failure' })),
     // Settings are in phpcs.xml. A warning fails too.

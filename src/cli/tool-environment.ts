@@ -1,10 +1,10 @@
 /**
  * The environment variables with which a tool uses Lamella as its AWS: endpoints, region and keys, and what must not be
- * set because it would lead the tool elsewhere. Tools on version 2 of the AWS SDK for JavaScript, which knows no endpoint
- * variable, get a module that is loaded before them.
+ * set because it would lead the tool elsewhere. Tools that know no endpoint variable (version 2 of the AWS SDK for JavaScript,
+ * older versions of the AWS CLI and boto3) get a module that is loaded before them.
  * https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
  */
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import type { Environment, ToolOptions } from '../options.ts';
 import { variable } from '../options.ts';
 import { PACKAGE_DIRECTORY } from '../package-directory.ts';
@@ -50,6 +50,9 @@ const REMOVED = [
   'AWS_USE_DUALSTACK_ENDPOINT',
 ] as const;
 
+/** Directory of a module that Python loads at its start. It sets the endpoint in older versions of the AWS CLI and boto3. */
+const PYTHON_PRELOAD = join(PACKAGE_DIRECTORY, 'bin/python');
+
 /** Reads the endpoint from `AWS_ENDPOINT_URL` and sets it in version 2 of the AWS SDK for JavaScript. */
 const SDK_V2_PRELOAD = join(PACKAGE_DIRECTORY, 'bin/aws-sdk-v2-endpoint.cjs');
 
@@ -71,11 +74,16 @@ export function toolEnvironment(target: ToolTarget): Environment {
   };
 }
 
-/** The same with `NODE_OPTIONS`, for a program that is started right away. */
+/** The same with `NODE_OPTIONS` and `PYTHONPATH`, for a program that is started right away. */
 export function programEnvironment(target: ToolTarget): Environment {
   const own = `--require ${JSON.stringify(SDK_V2_PRELOAD)}`;
   const inherited = variable('NODE_OPTIONS');
-  return { ...toolEnvironment(target), NODE_OPTIONS: inherited ? `${inherited} ${own}` : own };
+  const modules = variable('PYTHONPATH');
+  return {
+    ...toolEnvironment(target),
+    NODE_OPTIONS: inherited ? `${inherited} ${own}` : own,
+    PYTHONPATH: modules ? `${PYTHON_PRELOAD}${delimiter}${modules}` : PYTHON_PRELOAD,
+  };
 }
 
 /** The key that signs requests to this service: the one that it knows, or Lamella's own. */

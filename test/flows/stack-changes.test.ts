@@ -1,7 +1,4 @@
 /** Updates that fail and roll back, replacements, change sets, nested stacks and custom resources. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import {
   CreateChangeSetCommand,
   DeleteStackCommand,
@@ -14,8 +11,6 @@ import { GetFunctionCommand } from '@aws-sdk/client-lambda';
 import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { awsCli, findAwsCli } from '../support/aws-cli.ts';
-import { buildIfStale } from '../support/built-cli.ts';
 import { shellRuntime, zipOf } from '../support/function-zip.ts';
 import { type RunningService, startService } from '../support/running-service.ts';
 import { StackClient, TRUST } from '../support/stack-client.ts';
@@ -25,7 +20,6 @@ let stacks: StackClient;
 let s3: S3Client;
 
 beforeAll(async () => {
-  buildIfStale();
   service = await startService();
   stacks = new StackClient(service.url);
   const credentials = { accessKeyId: 'test', secretAccessKey: 'test' };
@@ -273,45 +267,6 @@ it('a custom resource is made by inline code with cfn-response, and failures are
   await stacks.client.send(new DeleteStackCommand({ StackName: 'custom' }));
   await expect(stacks.settled('custom')).rejects.toMatchObject({ message: 'Stack with id custom does not exist' });
 }, 60_000);
-
-it('the AWS CLI deploys and deletes a SAM template', async () => {
-  const path = findAwsCli();
-  if (path === undefined) throw new Error('install the AWS CLI version 2: apt-get install awscli');
-  const directory = mkdtempSync(join(tmpdir(), 'lamella-stack-cli-'));
-  const cli = awsCli(path, service.url, directory);
-  try {
-    writeFileSync(join(directory, 'template.yaml'), SAM_TEMPLATE);
-    const deploy = ['cloudformation', 'deploy', '--template-file', 'template.yaml', '--stack-name', 'sam'];
-    const deployed = await cli.run(...deploy, '--capabilities', 'CAPABILITY_IAM');
-    expect(deployed.stdout).toContain('Successfully created/updated stack - sam');
-    const { Name = '' } = stacks.outputs(await stacks.describe('sam'));
-    expect((await service.invoke(Name, {}, { Qualifier: 'live' })).payload).toBe('"one"');
-    const again = await cli.run(...deploy, '--capabilities', 'CAPABILITY_IAM');
-    expect(again.stdout).toContain('No changes to deploy. Stack sam is up to date');
-    for (const command of [['delete-stack'], ['wait', 'stack-delete-complete']]) {
-      expect(await cli.run('cloudformation', ...command, '--stack-name', 'sam')).toMatchObject({ code: 0, stderr: '' });
-    }
-  } finally {
-    cli.close();
-    rmSync(directory, { recursive: true });
-  }
-}, 120_000);
-
-const SAM_TEMPLATE = `Transform: AWS::Serverless-2016-10-31
-Resources:
-  Hello:
-    Type: AWS::Serverless::Function
-    Properties:
-      Runtime: provided.al2023
-      Handler: handler
-      CodeUri: s3://code/one.zip
-      AutoPublishAlias: live
-      Policies:
-        - SQSPollerPolicy: { QueueName: jobs }
-Outputs:
-  Name:
-    Value: !Ref Hello
-`;
 
 it('what CloudFormation refuses before it begins leaves no stack', async () => {
   const refused = async (template: object) =>
