@@ -29,6 +29,7 @@ describe('options', () => {
       asyncRetrySeconds: [60, 120],
       asyncConcurrency: 10,
       sqsEndpoint: undefined,
+      dynamodbEndpoint: undefined,
       awsAccessKeyId: 'lamella',
       awsSecretAccessKey: 'lamella',
       awsSessionToken: undefined,

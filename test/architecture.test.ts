@@ -35,6 +35,7 @@ const ROWS: readonly (readonly string[])[] = [
     'services/apigateway',
     'services/elasticloadbalancingv2',
     'services/ecr',
+    'services/dynamodb',
   ],
   ['layers', 'images', 'stacks', 'runtime-api', 'runtime-client', 'packaging', 'queues'],
   ['template'],

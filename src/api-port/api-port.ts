@@ -10,6 +10,7 @@ import { checkCaller } from '../http/guard.ts';
 import { CONTENT_PREFIX } from '../lambda-api/operations/content.ts';
 import type { Log } from '../log.ts';
 import { CLOUDFORMATION_VERSION } from '../protocol/cloudformation-operations.ts';
+import { DYNAMODB_STREAMS_TARGET_PREFIX, DYNAMODB_TARGET_PREFIX } from '../protocol/dynamodb-operations.ts';
 import { ECR_TARGET_PREFIX } from '../protocol/ecr-operations.ts';
 import { EVENTS_TARGET_PREFIX } from '../protocol/events-operations.ts';
 import { IAM_VERSION } from '../protocol/iam-operations.ts';
@@ -43,6 +44,7 @@ export type ApiServices = {
   readonly apigateway?: ServiceHandler | undefined;
   readonly elasticloadbalancing?: ServiceHandler | undefined;
   readonly ecr?: ServiceHandler | undefined;
+  readonly dynamodb?: ServiceHandler | undefined;
 };
 
 export type ApiHandlerOptions = ApiServices & {
@@ -80,6 +82,7 @@ const SERVICE_NAMES: readonly ServiceName[] = [
   'apigateway',
   'elasticloadbalancing',
   'ecr',
+  'dynamodb',
 ];
 const BY_TARGET: Readonly<Record<string, ServiceName>> = {
   [LOGS_TARGET_PREFIX]: 'logs',
@@ -88,6 +91,8 @@ const BY_TARGET: Readonly<Record<string, ServiceName>> = {
   [SSM_TARGET_PREFIX]: 'ssm',
   [SECRETS_TARGET_PREFIX]: 'secretsmanager',
   [ECR_TARGET_PREFIX]: 'ecr',
+  [DYNAMODB_TARGET_PREFIX]: 'dynamodb',
+  [DYNAMODB_STREAMS_TARGET_PREFIX]: 'dynamodb',
 };
 const REGION = /^[a-z]{2,5}(-[a-z]+)+-\d{1,2}$/;
 

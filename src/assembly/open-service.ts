@@ -14,6 +14,7 @@ import { createLog } from '../log.ts';
 import { isLoopback, type Options } from '../options.ts';
 import { RUNTIME_API_PORT } from '../protocol/endpoints.ts';
 import { probeHost, requireIsolatedNetwork } from '../sandbox/host/host-capabilities.ts';
+import type { RemoteDynamo } from '../services/dynamodb/dynamodb-api.ts';
 import type { S3Api } from '../services/s3/s3-api.ts';
 import { openDataDirectory } from '../storage/data-directory.ts';
 import { openDatabase } from '../storage/database.ts';
@@ -87,7 +88,8 @@ export async function openService(
       ...shared,
       functionIdentityOf: credentials.identityOf,
       root: data.root,
-      remoteSqs: remoteSqsOf(options),
+      remoteSqs: remoteOf(options.sqsEndpoint, options),
+      remoteDynamo: remoteOf(options.dynamodbEndpoint, options),
       sendEvent: (...event) => background.sendEvent(...event),
       call: (...call) => serviceCall(...call),
       mayInvoke: (...asked) => mayInvoke(...asked),
@@ -233,10 +235,13 @@ function accessKeysOf({ enforceAuth, accessKeys }: Options): ReadonlyMap<string,
   return new Map([...secrets].map(([id, secret]) => [id, { secret }]));
 }
 
-function remoteSqsOf({ sqsEndpoint, awsAccessKeyId, awsSecretAccessKey, awsSessionToken }: Options) {
-  if (sqsEndpoint === undefined) return undefined;
+function remoteOf(
+  endpoint: string | undefined,
+  { awsAccessKeyId, awsSecretAccessKey, awsSessionToken }: Options,
+): RemoteDynamo | undefined {
+  if (endpoint === undefined) return undefined;
   return {
-    endpoint: sqsEndpoint,
+    endpoint,
     accessKeyId: awsAccessKeyId,
     secretAccessKey: awsSecretAccessKey,
     sessionToken: awsSessionToken,

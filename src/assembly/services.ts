@@ -11,6 +11,7 @@ import { parseArn, parseLogGroupArn } from '../protocol/arn.ts';
 import { createQueues, type Queues } from '../queues/queue.ts';
 import { type ApiGatewayApi, createApiGatewayApi } from '../services/apigateway/api-gateway-api.ts';
 import type { Publisher } from '../services/apigateway/publish.ts';
+import { createDynamoApi, type RemoteDynamo } from '../services/dynamodb/dynamodb-api.ts';
 import { createEcrApi } from '../services/ecr/ecr-api.ts';
 import {
   createLoadBalancingApi,
@@ -56,6 +57,8 @@ export type ServicesOptions = {
   readonly log: Log;
   /** Another SQS that event source mappings, topics and destinations use instead of this one. */
   readonly remoteSqs: Omit<RemoteQueuesOptions, 'clock'> | undefined;
+  /** Another DynamoDB that gets all requests for tables. */
+  readonly remoteDynamo: RemoteDynamo | undefined;
   readonly functionIdentityOf?: StsApiOptions['functionIdentityOf'];
   /** Invokes a function that subscribes to a topic, or that is the target of a rule. */
   readonly sendEvent: EventSender;
@@ -190,6 +193,7 @@ export function openServices(options: ServicesOptions, lifetime: Lifetime): Serv
         options.mayInvoke(arn, { principal: 's3.amazonaws.com', sourceArn, account }),
     },
   });
+  const dynamodb = lifetime.own(createDynamoApi({ database, root, remote: options.remoteDynamo, clock, log }));
   const events = createEventsApi({ store: ruleStore, rules: eventRules, clock, log });
   const schedulerStore = createSchedulerStore({ database, clock });
   const scheduler = createSchedulerApi({
@@ -239,6 +243,7 @@ export function openServices(options: ServicesOptions, lifetime: Lifetime): Serv
       apigateway: apiGateway.handle,
       elasticloadbalancing: loadBalancing.handle,
       ecr: createEcrApi({ log }).handle,
+      dynamodb: dynamodb.handle,
     },
     operations: {
       iam: iam.perform,
@@ -249,6 +254,7 @@ export function openServices(options: ServicesOptions, lifetime: Lifetime): Serv
       sns: sns.perform,
       events: events.perform,
       scheduler: scheduler.perform,
+      dynamodb: dynamodb.perform,
       ssm: ssm.perform,
       secretsmanager: secretsmanager.perform,
       elasticloadbalancing: loadBalancing.perform,

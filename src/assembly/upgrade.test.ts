@@ -58,7 +58,7 @@ function openAreas(database: Database) {
   const call = async () => ({});
   const mayInvoke = () => true;
   const own = { sendEvent, schedules, closing, publisher, call, mayInvoke, logGroupOf: () => undefined };
-  const more = { root, backgroundClock: systemClock, remoteSqs: undefined, ...own };
+  const more = { root, backgroundClock: systemClock, remoteSqs: undefined, remoteDynamo: undefined, ...own };
   return { ...functions, services: openServices({ ...shared, ...more }, lifetime) };
 }
 

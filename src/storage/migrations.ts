@@ -576,4 +576,16 @@ export const MIGRATIONS: readonly Migration[] = [
       ) STRICT, WITHOUT ROWID;
     `,
   },
+  {
+    name: 'settings of tables of DynamoDB',
+    sql: `
+      CREATE TABLE dynamodb_table (
+        region TEXT NOT NULL,
+        account TEXT NOT NULL,
+        name TEXT NOT NULL,
+        document TEXT NOT NULL,
+        PRIMARY KEY (region, account, name)
+      ) STRICT, WITHOUT ROWID;
+    `,
+  },
 ];

@@ -1,5 +1,13 @@
-/** Stacks with resources of S3, SQS, SNS, EventBridge, Parameter Store and Secrets Manager: created, changed, deleted. */
+/** Stacks with resources of S3, SQS, SNS, EventBridge, DynamoDB, Parameter Store and Secrets Manager: created, changed, deleted. */
 import { DeleteStackCommand } from '@aws-sdk/client-cloudformation';
+import {
+  DescribeTableCommand,
+  DescribeTimeToLiveCommand,
+  DynamoDBClient,
+  ListTagsOfResourceCommand,
+  PutItemCommand,
+  QueryCommand,
+} from '@aws-sdk/client-dynamodb';
 import { EventBridgeClient, ListTargetsByRuleCommand, PutEventsCommand } from '@aws-sdk/client-eventbridge';
 import {
   GetBucketPolicyCommand,
@@ -23,6 +31,7 @@ let sns: SNSClient;
 let events: EventBridgeClient;
 let ssm: SSMClient;
 let secrets: SecretsManagerClient;
+let dynamodb: DynamoDBClient;
 
 beforeAll(async () => {
   service = await startService();
@@ -35,9 +44,10 @@ beforeAll(async () => {
   events = new EventBridgeClient(options);
   ssm = new SSMClient(options);
   secrets = new SecretsManagerClient(options);
+  dynamodb = new DynamoDBClient(options);
 });
 afterAll(async () => {
-  for (const client of [s3, sqs, sns, events, ssm, secrets, stacks.client]) client.destroy();
+  for (const client of [s3, sqs, sns, events, ssm, secrets, dynamodb, stacks.client]) client.destroy();
   await service.close();
 });
 
@@ -47,7 +57,7 @@ const policy = (Action: string, Resource: unknown) => ({
   Statement: [{ Effect: 'Allow', Principal: '*', Action, Resource }],
 });
 
-function templateOf({ timeout = '60', pattern = ['shop'], value = 'one' } = {}) {
+function templateOf({ timeout = '60', pattern = ['shop'], value = 'one', index = 'by-day' } = {}) {
   return {
     Resources: {
       Dead: { Type: 'AWS::SQS::Queue', Properties: { FifoQueue: false } },
@@ -101,6 +111,24 @@ function templateOf({ timeout = '60', pattern = ['shop'], value = 'one' } = {}) 
         Type: 'AWS::S3::BucketPolicy',
         Properties: { Bucket: { Ref: 'Bucket' }, PolicyDocument: policy('s3:GetObject', arnOf('Bucket')) },
       },
+      Table: {
+        Type: 'AWS::DynamoDB::Table',
+        Properties: {
+          BillingMode: 'PAY_PER_REQUEST',
+          AttributeDefinitions: ['id', 'day'].map((AttributeName) => ({ AttributeName, AttributeType: 'S' })),
+          KeySchema: [{ AttributeName: 'id', KeyType: 'HASH' }],
+          GlobalSecondaryIndexes: [
+            {
+              IndexName: index,
+              KeySchema: [{ AttributeName: 'day', KeyType: 'HASH' }],
+              Projection: { ProjectionType: 'ALL' },
+            },
+          ],
+          StreamSpecification: { StreamViewType: 'NEW_IMAGE' },
+          TimeToLiveSpecification: { AttributeName: 'expires', Enabled: value === 'one' },
+          Tags: [{ Key: 'value', Value: value }],
+        },
+      },
       Parameter: { Type: 'AWS::SSM::Parameter', Properties: { Type: 'String', Value: value, Tags: { team: 'a' } } },
       Secret: {
         Type: 'AWS::SecretsManager::Secret',
@@ -121,6 +149,9 @@ function templateOf({ timeout = '60', pattern = ['shop'], value = 'one' } = {}) 
       Rule: { Value: { Ref: 'Rule' } },
       Bucket: { Value: { Ref: 'Bucket' } },
       BucketArn: { Value: arnOf('Bucket') },
+      Table: { Value: { Ref: 'Table' } },
+      TableArn: { Value: arnOf('Table') },
+      Stream: { Value: { 'Fn::GetAtt': ['Table', 'StreamArn'] } },
       Parameter: { Value: { Ref: 'Parameter' } },
       Secret: { Value: { Ref: 'Secret' } },
     },
@@ -178,16 +209,46 @@ describe('a stack of other services', () => {
       password: expect.stringMatching(/^[A-Za-z0-9]{20}$/),
     });
 
+    const TableName = outputs.Table;
+    expect(outputs.TableArn).toMatch(new RegExp(`:table/${TableName}$`));
+    expect(outputs.Stream).toMatch(new RegExp(`^${outputs.TableArn}/stream/`));
+    await dynamodb.send(new PutItemCommand({ TableName, Item: { id: { S: '1' }, day: { S: 'mon' } } }));
+    const described = async () => {
+      const { Table } = await dynamodb.send(new DescribeTableCommand({ TableName }));
+      const { TimeToLiveDescription } = await dynamodb.send(new DescribeTimeToLiveCommand({ TableName }));
+      const { Tags = [] } = await dynamodb.send(new ListTagsOfResourceCommand({ ResourceArn: Table?.TableArn }));
+      const indexes = Table?.GlobalSecondaryIndexes?.map(({ IndexName }) => IndexName);
+      return [indexes, TimeToLiveDescription?.TimeToLiveStatus, Tags.find(({ Key }) => Key === 'value')?.Value];
+    };
+    expect(await described()).toEqual([['by-day'], 'ENABLED', 'one']);
+
     const updated = await stacks.update('shop', templateOf({ timeout: '5', pattern: ['other'], value: 'two' }));
     expect(updated.StackStatus, (await stacks.events('shop')).join('\n')).toBe('UPDATE_COMPLETE');
     expect(stacks.outputs(updated)).toEqual(outputs);
     expect((await queueAttributes()).VisibilityTimeout).toBe('5');
+    expect(await described()).toEqual([['by-day'], 'DISABLED', 'two']);
+    const byDay = {
+      TableName,
+      IndexName: 'by-day',
+      KeyConditionExpression: '#d = :d',
+      ExpressionAttributeNames: { '#d': 'day' },
+      ExpressionAttributeValues: { ':d': { S: 'mon' } },
+    };
+    expect((await dynamodb.send(new QueryCommand(byDay))).Count).toBe(1);
     await putEvent('shop', { id: 3 });
     await putEvent('other', { id: 4 });
     expect(await bodies(QueueUrl)).toEqual(['{"id":4}']);
     expect((await ssm.send(new GetParameterCommand({ Name: outputs.Parameter }))).Parameter?.Value).toBe('two');
     const unchanged = await secrets.send(new GetSecretValueCommand({ SecretId: outputs.Secret }));
     expect(unchanged.SecretString).toBe(secret.SecretString);
+
+    // Lamella's tables cannot change their indexes: the update fails, and what was there works as before.
+    const failed = await stacks.update('shop', templateOf({ timeout: '7', value: 'three', index: 'other' }));
+    expect(failed.StackStatus).toBe('UPDATE_ROLLBACK_COMPLETE');
+    expect((await stacks.events('shop')).join('\n')).toMatch(
+      /Table UPDATE_FAILED Lamella cannot add or remove global secondary indexes/,
+    );
+    expect(await described()).toEqual([['by-day'], 'DISABLED', 'two']);
 
     const id = String(created.StackId);
     await stacks.client.send(new DeleteStackCommand({ StackName: 'shop' }));
@@ -198,6 +259,7 @@ describe('a stack of other services', () => {
         (error: Error) => error.name,
       );
     expect(await refused(queueAttributes())).toMatch(/QueueDoesNotExist/);
+    expect(await refused(described())).toMatch(/ResourceNotFound/);
     expect(await refused(s3.send(new GetBucketVersioningCommand({ Bucket })))).toBe('NoSuchBucket');
     expect(await refused(ssm.send(new GetParameterCommand({ Name: outputs.Parameter })))).toBe('ParameterNotFound');
     expect(await refused(secrets.send(new GetSecretValueCommand({ SecretId: outputs.Secret })))).toMatch(/NotFound/);

@@ -11,6 +11,7 @@ import { listen } from '../../src/http/listener.ts';
 import { Lifetime } from '../../src/lifetime.ts';
 import { silentLog } from '../../src/log.ts';
 import { parseScheduleArn } from '../../src/protocol/arn.ts';
+import type { RemoteDynamo } from '../../src/services/dynamodb/dynamodb-api.ts';
 import { createSchedules } from '../../src/services/events/schedules.ts';
 import { openDatabase } from '../../src/storage/database.ts';
 import type { ServiceHandler } from '../../src/wire/api-call.ts';
@@ -35,6 +36,7 @@ export type RunningApisOptions = {
   /** Replaces the Lambda API. */
   readonly lambda?: ServiceHandler;
   readonly allowedHosts?: readonly string[];
+  readonly remoteDynamo?: RemoteDynamo;
   /** Verify signatures with these keys and with temporary ones. */
   readonly enforcedKeys?: Readonly<Record<string, string>>;
 };
@@ -72,6 +74,7 @@ export async function startApis(options: RunningApisOptions = {}): Promise<Runni
       backgroundClock,
       log: silentLog,
       remoteSqs: undefined,
+      remoteDynamo: options.remoteDynamo,
       sendEvent: async (arn, event) => void notified.push({ arn, event }),
       // Functions whose names begin with `open` have permissions for every service.
       mayInvoke: (arn) => /:function:open/.test(arn),

@@ -1,6 +1,7 @@
 /** The resource types that act here, except for those that need something from the engine (`../open-stacks.ts`). */
 import { HTTP_API_PROVIDERS } from './apigateway/http-api.ts';
 import { REST_API_PROVIDERS } from './apigateway/rest-api.ts';
+import { dynamodbTable } from './dynamodb.ts';
 import { LOAD_BALANCER_PROVIDERS } from './elasticloadbalancingv2/load-balancers.ts';
 import { eventsEventBus, eventsEventBusPolicy, eventsRule } from './events.ts';
 import { iamManagedPolicy, iamPolicy, iamRole, iamRolePolicy } from './iam/iam.ts';
@@ -22,6 +23,7 @@ import { snsSubscription, snsTopic, snsTopicPolicy } from './sns.ts';
 import { sqsQueue, sqsQueuePolicy } from './sqs.ts';
 
 export const ACTING_PROVIDERS: readonly ResourceProvider[] = [
+  dynamodbTable,
   iamManagedPolicy,
   iamPolicy,
   iamRole,
