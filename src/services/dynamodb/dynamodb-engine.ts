@@ -2,7 +2,7 @@
  * DynamoDB's engine: the npm package `dynalite`, in a thread of its own for each region, with its tables below the data
  * directory. A thread starts with the first request and shares nothing with the service: an exception in it, or memory
  * without bounds, ends the thread and the requests in it, and the next request starts another one.
- * docs/decisions/0018-dynamodb-by-dynalite.md
+ * docs/decisions/0019-dynamodb-by-dynalite.md
  */
 import { mkdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
