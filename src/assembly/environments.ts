@@ -1,6 +1,6 @@
 /** Opens what runs functions: sandboxes, the pool of environments, admission and provisioned concurrency. */
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, readdirSync, renameSync } from 'node:fs';
+import { readdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ResourceAccounts } from '../admin-api/environments.ts';
 import type { Clock } from '../clock.ts';
@@ -33,6 +33,7 @@ import { QUOTAS } from '../protocol/quotas.ts';
 import { removeTree } from '../remove-tree.ts';
 import type { HostCapabilities } from '../sandbox/host/host-capabilities.ts';
 import { createSandboxes } from '../sandbox/open-sandbox.ts';
+import { makeDirectory } from '../storage/make-directory.ts';
 import type { OpenFunctions } from './functions.ts';
 
 export type EnvironmentsOptions = {
@@ -159,7 +160,7 @@ export async function openEnvironments(given: EnvironmentsOptions, lifetime: Lif
  * sandbox uses and stays until the next start.
  */
 async function prepareRunDirectory(directory: string, log: Log): Promise<void> {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  makeDirectory(directory, 0o700);
   for (const name of readdirSync(directory)) {
     const path = join(directory, name);
     try {

@@ -3,13 +3,14 @@
  * the other commands find a service by its URL or its data directory. A record is valid while its process lives: the
  * process's start time tells it from a later process with the same pid.
  */
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../clock.ts';
 import { send } from '../http/client.ts';
 import type { Environment, Given } from '../options.ts';
 import { isGiven, stateDirectory, TOOL_OPTIONS, type ToolOptions } from '../options.ts';
 import { parseJson } from '../protocol/json.ts';
+import { makeDirectory } from '../storage/make-directory.ts';
 import { signRequest } from '../wire/sign-request.ts';
 import { printWarning } from './output.ts';
 
@@ -47,7 +48,7 @@ export function recordService(service: Omit<ServiceRecord, 'pid' | 'startTicks' 
   const startTicks = startTicksOf(process.pid) ?? '';
   const record: ServiceRecord = { ...service, pid: process.pid, startTicks, startedAt };
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makeDirectory(directory, 0o700);
     writeFileSync(`${file}.tmp`, `${JSON.stringify(record)}\n`, { mode: 0o600 });
     renameSync(`${file}.tmp`, file);
   } catch (failure) {

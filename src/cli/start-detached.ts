@@ -2,9 +2,10 @@
  * `lamella start --detach`: starts the same command in a session of its own, with its output in a file, and waits until the
  * service accepts connections. The service reports that over Node's channel between processes.
  */
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { stateDirectory } from '../options.ts';
+import { makeDirectory } from '../storage/make-directory.ts';
 import { printStatus } from './output.ts';
 import { startDetached } from './run-program.ts';
 import { runningServices } from './running-service.ts';
@@ -17,7 +18,7 @@ export type Detached = { readonly ready: unknown; readonly logFile: string };
 /** Starts the service; resolves to what it reported, or to the exit code with which it ended instead. */
 export async function detach(): Promise<Detached | { readonly code: number }> {
   const directory = join(stateDirectory(), 'logs');
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  makeDirectory(directory, 0o700);
   removeOldLogs(directory);
   const logFile = join(directory, `start-${process.pid}.log`);
   const output = openSync(logFile, 'w', 0o600);

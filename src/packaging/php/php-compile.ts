@@ -11,6 +11,7 @@ import { copyFile, mkdir, mkdtemp, readdir, readFile, realpath, rename, rm, writ
 import { availableParallelism } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { OperatorError } from '../../operator-error.ts';
+import { makeDirectory } from '../../storage/make-directory.ts';
 import type { Progress } from '../npm-package.ts';
 import type { ToolResult } from '../run-tool.ts';
 import { runTool } from '../run-tool.ts';
@@ -65,7 +66,7 @@ export async function compilePhp(request: PhpCompilation): Promise<CompiledPhp> 
   const cache = join(request.cacheDir, 'php-source');
   const result = join(cache, await digestOf(request));
   if (!existsSync(join(result, FACTS_FILE))) {
-    await mkdir(cache, { recursive: true });
+    makeDirectory(cache);
     const work = await mkdtemp(join(cache, '.work-'));
     try {
       await compile(work, `${result}.log`, request);
