@@ -116,6 +116,26 @@ export const OPERATOR_ERRORS = {
     remedy: 'Choose a path in an existing directory that you can write to.',
     exitCode: 4,
   },
+  'no-function': {
+    message: 'Cannot run {path}: it has no template and no handler that Lamella knows.',
+    meaning:
+      '`lamella dev` looks for template.yaml, template.yml or template.json, then for a file with the name of a handler: bootstrap, index.ts, index.mjs, index.js, index.php, public/index.php, handler.* or app.*, also in src/.',
+    remedy: 'Create a project with `lamella init`, or name the file of the function: lamella dev hello.php.',
+    exitCode: 2,
+  },
+  'env-vars-invalid': {
+    message: 'Cannot use the variables in {file}: {reason}.',
+    meaning: 'The file of --env-vars is not JSON of the form that SAM has.',
+    remedy: 'Write {"FunctionName": {"NAME": "value"}, "Parameters": {"NAME": "value for all functions"}}.',
+    exitCode: 2,
+  },
+  'dev-nested-stack': {
+    message: '{place}: `lamella dev` does not run nested stacks from local files, such as {template}.',
+    meaning:
+      'The template has an AWS::CloudFormation::Stack or AWS::Serverless::Application with a file of this machine.',
+    remedy: 'Run the nested template by itself: lamella dev {template}.',
+    exitCode: 2,
+  },
   'event-invalid': {
     message: '{source} is not valid JSON. {reason}',
     meaning: 'The event of `lamella invoke` has a syntax error. It was not sent.',

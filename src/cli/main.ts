@@ -43,6 +43,14 @@ const RUNTIME_VARIANT = {
 /** The options of a service that `lamella run` starts for a program. */
 const { readyFile: _, json: __, quiet: ___, detach: ____, ...RUN_OPTIONS } = OPTIONS;
 
+/** The options of a service that `lamella dev` starts. */
+const { detach: _____, ...SERVICE_OPTIONS } = OPTIONS;
+const DEV_OPTIONS = {
+  ...SERVICE_OPTIONS,
+  port: { ...OPTIONS.port, defaultText: '3001, or a free port if it is taken' },
+  dataDir: { ...OPTIONS.dataDir, defaultText: 'a directory of the project in ~/.local/share/lamella-dev' },
+} as const;
+
 const JSON_FLAG = { flag: '--json', help: 'Print the result as JSON.' } as const;
 
 const PARAMETER_OVERRIDES = {
@@ -93,6 +101,36 @@ export const COMMANDS: readonly CommandRow[] = [
       ],
     ],
     load: () => import('./commands/start.ts'),
+  },
+  {
+    name: 'dev',
+    group: 'Run functions',
+    summary: 'Run a project, and its changes as soon as a file is saved',
+    args: {
+      '[project]': 'Template, directory, or file with a handler. (default: the template or handler of this directory)',
+    },
+    options: [
+      DEV_OPTIONS,
+      [
+        {
+          flag: '--env-file <file>',
+          help: 'Variables of all functions. Can be repeated. (default: .env beside the template)',
+          isRepeatable: true,
+        },
+        {
+          flag: '-n, --env-vars <file>',
+          help: 'JSON with variables by function, as SAM has it: {"Hello": {"NAME": "value"}, "Parameters": {}}.',
+        },
+        PARAMETER_OVERRIDES,
+      ],
+    ],
+    examples: [
+      ['Run the template of this directory', 'lamella dev'],
+      ['Run one function without a template', 'lamella dev hello.php'],
+      ['Wait in a script until the project runs', 'lamella dev --port 0 --ephemeral --ready-file ready.json'],
+      ['Reject resources that have no effect here', 'lamella dev --unsupported fail'],
+    ],
+    load: () => import('./commands/dev.ts'),
   },
   {
     name: 'status',

@@ -27,6 +27,8 @@ export type ServiceRecord = {
   readonly ephemeral: boolean;
   readonly region: string;
   readonly accountId: string;
+  /** The directory of the project that `lamella dev` runs. */
+  readonly project?: string;
   /** ISO 8601. */
   readonly startedAt: string;
   /** Output of a service that was started with `--detach`. */
@@ -92,13 +94,21 @@ export function findRecord(by: { readonly url: string } | { readonly dataDir: st
   );
 }
 
+/** The service that runs the project of a directory, or of the nearest one above it. */
+function findProjectRecord(directory: string): ServiceRecord | undefined {
+  const within = ({ project }: ServiceRecord) =>
+    project !== undefined && (directory === project || directory.startsWith(project === '/' ? '/' : `${project}/`));
+  const found = runningServices().filter(within);
+  return found.sort((a, b) => (b.project?.length ?? 0) - (a.project?.length ?? 0))[0];
+}
+
 /**
- * The options with the URL of the service to use: the given one; else that of the service that uses the data directory;
- * else the default.
+ * The options with the URL of the service to use: the given one; else that of the project in which the command runs;
+ * else that of the service that uses the data directory; else the default.
  */
 export function locateService<O extends Pick<ToolOptions, 'endpointUrl' | 'dataDir'>>(options: O, given: Given): O {
   if (isGiven(TOOL_OPTIONS.endpointUrl, given.endpointUrl)) return options;
-  const record = findRecord({ dataDir: options.dataDir });
+  const record = findProjectRecord(process.cwd()) ?? findRecord({ dataDir: options.dataDir });
   return record === undefined ? options : { ...options, endpointUrl: record.lambda };
 }
 

@@ -16,6 +16,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { shellRuntime } from '../support/function-zip.ts';
 import { type Gate, startGate } from '../support/gate.ts';
 import { ROLE, type RunningService, startService } from '../support/running-service.ts';
+import { until } from '../support/until.ts';
 
 let root: string;
 let service: RunningService;
@@ -63,7 +64,17 @@ const create = (name: string, directory: string, to = service) =>
     }),
   );
 
-const invoke = async (name: string) => (await service.invoke(name)).payload;
+/** Invokes, and waits until the environment is free again, so that the next invocation finds it. */
+async function invoke(name: string): Promise<string> {
+  const { payload } = await service.invoke(name);
+  await until(async () => {
+    const response = await fetch(`${service.url}/_lamella/environments`);
+    const { environments } = (await response.json()) as { environments: { function: string; phase: string }[] };
+    const own = environments.filter((environment) => environment.function === name);
+    return own.every(({ phase }) => phase === 'idle' || phase === 'invoking');
+  });
+  return payload;
+}
 
 describe('a function of the bucket hot-reload', () => {
   it('runs what the directory contains, and after a change the new content in a new environment', async () => {

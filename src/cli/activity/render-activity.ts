@@ -30,9 +30,47 @@ const KNOWN_MEMBERS = [
 /** Longest message that is shown whole, in characters. */
 const MAX_MESSAGE = 16_384;
 
-/** Renders facts as text, each line with the time and the function's name. */
+export type ActivityRenderer = (facts: readonly Fact[]) => string;
+
+/**
+ * Renders facts as text, each line with the time and the function's name. `sourceOf` is the directory of a function's
+ * code, which stands for /var/task in its log. The error of an initialization is shown once, though Lambda tries again.
+ */
+export function createActivityRenderer(
+  isColored: boolean,
+  sourceOf: (functionName: string) => string | undefined = () => undefined,
+): ActivityRenderer {
+  /** By log stream: the error of an initialization whose invocation has not ended. */
+  const failed = new Map<string, string>();
+  const isRepeated = (fact: Fact) => {
+    if (fact.kind === 'invocation') {
+      failed.delete(fact.logStream);
+      return false;
+    }
+    const before = failed.get(fact.logStream);
+    if (before !== undefined && (FAILED_INIT_REPORT.test(fact.message) || before === initErrorIn(fact.message)))
+      return true;
+    const error = initErrorIn(fact.message);
+    if (error !== undefined && failed.size < MAX_FAILED) failed.set(fact.logStream, error);
+    return false;
+  };
+  return (facts) =>
+    facts.map((fact) => (isRepeated(fact) ? '' : renderFact(fact, isColored, sourceOf(fact.functionName)))).join('');
+}
+
+/** Log streams whose error is remembered. An environment that ends during its initialization reports no invocation. */
+const MAX_FAILED = 1_000;
+const FAILED_INIT_REPORT = /^INIT_REPORT Init Duration: .*\tStatus: error\b/;
+
+/** The error of an initialization without the time of its line; undefined for other lines. */
+function initErrorIn(message: string): string | undefined {
+  const start = message.startsWith('Init Error') ? 0 : message.indexOf('\tInit Error');
+  return start < 0 ? undefined : message.slice(start).trim();
+}
+
+/** Renders facts on their own. */
 export function renderActivity(facts: readonly Fact[], isColored: boolean): string {
-  return facts.map((fact) => renderFact(fact, isColored)).join('');
+  return createActivityRenderer(isColored)(facts);
 }
 
 /** Renders facts as JSON, one per line. */
@@ -47,7 +85,7 @@ export function renderActivityJson(facts: readonly Fact[]): string {
     .join('');
 }
 
-function renderFact(fact: Fact, isColored: boolean): string {
+function renderFact(fact: Fact, isColored: boolean, source: string | undefined): string {
   const paint = isColored ? colors : colors.createColors(false);
   const head = `${paint.dim(timeOf(fact.epochMs))} ${paint.cyan(fact.functionName)}`;
   if (fact.kind === 'invocation') {
@@ -56,7 +94,8 @@ function renderFact(fact: Fact, isColored: boolean): string {
   }
   const message = renderLogMessage(fact.message);
   if (message === undefined) return '';
-  const [first = '', ...others] = message.split('\n');
+  const shown = source === undefined ? message : message.replaceAll('/var/task/', source === '' ? '' : `${source}/`);
+  const [first = '', ...others] = shown.split('\n');
   return [`${head}  ${first}\n`, ...others.map((line) => `    ${line}\n`)].join('');
 }
 

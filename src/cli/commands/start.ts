@@ -3,23 +3,16 @@
  * connections, then a line for each invocation and the functions' logs. The first SIGINT, SIGTERM or SIGHUP drains for at
  * most five seconds; the second exits immediately.
  */
-import { constants } from 'node:os';
-import { sleep, systemClock } from '../../clock.ts';
-import { OperatorError } from '../../operator-error.ts';
 import type { Options } from '../../options.ts';
 import { resolveOptions, variable } from '../../options.ts';
-import { type Activity, showActivity } from '../activity/show-activity.ts';
+import type { Activity } from '../activity/show-activity.ts';
 import type { Run } from '../command.ts';
+import { closeInTime, explainPort, firstSignal, openActivity, STOP_MS } from '../foreground-service.ts';
 import { printStatus, warnOfOpenHost, writeResult } from '../output.ts';
 import { packageVersion } from '../package-version.ts';
 import { checkReadyFile, type Ready, removeReadyFile, writeReadyFile } from '../ready-file.ts';
-import { askService, findRecord, recordService } from '../running-service.ts';
+import { recordService } from '../running-service.ts';
 import { DETACHED_VARIABLE, detach, reportReady } from '../start-detached.ts';
-import { keysOf } from '../tool-environment.ts';
-
-/** Calls get four seconds to end (`assembly/open-service.ts`); the rest is for environments and files, also on a busy machine. */
-const STOP_MS = 9_000;
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 export const run: Run = async ({ given }) => {
   const options = resolveOptions(given);
@@ -50,12 +43,10 @@ export const run: Run = async ({ given }) => {
     await stopped;
   } finally {
     if (options.readyFile !== undefined) removeReadyFile(options.readyFile);
-    const done = new AbortController();
-    const drained = service.close().then(() => 'drained' as const);
-    const outcome = await Promise.race([drained, sleepAwake(STOP_MS, done.signal)]).finally(() => done.abort());
+    const isClosed = await closeInTime(service);
     activity?.end();
     forget();
-    if (outcome !== 'drained') {
+    if (!isClosed) {
       printStatus(`The service did not stop within ${STOP_MS / 1000} seconds. Exiting now.`);
       exitCode = 1;
     } else if (!options.json && !options.quiet) {
@@ -65,18 +56,6 @@ export const run: Run = async ({ given }) => {
   // Resources that are still open must not keep the process running.
   process.exit(exitCode);
 };
-
-/** Prints what functions do, to standard output. The renderer is loaded now, not while a function waits. */
-async function openActivity({ json }: Options): Promise<Activity> {
-  const { renderActivity, renderActivityJson } = await import('../activity/render-activity.ts');
-  const isColored = process.stdout.isTTY === true && process.stdout.hasColors();
-  return showActivity({
-    descriptor: 1,
-    render: json ? renderActivityJson : (facts) => renderActivity(facts, isColored),
-    renderDropped: (count) =>
-      json ? `${JSON.stringify({ type: 'dropped', count })}\n` : `... ${count} lines were too many to show ...\n`,
-  });
-}
 
 async function startInBackground(options: Options): Promise<number> {
   const result = await detach();
@@ -88,41 +67,6 @@ async function startInBackground(options: Options): Promise<number> {
     await writeResult(banner(options, ready).replace(FAREWELL, text));
   }
   return 0;
-}
-
-/** The error for a port on which another Lamella runs; undefined for any other failure. */
-async function explainPort(failure: unknown, { host, port, region, accessKeys }: Options) {
-  if (!(failure instanceof OperatorError) || failure.code !== 'port-in-use') return undefined;
-  const taken = /:(\d+): /.exec(failure.message)?.[1] ?? String(port);
-  const url = `http://${host.includes(':') ? `[${host}]` : host}:${taken}`;
-  const urls = await askService(url, keysOf({ accessKeys, region }));
-  if (urls === undefined) return undefined;
-  const record = findRecord({ url });
-  const data = record?.ephemeral ? 'temporary data' : `data directory ${record?.dataDir}`;
-  const detail = record === undefined ? '' : ` (pid ${record.pid}, ${data})`;
-  return new OperatorError('already-running', { host, port: taken, url: urls.lambda, detail }, failure);
-}
-
-/** Resolves at the first signal. The second exits with the code that a shell expects. */
-function firstSignal(): Promise<void> {
-  return new Promise((resolve) => {
-    let isStopping = false;
-    for (const signal of SIGNALS) {
-      process.on(signal, () => {
-        if (isStopping) process.exit(128 + constants.signals[signal]);
-        isStopping = true;
-        resolve();
-      });
-    }
-  });
-}
-
-/** Sleeps, and keeps the process running meanwhile. */
-async function sleepAwake(ms: number, signal: AbortSignal): Promise<void> {
-  const awake = new MessageChannel();
-  awake.port1.ref();
-  await sleep(systemClock, ms, signal);
-  awake.port1.close();
 }
 
 const FAREWELL = 'Press Ctrl+C to stop.\n';

@@ -5,12 +5,14 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { resolveClientOptions } from '../../options.ts';
+import { knownTypes } from '../../stacks/providers/known-types.ts';
 import { readTemplate } from '../../template/read-template.ts';
 import { TemplateError, type TemplateProblem } from '../../template/template-error.ts';
 import { validateTemplate } from '../../template/validate-template.ts';
 import type { Run } from '../command.ts';
 import { printStatus, writeJson, writeResult } from '../output.ts';
 import { findTemplateFile, parseParameters, readTemplateFile } from '../template-file.ts';
+import { renderTemplateProblem } from '../template-problem.ts';
 
 export const run: Run = async ({ args, given }) => {
   const file = args[0] ?? findTemplateFile('validate');
@@ -19,7 +21,7 @@ export const run: Run = async ({ args, given }) => {
   const problems = await problemsOf(text, file, resolveClientOptions(given, 'validate').region, parameters);
   if (given.json) await writeJson({ file, problems: problems.map(asJson) });
   else if (problems.length === 0) await writeResult(`${file}: no problems found\n`);
-  else await writeResult(`${problems.map((problem) => render(problem, file, text)).join('\n')}\n`);
+  else await writeResult(`${problems.map((problem) => renderTemplateProblem(problem, file, text)).join('\n')}\n`);
   const count = problems.filter(({ isWarning }) => !isWarning).length;
   if (count > 0 && !given.json) printStatus(`${count} ${count === 1 ? 'problem' : 'problems'} in ${file}`);
   return count > 0 ? 1 : 0;
@@ -51,21 +53,6 @@ async function readBeside(template: string, location: string): Promise<string | 
   return readFile(resolve(dirname(template), location), 'utf8').catch(() => undefined);
 }
 
-/** The facts of CloudFormation's resource types. */
-async function knownTypes() {
-  const [{ loadResourceTypes, resourceType }, { RESOURCE_TYPE_ROWS }] = await Promise.all([
-    import('../../stacks/providers/type-table.ts'),
-    import('../../stacks/generated/resource-types.ts'),
-  ]);
-  await loadResourceTypes();
-  const typeOf = (name: string) => {
-    const type = resourceType(name);
-    return type && { properties: [...type.properties], required: type.required, attributes: [...type.attributes] };
-  };
-  const typeNames = RESOURCE_TYPE_ROWS.split('\n').map((row) => row.slice(0, Math.max(0, row.indexOf('|'))));
-  return { typeOf, typeNames };
-}
-
 function asJson({ message, path, place, suggestion, isWarning }: TemplateProblem) {
   return {
     message,
@@ -74,30 +61,4 @@ function asJson({ message, path, place, suggestion, isWarning }: TemplateProblem
     ...(path && { path }),
     ...(suggestion !== undefined && { suggestion }),
   };
-}
-
-/** Maximum length of a line of an excerpt. */
-const EXCERPT_CHARACTERS = 110;
-
-function render({ message, place, suggestion, isWarning }: TemplateProblem, file: string, text: string): string {
-  const where = place ? `${file}:${place.line}:${place.column}: ` : `${file}: `;
-  const lines = [
-    `${where}${isWarning ? 'warning: ' : ''}${message}`,
-    ...(place ? excerpt(text, place.line, place.column) : []),
-  ];
-  return `${lines.join('\n')}\n${suggestion === undefined ? '' : `      ${suggestion}\n`}`;
-}
-
-/** The line before the problem, its line, and a mark below its column. */
-function excerpt(text: string, line: number, column: number): string[] {
-  const lines = text.split('\n', line).map((each) => each.replace(/\r$/, ''));
-  const current = lines[line - 1] ?? '';
-  const start = Math.max(0, column - EXCERPT_CHARACTERS);
-  const shown = (content: string) => content.slice(start, start + EXCERPT_CHARACTERS);
-  const before = lines[line - 2];
-  return [
-    ...(before === undefined ? [] : [`${String(line - 1).padStart(5)} | ${shown(before)}`]),
-    `${String(line).padStart(5)} | ${shown(current)}`,
-    `${' '.repeat(5)} | ${' '.repeat(Math.max(0, column - 1 - start))}^`,
-  ];
 }
