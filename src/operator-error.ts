@@ -120,7 +120,7 @@ export const OPERATOR_ERRORS = {
     message: 'Cannot run {path}: it has no template and no handler that Lamella knows.',
     meaning:
       '`lamella dev` looks for template.yaml, template.yml or template.json, then for a file with the name of a handler: bootstrap, index.ts, index.mjs, index.js, index.php, public/index.php, handler.* or app.*, also in src/.',
-    remedy: 'Create a project with `lamella init`, or name the file of the function: lamella dev hello.php.',
+    remedy: 'Name the template, or the file of the function: lamella dev hello.php.',
     exitCode: 2,
   },
   'env-vars-invalid': {
