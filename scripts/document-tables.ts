@@ -8,6 +8,7 @@ import { OPERATOR_ERRORS } from '../src/operator-error.ts';
 import type { OptionRow } from '../src/options.ts';
 import { BUILD_OPTIONS, CLIENT_OPTIONS, OPTIONS, TOOL_OPTIONS } from '../src/options.ts';
 import { CLOUDFORMATION_OPERATIONS } from '../src/protocol/cloudformation-operations.ts';
+import { CLOUDTRAIL_OPERATIONS } from '../src/protocol/cloudtrail-operations.ts';
 import { DYNAMODB_OPERATIONS } from '../src/protocol/dynamodb-operations.ts';
 import { ECR_OPERATIONS } from '../src/protocol/ecr-operations.ts';
 import { EVENTS_OPERATIONS } from '../src/protocol/events-operations.ts';
@@ -84,6 +85,7 @@ export const DOCUMENT_TABLES: readonly DocumentTable[] = [
       'Secrets Manager': SECRETS_OPERATIONS,
       ECR: ECR_OPERATIONS,
       DynamoDB: DYNAMODB_OPERATIONS,
+      CloudTrail: CLOUDTRAIL_OPERATIONS,
       CloudFormation: CLOUDFORMATION_OPERATIONS,
     }).map(([service, operations]) => [service, Object.keys(operations).map(literal).join(', ')]),
   },

@@ -36,6 +36,7 @@ const ROWS: readonly (readonly string[])[] = [
     'services/elasticloadbalancingv2',
     'services/ecr',
     'services/dynamodb',
+    'services/cloudtrail',
   ],
   ['layers', 'images', 'stacks', 'runtime-api', 'runtime-client', 'packaging', 'queues'],
   ['template'],

@@ -10,6 +10,7 @@ import { checkCaller } from '../http/guard.ts';
 import { CONTENT_PREFIX } from '../lambda-api/operations/content.ts';
 import type { Log } from '../log.ts';
 import { CLOUDFORMATION_VERSION } from '../protocol/cloudformation-operations.ts';
+import { CLOUDTRAIL_TARGET_PREFIX } from '../protocol/cloudtrail-operations.ts';
 import { DYNAMODB_STREAMS_TARGET_PREFIX, DYNAMODB_TARGET_PREFIX } from '../protocol/dynamodb-operations.ts';
 import { ECR_TARGET_PREFIX } from '../protocol/ecr-operations.ts';
 import { EVENTS_TARGET_PREFIX } from '../protocol/events-operations.ts';
@@ -45,6 +46,7 @@ export type ApiServices = {
   readonly elasticloadbalancing?: ServiceHandler | undefined;
   readonly ecr?: ServiceHandler | undefined;
   readonly dynamodb?: ServiceHandler | undefined;
+  readonly cloudtrail?: ServiceHandler | undefined;
 };
 
 export type ApiHandlerOptions = ApiServices & {
@@ -83,6 +85,7 @@ const SERVICE_NAMES: readonly ServiceName[] = [
   'elasticloadbalancing',
   'ecr',
   'dynamodb',
+  'cloudtrail',
 ];
 const BY_TARGET: Readonly<Record<string, ServiceName>> = {
   [LOGS_TARGET_PREFIX]: 'logs',
@@ -91,6 +94,7 @@ const BY_TARGET: Readonly<Record<string, ServiceName>> = {
   [SSM_TARGET_PREFIX]: 'ssm',
   [SECRETS_TARGET_PREFIX]: 'secretsmanager',
   [ECR_TARGET_PREFIX]: 'ecr',
+  [CLOUDTRAIL_TARGET_PREFIX]: 'cloudtrail',
   [DYNAMODB_TARGET_PREFIX]: 'dynamodb',
   [DYNAMODB_STREAMS_TARGET_PREFIX]: 'dynamodb',
 };

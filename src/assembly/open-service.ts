@@ -151,7 +151,16 @@ export async function openService(
   let apiPort = options.port;
   const urls = () => ({ lambda: urlOf(options.host, apiPort), http: urlOf(options.host, gateways.port) });
   const gateways: HttpGateways = lifetime.own(
-    await openHttpGateways({ ...shared, settings, invoke, keyOf, identityOf: services.sts.identityOf, urls }),
+    await openHttpGateways({
+      ...shared,
+      settings,
+      invoke,
+      keyOf,
+      identityOf: services.sts.identityOf,
+      findApiKey: ({ region, ...asked }) =>
+        services.apiGateway.findApiKey({ region, account: options.accountId }, asked),
+      urls,
+    }),
   );
   services.apiGateway.publishAll();
   services.loadBalancing.publishAll();

@@ -11,6 +11,7 @@ import { parseArn, parseLogGroupArn } from '../protocol/arn.ts';
 import { createQueues, type Queues } from '../queues/queue.ts';
 import { type ApiGatewayApi, createApiGatewayApi } from '../services/apigateway/api-gateway-api.ts';
 import type { Publisher } from '../services/apigateway/publish.ts';
+import { createCloudTrailApi } from '../services/cloudtrail/cloudtrail-api.ts';
 import { createDynamoApi, type RemoteDynamo } from '../services/dynamodb/dynamodb-api.ts';
 import { createEcrApi } from '../services/ecr/ecr-api.ts';
 import {
@@ -244,6 +245,7 @@ export function openServices(options: ServicesOptions, lifetime: Lifetime): Serv
       elasticloadbalancing: loadBalancing.handle,
       ecr: createEcrApi({ log }).handle,
       dynamodb: dynamodb.handle,
+      cloudtrail: createCloudTrailApi({ log }).handle,
     },
     operations: {
       iam: iam.perform,

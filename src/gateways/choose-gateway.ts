@@ -39,6 +39,7 @@ import {
 } from './load-balancer/load-balancer.ts';
 import { targetGroupArn } from './load-balancer/target-group.ts';
 import type { InvokingService } from './permissions/invoke-permissions.ts';
+import { customizeError } from './rest-api/gateway-responses.ts';
 import {
   createRestApiIntegration,
   finishRestApiResponse,
@@ -46,6 +47,7 @@ import {
   REST_API_HEAD_BYTES,
   REST_API_TIMEOUT_MS,
   type RestApiContext,
+  renderInvalidApiKey,
   renderRestApiPreflight,
   renderRestApiRefusal,
   renderRestApiTooLarge,
@@ -68,9 +70,20 @@ export type ChosenRoute = {
   readonly invokedBy: InvokingService;
   /** Undefined for a route without an authorizer. */
   readonly authorization: Authorization | undefined;
+  /** If the route needs an API key: where it is, and what follows from it. */
+  readonly apiKey?: NeededApiKey | undefined;
   readonly timeoutMs: number | undefined;
   readonly bodyBytes: number;
   readonly renderTooLarge: () => GatewayResponse;
+};
+
+export type NeededApiKey = {
+  readonly source: 'header' | 'authorizer';
+  readonly region: string;
+  readonly apiId: string;
+  readonly stage: string;
+  readonly integrationWith: (key: { readonly id: string; readonly value: string }) => ProxyIntegration;
+  readonly renderInvalid: () => GatewayResponse;
 };
 
 export type Choice =
@@ -172,12 +185,17 @@ function chooseResource(
 ): Choice {
   const { accountId, headSize, newApiRequestId } = context;
   const extendedRequestId = newApiRequestId();
+  const { stage, stageVariables, gatewayResponses } = config;
+  const errors = { gatewayResponses, accountId, apiId: idOf(config), stage, stageVariables, extendedRequestId };
   const refuse = (status: number, errorType: string, message: string, hasRoute = false): Choice => {
-    const response = renderRestApiRefusal(status, errorType, message, head, extendedRequestId);
-    return { kind: 'response', head, response, hasRoute };
+    const refusal = renderRestApiRefusal(status, errorType, message, head, extendedRequestId);
+    return { kind: 'response', head, response: customizeError(refusal, head, errors), hasRoute };
   };
   const below = pathBelow(head.path, address.prefix);
-  if (below === undefined) return refuse(403, 'ForbiddenException', 'Forbidden');
+  if (below === undefined) {
+    const response = renderRestApiRefusal(403, 'ForbiddenException', 'Forbidden', head, extendedRequestId);
+    return { kind: 'response', head, response, hasRoute: false };
+  }
   const found = matchResource(config.routes, head.method, below);
   if (found && found.route === undefined && head.method === 'OPTIONS' && config.cors) {
     const response = renderRestApiPreflight(config.cors, head, extendedRequestId);
@@ -190,15 +208,11 @@ function chooseResource(
     return refuse(431, 'RequestHeaderFieldsTooLargeException', 'Request Header Fields Too Large', true);
   }
   const api: RestApiContext = {
-    accountId,
-    apiId: idOf(config),
-    stage: config.stage,
-    stageVariables: config.stageVariables,
+    ...errors,
     binaryMediaTypes: config.binaryMediaTypes,
     address,
     resourcePath: found.resourcePath,
     parameters: found.parameters,
-    extendedRequestId,
   };
   const { authorization } = found.route;
   return {
@@ -215,7 +229,17 @@ function chooseResource(
       createRestAuthorization({ ...authorizedBy(config, authorization, head.method, below, context), context: api }),
     timeoutMs: found.route.timeoutMs ?? REST_API_TIMEOUT_MS,
     bodyBytes: REST_API_BODY_BYTES,
-    renderTooLarge: () => renderRestApiTooLarge(head, extendedRequestId),
+    renderTooLarge: () => customizeError(renderRestApiTooLarge(head, extendedRequestId), head, api),
+    ...(found.route.apiKeyRequired && {
+      apiKey: {
+        source: config.apiKeySource,
+        region: config.managed?.region ?? context.defaultRegion,
+        apiId: idOf(config),
+        stage,
+        integrationWith: (key) => createRestApiIntegration({ ...api, apiKey: key }),
+        renderInvalid: () => renderInvalidApiKey(head, api),
+      },
+    }),
   };
 }
 

@@ -40,6 +40,7 @@ const GATEWAYS: Readonly<Record<string, (request: ReceivedRequest) => ProxyInteg
     createRestApiIntegration({
       accountId: '123456789012',
       apiId: 'abc',
+      gatewayResponses: {},
       stage: 'prod',
       stageVariables: undefined,
       binaryMediaTypes: ['application/octet-stream'],

@@ -15,6 +15,7 @@ import {
 import type { CorsRules } from './exchange/cors.ts';
 import { GATEWAY } from './gateway-schema.ts';
 import type { Route } from './http-api/routes.ts';
+import type { GatewayResponses } from './rest-api/gateway-responses.ts';
 import { type RouteTarget, renderTarget } from './route-target.ts';
 
 type ApiRoute = Route & {
@@ -27,7 +28,10 @@ type ApiRoute = Route & {
 export type HttpApiRoute = ApiRoute & {
   readonly payloadFormatVersion: '1.0' | '2.0';
 };
-export type RestApiRoute = ApiRoute;
+export type RestApiRoute = ApiRoute & {
+  /** Whether a request needs an API key of a usage plan. */
+  readonly apiKeyRequired: boolean;
+};
 
 export type HealthCheck = {
   readonly path: string;
@@ -89,6 +93,9 @@ export type HttpApiConfig = ApiCommon & { readonly kind: 'http-api'; readonly ro
 export type RestApiConfig = ApiCommon & {
   readonly kind: 'rest-api';
   readonly binaryMediaTypes: readonly string[];
+  /** Where API keys are: in `x-api-key`, or in the result of the authorizer. */
+  readonly apiKeySource: 'header' | 'authorizer';
+  readonly gatewayResponses: GatewayResponses;
   readonly routes: readonly RestApiRoute[];
 };
 export type LoadBalancerConfig = Common & {
@@ -138,7 +145,8 @@ function parseMembers(name: string, input: unknown): GatewayConfig {
       const fallback = findAuthorizer(authorizers, gateway.defaultAuthorizer, 'defaultAuthorizer');
       const routes = gateway.routes.map((given, index): RestApiRoute => {
         const authorization = resolveAuthorization(authorizers, fallback, given, `routes[${index}]`);
-        return { ...given.route, target: given.target, timeoutMs: given.timeoutMs, authorization };
+        const { route, target, timeoutMs, apiKeyRequired } = given;
+        return { ...route, target, timeoutMs, apiKeyRequired, authorization };
       });
       return { ...gateway, name, authorizers, routes };
     }
@@ -237,8 +245,18 @@ export function renderGatewayConfig(config: GatewayConfig): Record<string, unkno
     ...renderRouteReference(authorization, fallback),
   });
   if (config.kind === 'rest-api') {
-    const { binaryMediaTypes, routes } = config;
-    return { ...common, binaryMediaTypes, routes: routes.map(renderRoute) };
+    const { binaryMediaTypes, apiKeySource, gatewayResponses } = config;
+    const routes = config.routes.map((route) => ({
+      ...renderRoute(route),
+      ...(route.apiKeyRequired && { apiKeyRequired: true }),
+    }));
+    return {
+      ...common,
+      binaryMediaTypes,
+      ...(apiKeySource !== 'header' && { apiKeySource }),
+      ...(Object.keys(gatewayResponses).length > 0 && { gatewayResponses }),
+      routes,
+    };
   }
   const routes = config.routes.map((route) => ({
     ...renderRoute(route),

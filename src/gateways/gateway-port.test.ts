@@ -36,6 +36,7 @@ async function openGateways(clock: FakeClock, fault?: Error): Promise<string> {
     defaultRegion: 'us-east-1',
     accountId: '123456789012',
     keyOf: () => undefined,
+    findApiKey: () => undefined,
     identityOf: () => ({ account: '', arn: '', userId: '' }),
     boundHost: '127.0.0.1',
     allowedHosts: [],

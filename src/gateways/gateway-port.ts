@@ -13,9 +13,9 @@ import type { FunctionName, Scope } from '../protocol/names.ts';
 import { QUOTAS } from '../protocol/quotas.ts';
 import type { Authorize } from './authorizers/authorize.ts';
 import { type CallerDependencies, verifyCaller } from './authorizers/verify-caller.ts';
-import { chooseGateway } from './choose-gateway.ts';
-import type { SignedCaller } from './exchange/authorized.ts';
-import { hostOf, type ReceivedRequest, type RequestHead } from './exchange/gateway-request.ts';
+import { chooseGateway, type NeededApiKey } from './choose-gateway.ts';
+import type { Authorized, SignedCaller } from './exchange/authorized.ts';
+import { firstValue, hostOf, type ReceivedRequest, type RequestHead } from './exchange/gateway-request.ts';
 import { Refused, refuse } from './exchange/proxy-integration.ts';
 import { createRequestReceiver, measureHead, receiveBody } from './exchange/receive-request.ts';
 import { writeResponse } from './exchange/write-response.ts';
@@ -48,6 +48,13 @@ export type GatewayHandlerOptions = FunctionRunnerOptions &
     readonly allowedHosts: readonly string[];
     /** Whether functions need a resource policy that allows the gateway to invoke them. */
     readonly enforcesPolicies: boolean;
+    /** The ID of an API key that a usage plan of the stage has; undefined if none has it. */
+    readonly findApiKey: (asked: {
+      readonly region: string;
+      readonly apiId: string;
+      readonly stage: string;
+      readonly value: string;
+    }) => string | undefined;
     /** The clock of authorizers' results, which tests can advance. */
     readonly backgroundClock: Clock;
     /** The URLs of the service, for a client of the Lambda API that took this port for the API port. */
@@ -148,12 +155,22 @@ export function createGatewayHandler(options: GatewayHandlerOptions): HttpHandle
     const body = await receiveBody(http, chosen.bodyBytes, chosen.renderTooLarge);
     const request: ReceivedRequest = { ...head, ...trace, body };
     let { integration } = chosen;
+    let authorized: Authorized | undefined;
     if (chosen.authorization !== undefined) {
       const decision = await (await loadAuthorize())(chosen.authorization, http, request);
       if ('denial' in decision) {
         return writeResponse(response, head.method, chosen.authorization.toResponse(decision.denial, request));
       }
-      integration = { ...integration, toEvent: (received) => chosen.integration.toEvent(received, decision) };
+      authorized = decision;
+    }
+    if (chosen.apiKey !== undefined) {
+      const key = findKey(chosen.apiKey, request, authorized);
+      if (key === undefined) return writeResponse(response, head.method, chosen.apiKey.renderInvalid());
+      integration = chosen.apiKey.integrationWith(key);
+    }
+    if (authorized !== undefined) {
+      const { toEvent } = integration;
+      integration = { ...integration, toEvent: (received) => toEvent(received, authorized) };
     }
     if (!isFunction(routeTarget)) {
       const { respondWithoutFunction } = await import('./respond-without-function.ts');
@@ -165,6 +182,18 @@ export function createGatewayHandler(options: GatewayHandlerOptions): HttpHandle
       return writeResponse(response, head.method, integration.toFault({ kind: 'unavailable' }, request));
     }
     await runner.runBuffered({ response, request, scope, name, qualifier, integration }, chosen.timeoutMs);
+  }
+
+  /** The API key of a request, if a usage plan of the stage has it. */
+  function findKey(
+    { source, region, apiId, stage }: NeededApiKey,
+    request: ReceivedRequest,
+    by: Authorized | undefined,
+  ) {
+    const fromAuthorizer = by?.kind === 'lambda' ? by.usageIdentifierKey : undefined;
+    const value = source === 'header' ? firstValue(request.headers, 'x-api-key') : fromAuthorizer;
+    const id = value === undefined ? undefined : options.findApiKey({ region, apiId, stage, value });
+    return id === undefined || value === undefined ? undefined : { id, value };
   }
 
   function scopeOf({ region, account }: RouteFunction): Scope {

@@ -86,6 +86,7 @@ const REST_API_ROUTE = entry(
       v.check(({ path }) => path !== undefined, 'must not be $default in a REST API: use "ANY /{proxy+}"'),
     ),
     timeoutMs: TIMEOUT_MS,
+    apiKeyRequired: v.optional(flag, false),
     ...AUTHORIZATION,
   }),
 );
@@ -190,6 +191,27 @@ const HEALTH_CHECK = v.optional(
   }),
 );
 
+const TEXT_MAP = objectOf({ name: 'text' }, v.record(v.string(), text));
+const EXAMPLE_RESPONSE = { headers: { 'Access-Control-Allow-Origin': "'*'" } };
+/** By the type of the error, such as `DEFAULT_4XX`. */
+const GATEWAY_RESPONSES = v.optional(
+  objectOf(
+    { DEFAULT_4XX: EXAMPLE_RESPONSE },
+    v.record(
+      v.string(),
+      objectOf(
+        EXAMPLE_RESPONSE,
+        members(EXAMPLE_RESPONSE, {
+          status: v.optional(wholeNumber(100, 599)),
+          headers: v.optional(TEXT_MAP),
+          templates: v.optional(TEXT_MAP),
+        }),
+      ),
+    ),
+  ),
+  {},
+);
+
 const STAGE_CHARACTERS = 'letters, digits, "-" and "_"';
 const API = {
   hosts: HOSTS,
@@ -220,6 +242,8 @@ export const GATEWAY = objectOf(
         ...API,
         stage: v.optional(textLike(/^[A-Za-z0-9_-]{1,128}$/, STAGE_CHARACTERS), 'prod'),
         binaryMediaTypes: v.optional(texts, []),
+        apiKeySource: v.optional(oneOf(['header', 'authorizer']), 'header'),
+        gatewayResponses: GATEWAY_RESPONSES,
         authorizers: REST_AUTHORIZERS,
         routes: uniqueRoutes(REST_API_ROUTE),
       }),

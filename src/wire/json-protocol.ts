@@ -59,8 +59,8 @@ export function createJsonApi<Operations extends Readonly<Record<string, Members
       try {
         const body = await readBody(call.request, service.bodyLimitBytes);
         const target = String(call.request.headers['x-amz-target'] ?? '');
-        const prefix = `${service.targetPrefix}.`;
-        const operation = target.startsWith(prefix) ? target.slice(prefix.length) : target;
+        // Some clients write a namespace in front of the prefix.
+        const [, operation = target] = target.split(`${service.targetPrefix}.`, 2);
         send(call, 200, await perform(operation, parseJsonBody(body), call));
       } catch (failure) {
         if (failure instanceof BodyFailure && failure.reason === 'aborted') return;

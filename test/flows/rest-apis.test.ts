@@ -196,6 +196,56 @@ describe('a REST API', () => {
     expect(eventOf(allowed)).toMatchObject({ requestContext: { authorizer: { principalId: 'me' } } });
   });
 
+  it('needs the API key of a usage plan where a method says so, and replaces its errors', async () => {
+    const { restApiId, rootId } = await createApi('keyed');
+    const uri = uriOf('wrap');
+    const proxy = { type: 'AWS_PROXY', integrationHttpMethod: 'POST', uri } as const;
+    const method = { restApiId, resourceId: rootId, httpMethod: 'GET' };
+    await putMethod(method, proxy, { apiKeyRequired: true });
+    await client.send(
+      new sdk.PutGatewayResponseCommand({
+        restApiId,
+        responseType: 'DEFAULT_4XX',
+        responseParameters: {
+          'gatewayresponse.header.Access-Control-Allow-Origin': "'*'",
+          'gatewayresponse.header.X-Asked': 'method.request.header.x-asked',
+        },
+        responseTemplates: { 'application/json': '{"why":$context.error.messageString,"of":"$context.stage"}' },
+      }),
+    );
+    const responseType = 'MISSING_AUTHENTICATION_TOKEN';
+    await client.send(new sdk.PutGatewayResponseCommand({ restApiId, responseType, statusCode: '404' }));
+    await deploy(restApiId, 'prod');
+    const forbidden = await request(restApiId, '/prod/', { headers: { 'x-asked': 'yes' } });
+    expect([forbidden.status, JSON.parse(forbidden.text)]).toEqual([403, { why: 'Forbidden', of: 'prod' }]);
+    expect(forbidden.headers).toMatchObject({ 'access-control-allow-origin': '*', 'x-asked': 'yes' });
+    expect((await request(restApiId, '/prod/nothing')).status).toBe(404);
+
+    const { id: keyId = '', value = '' } = await client.send(new sdk.CreateApiKeyCommand({ name: 'k', enabled: true }));
+    const plan = await client.send(
+      new sdk.CreateUsagePlanCommand({ name: 'p', apiStages: [{ apiId: restApiId, stage: 'prod' }] }),
+    );
+    const usagePlanId = plan.id ?? '';
+    const withKey = (key: string) => request(restApiId, '/prod/', { headers: { 'x-api-key': key } });
+    expect((await withKey(value)).status).toBe(403);
+    await client.send(new sdk.CreateUsagePlanKeyCommand({ usagePlanId, keyId, keyType: 'API_KEY' }));
+    expect((await withKey('wrong')).status).toBe(403);
+    const { requestContext } = eventOf(await withKey(value));
+    expect(requestContext.identity).toMatchObject({ apiKey: value, apiKeyId: keyId });
+    const disable = [{ op: 'replace', path: '/enabled', value: 'false' }] as const;
+    await client.send(new sdk.UpdateApiKeyCommand({ apiKey: keyId, patchOperations: [...disable] }));
+    expect((await withKey(value)).status).toBe(403);
+
+    const bad = {
+      restApiId,
+      responseType: 'DEFAULT_5XX',
+      responseTemplates: { 'application/json': '#set($a = 1)' },
+    } as const;
+    expect((await refusal(client.send(new sdk.PutGatewayResponseCommand(bad)))).message).toBe(
+      'Lamella does not support #set in the template of a gateway response.',
+    );
+  });
+
   it('is there after a restart', async () => {
     const { restApiId, rootId: resourceId } = await createApi('lasting');
     await putMethod({ restApiId, resourceId, httpMethod: 'GET' }, { type: 'AWS_PROXY', uri: uriOf('wrap') });

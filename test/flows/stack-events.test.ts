@@ -12,6 +12,7 @@ import { GetScheduleCommand, ListScheduleGroupsCommand, SchedulerClient } from '
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { LISTENING_RUNTIME, type Listener, listenForEvents } from '../support/event-listener.ts';
 import { shellRuntime, zipOf } from '../support/function-zip.ts';
+import { requestHost } from '../support/host-request.ts';
 import { type RunningService, startService } from '../support/running-service.ts';
 import { StackClient } from '../support/stack-client.ts';
 
@@ -167,4 +168,36 @@ it('a subscription of a stack sends the log lines of one function to another', a
   expect(data).toMatchObject({ messageType: 'DATA_MESSAGE', logGroup: '/app/lines', owner: '123456789012' });
   expect(data.logEvents.map(({ message }: { message: string }) => message.trim())).toEqual(['a wanted line']);
   await removed(StackId);
+});
+
+it('REST APIs of a stack can have their OpenAPI document in a bucket', async () => {
+  const operation = (text: string) => ({
+    'x-amazon-apigateway-integration': {
+      type: 'mock',
+      requestTemplates: { 'application/json': '{"statusCode": 200}' },
+      responses: { default: { statusCode: '200', responseTemplates: { 'application/json': text } } },
+    },
+  });
+  const document = { openapi: '3.0.1', info: { title: 'mock' }, paths: { '/hello': { get: operation('"hi"') } } };
+  await s3.send(new PutObjectCommand({ Bucket: 'code', Key: 'api.json', Body: JSON.stringify(document) }));
+  const include = { 'Fn::Transform': { Name: 'AWS::Include', Parameters: { Location: 's3://code/api.json' } } };
+  const api = (name: string, Properties: object) => ({
+    [name]: { Type: 'AWS::ApiGateway::RestApi', Properties: { Name: name, ...Properties } },
+    [`${name}Deployment`]: {
+      Type: 'AWS::ApiGateway::Deployment',
+      Properties: { RestApiId: { Ref: name }, StageName: 'prod' },
+    },
+  });
+  const stack = await created('documents', {
+    Resources: {
+      ...api('Located', { BodyS3Location: { Bucket: 'code', Key: 'api.json' } }),
+      ...api('Included', { Body: include }),
+    },
+    Outputs: { Located: { Value: { Ref: 'Located' } }, Included: { Value: { Ref: 'Included' } } },
+  });
+  for (const id of Object.values(stacks.outputs(stack))) {
+    const host = `${id}.execute-api.us-east-1.amazonaws.com`;
+    expect((await requestHost(service.lamella.http.url, host, '/prod/hello')).text).toBe('"hi"');
+  }
+  await removed(stack.StackId);
 });

@@ -289,4 +289,22 @@ describe('a stack of other services', () => {
       /VisibilityTimeout.*\(Service: Sqs, Status Code: 400, Request ID: /,
     );
   });
+
+  it('refuses properties that the type does not have, and takes any for a type that is only recorded', async () => {
+    const Properties = { VisibilityTimeOut: 5, Colour: 'red' };
+    const { StackId, StackStatus } = await stacks.create('odd', {
+      Resources: { Queue: { Type: 'AWS::SQS::Queue', Properties } },
+    });
+    expect(StackStatus).toBe('ROLLBACK_COMPLETE');
+    expect(await stacks.events(String(StackId))).toContain(
+      'Queue CREATE_FAILED Property validation failure: [Encountered unsupported properties in {/}: [VisibilityTimeOut, Colour]]',
+    );
+    const Resources = {
+      Alarm: {
+        Type: 'AWS::CloudWatch::Alarm',
+        Properties: { ...Properties, ComparisonOperator: 'x', EvaluationPeriods: 1 },
+      },
+    };
+    expect((await stacks.create('recorded', { Resources })).StackStatus).toBe('CREATE_COMPLETE');
+  });
 });

@@ -40,6 +40,7 @@ function context(more: Partial<RestApiContext> = {}): RestApiContext {
     resourcePath: '/{proxy+}',
     parameters: [['proxy', 'x']],
     extendedRequestId: EXTENDED_ID,
+    gatewayResponses: {},
     ...more,
   };
 }

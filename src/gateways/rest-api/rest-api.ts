@@ -30,6 +30,7 @@ import {
   type ProxyIntegration,
 } from '../exchange/proxy-integration.ts';
 import type { Route, RouteMatch } from '../http-api/routes.ts';
+import { customizeError, type GatewayResponses } from './gateway-responses.ts';
 
 /** The integration timeout of a REST API, in milliseconds. */
 export const REST_API_TIMEOUT_MS = 29_000;
@@ -49,6 +50,9 @@ export type RestApiContext = {
   readonly parameters: RouteMatch<Route>['parameters'];
   /** `JKJaXmPLvHcESHA=` */
   readonly extendedRequestId: string;
+  readonly gatewayResponses: GatewayResponses;
+  /** The API key of the request, if its method needs one. */
+  readonly apiKey?: { readonly id: string; readonly value: string } | undefined;
 };
 
 /** Members of a response. One with any other member is refused. Recorded on AWS. */
@@ -61,7 +65,7 @@ export function createRestApiIntegration(context: RestApiContext): ProxyIntegrat
   return {
     toEvent: (request, authorized) => renderRestApiEvent(request, context, authorized),
     toResponse: (payload, request) => parseResponse(payload, request, context),
-    toFault: (fault, request) => renderFault(fault, request, context),
+    toFault: (fault, request) => customizeError(renderFault(fault, request, context), request, context),
   };
 }
 
@@ -100,6 +104,13 @@ export function renderRestApiRefusal(
     // Recordings of server errors have a space after the colon: `{"message": "Internal server error"}`.
     body: Buffer.from(`{"message":${status >= 500 ? ' ' : ''}${JSON.stringify(message)}}`),
   };
+}
+
+/** The response to a request whose method needs an API key that the request does not have. */
+export function renderInvalidApiKey(head: RequestHead, context: RestApiContext): GatewayResponse {
+  const { extendedRequestId } = context;
+  const refusal = renderRestApiRefusal(403, 'ForbiddenException', 'Forbidden', head, extendedRequestId);
+  return customizeError(refusal, head, context);
 }
 
 /** The mock OPTIONS method that tools create for CORS: fixed headers for every origin. Other methods get no CORS headers. */
@@ -180,6 +191,7 @@ export function renderRestApiEvent(request: ReceivedRequest, context: RestApiCon
         userAgent: firstValue(request.headers, 'user-agent') ?? null,
         user: null,
         ...(authorized && renderIdentity(authorized)),
+        ...(context.apiKey && { apiKey: context.apiKey.value, apiKeyId: context.apiKey.id }),
       },
       domainName: address.domainName,
       deploymentId: shortId(`${context.apiId} ${context.stage}`),

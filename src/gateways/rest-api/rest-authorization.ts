@@ -10,6 +10,7 @@ import type { LambdaAuthorizer } from '../authorizers/authorizer-config.ts';
 import type { Denial } from '../authorizers/denial.ts';
 import type { ReceivedRequest } from '../exchange/gateway-request.ts';
 import type { GatewayResponse } from '../exchange/proxy-integration.ts';
+import { customizeError } from './gateway-responses.ts';
 import { REST_API_TIMEOUT_MS, type RestApiContext, renderRestApiEvent, renderRestApiRefusal } from './rest-api.ts';
 
 const NOT_AUTHORIZED = 'User is not authorized to access this resource';
@@ -28,7 +29,7 @@ export function createRestAuthorization({ context, methodArn, ...route }: RestAu
     timeoutMs: REST_API_TIMEOUT_MS,
     contextVariables: (request) => renderRestApiEvent(request, context).requestContext,
     toEvent: (authorizer, request, identity) => renderEvent(authorizer, request, identity, context, methodArn),
-    toResponse: (denial, request) => renderDenial(denial, request, context),
+    toResponse: (denial, request) => customizeError(renderDenial(denial, request, context), request, context),
   };
 }
 

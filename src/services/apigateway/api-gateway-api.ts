@@ -6,6 +6,7 @@ import type { Clock } from '../../clock.ts';
 import type { Log } from '../../log.ts';
 import { REST_API_OPERATIONS } from '../../protocol/generated/api-gateway-operations.ts';
 import { HTTP_API_OPERATIONS } from '../../protocol/generated/api-gateway-v2-operations.ts';
+import type { Scope } from '../../protocol/names.ts';
 import type { Database } from '../../storage/database.ts';
 import { createDocumentTable } from '../../storage/document-table.ts';
 import { OperationFailure, type PerformOperation, type ServiceHandler } from '../../wire/api-call.ts';
@@ -15,6 +16,7 @@ import { createHttpApiHandlers } from './http/http-api-handlers.ts';
 import { httpApiStore } from './http/http-api-store.ts';
 import { compileHttpApi } from './http/http-gateways.ts';
 import type { PublishedGateway, Publisher } from './publish.ts';
+import { findApiKey } from './rest/gateway-responses.ts';
 import { createRestApiHandlers } from './rest/rest-api-handlers.ts';
 import { restApiStore } from './rest/rest-api-store.ts';
 import { compileRestApi } from './rest/rest-gateways.ts';
@@ -32,6 +34,8 @@ export type ApiGatewayApi = {
   readonly perform: PerformOperation;
   /** Operations of version 2, with members as the SDKs write them. */
   readonly performV2: PerformOperation;
+  /** The ID of an API key that a usage plan of a stage has. */
+  findApiKey(scope: Scope, asked: Parameters<typeof findApiKey>[2]): string | undefined;
   /** Publishes the gateways of all APIs, after a start. */
   publishAll(): void;
 };
@@ -85,6 +89,7 @@ export function createApiGatewayApi({ database, publisher, clock, log }: ApiGate
       }
       return sdkMembers(await httpApis.perform(operation, wireMembers(input, row.members), context));
     },
+    findApiKey: (scope, asked) => findApiKey(restStore, scope, asked),
     publishAll() {
       for (const { scope, document } of restStore.everyApi()) {
         attempt(document.id, () => compileRestApi(restStore, domains, scope, document));

@@ -1,8 +1,9 @@
 /**
- * S3's operations on buckets for callers inside this process, with the members that an AWS SDK takes. Objects are only
- * reached through HTTP, `readObject` and `writeObject`.
+ * S3's operations for callers inside this process, with the members that an AWS SDK takes: those on buckets, and GetObject with
+ * a whole object of at most 16 MiB, as base64. Others use HTTP, `readObject` and `writeObject`.
  */
 
+import { readFile } from 'node:fs/promises';
 import type { Scope } from '../../protocol/names.ts';
 import { S3_ERRORS } from '../../protocol/s3-errors.ts';
 import { OperationFailure, type OperationMembers, type PerformOperation } from '../../wire/api-call.ts';
@@ -10,8 +11,9 @@ import { renderElement, type XmlStructure } from '../../wire/xml.ts';
 import { parseNotificationMembers } from './notification-config.ts';
 import { openBucket } from './s3-buckets.ts';
 import type { S3Notifications } from './s3-notifications.ts';
+import { existingObject } from './s3-object-request.ts';
 import type { Bucket, S3Store } from './s3-store.ts';
-import { S3Error } from './s3-wire.ts';
+import { quoteEtag, S3Error } from './s3-wire.ts';
 
 type Context = { readonly store: S3Store; readonly notifications: S3Notifications; readonly requestId: string };
 type Operation = (input: OperationMembers, store: S3Store, bucket: Bucket, context: Context) => unknown;
@@ -19,8 +21,8 @@ type Operation = (input: OperationMembers, store: S3Store, bucket: Bucket, conte
 export function createS3Perform(store: S3Store, notifications: S3Notifications): PerformOperation {
   return async (operation, input, { scope, requestId }) => {
     try {
-      await perform(operation, input, { store, notifications, requestId }, scope);
-      return {};
+      const result = await perform(operation, input, { store, notifications, requestId }, scope);
+      return typeof result === 'object' && result !== null ? (result as OperationMembers) : {};
     } catch (failure) {
       if (!(failure instanceof S3Error)) throw failure;
       throw new OperationFailure(failure.code, S3_ERRORS[failure.code].status, failure.message, failure);
@@ -28,12 +30,12 @@ export function createS3Perform(store: S3Store, notifications: S3Notifications):
   };
 }
 
-async function perform(operation: string, input: OperationMembers, context: Context, scope: Scope): Promise<void> {
+async function perform(operation: string, input: OperationMembers, context: Context, scope: Scope): Promise<unknown> {
   const { store } = context;
   const name = String(input.Bucket ?? '');
   if (operation === 'CreateBucket') {
     openBucket(store, name, scope, scope.region);
-    return;
+    return undefined;
   }
   const handler = Object.hasOwn(OPERATIONS, operation) ? OPERATIONS[operation] : undefined;
   if (handler === undefined) {
@@ -42,11 +44,26 @@ async function perform(operation: string, input: OperationMembers, context: Cont
   }
   const bucket = store.bucket(name);
   if (bucket === undefined) throw new S3Error('NoSuchBucket', { BucketName: name });
-  await handler(input, store, bucket, context);
+  return handler(input, store, bucket, context);
 }
+
+/** Of an object that is read as a whole. */
+const OBJECT_BYTES = 16 * 1024 * 1024;
 
 const OPERATIONS: Readonly<Record<string, Operation>> = {
   HeadBucket: () => {},
+  async GetObject(input, store, bucket) {
+    const versionId = input.VersionId === undefined ? undefined : String(input.VersionId);
+    const object = existingObject(store, bucket, String(input.Key ?? ''), versionId);
+    if (object.size > OBJECT_BYTES) throw new S3Error('EntityTooLarge');
+    const content = await readFile(object.path ?? '');
+    return {
+      Body: content.toString('base64'),
+      ContentLength: object.size,
+      ContentType: object.headers['content-type'],
+      ETag: quoteEtag(object.etag),
+    };
+  },
   DeleteBucket(_, store, bucket) {
     if (!store.deleteBucket(bucket.name)) throw new S3Error('BucketNotEmpty', { BucketName: bucket.name });
   },

@@ -309,7 +309,17 @@ async function effectiveProperties(
 }
 
 function refuseInvalid(provider: ResourceProvider, type: string, properties: Properties): void {
-  const missing = (resourceType(type)?.required ?? []).filter((name) => properties[name] === undefined);
+  const table = resourceType(type);
+  // A custom resource takes any property. What is only recorded has no effect anyway.
+  const isCustom = type.startsWith('Custom::') || type === 'AWS::CloudFormation::CustomResource';
+  const isFree = isCustom || provider.isRecorded === true;
+  const unknown =
+    isFree || table === undefined ? [] : Object.keys(properties).filter((name) => !table.properties.has(name));
+  if (unknown.length > 0) {
+    const list = `Encountered unsupported properties in {/}: [${unknown.join(', ')}]`;
+    throw new ResourceFailure(`Property validation failure: [${list}]`);
+  }
+  const missing = (table?.required ?? []).filter((name) => properties[name] === undefined);
   if (missing.length > 0) {
     const list = missing.map((name) => `The property {/${name}} is required`);
     throw new ResourceFailure(`Property validation failure: [${list.join(', ')}]`);

@@ -78,6 +78,8 @@ export type ResourceProvider = {
   readonly createOnly?: readonly string[];
   /** Whether a change that the table says may replace the resource does, or one beyond the table. */
   readonly replaces?: (before: Properties, after: Properties) => boolean;
+  /** Whether the type has no effect here. Its properties are not checked. */
+  readonly isRecorded?: true;
   /** Attributes beyond those of the type table; `*` allows every name. */
   readonly attributes?: readonly string[];
   /** Resource creation fails with this message before anything is made. */

@@ -12,6 +12,7 @@ import { resourceType } from './type-table.ts';
 export function recordedProvider(type: string): ResourceProvider {
   return {
     type,
+    isRecorded: true,
     create: async (properties, context) => record(type, properties, context),
     // The identifier survives; attributes that repeat a property follow it.
     update: async ({ physicalId, attributes }, properties) => ({

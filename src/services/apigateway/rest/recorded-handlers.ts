@@ -1,6 +1,6 @@
 /**
- * What is stored and has no effect here: models, request validators, gateway responses, API keys, usage plans and the
- * account. Clients read back what they wrote.
+ * Small resources of API Gateway: gateway responses, API keys and usage plans, which act in the gateways, and what is stored
+ * without effect: models, request validators and the account.
  */
 import { randomBytes } from 'node:crypto';
 import type { REST_API_OPERATIONS } from '../../../protocol/generated/api-gateway-operations.ts';
@@ -8,6 +8,7 @@ import type { Scope } from '../../../protocol/names.ts';
 import type { Collection } from '../../../storage/document-table.ts';
 import type { RestHandlers } from '../../../wire/rest-json-protocol.ts';
 import { conflict, createId, notFound } from '../publish.ts';
+import { checkGatewayResponse } from './gateway-responses.ts';
 import { applyPatch, type PatchOperation } from './patch.ts';
 import type { RestApi, RestApiStore } from './rest-api-store.ts';
 
@@ -34,7 +35,7 @@ export function createRecordedHandlers({
   findApi,
   now,
 }: RecordedHandlersOptions): Pick<RestHandlers<typeof REST_API_OPERATIONS>, RecordedOperation> {
-  const find = (collection: Collection<Recorded>, name: string, what: string): Recorded => {
+  const find = <Document extends object>(collection: Collection<Document>, name: string, what: string): Document => {
     const found = collection.find(name);
     if (found === undefined) throw notFound(`Invalid ${what} identifier specified`);
     return found;
@@ -45,12 +46,16 @@ export function createRecordedHandlers({
     what: string,
     operations?: readonly PatchOperation[],
   ) => collection.put(name, applyPatch(find(collection, name, what), operations));
-  const remove = (collection: Collection<Recorded>, name: string, what: string): undefined => {
+  const remove = <Document extends object>(collection: Collection<Document>, name: string, what: string): undefined => {
     find(collection, name, what);
     collection.remove(name);
     return undefined;
   };
-  const ofApi = (kind: 'models' | 'validators' | 'gatewayResponses', scope: Scope, apiId: string) => {
+  const responsesOf = (scope: Scope, apiId: string) => {
+    findApi(scope, apiId);
+    return store.gatewayResponses(scope, apiId);
+  };
+  const ofApi = (kind: 'models' | 'validators', scope: Scope, apiId: string) => {
     findApi(scope, apiId);
     return store[kind](scope, apiId);
   };
@@ -82,15 +87,22 @@ export function createRecordedHandlers({
     DeleteRequestValidator: ({ restApiId, requestValidatorId }, { scope }) =>
       remove(ofApi('validators', scope, restApiId), requestValidatorId, 'Request Validator'),
 
-    PutGatewayResponse: ({ restApiId, ...response }, { scope }) =>
-      ofApi('gatewayResponses', scope, restApiId).put(response.responseType, { ...response, defaultResponse: false }),
-    GetGatewayResponses: ({ restApiId }, { scope }) => ({ items: ofApi('gatewayResponses', scope, restApiId).all() }),
+    PutGatewayResponse({ restApiId, ...response }, { scope }) {
+      checkGatewayResponse(response);
+      responsesOf(scope, restApiId).put(response.responseType, response);
+      return { ...response, defaultResponse: false };
+    },
+    GetGatewayResponses: ({ restApiId }, { scope }) => ({ items: responsesOf(scope, restApiId).all() }),
     GetGatewayResponse: ({ restApiId, responseType }, { scope }) =>
-      find(ofApi('gatewayResponses', scope, restApiId), responseType, 'Gateway response'),
-    UpdateGatewayResponse: ({ restApiId, responseType, patchOperations }, { scope }) =>
-      patch(ofApi('gatewayResponses', scope, restApiId), responseType, 'Gateway response', patchOperations),
+      find(responsesOf(scope, restApiId), responseType, 'Gateway response'),
+    UpdateGatewayResponse({ restApiId, responseType, patchOperations }, { scope }) {
+      const responses = responsesOf(scope, restApiId);
+      const changed = applyPatch(find(responses, responseType, 'Gateway response'), patchOperations);
+      checkGatewayResponse(changed);
+      return responses.put(responseType, changed);
+    },
     DeleteGatewayResponse: ({ restApiId, responseType }, { scope }) =>
-      remove(ofApi('gatewayResponses', scope, restApiId), responseType, 'Gateway response'),
+      remove(responsesOf(scope, restApiId), responseType, 'Gateway response'),
 
     CreateApiKey({ generateDistinctId: _, ...given }, { scope }) {
       const id = createId(10);

@@ -10,6 +10,7 @@ import type { Database } from '../../../storage/database.ts';
 import type { RestHandlers } from '../../../wire/rest-json-protocol.ts';
 import type { DomainNames } from '../domain-names.ts';
 import { badRequest, conflict, createId, notFound, type Publisher, refuseInvalid } from '../publish.ts';
+import { checkGatewayResponse } from './gateway-responses.ts';
 import { createMethodHandlers } from './method-handlers.ts';
 import { applyPatch } from './patch.ts';
 import { createRecordedHandlers } from './recorded-handlers.ts';
@@ -94,6 +95,7 @@ export function createRestApiHandlers(options: RestApiOptions): RestHandlers<typ
       store.models(scope, api.id).put(name, { id: createId(6), name, schema, contentType: 'application/json' });
     }
     for (const response of imported.gatewayResponses) {
+      checkGatewayResponse(response);
       store.gatewayResponses(scope, api.id).put(response.responseType, response);
     }
     const given = Object.fromEntries(Object.entries(imported.api).filter(([, value]) => value !== undefined));

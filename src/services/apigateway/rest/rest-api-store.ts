@@ -6,6 +6,14 @@ import type { DocumentTable } from '../../../storage/document-table.ts';
 
 type Input<Name extends keyof typeof REST_API_OPERATIONS> = InputOf<(typeof REST_API_OPERATIONS)[Name]['members']>;
 
+/** A gateway response as clients write it. */
+export type StoredResponse = {
+  readonly responseType: string;
+  readonly statusCode?: string | undefined;
+  readonly responseParameters?: Readonly<Record<string, string>> | undefined;
+  readonly responseTemplates?: Readonly<Record<string, string>> | undefined;
+};
+
 export type RestApi = Omit<Input<'CreateRestApi'>, 'cloneFrom'> & {
   readonly id: string;
   /** Seconds since 1970. */
@@ -44,6 +52,9 @@ export type Contents = {
   readonly binaryMediaTypes: readonly string[];
   readonly resources: readonly Resource[];
   readonly authorizers: readonly Authorizer[];
+  /** Absent in deployments of older versions. */
+  readonly gatewayResponses?: readonly StoredResponse[] | undefined;
+  readonly apiKeySource?: string | undefined;
 };
 export type Deployment = {
   readonly id: string;
@@ -63,7 +74,8 @@ export function restApiStore(table: DocumentTable) {
     deployments: (scope: Scope, apiId: string) => table.collection<Deployment>(scope, 'deployment', apiId),
     models: below('model'),
     validators: below('request-validator'),
-    gatewayResponses: below('gateway-response'),
+    gatewayResponses: (scope: Scope, apiId: string) =>
+      table.collection<StoredResponse>(scope, 'gateway-response', apiId),
     planKeys: below('usage-plan-key'),
     keys: (scope: Scope) => below('api-key')(scope, ''),
     plans: (scope: Scope) => below('usage-plan')(scope, ''),
@@ -81,5 +93,7 @@ export function contentsOf(store: RestApiStore, scope: Scope, api: RestApi): Con
     binaryMediaTypes: api.binaryMediaTypes ?? [],
     resources: store.resources(scope, api.id).all(),
     authorizers: store.authorizers(scope, api.id).all(),
+    gatewayResponses: store.gatewayResponses(scope, api.id).all(),
+    apiKeySource: api.apiKeySource,
   };
 }

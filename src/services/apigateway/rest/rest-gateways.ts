@@ -6,6 +6,7 @@ import { parseIntegrationUri } from '../../../protocol/arn.ts';
 import type { Scope } from '../../../protocol/names.ts';
 import type { DomainNames } from '../domain-names.ts';
 import { badRequest, type PublishedGateway, unsupported, withStageVariables } from '../publish.ts';
+import { compileGatewayResponses } from './gateway-responses.ts';
 import { checkMock, mockResponse } from './mock.ts';
 import type { Authorizer, Contents, Integration, Method, RestApi, RestApiStore, Stage } from './rest-api-store.ts';
 
@@ -52,11 +53,14 @@ function compileStage({ stageName, variables }: Stage, contents: Contents): Reco
     stage: stageName,
     stageVariables: variables && Object.keys(variables).length > 0 ? variables : undefined,
     binaryMediaTypes: contents.binaryMediaTypes,
+    apiKeySource: contents.apiKeySource === 'AUTHORIZER' ? 'authorizer' : 'header',
+    gatewayResponses: compileGatewayResponses(contents.gatewayResponses ?? []),
     authorizers: Object.fromEntries(authorizers.map((item) => [item.id, compileAuthorizer(item, variables)])),
     routes: methods.map(({ path, httpMethod, method }) => ({
       route: `${httpMethod} ${path}`,
       ...compileIntegration(method.methodIntegration, variables),
       authorizer: authorizerOf(method),
+      apiKeyRequired: method.apiKeyRequired === true,
     })),
   };
 }

@@ -24,6 +24,7 @@ import type {
   Method,
   MethodResponse,
   RestApi,
+  StoredResponse,
 } from './rest-api-store.ts';
 
 export type ImportedRestApi = {
@@ -32,7 +33,7 @@ export type ImportedRestApi = {
   /** The methods by path and by HTTP method. A path can have none. */
   readonly paths: ReadonlyMap<string, Readonly<Record<string, Method>>>;
   readonly models: readonly { readonly name: string; readonly schema: string }[];
-  readonly gatewayResponses: readonly { readonly responseType: string }[];
+  readonly gatewayResponses: readonly StoredResponse[];
 };
 
 /** @throws RestJsonError BadRequestException */
@@ -68,8 +69,18 @@ export async function readRestApi(body: string): Promise<ImportedRestApi> {
     authorizers: [...authorizers.values()],
     paths,
     models: Object.entries(definitions).map(([name, schema]) => ({ name, schema: JSON.stringify(schema) })),
-    gatewayResponses: gatewayResponses.map(([responseType, response]) => ({ responseType, ...response })),
+    gatewayResponses: gatewayResponses.map(([responseType, response]) => ({
+      responseType,
+      statusCode: response.statusCode === undefined ? undefined : String(response.statusCode),
+      responseParameters: textMap(response.responseParameters),
+      responseTemplates: textMap(response.responseTemplates),
+    })),
   };
+}
+
+function textMap(value: unknown): Record<string, string> | undefined {
+  if (value === undefined || value === null) return undefined;
+  return Object.fromEntries(Object.entries(value).map(([name, text]) => [name, String(text)]));
 }
 
 function methodOf(
