@@ -6,7 +6,6 @@
 import { randomUUID } from 'node:crypto';
 import { isAdminTarget } from '../admin-api/admin-api.ts';
 import type { HttpHandler, HttpRequest, HttpResponse } from '../http/exchange.ts';
-import { checkCaller } from '../http/guard.ts';
 import { CONTENT_PREFIX } from '../lambda-api/operations/content.ts';
 import type { Log } from '../log.ts';
 import { CLOUDFORMATION_VERSION } from '../protocol/cloudformation-operations.ts';
@@ -28,6 +27,7 @@ import { renderError } from '../wire/query-protocol.ts';
 import { parseCredentialScope } from '../wire/sigv4.ts';
 import type { Authenticator } from './authentication.ts';
 import { renderAuthenticationFault } from './authentication.ts';
+import { createCallerCheck } from './callers.ts';
 
 export type ApiServices = {
   readonly lambda: ServiceHandler;
@@ -98,27 +98,15 @@ const BY_TARGET: Readonly<Record<string, ServiceName>> = {
   [DYNAMODB_TARGET_PREFIX]: 'dynamodb',
   [DYNAMODB_STREAMS_TARGET_PREFIX]: 'dynamodb',
 };
-const REGION = /^[a-z]{2,5}(-[a-z]+)+-\d{1,2}$/;
+/** A region in a credential scope. */
+export const REGION = /^[a-z]{2,5}(-[a-z]+)+-\d{1,2}$/;
 
-const ADMITTED = { admitted: true } as const;
-const MAX_ADMITTED_HOSTS = 100;
 const NO_QUERY = new URLSearchParams();
 
 /** Creates the handler of the whole API port. */
 export function createApiHandler(options: ApiHandlerOptions): HttpHandler {
-  const policy = { boundHost: options.boundHost ?? '127.0.0.1', allowedHosts: options.allowedHosts };
-  // A cache: without Origin and Sec-Fetch-Site, the verdict depends only on Host and the local address.
-  const admitted = new Set<string>();
-  const judge = ({ headers, socket }: HttpRequest) => {
-    if (headers.origin !== undefined || headers['sec-fetch-site'] !== undefined) {
-      return checkCaller(headers, policy, socket.localAddress);
-    }
-    const key = `${headers.host} ${socket.localAddress}`;
-    if (admitted.has(key)) return ADMITTED;
-    const verdict = checkCaller(headers, policy, socket.localAddress);
-    if (verdict.admitted && admitted.size < MAX_ADMITTED_HOSTS) admitted.add(key);
-    return verdict;
-  };
+  const { boundHost = '127.0.0.1', allowedHosts } = options;
+  const judge = createCallerCheck({ boundHost, allowedHosts });
   return async (request, response) => {
     const requestId = randomUUID() as RequestId;
     const verdict = judge(request);

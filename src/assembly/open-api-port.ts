@@ -9,6 +9,7 @@ import { eventBusRoutes, type ScheduleAdmin, scheduleRoutes } from '../admin-api
 import { type ServiceUrls, serviceRoutes } from '../admin-api/service.ts';
 import { type ApiServices, createApiHandler } from '../api-port/api-port.ts';
 import { createAuthenticator } from '../api-port/authentication.ts';
+import { createPlainInvocations, type PlainInvocationOptions } from '../api-port/plain-invocations.ts';
 import type { AdjustableClock, Clock } from '../clock.ts';
 import { type Listener, listen } from '../http/listener.ts';
 import type { Log } from '../log.ts';
@@ -28,6 +29,8 @@ export type ApiPortOptions = {
   /** The services of the API port. */
   readonly handlers: ApiServices;
   readonly callbacks: ServiceHandler;
+  /** Lambda's Invoke. */
+  readonly invoke: PlainInvocationOptions['invoke'];
   readonly environments: Pick<Environments, 'accounts'>;
   readonly background: Pick<Background, 'asyncInvocations'>;
   readonly gateways: Pick<HttpGateways, 'admin'>;
@@ -55,20 +58,18 @@ export function openApiPort(given: ApiPortOptions): Promise<Listener> {
     ...serviceRoutes(given.urls, opened.settings.directory.everywhere),
   ]);
   const { keyOf } = given;
+  const callers = {
+    authenticator: options.enforceAuth ? createAuthenticator({ keyOf, clock }) : undefined,
+    defaultRegion: options.region,
+    accountId: options.accountId,
+    boundHost: options.host,
+    allowedHosts: options.allowHost,
+  };
   return listen({
     host: options.host,
     port: options.port,
-    handler: createApiHandler({
-      ...given.handlers,
-      callbacks: given.callbacks,
-      admin,
-      authenticator: options.enforceAuth ? createAuthenticator({ keyOf, clock }) : undefined,
-      defaultRegion: options.region,
-      accountId: options.accountId,
-      boundHost: options.host,
-      allowedHosts: options.allowHost,
-      log,
-    }),
+    plain: createPlainInvocations({ ...callers, invoke: given.invoke }),
+    handler: createApiHandler({ ...given.handlers, ...callers, callbacks: given.callbacks, admin, log }),
     onFailure: (failure) => log.error({ err: failure }, 'request failed'),
   });
 }

@@ -1,9 +1,8 @@
 /** Creates the Lambda API on the parts of a running service. */
 import type { Clock } from '../clock.ts';
 import { findQueueProblem } from '../event-sources/sqs/queue-problem.ts';
-import { createLambdaApi } from '../lambda-api/server.ts';
+import { createLambdaApi, type LambdaApi } from '../lambda-api/server.ts';
 import type { Options } from '../options.ts';
-import type { ServiceApi } from '../wire/api-call.ts';
 import type { Background } from './background.ts';
 import type { Environments } from './environments.ts';
 import type { OpenFunctions } from './functions.ts';
@@ -20,7 +19,7 @@ export type LambdaApiOptions = {
   readonly clock: Clock;
 };
 
-export function openLambdaApi(given: LambdaApiOptions): ServiceApi {
+export function openLambdaApi(given: LambdaApiOptions): LambdaApi {
   const { options, opened, services, environments, background, gateways, clock } = given;
   return createLambdaApi({
     ...opened,

@@ -194,6 +194,7 @@ export async function openService(
     environments,
     handlers: { ...services.handlers, lambda: lambda.handle, cloudformation: stacks.api.handle },
     callbacks: stacks.callbacks,
+    invoke: lambda.invoke,
     background,
     gateways,
     schedules,

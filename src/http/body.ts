@@ -2,8 +2,11 @@
  * Reads a request body with a size limit that applies while it streams: an oversized body is never buffered, and one
  * with a `Content-Length` over the limit is refused before a byte is read. Does not decode aws-chunked bodies.
  */
+
+import type { Readable } from 'node:stream';
 import { ByteCollector } from './byte-collector.ts';
 import type { HttpRequest } from './exchange.ts';
+import { type AnyRequest, bodyOf, isPlain } from './plain-connection.ts';
 
 export type BodyFailureReason =
   /** Longer than the limit, by its Content-Length or by the bytes received. */
@@ -34,7 +37,11 @@ const MAX_DISCARDED_BYTES = 256 * 1024 * 1024;
  * Reads the whole body, of at most `limitBytes` bytes. Call it once per request, before anything else reads the body.
  * @throws BodyFailure
  */
-export async function readBody(request: HttpRequest, limitBytes: number): Promise<Buffer> {
+export async function readBody(request: AnyRequest, limitBytes: number): Promise<Buffer> {
+  if (isPlain(request) && request.wholeBody !== undefined) {
+    if (request.wholeBody.length > limitBytes) throw new BodyFailure('too-large', limitBytes);
+    return request.wholeBody;
+  }
   const ahead = readAhead.get(request);
   if (ahead instanceof BodyFailure) throw ahead;
   if (ahead !== undefined) {
@@ -46,7 +53,7 @@ export async function readBody(request: HttpRequest, limitBytes: number): Promis
   return collector.bytes();
 }
 
-const readAhead = new WeakMap<HttpRequest, Buffer | BodyFailure>();
+const readAhead = new WeakMap<AnyRequest, Buffer | BodyFailure>();
 
 /**
  * Reads the body before the service does, to verify a signature that covers it. `readBody` then returns the same bytes
@@ -64,14 +71,15 @@ export async function readBodyAhead(request: HttpRequest, limitBytes: number): P
   }
 }
 
-function eachPiece(request: HttpRequest, limitBytes: number, take: (piece: Buffer) => void): Promise<void> {
+function eachPiece(request: AnyRequest, limitBytes: number, take: (piece: Buffer) => void): Promise<void> {
+  const body = bodyOf(request);
   return new Promise((resolve, reject) => {
     const refuse = () => {
-      discardRest(request);
+      discardRest(body);
       reject(new BodyFailure('too-large', limitBytes));
     };
     if (Number(request.headers['content-length'] ?? 0) > limitBytes) return refuse();
-    if (request.destroyed && !request.readableEnded) return reject(new BodyFailure('aborted', limitBytes));
+    if (body.destroyed && !body.readableEnded) return reject(new BodyFailure('aborted', limitBytes));
     let received = 0;
     const onData = (piece: Buffer) => {
       received += piece.length;
@@ -91,17 +99,17 @@ function eachPiece(request: HttpRequest, limitBytes: number, take: (piece: Buffe
       reject(new BodyFailure('aborted', limitBytes));
     };
     const stop = () => {
-      request.off('data', onData).off('end', onEnd).off('error', onAbort).off('close', onAbort);
+      body.off('data', onData).off('end', onEnd).off('error', onAbort).off('close', onAbort);
     };
-    request.on('data', onData).on('end', onEnd).on('error', onAbort).on('close', onAbort);
+    body.on('data', onData).on('end', onEnd).on('error', onAbort).on('close', onAbort);
   });
 }
 
-function discardRest(request: HttpRequest): void {
+function discardRest(body: Readable): void {
   let discarded = 0;
-  request.on('error', () => {});
-  request.on('data', (piece: Buffer) => {
+  body.on('error', () => {});
+  body.on('data', (piece: Buffer) => {
     discarded += piece.length;
-    if (discarded > MAX_DISCARDED_BYTES) request.destroy();
+    if (discarded > MAX_DISCARDED_BYTES) body.destroy();
   });
 }

@@ -60,7 +60,7 @@ export type ListenOptions = {
 /** The frequent requests of a server. */
 export type PlainRoutes = {
   /** Must return false for a request that `handler` does not handle. */
-  readonly takes: (head: PlainHead) => boolean;
+  readonly takes: (head: PlainHead, socket: Socket) => boolean;
   /** Like `HttpHandler`. */
   readonly handler: (request: PlainRequest, response: PlainResponse) => void | Promise<void>;
 };

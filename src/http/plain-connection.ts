@@ -7,7 +7,7 @@
 import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { systemClock } from '../clock.ts';
-import { STATUS_TEXTS } from './exchange.ts';
+import { type HttpRequest, type HttpResponse, STATUS_TEXTS } from './exchange.ts';
 import { type PlainHead, type PlainHeaders, PlainRequests } from './plain-request.ts';
 
 export type PlainRequest = {
@@ -27,20 +27,36 @@ export type PlainRequest = {
   resume(): void;
 };
 
-/** A response as one write. Headers are alternating names and values. */
+/** A response as one write. */
 export type PlainResponse = {
   readonly headersSent: boolean;
-  writeHead(status: number, headers: readonly string[]): PlainResponse;
+  /** The headers are alternating names and values, or an object. */
+  writeHead(status: number, headers: readonly string[] | PlainResponseHeaders): PlainResponse;
   end(body?: string | Buffer): void;
   /** Called if the connection closes before `end`. */
   once(event: 'close', listener: () => void): void;
   destroy(): void;
 };
 
+export type PlainResponseHeaders = Readonly<Record<string, string | number>>;
+
+/** What a handler gets that serves the requests of both servers. */
+export type AnyRequest = HttpRequest | PlainRequest;
+export type AnyResponse = HttpResponse | PlainResponse;
+
+export function isPlain(request: AnyRequest): request is PlainRequest {
+  return 'kind' in request;
+}
+
+/** The body of a request as a stream. */
+export function bodyOf(request: AnyRequest): Readable {
+  return isPlain(request) ? request.body : request;
+}
+
 export type PlainHandler = (request: PlainRequest, response: PlainResponse) => void;
 
 export type PlainConnectionOptions = {
-  readonly takes: (head: PlainHead) => boolean;
+  readonly takes: (head: PlainHead, socket: Socket) => boolean;
   readonly handler: PlainHandler;
   /** Gets the socket with bytes that it must read first. */
   readonly leave: (socket: Socket, bytes: Buffer) => void;
@@ -99,7 +115,7 @@ export class PlainConnection {
 
   #begin(bytes: Buffer): void {
     const head = this.#requests.parse(bytes);
-    if (head === undefined || !this.#options.takes(head)) {
+    if (head === undefined || !this.#options.takes(head, this.#socket)) {
       this.#leave(bytes);
       return;
     }
@@ -211,12 +227,13 @@ class Exchange implements PlainRequest, PlainResponse {
     if (this.#missing > 0 || this.#body !== undefined) this.body.resume();
   }
 
-  writeHead(status: number, headers: readonly string[]): this {
+  writeHead(status: number, headers: readonly string[] | PlainResponseHeaders): this {
+    const fields = isList(headers) ? headers : Object.entries(headers).flat();
     let head = `HTTP/1.1 ${status} ${STATUS_TEXTS[status]}\r\n`;
-    let isSized = false;
-    for (let at = 0; at + 1 < headers.length; at += 2) {
-      const name = headers[at];
-      head += `${name}: ${headers[at + 1]}\r\n`;
+    let isSized = status === 204;
+    for (let at = 0; at + 1 < fields.length; at += 2) {
+      const name = fields[at];
+      head += `${name}: ${fields[at + 1]}\r\n`;
       isSized ||= name === 'Content-Length';
     }
     this.#isChunked = !isSized;
@@ -267,6 +284,10 @@ class Exchange implements PlainRequest, PlainResponse {
     body.on('error', ignore);
     return body;
   }
+}
+
+function isList(headers: readonly string[] | PlainResponseHeaders): headers is readonly string[] {
+  return Array.isArray(headers);
 }
 
 let date = '';

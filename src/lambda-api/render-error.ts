@@ -2,12 +2,15 @@
  * Renders a `ServiceError` as AWS does: status, `x-amzn-ErrorType`, and a body whose message key and `Type` are spelled
  * as for that exception.
  */
-import type { HttpHeaders } from '../http/exchange.ts';
 import { RESPONSE_HEADERS } from '../protocol/headers.ts';
 import type { ServiceError } from '../protocol/service-errors.ts';
 import { SERVICE_ERRORS } from '../protocol/service-errors.ts';
 
-export type RenderedError = { readonly status: number; readonly headers: HttpHeaders; readonly body: string };
+export type RenderedError = {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+};
 
 type Row = {
   readonly status: number;

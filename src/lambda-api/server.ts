@@ -17,7 +17,13 @@ import type { OperationName } from '../protocol/operations.ts';
 import { isOperationName, operationRow } from '../protocol/operations.ts';
 import { REQUEST_BYTES, REQUEST_BYTES_DEFAULT, REQUEST_BYTES_NAMES } from '../protocol/quotas.ts';
 import { ServiceError } from '../protocol/service-errors.ts';
-import { type ApiCall, type CallContext, OperationFailure, type ServiceApi } from '../wire/api-call.ts';
+import {
+  type ApiCall,
+  type CallContext,
+  type InvokeCall,
+  OperationFailure,
+  type ServiceApi,
+} from '../wire/api-call.ts';
 import { parseInput, parseMembers, takesBody } from './input/parse-input.ts';
 import { createTargets } from './operation-routes.ts';
 import { aliasOperations } from './operations/alias-operations.ts';
@@ -60,8 +66,13 @@ export type LambdaApiDependencies = Pick<InvokeDependencies, 'invoke' | 'acceptE
   readonly renderFunctionUrl?: RenderFunctionUrl | undefined;
 };
 
+export type LambdaApi = ServiceApi & {
+  /** Handles a request whose operation is Invoke. */
+  readonly invoke: (call: InvokeCall) => Promise<void>;
+};
+
 /** Creates the handler of every request to Lambda on the API port. */
-export function createLambdaApi(dependencies: LambdaApiDependencies): ServiceApi {
+export function createLambdaApi(dependencies: LambdaApiDependencies): LambdaApi {
   const { layers, layerPolicies, functions, settings, eventSourceMappings: mappings, provisioner } = dependencies;
   const { invoke, acceptEvent, readObject, hotDirectories, findSourceProblem, renderFunctionUrl, clock } = dependencies;
   const { policies, codeSigning, aliases, directory, eventInvoke } = settings;
@@ -109,15 +120,22 @@ export function createLambdaApi(dependencies: LambdaApiDependencies): ServiceApi
     sendResponse(call, operation, await handler(parseInput(operation, { ...raw, body }), call));
   }
 
+  function sendFailure(call: InvokeCall, failure: unknown): void {
+    if (failure instanceof BodyFailure && failure.reason === 'aborted') return;
+    const { method = 'GET', url = '/' } = call.request;
+    sendError(call, asServiceError(failure, call, targets.find(method, url).match?.operation));
+  }
+
   return {
-    async handle(call) {
+    handle: (call) => answer(call).catch((failure: unknown) => sendFailure(call, failure)),
+    async invoke(call) {
       try {
-        await answer(call);
+        const { method, url, headers } = call.request;
+        const { query, match } = targets.find(method ?? 'GET', url ?? '/');
+        if (match?.operation !== 'Invoke') throw unknownOperation(method ?? 'GET', url ?? '/');
+        await handleInvoke(call, { pathParameters: match.pathParameters, query, headers });
       } catch (failure) {
-        if (failure instanceof BodyFailure && failure.reason === 'aborted') return;
-        const { request } = call;
-        const operation = targets.find(request.method ?? 'GET', request.url ?? '/').match?.operation;
-        sendError(call, asServiceError(failure, call, operation));
+        sendFailure(call, failure);
       }
     },
     async perform(operation, input, context) {
@@ -167,7 +185,7 @@ function sendResponse(
     .end(json);
 }
 
-function sendError({ response, requestId }: ApiCall, error: ServiceError): void {
+function sendError({ response, requestId }: InvokeCall, error: ServiceError): void {
   const { status, headers, body } = renderError(error);
   response
     .writeHead(status, {
@@ -179,7 +197,11 @@ function sendError({ response, requestId }: ApiCall, error: ServiceError): void 
     .end(body);
 }
 
-function asServiceError(failure: unknown, { scope }: CallContext, operation: OperationName | undefined): ServiceError {
+function asServiceError(
+  failure: unknown,
+  { scope }: Pick<CallContext, 'scope'>,
+  operation: OperationName | undefined,
+): ServiceError {
   if (failure instanceof ServiceError) return failure;
   if (failure instanceof ForeignResource && operation !== undefined) return accessDenied(scope, operation, failure.arn);
   if (failure instanceof BodyFailure) {

@@ -2,10 +2,7 @@
  * The responses of the Runtime, Extensions and Telemetry APIs, byte for byte as AWS's server writes them: one line of
  * JSON with HTML characters escaped and `errorMessage` before `errorType`.
  */
-import type { HttpResponse } from '../http/exchange.ts';
-import type { PlainResponse } from '../http/plain-connection.ts';
-
-export type AnyResponse = HttpResponse | PlainResponse;
+import type { AnyResponse } from '../http/plain-connection.ts';
 
 /** Writes a response with a JSON body. */
 export function writeJson(response: AnyResponse, status: number, body: unknown, headers: readonly string[] = []): void {

@@ -1,8 +1,5 @@
 /** Reads one header of a request to an environment's APIs. If a client sent it twice, the first one counts. */
-import type { HttpRequest } from '../http/exchange.ts';
-import type { PlainRequest } from '../http/plain-connection.ts';
-
-export type AnyRequest = HttpRequest | PlainRequest;
+import type { AnyRequest } from '../http/plain-connection.ts';
 
 /** Returns the value of a header; undefined when it is missing. `name` is in lower case. */
 export function headerOf(request: AnyRequest, name: string): string | undefined {

@@ -5,10 +5,9 @@
  */
 import type { Readable } from 'node:stream';
 import { ByteCollector } from '../http/byte-collector.ts';
-import type { PlainRequest } from '../http/plain-connection.ts';
+import { type AnyRequest, bodyOf, isPlain } from '../http/plain-connection.ts';
 import { QUOTAS } from '../protocol/quotas.ts';
 import type { CollectedBodies } from './collected-bodies.ts';
-import type { AnyRequest } from './request-header.ts';
 import type { ResponseSink } from './session.ts';
 
 export type ReadBody =
@@ -30,11 +29,7 @@ export function readBody(
     const bytes = request.wholeBody;
     return bytes.length > limitBytes ? { kind: 'too-large' } : { kind: 'whole', bytes };
   }
-  return collectBody(isPlain(request) ? request.body : request, limitBytes, collected);
-}
-
-function isPlain(request: AnyRequest): request is PlainRequest {
-  return 'kind' in request;
+  return collectBody(bodyOf(request), limitBytes, collected);
 }
 
 function collectBody(request: Readable, limitBytes: number, collected: CollectedBodies): Promise<ReadBody> {
@@ -77,7 +72,7 @@ export async function passOn(request: AnyRequest, sink: ResponseSink, isWanted: 
   sink.begin(request.headers['content-type']);
   let length = 0;
   try {
-    for await (const chunk of (isPlain(request) ? request.body : request) as AsyncIterable<Buffer>) {
+    for await (const chunk of bodyOf(request) as AsyncIterable<Buffer>) {
       if (!isWanted()) return { kind: 'truncated' };
       length += chunk.length;
       if (length > QUOTAS.streamedResponseBytes) return { kind: 'too-large' };

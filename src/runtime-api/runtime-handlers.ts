@@ -3,11 +3,12 @@
  * request ID (400), state (403), body. Response bodies are bytes and are not parsed.
  */
 
+import type { AnyRequest, AnyResponse } from '../http/plain-connection.ts';
 import { filterErrorType } from '../protocol/faults.ts';
 import { parseJson } from '../protocol/json.ts';
 import { QUOTAS } from '../protocol/quotas.ts';
-import { type AnyResponse, writeAccepted, writeError } from './api-response.ts';
-import { type AnyRequest, headerOf } from './request-header.ts';
+import { writeAccepted, writeError } from './api-response.ts';
+import { headerOf } from './request-header.ts';
 import { passOn, readBody } from './response-body.ts';
 import type { RuntimeEvent } from './runtime-state.ts';
 import type { Offer, ParkedPoll, RuntimeResponse, RuntimeSession } from './session.ts';

@@ -3,6 +3,7 @@
  * (Lambda, IAM, STS, CloudWatch Logs ...). `api-port/api-port.ts` chooses the handler.
  */
 import type { HttpRequest, HttpResponse } from '../http/exchange.ts';
+import type { AnyRequest, AnyResponse } from '../http/plain-connection.ts';
 import type { RequestId, Scope } from '../protocol/names.ts';
 import type { VerifiedSignature } from './sigv4.ts';
 
@@ -26,6 +27,12 @@ export type CallContext = {
 export type ApiCall = CallContext & {
   readonly request: HttpRequest;
   readonly response: HttpResponse;
+};
+
+/** A call of Invoke, which also comes by plain connections. */
+export type InvokeCall = Omit<CallContext, 'request' | 'response'> & {
+  readonly request: AnyRequest;
+  readonly response: AnyResponse;
 };
 
 /** Handles the request and sends the whole response. A rejection is a bug and becomes a 500. */

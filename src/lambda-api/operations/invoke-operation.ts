@@ -9,7 +9,8 @@ import type { FunctionVersion } from '../../functions/function.ts';
 import type { FunctionSettings } from '../../functions/settings/open-settings.ts';
 import { checkTenant } from '../../functions/tenancy.ts';
 import { readBody } from '../../http/body.ts';
-import type { HttpRequest, HttpResponse } from '../../http/exchange.ts';
+import type { HttpResponse } from '../../http/exchange.ts';
+import type { AnyRequest } from '../../http/plain-connection.ts';
 import type { AsyncInvocations, AsyncRequest } from '../../invocation/async/async-invocations.ts';
 import type { Dispatcher } from '../../invocation/dispatcher.ts';
 import { isRecursive, RECURSION_MESSAGE } from '../../invocation/recursion.ts';
@@ -20,7 +21,7 @@ import type { OperationInput } from '../../protocol/operations.ts';
 import { shapeRow } from '../../protocol/operations.ts';
 import { QUOTAS, REQUEST_BYTES } from '../../protocol/quotas.ts';
 import { ServiceError } from '../../protocol/service-errors.ts';
-import type { ApiCall, CallContext } from '../../wire/api-call.ts';
+import type { ApiCall, CallContext, InvokeCall } from '../../wire/api-call.ts';
 import { encodeEvent } from '../../wire/event-stream.ts';
 import { findJsonError, renderJsonError } from '../../wire/json-syntax.ts';
 import { parseInput, type RawInput } from '../input/parse-input.ts';
@@ -31,7 +32,7 @@ import type { RequireRunnable } from './runnable.ts';
 const EMPTY_EVENT = Buffer.from('{}');
 const NO_BODY = Buffer.alloc(0);
 
-export type InvokeHandler = (call: ApiCall, raw: Omit<RawInput, 'body'>) => Promise<void>;
+export type InvokeHandler<Call = InvokeCall> = (call: Call, raw: Omit<RawInput, 'body'>) => Promise<void>;
 
 export type InvokeDependencies = {
   readonly settings: Pick<FunctionSettings, 'resolve' | 'recursion'>;
@@ -103,7 +104,7 @@ export function createInvokeAsyncHandler(dependencies: InvokeDependencies): Invo
 
 async function acceptEvent(
   { acceptEvent: accept }: InvokeDependencies,
-  { response, requestId }: ApiCall,
+  { response, requestId }: InvokeCall,
   { payload, traceId, tenantId }: Invocation,
   event: Accepted['event'],
   trace: string,
@@ -123,7 +124,7 @@ async function acceptEvent(
  * Handles InvokeWithResponseStream: sends each chunk of the function's response as one frame when it is written, then
  * the outcome in the last frame. After the first frame, an error can only be reported in the last one.
  */
-export function createStreamingInvokeHandler(dependencies: InvokeDependencies): InvokeHandler {
+export function createStreamingInvokeHandler(dependencies: InvokeDependencies): InvokeHandler<ApiCall> {
   const accept = createAcceptance(dependencies, 'InvokeWithResponseStream');
   return async (call, raw) => {
     const { response, requestId } = call;
@@ -163,7 +164,7 @@ type InvocationInput = OperationInput<'Invoke' | 'InvokeWithResponseStream'>;
 function createAcceptance(
   dependencies: InvokeDependencies,
   operation: InvocationOperation,
-): (call: ApiCall, raw: Omit<RawInput, 'body'>) => Promise<Accepted> {
+): (call: InvokeCall, raw: Omit<RawInput, 'body'>) => Promise<Accepted> {
   // A cache of parsed targets by the router's cached object: when a request has none of the model's headers, its input
   // depends on the target alone.
   const checked = new WeakMap<object, InvocationInput>();
@@ -189,7 +190,7 @@ function createChecks(
   { settings, requireRunnable, clock }: InvokeDependencies,
   operation: InvocationOperation,
 ): (
-  context: CallContext,
+  context: Pick<CallContext, 'scope' | 'requestId'>,
   input: InvocationInput,
   payload: Buffer,
   headers: { readonly isDurable: boolean; readonly trace: string | undefined },
@@ -328,7 +329,7 @@ function decodeClientContext(header: string | undefined): string | undefined {
   return json.toString('utf8');
 }
 
-function oneHeader(request: HttpRequest, name: string): string | undefined {
+function oneHeader(request: AnyRequest, name: string): string | undefined {
   const value = request.headers[name];
   return Array.isArray(value) ? value[0] : value;
 }
