@@ -54,6 +54,7 @@ class ScriptedSandbox implements Sandbox {
   takeOutOfMemory(): boolean {
     return false;
   }
+  forgetOutOfMemory(): void {}
   setCpuQuota(): void {}
   async freeze(): Promise<void> {}
   async thaw(): Promise<void> {}

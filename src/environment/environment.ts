@@ -4,7 +4,7 @@
  * effect's completion comes back as an event. Its processes are in `processes.ts`, its invocation in `run.ts`.
  */
 import { randomUUID } from 'node:crypto';
-import type { Cancel, Clock } from '../clock.ts';
+import type { Clock } from '../clock.ts';
 import { type Containment, createContainment, type Edge } from '../containment.ts';
 import type { FunctionVersion } from '../functions/function.ts';
 import type { FindOwner } from '../http/connection-owner.ts';
@@ -19,6 +19,7 @@ import { RuntimeSession, type SessionEvent } from '../runtime-api/session.ts';
 import { TelemetryStream } from '../runtime-api/telemetry/telemetry-stream.ts';
 import type { OpenSandbox, Sandbox } from '../sandbox/sandbox.ts';
 import type { EnvironmentAccount } from './account.ts';
+import { Deadline } from './deadline.ts';
 import type { Emit } from './facts.ts';
 import { IdleFreezer } from './idle-freezer.ts';
 import type { Invocation } from './invocation.ts';
@@ -187,7 +188,7 @@ class Driver implements Environment {
   /** Whether an invocation has ended in this environment. */
   #hasReported = false;
   #run: CurrentRun | undefined;
-  #cancelDeadline: Cancel = () => undefined;
+  readonly #deadline: Deadline;
   #closing: Promise<void> | undefined;
   #onGone: () => void = () => undefined;
   #onInitialized: (succeeded: boolean) => void = () => undefined;
@@ -216,6 +217,7 @@ class Driver implements Environment {
         this.#emitLine(line);
       },
     });
+    this.#deadline = new Deadline(clock, () => this.#handle({ kind: 'deadline', at: this.#now() }));
     this.#freezer = new IdleFreezer({
       // Telemetry subscribers are frozen with the other processes: their events wait.
       sandbox: {
@@ -330,6 +332,7 @@ class Driver implements Environment {
       });
     }
     this.#freezer.stop();
+    this.#deadline.close();
     this.#stream.close();
     this.#onInitialized(false);
     try {
@@ -405,7 +408,7 @@ class Driver implements Environment {
     const startedAt = 'startedAt' in this.#state ? this.#state.startedAt : this.#now();
     this.#state = { phase: 'gone' };
     this.#queue.length = 0;
-    this.#cancelDeadline();
+    this.#deadline.close();
     const run = this.#run;
     this.#run = undefined;
     if (run !== undefined) {
@@ -492,13 +495,10 @@ class Driver implements Environment {
         this.#processes.end(effect.reason);
         return;
       case 'arm-deadline':
-        this.#cancelDeadline();
-        this.#cancelDeadline = this.#host.clock.after(Math.max(0, effect.at - this.#now()), () =>
-          this.#handle({ kind: 'deadline', at: this.#now() }),
-        );
+        this.#deadline.arm(effect.at);
         return;
       case 'disarm-deadline':
-        this.#cancelDeadline();
+        this.#deadline.disarm();
         return;
       case 'offer':
         this.#setCpuLimit(true);
@@ -544,10 +544,10 @@ class Driver implements Environment {
 
   #report({ durationMs, initMs, fault }: Effect & { kind: 'log-report' }): void {
     this.#processes.flushOutput();
-    // A process that was killed for memory in this invocation does not explain the runtime's exit in a later one.
-    this.#sandbox.takeOutOfMemory();
     const { memoryMib } = this.version.configuration;
     const usedMb = Math.ceil(this.#sandbox.peakMemoryBytes() / (1024 * 1024));
+    // A process that was killed for memory in this invocation does not explain the runtime's exit in a later one.
+    this.#sandbox.forgetOutOfMemory();
     const maxMemoryUsedMb = fault?.errorType === 'Runtime.OutOfMemory' ? memoryMib : Math.min(usedMb, memoryMib);
     const report = { durationMs, initMs, maxMemoryUsedMb, fault };
     this.#telemetry.invocationEnded(this.#now(), report, this.#session.extensions.count);

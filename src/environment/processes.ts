@@ -139,8 +139,8 @@ export class EnvironmentProcesses {
 
   /** Resolves when the output that has arrived has been logged; undefined if it has been. */
   outputRead(): Promise<unknown> | undefined {
-    const unread = this.#outputs.flatMap((output) => output.read() ?? []);
-    return unread.length > 0 ? Promise.all(unread) : undefined;
+    if (!this.#outputs.some((output) => output.isHeldBack)) return undefined;
+    return Promise.all(this.#outputs.map((output) => output.read()));
   }
 
   /** Ends all processes and reads their output to its end; `ended` follows. */

@@ -23,13 +23,16 @@ export type FunctionCache = {
   remove(scope: Scope, name: FunctionName): void;
 };
 
+type Entry = { readonly content: CachedFunction; readonly versions: number; wasUsed: boolean };
+
 /** A version takes about 6 KiB. The limit bounds the memory of a service with many functions. */
 const MAX_VERSIONS = 2000;
 
 export function createFunctionCache(store: FunctionStore): FunctionCache {
-  // Ordered by use: a Map keeps the order of insertion, and a used function is inserted again. Versions published after
-  // loading are not counted, as they are few.
-  const cached = new Map<string, { readonly content: CachedFunction; readonly versions: number }>();
+  // Ordered by insertion. Instead of being inserted again with each use, which every invocation would pay for, a function
+  // that was used gets a second chance when the cache is full. Versions published after loading are not counted, as they
+  // are few.
+  const cached = new Map<string, Entry>();
   let versions = 0;
 
   const drop = (key: string) => {
@@ -42,23 +45,26 @@ export function createFunctionCache(store: FunctionStore): FunctionCache {
       const key = keyOf(scope, name);
       const present = cached.get(key);
       if (present !== undefined) {
-        cached.delete(key);
-        cached.set(key, present);
+        present.wasUsed = true;
         return present.content;
       }
       const all = store.versions(scope, name);
       const [latest, ...published] = all;
       if (latest === undefined) return undefined;
-      for (const oldest of cached.keys()) {
+      for (const [oldest, entry] of cached) {
         if (versions + all.length <= MAX_VERSIONS) break;
-        drop(oldest);
+        if (entry.wasUsed) {
+          entry.wasUsed = false;
+          cached.delete(oldest);
+          cached.set(oldest, entry);
+        } else drop(oldest);
       }
       const content: CachedFunction = {
         latest,
         serving: latest,
         published: new Map(published.map((version) => [version.version, version])),
       };
-      cached.set(key, { content, versions: all.length });
+      cached.set(key, { content, versions: all.length, wasUsed: false });
       versions += all.length;
       return content;
     },

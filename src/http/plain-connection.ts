@@ -121,7 +121,7 @@ export class PlainConnection {
     }
     const exchange = new Exchange(this.#socket, head, () => this.#next());
     this.#exchange = exchange;
-    const rest = exchange.receive(bytes.subarray(head.headBytes));
+    const rest = exchange.receive(bytes.length === head.headBytes ? NO_BYTES : bytes.subarray(head.headBytes));
     if (rest.length > 0) this.#keep(rest);
     this.#options.handler(exchange, exchange);
   }

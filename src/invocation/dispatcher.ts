@@ -25,18 +25,31 @@ export type DispatcherOptions = {
 
 export function createDispatcher({ pool, limitsOf }: DispatcherOptions): Dispatcher {
   const inFlight = new Counter();
+  // The same version object serves invocations until the function changes.
+  const names = new WeakMap<FunctionVersion, CounterNames>();
+  const namesOf = (version: FunctionVersion): CounterNames => {
+    const known = names.get(version);
+    if (known !== undefined) return known;
+    const account = `${version.scope.account}:${version.scope.region}`;
+    const ofFunction = `${account}:${version.name}`;
+    const created = { account, ofFunction, ofVersion: `${ofFunction}:${version.version}` };
+    names.set(version, created);
+    return created;
+  };
 
   return {
     async invoke(version, invocation) {
       const { tenantId } = invocation;
       checkTenant(version, tenantId);
       const limits = limitsOf(version);
-      const account = `${version.scope.account}:${version.scope.region}`;
-      const ofFunction = `${account}:${version.name}`;
-      const ofVersion = limits.provisioned > 0 ? `${ofFunction}:${version.version}` : '';
+      const { account, ofFunction, ofVersion } = namesOf(version);
       const tryAdmit = () =>
         admit(
-          { account: inFlight.of(account), function: inFlight.of(ofFunction), version: inFlight.of(ofVersion) },
+          {
+            account: inFlight.of(account),
+            function: inFlight.of(ofFunction),
+            version: limits.provisioned > 0 ? inFlight.of(ofVersion) : 0,
+          },
           limits,
         );
       let admission = tryAdmit();
@@ -79,6 +92,8 @@ export function createDispatcher({ pool, limitsOf }: DispatcherOptions): Dispatc
     },
   };
 }
+
+type CounterNames = { readonly account: string; readonly ofFunction: string; readonly ofVersion: string };
 
 /** Counts by name, and removes names whose count is zero. */
 class Counter {

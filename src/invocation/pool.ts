@@ -318,6 +318,8 @@ export class EnvironmentPool {
  * idle is skipped until they have been cleaned up.
  */
 function takeWarm({ idle, provisioned }: Group): Environment | undefined {
+  if (idle.length === 0) return undefined;
+  if (provisioned.environments.size === 0 && idle.at(-1)?.environment.isFree) return idle.pop()?.environment;
   let at = -1;
   if (provisioned.environments.size > 0) {
     at = idle.findLastIndex(({ environment }) => environment.isFree && provisioned.environments.has(environment));
@@ -337,7 +339,15 @@ function isEmpty(group: Group): boolean {
 }
 
 /** Identifies a revision of one version of one function, and one of its tenants. An environment never serves another one. */
-export function keyOf({ scope, name, version, revisionId }: FunctionVersion, tenantId?: string | undefined): string {
-  const key = `${scope.account}:${scope.region}:${name}:${version}:${revisionId}`;
+export function keyOf(version: FunctionVersion, tenantId?: string | undefined): string {
+  let key = keys.get(version);
+  if (key === undefined) {
+    const { scope, name, version: number, revisionId } = version;
+    key = `${scope.account}:${scope.region}:${name}:${number}:${revisionId}`;
+    keys.set(version, key);
+  }
   return tenantId === undefined ? key : `${key}:${tenantId}`;
 }
+
+/** A cache: a version object serves many invocations. */
+const keys = new WeakMap<FunctionVersion, string>();

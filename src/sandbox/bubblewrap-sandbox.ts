@@ -36,6 +36,9 @@ export type BubblewrapSandboxOptions = {
   readonly hasOwnUid: boolean;
 };
 
+/** The kernel charges memory in batches, so a group whose limit was reached can have a mark a little below it. */
+const MARK_MARGIN_BYTES = 8 * 1024 * 1024;
+
 export class BubblewrapSandbox implements Sandbox {
   readonly hostUid: number | undefined;
   readonly network: Network | undefined;
@@ -134,6 +137,14 @@ export class BubblewrapSandbox implements Sandbox {
       volumeRoot: isLimited ? `/proc/${this.#holder.pid}/root${target}` : undefined,
       volumeDirectory: volume?.directory,
     });
+  }
+
+  forgetOutOfMemory(): void {
+    const mark = this.#memory.highestMark;
+    const limitBytes = this.#spec.memoryLimitBytes ?? Number.POSITIVE_INFINITY;
+    // The kernel kills nothing before the group has reached its limit once.
+    if (this.#guard !== undefined || mark === undefined || mark >= limitBytes - MARK_MARGIN_BYTES)
+      this.takeOutOfMemory();
   }
 
   takeOutOfMemory(): boolean {

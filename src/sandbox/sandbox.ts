@@ -108,6 +108,8 @@ export interface Sandbox {
   readonly volumeLimitBytes: number | undefined;
   /** Whether a process of this sandbox was killed for lack of memory since the last call. */
   takeOutOfMemory(): boolean;
+  /** Like `takeOutOfMemory`, but cheap while the memory use is far from the limit. Call it after `peakMemoryBytes`. */
+  forgetOutOfMemory(): void;
   /**
    * Limits all processes combined to `share` CPUs (1.5 is one and a half CPUs); undefined removes the limit. Does
    * nothing on hosts without a CPU cgroup.

@@ -42,19 +42,16 @@ export type ReportFields = {
 
 export function renderReport(report: ReportFields): string {
   const { requestId, durationMs, initMs, memorySizeMb, maxMemoryUsedMb, fault, trace } = report;
-  const fields = [
-    `REPORT RequestId: ${requestId}`,
-    `Duration: ${durationMs.toFixed(2)} ms`,
-    `Billed Duration: ${billedMs(durationMs, initMs)} ms`,
-    `Memory Size: ${memorySizeMb} MB`,
-    `Max Memory Used: ${maxMemoryUsedMb} MB`,
-  ];
-  if (initMs !== undefined) fields.push(`Init Duration: ${initMs.toFixed(2)} ms`);
+  const duration = durationMs.toFixed(2);
+  const billed = initMs === undefined ? Math.max(1, Math.ceil(Number(duration))) : billedMs(durationMs, initMs);
+  const init = initMs === undefined ? '' : `\tInit Duration: ${initMs.toFixed(2)} ms`;
+  const fields =
+    `REPORT RequestId: ${requestId}\tDuration: ${duration} ms\tBilled Duration: ${billed} ms\t` +
+    `Memory Size: ${memorySizeMb} MB\tMax Memory Used: ${maxMemoryUsedMb} MB${init}`;
   const traced = trace === undefined ? '' : renderTrace(trace);
-  if (!fault) return `${fields.join('\t')}\t\n${traced}`;
-  fields.push(`Status: ${fault.status}`);
-  if (fault.status !== 'timeout') fields.push(`Error Type: ${fault.errorType}`);
-  return `${fields.join('\t')}\n${traced}`;
+  if (!fault) return `${fields}\t\n${traced}`;
+  const type = fault.status === 'timeout' ? '' : `\tError Type: ${fault.errorType}`;
+  return `${fields}\tStatus: ${fault.status}${type}\n${traced}`;
 }
 
 /** The second line of a traced function's REPORT, in the same log event: `XRAY TraceId: 1-...\tSegmentId: ...` */

@@ -39,6 +39,9 @@ export type SettingDocuments<Document> = {
 /** Documents of each kind that are cached, so that invocations need not query the database. */
 const CACHED_DOCUMENTS = 10_000;
 
+/** There is no such document. */
+const NONE = Symbol('none');
+
 type Row = { name: string; qualifier: string; document: string };
 
 /** Opens the settings of one kind. */
@@ -62,7 +65,7 @@ export function createSettingDocuments<Document>(database: Database, kind: Setti
     `SELECT * FROM function_setting WHERE kind = '${kind}' ORDER BY account, region, name, qualifier`,
   );
   const key = ({ region, account }: Scope, name: string, qualifier: string) => ({ region, account, name, qualifier });
-  const cache = new Map<string, Document | undefined>();
+  const cache = new Map<string, Document | typeof NONE>();
   const settingOf = (row: Row): Setting<Document> => ({
     name: row.name,
     qualifier: row.qualifier,
@@ -72,11 +75,12 @@ export function createSettingDocuments<Document>(database: Database, kind: Setti
   return {
     get(scope, name, qualifier) {
       const cacheKey = `${scope.region}/${scope.account}/${name}:${qualifier}`;
-      if (cache.has(cacheKey)) return cache.get(cacheKey);
+      const cached = cache.get(cacheKey);
+      if (cached !== undefined) return cached === NONE ? undefined : cached;
       const row = get.get(key(scope, name, qualifier));
       const document = row && settingOf(row).document;
       if (cache.size >= CACHED_DOCUMENTS) cache.clear();
-      cache.set(cacheKey, document);
+      cache.set(cacheKey, document ?? NONE);
       return document;
     },
     put(scope, name, qualifier, document) {

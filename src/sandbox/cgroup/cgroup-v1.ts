@@ -43,6 +43,9 @@ export function openCgroupsV1(support: Extract<CgroupSupport, { kind: 'v1' }>, c
   };
 }
 
+/** Memory that was swapped out counts against a second limit, memory.memsw.limit_in_bytes. */
+const hasSwap = !/^SwapTotal:\s+0 kB$/m.test(readControl('/proc', 'meminfo') ?? '');
+
 function createGroup(parents: Directories, name: string, clock: Clock): CgroupGroup {
   const directories: Directories = {
     memory: join(parents.memory, name),
@@ -67,6 +70,7 @@ function createGroup(parents: Directories, name: string, clock: Clock): CgroupGr
     },
     processIds: () => readPids(directories.memory),
     peakMemory,
+    isPeakExact: () => !hasSwap,
     memoryCounters: () => readCounters(directories.memory, peakMemory()),
     outOfMemoryKills: () => field(oomControl.read(), 'oom_kill') ?? 0,
     async remove() {

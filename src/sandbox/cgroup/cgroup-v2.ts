@@ -81,9 +81,12 @@ function createGroup(directory: string, clock: Clock): CgroupGroup {
   const current = new PolledFile(join(directory, 'memory.current'));
   const events = new PolledFile(join(directory, 'memory.events'));
   let highest = 0;
+  let isPeakExact = false;
   const peakMemory = (): number => {
     // memory.peak exists since Linux 5.19. On older kernels, use the highest value read so far.
-    highest = Math.max(highest, peak.readNumber() ?? current.readNumber() ?? 0);
+    const mark = peak.readNumber();
+    isPeakExact = mark !== undefined;
+    highest = Math.max(highest, mark ?? current.readNumber() ?? 0);
     return highest;
   };
   return {
@@ -98,6 +101,7 @@ function createGroup(directory: string, clock: Clock): CgroupGroup {
     },
     processIds: () => readPids(directory),
     peakMemory,
+    isPeakExact: () => isPeakExact,
     memoryCounters: () => readCounters(directory, peakMemory()),
     outOfMemoryKills: () => field(events.read(), 'oom_kill') ?? 0,
     async remove() {

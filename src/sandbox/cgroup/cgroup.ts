@@ -26,6 +26,11 @@ export interface CgroupGroup {
   processIds(): number[] | undefined;
   /** Highest memory use in bytes. Cheap: one read of an open file. Undefined if the host has no cgroups. */
   peakMemory(): number | undefined;
+  /**
+   * Whether the last `peakMemory` was the kernel's own mark, and memory that was swapped out does not count in another
+   * place. Then the group cannot have reached its limit while the peak is below it.
+   */
+  isPeakExact?(): boolean;
   memoryCounters(): MemoryCounters | undefined;
   /** Number of processes that the kernel killed in this group for lack of memory. */
   outOfMemoryKills(): number;

@@ -19,6 +19,8 @@ const PAGE_SIZE = measurePageSize();
 export interface MemoryMeter {
   /** Peak in bytes; never falls. Cheap while the group's own peak does not rise. */
   peakBytes(): number;
+  /** The group's own peak at the last call of `peakBytes`, with page cache; undefined if the kernel does not keep it. */
+  readonly highestMark: number | undefined;
   /** Includes a sample that was taken elsewhere, with the shared memory that no process has mapped, in bytes. */
   observe(memories: readonly ProcessMemory[], unmappedBytes?: number): void;
 }
@@ -31,14 +33,19 @@ export function createMemoryMeter(
 ): MemoryMeter {
   let peak = 0;
   let peakAtLastSample = Number.NEGATIVE_INFINITY;
+  let highestMark: number | undefined;
   const observe = (memories: readonly ProcessMemory[], unmappedBytes = 0): void => {
     const estimate = estimatePeak(memories, group.memoryCounters(), limitBytes) + unmappedBytes;
     peak = Math.max(peak, Math.min(estimate, limitBytes ?? estimate));
   };
   return {
     observe,
+    get highestMark() {
+      return highestMark;
+    },
     peakBytes() {
       const mark = group.peakMemory();
+      highestMark = group.isPeakExact?.() ? mark : undefined;
       if (mark !== undefined && mark < peakAtLastSample + MIN_RISE_BYTES) return peak;
       peakAtLastSample = mark ?? peakAtLastSample;
       observe(processIds().flatMap((pid) => memoryOf(pid) ?? []));

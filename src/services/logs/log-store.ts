@@ -136,6 +136,10 @@ export function createLogStore(options: LogStoreOptions): LogStore {
   return new SqliteLogStore(options);
 }
 
+function isSameScope(a: Scope, b: Scope): boolean {
+  return a.region === b.region && a.account === b.account;
+}
+
 class SqliteLogStore implements LogStore {
   readonly #database: Database;
   readonly #clock: Clock;
@@ -147,6 +151,8 @@ class SqliteLogStore implements LogStore {
   readonly #collector: { close(): void };
 
   #waiting = new Map<string, WaitingStream>();
+  /** Of the waiting streams, by the name of the stream alone. */
+  #recentStreams = new Map<string, WaitingStream>();
   #waitingBytes = 0;
   #droppedEvents = 0;
   #nextSequence: number;
@@ -170,12 +176,7 @@ class SqliteLogStore implements LogStore {
 
   append(event: LogEvent): void {
     if (this.#isClosed) return;
-    const key = `${event.scope.account}\n${event.scope.region}\n${event.logGroup}\n${event.logStream}`;
-    let stream = this.#waiting.get(key);
-    if (stream === undefined) {
-      stream = { scope: event.scope, logGroup: event.logGroup, logStream: event.logStream, events: [] };
-      this.#waiting.set(key, stream);
-    }
+    const stream = this.#waitingStreamOf(event);
     const sequence = this.#nextSequence++;
     stream.events.push({
       epochMs: Math.max(0, Math.trunc(event.epochMs)),
@@ -188,6 +189,20 @@ class SqliteLogStore implements LogStore {
     if (this.#waitingBytes > this.#maxWaitingBytes) this.#dropOldest();
     this.#scheduleFlush(this.#waitingBytes > FLUSH_AT_BYTES && !this.#isFailing);
     for (const listener of this.#listeners) listener(event, sequence);
+  }
+
+  /** An environment's events come one after the other, and its stream is the same string for all of them. */
+  #waitingStreamOf({ scope, logGroup, logStream }: LogEvent): WaitingStream {
+    const recent = this.#recentStreams.get(logStream);
+    if (recent !== undefined && recent.logGroup === logGroup && isSameScope(recent.scope, scope)) return recent;
+    const key = `${scope.account}\n${scope.region}\n${logGroup}\n${logStream}`;
+    let stream = this.#waiting.get(key);
+    if (stream === undefined) {
+      stream = { scope, logGroup, logStream, events: [] };
+      this.#waiting.set(key, stream);
+    }
+    this.#recentStreams.set(logStream, stream);
+    return stream;
   }
 
   #scheduleFlush(isUrgent: boolean): void {
@@ -208,6 +223,7 @@ class SqliteLogStore implements LogStore {
 
   /** Only called while the database cannot be written. */
   #dropOldest(): void {
+    this.#recentStreams = new Map();
     for (const [key, stream] of this.#waiting) {
       this.#waiting.delete(key);
       this.#droppedEvents += stream.events.length;
@@ -231,6 +247,7 @@ class SqliteLogStore implements LogStore {
       throw failure;
     }
     this.#waiting = new Map();
+    this.#recentStreams = new Map();
     this.#waitingBytes = 0;
     if (this.#isFailing) this.#log.warn({ droppedEvents: this.#droppedEvents }, 'logs can be written again');
     this.#isFailing = false;
