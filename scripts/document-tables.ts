@@ -6,7 +6,8 @@ import type { Support } from '../src/lambda-api/operations/operation-support.ts'
 import { OPERATION_SUPPORT } from '../src/lambda-api/operations/operation-support.ts';
 import { OPERATOR_ERRORS } from '../src/operator-error.ts';
 import type { OptionRow } from '../src/options.ts';
-import { BUILD_OPTIONS, CLIENT_OPTIONS, OPTIONS, TOOL_OPTIONS } from '../src/options.ts';
+import { BUILD_OPTIONS, CLIENT_OPTIONS, CLOUD_OPTIONS, OPTIONS, TOOL_OPTIONS } from '../src/options.ts';
+import { CHECKS } from '../src/project/check/findings.ts';
 import { CLOUDFORMATION_OPERATIONS } from '../src/protocol/cloudformation-operations.ts';
 import { CLOUDTRAIL_OPERATIONS } from '../src/protocol/cloudtrail-operations.ts';
 import { DYNAMODB_OPERATIONS } from '../src/protocol/dynamodb-operations.ts';
@@ -36,7 +37,13 @@ export const DOCUMENT_TABLES: readonly DocumentTable[] = [
   options('`lamella start`', OPTIONS),
   options('Commands that call a service', CLIENT_OPTIONS),
   options('Commands that run other programs', TOOL_OPTIONS),
+  options('Commands that deploy', CLOUD_OPTIONS),
   options('Commands that build layers', BUILD_OPTIONS),
+  {
+    file: 'docs/deploying.md',
+    heading: 'Checks',
+    rows: Object.entries(CHECKS).map(([code, { level, finds }]) => [literal(code), level, finds]),
+  },
   {
     file: 'docs/errors.md',
     heading: 'Codes',

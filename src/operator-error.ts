@@ -169,9 +169,10 @@ export const OPERATOR_ERRORS = {
   },
   'no-aws-keys': {
     message: 'Cannot call AWS: {reason}.',
-    meaning: '`--remote` needs keys of AWS, from its default chain: environment, profile, SSO or role.',
+    meaning:
+      '`--remote` and `lamella deploy` need keys of AWS, from its default chain: environment, profile, SSO or role.',
     remedy:
-      'Log in, name a profile with --profile or AWS_PROFILE, or leave out --remote. The keys of Lamella are not sent to AWS.',
+      'Log in, or name a profile with --profile or AWS_PROFILE. For a service on this machine, set --endpoint-url. The keys of Lamella are not sent to AWS.',
     exitCode: 2,
   },
   'cloud-unreachable': {
@@ -179,6 +180,56 @@ export const OPERATOR_ERRORS = {
     meaning: 'Nothing accepts connections at the endpoint that a deployment uses.',
     remedy: 'Check the network, --region, and --endpoint-url or AWS_ENDPOINT_URL. Run the command again: it continues.',
     exitCode: 5,
+  },
+  'cloud-refused': {
+    message: 'An error occurred ({code}) when calling the {operation} operation: {message}',
+    meaning:
+      'AWS, or the endpoint that a deployment uses, refused a call. The message is its own; the remedy depends on the code.',
+    remedy: '{remedy}',
+    exitCode: 5,
+  },
+  'bucket-unusable': {
+    message: 'Cannot use the bucket {bucket}: {reason}.',
+    meaning: 'A deployment cannot upload to this bucket.',
+    remedy: '{remedy}',
+    exitCode: 1,
+  },
+  'stack-unusable': {
+    message: 'The stack {name} is in {status} and cannot be changed{reason}.',
+    meaning: 'An earlier operation left the stack in a status in which CloudFormation accepts no change.',
+    remedy: '{remedy}',
+    exitCode: 1,
+  },
+  'change-set-failed': {
+    message: 'CloudFormation cannot plan the changes of {name}: {reason}.',
+    meaning: 'The template, a parameter or a capability is not valid. Nothing was changed.',
+    remedy: 'Correct the template or the parameters. `lamella validate` shows problems with their place.',
+    exitCode: 1,
+  },
+  'deploy-overtaken': {
+    message: 'The stack {name} was changed by another deployment meanwhile: {reason}.',
+    meaning: 'Two deployments of the same stack ran at once. This one has changed nothing.',
+    remedy: 'Deploy again: the plan is made anew.',
+    exitCode: 1,
+  },
+  'deploy-failed': {
+    message: 'The deployment of {name} failed, and the stack is in {status}:{reasons}',
+    meaning:
+      'A resource could not be created or changed. CloudFormation has rolled the stack back, unless that is switched off.',
+    remedy: 'Correct the cause and deploy again. What was deployed before is still there.',
+    exitCode: 1,
+  },
+  'delete-failed': {
+    message: 'The stack {name} could not be deleted, and is in {status}:{reasons}',
+    meaning: 'A resource could not be deleted, such as a bucket that is not empty.',
+    remedy: 'Remove the cause and run the command again, or keep resources with --retain-resources.',
+    exitCode: 1,
+  },
+  'deploy-check': {
+    message: 'The project would not work on AWS: {count}.',
+    meaning: 'The checks of `lamella check` found errors, so nothing was deployed.',
+    remedy: 'Correct them, or deploy with --no-check.',
+    exitCode: 1,
   },
   'service-unreachable': {
     message: 'Cannot reach a Lambda service at {url}: {reason}.',

@@ -354,6 +354,24 @@ export const TOOL_OPTIONS = {
   },
 } as const satisfies Record<string, OptionRow>;
 
+/** The options of commands that deploy: to AWS, unless an endpoint is set. */
+export const CLOUD_OPTIONS = {
+  endpointUrl: {
+    type: 'optional-url',
+    flag: '--endpoint-url <url>',
+    variables: ['AWS_ENDPOINT_URL_CLOUDFORMATION', 'AWS_ENDPOINT_URL'],
+    default: undefined,
+    defaultText: 'AWS',
+    help: 'URL of a service to deploy to instead of AWS, such as another Lamella.',
+  },
+  region: {
+    ...CLIENT_OPTIONS.region,
+    help: 'Region of the stack.',
+    defaultText: "that of the profile; us-east-1 for an endpoint that is not AWS's",
+  },
+  accessKeys: { ...OPTIONS.accessKeys, help: 'Access key for --endpoint-url. AWS gets keys of its default chain.' },
+} as const satisfies Record<string, OptionRow>;
+
 /** The options of commands that build layers. */
 export const BUILD_OPTIONS = {
   cacheDir: {
@@ -375,6 +393,8 @@ export type Options = Resolved<typeof OPTIONS>;
 export type ClientOptions = Resolved<typeof CLIENT_OPTIONS>;
 /** The options of a command that runs another program with the service as its AWS. */
 export type ToolOptions = Resolved<typeof TOOL_OPTIONS>;
+/** The options of a command that deploys. */
+export type CloudOptions = Resolved<typeof CLOUD_OPTIONS>;
 /** The options of a command that builds layers. */
 export type BuildOptions = Resolved<typeof BUILD_OPTIONS>;
 
@@ -409,7 +429,7 @@ const MAX_TYPOS = 3;
 
 /** Describes each `LAMELLA_*` variable that no command reads, with the name that was probably meant. */
 export function findUnknownVariables(environment: Environment = process.env): string[] {
-  const tables: Table[] = [OPTIONS, CLIENT_OPTIONS, TOOL_OPTIONS, BUILD_OPTIONS];
+  const tables: Table[] = [OPTIONS, CLIENT_OPTIONS, TOOL_OPTIONS, CLOUD_OPTIONS, BUILD_OPTIONS];
   const known = new Set(tables.flatMap((table) => Object.values(table).flatMap(({ variables }) => variables)));
   const own = [...known].filter((name) => name.startsWith('LAMELLA_'));
   return Object.keys(environment).flatMap((name) => {
@@ -473,6 +493,15 @@ export function resolveToolOptions(given: Given, command: string, environment: E
   return resolveTable(TOOL_OPTIONS, given, environment, command);
 }
 
+/** Resolves the options of a command that deploys. Throws `OperatorError` `usage` for an invalid value. */
+export function resolveCloudOptions(
+  given: Given,
+  command: string,
+  environment: Environment = process.env,
+): CloudOptions {
+  return resolveTable(CLOUD_OPTIONS, given, environment, command);
+}
+
 /** Whether an option has a value that is not its default: from a flag, a configuration file or a variable. */
 export function isGiven(row: OptionRow, value: unknown, environment: Environment = process.env): boolean {
   return value !== undefined || row.variables.some((variable) => environment[variable]);
@@ -496,6 +525,11 @@ export function searchPath(environment: Environment = process.env): string[] {
 /** The value of one variable of this process. */
 export function variable(name: string, environment: Environment = process.env): string | undefined {
   return environment[name];
+}
+
+/** The configuration file of AWS's tools: `$AWS_CONFIG_FILE`, otherwise `~/.aws/config`. */
+export function awsConfigFile(environment: Environment = process.env): string {
+  return environment.AWS_CONFIG_FILE || join(home(environment), '.aws', 'config');
 }
 
 /** Where Lamella records which services run: `$XDG_STATE_HOME/lamella`, otherwise `~/.local/state/lamella`. */

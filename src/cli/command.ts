@@ -28,6 +28,7 @@ type OwnOption = {
 export const HELP_GROUPS = [
   'Run functions',
   'Use the service',
+  'Build and deploy',
   'Build packages and layers',
   'Work with templates',
   'Check this machine',
@@ -161,6 +162,7 @@ function checkOwn(option: Option, value: unknown, source: string): unknown {
     : choices !== undefined && !choices.includes(String(value)) && `must be one of ${choices.join(', ')}`;
   if (problem) throw new OperatorError('config-value', { source, problem });
   if (isSwitch) return option.negate ? !value : value;
+  if (option.variadic) return Array.isArray(value) ? value.map(String) : [String(value)];
   return Array.isArray(value) ? value.join(',') : String(value);
 }
 

@@ -1,7 +1,8 @@
 /**
  * The configuration file, as SAM has it: `samconfig.toml`, `samconfig.yaml` or `samconfig.yml`, in which
  * `[ENVIRONMENT.COMMAND.parameters]` sets options by their names. Lamella reads `[ENVIRONMENT.lamella.parameters]` for all
- * of its commands and `[ENVIRONMENT.lamella_COMMAND.parameters]` for one. A flag and an environment variable win over it.
+ * of its commands and `[ENVIRONMENT.lamella_COMMAND.parameters]` for one. Commands that SAM has too also read SAM's own
+ * sections, `global` and that of the command, with less weight. A flag and an environment variable win over the file.
  * https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/serverless-sam-cli-config.html
  */
 import { existsSync, readFileSync } from 'node:fs';
@@ -13,6 +14,34 @@ import { nearestOf, variable } from '../options.ts';
 const FILE_NAMES = ['samconfig.toml', 'samconfig.yaml', 'samconfig.yml'] as const;
 const DEFAULT_ENVIRONMENT = 'default';
 const SECTION = 'lamella';
+/** SAM's sections, by the commands that read them, the weightiest last. `diff` and `destroy` take of `deploy` what they have. */
+const SAM_SECTIONS: Readonly<Record<string, readonly string[]>> = {
+  build: ['build'],
+  deploy: ['deploy'],
+  diff: ['deploy'],
+  destroy: ['deploy', 'delete'],
+};
+/** Options of SAM that have no effect on the result, or none that Lamella could get wrong. */
+const WITHOUT_EFFECT = new Set([
+  ...[
+    'beta-features',
+    'debug',
+    'no-progressbar',
+    'save-params',
+    'save-image-repository',
+    'parallel',
+    'cached',
+    'use-json',
+  ],
+  ...['force-upload', 'max-wait-duration', 'resolve-image-repos', 'image-repository', 'image-repositories', 'metadata'],
+]);
+/** Options of SAM that would change the result. */
+const REFUSED: Readonly<Record<string, string>> = {
+  'use-container': 'builds run without Docker',
+  'build-in-source': 'builds run in a copy',
+  'signing-profiles': 'Lamella does not sign code',
+  'kms-key-id': 'the bucket decides how its objects are encrypted',
+};
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -52,10 +81,52 @@ export async function readFileOptions(
   }
   const section = `${SECTION}_${command.replaceAll(' ', '_').replaceAll('-', '_')}`;
   const values = new Map([
+    ...samParametersOf(environment, name, command, file, own),
     ...parametersOf(environment, name, SECTION, file, all),
     ...parametersOf(environment, name, section, file, own),
   ]);
   return { file, values: new Map([...values].filter(([key]) => own.has(key))) };
+}
+
+/**
+ * What SAM's sections set. `global` is for all commands of SAM: options that this command does not have are not meant for
+ * it. In the command's own section, an option that would have an effect is refused.
+ */
+function samParametersOf(
+  environment: Json,
+  name: string,
+  command: string,
+  file: string,
+  own: ReadonlySet<string>,
+): [string, unknown][] {
+  const sections = Object.hasOwn(SAM_SECTIONS, command) ? (SAM_SECTIONS[command] ?? []) : [];
+  if (sections.length === 0) return [];
+  const entriesOf = (section: string) =>
+    tableOf(environment, section, name, file).map(([key, value]) => [key.replaceAll('_', '-'), value] as const);
+  for (const [option, value] of sections.includes(command) ? entriesOf(command) : []) {
+    const isKnown = [option, `no-${option}`, option.replace(/^no-/, '')].some((each) => own.has(each));
+    if (isKnown || WITHOUT_EFFECT.has(option) || value === false) continue;
+    const reason = Object.hasOwn(REFUSED, option) ? `: ${REFUSED[option]}` : '';
+    const key = option.replaceAll('-', '_');
+    throw invalid(
+      file,
+      `[${name}.${command}.parameters] sets ${key}, which \`lamella ${command}\` does not have${reason}`,
+    );
+  }
+  return ['global', ...sections].flatMap(entriesOf).flatMap(([option, value]): [string, unknown][] => {
+    if (own.has(option)) return [[option, value]];
+    // `confirm_changeset = false` for --no-confirm-changeset.
+    return own.has(`no-${option}`) && typeof value === 'boolean' ? [[`no-${option}`, !value]] : [];
+  });
+}
+
+/** The entries of one section's parameters. */
+function tableOf(environment: Json, section: string, name: string, file: string): [string, unknown][] {
+  const key = Object.keys(environment).find((candidate) => candidate.replaceAll('-', '_') === section);
+  const table = key === undefined ? undefined : environment[key];
+  const parameters = isTable(table) ? (table.parameters ?? {}) : {};
+  if (!isTable(parameters)) throw invalid(file, `[${name}.${key}.parameters] is not a table`);
+  return Object.entries(parameters);
 }
 
 /** The parameters of one section, with the names of options; a name that no option has is an error. */

@@ -5,7 +5,15 @@
  */
 import { Command, CommanderError } from 'commander';
 import { OperatorError } from '../operator-error.ts';
-import { BUILD_OPTIONS, CLIENT_OPTIONS, findUnknownVariables, nearestOf, OPTIONS, TOOL_OPTIONS } from '../options.ts';
+import {
+  BUILD_OPTIONS,
+  CLIENT_OPTIONS,
+  CLOUD_OPTIONS,
+  findUnknownVariables,
+  nearestOf,
+  OPTIONS,
+  TOOL_OPTIONS,
+} from '../options.ts';
 import type { CommandRow, ParentCommands } from './command.ts';
 import { addCommand, HELP_CONFIGURATION, optionNamesOf, renderExamples } from './command.ts';
 import { Interrupted } from './interruption.ts';
@@ -52,6 +60,29 @@ const DEV_OPTIONS = {
 } as const;
 
 const JSON_FLAG = { flag: '--json', help: 'Print the result as JSON.' } as const;
+
+/** Which stack, and from which template. Names are those of SAM. */
+const STACK_FLAGS = [
+  { flag: '-t, --template-file <file>', help: 'The template, named as in SAM.' },
+  { flag: '--stack-name <name>', help: 'Name of the stack.', default: "the name of the template's directory" },
+  { flag: '--profile <name>', help: "Profile of AWS's configuration files." },
+  { flag: '-b, --build-dir <directory>', help: 'Directory for what is built.', default: '.aws-sam/build' },
+] as const;
+
+/** Where a deployment uploads to. */
+const BUCKET_FLAGS = [
+  { flag: '--s3-bucket <bucket>', help: 'Bucket for the code.', default: 'that of --resolve-s3' },
+  { flag: '--s3-bucket-owner <account>', help: 'Account that owns --s3-bucket, if it is not yours.' },
+  {
+    flag: '--s3-prefix <prefix>',
+    help: 'Beginning of the keys of what is uploaded.',
+    default: 'the name of the stack',
+  },
+  {
+    flag: '--resolve-s3',
+    help: 'Use the bucket that SAM manages, and make it if it is missing: encrypted and closed to the public.',
+  },
+] as const;
 
 const PARAMETER_OVERRIDES = {
   flag: '--parameter-overrides <values...>',
@@ -416,8 +447,136 @@ export const COMMANDS: readonly CommandRow[] = [
     load: () => import('./commands/env.ts'),
   },
   {
+    name: 'deploy',
+    group: 'Build and deploy',
+    summary: 'Deploy a template to AWS, or to another endpoint, through CloudFormation',
+    args: { '[template]': 'The template. (default: template.yaml, template.yml or template.json)' },
+    options: [
+      STACK_FLAGS,
+      [
+        PARAMETER_OVERRIDES,
+        {
+          flag: '--capabilities <names...>',
+          help: 'What the template may do: CAPABILITY_IAM, CAPABILITY_NAMED_IAM, CAPABILITY_AUTO_EXPAND.',
+          default: 'CAPABILITY_IAM CAPABILITY_AUTO_EXPAND',
+          isRepeatable: true,
+        },
+        { flag: '--tags <tags...>', help: 'Tags of the stack and of its resources: NAME=VALUE.', isRepeatable: true },
+        { flag: '--role-arn <arn>', help: 'Role that CloudFormation assumes for the stack.' },
+        {
+          flag: '--notification-arns <arns...>',
+          help: 'Topics that get the events of the stack.',
+          isRepeatable: true,
+        },
+        ...BUCKET_FLAGS,
+        { flag: '-y, --yes', help: 'Do not ask.' },
+        { flag: '--no-confirm-changeset', help: 'The same, named as in SAM.' },
+        { flag: '--dry-run', help: 'Show the plan. Nothing is uploaded, and nothing changes.' },
+        { flag: '--no-execute-changeset', help: 'Upload and create the change set, for somebody else to execute.' },
+        { flag: '--no-check', help: 'Deploy although the checks of `lamella check` find errors.' },
+        { flag: '--fail-on-empty-changeset', help: 'Exit with 1 if there is nothing to deploy.' },
+        { flag: '--no-fail-on-empty-changeset', help: 'Exit with 0 then, which is the default.' },
+        { flag: '--disable-rollback', help: 'Keep what was created if the deployment fails.' },
+        {
+          flag: '--on-failure <action>',
+          choices: ['ROLLBACK', 'DELETE', 'DO_NOTHING'],
+          help: 'What happens to a new stack whose creation fails.',
+        },
+        { flag: '--guided', help: 'Not supported: there is nothing to guide through.' },
+        JSON_FLAG,
+      ],
+      CLOUD_OPTIONS,
+      BUILD_OPTIONS,
+    ],
+    examples: [
+      ['Deploy to AWS, with the keys of your profile', 'lamella deploy --profile production --region eu-central-1'],
+      ['Show what would change', 'lamella deploy --dry-run'],
+      [
+        'Deploy from a script',
+        "lamella deploy --yes --stack-name shop --parameter-overrides Stage=prod 'Title=My shop'",
+      ],
+      ['Deploy to the service on this machine', 'lamella deploy --endpoint-url http://127.0.0.1:3001'],
+    ],
+    load: () => import('./commands/deploy.ts'),
+  },
+  {
+    name: 'check',
+    group: 'Build and deploy',
+    summary: 'Show what would be refused, fail or behave differently on AWS',
+    args: { '[template]': 'The template. (default: template.yaml, template.yml or template.json)' },
+    options: [
+      [
+        { flag: '-t, --template-file <file>', help: 'The template, named as in SAM.' },
+        { flag: '-b, --build-dir <directory>', help: 'Directory for what is built.', default: '.aws-sam/build' },
+        PARAMETER_OVERRIDES,
+        { flag: '--strict', help: 'Exit with 1 for warnings too.' },
+        JSON_FLAG,
+      ],
+      { region: { ...CLIENT_OPTIONS.region, help: 'Region of the stack.' } },
+      BUILD_OPTIONS,
+    ],
+    examples: [
+      ['Check the template, the code and the layers', 'lamella check'],
+      ['Fail in CI for warnings too', 'lamella check --strict'],
+    ],
+    load: () => import('./commands/check.ts'),
+  },
+  {
+    name: 'diff',
+    group: 'Build and deploy',
+    summary: 'Show what differs between a deployed stack and this project',
+    args: { '[template]': 'The template. (default: template.yaml, template.yml or template.json)' },
+    options: [
+      STACK_FLAGS,
+      [
+        PARAMETER_OVERRIDES,
+        ...BUCKET_FLAGS,
+        { flag: '--exit-code', help: 'Exit with 1 if there are differences.' },
+        JSON_FLAG,
+      ],
+      CLOUD_OPTIONS,
+      BUILD_OPTIONS,
+    ],
+    examples: [
+      ['Compare the template and the code', 'lamella diff --stack-name shop'],
+      ['Fail in a script if something was not deployed', 'lamella diff --exit-code'],
+    ],
+    load: () => import('./commands/diff.ts'),
+  },
+  {
+    name: 'destroy',
+    group: 'Build and deploy',
+    summary: 'Delete a stack, and what its deployments have uploaded',
+    args: { '[stack]': "Name of the stack. (default: --stack-name, or the name of the template's directory)" },
+    options: [
+      [
+        { flag: '--stack-name <name>', help: 'Name of the stack.' },
+        { flag: '--profile <name>', help: "Profile of AWS's configuration files." },
+        { flag: '--role-arn <arn>', help: 'Role that CloudFormation assumes for the stack.' },
+        {
+          flag: '--retain-resources <names...>',
+          help: 'Logical IDs of resources to keep, after a deletion that failed.',
+          isRepeatable: true,
+        },
+        { flag: '--empty-buckets', help: 'Delete the objects in buckets of the stack too.' },
+        { flag: '--keep-uploads', help: 'Keep what deployments have uploaded.' },
+        { flag: '--s3-bucket <bucket>', help: 'Bucket that the deployments used.', default: "SAM's" },
+        { flag: '--s3-prefix <prefix>', help: 'Prefix that the deployments used. What is below it is kept.' },
+        { flag: '-y, --yes', help: 'Do not ask. Buckets that are not empty stay, and the deletion fails.' },
+        { flag: '--no-prompts', help: 'The same, named as in SAM.' },
+        JSON_FLAG,
+      ],
+      CLOUD_OPTIONS,
+    ],
+    examples: [
+      ['Delete the stack of this project', 'lamella destroy'],
+      ['Delete a stack from a script', 'lamella destroy shop --yes --empty-buckets'],
+    ],
+    load: () => import('./commands/destroy.ts'),
+  },
+  {
     name: 'build',
-    group: 'Build packages and layers',
+    group: 'Build and deploy',
     summary: 'Build the functions and layers of a template',
     args: {
       '[template]': 'The template. (default: template.yaml, template.yml or template.json)',

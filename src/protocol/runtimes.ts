@@ -71,6 +71,33 @@ export const RUNTIMES: Readonly<Record<string, RuntimeRow>> = {
   'ruby2.7': { accepted: false },
 };
 
+/**
+ * When AWS deprecates runtimes that it still accepts, as far as a date is published.
+ * https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html#runtimes-supported
+ */
+const DEPRECATIONS: Readonly<Record<string, string>> = {
+  'nodejs16.x': '2024-06-12',
+  'nodejs18.x': '2025-09-01',
+  'nodejs20.x': '2026-04-30',
+  'nodejs22.x': '2027-04-30',
+  'nodejs24.x': '2028-04-30',
+  'python3.8': '2024-10-14',
+  'python3.9': '2025-12-15',
+  'python3.10': '2026-10-31',
+  'python3.11': '2027-06-30',
+  'python3.12': '2028-10-31',
+  dotnet6: '2024-12-20',
+  dotnet8: '2026-11-10',
+  'ruby3.2': '2026-03-31',
+  'ruby3.3': '2027-03-31',
+  'provided.al2': '2026-07-31',
+};
+
+/** The date from which AWS deprecates a runtime, `2026-04-30`; undefined if none is known. */
+export function deprecationOf(runtime: string): string | undefined {
+  return Object.hasOwn(DEPRECATIONS, runtime) ? DEPRECATIONS[runtime] : undefined;
+}
+
 export type RuntimeStatus = 'accepted' | 'retired' | 'unknown';
 
 /** Whether AWS accepts a runtime, no longer accepts it, or does not know it. */

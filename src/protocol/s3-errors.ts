@@ -6,6 +6,7 @@
 type Row = { readonly status: number; readonly message: string };
 
 export const S3_ERRORS = {
+  AccessDenied: { status: 403, message: 'Access Denied' },
   BadDigest: {
     status: 400,
     message: 'The Content-MD5 or checksum value that you specified did not match what we received.',

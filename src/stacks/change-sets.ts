@@ -35,6 +35,8 @@ export function createChangeSets(dependencies: StacksDependencies, stacks: Stack
   function find(scope: Scope, nameOrArn: string, stackName: string | undefined): ChangeSet | undefined {
     const byId = store.changeSet(nameOrArn);
     if (byId !== undefined) return byId;
+    // A name has no colon.
+    if (stackName === undefined && nameOrArn.includes(':')) return undefined;
     if (stackName === undefined) {
       throw invalid('StackName must be specified if ChangeSetName is not specified as an ARN.');
     }

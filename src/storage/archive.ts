@@ -137,12 +137,17 @@ export type ListedEntry = {
   readonly mode: number;
   /** Unpacked; 0 for a directory. */
   readonly bytes: number;
+  /** Of the content; 0 for a directory. */
+  readonly crc32: number;
 };
 
 /** Returns what is in `zip`, from its central directory alone. @throws ArchiveError as `unpackArchive` does */
 export async function listArchive(zip: Buffer, limits: ArchiveLimits): Promise<ListedEntry[]> {
   const nodes = [...(await readDirectory(zip, limits)).values()];
-  return nodes.map((node) => ({ path: node.path, kind: node.kind, mode: node.mode, bytes: sizeOf(node) }));
+  return nodes.map((node) => {
+    const { path, kind, mode } = node;
+    return { path, kind, mode, bytes: sizeOf(node), crc32: node.kind === 'directory' ? 0 : node.packed.crc32 };
+  });
 }
 
 function measure(nodes: ReadonlyMap<string, Node>): Unpacked {

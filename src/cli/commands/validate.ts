@@ -27,7 +27,8 @@ export const run: Run = async ({ args, given }) => {
   return count > 0 ? 1 : 0;
 };
 
-async function problemsOf(
+/** All problems and warnings of a template, with their places. */
+export async function problemsOf(
   text: string,
   fileName: string,
   region: string,

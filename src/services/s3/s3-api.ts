@@ -109,6 +109,9 @@ async function perform(call: ApiCall, store: S3Store, notifications: S3Notificat
   const bucket = store.bucket(name);
   if (bucket === undefined) throw new S3Error('NoSuchBucket', { BucketName: name });
   const notify: NotifyChange = (given, changed, change) => notifications.notify(changed, change, causeOf(given));
+  // https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html
+  const owner = call.request.headers['x-amz-expected-bucket-owner'];
+  if (owner !== undefined && owner !== call.scope.account) throw new S3Error('AccessDenied');
   if (key === undefined) {
     const handler =
       (operation && BUCKET_OPERATIONS[operation as keyof typeof BUCKET_OPERATIONS]) ??
