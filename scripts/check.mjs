@@ -15,7 +15,7 @@ export function check() {
 }
 
 function checkPhpAndPython() {
-  const php = filesOf(['runtimes', 'examples', 'test'], '.php', 'php');
+  const php = filesOf(['runtimes', 'examples', 'templates', 'test'], '.php', 'php');
   const published = php.filter((file) => !file.startsWith('test/'));
   const python = filesOf(['bin', 'runtimes', 'examples', 'test'], '.py', 'python');
   const results = [

@@ -116,11 +116,23 @@ export const OPERATOR_ERRORS = {
     remedy: 'Choose a path in an existing directory that you can write to.',
     exitCode: 4,
   },
+  'init-exists': {
+    message: 'Cannot create a project in {directory}: {files} already exist{s}.',
+    meaning: '`lamella init` overwrites nothing.',
+    remedy: 'Choose another directory: lamella init NAME.',
+    exitCode: 2,
+  },
+  'init-template-unknown': {
+    message: 'There is no template {name}. {reason}',
+    meaning: 'The name after --template is not one of the templates.',
+    remedy: 'Choose one of {known}.',
+    exitCode: 2,
+  },
   'no-function': {
     message: 'Cannot run {path}: it has no template and no handler that Lamella knows.',
     meaning:
       '`lamella dev` looks for template.yaml, template.yml or template.json, then for a file with the name of a handler: bootstrap, index.ts, index.mjs, index.js, index.php, public/index.php, handler.* or app.*, also in src/.',
-    remedy: 'Name the template, or the file of the function: lamella dev hello.php.',
+    remedy: 'Create a project with `lamella init`, or name the file of the function: lamella dev hello.php.',
     exitCode: 2,
   },
   'env-vars-invalid': {

@@ -134,6 +134,28 @@ export const COMMANDS: readonly CommandRow[] = [
     load: () => import('./commands/start.ts'),
   },
   {
+    name: 'init',
+    group: 'Run functions',
+    summary: 'Create a project that `lamella dev` runs and AWS accepts',
+    args: { '[directory]': 'Directory of the project. (default: this one)' },
+    options: [
+      [
+        {
+          flag: '-t, --template <name>',
+          help: 'php-functions, php-web, typescript or shell. A terminal is asked for it.',
+          default: 'php-functions',
+        },
+        JSON_FLAG,
+      ],
+    ],
+    examples: [
+      ['Create a project with two PHP functions', 'lamella init hello --template php-functions'],
+      ['Choose the template in a terminal', 'lamella init hello'],
+      ['Run it', 'cd hello && lamella dev'],
+    ],
+    load: () => import('./commands/init.ts'),
+  },
+  {
     name: 'dev',
     group: 'Run functions',
     summary: 'Run a project, and its changes as soon as a file is saved',

@@ -297,7 +297,7 @@ describe('lamella dev without a template', () => {
     const result = await lamella(['dev'], { environment, cwd: join(root, 'nothing') });
     expect(result.code).toBe(2);
     expect(result.stderr).toMatch(
-      /it has no template and no handler that Lamella knows\.\nName the template, or the file/,
+      /it has no template and no handler that Lamella knows\.\nCreate a project with `lamella init`/,
     );
   });
 });
