@@ -24,10 +24,12 @@ export const DYNAMODB_OPERATIONS = {
   Query: 'engine',
   Scan: 'engine',
   TagResource: 'engine',
+  TransactGetItems: 'transaction',
+  TransactWriteItems: 'transaction',
   UntagResource: 'engine',
   UpdateItem: 'engine',
   UpdateTable: 'table',
   UpdateTimeToLive: 'table',
-} as const satisfies Readonly<Record<string, 'engine' | 'table'>>;
+} as const satisfies Readonly<Record<string, 'engine' | 'table' | 'transaction'>>;
 
 export type DynamoOperation = keyof typeof DYNAMODB_OPERATIONS;

@@ -88,6 +88,10 @@ function templateOf({ timeout = '60', pattern = ['shop'], value = 'one', index =
           FilterPolicy: { kind: ['good'] },
         },
       },
+      Mail: {
+        Type: 'AWS::SNS::Subscription',
+        Properties: { TopicArn: { Ref: 'Topic' }, Protocol: 'email', Endpoint: 'me@example.com' },
+      },
       Bus: { Type: 'AWS::Events::EventBus', Properties: { Name: 'orders' } },
       Rule: {
         Type: 'AWS::Events::Rule',

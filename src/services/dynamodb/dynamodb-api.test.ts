@@ -130,8 +130,97 @@ it('what the engine does not have is refused by name', async () => {
   expect(
     await refusal(client.send(new sdk.CreateTableCommand({ TableName: 's', ...KEYS, StreamSpecification }))),
   ).toMatch(/^ValidationException: Lamella does not support streams of tables\./);
-  expect(await refusal(client.send(new sdk.TransactWriteItemsCommand({ TransactItems: [] })))).toMatch(
-    /^UnknownOperationException: Lamella does not support the DynamoDB operation 'TransactWriteItems'\./,
+  expect(await refusal(client.send(new sdk.ExecuteStatementCommand({ Statement: 'x' })))).toMatch(
+    /^UnknownOperationException: Lamella does not support the DynamoDB operation 'ExecuteStatement'\./,
+  );
+});
+
+it('a request that ends the engine fails alone, and what is there stays there', async () => {
+  const directory = `${apis.root}/crashes`;
+  const engine = createDynamoEngine({ directory, log: silentLog });
+  const call = async (operation: string, input: object) =>
+    JSON.parse((await engine.request(SCOPE, operation, Buffer.from(JSON.stringify(input)))).body.toString());
+  await call('CreateTable', { TableName, ...KEYS });
+  await call('DescribeTable', { TableName });
+  await call('PutItem', { TableName, Item: item('ann', 1, 10) });
+  // The engine does not expect a null here.
+  await expect(call('BatchWriteItem', { RequestItems: { [TableName]: [null] } })).rejects.toThrow();
+  expect((await call('Scan', { TableName })).Count).toBe(1);
+  await engine.close();
+});
+
+it('nulls are refused before they reach the engine', async () => {
+  const post = async (operation: string, input: object) => {
+    const headers = { 'content-type': 'application/x-amz-json-1.0', 'x-amz-target': `DynamoDB_20120810.${operation}` };
+    const response = await fetch(apis.url, { method: 'POST', headers, body: JSON.stringify(input) });
+    return [response.status, ((await response.json()) as { message: string }).message];
+  };
+  expect(await post('PutItem', { TableName, Item: { customer: null } })).toEqual([
+    400,
+    'Supplied AttributeValue is empty, must contain exactly one of the supported datatypes',
+  ]);
+  expect(await post('TagResource', { ResourceArn: 'x', Tags: [{ Key: 'a' }] })).toEqual([
+    400,
+    "1 validation error detected: Value null at 'tags.1.member.value' failed to satisfy constraint: Member must not be null",
+  ]);
+  expect((await post('TransactWriteItems', { TransactItems: ['x'] }))[0]).toBe(400);
+});
+
+it('a transaction writes all of its items or none', async () => {
+  const name = 'accounts';
+  await create(name);
+  const key = (customer: string) => ({ customer: { S: customer }, number: { N: '1' } });
+  for (const customer of ['ann', 'bob']) {
+    await client.send(new sdk.PutItemCommand({ TableName: name, Item: item(customer, 1, 10) }));
+  }
+  const add = (customer: string, by: number): sdk.TransactWriteItem => ({
+    Update: {
+      TableName: name,
+      Key: key(customer),
+      UpdateExpression: 'SET amount = amount + :by',
+      ConditionExpression: 'amount >= :least',
+      ExpressionAttributeValues: { ':by': { N: String(by) }, ':least': { N: String(-by) } },
+    },
+  });
+  const transfer = (amount: number, more: Partial<sdk.TransactWriteItemsCommandInput> = {}) =>
+    client.send(
+      new sdk.TransactWriteItemsCommand({ TransactItems: [add('ann', -amount), add('bob', amount)], ...more }),
+    );
+  const amounts = async () => {
+    const TransactItems = ['ann', 'bob'].map((customer) => ({ Get: { TableName: name, Key: key(customer) } }));
+    const { Responses = [] } = await client.send(new sdk.TransactGetItemsCommand({ TransactItems }));
+    return Responses.map(({ Item }) => Number(Item?.amount?.N));
+  };
+  await transfer(4, { ClientRequestToken: 'once' });
+  await transfer(4, { ClientRequestToken: 'once' });
+  expect(await amounts()).toEqual([6, 14]);
+  const failure = await transfer(7).then(
+    () => expect.unreachable(),
+    (error: sdk.TransactionCanceledException) => error,
+  );
+  expect([failure.name, failure.CancellationReasons?.map(({ Code }) => Code)]).toEqual([
+    'TransactionCanceledException',
+    ['ConditionalCheckFailed', 'None'],
+  ]);
+  // Of many at the same time, each sees what the others have written.
+  await Promise.all([1, 2, 3].map(() => transfer(1)));
+  expect(await amounts()).toEqual([3, 17]);
+  // An item that cannot be written takes the others with it.
+  const broken: sdk.TransactWriteItem = {
+    Update: {
+      TableName: name,
+      Key: key('bob'),
+      UpdateExpression: 'SET amount = customer + :one',
+      ExpressionAttributeValues: { ':one': { N: '1' } },
+    },
+  };
+  expect(
+    await refusal(client.send(new sdk.TransactWriteItemsCommand({ TransactItems: [add('ann', -1), broken] }))),
+  ).toMatch(/^ValidationException: /);
+  expect(await amounts()).toEqual([3, 17]);
+  const twice = { TransactItems: [add('ann', -1), add('ann', 1)] };
+  expect(await refusal(client.send(new sdk.TransactWriteItemsCommand(twice)))).toBe(
+    'ValidationException: Transaction request cannot include multiple operations on one item',
   );
 });
 

@@ -20,8 +20,9 @@ import { type ApiCall, OperationFailure, type ServiceApi } from '../../wire/api-
 import { JsonError } from '../../wire/json-protocol.ts';
 import { signRequest } from '../../wire/sign-request.ts';
 import { createDynamoEngine, EngineMissing, type EngineResponse } from './dynamodb-engine.ts';
-import { type Json, performInEngine, TABLE_OPERATIONS, type TableContext } from './table-operations.ts';
+import { invalid, type Json, performInEngine, TABLE_OPERATIONS, type TableContext } from './table-operations.ts';
 import { createTableSettings } from './table-settings.ts';
+import { createTransactions, TransactionCanceled } from './transactions.ts';
 
 export type RemoteDynamo = {
   readonly endpoint: string;
@@ -50,13 +51,17 @@ export function createDynamoApi(options: DynamoApiOptions): DynamoApi {
   const { database, root, remote, log } = options;
   const engine = createDynamoEngine({ directory: join(root, 'dynamodb'), log });
   const settings = createTableSettings(database);
+  const transactions = createTransactions({ engine, clock: options.clock });
 
   const respond = async (scope: Scope, target: string, body: Buffer): Promise<EngineResponse> => {
     if (remote !== undefined) return forward(options, remote, scope, target, body);
     const operation = operationOf(target);
     const handler = DYNAMODB_OPERATIONS[operation] === 'table' ? TABLE_OPERATIONS[operation] : undefined;
     const input = parseInput(body);
-    if (handler === undefined) return engine.request(scope, operation, body);
+    checkTags(operation, input);
+    if (operation === 'TransactGetItems') return rendered(200, await transactions.get(scope, input));
+    if (operation === 'TransactWriteItems') return rendered(200, await transactions.write(scope, input));
+    if (handler === undefined) return engine.request(scope, operation, Buffer.from(JSON.stringify(input)));
     return rendered(200, await handler(input, contextOf(scope, false)));
   };
   const contextOf = (scope: Scope, recordsStreams: boolean): TableContext => ({
@@ -75,7 +80,8 @@ export function createDynamoApi(options: DynamoApiOptions): DynamoApi {
       } catch (failure) {
         if (failure instanceof BodyFailure && failure.reason === 'aborted') return;
         const { code, status, message } = errorOf(failure, log);
-        send(call, rendered(status, { __type: code, message }));
+        const more = failure instanceof TransactionCanceled ? failure.members : {};
+        send(call, rendered(status, { __type: code, message, ...more }));
       }
     },
     async perform(operation, input, { scope }) {
@@ -108,7 +114,17 @@ function operationOf(target: string): keyof typeof DYNAMODB_OPERATIONS {
   );
 }
 
+/** The input without members that are null. Nulls further inside would end the engine. @throws JsonError */
 function parseInput(body: Buffer): Json {
+  const input = parseObject(body);
+  const given = Object.fromEntries(Object.entries(input).filter(([, value]) => value !== null));
+  if (hasNull(given)) {
+    throw invalid('Supplied AttributeValue is empty, must contain exactly one of the supported datatypes');
+  }
+  return given;
+}
+
+function parseObject(body: Buffer): Json {
   try {
     const input = parseJson(body.toString('utf8'));
     if (typeof input === 'object' && input !== null && !Array.isArray(input)) return input as Json;
@@ -116,6 +132,25 @@ function parseInput(body: Buffer): Json {
     // Reported below.
   }
   throw new JsonError('com.amazon.coral.service#SerializationException', 'The request body is not a JSON object.');
+}
+
+function hasNull(value: unknown): boolean {
+  if (value === null) return true;
+  return typeof value === 'object' && Object.values(value as object).some(hasNull);
+}
+
+/** The engine does not look at them. @throws JsonError */
+function checkTags(operation: string, { Tags }: Json): void {
+  if (operation !== 'TagResource' && operation !== 'CreateTable') return;
+  for (const [index, tag] of (Array.isArray(Tags) ? Tags : []).entries()) {
+    const missing = ['Key', 'Value'].find((name) => typeof (tag as Json)[name] !== 'string');
+    if (missing !== undefined) {
+      const at = `tags.${index + 1}.member.${missing.toLowerCase()}`;
+      throw invalid(
+        `1 validation error detected: Value null at '${at}' failed to satisfy constraint: Member must not be null`,
+      );
+    }
+  }
 }
 
 function errorOf(failure: unknown, log: Log): JsonError {

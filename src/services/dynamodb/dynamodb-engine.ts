@@ -20,6 +20,11 @@ export type EngineResponse = {
 export type DynamoEngine = {
   /** Performs an operation on the tables of a region. Rejects if the engine is not installed or has failed. */
   request(scope: Scope, operation: string, body: Buffer): Promise<EngineResponse>;
+  /**
+   * Runs `action` while no other request is in progress in the region; others wait until it is done. `action` gets a `request` of
+   * its own.
+   */
+  exclusively<Result>(scope: Scope, action: (request: DynamoEngine['request']) => Promise<Result>): Promise<Result>;
   /** Waits for the requests in progress. */
   close(): Promise<void>;
 };
@@ -59,10 +64,14 @@ type Answer = {
   readonly body: string;
 };
 type Waiting = { readonly resolve: (response: EngineResponse) => void; readonly reject: (failure: Error) => void };
-type Thread = { readonly worker: Worker; readonly waiting: Map<number, Waiting>; emptied: (() => void) | undefined };
+type Thread = { readonly worker: Worker; readonly waiting: Map<number, Waiting>; readonly emptied: (() => void)[] };
 
 export function createDynamoEngine({ directory, log }: DynamoEngineOptions): DynamoEngine {
   const threads = new Map<string, Thread>();
+  /** Threads that have failed and whose files are not closed yet. */
+  const ending = new Map<string, Promise<void>>();
+  /** The last action of a region that no other request may overlap. */
+  const gates = new Map<string, Promise<unknown>>();
   let nextId = 1;
 
   const start = ({ region, account }: Scope): Thread => {
@@ -78,15 +87,19 @@ export function createDynamoEngine({ directory, log }: DynamoEngineOptions): Dyn
         options: { path, createTableMs: 0, deleteTableMs: 0, updateTableMs: 0 },
       },
     });
-    const thread: Thread = { worker, waiting: new Map(), emptied: undefined };
+    const thread: Thread = { worker, waiting: new Map(), emptied: [] };
     const settle = (id: number): Waiting | undefined => {
       const found = thread.waiting.get(id);
       thread.waiting.delete(id);
-      if (thread.waiting.size === 0) thread.emptied?.();
+      if (thread.waiting.size === 0) for (const wake of thread.emptied.splice(0)) wake();
       return found;
     };
+    const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
     const end = (failure: Error) => {
-      if (threads.get(region) === thread) threads.delete(region);
+      if (threads.get(region) === thread) {
+        threads.delete(region);
+        ending.set(region, exited);
+      }
       for (const id of [...thread.waiting.keys()]) settle(id)?.reject(failure);
     };
     worker.on('message', ({ id, status, headers, body }: Answer) =>
@@ -103,20 +116,47 @@ export function createDynamoEngine({ directory, log }: DynamoEngineOptions): Dyn
     return thread;
   };
 
+  const post: DynamoEngine['request'] = async (scope, operation, body) => {
+    await ending.get(scope.region);
+    const thread = threads.get(scope.region) ?? start(scope);
+    const id = nextId++;
+    return new Promise((resolve, reject) => {
+      thread.waiting.set(id, { resolve, reject });
+      thread.worker.postMessage({ id, headers: headersOf(scope.region, operation), body });
+    });
+  };
+  const idle = async ({ region }: Scope): Promise<void> => {
+    const thread = threads.get(region);
+    if (thread && thread.waiting.size > 0) await new Promise<void>((resolve) => thread.emptied.push(resolve));
+  };
+
   return {
-    request(scope, operation, body) {
-      const thread = threads.get(scope.region) ?? start(scope);
-      const id = nextId++;
-      return new Promise((resolve, reject) => {
-        thread.waiting.set(id, { resolve, reject });
-        thread.worker.postMessage({ id, headers: headersOf(scope.region, operation), body });
-      });
+    async request(scope, operation, body) {
+      while (gates.has(scope.region)) await gates.get(scope.region);
+      return post(scope, operation, body);
+    },
+    async exclusively(scope, action) {
+      const { region } = scope;
+      const before = gates.get(region);
+      const done = (async () => {
+        await before;
+        await idle(scope);
+        return action(post);
+      })();
+      const gate: Promise<unknown> = done
+        .catch(() => undefined)
+        .then(() => {
+          if (gates.get(region) === gate) gates.delete(region);
+        });
+      gates.set(region, gate);
+      return done;
     },
     async close() {
+      await Promise.all(gates.values());
       const open = [...threads.values()];
       await Promise.all(
         open.map(async (thread) => {
-          if (thread.waiting.size > 0) await new Promise<void>((resolve) => (thread.emptied = resolve));
+          if (thread.waiting.size > 0) await new Promise<void>((resolve) => thread.emptied.push(resolve));
           // Its exit closes the files of its tables.
           await thread.worker.terminate();
         }),

@@ -28,7 +28,7 @@ export class EngineError extends JsonError {}
 
 /** @throws EngineError */
 export async function performInEngine(
-  engine: DynamoEngine,
+  engine: Pick<DynamoEngine, 'request'>,
   scope: Scope,
   operation: string,
   input: Json,
@@ -40,7 +40,7 @@ export async function performInEngine(
   throw new EngineError(code, String(result.message ?? result.Message ?? code), status);
 }
 
-function invalid(message: string): JsonError {
+export function invalid(message: string): JsonError {
   return new JsonError('com.amazon.coral.validate#ValidationException', message);
 }
 

@@ -1,5 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import type { Log } from '../../log.ts';
-import { renderTopicArn } from '../../protocol/arn.ts';
+import { renderSubscriptionArn, renderTopicArn } from '../../protocol/arn.ts';
 import {
   SNS_NAMESPACE,
   SNS_OPERATIONS,
@@ -27,6 +28,7 @@ import {
   checkTopicPolicy,
   findTopic,
   invalid,
+  isOtherProtocol,
   notFound,
   requireKnown,
 } from './sns-checks.ts';
@@ -98,9 +100,17 @@ export function createSnsApi({ topics, log }: { topics: SnsTopics; log: Log }): 
         topics.setAttribute(topic, AttributeName, AttributeValue);
         return undefined;
       },
-      Subscribe({ TopicArn, Protocol, Endpoint = '', Attributes = {} }) {
+      Subscribe({ TopicArn, Protocol, Endpoint = '', Attributes = {} }, { request }) {
         const topic = findTopic(topics, TopicArn);
         checkSubscriptionAttributes(Attributes, {}, 'Attributes Reason: ');
+        // In a template, it must not keep the other resources from being made.
+        if (request === undefined && isOtherProtocol(Protocol)) {
+          log.warn(
+            { topic: TopicArn, protocol: Protocol, endpoint: Endpoint },
+            'the subscription is recorded and gets nothing: topics deliver to functions and queues',
+          );
+          return { SubscriptionArn: renderSubscriptionArn(TopicArn, randomUUID()) };
+        }
         const protocol = checkEndpoint(Protocol, Endpoint);
         checkFifoEndpoint(topic, protocol, Endpoint);
         const attributes = normalizeAttributes(Attributes);

@@ -191,6 +191,11 @@ export function checkFifoEndpoint(topic: Topic, protocol: string, endpoint: stri
   if (protocol !== 'sqs' && isFifoTopic(topic)) throw invalid(`${prefix}Please use FIFO SQS queue`);
 }
 
+/** What SNS delivers to, and Lamella does not. */
+export function isOtherProtocol(protocol: string): boolean {
+  return ['http', 'https', 'email', 'email-json', 'sms', 'application', 'firehose'].includes(protocol);
+}
+
 /** @throws QueryError */
 export function checkEndpoint(protocol: string, endpoint: string): 'lambda' | 'sqs' {
   if (protocol === 'lambda') {
@@ -201,7 +206,7 @@ export function checkEndpoint(protocol: string, endpoint: string): 'lambda' | 's
     if (parseQueueArn(endpoint) !== undefined) return protocol;
     throw invalid('SQS endpoint ARN');
   }
-  if (['http', 'https', 'email', 'email-json', 'sms', 'application', 'firehose'].includes(protocol)) {
+  if (isOtherProtocol(protocol)) {
     throw invalid(`Protocol Reason: Lamella delivers to lambda and sqs, not to ${protocol}`);
   }
   throw invalid(`Amazon SNS does not support this protocol string: ${protocol}`);

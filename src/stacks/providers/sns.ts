@@ -68,6 +68,7 @@ function subscriptionsOf({ Subscription }: Properties): readonly Properties[] {
   return Array.isArray(Subscription) ? (Subscription as readonly Properties[]) : [];
 }
 
+const LOCAL_PROTOCOLS = ['lambda', 'sqs'];
 const SUBSCRIPTION_ATTRIBUTES = ['FilterPolicyScope', 'RawMessageDelivery', 'SubscriptionRoleArn'];
 const SUBSCRIPTION_DOCUMENTS = ['FilterPolicy', 'DeliveryPolicy', 'RedrivePolicy', 'ReplayPolicy'];
 
@@ -84,7 +85,9 @@ export const snsSubscription: ResourceProvider = {
     const { set, removed } = tagChanges(subscriptionAttributes(before), subscriptionAttributes(properties));
     const cleared = removed.map((name) => [name, SUBSCRIPTION_DOCUMENTS.includes(name) ? '{}' : 'false']);
     for (const [AttributeName, AttributeValue] of Object.entries({ ...set, ...Object.fromEntries(cleared) })) {
-      await context.call('sns', 'SetSubscriptionAttributes', { SubscriptionArn, AttributeName, AttributeValue });
+      // A subscription of a protocol that Lamella does not have is only recorded.
+      const call = context.call('sns', 'SetSubscriptionAttributes', { SubscriptionArn, AttributeName, AttributeValue });
+      await (LOCAL_PROTOCOLS.includes(String(properties.Protocol)) ? call : tolerateMissing(call));
     }
     return { physicalId: SubscriptionArn, attributes };
   },
