@@ -3,13 +3,14 @@
  * the HTTP servers of the test process, and fails a file whose test passes without a successful call of the operation, or
  * without a response of 501 for a refused operation.
  */
-import { subscribe } from 'node:diagnostics_channel';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { relative, resolve } from 'node:path';
 import { afterAll, beforeEach, expect } from 'vitest';
 import { FILES_WITH_CALLS, refusalTestOf, testOf } from '../../scripts/operation-tests.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
+const FINISHED = 'http.server.response.finish';
 const file = relative(ROOT, expect.getState().testPath ?? '');
 
 if (FILES_WITH_CALLS.includes(file)) {
@@ -30,15 +31,18 @@ if (FILES_WITH_CALLS.includes(file)) {
     });
   });
 
-  subscribe('http.server.response.finish', (message) => {
+  const onResponse = (message: unknown) => {
     const { request, response } = message as { request: IncomingMessage; response: ServerResponse };
     const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost');
     const match = matchOperation(request.method ?? '', pathname, searchParams);
     if (match === undefined) return;
     current.add(`${match.operation} ${response.statusCode < 400 ? 'succeeds' : response.statusCode}`);
-  });
+  };
+  subscribe(FINISHED, onResponse);
 
   afterAll(() => {
+    // The process may run another file next.
+    unsubscribe(FINISHED, onResponse);
     // A failed test has been reported, and may have stopped before its calls.
     if (hasFailed) return;
     const missing = Object.entries(OPERATION_SUPPORT).flatMap(([operation, { kind }]) => {

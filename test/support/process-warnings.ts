@@ -6,8 +6,13 @@ import { afterAll, expect } from 'vitest';
 import { isExpectedWarning } from './expected-warnings.ts';
 
 const warnings: string[] = [];
-process.on('warning', ({ name, message, stack }) => {
+const listener = ({ name, message, stack }: Error) => {
   if (!isExpectedWarning(`${name}: ${message}`)) warnings.push(stack ?? message);
-});
+};
+process.on('warning', listener);
 
-afterAll(() => expect(warnings).toEqual([]));
+afterAll(() => {
+  // The process may run another file next.
+  process.off('warning', listener);
+  expect(warnings).toEqual([]);
+});
