@@ -41,6 +41,12 @@ export const OPERATOR_ERRORS = {
     remedy: 'Choose a directory that you can write to with --data-dir.',
     exitCode: 4,
   },
+  'cannot-reset': {
+    message: 'This service keeps its data in {directory}, and a reset would remove all of it.',
+    meaning: 'Only a service with temporary data can be reset: reset() and POST /_lamella/reset are for tests.',
+    remedy: 'Start a service for the tests with --ephemeral.',
+    exitCode: 2,
+  },
   'database-corrupt': {
     message: 'The database {file} is damaged: {reason}.',
     meaning: 'SQLite found errors in the file, for example after a disk failure.',

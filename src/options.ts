@@ -687,6 +687,7 @@ function parseStrictness(value: unknown): Parsed {
 }
 
 function parseKeyPairs(value: unknown): Parsed {
+  if (value instanceof Map) return { value };
   const pairs = new Map<string, string>();
   for (const word of splitList(value)) {
     const [, id, secret] = /^([^:]+):(.+)$/.exec(word) ?? [];

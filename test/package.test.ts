@@ -2,9 +2,18 @@
  * The package as users get it: packed, installed in an empty directory outside this repository, and used there. Its dependencies
  * come from the npm registry or npm's cache.
  */
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -71,6 +80,25 @@ describe('the npm package, installed in an empty directory', () => {
     expect(execFileSync(process.execPath, ['--input-type=module', '-e', program], given)).toBe('true');
   });
 
+  it('has types with which a program and the Vitest example compile, and both run', { timeout: 120_000 }, () => {
+    cpSync(join(ROOT, 'examples/vitest'), directory, { recursive: true });
+    writeFileSync(join(directory, 'src/program.ts'), CONSUMER);
+    // The versions of this repository, in place of those that npm would install.
+    for (const name of ['vitest', 'typescript', '@types'])
+      symlinkSync(join(ROOT, 'node_modules', name), join(directory, 'node_modules', name));
+    const given = { cwd: directory, encoding: 'utf8', env: { PATH: process.env.PATH, CI: 'true' } } as const;
+    const node = (...args: string[]) => spawnSync(process.execPath, args, given);
+    const compiled = node('node_modules/typescript/bin/tsc', '-p', '.', '--noEmit', 'false', '--outDir', 'out');
+    expect(compiled).toMatchObject({ status: 0, stdout: '' });
+    expect(node('out/src/program.js')).toMatchObject({
+      stdout: 'created true Hello, World!\nunchanged false Hello, again!\nResourceNotFoundException\n',
+      status: 0,
+    });
+    const run = node('node_modules/vitest/vitest.mjs', 'run', '--dir', 'test', '--reporter=json', '--no-color');
+    const { numPassedTests, testResults } = JSON.parse(run.stdout);
+    expect({ status: run.status, numPassedTests, testResults }).toMatchObject({ status: 0, numPassedTests: 3 });
+  });
+
   it('starts a service that creates and invokes a function, and exits with 0', async () => {
     const service = spawn(bin(), ['start', '--port', '0', '--ephemeral', '--json'], {
       cwd: directory,
@@ -110,6 +138,31 @@ describe('the npm package, installed in an empty directory', () => {
     expect(await ended).toEqual([0, null]);
   });
 });
+
+/** Uses types so that wrong declarations do not compile. */
+const CONSUMER = `
+  import { type FunctionDefinition, type InvokeResult, type Lamella, LamellaError, start } from 'lamella';
+  const lamella: Lamella = await start({ logLevel: 'error' });
+  const definition: FunctionDefinition = {
+    name: 'hello',
+    code: 'export const handler = async (event) => "Hello, " + event.name + "!";',
+    handler: 'index.handler',
+    runtime: 'nodejs20.x',
+  };
+  for (const name of ['World', 'again']) {
+    const { change } = await lamella.functions.put(definition);
+    const result: InvokeResult<string> = await lamella.invoke<string>('hello', { name });
+    const text: string = result.payload.toString();
+    console.log(change, result.cold, text);
+  }
+  // @ts-expect-error: a function needs a name
+  const invalid: FunctionDefinition = { code: '' };
+  await lamella.reset();
+  await lamella.invoke('hello').catch((failure: unknown) => {
+    if (failure instanceof LamellaError) console.log(failure.name);
+  });
+  await lamella.close();
+`;
 
 function bin(): string {
   return join(directory, 'node_modules', '.bin', 'lamella');

@@ -11,18 +11,34 @@ export function clockRoutes(clock: AdjustableClock): readonly AdminRoute[] {
       method: 'POST',
       path: '/clock',
       handle({ input }) {
-        const seconds = (input as { readonly advanceSeconds?: unknown } | undefined)?.advanceSeconds;
-        const hint = 'Send {"advanceSeconds": N}, where N is a number of seconds, 0 or more';
-        if (typeof seconds !== 'number') throw new AdminError(400, `${hint}.`);
+        const { advanceSeconds, time } = (input ?? {}) as {
+          readonly advanceSeconds?: unknown;
+          readonly time?: unknown;
+        };
+        const ms = time === undefined ? millisecondsOf(advanceSeconds) : millisecondsTo(time, clock.epochMs());
         try {
-          clock.advance(seconds * 1000);
+          clock.advance(ms);
         } catch (failure) {
           if (failure instanceof RangeError)
-            throw new AdminError(400, `${hint}. The clock cannot go beyond the year 9999.`);
+            throw new AdminError(400, `${HINT}. The clock cannot go beyond the year 9999.`);
           throw failure;
         }
         return render();
       },
     },
   ];
+}
+
+const HINT = 'Send {"advanceSeconds": N}, where N is a number of seconds, 0 or more';
+
+function millisecondsOf(seconds: unknown): number {
+  if (typeof seconds !== 'number') throw new AdminError(400, `${HINT}, or {"time": "2030-01-01T00:00:00Z"}.`);
+  return seconds * 1000;
+}
+
+function millisecondsTo(time: unknown, nowMs: number): number {
+  const ms = typeof time === 'string' ? Date.parse(time) - nowMs : Number.NaN;
+  if (ms >= 0) return ms;
+  const now = new Date(nowMs).toISOString();
+  throw new AdminError(400, `"time" must be a time in ISO 8601 that is not past. The clock is at ${now}.`);
 }

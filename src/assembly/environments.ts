@@ -1,7 +1,4 @@
-/** Opens what runs functions: sandboxes, the pool of environments, admission and provisioned concurrency. */
-import { randomUUID } from 'node:crypto';
-import { readdirSync, renameSync } from 'node:fs';
-import { join } from 'node:path';
+/** Opens what runs functions: the pool of environments, admission and provisioned concurrency. */
 import type { ResourceAccounts } from '../admin-api/environments.ts';
 import type { Clock } from '../clock.ts';
 import type { EnvironmentAccount } from '../environment/account.ts';
@@ -27,21 +24,16 @@ import type { Lifetime } from '../lifetime.ts';
 import type { Log } from '../log.ts';
 import { exhaustedResource } from '../operator-error.ts';
 import { type Options, resolveBuildOptions } from '../options.ts';
-import { RUNTIME_API_PORT } from '../protocol/endpoints.ts';
 import type { InitializationType } from '../protocol/payloads.ts';
-import { QUOTAS } from '../protocol/quotas.ts';
-import { removeTree } from '../remove-tree.ts';
-import type { HostCapabilities } from '../sandbox/host/host-capabilities.ts';
-import { createSandboxes } from '../sandbox/open-sandbox.ts';
-import { makeDirectory } from '../storage/make-directory.ts';
+import type { Sandboxes } from '../sandbox/sandboxes.ts';
 import type { OpenFunctions } from './functions.ts';
 
 export type EnvironmentsOptions = {
   readonly options: Pick<Options, 'network' | 'cpu' | 'idleSeconds'>;
   readonly opened: Pick<OpenFunctions, 'functions' | 'settings' | 'optTrees'>;
-  readonly capabilities: HostCapabilities;
+  readonly sandboxes: Pick<Sandboxes, 'open'>;
   readonly credentials: CredentialIssuer;
-  /** Holds the files of running sandboxes. Emptied now and when the lifetime ends. */
+  /** Holds the files of running sandboxes. */
   readonly runDirectory: string;
   readonly emit: Emit;
   /** Whether `emit` gets a fact for each invocation too. */
@@ -64,21 +56,9 @@ export type Environments = {
 
 /** Opens all of it; `lifetime` closes it and ends every environment. */
 export async function openEnvironments(given: EnvironmentsOptions, lifetime: Lifetime): Promise<Environments> {
-  const { options, opened, capabilities, credentials, runDirectory, emit, clock, backgroundClock, log } = given;
+  const { options, opened, sandboxes, credentials, runDirectory, emit, clock, backgroundClock, log } = given;
   const { functions, settings, optTrees } = opened;
   const { network } = options;
-  await prepareRunDirectory(runDirectory, log);
-  lifetime.onClose(() => removeTree(runDirectory).catch(leftForNextStart(runDirectory, log)));
-  const sandboxes = lifetime.own(
-    createSandboxes({
-      capabilities,
-      clock,
-      log,
-      runDirectory: join(runDirectory, 'sandboxes'),
-      usualVolumeBytes: QUOTAS.ephemeralStorageMib.default * 1024 * 1024,
-      isolatedPort: network === 'isolated' ? RUNTIME_API_PORT : undefined,
-    }),
-  );
   const environmentHost = {
     openSandbox: sandboxes.open,
     slots: createSlots(),
@@ -153,27 +133,6 @@ export async function openEnvironments(given: EnvironmentsOptions, lifetime: Lif
     },
     drain: () => pool.drain(),
   };
-}
-
-/**
- * Empties the directory, or creates it. What cannot be removed, such as files of another user, gets a name that no
- * sandbox uses and stays until the next start.
- */
-async function prepareRunDirectory(directory: string, log: Log): Promise<void> {
-  makeDirectory(directory, 0o700);
-  for (const name of readdirSync(directory)) {
-    const path = join(directory, name);
-    try {
-      await removeTree(path);
-    } catch (failure) {
-      renameSync(path, join(directory, `left-${randomUUID()}`));
-      leftForNextStart(path, log)(failure);
-    }
-  }
-}
-
-function leftForNextStart(path: string, log: Log): (failure: unknown) => void {
-  return (failure) => log.warn({ err: failure, path }, 'could not remove old files; the next start tries again');
 }
 
 /** The plan that replaces a managed runtime; undefined for a function that starts with its own `bootstrap`. */

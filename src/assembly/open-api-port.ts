@@ -5,13 +5,15 @@ import { asyncRoutes } from '../admin-api/async.ts';
 import { clockRoutes } from '../admin-api/clock.ts';
 import { environmentRoutes } from '../admin-api/environments.ts';
 import { gatewayRoutes } from '../admin-api/gateways.ts';
+import { resetRoutes } from '../admin-api/reset.ts';
 import { eventBusRoutes, type ScheduleAdmin, scheduleRoutes } from '../admin-api/schedules.ts';
 import { type ServiceUrls, serviceRoutes } from '../admin-api/service.ts';
 import { type ApiServices, createApiHandler } from '../api-port/api-port.ts';
 import { createAuthenticator } from '../api-port/authentication.ts';
 import { createPlainInvocations, type PlainInvocationOptions } from '../api-port/plain-invocations.ts';
 import type { AdjustableClock, Clock } from '../clock.ts';
-import { type Listener, listen } from '../http/listener.ts';
+import type { Listen } from '../http/lasting-port.ts';
+import type { Listener } from '../http/listener.ts';
 import type { Log } from '../log.ts';
 import type { Options } from '../options.ts';
 import type { ServiceHandler } from '../wire/api-call.ts';
@@ -39,6 +41,9 @@ export type ApiPortOptions = {
   readonly urls: () => ServiceUrls;
   /** The secret of an access key; undefined for an unknown key. */
   readonly keyOf: (accessKeyId: string) => AccessKey | undefined;
+  readonly listen: Listen;
+  /** Removes everything. @throws OperatorError */
+  readonly reset: () => Promise<void>;
   readonly clock: Clock;
   /** The clock that the admin API shows and advances. */
   readonly backgroundClock: AdjustableClock;
@@ -55,6 +60,7 @@ export function openApiPort(given: ApiPortOptions): Promise<Listener> {
     ...scheduleRoutes(given.schedules),
     ...eventBusRoutes(services.eventBus),
     ...environmentRoutes(environments.accounts),
+    ...resetRoutes(given.reset),
     ...serviceRoutes(given.urls, opened.settings.directory.everywhere),
   ]);
   const { keyOf } = given;
@@ -65,7 +71,7 @@ export function openApiPort(given: ApiPortOptions): Promise<Listener> {
     boundHost: options.host,
     allowedHosts: options.allowHost,
   };
-  return listen({
+  return given.listen({
     host: options.host,
     port: options.port,
     plain: createPlainInvocations({ ...callers, invoke: given.invoke }),

@@ -9,7 +9,16 @@ import type { Options } from '../options.ts';
 import type { Database } from '../storage/database.ts';
 import { ConfigurationError } from '../wire/configuration.ts';
 
-type Shared = 'urls' | 'findApiKey' | 'invoke' | 'keyOf' | 'identityOf' | 'clock' | 'backgroundClock' | 'log';
+type Shared =
+  | 'urls'
+  | 'listen'
+  | 'findApiKey'
+  | 'invoke'
+  | 'keyOf'
+  | 'identityOf'
+  | 'clock'
+  | 'backgroundClock'
+  | 'log';
 
 export type HttpGatewaysOptions = Pick<OpenGatewaysOptions, Shared> & {
   readonly options: Pick<

@@ -5,22 +5,21 @@
 import { setMaxListeners } from 'node:events';
 import { join } from 'node:path';
 import { createScheduleAdmin, type ScheduleAdmin } from '../admin-api/schedules.ts';
-import { type AdjustableClock, createAdjustableClock, systemClock } from '../clock.ts';
+import { type AdjustableClock, createAdjustableClock } from '../clock.ts';
 import type { Emit } from '../environment/facts.ts';
 import { createCredentialIssuer } from '../environment/launch/credentials.ts';
 import type { BuiltDirectories, HotDirectories } from '../functions/hot-reload/hot-directories.ts';
-import type { Lifetime } from '../lifetime.ts';
-import { createLog } from '../log.ts';
+import { Lifetime } from '../lifetime.ts';
+import { OperatorError } from '../operator-error.ts';
 import { isLoopback, type Options } from '../options.ts';
-import { RUNTIME_API_PORT } from '../protocol/endpoints.ts';
-import { probeHost, requireIsolatedNetwork } from '../sandbox/host/host-capabilities.ts';
+import { removeTree } from '../remove-tree.ts';
 import type { RemoteDynamo } from '../services/dynamodb/dynamodb-api.ts';
 import type { S3Api } from '../services/s3/s3-api.ts';
-import { openDataDirectory } from '../storage/data-directory.ts';
-import { openDatabase } from '../storage/database.ts';
+import { emptyTables } from '../storage/empty-tables.ts';
 import { createServiceCall, type ServiceCall } from '../wire/service-call.ts';
 import type { AccessKey } from '../wire/sigv4.ts';
 import { openBackground } from './background.ts';
+import { openBase, type ServiceBase } from './base.ts';
 import { openEnvironments } from './environments.ts';
 import { openFunctions } from './functions.ts';
 import { collectGarbageRegularly } from './garbage.ts';
@@ -56,6 +55,11 @@ export type OpenService = {
   /** Stores an object in a bucket that exists. */
   readonly writeObject: S3Api['writeObject'];
   readonly hotDirectories: Pick<HotDirectories, 'onChange' | 'renew'>;
+  /**
+   * Removes everything but layer versions and moves the clock back to the present. Running invocations are cut off;
+   * requests that arrive meanwhile wait. @throws OperatorError 'cannot-reset' if the service keeps its data
+   */
+  reset(): Promise<void>;
 };
 
 /** How long running invocations may take to end when the service closes, in milliseconds. */
@@ -65,22 +69,91 @@ const DRAIN_MS = 4000;
 export async function openService(
   options: Options,
   lifetime: Lifetime,
-  { observe, onInvoke, directories }: Embedding = {},
+  embedding: Embedding = {},
 ): Promise<OpenService> {
-  const clock = systemClock;
+  const base = await openBase(options, lifetime);
+  let content = await openContent(base, { reset: () => reset(), embedding });
+  let resetting: Promise<void> | undefined;
+  lifetime.onClose(async () => {
+    await resetting?.catch(() => undefined);
+    await content.close(DRAIN_MS);
+  });
+  const startOver = async () => {
+    if (!options.ephemeral) throw new OperatorError('cannot-reset', { directory: options.dataDir });
+    for (const port of Object.values(base.ports)) port.suspend();
+    await content
+      .close(0)
+      .catch((failure: unknown) => base.log.error({ err: failure }, 'could not close everything for a reset'));
+    emptyTables(base.database, LAYER_TABLES);
+    await removeTree(join(base.data.root, 's3'));
+    content = await openContent(base, { reset, embedding });
+  };
+  const reset = (): Promise<void> => {
+    resetting ??= startOver().finally(() => {
+      resetting = undefined;
+    });
+    return resetting;
+  };
+  base.data.setProvisional(false);
+  return {
+    url: content.url,
+    http: following(() => content.http),
+    schedules: following(() => content.schedules),
+    clock: following(() => content.clock),
+    call: (...given) => content.call(...given),
+    writeObject: (...given) => content.writeObject(...given),
+    hotDirectories: following(() => content.hotDirectories),
+    reset,
+  };
+}
+
+/** Layer versions never change, and publishing them again would take longer than the rest of a test. */
+const LAYER_TABLES = ['layer', 'layer_version'];
+
+/** An object whose members are those of `current()` at the time of their use. */
+function following<T extends object>(current: () => T): T {
+  return new Proxy(current(), { get: (_, name) => Reflect.get(current(), name) });
+}
+
+/** What a reset closes and opens again. */
+type Content = Omit<OpenService, 'reset'> & {
+  /** Gives running invocations and requests `drainMs` milliseconds to end, then ends them. */
+  close(drainMs: number): Promise<void>;
+};
+
+async function openContent(base: ServiceBase, given: Pick<Parts, 'reset' | 'embedding'>): Promise<Content> {
+  const lifetime = new Lifetime();
+  const drain = { ms: DRAIN_MS };
+  try {
+    const opened = await openParts(base, lifetime, { ...given, drain });
+    return {
+      ...opened,
+      close(drainMs) {
+        drain.ms = drainMs;
+        return lifetime.close();
+      },
+    };
+  } catch (failure) {
+    await lifetime.close();
+    throw failure;
+  }
+}
+
+type Parts = {
+  readonly reset: () => Promise<void>;
+  readonly embedding: Embedding;
+  /** How long running invocations may take when `lifetime` closes. */
+  readonly drain: { readonly ms: number };
+};
+
+async function openParts(base: ServiceBase, lifetime: Lifetime, { reset, embedding, drain }: Parts) {
+  const { options, clock, log, data, database, ports } = base;
+  const { observe, onInvoke, directories } = embedding;
   // The time of everything that waits in the background. Running functions use the system clock, which cannot be moved.
   const backgroundClock = createAdjustableClock(clock);
-  const log = createLog(options.logLevel);
   const closing = new AbortController();
   // Any number of clients can wait at the same time, for messages and for log events. Node warns at the eleventh.
   setMaxListeners(0, closing.signal);
-  const isIsolated = options.network === 'isolated';
-  const capabilities = await probeHost({ isolatedPort: isIsolated ? RUNTIME_API_PORT : undefined });
-  if (isIsolated) requireIsolatedNetwork(capabilities);
-
-  const data = lifetime.own(openDataDirectory(options.ephemeral ? 'ephemeral' : { directory: options.dataDir }, log));
-  data.setProvisional(true);
-  const database = lifetime.own(openDatabase(data.database));
   const shared = { options, database, clock, backgroundClock, log };
   const credentials = createCredentialIssuer();
   const services = openServices(
@@ -121,9 +194,9 @@ export async function openService(
     {
       ...shared,
       opened,
-      capabilities,
+      sandboxes: base.sandboxes,
       credentials,
-      runDirectory: join(data.root, 'run'),
+      runDirectory: base.runDirectory,
       reportsInvocations: observe !== undefined,
       emit: (fact) => {
         if (fact.kind === 'log-event') services.logStore.append(fact);
@@ -144,7 +217,7 @@ export async function openService(
   const { settings, eventSourceMappings } = opened;
   const mayInvoke = createMayInvoke(settings);
   const background = lifetime.own(openBackground({ ...shared, services, settings, eventSourceMappings, invoke }));
-  lifetime.onClose(() => background.stop(DRAIN_MS));
+  lifetime.onClose(() => background.stop(drain.ms));
 
   const keys = accessKeysOf(options);
   const keyOf = (id: string) => keys.get(id) ?? credentials.keyOf(id) ?? services.sts.keyOf(id);
@@ -160,6 +233,7 @@ export async function openService(
       findApiKey: ({ region, ...asked }) =>
         services.apiGateway.findApiKey({ region, account: options.accountId }, asked),
       urls,
+      listen: ports.http.listen,
     }),
   );
   services.apiGateway.publishAll();
@@ -200,17 +274,18 @@ export async function openService(
     schedules,
     keyOf,
     urls,
+    listen: ports.api.listen,
+    reset,
   });
   apiPort = port.port;
   lifetime.onClose(async () => {
     closing.abort();
     environments.drain();
-    await Promise.all([port.drain(DRAIN_MS), gateways.drain(DRAIN_MS), background.stop(DRAIN_MS)]);
+    await Promise.all([port.drain(drain.ms), gateways.drain(drain.ms), background.stop(drain.ms)]);
   });
   // Before everything that its operations use.
   lifetime.own(stacks);
   await stacks.resume();
-  data.setProvisional(false);
   const { list, put, remove } = gateways.admin;
   const { hotDirectories } = opened;
   return {

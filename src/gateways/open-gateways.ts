@@ -2,7 +2,8 @@
  * Opens the HTTP port. Its handler is loaded with the first request, and health checks with the first gateway that has
  * one, so that the service starts faster. Without a configured port, listens on 3000 if it is free, or else on any.
  */
-import { type Listener, type ListenOptions, listen } from '../http/listener.ts';
+import type { Listen } from '../http/lasting-port.ts';
+import type { Listener, ListenOptions } from '../http/listener.ts';
 import type { Closeable } from '../lifetime.ts';
 import type { Log } from '../log.ts';
 import { OperatorError } from '../operator-error.ts';
@@ -15,6 +16,7 @@ export type OpenGatewaysOptions = Omit<GatewayHandlerOptions, 'gateways' | 'boun
   readonly host: string;
   /** Undefined for the default. 0 takes any free port. */
   readonly port: number | undefined;
+  readonly listen: Listen;
 };
 
 export type OpenGateways = Closeable & {
@@ -33,14 +35,20 @@ const HEAD_BYTES = 1_048_576;
 const HEAD_TIMEOUT_MS = 60_000;
 
 /** Listens. The caller closes it. @throws OperatorError 'port-in-use' or 'cannot-listen' */
-export async function openGateways({ host, port, log, ...options }: OpenGatewaysOptions): Promise<OpenGateways> {
+export async function openGateways({
+  host,
+  port,
+  listen,
+  log,
+  ...options
+}: OpenGatewaysOptions): Promise<OpenGateways> {
   let handler: ReturnType<typeof load> | undefined;
   const load = async () => {
     const { createGatewayHandler } = await import('./gateway-port.ts');
     return createGatewayHandler({ ...options, boundHost: host, log });
   };
   const health = watchHealth({ ...options, log, clock: options.backgroundClock });
-  const listener = await listenOnPort(port, log, {
+  const listener = await listenOnPort(listen, port, log, {
     host,
     handler: async (request, response) => {
       handler ??= load();
@@ -101,6 +109,7 @@ function watchHealth(
 }
 
 async function listenOnPort(
+  listen: Listen,
   port: number | undefined,
   log: Log,
   options: Omit<ListenOptions, 'port'>,
