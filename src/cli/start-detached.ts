@@ -3,7 +3,8 @@
  * service accepts connections. The service reports that over Node's channel between processes.
  */
 import { closeSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { OperatorError } from '../operator-error.ts';
 import { stateDirectory } from '../options.ts';
 import { makeDirectory } from '../storage/make-directory.ts';
 import { printStatus } from './output.ts';
@@ -15,13 +16,13 @@ export const DETACHED_VARIABLE = 'LAMELLA_DETACHED_LOG';
 
 export type Detached = { readonly ready: unknown; readonly logFile: string };
 
-/** Starts the service; resolves to what it reported, or to the exit code with which it ended instead. */
+/**
+ * Starts the service; resolves to what it reported, or to the exit code with which it ended instead. Throws `OperatorError`
+ * `file-unwritable` if its log cannot be written.
+ */
 export async function detach(): Promise<Detached | { readonly code: number }> {
-  const directory = join(stateDirectory(), 'logs');
-  makeDirectory(directory, 0o700);
-  removeOldLogs(directory);
-  const logFile = join(directory, `start-${process.pid}.log`);
-  const output = openSync(logFile, 'w', 0o600);
+  const logFile = join(stateDirectory(), 'logs', `start-${process.pid}.log`);
+  const output = openLog(logFile);
   const [, script = '', ...args] = process.argv;
   const child = startDetached(script, args, output, { [DETACHED_VARIABLE]: logFile });
   closeSync(output);
@@ -31,6 +32,17 @@ export async function detach(): Promise<Detached | { readonly code: number }> {
   printStatus(readFileSync(logFile, 'utf8').trimEnd());
   rmSync(logFile, { force: true });
   return result;
+}
+
+/** Throws `OperatorError` `file-unwritable`. */
+function openLog(file: string): number {
+  try {
+    makeDirectory(dirname(file), 0o700);
+    removeOldLogs(dirname(file));
+    return openSync(file, 'w', 0o600);
+  } catch (failure) {
+    throw new OperatorError('file-unwritable', { file, reason: (failure as Error).message }, failure);
+  }
 }
 
 /** Reports to the command that started this service in the background that it accepts connections. */

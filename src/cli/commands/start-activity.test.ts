@@ -169,6 +169,14 @@ describe('a service in the background', () => {
     expect(code).toBe(4);
   });
 
+  it('that cannot have a log names the file', async () => {
+    const started = await lamella(['start', '--detach', '--port', '0'], {
+      environment: { XDG_STATE_HOME: '/proc/no' },
+    });
+    expect(started.stderr).toMatch(/^error: Cannot write \/proc\/no\/lamella\/logs\/start-\d+\.log: ENOENT/);
+    expect(started.code).toBe(4);
+  });
+
   it('is named if several run', async () => {
     const [first, second] = await Promise.all(
       ['a', 'b'].map(async (name) => {
