@@ -1,9 +1,14 @@
 /** DynamoDB with AWS's SDK: tables and items, what is refused, and another DynamoDB in its place. */
+import { join } from 'node:path';
 import * as sdk from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type RunningApis, startApis, TEST_ACCOUNT, TEST_CREDENTIALS } from '../../../test/support/running-apis.ts';
 import { silentLog } from '../../log.ts';
+import { openDatabase } from '../../storage/database.ts';
 import { createDynamoEngine } from './dynamodb-engine.ts';
+import { recoverTables } from './rebuild-table.ts';
+import { performInEngine } from './table-operations.ts';
+import { createTableSettings } from './table-settings.ts';
 
 const TableName = 'orders';
 const SCOPE = { region: 'us-east-1', account: TEST_ACCOUNT };
@@ -100,6 +105,50 @@ describe('a table', () => {
     other.destroy();
   });
 
+  it('gets and loses global secondary indexes with its items in it', async () => {
+    const name = 'indexed';
+    await create(name, { Tags: [{ Key: 'team', Value: 'a' }] });
+    const RequestItems = {
+      [name]: Array.from({ length: 25 }, (_, index) => ({ PutRequest: { Item: item('ann', index, index % 5) } })),
+    };
+    await client.send(new sdk.BatchWriteItemCommand({ RequestItems }));
+    const AttributeDefinitions = [
+      ...(KEYS.AttributeDefinitions ?? []),
+      { AttributeName: 'amount', AttributeType: 'N' as const },
+    ];
+    const update = async (change: sdk.GlobalSecondaryIndexUpdate) => {
+      const input = { TableName: name, AttributeDefinitions, GlobalSecondaryIndexUpdates: [change] };
+      const { TableDescription } = await client.send(new sdk.UpdateTableCommand(input));
+      return TableDescription?.GlobalSecondaryIndexes?.map(({ IndexName, IndexStatus }) => [IndexName, IndexStatus]);
+    };
+    const KeySchema = [{ AttributeName: 'amount', KeyType: 'HASH' as const }];
+    const Create = { IndexName: 'by-amount', KeySchema, Projection: { ProjectionType: 'ALL' as const } };
+    expect(await update({ Create })).toEqual([['by-amount', 'ACTIVE']]);
+    const query = {
+      TableName: name,
+      IndexName: 'by-amount',
+      KeyConditionExpression: 'amount = :a',
+      ExpressionAttributeValues: { ':a': { N: '3' } },
+    };
+    expect((await client.send(new sdk.QueryCommand(query))).Count).toBe(5);
+    expect(await update({ Delete: { IndexName: 'by-amount' } })).toBeUndefined();
+    const { Count } = await client.send(new sdk.ScanCommand({ TableName: name }));
+    const { TableNames } = await client.send(new sdk.ListTablesCommand({}));
+    const ResourceArn = `arn:aws:dynamodb:us-east-1:${TEST_ACCOUNT}:table/${name}`;
+    const { Tags } = await client.send(new sdk.ListTagsOfResourceCommand({ ResourceArn }));
+    expect([Count, TableNames?.filter((table) => table.startsWith(name)), Tags]).toEqual([
+      25,
+      [name],
+      [{ Key: 'team', Value: 'a' }],
+    ]);
+    // A key of another type than the items have: the table stays as it was.
+    const wrong = { ...Create, KeySchema: [{ AttributeName: 'amount', KeyType: 'HASH' as const }] };
+    const asText = [...(KEYS.AttributeDefinitions ?? []), { AttributeName: 'amount', AttributeType: 'S' as const }];
+    const input = { TableName: name, AttributeDefinitions: asText, GlobalSecondaryIndexUpdates: [{ Create: wrong }] };
+    expect(await refusal(client.send(new sdk.UpdateTableCommand(input)))).toMatch(/^ValidationException: /);
+    expect((await client.send(new sdk.ScanCommand({ TableName: name }))).Count).toBe(25);
+  });
+
   it('can be protected against deletion, and records a time to live', async () => {
     const name = 'kept';
     await create(name, { DeletionProtectionEnabled: true });
@@ -147,6 +196,36 @@ it('a request that ends the engine fails alone, and what is there stays there', 
   await expect(call('BatchWriteItem', { RequestItems: { [TableName]: [null] } })).rejects.toThrow();
   expect((await call('Scan', { TableName })).Count).toBe(1);
   await engine.close();
+});
+
+it.each(['copying', 'copied'] as const)('a change of indexes that a killed service left %s is ended', async (phase) => {
+  const database = openDatabase(join(apis.root, `${phase}.db`));
+  const settings = createTableSettings(database);
+  const engine = createDynamoEngine({ directory: join(apis.root, phase), log: silentLog });
+  const call = (operation: string, input: object) => performInEngine(engine, SCOPE, operation, input as never);
+  const createIn = async (name: string, more: object = {}) => {
+    await call('CreateTable', { TableName: name, ...KEYS, ...more });
+    await call('DescribeTable', { TableName: name });
+    await call('PutItem', { TableName: name, Item: item('ann', 1, 10) });
+  };
+  const index = {
+    IndexName: 'by-number',
+    KeySchema: [{ AttributeName: 'number', KeyType: 'HASH' }],
+    Projection: { ProjectionType: 'ALL' },
+  };
+  const definition = { ...KEYS, GlobalSecondaryIndexes: [index] };
+  await createIn(`${TableName}.lamella-rebuild`, definition);
+  // The copy is whole and the table is gone, or the other way round.
+  if (phase === 'copying') await createIn(TableName);
+  settings.set(SCOPE, TableName, { rebuild: { phase, definition, tags: [] } });
+  await recoverTables({ engine, settings }, SCOPE);
+  expect((await call('ListTables', {})).TableNames).toEqual([TableName]);
+  expect((await call('Scan', { TableName })).Items).toEqual([item('ann', 1, 10)]);
+  const { Table } = await call('DescribeTable', { TableName });
+  expect('GlobalSecondaryIndexes' in (Table as object)).toBe(phase === 'copied');
+  expect(settings.rebuilds(SCOPE)).toEqual([]);
+  await engine.close();
+  database.close();
 });
 
 it('nulls are refused before they reach the engine', async () => {

@@ -20,6 +20,7 @@ import { type ApiCall, OperationFailure, type ServiceApi } from '../../wire/api-
 import { JsonError } from '../../wire/json-protocol.ts';
 import { signRequest } from '../../wire/sign-request.ts';
 import { createDynamoEngine, EngineMissing, type EngineResponse } from './dynamodb-engine.ts';
+import { rebuildTable, recoverTables } from './rebuild-table.ts';
 import { invalid, type Json, performInEngine, TABLE_OPERATIONS, type TableContext } from './table-operations.ts';
 import { createTableSettings } from './table-settings.ts';
 import { createTransactions, TransactionCanceled } from './transactions.ts';
@@ -53,8 +54,20 @@ export function createDynamoApi(options: DynamoApiOptions): DynamoApi {
   const settings = createTableSettings(database);
   const transactions = createTransactions({ engine, clock: options.clock });
 
+  const recovered = new Map<string, Promise<void>>();
+  /** Before the first request of a region: ends what a killed service has begun. */
+  const recover = ({ region, account }: Scope): Promise<void> => {
+    const known = recovered.get(region);
+    if (known !== undefined) return known;
+    const recovery = recoverTables({ engine, settings }, { region, account });
+    recovered.set(region, recovery);
+    recovery.catch(() => recovered.delete(region));
+    return recovery;
+  };
+
   const respond = async (scope: Scope, target: string, body: Buffer): Promise<EngineResponse> => {
     if (remote !== undefined) return forward(options, remote, scope, target, body);
+    await recover(scope);
     const operation = operationOf(target);
     const handler = DYNAMODB_OPERATIONS[operation] === 'table' ? TABLE_OPERATIONS[operation] : undefined;
     const input = parseInput(body);
@@ -66,6 +79,7 @@ export function createDynamoApi(options: DynamoApiOptions): DynamoApi {
   };
   const contextOf = (scope: Scope, recordsStreams: boolean): TableContext => ({
     scope,
+    rebuild: (input) => rebuildTable({ engine, settings }, scope, input),
     recordsStreams,
     perform: (operation, input) => performInEngine(engine, scope, operation, input),
     settings,
@@ -88,7 +102,10 @@ export function createDynamoApi(options: DynamoApiOptions): DynamoApi {
       try {
         const target = `${DYNAMODB_TARGET_PREFIX}.${operation}`;
         const handler = remote === undefined ? TABLE_OPERATIONS[operationOf(target)] : undefined;
-        if (handler !== undefined) return await handler(input, contextOf(scope, true));
+        if (handler !== undefined) {
+          await recover(scope);
+          return await handler(input, contextOf(scope, true));
+        }
         const { status, body } = await respond(scope, target, Buffer.from(JSON.stringify(input)));
         const result = parseJson(body.toString('utf8')) as Json;
         if (status === 200) return result;

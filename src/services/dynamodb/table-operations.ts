@@ -19,6 +19,8 @@ export type TableContext = {
   readonly recordsStreams: boolean;
   /** Performs an operation of the engine. @throws EngineError */
   readonly perform: (operation: string, input: Json) => Promise<Json>;
+  /** Performs an UpdateTable that adds or removes indexes, and returns the description. @throws EngineError */
+  readonly rebuild: (input: Json) => Promise<Json>;
   readonly settings: TableSettingsStore;
   readonly log: Log;
 };
@@ -81,16 +83,10 @@ function isOnDemand({ BillingModeSummary }: Json): boolean {
   return ((BillingModeSummary ?? {}) as Json).BillingMode === 'PAY_PER_REQUEST';
 }
 
-/** The engine would ignore it. @throws JsonError */
-function checkIndexUpdates({ GlobalSecondaryIndexUpdates: updates }: Json): void {
-  if (
-    !Array.isArray(updates) ||
-    updates.every((update: Json) => update?.Create === undefined && update?.Delete === undefined)
-  )
-    return;
-  throw invalid(
-    'Lamella cannot add or remove global secondary indexes of an existing table. Create the table again, or name another ' +
-      'DynamoDB with --dynamodb-endpoint.',
+/** Whether an UpdateTable changes which indexes there are. */
+function hasIndexChanges({ GlobalSecondaryIndexUpdates: updates }: Json): boolean {
+  return (
+    Array.isArray(updates) && updates.some((update: Json) => update.Create !== undefined || update.Delete !== undefined)
   );
 }
 
@@ -115,15 +111,16 @@ export const TABLE_OPERATIONS: Readonly<Record<string, TableOperation>> = {
   },
 
   async UpdateTable(input, context) {
-    const { scope, perform, settings } = context;
+    const { scope, perform, rebuild, settings } = context;
     const { DeletionProtectionEnabled: isProtected } = input;
-    checkIndexUpdates(input);
     const members = withoutStream(input, context);
     const isOnlyProtection = Object.keys(members).every((name) => name === 'TableName');
     const description =
       typeof isProtected === 'boolean' && isOnlyProtection
         ? (await perform('DescribeTable', { TableName: input.TableName })).Table
-        : (await perform('UpdateTable', members)).TableDescription;
+        : hasIndexChanges(members)
+          ? await rebuild(members)
+          : (await perform('UpdateTable', members)).TableDescription;
     if (typeof isProtected === 'boolean') settings.set(scope, nameOf(input), { isProtected });
     return { TableDescription: described(description, context) };
   },

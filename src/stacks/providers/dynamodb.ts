@@ -29,7 +29,6 @@ export const dynamodbTable: ResourceProvider = {
   },
   async update({ physicalId, attributes, properties: before }, properties, context) {
     const TableName = physicalId;
-    // First, because Lamella's own tables cannot do it: then nothing else has changed.
     await updateIndexes(TableName, properties, context);
     await updateThroughput(TableName, properties, context);
     await setTimeToLive(TableName, properties.TimeToLiveSpecification, context);
