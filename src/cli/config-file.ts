@@ -1,8 +1,8 @@
 /**
  * The configuration file, as SAM has it: `samconfig.toml`, `samconfig.yaml` or `samconfig.yml`, in which
  * `[ENVIRONMENT.COMMAND.parameters]` sets options by their names. Lamella reads `[ENVIRONMENT.lamella.parameters]` for all
- * of its commands and `[ENVIRONMENT.lamella_COMMAND.parameters]` for one. Commands that SAM has too also read SAM's own
- * sections, `global` and that of the command, with less weight. A flag and an environment variable win over the file.
+ * of its commands and `[ENVIRONMENT.lamella_COMMAND.parameters]` for one. With less weight, every command takes what it has
+ * from SAM's section `global`, and commands that SAM has too read SAM's section for them. A flag and an environment variable win over the file.
  * https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/serverless-sam-cli-config.html
  */
 import { existsSync, readFileSync } from 'node:fs';
@@ -100,7 +100,6 @@ function samParametersOf(
   own: ReadonlySet<string>,
 ): [string, unknown][] {
   const sections = Object.hasOwn(SAM_SECTIONS, command) ? (SAM_SECTIONS[command] ?? []) : [];
-  if (sections.length === 0) return [];
   const entriesOf = (section: string) =>
     tableOf(environment, section, name, file).map(([key, value]) => [key.replaceAll('_', '-'), value] as const);
   for (const [option, value] of sections.includes(command) ? entriesOf(command) : []) {

@@ -20,9 +20,14 @@ export async function readTemplateFile(file: string): Promise<string> {
   });
 }
 
+/** The template of the current directory; undefined if it has none. */
+export function presentTemplate(): string | undefined {
+  return DEFAULT_NAMES.find((name) => existsSync(name));
+}
+
 /** The template of the current directory. @throws OperatorError 'usage' if it has no template */
 export function findTemplateFile(command: string): string {
-  const found = DEFAULT_NAMES.find((name) => existsSync(name));
+  const found = presentTemplate();
   if (found !== undefined) return found;
   const reason = `This directory has no ${DEFAULT_NAMES.join(', ')}. Name the template.`;
   throw new OperatorError('usage', { reason, command });

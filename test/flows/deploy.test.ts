@@ -231,6 +231,50 @@ it('no key of AWS goes to another endpoint or to a function, and none that is ma
   expect(JSON.stringify(proxy.calls.at(-1)?.headers)).not.toMatch(/AKIA/);
 }, 60_000);
 
+it('a directory without a template gets one, and functions get keys of their role', async () => {
+  const directory = join(workspace, 'bare');
+  write(directory, 'bootstrap', shellRuntime('respond "\\"$AWS_ACCESS_KEY_ID\\""'), 0o755);
+  const planned = await run(directory, 'deploy', '--dry-run');
+  expect([planned.code, planned.stderr]).toEqual([2, expect.stringContaining('Save the one above as template.yaml')]);
+  const deployed = JSON.parse((await run(directory, 'deploy', '--yes', '--json')).stdout.toString());
+  expect(deployed.outputs.Url).toMatch(/^http/);
+  expect(await invoke('bare')).toMatch(/^"(?!AKIA)\w+"$/);
+  expect((await run(directory, 'deploy', '--yes')).stderr).toContain('Nothing to deploy');
+}, 60_000);
+
+it('deploys nested stacks, and aliases that move', async () => {
+  const directory = project(
+    'outer',
+    `
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Inner: {Type: 'AWS::CloudFormation::Stack', Properties: {TemplateURL: inner/template.yaml, Parameters: {Word: inner}}}
+  Live:
+    Type: AWS::Serverless::Function
+    Properties: {CodeUri: two, Runtime: provided.al2023, Handler: x, AutoPublishAlias: live, DeploymentPreference: {Type: AllAtOnce}}
+Outputs: {Name: {Value: !GetAtt Inner.Outputs.Name}, Live: {Value: !Ref Live}}
+`,
+  );
+  write(directory, 'inner/template.yaml', TEMPLATE.replaceAll('CodeUri: ', 'CodeUri: ../'));
+  const deploy = async () =>
+    JSON.parse((await run(directory, 'deploy', '--yes', '--json', '--no-check')).stdout.toString());
+  const first = await deploy();
+  expect(first.stack.status).toBe('CREATE_COMPLETE');
+  expect(first.plan.uploads.map(({ names }: { names: string[] }) => names)).toEqual([
+    ['Live', 'Two'],
+    ['One'],
+    ['Inner'],
+  ]);
+  expect(await invoke(first.outputs.Name)).toMatch(/^"one inner /);
+  expect(await invoke(`${first.outputs.Live}:live`)).toMatch(/^"two /);
+  write(directory, 'two/bootstrap', shellRuntime(`respond '"moved"'`), 0o755);
+  const second = await deploy();
+  expect(second.plan.changes.map(({ logicalId }: { logicalId: string }) => logicalId)).toContain('LiveAliaslive');
+  expect(await invoke(`${first.outputs.Live}:live`)).toBe('"moved"');
+  expect((await deploy()).status).toBe('unchanged');
+  expect((await run(directory, 'destroy', '--yes')).code).toBe(0);
+}, 60_000);
+
 it('a failed creation says why, and the next deployment begins anew', async () => {
   const failing = TEMPLATE.replace('CodeUri: two,', 'CodeUri: two, Timeout: 901,');
   const directory = project('failing', failing);

@@ -2,6 +2,7 @@
  * `lamella deploy`: builds, shows the plan of CloudFormation, asks, deploys and follows. Progress goes to standard error,
  * outputs of the stack to standard output.
  */
+import { writeFile } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { systemClock } from '../../clock.ts';
 import { OperatorError } from '../../operator-error.ts';
@@ -16,6 +17,8 @@ import {
   deployProject,
 } from '../../project/deploy/deploy-project.ts';
 import type { Deployer } from '../../project/deploy/deployer.ts';
+import { renderYaml } from '../../template/render-yaml.ts';
+import { object, objectOf } from '../../template/tree.ts';
 import { explainingCloud } from '../cloud-errors.ts';
 import { cloudTarget, isAwsTarget } from '../cloud-target.ts';
 import type { Run } from '../command.ts';
@@ -23,7 +26,7 @@ import { confirm, requireAnswer } from '../confirm.ts';
 import { Interrupted, interruptible } from '../interruption.ts';
 import { printStatus, writeJson, writeResult } from '../output.ts';
 import { renderEvent, renderOutputs, renderPlan } from '../render-deploy.ts';
-import { namedTemplate, parameterOverrides } from '../template-file.ts';
+import { namedTemplate, parameterOverrides, presentTemplate } from '../template-file.ts';
 import { BUILD_DIRECTORY, printBuildWarnings } from './build.ts';
 import { checkBefore } from './check.ts';
 
@@ -32,8 +35,8 @@ export const run: Run = async ({ args, given }) => {
   const mode = given.dryRun ? 'plan' : given.executeChangeset === false ? 'create' : 'execute';
   const isYes = given.yes === true || given.confirmChangeset === false || mode !== 'execute';
   requireAnswer(isYes, 'deploy');
-  const file = namedTemplate(args[0], given, 'deploy');
   const target = await cloudTarget(given, 'deploy');
+  const file = await templateOf(args[0], given, { isYes, mode });
   return interruptible(async (signal) => {
     const project = await buildFor(file, given, 'deploy', signal);
     if (given.check !== false) await checkBefore(project, given);
@@ -62,6 +65,32 @@ export const run: Run = async ({ args, given }) => {
     return report(result, project, given);
   });
 };
+
+/**
+ * The template to deploy. A directory with a function and without a template gets one, if the user agrees: it is a file of
+ * the project from then on.
+ */
+async function templateOf(
+  argument: string | undefined,
+  given: Given,
+  { isYes, mode }: { readonly isYes: boolean; readonly mode: DeployRequest['mode'] },
+): Promise<string> {
+  const isNamed = argument !== undefined || given.templateFile !== undefined || presentTemplate() !== undefined;
+  if (isNamed) return namedTemplate(argument, given, 'deploy');
+  const { templateOfDirectory } = await import('../../dev/function-directory.ts');
+  const { body } = templateOfDirectory('.');
+  const url = objectOf({ Value: objectOf({ 'Fn::GetAtt': ['FunctionUrl', 'FunctionUrl'] }) });
+  const text = renderYaml(object([...Object.entries(body), ['Outputs', objectOf({ Url: url })]]));
+  printStatus(`This directory has no template. This one fits it, with a URL that is open to everybody:\n\n${text}`);
+  if (mode === 'plan')
+    throw usage('There is no template yet, and --dry-run writes none. Save the one above as template.yaml.');
+  if (!isYes && !(await confirm('Write it to template.yaml?')))
+    throw usage('There is no template. Name one, or write template.yaml.');
+  await writeFile(WRITTEN_TEMPLATE, text, { flag: 'wx' });
+  return WRITTEN_TEMPLATE;
+}
+
+const WRITTEN_TEMPLATE = 'template.yaml';
 
 /** Builds the template of a deployment. */
 export async function buildFor(
