@@ -33,10 +33,10 @@ const SYMBOLIC_LINK = 0o120000;
 const REGULAR_FILE = 0o100000;
 
 /**
- * Writes `entries` to `output`, replacing it. Throws if two entries have the same name. Source files must not change
- * while it runs.
+ * Writes `entries` to `output`, replacing it. Throws if two entries have the same name, and the reason of `signal` if that
+ * aborts it. Source files must not change while it runs.
  */
-export async function writeZip(output: string, entries: Iterable<ZipEntry>): Promise<WrittenZip> {
+export async function writeZip(output: string, entries: Iterable<ZipEntry>, signal?: AbortSignal): Promise<WrittenZip> {
   const sorted = [...entries].sort(byPath);
   sorted.forEach((entry, index) => {
     if (entry.path === sorted[index - 1]?.path)
@@ -52,7 +52,10 @@ export async function writeZip(output: string, entries: Iterable<ZipEntry>): Pro
     zip.once('error', (failure) => archive.destroy(failure));
     for (const entry of sorted) addEntry(zip, entry);
     zip.end();
-    await pipeline(archive, createWriteStream(unfinished));
+    await pipeline(archive, createWriteStream(unfinished), signal ? { signal } : {}).catch((failure: unknown) => {
+      signal?.throwIfAborted();
+      throw failure;
+    });
     const { size } = await lstat(unfinished);
     await rename(unfinished, output);
     return { path: output, bytes: size, entries: sorted.length };

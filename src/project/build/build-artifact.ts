@@ -46,6 +46,8 @@ type RecordedBuild = Omit<BuiltArtifact, 'isUnchanged' | 'kind' | 'logicalId' | 
 export type BuildRecord = Map<string, RecordedBuild>;
 
 const RECORD_FILE = 'build.json';
+/** Compressing more takes seconds. */
+const LARGE_BYTES = 20_000_000;
 /** Entries that are recorded and reported. */
 const LARGEST = 10;
 
@@ -152,7 +154,10 @@ async function writeArtifact(
     });
   }
   const zip = zipOf(context, logicalId);
-  const written = await writeZip(zip, entries).catch((failure: NodeJS.ErrnoException) =>
+  if (unzippedBytes > LARGE_BYTES) {
+    context.onProgress(`Compressing ${logicalId}: ${entries.length} files, ${Math.round(unzippedBytes / 1e6)} MB`);
+  }
+  const written = await writeZip(zip, entries, context.signal).catch((failure: NodeJS.ErrnoException) =>
     unusable(failure, zip, entries),
   );
   return {

@@ -36,6 +36,9 @@ export async function planMakefile(artifact: Artifact, context: BuildContext): P
   }
   const working = textOf(metadata, 'WorkingDirectory');
   const inside = working === undefined ? '' : relative(source, resolve(context.directory, working));
+  if (relative(source, makefile).startsWith('..')) {
+    throw failed(logicalId, `ContextPath leads out of ${source}`, 'Choose a directory in it.');
+  }
   if (inside.startsWith('..'))
     throw failed(logicalId, `WorkingDirectory ${working} is outside of ${source}`, 'Choose a directory in it.');
   return {

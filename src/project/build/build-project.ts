@@ -3,6 +3,7 @@
  * `sam deploy` and `aws cloudformation package` take as well. Nested stacks are built the same way. The same sources
  * give the same bytes, and what has not changed is not built again.
  */
+import { readdirSync, rmSync } from 'node:fs';
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
@@ -98,7 +99,10 @@ async function buildTemplate(request: BuildRequest, depth: number): Promise<Buil
   const builder = createArtifactBuilder(context, { record, usesCache: request.usesCache !== false });
   let built: BuiltArtifact[];
   try {
-    built = await inParallel(wanted, (artifact) => builder.build(artifact));
+    built = await inParallel(wanted, async (artifact) => {
+      request.signal?.throwIfAborted();
+      return builder.build(artifact);
+    });
   } finally {
     // What was built before a failure is not built again.
     await writeBuildRecord(buildDirectory, record);
@@ -132,11 +136,25 @@ function chosen(artifacts: readonly Artifact[], only: readonly string[] | undefi
   return only === undefined ? artifacts : artifacts.filter(({ logicalId }) => only.includes(logicalId));
 }
 
+/** Makes the directory, and removes what builds that were killed have left in it. */
 function makeOutput(directory: string): void {
   try {
     makeDirectory(directory);
+    for (const name of readdirSync(directory)) {
+      const pid = /\.(\d+)\.part$/.exec(name)?.[1];
+      if (pid !== undefined && !isRunning(Number(pid))) rmSync(join(directory, name), { force: true });
+    }
   } catch (failure) {
     throw new OperatorError('file-unwritable', { file: directory, reason: (failure as Error).message }, failure);
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (failure) {
+    return (failure as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
 

@@ -53,7 +53,7 @@ Resources:
   Python: {Type: 'AWS::Serverless::Function', Properties: {CodeUri: py, Handler: app.handler, Runtime: python3.13}}
   NoBootstrap: {Type: 'AWS::Serverless::Function', Properties: {CodeUri: py, Handler: x}}
   Url: {Type: 'AWS::Lambda::Url', Properties: {AuthType: NONE, TargetFunctionArn: !GetAtt App.Arn}}
-  Table: {Type: 'AWS::Serverless::SimpleTable'}
+  Zone: {Type: 'AWS::Route53::HostedZone', Properties: {Name: example.com}}
 `,
   'app/bootstrap': '#!/usr/bin/php\r\n<?php\n',
   'app/index.php': `<?php
@@ -111,7 +111,7 @@ it('finds each mistake once, with its function and its place', () => {
   expect(of('runtime-deprecated')).toEqual(['Node template.yaml:16']);
   expect(of('handler-missing')).toEqual(['Node template.yaml:16']);
   expect(of('url-permission')).toEqual(['Url template.yaml:19']);
-  expect(of('resource-recorded')).toEqual(['Table template.yaml:20']);
+  expect(of('resource-recorded')).toEqual(['Zone template.yaml:20']);
   expect(of('write-outside-tmp')).toEqual([
     'App app/index.php:3',
     'App app/index.php:5',

@@ -177,10 +177,14 @@ async function missingUploads(store: ObjectStore, uploads: readonly Upload[]): P
 async function upload({ onStatus, signal }: Deployer, store: ObjectStore, uploads: readonly Upload[]): Promise<void> {
   for (const [index, { key, bytes, names, content }] of uploads.entries()) {
     signal?.throwIfAborted();
-    onStatus(`Uploading ${index + 1} of ${uploads.length}: ${names.join(', ')} (${Math.ceil(bytes / 1000)} kB)`);
+    onStatus(`Uploading ${index + 1} of ${uploads.length}: ${names.join(', ')} (${sizeOf(bytes)})`);
     if ('file' in content) await store.putFile(key, content.file);
     else await store.put(key, content.body);
   }
+}
+
+function sizeOf(bytes: number): string {
+  return bytes >= 1_000_000 ? `${(bytes / 1_000_000).toFixed(1)} MB` : `${Math.ceil(bytes / 1000)} kB`;
 }
 
 /** The template in the request, or in the bucket if it is too large for a request. */
