@@ -33,6 +33,7 @@ const COMMANDS = {
   'php-source': () => testJob('php-source', COMPILER_PACKAGES),
   attack,
   'sam-golden': (...args) => script('scripts/sam-golden.ts', [], { needsBuild: false, args }),
+  'public-templates': (...args) => script('scripts/public-templates.ts', SANDBOX_PACKAGES, { args }),
   documents: () => script('scripts/update-documents.ts', [], { needsBuild: false }),
   // On one CPU: then the median of a round trip is the work of both sides, wherever the kernel would have put them.
   bench: (name = 'cold-start', ...args) =>

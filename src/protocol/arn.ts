@@ -442,6 +442,21 @@ export function renderChangeSetArn(scope: Scope, name: string, uuid: string): st
 
 /** A resource that exists only as a record, for example `arn:aws:kinesis:<region>:<account>:stream/<id>`. */
 export function renderRecordedArn(scope: Scope, type: string, id: string): string {
-  const [, service = 'unknown', kind = 'resource'] = type.split('::');
-  return render(scope, service.toLowerCase(), `${kind.toLowerCase()}/${id}`);
+  const [, product = 'unknown', kind = 'resource'] = type.split('::');
+  const known = RECORDED_ARNS[type];
+  if (known !== undefined) return render(scope, known[0], `${known[1]}${id}`);
+  return render(scope, product.toLowerCase(), `${kind.toLowerCase()}/${id}`);
 }
+
+/** Service and resource of ARNs that other services check, where they differ from the names of the type. */
+const RECORDED_ARNS: Readonly<Record<string, readonly [service: string, prefix: string]>> = {
+  'AWS::AmazonMQ::Broker': ['mq', 'broker:'],
+  'AWS::Cognito::UserPool': ['cognito-idp', 'userpool/'],
+  'AWS::EFS::AccessPoint': ['elasticfilesystem', 'access-point/'],
+  'AWS::EFS::FileSystem': ['elasticfilesystem', 'file-system/'],
+  'AWS::KinesisFirehose::DeliveryStream': ['firehose', 'deliverystream/'],
+  'AWS::MSK::Cluster': ['kafka', 'cluster/'],
+  'AWS::MSK::ServerlessCluster': ['kafka', 'cluster/'],
+  'AWS::StepFunctions::Activity': ['states', 'activity:'],
+  'AWS::StepFunctions::StateMachine': ['states', 'stateMachine:'],
+};

@@ -228,6 +228,16 @@ it('a custom resource is made by inline code with cfn-response, and failures are
       const { Word } = event.ResourceProperties;
       if (Word === 'bad') return response.send(event, context, response.FAILED, {});
       if (Word === 'crash') throw new Error('no such word');
+      if (Word === 'tls') {
+        // As the AWS CDK's handlers do, it uses nothing of the URL but host and path.
+        const { hostname, pathname } = new URL(event.ResponseURL);
+        const { StackId, RequestId, LogicalResourceId } = event;
+        const Data = { Upper: 'TLS', Type: 'string' };
+        const body = { Status: 'SUCCESS', StackId, RequestId, LogicalResourceId, PhysicalResourceId: 'id-hello', Data };
+        const options = { hostname, port: 443, path: pathname, method: 'PUT', headers: { 'content-type': '' } };
+        require('https').request(options, (answer) => { answer.resume(); context.done(); }).end(JSON.stringify(body));
+        return;
+      }
       response.send(event, context, response.SUCCESS, { Upper: Word.toUpperCase(), Type: typeof event.ResourceProperties.Count }, 'id-' + Word);
     };`;
   const template = (Word: string) => ({
@@ -264,6 +274,7 @@ it('a custom resource is made by inline code with cfn-response, and failures are
     ),
     expect.stringMatching(/The function failed without sending a response: .*no such word/),
   ]);
+  expect(stacks.outputs(await stacks.update('custom', template('tls')))).toMatchObject({ Upper: 'TLS' });
   await stacks.client.send(new DeleteStackCommand({ StackName: 'custom' }));
   await expect(stacks.settled('custom')).rejects.toMatchObject({ message: 'Stack with id custom does not exist' });
 }, 60_000);
@@ -276,6 +287,10 @@ it('what CloudFormation refuses before it begins leaves no stack', async () => {
     );
   expect(await refused({ Resources: { A: { Type: 'AWS::Nonsense::Thing' } } })).toBe(
     'ValidationError: Template format error: Unrecognized resource types: [AWS::Nonsense::Thing]',
+  );
+  const untransformed = { Type: 'AWS::Serverless::Function', Properties: { InlineCode: 'x' } };
+  expect(await refused({ Resources: { A: untransformed } })).toBe(
+    'ValidationError: Template format error: Unrecognized resource types: [AWS::Serverless::Function]',
   );
   expect(await refused({ Resources: { A: logGroup({ Ref: 'Missing' } as never) } })).toBe(
     'ValidationError: Template format error: Unresolved resource dependencies [Missing] in the Resources block of the template',
@@ -305,6 +320,21 @@ it('a type without an effect is recorded, or refused before anything is created'
   const { Name = '', Arn } = stacks.outputs(stack);
   expect(Name).toMatch(/^recorded-Alarm-\w{12}$/);
   expect(Arn).toBe(`arn:aws:cloudwatch:us-east-1:123456789012:alarm/${Name}`);
+
+  // What other services check has the form that they expect.
+  const network = {
+    Subnet: { Type: 'AWS::EC2::Subnet', Properties: { VpcId: 'vpc-1', CidrBlock: '10.0.0.0/24' } },
+    Group: { Type: 'AWS::EC2::SecurityGroup', Properties: { GroupDescription: 'g' } },
+    Access: { Type: 'AWS::EFS::AccessPoint', Properties: { FileSystemId: 'fs-1' } },
+  };
+  const VpcConfig = {
+    SubnetIds: [{ Ref: 'Subnet' }],
+    SecurityGroupIds: [{ 'Fn::GetAtt': ['Group', 'GroupId'] }, { Ref: 'Group' }],
+  };
+  const FileSystemConfigs = [{ Arn: { 'Fn::GetAtt': ['Access', 'Arn'] }, LocalMountPath: '/mnt/data' }];
+  const attached = functionOf('one.zip', { VpcConfig, FileSystemConfigs });
+  const { StackStatus } = await stacks.create('attached', { Resources: { Role: role, ...network, Hello: attached } });
+  expect(StackStatus).toBe('CREATE_COMPLETE');
 
   const strict = await startService({ strict: 'resources' });
   const client = new StackClient(strict.url);

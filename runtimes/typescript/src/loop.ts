@@ -13,6 +13,7 @@ import type { LogError } from './console.ts';
 import { createContext, type FunctionFacts } from './context.ts';
 import type { Handler } from './handler-locator.ts';
 import type { CurrentInvocation } from './invoke-store.ts';
+import { createResponseRedirect } from './response-url.ts';
 import type { Settings } from './settings.ts';
 
 /** The request that the Runtime API expects next. It decides how an exit is reported. */
@@ -46,6 +47,7 @@ export function createLoop(options: LoopOptions): Loop {
   const hasCallbacks = settings.runtimeGeneration !== 'managed-without-callbacks';
   let pending: Pending = { kind: 'initialization' };
   let isExiting = false;
+  const redirectResponse = createResponseRedirect();
 
   return {
     async run(handler) {
@@ -95,7 +97,11 @@ export function createLoop(options: LoopOptions): Loop {
     const result = await callBuffered(
       {
         handler: call,
-        event: () => JSON.parse(invocation.payload.toString()),
+        event: () => {
+          const event: unknown = JSON.parse(invocation.payload.toString());
+          redirectResponse(event);
+          return event;
+        },
         context: () => createContext(facts, invocation, hasCallbacks),
         hasCallbacks,
       },

@@ -42,6 +42,11 @@ export function randomUpperCase(length: number): string {
   return randomText(UPPER, length);
 }
 
+/** Lower-case hexadecimal digits, as in identifiers of EC2. */
+export function randomHex(length: number): string {
+  return randomText('0123456789abcdef', length);
+}
+
 function randomText(alphabet: string, length: number): string {
   return Array.from({ length }, () => alphabet[randomInt(alphabet.length)]).join('');
 }

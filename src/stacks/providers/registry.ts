@@ -22,6 +22,8 @@ export function createRegistry(providers: readonly ResourceProvider[]): Provider
     find(type) {
       const provider = acting(type) ?? recorded.get(type);
       if (provider !== undefined) return provider;
+      // Only the transform knows them. A template without it cannot have them.
+      if (type.startsWith('AWS::Serverless::')) return undefined;
       if (!WITHOUT_EFFECT.has(type) && resourceType(type) === undefined) return undefined;
       const made = recordedProvider(type);
       recorded.set(type, made);
