@@ -84,6 +84,13 @@ const ARTIFACTS: Readonly<Record<string, readonly (readonly [property: string, k
   'AWS::StepFunctions::StateMachine': [['DefinitionS3Location', 'file']],
 };
 
+/** Values of parameters that name existing resources. */
+const IDS: Readonly<Record<string, string>> = {
+  '::Subnet::Id': 'subnet-0123456789abcdef0',
+  '::SecurityGroup::Id': 'sg-0123456789abcdef0',
+  '::VPC::Id': 'vpc-0123456789abcdef0',
+};
+
 const workspace = mkdtempSync(join(tmpdir(), 'lamella-public-templates-'));
 const service = await startLamella(['--ephemeral', '--log-level', 'error', '--cpu', 'unlimited']);
 const access = {
@@ -145,6 +152,7 @@ async function attempt(path: string, StackName: string): Promise<Omit<Result, 't
   const reason = whyNot(body);
   if (reason !== undefined) return { skipped: reason };
   await uploadArtifacts(body, dirname(path));
+  await uploadIncludes(body, dirname(path));
   const before = await inventory();
   const Key = `${StackName}.template`;
   await s3.send(new PutObjectCommand({ Bucket: BUCKET, Key, Body: renderJson(body) }));
@@ -155,16 +163,18 @@ async function attempt(path: string, StackName: string): Promise<Omit<Result, 't
     const { name, message } = failure as Error;
     return { deployed: false, reason: `${name}: ${message}` };
   }
-  const left = await removeStack(StackName);
-  return { ...outcome, left: [...left, ...(await additions(before))] };
+  const { failures, retained } = await removeStack(StackName);
+  // What a policy retains stays on AWS too.
+  const isKept = (item: string) => before.includes(item) || retained.some((id) => item.includes(id));
+  return { ...outcome, left: [...failures, ...(await additions(isKept))] };
 }
 
-/** What there is now and was not before, once environments have had their time to end. */
-async function additions(before: readonly string[]): Promise<string[]> {
+/** What there is that should not be kept, once environments have had their time to end. */
+async function additions(isKept: (item: string) => boolean): Promise<string[]> {
   const end = performance.now() + END_MS;
   for (;;) {
     await removeLogGroups();
-    const added = (await inventory()).filter((item) => !before.includes(item));
+    const added = (await inventory()).filter((item) => !isKept(item));
     if (added.length === 0 || performance.now() > end) return added;
     await new Promise((wake) => setTimeout(wake, 100));
   }
@@ -210,13 +220,36 @@ async function uploadArtifacts(body: JsonObject, directory: string): Promise<voi
       } else {
         await s3.send(new PutObjectCommand({ Bucket: BUCKET, Key, Body: await zipFrom(path) }));
       }
-      const isBucket = /^AWS::(Lambda::LayerVersion)$/.test(type);
-      const isCode = type === 'AWS::Lambda::Function';
-      const at = { S3Bucket: BUCKET, S3Key: Key };
-      const plain = { Bucket: BUCKET, Key };
-      properties[property] = (isBucket || isCode ? at : plain) as JsonObject;
+      const isLambda = type === 'AWS::Lambda::Function' || type === 'AWS::Lambda::LayerVersion';
+      const isText = type === 'AWS::Serverless::GraphQLApi';
+      const at = isLambda ? { S3Bucket: BUCKET, S3Key: Key } : { Bucket: BUCKET, Key };
+      properties[property] = isText ? `s3://${BUCKET}/${Key}` : (at as JsonObject);
     }
   }
+}
+
+/** Uploads the files of `AWS::Include`, and the templates of nested stacks with what they name. */
+async function uploadIncludes(value: Json, directory: string): Promise<void> {
+  if (Array.isArray(value)) for (const item of value) await uploadIncludes(item, directory);
+  if (!isObject(value)) return;
+  const { Location, TemplateURL } = value;
+  for (const [property, named] of Object.entries({ Location, TemplateURL })) {
+    const path = typeof named === 'string' ? resolve(directory, named) : '';
+    if (typeof named !== 'string' || !existsSync(path) || !statSync(path).isFile()) continue;
+    const Key = `included-${Math.random()}`;
+    const isStack = property === 'TemplateURL' || value.ApplicationId === undefined;
+    let Body = readFileSync(path, 'utf8');
+    const isNested = isStack && /["']?Resources["']?\s*:/.test(Body);
+    if (isNested) {
+      const { body } = readTemplate(Body);
+      await uploadArtifacts(body, dirname(path));
+      await uploadIncludes(body, dirname(path));
+      Body = renderJson(body);
+    }
+    await s3.send(new PutObjectCommand({ Bucket: BUCKET, Key, Body }));
+    value[property] = isNested ? `https://s3.amazonaws.com/${BUCKET}/${Key}` : `s3://${BUCKET}/${Key}`;
+  }
+  for (const item of Object.values(value)) await uploadIncludes(item, directory);
 }
 
 async function zipFrom(path: string): Promise<Buffer> {
@@ -237,6 +270,8 @@ function parametersOf(body: JsonObject) {
     const [allowed] = Array.isArray(declaration.AllowedValues) ? declaration.AllowedValues : [];
     const length = Number(declaration.MinLength ?? 1);
     const text = /email/i.test(ParameterKey) ? 'someone@example.com' : 'value'.padEnd(length, 'x').toLowerCase();
+    const known = Object.entries(IDS).find(([part]) => type.includes(part))?.[1];
+    if (known !== undefined) return [{ ParameterKey, ParameterValue: known }];
     const value = type === 'Number' ? (declaration.MinValue ?? 1) : /List|Comma/.test(type) ? 'one,two' : text;
     return [{ ParameterKey, ParameterValue: String(allowed ?? value) }];
   });
@@ -270,15 +305,17 @@ async function deployAndInvoke(body: JsonObject, StackName: string, key: string)
 
 /** `answered`, `stubbed`, or why the function does not answer. */
 async function answerOf(FunctionName: string): Promise<string> {
+  const configuration = await lambda.send(new GetFunctionConfigurationCommand({ FunctionName }));
   const invoke = async (timeoutMs: number) => {
-    const { FunctionError, Payload } = await lambda.send(new InvokeCommand({ FunctionName, Payload: '{}' }), {
+    const TenantId = configuration.TenancyConfig === undefined ? undefined : 'tenant';
+    const { FunctionError, Payload } = await lambda.send(new InvokeCommand({ FunctionName, TenantId, Payload: '{}' }), {
       abortSignal: AbortSignal.timeout(timeoutMs),
     });
     return FunctionError === undefined ? undefined : Buffer.from(Payload ?? []).toString();
   };
   const own = await invoke(OWN_ANSWER_MS).catch((failure: Error) => failure.message);
   if (own === undefined) return 'answered';
-  const { Runtime = '', Handler = '' } = await lambda.send(new GetFunctionConfigurationCommand({ FunctionName }));
+  const { Runtime = '', Handler = '' } = configuration;
   const ZipFile = await stubOf(Runtime, Handler);
   await lambda.send(new UpdateFunctionCodeCommand({ FunctionName, ZipFile }));
   const stub = await invoke(STUB_ANSWER_MS).catch((failure: Error) => failure.message);
@@ -321,13 +358,22 @@ async function removeLogGroups(): Promise<void> {
   for (const { logGroupName } of logGroups) await logs.send(new DeleteLogGroupCommand({ logGroupName }));
 }
 
-/** Deletes a stack. Returns what could not be deleted. */
-async function removeStack(StackName: string): Promise<string[]> {
+/** Deletes a stack. Returns what could not be deleted, and the names of what a policy retains. */
+async function removeStack(StackName: string): Promise<{ failures: string[]; retained: string[] }> {
   const { Stacks: [stack] = [] } = await cloudFormation.send(new DescribeStacksCommand({ StackName }));
   const id = stack?.StackId ?? StackName;
   await cloudFormation.send(new DeleteStackCommand({ StackName: id }));
   const status = await settled(id);
-  return status === 'DELETE_COMPLETE' ? [] : [`stack ${status}: ${await firstFailure(id)}`];
+  const { StackEvents = [] } = await cloudFormation.send(new DescribeStackEventsCommand({ StackName: id }));
+  const skipped = StackEvents.filter(({ ResourceStatus }) => ResourceStatus === 'DELETE_SKIPPED');
+  return {
+    failures: status === 'DELETE_COMPLETE' ? [] : [`stack ${status}: ${await firstFailure(id)}`],
+    // Of a layer version's ARN, the layer's name.
+    retained: skipped.flatMap(({ PhysicalResourceId = '' }) => {
+      const parts = PhysicalResourceId.split(':');
+      return [PhysicalResourceId, parts[parts.indexOf('layer') + 1] ?? ''].filter((name) => name.length > 3);
+    }),
+  };
 }
 
 /** What the service has, by kind and name. */

@@ -350,6 +350,54 @@ it('a type without an effect is recorded, or refused before anything is created'
   }
 }, 60_000);
 
+it('what templates rely on without saying so is there in time', async () => {
+  const nodejs = `nodejs${process.versions.node.split('.')[0]}.x`;
+  const Role = { 'Fn::GetAtt': ['Role', 'Arn'] };
+  const Code = { ZipFile: 'exports.handler = async () => null;' };
+  const attribute = (name: string) => ({ 'Fn::GetAtt': [name, 'Arn'] });
+  const allowed = (Action: string, Resource: string) => ({ Effect: 'Allow', Action, Resource });
+  // ARNs that end early with a star.
+  const Statement = [allowed('logs:*', 'arn:aws:logs:*'), allowed('sns:Publish', 'arn:aws:sns:*:*')];
+  const stack = await stacks.create('implicit', {
+    Resources: {
+      Role: {
+        Type: 'AWS::IAM::Role',
+        Properties: {
+          AssumeRolePolicyDocument: TRUST,
+          Policies: [{ PolicyName: 'logs', PolicyDocument: { Version: '2012-10-17', Statement } }],
+        },
+      },
+      Reader: { Type: 'AWS::Lambda::Function', Properties: { Runtime: nodejs, Handler: 'index.handler', Role, Code } },
+      Group: logGroup('/implicit'),
+      // Nothing says that the filter needs the permission.
+      Filter: {
+        Type: 'AWS::Logs::SubscriptionFilter',
+        Properties: { LogGroupName: { Ref: 'Group' }, FilterPattern: '', DestinationArn: attribute('Reader') },
+      },
+      Permission: {
+        Type: 'AWS::Lambda::Permission',
+        Properties: {
+          FunctionName: attribute('Reader'),
+          Action: 'lambda:InvokeFunction',
+          Principal: 'logs.amazonaws.com',
+          SourceArn: attribute('Group'),
+        },
+      },
+      Topic: {
+        Type: 'AWS::SNS::Topic',
+        Properties: { Subscription: [{ Protocol: 'email', Endpoint: 'me@example.com' }] },
+      },
+      Subscription: {
+        Type: 'AWS::SNS::Subscription',
+        Properties: { TopicArn: { Ref: 'Topic' }, Protocol: 'email', Endpoint: 'me@example.com' },
+      },
+    },
+  });
+  expect(stack.StackStatus).toBe('CREATE_COMPLETE');
+  await stacks.client.send(new DeleteStackCommand({ StackName: 'implicit' }));
+  expect((await stacks.settled(stack.StackId ?? '')).StackStatus).toBe('DELETE_COMPLETE');
+});
+
 it('a dynamic reference takes its value from the parameter store when the resource is made', async () => {
   const credentials = { accessKeyId: 'test', secretAccessKey: 'test' };
   const ssm = new SSMClient({ endpoint: service.url, region: 'us-east-1', credentials });

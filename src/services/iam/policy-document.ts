@@ -108,7 +108,9 @@ function findResourceFault(statement: Json): string | undefined {
     if (resource === '*') continue;
     if (!resource.includes(':')) return `Resource ${resource} must be in ARN format or "*".`;
     const [arn, partition, service, ...rest] = arnElements(resource);
-    if (arn !== 'arn' || !partition || !service || rest.length < 3) {
+    // A final star also stands for the elements that are left out.
+    const isOpen = rest.length > 0 && resource.endsWith('*');
+    if (arn !== 'arn' || !partition || !service || (rest.length < 3 && !isOpen)) {
       return arn === 'arn' && partition !== undefined && service !== undefined && rest.length > 0
         ? 'The policy failed legacy parsing'
         : `Resource ${resource} must be in ARN format or "*".`;

@@ -77,7 +77,27 @@ export const subscriptionFilter: ResourceProvider = {
     ),
 };
 
+/** How long a filter waits for the permission that lets CloudWatch Logs invoke its function, in milliseconds. */
+const PERMISSION_WAIT_MS = 5_000;
+const PERMISSION_POLL_MS = 50;
+
+/**
+ * Templates rarely say that a filter depends on the permission of its function. On AWS the permission is there in time, as
+ * a rule; here both are made at once.
+ */
 async function putFilter(properties: Properties, context: ResourceContext): Promise<void> {
+  for (let waitedMs = 0; ; waitedMs += PERMISSION_POLL_MS) {
+    try {
+      return await putFilterOnce(properties, context);
+    } catch (failure) {
+      const isRefused = (failure as Error).message.startsWith('Could not execute the lambda function');
+      if (!isRefused || waitedMs >= PERMISSION_WAIT_MS) throw failure;
+      await context.wait(PERMISSION_POLL_MS);
+    }
+  }
+}
+
+async function putFilterOnce(properties: Properties, context: ResourceContext): Promise<void> {
   const { ApplyOnTransformedLogs: isTransformed, DestinationArn, FilterName, FilterPattern, LogGroupName } = properties;
   await context.call('logs', 'PutSubscriptionFilter', {
     logGroupName: String(LogGroupName),

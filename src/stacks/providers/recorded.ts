@@ -43,6 +43,16 @@ function record(type: string, properties: Properties, context: ResourceContext):
   return { physicalId, attributes: Object.fromEntries(attributes) as Record<string, Json> };
 }
 
+/** Attributes that are lists. */
+const LISTS: ReadonlySet<string> = new Set([
+  'CidrBlockAssociations',
+  'DnsEntries',
+  'Ipv6CidrBlocks',
+  'NameServers',
+  'NetworkInterfaceIds',
+  'SecondaryPrivateIpAddresses',
+]);
+
 /** Types whose ids other services check, with the beginning of an id. */
 const PREFIXES: Readonly<Record<string, string>> = {
   'AWS::EC2::CustomerGateway': 'cgw',
@@ -93,6 +103,7 @@ function made(
   if (/(Url|Uri|Endpoint)$/i.test(last)) return `http://${host}/`;
   if (/(DNSName|DomainName|Address|Host)$/i.test(last)) return host;
   if (last === 'Port') return '443';
+  if (LISTS.has(last)) return [last === 'DnsEntries' ? `Z${randomUpperCase(13)}:${host}` : host];
   // Of a group itself its id, of a network its default group.
   if (last === 'GroupId') return physicalId;
   if (last === 'DefaultSecurityGroup') return identifierOf('AWS::EC2::SecurityGroup') ?? physicalId;
