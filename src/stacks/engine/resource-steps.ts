@@ -16,6 +16,7 @@ import {
   type ResourceProvider,
 } from '../providers/provider.ts';
 import { resourceType, withTags } from '../providers/type-table.ts';
+import { unknownProperties } from '../providers/unknown-properties.ts';
 import type { DeletionPolicy, ResourceRecord, ResourceState, ResourceStatus, ResourceStep, Tags } from '../stack.ts';
 import type { DesiredResource } from './desired-stack.ts';
 import type { Run } from './run.ts';
@@ -309,17 +310,11 @@ async function effectiveProperties(
 }
 
 function refuseInvalid(provider: ResourceProvider, type: string, properties: Properties): void {
-  const table = resourceType(type);
   // A custom resource takes any property. What is only recorded has no effect anyway.
   const isCustom = type.startsWith('Custom::') || type === 'AWS::CloudFormation::CustomResource';
-  const isFree = isCustom || provider.isRecorded === true;
-  const unknown =
-    isFree || table === undefined ? [] : Object.keys(properties).filter((name) => !table.properties.has(name));
-  if (unknown.length > 0) {
-    const list = `Encountered unsupported properties in {/}: [${unknown.join(', ')}]`;
-    throw new ResourceFailure(`Property validation failure: [${list}]`);
-  }
-  const missing = (table?.required ?? []).filter((name) => properties[name] === undefined);
+  const unknown = isCustom || provider.isRecorded === true ? undefined : unknownProperties(type, properties);
+  if (unknown !== undefined) throw new ResourceFailure(unknown);
+  const missing = (resourceType(type)?.required ?? []).filter((name) => properties[name] === undefined);
   if (missing.length > 0) {
     const list = missing.map((name) => `The property {/${name}} is required`);
     throw new ResourceFailure(`Property validation failure: [${list.join(', ')}]`);

@@ -20,12 +20,21 @@ export type ResourceType = {
 };
 
 let rows: ReadonlyMap<string, string> | undefined;
+let structureRows: ReadonlyMap<string, readonly string[]> | undefined;
+const structures = new Map<string, ReadonlyMap<string, ReadonlySet<string>>>();
 const parsed = new Map<string, ResourceType>();
 
 /** Loads the table. Call it before `resourceType`. */
 export async function loadResourceTypes(): Promise<void> {
   if (rows !== undefined) return;
   const { RESOURCE_TYPE_ROWS } = await import('../generated/resource-types.ts');
+  const { PROPERTY_STRUCTURE_ROWS } = await import('../generated/property-structures.ts');
+  const byType = new Map<string, string[]>();
+  for (const row of PROPERTY_STRUCTURE_ROWS.trim().split('\n')) {
+    const name = row.slice(0, row.indexOf('|'));
+    byType.set(name, [...(byType.get(name) ?? []), row]);
+  }
+  structureRows = byType;
   rows = new Map(
     RESOURCE_TYPE_ROWS.trim()
       .split('\n')
@@ -43,6 +52,22 @@ export function resourceType(name: string): ResourceType | undefined {
   const type = parseRow(row);
   parsed.set(name, type);
   return type;
+}
+
+/**
+ * The members of the structures inside a type's properties, by their path: `Targets[].RetryPolicy`. Only types that act have
+ * some.
+ */
+export function propertyStructures(name: string): ReadonlyMap<string, ReadonlySet<string>> {
+  const known = structures.get(name);
+  if (known !== undefined) return known;
+  const parsedRows = (structureRows?.get(name) ?? []).map((row): [string, ReadonlySet<string>] => {
+    const [, path = '', members = ''] = row.split('|');
+    return [path, new Set(listOf(members))];
+  });
+  const found = new Map(parsedRows);
+  structures.set(name, found);
+  return found;
 }
 
 function parseRow(row: string): ResourceType {
