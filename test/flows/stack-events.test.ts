@@ -8,12 +8,17 @@ import {
   PutObjectCommand,
   S3Client,
 } from '@aws-sdk/client-s3';
-import { GetScheduleCommand, ListScheduleGroupsCommand, SchedulerClient } from '@aws-sdk/client-scheduler';
+import {
+  CreateScheduleCommand,
+  GetScheduleCommand,
+  ListScheduleGroupsCommand,
+  SchedulerClient,
+} from '@aws-sdk/client-scheduler';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { LISTENING_RUNTIME, type Listener, listenForEvents } from '../support/event-listener.ts';
 import { shellRuntime, zipOf } from '../support/function-zip.ts';
 import { requestHost } from '../support/host-request.ts';
-import { type RunningService, startService } from '../support/running-service.ts';
+import { ROLE, type RunningService, startService } from '../support/running-service.ts';
 import { StackClient } from '../support/stack-client.ts';
 
 const HOUR_MS = 3_600_000;
@@ -99,6 +104,11 @@ it('a schedule of EventBridge Scheduler runs its function, and can be fired befo
   ]);
   await service.lamella.schedules.fire('schedule/ticks/FTick');
   await listener.next('ticks');
+
+  const broken = { Arn: 'arn:aws:sqs:us-east-1:123456789012:missing', RoleArn: ROLE };
+  const once = { ScheduleExpression: 'at(2999-01-01T00:00:00)', FlexibleTimeWindow: { Mode: 'OFF' } } as const;
+  await scheduler.send(new CreateScheduleCommand({ Name: 'broken', GroupName: 'ticks', Target: broken, ...once }));
+  await expect(service.lamella.schedules.fire('schedule/ticks/broken')).rejects.toThrow('does not exist');
 
   const updated = await stacks.update('ticks', templateOf('ticks', events(30), { Group }));
   expect(updated.StackStatus).toBe('UPDATE_COMPLETE');

@@ -20,6 +20,8 @@ export type ScheduledTime = {
   readonly timeMs: number;
   /** No time follows. */
   readonly isLast: boolean;
+  /** A user sends the event now: a failure is for the user, and nothing is tried again. */
+  readonly isManual?: true;
 };
 
 /**
@@ -173,7 +175,7 @@ export function createSchedules({
       disarm(scope, name);
       return sql.remove.run(key(scope, name)).changes > 0;
     },
-    fire: (schedule) => fire(schedule, { timeMs: Math.trunc(clock.epochMs()), isLast: false }),
+    fire: (schedule) => fire(schedule, { timeMs: Math.trunc(clock.epochMs()), isLast: false, isManual: true }),
     close() {
       for (const cancel of timers.values()) cancel();
       timers.clear();

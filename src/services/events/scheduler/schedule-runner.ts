@@ -51,6 +51,7 @@ export function createScheduleRunner(options: ScheduleRunnerOptions): RunSchedul
     if (schedule === undefined || scope === undefined) throw new Error(`the schedule ${arn} does not exist`);
     const run: Run = { scope, schedule, event, time, executionId: randomUUID() };
     const failure = await attempt(options, run, 1);
+    if (failure !== undefined && time.isManual) throw new Error(failure.message);
     if (failure !== undefined) {
       // Retries must not hold up the times that follow.
       void retry(options, run, failure).catch((lost: unknown) =>
