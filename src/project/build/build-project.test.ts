@@ -2,6 +2,7 @@
 import {
   chmodSync,
   cpSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -194,6 +195,11 @@ it.each([
   ],
   ['a directory that is not there', 'Properties: {CodeUri: nowhere}', /Cannot read .*nowhere/],
   [
+    'a container image',
+    'Metadata: {Dockerfile: Dockerfile}, Properties: {PackageType: Image}',
+    /template\.yaml:2:\d+: F is a container image, which Lamella does not build/,
+  ],
+  [
     'a Makefile that is not there',
     'Metadata: {BuildMethod: makefile}, Properties: {CodeUri: src}',
     /there is no .*src\/Makefile/,
@@ -219,3 +225,58 @@ it('packs what a link out of the project leads to, and no link that leads nowher
   const { artifacts } = await build(join(directory, 'app'));
   expect(artifacts[0]?.largest.map(({ path }) => path).sort()).toEqual([' bad\nname;$(x)', 'shared/lib.txt']);
 });
+
+it('builds the PHP layer, a vendor layer that matches it, and a function with its own vendor directory', async () => {
+  const directory = mkdtempSync(join(workspace, 'php-'));
+  const composer = {
+    require: { 'acme/words': '*', 'ext-mbstring': '*' },
+    repositories: [{ type: 'path', url: '../words' }, { 'packagist.org': false }],
+    autoload: { 'psr-4': { 'App\\': 'src/' } },
+  };
+  write(
+    join(directory, 'words/composer.json'),
+    JSON.stringify({ name: 'acme/words', version: '1.0.0', autoload: { files: ['words.php'] } }),
+  );
+  write(join(directory, 'words/words.php'), '<?php function word() { return 1; }');
+  write(join(directory, 'app/composer.json'), JSON.stringify(composer));
+  write(join(directory, 'app/src/Hello.php'), '<?php namespace App; final class Hello {}');
+  write(
+    join(directory, 'template.yaml'),
+    `Transform: AWS::Serverless-2016-10-31
+Resources:
+  Php:
+    Type: AWS::Serverless::LayerVersion
+    Metadata: {BuildMethod: php, BuildProperties: {Version: '8.4', Extensions: [auto, ctype]}}
+    Properties: {ContentUri: app}
+  Vendor: {Type: 'AWS::Serverless::LayerVersion', Metadata: {BuildMethod: composer}, Properties: {ContentUri: app}}
+  App:
+    Type: AWS::Serverless::Function
+    Metadata: {BuildMethod: composer, BuildProperties: {Version: '8.4', Extensions: [mbstring]}}
+    Properties: {CodeUri: app, Handler: src/Hello.php, Runtime: provided.al2023, Layers: [!Ref Php]}
+`,
+  );
+  const one = await build(directory);
+  const pathsIn = async (logicalId: string) => {
+    const zip = readFileSync(join(directory, `.aws-sam/build/${logicalId}.zip`));
+    return (await listArchive(zip, { unpackedBytes: 1e9, entries: 1e6 }))
+      .filter(({ kind }) => kind === 'file')
+      .map(({ path }) => path);
+  };
+  expect(await pathsIn('Php')).toEqual(
+    expect.arrayContaining(['bin/php', 'bootstrap', 'lamella/ext/mbstring.so', 'lamella/ext/ctype.so']),
+  );
+  expect(await pathsIn('Vendor')).toEqual(
+    expect.arrayContaining(['vendor/autoload.php', 'vendor/acme/words/words.php']),
+  );
+  expect(await pathsIn('App')).toEqual(
+    expect.arrayContaining(['composer.json', 'src/Hello.php', 'vendor/autoload.php', 'vendor/acme/words/words.php']),
+  );
+  expect(existsSync(join(directory, 'app/vendor'))).toBe(false);
+  expect(one.functions).toMatchObject([{ logicalId: 'App', layers: ['Php'] }]);
+  write(join(directory, 'words/words.php'), '<?php function word() { return 2; }');
+  const two = await build(directory, { only: ['Php', 'Vendor'] });
+  expect(two.artifacts.map(({ logicalId, isUnchanged }) => [logicalId, isUnchanged])).toEqual([
+    ['Php', true],
+    ['Vendor', false],
+  ]);
+}, 120_000);

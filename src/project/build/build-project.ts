@@ -83,6 +83,7 @@ async function buildTemplate(request: BuildRequest, depth: number): Promise<Buil
   const buildDirectory = resolve(request.buildDirectory);
   const artifacts = findArtifacts(project, parameters);
   const files = findLocalFiles(project);
+  refuseImages(project);
   const wanted = chosen(artifacts, request.only, project);
   makeOutput(buildDirectory);
   const record = await readBuildRecord(buildDirectory);
@@ -122,6 +123,22 @@ async function buildTemplate(request: BuildRequest, depth: number): Promise<Buil
     nested,
     limits: { zippedBytes: QUOTAS.zippedBytes, unzippedBytes: QUOTAS.unzippedBytes },
   };
+}
+
+/** Images are used as they are in a registry. @throws OperatorError 'template-unbuildable' for one that has to be built */
+function refuseImages({ body, file, places }: ProjectTemplate): void {
+  const inherited = section(section(body, 'Globals'), 'Function');
+  for (const [logicalId, resource] of Object.entries(section(body, 'Resources'))) {
+    const properties = section(resource, 'Properties');
+    const of = (name: string) => member(properties, name) ?? member(inherited, name);
+    const uri = of('ImageUri') ?? member(section(properties, 'Code'), 'ImageUri');
+    const isLocal = uri === undefined || (typeof uri === 'string' && !uri.includes('.amazonaws.com'));
+    const hasDockerfile = member(section(resource, 'Metadata'), 'Dockerfile') !== undefined;
+    if (of('PackageType') !== 'Image' || !(hasDockerfile || isLocal)) continue;
+    const { line, column } = places.near(['Resources', logicalId, 'Metadata', 'Dockerfile']);
+    const reason = `${logicalId} is a container image, which Lamella does not build. Push it to a registry and name it in ImageUri`;
+    throw new OperatorError('template-unbuildable', { place: `${file}:${line}:${column}`, reason });
+  }
 }
 
 function chosen(artifacts: readonly Artifact[], only: readonly string[] | undefined, { file }: ProjectTemplate) {

@@ -60,6 +60,9 @@ export type CloudClient = {
 
 const MAX_ATTEMPTS = 5;
 const FIRST_PAUSE_MS = 200;
+/** For a response, and for each byte of an upload more: 50 kB a second. */
+const TIMEOUT_MS = 120_000;
+const SLOWEST_BYTES_PER_MS = 50;
 const THROTTLED =
   /^(Throttling|ThrottlingException|RequestLimitExceeded|TooManyRequestsException|SlowDown|RequestTimeout)$/;
 
@@ -91,13 +94,15 @@ async function attemptCall(target: CloudTarget, clock: Clock, call: CloudCall): 
   const request = { method, url, headers: { ...call.headers, ...token }, body };
   const headers = signRequest(request, { ...target, service }, clock.epochMs());
   let response: ClientResponse;
+  // Without it, a lost connection would keep the deployment waiting forever.
+  const timeout = AbortSignal.timeout(TIMEOUT_MS + body.length / SLOWEST_BYTES_PER_MS);
   try {
-    response = await send({ ...request, headers, ...(signal && { signal }) });
+    response = await send({ ...request, headers, signal: signal ? AbortSignal.any([signal, timeout]) : timeout });
   } catch (failure) {
     signal?.throwIfAborted();
     const { code = '', message } = failure as NodeJS.ErrnoException;
-    const reason = code === 'ECONNREFUSED' ? 'connection refused' : message;
-    const isTemporary = /^(ECONNRESET|EPIPE|ETIMEDOUT|EAI_AGAIN)$/.test(code);
+    const reason = timeout.aborted ? 'no response' : code === 'ECONNREFUSED' ? 'connection refused' : message;
+    const isTemporary = timeout.aborted || /^(ECONNRESET|EPIPE|ETIMEDOUT|EAI_AGAIN)$/.test(code);
     return { failure: new OperatorError('cloud-unreachable', { url: url.origin, reason }, failure), isTemporary };
   }
   if (response.status >= 200 && response.status < 300) return { response };
