@@ -12,7 +12,7 @@ import { createQueues, type Queues } from '../queues/queue.ts';
 import { type ApiGatewayApi, createApiGatewayApi } from '../services/apigateway/api-gateway-api.ts';
 import type { Publisher } from '../services/apigateway/publish.ts';
 import { createCloudTrailApi } from '../services/cloudtrail/cloudtrail-api.ts';
-import { createDynamoApi, type RemoteDynamo } from '../services/dynamodb/dynamodb-api.ts';
+import type { DynamoApi, DynamoApiOptions, RemoteDynamo } from '../services/dynamodb/dynamodb-api.ts';
 import { createEcrApi } from '../services/ecr/ecr-api.ts';
 import {
   createLoadBalancingApi,
@@ -44,7 +44,7 @@ import { createSqsQueues, type SqsQueues } from '../services/sqs/sqs-queues.ts';
 import { createParameterStore } from '../services/ssm/parameter-store.ts';
 import { createSsmApi } from '../services/ssm/ssm-api.ts';
 import type { Database } from '../storage/database.ts';
-import type { PerformOperation } from '../wire/api-call.ts';
+import type { PerformOperation, ServiceApi } from '../wire/api-call.ts';
 import type { ServiceCall } from '../wire/service-call.ts';
 import type { MayInvoke } from './invoke-grants.ts';
 
@@ -194,7 +194,7 @@ export function openServices(options: ServicesOptions, lifetime: Lifetime): Serv
         options.mayInvoke(arn, { principal: 's3.amazonaws.com', sourceArn, account }),
     },
   });
-  const dynamodb = lifetime.own(createDynamoApi({ database, root, remote: options.remoteDynamo, clock, log }));
+  const dynamodb = openDynamoLater({ database, root, remote: options.remoteDynamo, clock, log }, lifetime);
   const events = createEventsApi({ store: ruleStore, rules: eventRules, clock, log });
   const schedulerStore = createSchedulerStore({ database, clock });
   const scheduler = createSchedulerApi({
@@ -263,6 +263,20 @@ export function openServices(options: ServicesOptions, lifetime: Lifetime): Serv
       apigateway: apiGateway.perform,
       apigatewayv2: apiGateway.performV2,
     },
+  };
+}
+
+/** DynamoDB is loaded with the first request for a table. */
+function openDynamoLater(options: DynamoApiOptions, lifetime: Lifetime): ServiceApi {
+  let opened: Promise<DynamoApi> | undefined;
+  const open = () => {
+    opened ??= import('../services/dynamodb/dynamodb-api.ts').then(({ createDynamoApi }) => createDynamoApi(options));
+    return opened;
+  };
+  lifetime.onClose(async () => (await opened)?.close());
+  return {
+    handle: async (call) => (await open()).handle(call),
+    perform: async (...operation) => (await open()).perform(...operation),
   };
 }
 

@@ -1,6 +1,7 @@
 /** The event sources of SAM functions, end to end: a stack creates them, and the functions run. */
 import { gunzipSync } from 'node:zlib';
 import { DeleteStackCommand } from '@aws-sdk/client-cloudformation';
+import { DescribeTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import {
   CreateBucketCommand,
   DeleteObjectCommand,
@@ -28,6 +29,7 @@ let listener: Listener;
 let stacks: StackClient;
 let s3: S3Client;
 let scheduler: SchedulerClient;
+let dynamodb: DynamoDBClient;
 
 beforeAll(async () => {
   service = await startService();
@@ -37,12 +39,13 @@ beforeAll(async () => {
   stacks = new StackClient(service.url);
   s3 = new S3Client({ ...options, forcePathStyle: true });
   scheduler = new SchedulerClient(options);
+  dynamodb = new DynamoDBClient(options);
   await s3.send(new CreateBucketCommand({ Bucket: 'code' }));
   const Body = await zipOf({ bootstrap: LISTENING_RUNTIME });
   await s3.send(new PutObjectCommand({ Bucket: 'code', Key: 'code.zip', Body }));
 });
 afterAll(async () => {
-  for (const client of [s3, scheduler, stacks.client]) client.destroy();
+  for (const client of [s3, scheduler, dynamodb, stacks.client]) client.destroy();
   await service.close();
   await listener.close();
 });
@@ -163,10 +166,19 @@ it('a bucket whose function gives it no permission fails as on AWS', async () =>
 
 it('a subscription of a stack sends the log lines of one function to another', async () => {
   const Group = { Type: 'AWS::Logs::LogGroup', Properties: { LogGroupName: '/app/lines' } };
+  const Items = {
+    Type: 'AWS::Serverless::SimpleTable',
+    Properties: { TableName: 'lines', PrimaryKey: { Name: 'id', Type: 'Number' } },
+  };
   const events = {
     Lines: { Type: 'CloudWatchLogs', Properties: { LogGroupName: { Ref: 'Group' }, FilterPattern: 'wanted' } },
   };
-  const { StackId } = await created('lines', templateOf('lines', events, { Group }));
+  const { StackId } = await created('lines', templateOf('lines', events, { Group, Items }));
+  const { Table } = await dynamodb.send(new DescribeTableCommand({ TableName: 'lines' }));
+  expect(Table).toMatchObject({
+    TableStatus: 'ACTIVE',
+    AttributeDefinitions: [{ AttributeName: 'id', AttributeType: 'N' }],
+  });
   await service.createFunction(
     'writer',
     { bootstrap: shellRuntime('echo "a wanted line"; echo "another line"; respond null') },

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import * as sdk from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '../../../test/support/event-listener.ts';
 import { type RunningApis, startApis, TEST_ACCOUNT, TEST_CREDENTIALS } from '../../../test/support/running-apis.ts';
 import { silentLog } from '../../log.ts';
 import { openDatabase } from '../../storage/database.ts';
@@ -44,6 +45,19 @@ const create = async (name: string, more: Partial<sdk.CreateTableCommandInput> =
   await sdk.waitUntilTableExists({ client: at, maxWaitTime: 10, minDelay: 0.02, maxDelay: 0.1 }, { TableName: name });
   return TableDescription;
 };
+/** Performs an operation of an engine that no service has opened. */
+const callOf = (engine: ReturnType<typeof createDynamoEngine>) => (operation: string, input: object) =>
+  performInEngine(engine, SCOPE, operation, input as never);
+/** Creates a table with one item. */
+async function createIn(engine: ReturnType<typeof createDynamoEngine>, name: string, more: object = {}) {
+  const call = callOf(engine);
+  await call('CreateTable', { TableName: name, ...KEYS, ...more });
+  await eventually(async () => {
+    const { Table } = await call('DescribeTable', { TableName: name });
+    expect(Table).toMatchObject({ TableStatus: 'ACTIVE' });
+  });
+  await call('PutItem', { TableName: name, Item: item('ann', 1, 10) });
+}
 const item = (customer: string, number: number, amount: number) => ({
   customer: { S: customer },
   number: { N: String(number) },
@@ -185,16 +199,11 @@ it('what the engine does not have is refused by name', async () => {
 });
 
 it('a request that ends the engine fails alone, and what is there stays there', async () => {
-  const directory = `${apis.root}/crashes`;
-  const engine = createDynamoEngine({ directory, log: silentLog });
-  const call = async (operation: string, input: object) =>
-    JSON.parse((await engine.request(SCOPE, operation, Buffer.from(JSON.stringify(input)))).body.toString());
-  await call('CreateTable', { TableName, ...KEYS });
-  await call('DescribeTable', { TableName });
-  await call('PutItem', { TableName, Item: item('ann', 1, 10) });
+  const engine = createDynamoEngine({ directory: join(apis.root, 'crashes'), log: silentLog });
+  await createIn(engine, TableName);
   // The engine does not expect a null here.
-  await expect(call('BatchWriteItem', { RequestItems: { [TableName]: [null] } })).rejects.toThrow();
-  expect((await call('Scan', { TableName })).Count).toBe(1);
+  await expect(callOf(engine)('BatchWriteItem', { RequestItems: { [TableName]: [null] } })).rejects.toThrow();
+  expect((await callOf(engine)('Scan', { TableName })).Count).toBe(1);
   await engine.close();
 });
 
@@ -202,21 +211,16 @@ it.each(['copying', 'copied'] as const)('a change of indexes that a killed servi
   const database = openDatabase(join(apis.root, `${phase}.db`));
   const settings = createTableSettings(database);
   const engine = createDynamoEngine({ directory: join(apis.root, phase), log: silentLog });
-  const call = (operation: string, input: object) => performInEngine(engine, SCOPE, operation, input as never);
-  const createIn = async (name: string, more: object = {}) => {
-    await call('CreateTable', { TableName: name, ...KEYS, ...more });
-    await call('DescribeTable', { TableName: name });
-    await call('PutItem', { TableName: name, Item: item('ann', 1, 10) });
-  };
+  const call = callOf(engine);
   const index = {
     IndexName: 'by-number',
     KeySchema: [{ AttributeName: 'number', KeyType: 'HASH' }],
     Projection: { ProjectionType: 'ALL' },
   };
   const definition = { ...KEYS, GlobalSecondaryIndexes: [index] };
-  await createIn(`${TableName}.lamella-rebuild`, definition);
+  await createIn(engine, `${TableName}.lamella-rebuild`, definition);
   // The copy is whole and the table is gone, or the other way round.
-  if (phase === 'copying') await createIn(TableName);
+  if (phase === 'copying') await createIn(engine, TableName);
   settings.set(SCOPE, TableName, { rebuild: { phase, definition, tags: [] } });
   await recoverTables({ engine, settings }, SCOPE);
   expect((await call('ListTables', {})).TableNames).toEqual([TableName]);
@@ -304,18 +308,12 @@ it('a transaction writes all of its items or none', async () => {
 });
 
 it('tables survive a restart of the engine', async () => {
-  const directory = `${apis.root}/restarts`;
-  const call = async (engine: ReturnType<typeof createDynamoEngine>, operation: string, input: object) => {
-    const { body } = await engine.request(SCOPE, operation, Buffer.from(JSON.stringify(input)));
-    return JSON.parse(body.toString());
-  };
+  const directory = join(apis.root, 'restarts');
   const first = createDynamoEngine({ directory, log: silentLog });
-  await call(first, 'CreateTable', { TableName, ...KEYS });
-  await call(first, 'DescribeTable', { TableName });
-  await call(first, 'PutItem', { TableName, Item: item('ann', 1, 10) });
+  await createIn(first, TableName);
   await first.close();
   const second = createDynamoEngine({ directory, log: silentLog });
-  expect((await call(second, 'Scan', { TableName })).Items).toEqual([item('ann', 1, 10)]);
+  expect((await callOf(second)('Scan', { TableName })).Items).toEqual([item('ann', 1, 10)]);
   await second.close();
 });
 
