@@ -28,7 +28,13 @@ export type Load = {
   readonly pathP99: readonly number[];
 };
 
-export type Target = { readonly host: string; readonly port: number; readonly path: string };
+export type Target = {
+  readonly host: string;
+  readonly port: number;
+  readonly path: string;
+  /** Defaults to host and port. */
+  readonly hostHeader?: string;
+};
 
 export type Bench = {
   readonly directory: string;
@@ -65,8 +71,11 @@ export function openBench(): Bench {
   return {
     directory,
     bootstrap: compile('runtime-client'),
-    async load({ host, port, path }, { requests, connections = 1, bodyBytes = EVENT_BYTES, paths = [path], cpus }) {
-      const numbers = [host, port, connections, requests, bodyBytes].map(String);
+    async load(
+      { host, port, path, hostHeader = `${host}:${port}` },
+      { requests, connections = 1, bodyBytes = EVENT_BYTES, paths = [path], cpus },
+    ) {
+      const numbers = [host, port, hostHeader, connections, requests, bodyBytes].map(String);
       const text = await output('taskset', ['-c', cpus, client, ...numbers, ...paths]);
       const result = JSON.parse(text) as Load;
       if (result.errors > 0) throw new Error(`${result.errors} of ${result.requests} requests to ${paths[0]} failed`);
@@ -96,6 +105,8 @@ export type CService = Target & {
   readonly client: LambdaClient;
   /** Creates a function whose bootstrap is this file, and waits until it can be invoked. Returns the path of Invoke. */
   createFunction(name: string, bootstrap: string, options?: FunctionOptions): Promise<string>;
+  /** Sends a message to the process and resolves with its answer. Only with a `program`. */
+  ask(message: string): Promise<unknown>;
   stop(): Promise<void>;
 };
 
@@ -109,6 +120,8 @@ export type StartOptions = {
   readonly more?: readonly string[];
   /** Options of its Node process. */
   readonly nodeOptions?: readonly string[];
+  /** A program to run instead of `lamella start`, with its arguments. It gets a channel for messages. */
+  readonly program?: readonly string[];
   /** The checkout that is measured. */
   readonly root?: string;
 };
@@ -117,13 +130,17 @@ export type StartOptions = {
 export async function startCService(
   bench: Bench,
   cpus: string,
-  { more = [], nodeOptions = [], root = ROOT }: StartOptions = {},
+  { more = [], nodeOptions = [], program, root = ROOT }: StartOptions = {},
 ): Promise<CService> {
   const start = ['start', '--port', '0', '--http-port', '0', '--ephemeral', '--json', '--quiet', ...more];
-  const program = [process.execPath, ...nodeOptions, join(root, 'bin', 'lamella')];
-  const child = spawn('taskset', ['-c', cpus, ...program, ...start], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const command = [process.execPath, ...nodeOptions, ...(program ?? [join(root, 'bin', 'lamella'), ...start])];
+  const child = spawn('taskset', ['-c', cpus, ...command], {
+    stdio: ['ignore', 'pipe', 'inherit', program ? 'ipc' : 'ignore'],
+  });
   const ended = new Promise<void>((settle) => child.once('exit', () => settle()));
-  const line = await new Promise<string>((settle) => createInterface({ input: child.stdout }).once('line', settle));
+  const { stdout } = child;
+  if (stdout === null) throw new Error('the service has no output');
+  const line = await new Promise<string>((settle) => createInterface({ input: stdout }).once('line', settle));
   const { lambda: url, http } = JSON.parse(line) as { lambda: string; http: string };
   const credentials = { accessKeyId: 'b', secretAccessKey: 'b' };
   const client = new LambdaClient({ endpoint: url, region: 'us-east-1', credentials });
@@ -158,6 +175,11 @@ export async function startCService(
       }
       return `/2015-03-31/functions/${name}/invocations`;
     },
+    ask: (message) =>
+      new Promise((resolve, reject) => {
+        child.once('message', resolve);
+        child.send(message, (failure) => failure && reject(failure));
+      }),
     async stop() {
       client.destroy();
       child.kill('SIGTERM');

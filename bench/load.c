@@ -1,7 +1,7 @@
 /*
  * The load of the benchmarks: requests in a closed loop over keep-alive connections, each connection with its own path.
  * A C program, so that the client costs little and the same for every server.
- *   load HOST PORT CONNECTIONS REQUESTS BODY_BYTES PATH [PATH...]
+ *   load ADDRESS PORT HOST CONNECTIONS REQUESTS BODY_BYTES PATH [PATH...]
  * A body of 0 bytes is a GET. Prints one line of JSON. Times are in microseconds.
  */
 #define _GNU_SOURCE
@@ -178,9 +178,9 @@ static void together(connection *all, int count, long requests) {
 }
 
 int main(int argc, char **argv) {
-  if (argc < 7) return 2;
-  int connections = atoi(argv[3]), paths = argc - 6;
-  long requests = atol(argv[4]), body_bytes = atol(argv[5]);
+  if (argc < 8) return 2;
+  int connections = atoi(argv[4]), paths = argc - 7;
+  long requests = atol(argv[5]), body_bytes = atol(argv[6]);
   connection *all = calloc((size_t)connections, sizeof *all);
   results = calloc((size_t)paths, sizeof *results);
   for (int i = 0; i < paths; i++) results[i].times = malloc(sizeof(double) * (size_t)(requests + 1));
@@ -190,11 +190,11 @@ int main(int argc, char **argv) {
     int one = 1;
     c->path = i % paths;
     c->request = malloc((size_t)body_bytes + 1024);
-    char *path = argv[6 + c->path];
-    if (body_bytes == 0) c->request_bytes = sprintf(c->request, "GET %s HTTP/1.1\r\nHost: %s:%s\r\n\r\n", path, argv[1], argv[2]);
+    char *path = argv[7 + c->path];
+    if (body_bytes == 0) c->request_bytes = sprintf(c->request, "GET %s HTTP/1.1\r\nHost: %s\r\n\r\n", path, argv[3]);
     else {
-      long head = sprintf(c->request, "POST %s HTTP/1.1\r\nHost: %s:%s\r\nContent-Length: %ld\r\n\r\n", path, argv[1],
-                          argv[2], body_bytes);
+      long head = sprintf(c->request, "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %ld\r\n\r\n", path, argv[3],
+                          body_bytes);
       memset(c->request + head, 'x', (size_t)body_bytes);
       c->request[head] = c->request[head + body_bytes - 1] = '"';
       c->request_bytes = head + body_bytes;

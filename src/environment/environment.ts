@@ -153,6 +153,8 @@ export async function openEnvironment(host: EnvironmentHost, options: Environmen
 }
 
 const MIB = 1024 * 1024;
+/** Milliseconds of running invocations after which the peak memory is read again. */
+const MEASURED_MS = 1;
 /** Milliseconds for which an environment is idle before its processes are frozen. */
 const FREEZE_DELAY_MS = 5;
 
@@ -185,6 +187,9 @@ class Driver implements Environment {
   #isDraining = false;
   #isCpuLimited = false;
   readonly #initializationType: InitializationType;
+  #peakMb = 0;
+  /** Since the peak was read. The first invocation reads it. */
+  #unmeasuredMs = Number.POSITIVE_INFINITY;
   /** Whether an invocation has ended in this environment. */
   #hasReported = false;
   #run: CurrentRun | undefined;
@@ -545,13 +550,23 @@ class Driver implements Environment {
   #report({ durationMs, initMs, fault }: Effect & { kind: 'log-report' }): void {
     this.#processes.flushOutput();
     const { memoryMib } = this.version.configuration;
-    const usedMb = Math.ceil(this.#sandbox.peakMemoryBytes() / (1024 * 1024));
-    // A process that was killed for memory in this invocation does not explain the runtime's exit in a later one.
-    this.#sandbox.forgetOutOfMemory();
+    const usedMb = this.#usedMb(durationMs);
     const maxMemoryUsedMb = fault?.errorType === 'Runtime.OutOfMemory' ? memoryMib : Math.min(usedMb, memoryMib);
     const report = { durationMs, initMs, maxMemoryUsedMb, fault };
     this.#telemetry.invocationEnded(this.#now(), report, this.#session.extensions.count);
     if (this.#host.reportsInvocations) this.#emitInvocation(report);
+  }
+
+  /** The peak memory in megabytes. Little memory can be touched in a millisecond, so shorter invocations share a reading. */
+  #usedMb(durationMs: number): number {
+    this.#unmeasuredMs += durationMs;
+    if (this.#unmeasuredMs >= MEASURED_MS) {
+      this.#unmeasuredMs = 0;
+      this.#peakMb = Math.ceil(this.#sandbox.peakMemoryBytes() / MIB);
+      // A process that was killed for memory in this invocation does not explain the runtime's exit in a later one.
+      this.#sandbox.forgetOutOfMemory();
+    }
+    return this.#peakMb;
   }
 
   #emitInvocation({ durationMs, initMs, maxMemoryUsedMb, fault }: InvocationReport): void {
