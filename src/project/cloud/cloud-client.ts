@@ -95,7 +95,7 @@ async function attemptCall(target: CloudTarget, clock: Clock, call: CloudCall): 
   const headers = signRequest(request, { ...target, service }, clock.epochMs());
   let response: ClientResponse;
   // Without it, a lost connection would keep the deployment waiting forever.
-  const timeout = AbortSignal.timeout(TIMEOUT_MS + body.length / SLOWEST_BYTES_PER_MS);
+  const timeout = AbortSignal.timeout(Math.ceil(TIMEOUT_MS + body.length / SLOWEST_BYTES_PER_MS));
   try {
     response = await send({ ...request, headers, signal: signal ? AbortSignal.any([signal, timeout]) : timeout });
   } catch (failure) {
