@@ -12,6 +12,7 @@ describe('options', () => {
       host: '127.0.0.1',
       allowHost: [],
       dataDir: '/home/u/.local/share/lamella',
+      hotReloadDirs: [],
       ephemeral: false,
       region: 'us-east-1',
       accountId: '123456789012',
