@@ -10,13 +10,13 @@ import { type Clock, systemClock } from '../clock.ts';
 import { createLastingPort, type LastingPort } from '../http/lasting-port.ts';
 import type { Lifetime } from '../lifetime.ts';
 import { createLog, type Log } from '../log.ts';
-import type { Options } from '../options.ts';
+import { type Options, resolveBuildOptions } from '../options.ts';
 import { RUNTIME_API_PORT } from '../protocol/endpoints.ts';
 import { QUOTAS } from '../protocol/quotas.ts';
 import { removeTree } from '../remove-tree.ts';
-import { probeHost, requireIsolatedNetwork } from '../sandbox/host/host-capabilities.ts';
-import { createSandboxes } from '../sandbox/open-sandbox.ts';
-import type { Sandboxes } from '../sandbox/sandboxes.ts';
+import { requireIsolatedNetwork } from '../sandbox/host/host-capabilities.ts';
+import { knownHost } from '../sandbox/host/known-host.ts';
+import { createSandboxesLater, type LateSandboxes } from '../sandbox/open-sandbox.ts';
 import { type DataDirectory, openDataDirectory } from '../storage/data-directory.ts';
 import { type Database, openDatabase } from '../storage/database.ts';
 import { makeDirectory } from '../storage/make-directory.ts';
@@ -27,7 +27,7 @@ export type ServiceBase = {
   readonly log: Log;
   readonly data: DataDirectory;
   readonly database: Database;
-  readonly sandboxes: Pick<Sandboxes, 'open'>;
+  readonly sandboxes: Pick<LateSandboxes, 'open' | 'prepare'>;
   /** Holds the files of running sandboxes. */
   readonly runDirectory: string;
   readonly ports: { readonly api: LastingPort; readonly http: LastingPort };
@@ -38,7 +38,10 @@ export async function openBase(options: Options, lifetime: Lifetime): Promise<Se
   const clock = systemClock;
   const log = createLog(options.logLevel);
   const isolatedPort = options.network === 'isolated' ? RUNTIME_API_PORT : undefined;
-  const capabilities = await probeHost({ isolatedPort });
+  const { capabilities, forget } = await knownHost({
+    isolatedPort,
+    directory: join(resolveBuildOptions({}, 'start').cacheDir, 'host'),
+  });
   if (isolatedPort !== undefined) requireIsolatedNetwork(capabilities);
   const data = lifetime.own(openDataDirectory(options.ephemeral ? 'ephemeral' : { directory: options.dataDir }, log));
   data.setProvisional(true);
@@ -47,14 +50,17 @@ export async function openBase(options: Options, lifetime: Lifetime): Promise<Se
   await prepareRunDirectory(runDirectory, log);
   lifetime.onClose(() => removeTree(runDirectory).catch(leftForNextStart(runDirectory, log)));
   const sandboxes = lifetime.own(
-    createSandboxes({
-      capabilities,
-      clock,
-      log,
-      runDirectory: join(runDirectory, 'sandboxes'),
-      usualVolumeBytes: QUOTAS.ephemeralStorageMib.default * 1024 * 1024,
-      isolatedPort,
-    }),
+    createSandboxesLater(
+      {
+        capabilities,
+        clock,
+        log,
+        runDirectory: join(runDirectory, 'sandboxes'),
+        usualVolumeBytes: QUOTAS.ephemeralStorageMib.default * 1024 * 1024,
+        isolatedPort,
+      },
+      forget,
+    ),
   );
   const ports = { api: lifetime.own(createLastingPort()), http: lifetime.own(createLastingPort()) };
   return { options, clock, log, data, database, sandboxes, runDirectory, ports };

@@ -95,6 +95,8 @@ export async function openService(
     return resetting;
   };
   base.data.setProvisional(false);
+  // The caller first learns that the service accepts connections.
+  lifetime.onClose(base.clock.after(0, base.sandboxes.prepare));
   return {
     url: content.url,
     http: following(() => content.http),

@@ -1,6 +1,7 @@
 /** Entry point for the rest of Lamella: creates sandboxes, or throws an error that names what the host lacks. */
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
+import { OperatorError } from '../operator-error.ts';
 import type { HostCapabilities } from './host/host-capabilities.ts';
 import { requireSandbox } from './host/host-capabilities.ts';
 import type { Sandboxes } from './sandboxes.ts';
@@ -29,4 +30,41 @@ export type CreateSandboxesOptions = {
  */
 export function createSandboxes({ capabilities, ...options }: CreateSandboxesOptions): Sandboxes {
   return startSandboxes({ host: requireSandbox(capabilities), ...options });
+}
+
+/** Sandboxes whose preparation begins with `prepare`, or when the first one is opened. */
+export type LateSandboxes = Sandboxes & {
+  /** Blocks for some tens of milliseconds the first time. Never throws: the next `open` reports what failed. */
+  prepare(): void;
+};
+
+/**
+ * As `createSandboxes`, but prepares nothing yet: a service accepts connections first. Throws at once if this host does not
+ * support sandboxes. `onNoSandbox` is called when it turns out later that it does not.
+ */
+export function createSandboxesLater(options: CreateSandboxesOptions, onNoSandbox: () => void): LateSandboxes {
+  requireSandbox(options.capabilities);
+  let started: Sandboxes | undefined;
+  const sandboxes = (): Sandboxes => {
+    started ??= createSandboxes(options);
+    return started;
+  };
+  return {
+    async open(spec) {
+      try {
+        return await sandboxes().open(spec);
+      } catch (failure) {
+        if (failure instanceof OperatorError && failure.code === 'no-sandbox') onNoSandbox();
+        throw failure;
+      }
+    },
+    prepare() {
+      try {
+        sandboxes();
+      } catch (failure) {
+        options.log.warn({ err: failure }, 'cannot prepare sandboxes');
+      }
+    },
+    close: async () => started?.close(),
+  };
 }

@@ -10,8 +10,11 @@ import { removeTree } from '../../remove-tree.ts';
 import type { Run } from '../command.ts';
 import { megabytes, writeJson, writeResult } from '../output.ts';
 
-/** Packages of npm, sources of PHP that were compiled, Composer's own cache, and this program as V8 has compiled it. */
-const OWN_DIRECTORIES = ['npm', 'php-source', 'composer', 'compiled'] as const;
+/**
+ * Packages of npm, sources of PHP that were compiled, Composer's own cache, this program as V8 has compiled it, and that this
+ * machine passed its checks.
+ */
+const OWN_DIRECTORIES = ['npm', 'php-source', 'composer', 'compiled', 'host'] as const;
 
 export const run: Run = async ({ given }) => {
   const { cacheDir } = resolveBuildOptions(given, 'cache clean');

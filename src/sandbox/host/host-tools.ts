@@ -47,6 +47,12 @@ const PACKAGE_MANAGERS: readonly (readonly [program: string, command: string])[]
   ['apk', 'sudo apk add'],
 ];
 
+/** The paths of all programs that sandboxes and volumes use, as far as they are installed. */
+export function findPrograms(): readonly string[] {
+  const names = [...Object.keys(TOOL_PACKAGES), 'dash', ...Object.values(VOLUME_TOOLS).map(([program]) => program)];
+  return names.flatMap((name) => findTool(name) ?? []);
+}
+
 /** Finds the programs that every sandbox needs. Missing ones are left out. */
 export function findTools(): Partial<SandboxTools> {
   const names = Object.keys(TOOL_PACKAGES) as ToolName[];
