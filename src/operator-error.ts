@@ -234,7 +234,8 @@ export const OPERATOR_ERRORS = {
     message: 'The deployment of {name} failed, and the stack is in {status}:{reasons}',
     meaning:
       'A resource could not be created or changed. CloudFormation has rolled the stack back, unless that is switched off.',
-    remedy: 'Correct the cause and deploy again. What was deployed before is still there.',
+    remedy:
+      'Correct the cause and deploy again. Unless rolling back is switched off, what was deployed before is as it was.',
     exitCode: 1,
   },
   'delete-failed': {

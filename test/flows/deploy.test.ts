@@ -482,6 +482,28 @@ it('says what is wrong with keys, regions and buckets, and what to do', async ()
   expect(await statusOf('wrong')).toBeUndefined();
 }, 60_000);
 
+it('checks before it deploys, and `check` fails for warnings only if it is asked to', async () => {
+  const directory = project('checked', TEMPLATE.replace('CodeUri: two,', 'CodeUri: two, Runtime: nodejs14.x,'));
+  const refused = await run(directory, 'deploy', '--yes');
+  expect([refused.code, refused.stderr]).toEqual([
+    1,
+    expect.stringMatching(
+      /template\.yaml:7:\d+: error: AWS no longer accepts the runtime nodejs14\.x \[runtime-retired\]\n[\s\S]*error: The project would not work on AWS: 1 error\./,
+    ),
+  ]);
+  expect(proxy.takeNames()).toEqual([]);
+  project('checked');
+  write(directory, 'one/log.php', "<?php\nfile_put_contents('/var/log/app.log', '');\n");
+  const checked = await run(directory, 'check');
+  expect([checked.code, checked.stdout.toString()]).toEqual([
+    0,
+    'one/log.php:2: warning: file_put_contents writes to /var/log/app.log: on AWS only /tmp is writable [write-outside-tmp]\n    Write below /tmp, or to S3.\n',
+  ]);
+  const strict = await run(directory, 'check', '--strict', '--json');
+  expect([strict.code, JSON.parse(strict.stdout.toString()).counts]).toEqual([1, { error: 0, warning: 1, note: 0 }]);
+  expect(proxy.takeNames()).toEqual([]);
+}, 60_000);
+
 it('the AWS CLI packages and deploys what `lamella build` makes', async ({ skip }) => {
   const path = await cliWithEndpoints();
   if (path === undefined) return skip();
