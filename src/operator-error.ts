@@ -41,6 +41,12 @@ export const OPERATOR_ERRORS = {
     remedy: 'Choose a directory that you can write to with --data-dir.',
     exitCode: 4,
   },
+  'cannot-debug': {
+    message: 'The function {name} cannot be debugged: {reason}.',
+    meaning: 'There is no debugger for the language of a function that --debug names, or none that fits its PHP.',
+    remedy: '{remedy}',
+    exitCode: 4,
+  },
   'cannot-reset': {
     message: 'This service keeps its data in {directory}, and a reset would remove all of it.',
     meaning: 'Only a service with temporary data can be reset: reset() and POST /_lamella/reset are for tests.',

@@ -26,6 +26,8 @@ describe('options', () => {
       enforceAuth: false,
       accessKeys: new Map(),
       cpu: 'limited',
+      debug: [],
+      xdebug: undefined,
       stateDelay: 0,
       asyncRetrySeconds: [60, 120],
       asyncConcurrency: 10,

@@ -241,6 +241,21 @@ export const OPTIONS = {
     default: 'shared',
     help: 'shared: functions use the network of this machine. isolated: each execution environment has its own network and can reach neither the internet nor this machine nor the service.',
   },
+  debug: {
+    type: 'names',
+    flag: '--debug [function]',
+    variables: ['LAMELLA_DEBUG'],
+    default: undefined,
+    help: 'Run this function under a debugger: PHP with Xdebug, which connects to 127.0.0.1:9003; Node.js with its inspector at 127.0.0.1:9229 and Python with debugpy at 127.0.0.1:5678, which wait for the debugger. Its timeouts do not count while a debugger is attached. Can be repeated; without a name: all functions.',
+  },
+  xdebug: {
+    type: 'optional-path',
+    flag: '--xdebug <file>',
+    variables: ['LAMELLA_XDEBUG'],
+    default: undefined,
+    defaultText: "the one of this machine that fits the layer's PHP",
+    help: 'The extension xdebug.so for --debug. It must be built for the PHP of the layer of the function.',
+  },
   stateDelay: {
     type: 'milliseconds',
     flag: '--state-delay <ms>',

@@ -10,6 +10,7 @@ import { type Clock, systemClock } from '../clock.ts';
 import { createLastingPort, type LastingPort } from '../http/lasting-port.ts';
 import type { Lifetime } from '../lifetime.ts';
 import { createLog, type Log } from '../log.ts';
+import { OperatorError } from '../operator-error.ts';
 import { type Options, resolveBuildOptions } from '../options.ts';
 import { RUNTIME_API_PORT } from '../protocol/endpoints.ts';
 import { QUOTAS } from '../protocol/quotas.ts';
@@ -43,6 +44,10 @@ export async function openBase(options: Options, lifetime: Lifetime): Promise<Se
     directory: join(resolveBuildOptions({}, 'start').cacheDir, 'host'),
   });
   if (isolatedPort !== undefined) requireIsolatedNetwork(capabilities);
+  if (isolatedPort !== undefined && options.debug.length > 0) {
+    const reason = '--debug needs --network shared: a debugger cannot reach a function in a network of its own.';
+    throw new OperatorError('usage', { reason, command: 'start' });
+  }
   const data = lifetime.own(openDataDirectory(options.ephemeral ? 'ephemeral' : { directory: options.dataDir }, log));
   data.setProvisional(true);
   const database = lifetime.own(openDatabase(data.database));

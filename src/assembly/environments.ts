@@ -1,10 +1,13 @@
 /** Opens what runs functions: the pool of environments, admission and provisioned concurrency. */
+import { join } from 'node:path';
 import type { ResourceAccounts } from '../admin-api/environments.ts';
 import type { Clock } from '../clock.ts';
 import type { EnvironmentAccount } from '../environment/account.ts';
 import { openEnvironment } from '../environment/environment.ts';
 import type { Emit } from '../environment/facts.ts';
 import type { CredentialIssuer } from '../environment/launch/credentials.ts';
+import { isDebugged } from '../environment/launch/debug-plan.ts';
+import { createDebugging } from '../environment/launch/debugging.ts';
 import { createConnectionBudget, descriptorUse } from '../environment/launch/descriptors.ts';
 import type { FunctionTrees } from '../environment/launch/inside-path.ts';
 import { createManagedNodes } from '../environment/launch/managed-node.ts';
@@ -29,7 +32,7 @@ import type { Sandboxes } from '../sandbox/sandboxes.ts';
 import type { OpenFunctions } from './functions.ts';
 
 export type EnvironmentsOptions = {
-  readonly options: Pick<Options, 'network' | 'cpu' | 'idleSeconds'>;
+  readonly options: Pick<Options, 'network' | 'cpu' | 'idleSeconds' | 'debug' | 'xdebug'>;
   readonly opened: Pick<OpenFunctions, 'functions' | 'settings' | 'optTrees'>;
   readonly sandboxes: Pick<Sandboxes, 'open'>;
   readonly credentials: CredentialIssuer;
@@ -72,21 +75,29 @@ export async function openEnvironments(given: EnvironmentsOptions, lifetime: Lif
     reportsInvocations: given.reportsInvocations,
     log,
   };
+  const debugging = createDebugging({ xdebug: options.xdebug, directory: join(runDirectory, 'debug') });
   const managedNodes = createManagedNodes({ cacheDir: resolveBuildOptions({}, 'start').cacheDir, log });
   const open = async (version: FunctionVersion, initializationType: InitializationType) => {
     const codeDirectory = await functions.openCode(version);
     if (codeDirectory === undefined) throw new Error('Lamella cannot run container images');
     const optDirectory = await optTrees.tree(version.configuration.layers.map(({ digest }) => digest));
     if (version.configuration.runtime !== undefined) await managedNodes.prepare(version.configuration.runtime);
-    const managedRuntime = planManagedRuntime(version, { taskRoot: codeDirectory, optRoot: optDirectory }, log);
-    return openEnvironment(environmentHost, {
+    const trees = { taskRoot: codeDirectory, optRoot: optDirectory };
+    const managedRuntime = planManagedRuntime(version, trees, log);
+    const debug = isDebugged(version.name, options.debug) ? await debugging.plan(version, trees) : undefined;
+    const environment = await openEnvironment(environmentHost, {
       version,
       initializationType,
       managedRuntime,
+      debug,
       codeDirectory,
       optDirectory,
       credentials: credentials.issue({ roleArn: version.configuration.role, functionName: version.name }),
+    }).catch((failure: unknown) => {
+      if (debug) debugging.release(debug);
+      throw failure;
     });
+    return debug === undefined ? environment : debugging.watch(environment, debug);
   };
   const pool = lifetime.own(
     new EnvironmentPool({

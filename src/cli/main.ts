@@ -24,6 +24,7 @@ export const PARENT_COMMANDS: ParentCommands = {
   template: 'Work with SAM and CloudFormation templates',
   layer: 'Build, inspect and compare layers',
   'layer build': 'Build a layer',
+  debug: 'Set up editors to debug functions',
   cache: 'Remove downloads',
   queue: 'Look into queues, and move messages in and out',
   schedule: 'List schedules, and send their events',
@@ -404,6 +405,23 @@ export const COMMANDS: readonly CommandRow[] = [
     options: [[JSON_FLAG], TOOL_OPTIONS],
     examples: [['Do not wait for midnight', 'lamella schedule fire nightly']],
     load: async () => ({ run: (await import('./commands/schedule.ts')).runFire }),
+  },
+  {
+    name: 'debug config',
+    group: 'Run functions',
+    summary: 'Print settings for VS Code to debug functions, or write them to .vscode/launch.json',
+    args: { '[directory]': 'The project. Defaults to the current directory.' },
+    options: [
+      [
+        { flag: '--code <directory>', help: "Directory with the functions' code, relative to the project." },
+        { flag: '--write', help: 'Add them to .vscode/launch.json of the project.' },
+      ],
+    ],
+    examples: [
+      ['Write the settings, and debug the function hello', 'lamella debug config --write'],
+      ['Settings for functions whose code is in app/', 'lamella debug config --code app'],
+    ],
+    load: () => import('./commands/debug-config.ts'),
   },
   {
     name: 'run',

@@ -8,6 +8,7 @@ import type { Clock } from '../clock.ts';
 import { type Containment, createContainment, type Edge } from '../containment.ts';
 import type { FunctionVersion } from '../functions/function.ts';
 import type { FindOwner } from '../http/connection-owner.ts';
+import { hasConnection } from '../http/debugger-connection.ts';
 import type { Listener } from '../http/listener.ts';
 import type { Log } from '../log.ts';
 import { exhaustedResource } from '../operator-error.ts';
@@ -17,12 +18,14 @@ import { QUOTAS } from '../protocol/quotas.ts';
 import { MAX_BUFFERED_BYTES, MAX_CONNECTIONS, startRuntimeApi } from '../runtime-api/server.ts';
 import { RuntimeSession, type SessionEvent } from '../runtime-api/session.ts';
 import { TelemetryStream } from '../runtime-api/telemetry/telemetry-stream.ts';
-import type { OpenSandbox, Sandbox } from '../sandbox/sandbox.ts';
+import type { Mount, OpenSandbox, Sandbox } from '../sandbox/sandbox.ts';
 import type { EnvironmentAccount } from './account.ts';
 import { Deadline } from './deadline.ts';
+import { DebugDeadline } from './debug-deadline.ts';
 import type { Emit } from './facts.ts';
 import { IdleFreezer } from './idle-freezer.ts';
 import type { Invocation } from './invocation.ts';
+import type { DebugPlan } from './launch/debug-plan.ts';
 import { type ConnectionBudget, requireDescriptors } from './launch/descriptors.ts';
 import { listInside } from './launch/inside-path.ts';
 import { type Credentials, type EnvironmentContext, planSandbox, renderLogStream } from './launch/launch-plan.ts';
@@ -43,6 +46,8 @@ export type EnvironmentOptions = {
   readonly codeDirectory: string;
   readonly optDirectory: string | undefined;
   readonly credentials: Credentials;
+  /** How its runtime is debugged; undefined if it is not. */
+  readonly debug?: DebugPlan | undefined;
 };
 
 /** Shared by all environments of a service. */
@@ -134,8 +139,7 @@ export async function openEnvironment(host: EnvironmentHost, options: Environmen
       codeDirectory: options.codeDirectory,
       optDirectory: options.optDirectory,
     }),
-    openSandbox: (context) =>
-      host.openSandbox({ ...planSandbox(version, context, options.managedRuntime?.mounts), containment }),
+    openSandbox: (context) => host.openSandbox({ ...planSandbox(version, context, mountsOf(options)), containment }),
   });
   const shared = { ...host, clock };
   driver = new Driver({
@@ -150,6 +154,11 @@ export async function openEnvironment(host: EnvironmentHost, options: Environmen
     containment,
   });
   return driver;
+}
+
+/** The files of a managed runtime and of a debugger. */
+function mountsOf({ managedRuntime, debug }: EnvironmentOptions): readonly Mount[] {
+  return [...(managedRuntime?.mounts ?? []), ...(debug?.mounts ?? [])];
 }
 
 const MIB = 1024 * 1024;
@@ -193,14 +202,15 @@ class Driver implements Environment {
   /** Whether an invocation has ended in this environment. */
   #hasReported = false;
   #run: CurrentRun | undefined;
-  readonly #deadline: Deadline;
+  readonly #deadline: Deadline | DebugDeadline;
+  readonly #isDebugged: boolean;
   #closing: Promise<void> | undefined;
   #onGone: () => void = () => undefined;
   #onInitialized: (succeeded: boolean) => void = () => undefined;
 
   constructor(dependencies: DriverDependencies) {
     const { host, options, context, extensionNames, session, stream, listener, sandbox, containment } = dependencies;
-    const { version, initializationType, credentials, managedRuntime } = options;
+    const { version, initializationType, credentials, managedRuntime, debug } = options;
     const { clock } = host;
     this.version = version;
     this.#host = host;
@@ -222,7 +232,11 @@ class Driver implements Environment {
         this.#emitLine(line);
       },
     });
-    this.#deadline = new Deadline(clock, () => this.#handle({ kind: 'deadline', at: this.#now() }));
+    const fire = () => this.#handle({ kind: 'deadline', at: this.#now() });
+    this.#deadline = debug
+      ? new DebugDeadline({ clock, fire, waits: debug.waits, isAttached: () => hasConnection(debug.port) })
+      : new Deadline(clock, fire);
+    this.#isDebugged = debug !== undefined;
     this.#freezer = new IdleFreezer({
       // Telemetry subscribers are frozen with the other processes: their events wait.
       sandbox: {
@@ -241,6 +255,7 @@ class Driver implements Environment {
       context,
       credentials,
       managedRuntime,
+      debug,
       extensionNames,
       sandbox,
       session,
@@ -494,6 +509,7 @@ class Driver implements Environment {
         this.#processes.startExtensions();
         return;
       case 'start-runtime':
+        if (this.#deadline instanceof DebugDeadline) this.#deadline.restarted();
         this.#processes.startRuntime();
         return;
       case 'end-processes':
@@ -526,7 +542,7 @@ class Driver implements Environment {
 
   /** Idempotent; costs nothing when nothing changes. */
   #setCpuLimit(isLimited: boolean): void {
-    if (!this.#host.hasCpuLimit || this.#isCpuLimited === isLimited) return;
+    if (!this.#host.hasCpuLimit || this.#isDebugged || this.#isCpuLimited === isLimited) return;
     this.#isCpuLimited = isLimited;
     this.#sandbox.setCpuQuota(isLimited ? this.version.configuration.memoryMib / QUOTAS.memoryMibOfOneCpu : undefined);
   }
@@ -596,7 +612,8 @@ class Driver implements Environment {
   #releaseTo(state: 'reusable' | 'gone'): void {
     const run = this.#run;
     this.#run = undefined;
-    if (this.#state.phase === 'idle') this.#freezer.idle();
+    // A frozen process does not respond to its debugger.
+    if (this.#state.phase === 'idle' && !this.#isDebugged) this.#freezer.idle();
     this.#onInitialized(this.#state.phase === 'idle');
     run?.release(state);
   }

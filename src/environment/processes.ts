@@ -18,6 +18,7 @@ import type { RuntimeSession } from '../runtime-api/session.ts';
 import type { TelemetryStream } from '../runtime-api/telemetry/telemetry-stream.ts';
 import type { ProcessExit, Sandbox, SandboxProcess } from '../sandbox/sandbox.ts';
 import type { IdleFreezer } from './idle-freezer.ts';
+import type { DebugPlan } from './launch/debug-plan.ts';
 import { checkEntrypoint, checkExecutable } from './launch/entrypoint-check.ts';
 import {
   type Credentials,
@@ -37,6 +38,7 @@ export type ProcessesDependencies = {
   readonly context: EnvironmentContext;
   readonly credentials: Credentials;
   readonly managedRuntime: ManagedRuntimePlan | undefined;
+  readonly debug: DebugPlan | undefined;
   /** External extensions: the names of their files in /opt/extensions, in the order in which they start. */
   readonly extensionNames: readonly string[];
   readonly sandbox: Sandbox;
@@ -109,7 +111,7 @@ export class EnvironmentProcesses {
   }
 
   startRuntime(): void {
-    const { version, context, credentials, managedRuntime, sandbox, telemetry } = this.#dependencies;
+    const { version, context, credentials, managedRuntime, debug, sandbox, telemetry } = this.#dependencies;
     const verdict = managedRuntime
       ? ({ kind: 'ok', path: managedRuntime.bootstrapPath } as const)
       : checkEntrypoint(this.#trees());
@@ -120,7 +122,9 @@ export class EnvironmentProcesses {
       this.#report({ kind: 'unstartable', at: this.#now(), fault: invalidEntrypoint(verdict) });
       return;
     }
-    const environment = { ...planRuntimeVariables(version, context, credentials), ...managedRuntime?.variables };
+    if (debug) telemetry.explained(debug.message);
+    const planned = planRuntimeVariables(version, context, credentials);
+    const environment = { ...planned, ...managedRuntime?.variables, ...debug?.variables };
     this.#runtime = this.#start(verdict.path, 'function', environment, (exit) => {
       const fault = runtimeExited(exit, sandbox.takeOutOfMemory(), this.#reported);
       this.#report({ kind: 'exited', at: this.#now(), fault });

@@ -17,6 +17,7 @@ const OPTIONAL_FUNCTIONS = [
   ...['exec', 'posix_kill', 'proc_open', 'proc_close', 'proc_get_status', 'proc_terminate', 'escapeshellarg'],
   ...['pcntl_alarm', 'pcntl_async_signals', 'pcntl_fork', 'pcntl_signal', 'pcntl_signal_get_handler'],
   ...['pcntl_sigprocmask', 'pcntl_waitpid', 'stream_socket_server', 'mb_check_encoding', 'zlib_decode'],
+  ...['xdebug_connect_to_client', 'xdebug_is_debugger_active'],
 ];
 /** Programs, which cannot be loaded as classes. */
 const PROGRAMS = ['main.php', 'Http/ready.php'];

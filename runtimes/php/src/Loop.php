@@ -37,6 +37,8 @@ final class Loop
         $maxInvocations = $this->settings->mode === 'http' ? 0 : $this->settings->maxInvocations;
         $pipelines = $this->settings->pipelines;
         $mustRestart = false;
+        // A debugger may start to wait for Xdebug after PHP has started.
+        $connects = function_exists('xdebug_connect_to_client');
         for ($served = 1; true; $served++) {
             $invocation = $this->api->next();
             $this->shutdownReporter->invocation = $invocation;
@@ -45,6 +47,9 @@ final class Loop
             $trace = $invocation->header('Lambda-Runtime-Trace-Id');
             $_ENV['_X_AMZN_TRACE_ID'] = $_SERVER['_X_AMZN_TRACE_ID'] = $trace;
             putenv("_X_AMZN_TRACE_ID={$trace}");
+            if ($connects && !xdebug_is_debugger_active()) {
+                xdebug_connect_to_client();
+            }
             $this->deadline?->begin($invocation);
             $this->serve($invocation, $pipelines && !$mustRestart && $served !== $maxInvocations ? $maxMemory : 0);
             $this->shutdownReporter->invocation = null;
