@@ -4,7 +4,7 @@ import { explainingCloud } from '../cloud-errors.ts';
 import { cloudTarget } from '../cloud-target.ts';
 import type { Run } from '../command.ts';
 import { confirm, requireAnswer } from '../confirm.ts';
-import { interruptible } from '../interruption.ts';
+import { Interrupted, interruptible } from '../interruption.ts';
 import { printStatus, writeJson } from '../output.ts';
 import { findTemplateFile } from '../template-file.ts';
 import { createDeployer, placeOf, stackNameOf } from './deploy.ts';
@@ -42,7 +42,12 @@ export const run: Run = async ({ args, given }) => {
         },
       }),
     ),
-  );
+  ).catch((failure: unknown) => {
+    if (failure instanceof Interrupted) {
+      printStatus('If the deletion has begun, CloudFormation goes on with it. Run the command again to follow it.');
+    }
+    throw failure;
+  });
   if (given.json) await writeJson({ stackName, ...result });
   else printStatus(summaryOf(result, stackName));
   return result.status === 'declined' ? 1 : 0;

@@ -84,7 +84,7 @@ export function createArtifactBuilder(
 
   const keep = (logicalId: string, inputs: string): RecordedBuild | undefined => {
     const recorded = record.get(logicalId);
-    if (!usesCache || recorded?.inputs !== inputs) return undefined;
+    if (!usesCache || recorded?.inputs !== inputs || !isRecord(recorded)) return undefined;
     const stats = statSync(zipOf(context, logicalId), { throwIfNoEntry: false });
     const isIntact = stats?.isFile() && stats.size === recorded.bytes && stats.mtimeMs === recorded.modifiedMs;
     return isIntact ? recorded : undefined;
@@ -102,7 +102,8 @@ export function createArtifactBuilder(
       const finish = (recorded: RecordedBuild, isUnchanged: boolean): BuiltArtifact => {
         record.set(logicalId, recorded);
         const { inputs: _, modifiedMs: __, ...rest } = recorded;
-        return { ...rest, logicalId, kind, source, isUnchanged };
+        // The record may be that of another directory, of which this one is a copy.
+        return { ...rest, zip: zipOf(context, logicalId), logicalId, kind, source, isUnchanged };
       };
       if (isArchive(source)) return finish(await keepArchive(artifact, context), false);
       const plan = await planArtifact(artifact, context);
@@ -122,6 +123,12 @@ export function createArtifactBuilder(
 
 function zipOf({ buildDirectory }: BuildContext, logicalId: string): string {
   return join(buildDirectory, `${logicalId}.zip`);
+}
+
+/** Whether a record has the members that are used of it: somebody may have changed the file. */
+function isRecord({ warnings, leftOut, largest, sha256, bytes, description }: RecordedBuild): boolean {
+  const hasLists = [warnings, leftOut, largest].every((list) => Array.isArray(list));
+  return hasLists && /^[0-9a-f]{64}$/.test(sha256) && typeof bytes === 'number' && typeof description === 'string';
 }
 
 /** Whether a location is a package that is used as it is. */

@@ -164,6 +164,15 @@ it('builds again only what changed, whatever the times say, and what somebody ch
   ]);
 });
 
+it('a copy of the project, with its builds and times, uses its own zips', async () => {
+  const copy = join(workspace, 'moved');
+  cpSync(project, copy, { recursive: true, preserveTimestamps: true });
+  const built = await build(copy);
+  expect(built.artifacts.map(({ zip }) => dirname(zip))).toEqual(
+    built.artifacts.map(() => join(copy, '.aws-sam/build')),
+  );
+});
+
 it('the built template can be built: its zips are used as they are', async () => {
   const built = await build(join(project, '.aws-sam/build'), { buildDirectory: join(workspace, 'again') });
   expect(built.artifacts.map(({ description }) => description)).toEqual(first.artifacts.map(() => 'archive'));

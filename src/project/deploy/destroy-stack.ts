@@ -8,7 +8,7 @@ import type { StackDescription, StackResource } from '../cloud/stack-api.ts';
 import { MANAGED_STACK } from './artifact-bucket.ts';
 import { callerAccount } from './deploy-project.ts';
 import type { Deployer } from './deployer.ts';
-import { follow, removeStack } from './run-stack.ts';
+import { follow, newestEvent, removeStack } from './run-stack.ts';
 
 export type DestroyRequest = {
   readonly stackName: string;
@@ -41,7 +41,7 @@ export async function destroyStack(
   request: DestroyRequest,
   questions: DestroyQuestions,
 ): Promise<DestroyResult> {
-  const { stacks, onStatus } = deployer;
+  const { stacks } = deployer;
   const account = await callerAccount(deployer);
   const found = await stacks.describe(request.stackName);
   const stack = found?.status === 'DELETE_COMPLETE' ? undefined : found;
@@ -59,19 +59,26 @@ export async function destroyStack(
     const resources = await stacks.resources(stack.id);
     const live = resources.filter(({ status }) => status !== 'DELETE_COMPLETE');
     if (!(await questions.delete(stack, live))) return { status: 'declined', removedObjects: 0, emptied };
-    if (stack.status.endsWith('_IN_PROGRESS') && stack.status !== 'REVIEW_IN_PROGRESS') {
-      onStatus(`The stack ${stack.name} is in ${stack.status}: waiting for the end of that operation`);
-      await follow(deployer, stack.id, undefined);
-    }
+    await waitForEnd(deployer, stack);
     emptied = await emptyBuckets(deployer, live, account, request, questions);
     const { roleArn, retainResources } = request;
-    await removeStack(deployer, stack.id, stack.name, {
-      RoleARN: roleArn,
-      RetainResources: retainResources.length > 0 ? retainResources : undefined,
-    });
+    // An earlier run may have begun to delete it.
+    const isThere = ((await stacks.describe(stack.id))?.status ?? 'DELETE_COMPLETE') !== 'DELETE_COMPLETE';
+    if (isThere) {
+      await removeStack(deployer, stack.id, stack.name, {
+        RoleARN: roleArn,
+        RetainResources: retainResources.length > 0 ? retainResources : undefined,
+      });
+    }
   }
   const removedObjects = await removeUploads(deployer, request, account);
   return { status: stack === undefined ? 'missing' : 'deleted', removedObjects, emptied };
+}
+
+async function waitForEnd(deployer: Deployer, { id, name, status }: StackDescription): Promise<void> {
+  if (!status.endsWith('_IN_PROGRESS') || status === 'REVIEW_IN_PROGRESS') return;
+  deployer.onStatus(`The stack ${name} is in ${status}: waiting for the end of that operation`);
+  await follow(deployer, id, await newestEvent(deployer, id));
 }
 
 async function emptyBuckets(

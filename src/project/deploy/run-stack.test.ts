@@ -4,6 +4,7 @@ import { systemClock } from '../../clock.ts';
 import { CloudFailure } from '../cloud/cloud-client.ts';
 import type { StackApi, StackDescription, StackEvent } from '../cloud/stack-api.ts';
 import type { Deployer } from './deployer.ts';
+import { destroyStack } from './destroy-stack.ts';
 import { prepareChange, settleStack } from './run-stack.ts';
 
 const ID = 'stack-id';
@@ -107,6 +108,28 @@ it.each([
 ])('a stack in %s is refused with what helps', async (status, remedy) => {
   const settled = settleStack(scripted({ statuses: [status] }).deployer, 'shop');
   await expect(settled).rejects.toMatchObject({ code: 'stack-unusable', remedy: expect.stringMatching(remedy) });
+});
+
+it('a deletion that an interrupted run has begun is followed, and the stack is not deleted once more', async () => {
+  const started = [event(1, 'DELETE_IN_PROGRESS')];
+  const { deployer, calls, reported } = scripted({
+    statuses: ['DELETE_IN_PROGRESS', 'DELETE_COMPLETE'],
+    events: [started, [...started, event(2, 'DELETE_COMPLETE')]],
+    api: {
+      resources: async () => [],
+      async deleteStack() {
+        calls.push('delete the stack');
+      },
+    },
+  });
+  const body = Buffer.from('<R><GetCallerIdentityResult><Account>123456789012</Account></GetCallerIdentityResult></R>');
+  const client = { ...deployer.client, call: async () => ({ status: 200, headers: {}, body }) } as Deployer['client'];
+  const request = { stackName: 'shop', roleArn: undefined, retainResources: [], bucket: undefined, prefix: undefined };
+  const agreed = { delete: async () => true, emptyBuckets: async () => false };
+  const result = await destroyStack({ ...deployer, client }, request, agreed);
+  expect(result.status).toBe('deleted');
+  expect(calls).toEqual(['The stack shop is in DELETE_IN_PROGRESS: waiting for the end of that operation']);
+  expect(reported).toEqual(['e2']);
 });
 
 const changeSet = {

@@ -199,7 +199,7 @@ function reasonOf({ statusReason }: StackDescription): string {
 }
 
 /** The newest event of a stack, or undefined if it has none. */
-async function newestEvent({ stacks }: Deployer, stackId: string): Promise<string | undefined> {
+export async function newestEvent({ stacks }: Deployer, stackId: string): Promise<string | undefined> {
   let isFirst = true;
   const [newest] = await stacks.events(stackId, () => {
     const isLast = !isFirst;
