@@ -36,6 +36,7 @@ async function check(
 const BAD = {
   'template.yaml': `Transform: AWS::Serverless-2016-10-31
 Globals: {Function: {Runtime: provided.al2023}}
+Parameters: {Stage: {Type: Number, MinValue: 1}}
 Resources:
   Layer: {Type: 'AWS::Serverless::LayerVersion', Properties: {ContentUri: layer}}
   App:
@@ -103,15 +104,15 @@ it('finds each mistake once, with its function and its place', () => {
   expect(of('crlf-shebang')).toEqual(['App app/bootstrap:1']);
   expect(of('interpreter-missing')).toEqual(['App app/bootstrap:1']);
   expect(of('elf-damaged')).toEqual(['Layer layer/bin/half']);
-  expect(of('bootstrap-missing')).toEqual(['NoBootstrap template.yaml:18']);
-  expect(of('environment-size')).toEqual(['App template.yaml:11']);
-  expect(of('environment-reserved')).toEqual(['App template.yaml:11']);
-  expect(of('layer-count')).toEqual(['Empty template.yaml:12']);
-  expect(of('runtime-retired')).toEqual(['Retired template.yaml:13']);
-  expect(of('runtime-deprecated')).toEqual(['Node template.yaml:16']);
-  expect(of('handler-missing')).toEqual(['Node template.yaml:16']);
-  expect(of('url-permission')).toEqual(['Url template.yaml:19']);
-  expect(of('resource-recorded')).toEqual(['Zone template.yaml:20']);
+  expect(of('bootstrap-missing')).toEqual(['NoBootstrap template.yaml:19']);
+  expect(of('environment-size')).toEqual(['App template.yaml:12']);
+  expect(of('environment-reserved')).toEqual(['App template.yaml:12']);
+  expect(of('layer-count')).toEqual(['Empty template.yaml:13']);
+  expect(of('runtime-retired')).toEqual(['Retired template.yaml:14']);
+  expect(of('runtime-deprecated')).toEqual(['Node template.yaml:17']);
+  expect(of('handler-missing')).toEqual(['Node template.yaml:17']);
+  expect(of('url-permission')).toEqual(['Url template.yaml:20']);
+  expect(of('resource-recorded')).toEqual(['Zone template.yaml:21']);
   expect(of('write-outside-tmp')).toEqual([
     'App app/index.php:3',
     'App app/index.php:5',

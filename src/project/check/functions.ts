@@ -6,9 +6,11 @@ import { renderStackArn } from '../../protocol/arn.ts';
 import type { Scope } from '../../protocol/names.ts';
 import { evaluateTemplate } from '../../template/evaluate.ts';
 import { withSampleArtifacts } from '../../template/local-artifacts.ts';
+import { defaultOf } from '../../template/parameters.ts';
 import { processTemplate } from '../../template/process-template.ts';
+import { UNKNOWN } from '../../template/resolve.ts';
 import { TemplateError } from '../../template/template-error.ts';
-import type { JsonObject } from '../../template/tree.ts';
+import { copy, isObject, type JsonObject, objectOf, section } from '../../template/tree.ts';
 
 export type EvaluatedResource = { readonly logicalId: string; readonly type: string; readonly properties: JsonObject };
 
@@ -16,10 +18,7 @@ const ACCOUNT = '123456789012';
 const STACK = 'checked-stack';
 const REFERENCE = /^lamella-reference:([A-Za-z0-9]+)(?:\.([\w.]+))?$/;
 
-/**
- * The resources of the template. Undefined if it has problems, or a parameter without a value: `lamella validate` shows
- * the former.
- */
+/** The resources of the template. Undefined if it has problems: `lamella validate` shows them. */
 export async function evaluateResources(
   body: JsonObject,
   { region, parameters }: { readonly region: string; readonly parameters: ReadonlyMap<string, string> },
@@ -27,10 +26,17 @@ export async function evaluateResources(
   const scope = { region, account: ACCOUNT } as Scope;
   const stackId = renderStackArn(scope, STACK, '00000000-0000-0000-0000-000000000000');
   const stack = { region, accountId: ACCOUNT, stackName: STACK, stackId };
+  const unset = Object.entries(section(body, 'Parameters')).filter(
+    ([name, each]) => isObject(each) && defaultOf(each) === undefined && !parameters.has(name),
+  );
+  const loosened = withoutConstraints(
+    body,
+    unset.map(([name]) => name),
+  );
   try {
-    const processed = await processTemplate(withSampleArtifacts(body), {
+    const processed = await processTemplate(withSampleArtifacts(loosened), {
       stack,
-      given: parameters,
+      given: new Map([...unset.map(([name]) => [name, UNKNOWN] as const), ...parameters]),
       lookups: { ssm: (name) => name },
       fetchSnippet: async () => undefined,
       serverlessApplication: (applicationId) => applicationId,
@@ -54,6 +60,15 @@ export async function evaluateResources(
     if (failure instanceof TemplateError) return undefined;
     throw failure;
   }
+}
+
+/** The template without what an unknown value might violate: types and constraints of these parameters, and rules. */
+function withoutConstraints(body: JsonObject, names: readonly string[]): JsonObject {
+  if (names.length === 0) return body;
+  const made = copy(body);
+  for (const name of names) section(made, 'Parameters')[name] = objectOf({ Type: 'String' });
+  delete made.Rules;
+  return made;
 }
 
 /** The logical ID that a value refers to. */
