@@ -54,7 +54,10 @@ export function startSandboxes(options: SandboxesOptions): Sandboxes {
   if (guard.kind === 'none') log.warn({ reason: guard.reason }, 'functions run without a system call filter');
   const cgroups = openCgroups(host.cgroups, clock);
   const pipes = createOutputPipes(host.tools.mkfifo, join(runDirectory, 'pipes'));
-  const volumes = startVolumes({ host, log, directory: join(runDirectory, 'volumes'), usualBytes: usualVolumeBytes });
+  const volumes = startVolumes({
+    ...{ host, clock, log, directory: join(runDirectory, 'volumes') },
+    usualBytes: usualVolumeBytes,
+  });
   const spares = createSpareSandboxes({
     host,
     guard,

@@ -9,6 +9,7 @@
 import assert from 'node:assert/strict';
 import { closeSync, ftruncateSync, mkdirSync, openSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Cancel, Clock } from '../../clock.ts';
 import type { Log } from '../../log.ts';
 import { exhaustedResource } from '../../operator-error.ts';
 import type { SandboxTools, VolumeTools } from '../host/sandbox-host.ts';
@@ -19,6 +20,7 @@ import type { Volume, Volumes } from './volumes.ts';
 /** What loop volumes are started with. */
 export type LoopVolumesOptions = {
   readonly tools: SandboxTools & VolumeTools;
+  readonly clock: Clock;
   readonly log: Log;
   readonly directory: string;
   readonly usualBytes: number | undefined;
@@ -34,6 +36,8 @@ const SLACK_BLOCKS = 16;
 /** Number of volumes kept ready: of the usual size, and of each of the other sizes used last. */
 const READY = { usual: 2, other: 1 };
 const OTHER_SIZES = 3;
+/** Taking a volume means that a cold start is in progress. Copying and mounting another one takes as long as all of it. */
+const REFILL_DELAY_MS = 80;
 
 /** Maximum number of parallel mounts. Most of the time goes into waiting for loop devices. */
 const MAX_WORKERS = 8;
@@ -58,7 +62,7 @@ done`;
 
 /** Starts the workers, and prepares volumes of the usual size in the background. The caller closes the result. */
 export function startLoopVolumes(options: LoopVolumesOptions): Volumes {
-  const { tools, log, directory, usualBytes } = options;
+  const { tools, clock, log, directory, usualBytes } = options;
   const pool = startMountPool(tools, directory);
   /** Template names by size in bytes. */
   const templates = new Map<number, Promise<string>>();
@@ -117,6 +121,14 @@ export function startLoopVolumes(options: LoopVolumesOptions): Volumes {
       },
     );
   };
+  const refills = new Map<number, Cancel>();
+  const refillLater = (sizeBytes: number): void => {
+    refills.get(sizeBytes)?.();
+    refills.set(
+      sizeBytes,
+      clock.after(REFILL_DELAY_MS, () => refill(sizeBytes)),
+    );
+  };
   const remember = (sizeBytes: number): void => {
     sizes.delete(sizeBytes);
     sizes.add(sizeBytes);
@@ -143,13 +155,14 @@ export function startLoopVolumes(options: LoopVolumesOptions): Volumes {
       remember(sizeBytes);
       const volume = ready.get(sizeBytes)?.shift() ?? make(sizeBytes);
       volume.then(
-        () => refill(sizeBytes),
+        () => refillLater(sizeBytes),
         () => {}, // The caller gets the failure. The next `take` tries again.
       );
       return volume;
     },
     async close() {
       isClosed = true;
+      for (const cancel of refills.values()) cancel();
       // The mounts, devices and files disappear with the mount namespace. Hundreds of single unmounts take seconds.
       await pool.end();
       await Promise.allSettled([...[...ready.values()].flat(), ...removals]);

@@ -1,6 +1,7 @@
 /** Chooses the kind of volumes for this host: file systems of a fixed size, or plain directories. */
 import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Clock } from '../../clock.ts';
 import type { Log } from '../../log.ts';
 import { removeTree } from '../../remove-tree.ts';
 import type { SandboxHost } from '../host/sandbox-host.ts';
@@ -9,6 +10,7 @@ import type { Volumes } from './volumes.ts';
 
 export type VolumesOptions = {
   readonly host: SandboxHost;
+  readonly clock: Clock;
   readonly log: Log;
   /** A directory for the volumes. It must not exist. */
   readonly directory: string;
@@ -20,10 +22,11 @@ export type VolumesOptions = {
 export function startVolumes(options: VolumesOptions): Volumes {
   mkdirSync(options.directory, { recursive: true, mode: 0o700 });
   const plain = createDirectoryVolumes(options.directory);
-  const { host, log, directory, usualBytes } = options;
+  const { host, clock, log, directory, usualBytes } = options;
   if (host.volumes.kind === 'directories') return plain;
   return startLoopVolumes({
     tools: { ...host.tools, ...host.volumes.tools },
+    clock,
     log,
     directory,
     usualBytes,
