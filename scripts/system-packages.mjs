@@ -23,6 +23,7 @@ export const TEST_PACKAGES = [
   'strace',
   'unzip',
   'awscli',
+  'phpunit',
   'python3-boto3',
   'python3-debugpy',
   'php-curl',
@@ -69,6 +70,7 @@ const IS_INSTALLED = {
   // Version 2. A version manager's version 1 may come first on the PATH.
   awscli: () => allOnPath('aws').some((path) => outputOf(path, '--version').startsWith('aws-cli/2')),
   'python3-boto3': () => PYTHONS.some((python) => succeeds(python, '-c', 'import boto3')),
+  phpunit: () => isOnPath('phpunit'),
   'python3-debugpy': () => existsSync('/usr/lib/python3/dist-packages/debugpy'),
   'python3-flake8': () => pythonWithFlake8() !== undefined,
   'php-cli': () => isOnPath('php'),

@@ -437,7 +437,7 @@ const REPOSITORY_VARIABLES =
   /^LAMELLA_(ROOT|SERVICE|TEST_JOB|CONFORMANCE_\w+|PHP_SOURCE|PUBLIC_EXTENSIONS|TERRAFORM_PLUGINS|ATTACK_\w+)$/;
 
 /** Variables of the command line that are no options of a command: those of the configuration file, and internal ones. */
-const OTHER_VARIABLES = ['LAMELLA_CONFIG_FILE', 'LAMELLA_CONFIG_ENV', 'LAMELLA_DETACHED_LOG'];
+const OTHER_VARIABLES = ['LAMELLA_PROGRAM', 'LAMELLA_CONFIG_FILE', 'LAMELLA_CONFIG_ENV', 'LAMELLA_DETACHED_LOG'];
 
 /** Maximum number of typing errors in a name for which the right one is suggested. */
 const MAX_TYPOS = 3;
