@@ -91,6 +91,7 @@ export async function openEnvironments(given: EnvironmentsOptions, lifetime: Lif
       managedRuntime,
       debug,
       codeDirectory,
+      linkedCode: functions.linkedCode(version),
       optDirectory,
       credentials: credentials.issue({ roleArn: version.configuration.role, functionName: version.name }),
     }).catch((failure: unknown) => {

@@ -44,6 +44,8 @@ export type EnvironmentOptions = {
   /** The replacement for a managed runtime; undefined for a function with its own bootstrap. */
   readonly managedRuntime?: ManagedRuntimePlan | undefined;
   readonly codeDirectory: string;
+  /** What links in the code lead to that lead out of its directory, with where they lead in the sandbox. */
+  readonly linkedCode?: readonly { readonly source: string; readonly target: string }[];
   readonly optDirectory: string | undefined;
   readonly credentials: Credentials;
   /** How its runtime is debugged; undefined if it is not. */
@@ -156,9 +158,10 @@ export async function openEnvironment(host: EnvironmentHost, options: Environmen
   return driver;
 }
 
-/** The files of a managed runtime and of a debugger. */
-function mountsOf({ managedRuntime, debug }: EnvironmentOptions): readonly Mount[] {
-  return [...(managedRuntime?.mounts ?? []), ...(debug?.mounts ?? [])];
+/** The files of a managed runtime and of a debugger, and what links in the code lead to. */
+function mountsOf({ managedRuntime, debug, linkedCode = [] }: EnvironmentOptions): readonly Mount[] {
+  const linked = linkedCode.map(({ source, target }): Mount => ({ source, target, access: 'read-only' }));
+  return [...(managedRuntime?.mounts ?? []), ...(debug?.mounts ?? []), ...linked];
 }
 
 const MIB = 1024 * 1024;

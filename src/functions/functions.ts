@@ -46,6 +46,8 @@ export type Functions = FunctionChanges & {
    * @throws OperatorError 'archive-missing', 'disk-full'
    */
   openCode(version: FunctionVersion): Promise<string | undefined>;
+  /** What else a version's code needs: what links lead to that lead out of a mounted directory. After `openCode`. */
+  linkedCode(version: FunctionVersion): readonly { readonly source: string; readonly target: string }[];
   /** The path of the zip file of a version's code, as uploaded. */
   contentPath(digest: ContentDigest): string;
   /** @throws ServiceError ResourceNotFoundException */
@@ -68,7 +70,7 @@ export type Functions = FunctionChanges & {
 export type FunctionsOptions = Omit<FunctionChangesDependencies, 'store' | 'cache' | 'settling' | 'retirements'> & {
   readonly optTrees: OptTrees;
   /** Opens directories that are mounted. Without it there are none. */
-  readonly hotDirectories?: Pick<HotDirectories, 'open'> | undefined;
+  readonly hotDirectories?: Pick<HotDirectories, 'open' | 'linked'> | undefined;
   /** How long functions stay Pending or InProgress, in milliseconds. Defaults to 0. */
   readonly stateDelayMs?: number | undefined;
 };
@@ -166,6 +168,8 @@ export function createFunctions(options: FunctionsOptions): Functions {
       if (code.directory !== undefined) return options.hotDirectories?.open(code.directory);
       return code.digest === undefined ? undefined : archives.openTree(code.digest);
     },
+    linkedCode: ({ code }) =>
+      code.directory === undefined ? [] : (options.hotDirectories?.linked(code.directory) ?? []),
     contentPath: (digest) => archives.path(digest),
 
     tags: tagsOf,

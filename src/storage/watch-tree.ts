@@ -5,7 +5,7 @@
  *
  * Without free inotify watches, the directories that are not watched are read regularly instead.
  */
-import { type Dirent, type FSWatcher, readdirSync, statSync, watch } from 'node:fs';
+import { type Dirent, type FSWatcher, readdirSync, readlinkSync, statSync, watch } from 'node:fs';
 import { join } from 'node:path';
 import type { Cancel, Clock } from '../clock.ts';
 
@@ -14,6 +14,8 @@ export type TreeWatch = {
   readonly ready: Promise<void>;
   /** How many directories are watched. */
   readonly size: number;
+  /** The links in the directories that are watched: their relative paths, with what they contain. */
+  readonly links: ReadonlyMap<string, string>;
   /** Whether the path still leads to the directory that is watched. It does not after it was replaced. */
   isCurrent(): boolean;
   close(): void;
@@ -45,6 +47,7 @@ export function watchTree(options: TreeWatchOptions): TreeWatch {
   const watchers = new Map<string, FSWatcher>();
   /** Directories that are read regularly, with what was found. */
   const polled = new Map<string, string>();
+  const links = new Map<string, string>();
   let isClosed = false;
   let hasLimit = false;
   let cancelPoll: Cancel | undefined;
@@ -62,6 +65,7 @@ export function watchTree(options: TreeWatchOptions): TreeWatch {
       const isKnown = watchers.has(path) || polled.has(path);
       const isDirectory = isDirectoryAt(join(directory, path));
       if (ignores(path, isDirectory || isKnown)) return;
+      noteLink(path);
       report(path);
       if (isKnown) forget(path);
       if (isDirectory) add(path);
@@ -70,7 +74,14 @@ export function watchTree(options: TreeWatchOptions): TreeWatch {
     if (!ignores(path, watchers.has(path))) report(path);
   };
 
+  const noteLink = (path: string) => {
+    const target = linkAt(join(directory, path));
+    if (target === undefined) links.delete(path);
+    else links.set(path, target);
+  };
+
   const forget = (path: string) => {
+    for (const known of links.keys()) if (known.startsWith(`${path}/`)) links.delete(known);
     for (const [known, watcher] of watchers) {
       if (known !== path && !known.startsWith(`${path}/`)) continue;
       watcher.close();
@@ -98,6 +109,8 @@ export function watchTree(options: TreeWatchOptions): TreeWatch {
       }
     }
     const entries = entriesOf(place);
+    for (const entry of entries)
+      if (entry.isSymbolicLink()) noteLink(path === '' ? entry.name : `${path}/${entry.name}`);
     if (watcher === undefined) {
       polled.set(path, stateOf(place, entries));
       cancelPoll ??= clock.after(pollMs, poll);
@@ -155,6 +168,7 @@ export function watchTree(options: TreeWatchOptions): TreeWatch {
         const inside = path === '' ? name : `${path}/${name}`;
         const isDirectory = isDirectoryAt(join(directory, inside));
         if (ignores(inside, isDirectory)) continue;
+        noteLink(inside);
         report(inside);
         if (isDirectory) add(inside);
       }
@@ -174,6 +188,7 @@ export function watchTree(options: TreeWatchOptions): TreeWatch {
   })();
   return {
     ready,
+    links,
     get size() {
       return watchers.size + polled.size;
     },
@@ -222,6 +237,14 @@ function differences(before: string, now: string): string[] {
   const current = new Set(now.split('\n'));
   const changed = [...old, ...current].filter((line) => line !== '' && !(old.has(line) && current.has(line)));
   return [...new Set(changed.map((line) => line.split('\0', 1)[0] ?? ''))];
+}
+
+function linkAt(place: string): string | undefined {
+  try {
+    return readlinkSync(place);
+  } catch {
+    return undefined;
+  }
 }
 
 function isDirectoryAt(place: string): boolean {

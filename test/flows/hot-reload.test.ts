@@ -154,6 +154,24 @@ describe('a function of the bucket hot-reload', () => {
     expect(await invoke(name)).toContain('Read-only file system');
   });
 
+  it('sees what links lead to, below the allowed directory, and its changes', async () => {
+    const { name, directory } = project({
+      bootstrap: shellRuntime(
+        'N=$((N + 1)); respond "$(cat vendor/acme/tool/t.txt outside/t.txt 2>&1) $N"',
+      ),
+    });
+    const shared = join(root, 'projects', `${name}-shared`);
+    write(join(shared, 't.txt'), 'shared ');
+    write(join(root, 'outside/t.txt'), 'secret');
+    mkdirSync(join(directory, 'vendor/acme'), { recursive: true });
+    symlinkSync(`../../../${name}-shared`, join(directory, 'vendor/acme/tool'));
+    symlinkSync(join(root, 'outside'), join(directory, 'outside'));
+    await create(name, directory);
+    expect(await invoke(name)).toBe('shared cat: outside/t.txt: No such file or directory 1');
+    write(join(shared, 't.txt'), 'other ');
+    expect(await invoke(name)).toBe('other cat: outside/t.txt: No such file or directory 1');
+  });
+
   it('takes code of the bucket in an update, and code of a zip after that', async () => {
     const { name, directory } = project();
     await service.createFunction(name, { bootstrap: program('zip') });

@@ -3,7 +3,7 @@
  * data belong to the project. What the project is and what changes is in `src/dev/`; here is what the developer sees.
  */
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { systemClock } from '../../clock.ts';
 import type { DevEvent } from '../../dev/dev-session.ts';
@@ -69,12 +69,17 @@ export const run: Run = async ({ args, given }) => {
     onLimit: (setting) => printWarning(limitWarning(setting)),
     clock: systemClock,
   });
+  const repository = repositoryOf(place.directory);
   const opened = await open(options, given, {
     observe: activity?.observe,
     onInvoke: (functionName, payload) => {
       last = { functionName, payload };
     },
-    directories: sources,
+    directories: {
+      has: sources.has,
+      complete: sources.complete,
+      allowed: () => [...sources.allowed(), ...(repository === undefined ? [] : [repository])],
+    },
   });
   service = opened;
   const ready = { lambda: opened.url, http: opened.http.url, pid: process.pid };
@@ -205,6 +210,14 @@ async function open(
     printStatus(`${(running ?? failure).message} Using a free port instead.`);
     return startQuietly({ ...options, port: 0 }, embedding);
   }
+}
+
+/** The directory of the repository that has the project, so that links to its other parts work. */
+function repositoryOf(directory: string): string | undefined {
+  for (let parent = directory; dirname(parent) !== parent; parent = dirname(parent)) {
+    if (existsSync(join(parent, '.git'))) return parent;
+  }
+  return undefined;
 }
 
 /** `.env` beside the template if it is there, or the files of --env-file, which must be. */

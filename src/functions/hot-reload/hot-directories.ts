@@ -6,7 +6,7 @@
  * The name of the bucket is LocalStack's: https://docs.localstack.cloud/aws/tooling/lambda-tools/hot-reloading/
  */
 import { readFileSync, realpathSync, statSync } from 'node:fs';
-import { join, sep } from 'node:path';
+import { dirname, join, resolve as resolvePath, sep } from 'node:path';
 import type { Clock } from '../../clock.ts';
 import type { Log } from '../../log.ts';
 import { IGNORE_FILE, parseIgnore } from '../../packaging/function/lamella-ignore.ts';
@@ -23,6 +23,11 @@ export type HotDirectories = {
    * @throws ServiceError if it may not be mounted
    */
   open(directory: string): Promise<string>;
+  /**
+   * What the links of a directory that was opened lead to, if that is outside of it and may be mounted. In a sandbox such
+   * a link leads to `target`.
+   */
+  linked(directory: string): readonly { readonly source: string; readonly target: string }[];
   /** Calls `listener` with every path that changes. Returns a function that stops it. */
   onChange(listener: (directory: string, path: string) => void): () => void;
   /** Takes everything that runs from a directory out of use, as a change in it does. */
@@ -49,8 +54,14 @@ export type HotDirectoriesOptions = {
   readonly log: Log;
 };
 
-/** Watched after the rest: they have most of the directories and change seldom. */
-const DEPENDENCIES = /(^|\/)(node_modules|vendor)(\/|$)/;
+/** Packages are watched after the rest: they have most of the directories and change seldom. */
+const DEPENDENCIES = /(^|\/)(node_modules\/(@[^/]+\/)?[^/@]+|vendor\/[^/]+\/[^/]+)$/;
+/** Where a function sees its code. */
+const TASK_ROOT = '/var/task';
+/** Directories of a sandbox that are its own. */
+const SANDBOX = /^\/(opt|dev|proc|sys|tmp|usr|bin|sbin|lib\w*|etc|run|var\/(task|runtime|lang))(\/|$)/;
+/** Links in one directory that are mounted. Each costs a mount in every cold start. */
+const MAX_LINKED = 100;
 /** What editors write beside a file while they save it. */
 const EDITOR_FILES =
   /(^|\/)(\.[^/]*\.sw[a-p]x?|4913|[^/]*~|\.#[^/]*|#[^/]*#|[^/]*___jb_(tmp|old)___|\.goutputstream-[^/]*)$/;
@@ -67,14 +78,17 @@ export function createHotDirectories(options: HotDirectoriesOptions): HotDirecto
   const watched = new Map<string, Watched>();
   const listeners = new Set<(directory: string, path: string) => void>();
 
+  /** Whether a path, as it is written and with links followed, is below a directory that is allowed. */
+  const isAllowed = (path: string, real: string | undefined) =>
+    allowed().some((root) => {
+      const top = realDirectory(root);
+      return top !== undefined && isWithin(root, path, top) && (real === undefined || isWithin(top, real));
+    });
+
   const resolve = (directory: string): string => {
     if (refusal !== undefined) throw refuse(refusal);
     const real = realDirectory(directory);
-    const isAllowed = allowed().some((root) => {
-      const top = realDirectory(root);
-      return top !== undefined && isWithin(root, directory, top) && (real === undefined || isWithin(top, real));
-    });
-    if (!isAllowed) {
+    if (!isAllowed(directory, real)) {
       throw refuse(
         `Lamella does not mount ${directory}: it is not below a directory of --hot-reload-dir, or a link leads out of ` +
           `it. Start Lamella with --hot-reload-dir ${directory}.`,
@@ -153,6 +167,17 @@ export function createHotDirectories(options: HotDirectoriesOptions): HotDirecto
       if (current !== undefined) current.isRead = true;
       return real;
     },
+    linked(directory) {
+      const { links = new Map<string, string>() } = watched.get(directory)?.watch ?? {};
+      const mounts = new Map<string, string>();
+      for (const [path, link] of links) {
+        const target = resolvePath(TASK_ROOT, dirname(path), link);
+        if (SANDBOX.test(target) || target === '/' || target === '/var' || mounts.size >= MAX_LINKED) continue;
+        const source = realPath(join(directory, path));
+        if (source !== undefined && isAllowed(source, source)) mounts.set(target, source);
+      }
+      return [...mounts].map(([target, source]) => ({ source, target }));
+    },
     onChange(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -170,6 +195,15 @@ function readRules(directory: string) {
     return parseIgnore(readFileSync(join(directory, IGNORE_FILE), 'utf8'));
   } catch {
     return parseIgnore('');
+  }
+}
+
+function realPath(path: string): string | undefined {
+  try {
+    return realpathSync(path);
+  } catch {
+    // It leads nowhere.
+    return undefined;
   }
 }
 
