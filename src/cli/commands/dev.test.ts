@@ -19,7 +19,6 @@ beforeAll(async () => {
   environment = {
     XDG_STATE_HOME: join(root, 'state'),
     XDG_DATA_HOME: join(root, 'data'),
-    XDG_CACHE_HOME: join(root, 'cache'),
   };
 }, 120_000);
 afterAll(() => rmSync(root, { recursive: true, force: true }));

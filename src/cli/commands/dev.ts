@@ -3,7 +3,8 @@
  * data belong to the project. What the project is and what changes is in `src/dev/`; here is what the developer sees.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 import { systemClock } from '../../clock.ts';
 import type { DevEvent } from '../../dev/dev-session.ts';
@@ -44,6 +45,9 @@ export const run: Run = async ({ args, given }) => {
   const parameters = parameterOverrides(given.parameterOverrides, 'dev');
   const scope = { region: options.region, account: options.accountId };
   const { cacheDir } = resolveBuildOptions({}, 'dev');
+  const temporary = options.ephemeral ? realpathSync(mkdtempSync(join(tmpdir(), 'lamella-dev-'))) : undefined;
+  if (temporary !== undefined) process.on('exit', () => rmSync(temporary, { recursive: true, force: true }));
+  const buildDirectory = join(temporary ?? options.dataDir, 'build');
   const print = (text: string) => process.stdout.write(text);
   const isColored = process.stdout.isTTY === true && process.stdout.hasColors();
 
@@ -54,7 +58,7 @@ export const run: Run = async ({ args, given }) => {
   let service: EmbeddedLamella | undefined;
   let session: ReturnType<typeof createDevSession> | undefined;
   const sources: Sources = createSources({
-    buildDirectory: join(cacheDir, 'dev', identity),
+    buildDirectory,
     cacheDir,
     upload: async (key, content) => {
       await service?.call(scope, 's3', 'CreateBucket', { Bucket: DEV_BUCKET }).catch(() => undefined);
