@@ -156,9 +156,7 @@ describe('a function of the bucket hot-reload', () => {
 
   it('sees what links lead to, below the allowed directory, and its changes', async () => {
     const { name, directory } = project({
-      bootstrap: shellRuntime(
-        'N=$((N + 1)); respond "$(cat vendor/acme/tool/t.txt outside/t.txt 2>&1) $N"',
-      ),
+      bootstrap: shellRuntime('N=$((N + 1)); respond "$(cat vendor/acme/tool/t.txt outside/t.txt 2>&1) $N"'),
     });
     const shared = join(root, 'projects', `${name}-shared`);
     write(join(shared, 't.txt'), 'shared ');
