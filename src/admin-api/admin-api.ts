@@ -62,7 +62,8 @@ export function createAdminApi(routes: readonly AdminRoute[]): ServiceHandler {
       else send(call, 200, result);
     } catch (failure) {
       if (failure instanceof BodyFailure && failure.reason === 'aborted') return;
-      if (failure instanceof BodyFailure) send(call, 413, { message: failure.message });
+      if (failure instanceof BodyFailure)
+        send(call, failure.reason === 'busy' ? 503 : 413, { message: failure.message });
       else if (failure instanceof ConfigurationError) send(call, 400, { message: failure.message });
       else if (failure instanceof AdminError) send(call, failure.status, { message: failure.message });
       else throw failure;

@@ -9,6 +9,8 @@ export type ResourceAccounts = {
     readonly descriptors: { readonly used: number; readonly limit: number };
     /** Connections of all environments to their Runtime APIs. */
     readonly connections: { readonly used: number; readonly limit: number };
+    /** Room for the request bodies of all clients, in bytes, and the number of requests that wait for some. */
+    readonly requestBodies: { readonly used: number; readonly limit: number; readonly waiting: number };
   };
   readonly environments: readonly EnvironmentAccount[];
 };

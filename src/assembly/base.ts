@@ -21,6 +21,7 @@ import { createSandboxesLater, type LateSandboxes } from '../sandbox/open-sandbo
 import { type DataDirectory, openDataDirectory } from '../storage/data-directory.ts';
 import { type Database, openDatabase } from '../storage/database.ts';
 import { makeDirectory } from '../storage/make-directory.ts';
+import { type ClientLimits, createClientLimits } from './client-limits.ts';
 
 export type ServiceBase = {
   readonly options: Options;
@@ -31,6 +32,8 @@ export type ServiceBase = {
   readonly sandboxes: Pick<LateSandboxes, 'open' | 'prepare'>;
   /** Holds the files of running sandboxes. */
   readonly runDirectory: string;
+  /** What the clients of the ports can make the service hold. */
+  readonly clients: ClientLimits;
   readonly ports: { readonly api: LastingPort; readonly http: LastingPort };
 };
 
@@ -68,7 +71,8 @@ export async function openBase(options: Options, lifetime: Lifetime): Promise<Se
     ),
   );
   const ports = { api: lifetime.own(createLastingPort()), http: lifetime.own(createLastingPort()) };
-  return { options, clock, log, data, database, sandboxes, runDirectory, ports };
+  const clients = createClientLimits(clock);
+  return { options, clock, log, data, database, sandboxes, runDirectory, clients, ports };
 }
 
 /**

@@ -19,6 +19,7 @@ import {
 import { createSlots } from '../environment/launch/slots.ts';
 import { createOutputTurns } from '../environment/telemetry/output-reader.ts';
 import type { FunctionVersion } from '../functions/function.ts';
+import type { BodyBudget } from '../http/body-budget.ts';
 import { createOwnerLookup } from '../http/connection-owner.ts';
 import { createDispatcher, type Dispatcher } from '../invocation/dispatcher.ts';
 import { EnvironmentPool } from '../invocation/pool.ts';
@@ -45,6 +46,7 @@ export type EnvironmentsOptions = {
   /** Measures how long environments are idle. */
   readonly backgroundClock: Clock;
   readonly log: Log;
+  readonly bodies: Pick<BodyBudget, 'usage'>;
 };
 
 export type Environments = {
@@ -139,6 +141,7 @@ export async function openEnvironments(given: EnvironmentsOptions, lifetime: Lif
           memoryBytes: process.memoryUsage.rss(),
           descriptors: descriptorUse(),
           connections: { used: connections.taken, limit: connections.limit },
+          requestBodies: given.bodies.usage(),
         },
         environments,
       };

@@ -19,6 +19,7 @@ import type { Options } from '../options.ts';
 import type { ServiceHandler } from '../wire/api-call.ts';
 import type { AccessKey } from '../wire/sigv4.ts';
 import type { Background } from './background.ts';
+import type { ClientLimits } from './client-limits.ts';
 import type { Environments } from './environments.ts';
 import type { OpenFunctions } from './functions.ts';
 import type { HttpGateways } from './open-gateways.ts';
@@ -48,7 +49,7 @@ export type ApiPortOptions = {
   /** The clock that the admin API shows and advances. */
   readonly backgroundClock: AdjustableClock;
   readonly log: Log;
-};
+} & ClientLimits;
 
 /** Listens; the caller drains and closes it. @throws OperatorError 'port-in-use' or 'cannot-listen' */
 export function openApiPort(given: ApiPortOptions): Promise<Listener> {
@@ -74,6 +75,8 @@ export function openApiPort(given: ApiPortOptions): Promise<Listener> {
   return given.listen({
     host: options.host,
     port: options.port,
+    limits: given.limits,
+    bodies: given.bodies,
     plain: createPlainInvocations({ ...callers, invoke: given.invoke }),
     handler: createApiHandler({ ...given.handlers, ...callers, callbacks: given.callbacks, admin, log }),
     onFailure: (failure) => log.error({ err: failure }, 'request failed'),

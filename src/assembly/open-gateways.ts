@@ -10,6 +10,8 @@ import type { Database } from '../storage/database.ts';
 import { ConfigurationError } from '../wire/configuration.ts';
 
 type Shared =
+  | 'limits'
+  | 'bodies'
   | 'urls'
   | 'listen'
   | 'findApiKey'

@@ -196,6 +196,7 @@ async function openParts(base: ServiceBase, lifetime: Lifetime, { reset, embeddi
     {
       ...shared,
       opened,
+      bodies: base.clients.bodies,
       sandboxes: base.sandboxes,
       credentials,
       runDirectory: base.runDirectory,
@@ -228,6 +229,7 @@ async function openParts(base: ServiceBase, lifetime: Lifetime, { reset, embeddi
   const gateways: HttpGateways = lifetime.own(
     await openHttpGateways({
       ...shared,
+      ...base.clients,
       settings,
       invoke,
       keyOf,
@@ -265,6 +267,7 @@ async function openParts(base: ServiceBase, lifetime: Lifetime, { reset, embeddi
   });
   const port = await openApiPort({
     ...shared,
+    ...base.clients,
     opened,
     services,
     environments,

@@ -9,7 +9,7 @@ import type { Authorization } from './authorizers/authorization.ts';
 import type { RouteAuthorization } from './authorizers/authorizer-config.ts';
 import { hostOf, type ReceivedRequest, type RequestHead, valuesOf } from './exchange/gateway-request.ts';
 import type { GatewayResponse, ProxyIntegration } from './exchange/proxy-integration.ts';
-import type { HeadSize } from './exchange/receive-request.ts';
+import type { BodyRefusal, HeadSize } from './exchange/receive-request.ts';
 import type { Candidate } from './find-target.ts';
 import { type HttpApiConfig, idOf, type LoadBalancerConfig, type RestApiConfig } from './gateway-config.ts';
 import {
@@ -74,7 +74,7 @@ export type ChosenRoute = {
   readonly apiKey?: NeededApiKey | undefined;
   readonly timeoutMs: number | undefined;
   readonly bodyBytes: number;
-  readonly renderTooLarge: () => GatewayResponse;
+  readonly renderBodyRefusal: (reason: BodyRefusal) => GatewayResponse;
 };
 
 export type NeededApiKey = {
@@ -173,7 +173,10 @@ function chooseHttpRoute(
       createHttpAuthorization({ ...authorizedBy(config, authorization, head.method, below, context), context: api }),
     timeoutMs: match.route.timeoutMs ?? HTTP_API_TIMEOUT_MS,
     bodyBytes: REST_API_BODY_BYTES,
-    renderTooLarge: () => renderHttpApiRefusal(413, 'Request Entity Too Large', apiRequestId),
+    renderBodyRefusal: (reason) =>
+      reason === 'busy'
+        ? renderHttpApiRefusal(503, 'Service Unavailable', apiRequestId)
+        : renderHttpApiRefusal(413, 'Request Entity Too Large', apiRequestId),
   };
 }
 
@@ -229,7 +232,14 @@ function chooseResource(
       createRestAuthorization({ ...authorizedBy(config, authorization, head.method, below, context), context: api }),
     timeoutMs: found.route.timeoutMs ?? REST_API_TIMEOUT_MS,
     bodyBytes: REST_API_BODY_BYTES,
-    renderTooLarge: () => customizeError(renderRestApiTooLarge(head, extendedRequestId), head, api),
+    renderBodyRefusal: (reason) =>
+      customizeError(
+        reason === 'busy'
+          ? renderRestApiRefusal(429, 'TooManyRequestsException', 'Too Many Requests', head, extendedRequestId)
+          : renderRestApiTooLarge(head, extendedRequestId),
+        head,
+        api,
+      ),
     ...(found.route.apiKeyRequired && {
       apiKey: {
         source: config.apiKeySource,
@@ -285,7 +295,7 @@ function chooseRule(
     authorization: undefined,
     timeoutMs: undefined,
     bodyBytes: LOAD_BALANCER_BODY_BYTES,
-    renderTooLarge: () => renderLoadBalancerRefusal(413),
+    renderBodyRefusal: (reason) => renderLoadBalancerRefusal(reason === 'busy' ? 503 : 413),
   };
 }
 

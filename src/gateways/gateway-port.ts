@@ -23,6 +23,7 @@ import { findTarget, type Target } from './find-target.ts';
 import {
   createFunctionUrlIntegration,
   FORBIDDEN,
+  renderUrlBusy,
   renderUrlHead,
   renderUrlPreflight,
   renderUrlRefusal,
@@ -113,7 +114,9 @@ export function createGatewayHandler(options: GatewayHandlerOptions): HttpHandle
       throw new Refused(renderUrlRefusal(403, 'AccessDeniedException', { Message: FORBIDDEN }, head));
     };
     if (url.authType !== 'AWS_IAM') checkPermission(undefined);
-    const body = await receiveBody(http, QUOTAS.invokePayloadBytes, () => renderUrlTooLarge(head));
+    const body = await receiveBody(http, QUOTAS.invokePayloadBytes, (reason) =>
+      reason === 'busy' ? renderUrlBusy(head) : renderUrlTooLarge(head),
+    );
     const request: ReceivedRequest = { ...head, ...trace, body };
     const caller = url.authType === 'AWS_IAM' ? verifyUrlCaller(http, request, scope) : undefined;
     if (caller) checkPermission(caller);
@@ -152,7 +155,7 @@ export function createGatewayHandler(options: GatewayHandlerOptions): HttpHandle
       ? renderFunctionArn(scopeOf(routeTarget), routeTarget.name)
       : chosen.invokedBy.sourceArn;
     const trace = receiver.startTrace(http, tracedArn);
-    const body = await receiveBody(http, chosen.bodyBytes, chosen.renderTooLarge);
+    const body = await receiveBody(http, chosen.bodyBytes, chosen.renderBodyRefusal);
     const request: ReceivedRequest = { ...head, ...trace, body };
     let { integration } = chosen;
     let authorized: Authorized | undefined;

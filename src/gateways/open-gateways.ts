@@ -12,6 +12,9 @@ import type { Gateways } from './gateways.ts';
 import type { HealthChecks, HealthChecksOptions, TargetHealth } from './load-balancer/health-checks.ts';
 
 export type OpenGatewaysOptions = Omit<GatewayHandlerOptions, 'gateways' | 'boundHost'> & {
+  /** Limits of the port's clients. Optional. */
+  readonly limits?: ListenOptions['limits'];
+  readonly bodies?: ListenOptions['bodies'];
   readonly gateways: Gateways;
   readonly host: string;
   /** Undefined for the default. 0 takes any free port. */
@@ -56,6 +59,8 @@ export async function openGateways({
     },
     maxHeaderBytes: HEAD_BYTES,
     headTimeoutMs: HEAD_TIMEOUT_MS,
+    limits: options.limits,
+    bodies: options.bodies,
     onFailure: (failure) => log.error({ err: failure }, 'a request to the HTTP port failed'),
   });
   return {

@@ -1,9 +1,11 @@
 /**
  * Reads a request body with a size limit that applies while it streams: an oversized body is never buffered, and one
- * with a `Content-Length` over the limit is refused before a byte is read. Does not decode aws-chunked bodies.
+ * with a `Content-Length` over the limit is refused before a byte is read. A body waits for room in the memory of all
+ * bodies (`body-budget.ts`) before it is read. Does not decode aws-chunked bodies.
  */
 
 import type { Readable } from 'node:stream';
+import { roomOf } from './body-budget.ts';
 import { ByteCollector } from './byte-collector.ts';
 import type { HttpRequest } from './exchange.ts';
 import { type AnyRequest, bodyOf, isPlain } from './plain-connection.ts';
@@ -12,15 +14,22 @@ export type BodyFailureReason =
   /** Longer than the limit, by its Content-Length or by the bytes received. */
   | 'too-large'
   /** The client disconnected before the end. */
-  | 'aborted';
+  | 'aborted'
+  /** There is no room for it: others use all of it, or it arrived so slowly that others got its room. */
+  | 'busy';
 
-/** Why a body could not be read. After `too-large` the connection stays usable: the rest of the body is discarded. */
+const MESSAGES: Readonly<Record<Exclude<BodyFailureReason, 'too-large'>, string>> = {
+  aborted: 'the client aborted the request',
+  busy: 'The service has no room for the request body, because other requests use all of it. Send the request again.',
+};
+
+/** Why a body could not be read. The connection stays usable unless it was aborted: the rest of the body is discarded. */
 export class BodyFailure extends Error {
   readonly reason: BodyFailureReason;
   readonly limitBytes: number;
 
   constructor(reason: BodyFailureReason, limitBytes: number) {
-    super(reason === 'too-large' ? `the request body exceeds ${limitBytes} bytes` : 'the client aborted the request');
+    super(reason === 'too-large' ? `the request body exceeds ${limitBytes} bytes` : MESSAGES[reason]);
     this.name = 'BodyFailure';
     this.reason = reason;
     this.limitBytes = limitBytes;
@@ -48,9 +57,39 @@ export async function readBody(request: AnyRequest, limitBytes: number): Promise
     if (ahead.length > limitBytes) throw new BodyFailure('too-large', limitBytes);
     return ahead;
   }
-  const collector = new ByteCollector();
+  const collector = roomOf(request) && declaredBytes(request) > 0 ? new WholeBody(request) : new ByteCollector();
   await eachPiece(request, limitBytes, (piece) => collector.add(piece));
   return collector.bytes();
+}
+
+/**
+ * Collects a body of known size in one buffer. A large one is a mapping of its own, whose pages exist once they are written
+ * and are returned at once, unlike those of many pieces.
+ */
+class WholeBody {
+  readonly #request: AnyRequest;
+  #bytes: Buffer | undefined;
+  #length = 0;
+
+  constructor(request: AnyRequest) {
+    this.#request = request;
+  }
+
+  add(piece: Buffer): void {
+    // With the first piece: until then it waits for room.
+    this.#bytes ??= Buffer.allocUnsafeSlow(declaredBytes(this.#request));
+    this.#length += piece.copy(this.#bytes, this.#length);
+  }
+
+  bytes(): Buffer {
+    return (this.#bytes ?? NOTHING).subarray(0, this.#length);
+  }
+}
+
+const NOTHING = Buffer.alloc(0);
+
+function declaredBytes({ headers }: AnyRequest): number {
+  return Number(headers['content-length'] ?? 0);
 }
 
 const readAhead = new WeakMap<AnyRequest, Buffer | BodyFailure>();
@@ -74,34 +113,48 @@ export async function readBodyAhead(request: HttpRequest, limitBytes: number): P
 function eachPiece(request: AnyRequest, limitBytes: number, take: (piece: Buffer) => void): Promise<void> {
   const body = bodyOf(request);
   return new Promise((resolve, reject) => {
-    const refuse = () => {
-      discardRest(body);
-      reject(new BodyFailure('too-large', limitBytes));
-    };
-    if (Number(request.headers['content-length'] ?? 0) > limitBytes) return refuse();
-    if (body.destroyed && !body.readableEnded) return reject(new BodyFailure('aborted', limitBytes));
+    const room = roomOf(request);
+    const declared = declaredBytes(request);
     let received = 0;
     const onData = (piece: Buffer) => {
       received += piece.length;
-      if (received > limitBytes) {
-        stop();
-        refuse();
-      } else {
-        take(piece);
-      }
+      if (received > limitBytes) return refuse('too-large');
+      take(piece);
+      if (room === undefined) return;
+      room.received += piece.length;
+      // Only chunked bodies outgrow their room.
+      if (!room.reserveStep(received, onRoom)) body.pause();
     };
     const onEnd = () => {
       stop();
+      room?.complete();
       resolve();
     };
     const onAbort = () => {
       stop();
+      room?.release();
       reject(new BodyFailure('aborted', limitBytes));
     };
     const stop = () => {
       body.off('data', onData).off('end', onEnd).off('error', onAbort).off('close', onAbort);
     };
-    body.on('data', onData).on('end', onEnd).on('error', onAbort).on('close', onAbort);
+    const refuse = (reason: BodyFailureReason) => {
+      stop();
+      room?.release();
+      discardRest(body);
+      reject(new BodyFailure(reason, limitBytes));
+    };
+    const onRoom = (isGranted: boolean) => {
+      if (!isGranted) return refuse('busy');
+      body.off('data', onData).on('data', onData);
+      body.resume();
+    };
+    if (declared > limitBytes) return refuse('too-large');
+    if (body.destroyed && !body.readableEnded) return reject(new BodyFailure('aborted', limitBytes));
+    body.on('end', onEnd).on('error', onAbort).on('close', onAbort);
+    if (room === undefined) return void body.on('data', onData);
+    room.onSlow = () => refuse('busy');
+    if (room.reserve(declared, onRoom)) body.on('data', onData);
   });
 }
 
@@ -112,4 +165,5 @@ function discardRest(body: Readable): void {
     discarded += piece.length;
     if (discarded > MAX_DISCARDED_BYTES) body.destroy();
   });
+  body.resume();
 }

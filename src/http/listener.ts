@@ -7,6 +7,7 @@ import { type AddressInfo, type Socket, Server as TcpServer } from 'node:net';
 import { type Cancel, systemClock } from '../clock.ts';
 import type { Closeable } from '../lifetime.ts';
 import { OperatorError } from '../operator-error.ts';
+import type { BodyBudget } from './body-budget.ts';
 import type { HttpHandler, HttpRequest, HttpResponse } from './exchange.ts';
 import { PlainConnection, type PlainRequest, type PlainResponse } from './plain-connection.ts';
 import type { PlainHead } from './plain-request.ts';
@@ -51,6 +52,8 @@ export type ListenOptions = {
   readonly limits?: ConnectionLimits | undefined;
   /** Serves the requests that it takes without Node's HTTP server. The others go to `handler`. */
   readonly plain?: PlainRoutes | undefined;
+  /** The memory for request bodies. Defaults to no limit. */
+  readonly bodies?: BodyBudget | undefined;
   /** Handles pipelined requests of a connection one after the other, as the Runtime API's server on AWS (in Go) does. */
   readonly inOrder?: boolean;
   /** Called with the error of a handler that throws or rejects. */
@@ -67,8 +70,12 @@ export type PlainRoutes = {
 
 /** Limits on the connections of one listener. */
 export type ConnectionLimits = {
-  /** Further connections are closed as soon as they are accepted. */
   readonly maxConnections: number;
+  /**
+   * What happens to a further connection: it is closed, or it takes the place of one that has no request in progress, of
+   * those that never had one first. Defaults to closing it.
+   */
+  readonly atMax?: 'close-it' | 'close-idle' | undefined;
   /** Maximum size of unfinished request heads of all connections combined. Those with the largest heads are closed. */
   readonly maxUnfinishedHeadBytes: number;
   /** How long a request head may be unfinished. */
@@ -103,17 +110,25 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   const sockets = new Set<Socket>();
   const { limits } = options;
   const budget = limits?.budget;
-  if (limits) server.maxConnections = limits.maxConnections;
+  const closesIdle = limits?.atMax === 'close-idle';
+  if (limits && !closesIdle) server.maxConnections = limits.maxConnections;
   const last = new WeakMap<Socket, HttpResponse>();
   /** Connections that have not been left to Node's server. */
   const plain = new Map<Socket, PlainConnection>();
   const heads = limits && createHeadSweep(limits, sockets, plain, last);
-  const openPlain = options.plain && createPlainOpener(server, options.plain, options.onFailure);
+  const openPlain = options.plain && createPlainOpener(server, options.plain, options);
   let refusedConnections = 0;
   server.on('drop', () => {
     refusedConnections += 1;
   });
   server.on('connection', (socket) => {
+    if (closesIdle && sockets.size >= limits.maxConnections) {
+      refusedConnections += 1;
+      const idle = findIdle(sockets, plain, last);
+      (idle ?? socket).destroy();
+      if (idle === undefined) return;
+      sockets.delete(idle);
+    }
     if (budget && !budget.take(sockets.size)) {
       refusedConnections += 1;
       socket.destroy();
@@ -154,6 +169,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   server.on('request', (request: HttpRequest, response: HttpResponse) => {
     const before = last.get(request.socket);
     last.set(request.socket, response);
+    options.bodies?.expect(request, response);
     if (options.inOrder) afterTheLast(handle, before, request, response);
     else handle(request, response);
   });
@@ -218,7 +234,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
 function createPlainOpener(
   server: Server,
   { takes, handler }: PlainRoutes,
-  onFailure: (failure: unknown) => void,
+  { onFailure, bodies }: Pick<ListenOptions, 'onFailure' | 'bodies'>,
 ): (socket: Socket, onLeft: (bytes: number) => void) => PlainConnection {
   const attach = server.listeners('connection') as ((socket: Socket) => void)[];
   server.removeAllListeners('connection');
@@ -237,7 +253,8 @@ function createPlainOpener(
   };
   return (socket, onLeft) =>
     new PlainConnection(socket, {
-      takes,
+      // Bodies that need room go to Node's server.
+      takes: (head, from) => bodies?.counts(head.headers.contentLength) !== true && takes(head, from),
       handler: handle,
       leave(_, bytes) {
         onLeft(bytes.length);
@@ -245,6 +262,28 @@ function createPlainOpener(
         for (const listener of attach) listener.call(server, socket);
       },
     });
+}
+
+/** The connection that has waited longest for a request, of those without one in progress. */
+function findIdle(
+  sockets: ReadonlySet<Socket>,
+  plain: ReadonlyMap<Socket, PlainConnection>,
+  last: WeakMap<Socket, HttpResponse>,
+): Socket | undefined {
+  let idle: Socket | undefined;
+  for (const socket of sockets) {
+    const response = last.get(socket);
+    const isBusy = plain.get(socket)?.isIdle === false || (response !== undefined && isInProgress(response));
+    if (isBusy) continue;
+    if (socket.bytesRead === 0) return socket;
+    idle ??= socket;
+  }
+  return idle;
+}
+
+/** Also while the rest of a refused body arrives. */
+function isInProgress(response: HttpResponse): boolean {
+  return !(response.writableFinished && response.req.complete);
 }
 
 /**
@@ -274,8 +313,7 @@ function createHeadSweep(
       // Plain connections have no unfinished heads.
       if (plain.has(socket)) continue;
       const response = last.get(socket);
-      // Also while the rest of a refused body arrives.
-      if (response !== undefined && !(response.writableFinished && response.req.complete)) continue;
+      if (response !== undefined && isInProgress(response)) continue;
       let before = seen.get(socket);
       if (before === undefined || before.response !== response) {
         before = { response, bytes: response === undefined ? 0 : socket.bytesRead, elapsedMs: 0 };
@@ -338,7 +376,7 @@ const STATUS_OF_MALFORMED: Readonly<Record<string, string>> = {
  * are the rest of a request that has its response: a client would take a second one for the response to its next request.
  */
 function refuseMalformed(failure: NodeJS.ErrnoException, socket: Socket, response: HttpResponse | undefined): void {
-  const isAnswered = response?.headersSent === true && !(response.writableFinished && response.req.complete);
+  const isAnswered = response?.headersSent === true && isInProgress(response);
   if (!socket.writable || isAnswered) {
     socket.destroySoon();
     return;

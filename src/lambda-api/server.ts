@@ -204,6 +204,9 @@ function asServiceError(
 ): ServiceError {
   if (failure instanceof ServiceError) return failure;
   if (failure instanceof ForeignResource && operation !== undefined) return accessDenied(scope, operation, failure.arn);
+  if (failure instanceof BodyFailure && failure.reason === 'busy') {
+    return new ServiceError('TooManyRequestsException', failure.message, { Reason: 'CallerRateLimitExceeded' });
+  }
   if (failure instanceof BodyFailure) {
     const name = operation === undefined ? 'requested' : (REQUEST_BYTES_NAMES[operation] ?? operation);
     return new ServiceError(

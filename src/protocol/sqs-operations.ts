@@ -103,7 +103,7 @@ export const SQS_XML_MAPS: Readonly<Record<string, readonly [element: string, ke
 };
 
 export type SqsErrorRow = {
-  readonly status: 400 | 403 | 404 | 500;
+  readonly status: 400 | 403 | 404 | 500 | 503;
   readonly queryCode: string;
   /** `__type` in the JSON protocol, if it is not `com.amazonaws.sqs#` and the name. */
   readonly type?: string;
@@ -145,6 +145,7 @@ export const SQS_ERRORS = {
   ReceiptHandleIsInvalid: sender('ReceiptHandleIsInvalid'),
   ResourceNotFoundException: { status: 404, queryCode: 'ResourceNotFoundException' },
   SerializationException: sender('MalformedInput'),
+  ServiceUnavailable: { status: 503, queryCode: 'ServiceUnavailable' },
   TooManyEntriesInBatchRequest: simple('TooManyEntriesInBatchRequest'),
   UnsupportedOperation: simple('UnsupportedOperation'),
 } as const satisfies Record<string, SqsErrorRow>;

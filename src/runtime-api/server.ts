@@ -186,9 +186,11 @@ function refuseMethod(request: HttpRequest, response: HttpResponse): void {
   writeWrongMethod(response);
 }
 
+/** Of a target in absolute form, which every server accepts (RFC 9112, 3.2.2), too. */
 function pathOf(url: string): string {
-  const query = url.indexOf('?');
-  return query === -1 ? url : url.slice(0, query);
+  const target = url.startsWith('/') ? url : url.replace(/^http:\/\/[^/?]*/i, '');
+  const query = target.indexOf('?');
+  return query === -1 ? target : target.slice(0, query);
 }
 
 type Trust = {

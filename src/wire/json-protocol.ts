@@ -83,7 +83,11 @@ function errorOf(failure: unknown): JsonError | undefined {
   if (failure instanceof JsonError) return failure;
   if (failure instanceof ConstraintViolations) return new JsonError('ValidationException', failure.message);
   if (failure instanceof WrongType) return new JsonError('SerializationException', failure.message);
-  if (failure instanceof BodyFailure) return new JsonError('ValidationException', failure.message);
+  if (failure instanceof BodyFailure) {
+    return failure.reason === 'busy'
+      ? new JsonError('ServiceUnavailable', failure.message, 503)
+      : new JsonError('ValidationException', failure.message);
+  }
   return undefined;
 }
 

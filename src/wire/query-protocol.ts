@@ -121,7 +121,11 @@ function errorOf(failure: unknown): QueryError | undefined {
   if (failure instanceof QueryError) return failure;
   if (failure instanceof ConstraintViolations) return new QueryError('ValidationError', 400, failure.message);
   if (failure instanceof WrongType) return new QueryError('MalformedInput', 400, failure.message);
-  if (failure instanceof BodyFailure) return new QueryError('RequestEntityTooLarge', 413, failure.message);
+  if (failure instanceof BodyFailure) {
+    return failure.reason === 'busy'
+      ? new QueryError('ServiceUnavailable', 503, failure.message)
+      : new QueryError('RequestEntityTooLarge', 413, failure.message);
+  }
   return undefined;
 }
 

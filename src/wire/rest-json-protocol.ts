@@ -179,7 +179,11 @@ function errorOf(failure: unknown, { invalid }: GeneralErrors): RestJsonError | 
   if (failure instanceof RestJsonError) return failure;
   if (failure instanceof ConstraintViolations) return new RestJsonError(invalid, 400, failure.message);
   if (failure instanceof WrongType) return new RestJsonError('SerializationException', 400, failure.message);
-  if (failure instanceof BodyFailure) return new RestJsonError('RequestTooLargeException', 413, failure.message);
+  if (failure instanceof BodyFailure) {
+    return failure.reason === 'busy'
+      ? new RestJsonError('TooManyRequestsException', 429, failure.message)
+      : new RestJsonError('RequestTooLargeException', 413, failure.message);
+  }
   return undefined;
 }
 

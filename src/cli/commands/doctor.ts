@@ -76,11 +76,12 @@ function verdict(canRun: boolean, checks: readonly HostCheck[]): string {
 
 /** The service's own use in one line, and one line for each environment. */
 function renderAccounts(url: string, { service, environments }: ResourceAccounts): string {
-  const { memoryBytes, descriptors, connections } = service;
+  const { memoryBytes, descriptors, connections, requestBodies } = service;
   const own = [
     `${mib(memoryBytes)} of memory`,
     `${ratio(descriptors)} descriptors`,
     `${ratio(connections)} connections of functions`,
+    `${ratio(requestBodies, mib)} for request bodies`,
     `${environments.length} execution environment${environments.length === 1 ? '' : 's'}`,
   ];
   return `${[`The service at ${url} uses ${own.join(', ')}.`, ...environments.map(renderAccount)].join('\n')}\n`;

@@ -54,7 +54,7 @@ export function requireDescriptors(limit = openFilesLimit(), open = readdirSync(
 }
 
 /** The soft limit of this process, which can be changed from outside. */
-function openFilesLimit(): number {
+export function openFilesLimit(): number {
   const limits = readFileSync('/proc/self/limits', 'latin1');
   const limit = Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1]);
   return Number.isNaN(limit) ? Number.POSITIVE_INFINITY : limit;

@@ -5,7 +5,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../clock.ts';
-import { BodyFailure, readBody } from '../../http/body.ts';
+import { BodyFailure, type BodyFailureReason, readBody } from '../../http/body.ts';
 import type { HttpRequest } from '../../http/exchange.ts';
 import { checkCaller } from '../../http/guard.ts';
 import { createTraces } from '../../invocation/trace-header.ts';
@@ -78,16 +78,20 @@ export function createRequestReceiver({
   };
 }
 
-/** Reads the body. @throws Refused with `renderTooLarge()` @throws BodyFailure 'aborted' */
+/** Why the HTTP port refuses a body. */
+export type BodyRefusal = Exclude<BodyFailureReason, 'aborted'>;
+
+/** Reads the body. @throws Refused with `renderRefusal()` @throws BodyFailure 'aborted' */
 export async function receiveBody(
   http: HttpRequest,
   limitBytes: number,
-  renderTooLarge: () => GatewayResponse,
+  renderRefusal: (reason: BodyRefusal) => GatewayResponse,
 ): Promise<Buffer> {
   try {
     return await readBody(http, limitBytes);
   } catch (failure) {
-    if (failure instanceof BodyFailure && failure.reason === 'too-large') throw new Refused(renderTooLarge());
+    if (failure instanceof BodyFailure && failure.reason !== 'aborted')
+      throw new Refused(renderRefusal(failure.reason));
     throw failure;
   }
 }

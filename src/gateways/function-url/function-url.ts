@@ -112,6 +112,12 @@ export function renderUrlTooLarge(request: Pick<RequestHead, 'requestId'>): Gate
   return renderUrlRefusal(413, 'RequestEntityTooLargeException', { Message }, request);
 }
 
+/** The response to a request for whose body the service has no room. */
+export function renderUrlBusy(request: Pick<RequestHead, 'requestId'>): GatewayResponse {
+  const body = { Reason: 'CallerRateLimitExceeded', Type: 'User', message: 'Rate Exceeded.' };
+  return renderUrlRefusal(429, 'TooManyRequestsException', body, request);
+}
+
 function renderFault(fault: FunctionFault, request: ReceivedRequest): GatewayResponse {
   switch (fault.kind) {
     case 'throttled': {

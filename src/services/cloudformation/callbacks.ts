@@ -17,7 +17,8 @@ export function createCallbackHandler(signals: Pick<Signals, 'receive'>): Servic
       response.writeHead(isTaken ? 200 : 400, { 'Content-Length': 0 }).end();
     } catch (failure) {
       if (!(failure instanceof BodyFailure)) throw failure;
-      if (failure.reason !== 'aborted') response.writeHead(413, { 'Content-Length': 0 }).end();
+      if (failure.reason === 'aborted') return;
+      response.writeHead(failure.reason === 'busy' ? 503 : 413, { 'Content-Length': 0 }).end();
     }
   };
 }

@@ -94,7 +94,10 @@ function errorOf(failure: unknown): LogsError {
   if (failure instanceof ConstraintViolations) return new LogsError('InvalidParameterException', failure.message);
   if (failure instanceof InvalidFilterPattern) return new LogsError('InvalidParameterException', failure.message);
   if (failure instanceof WrongType) return new LogsError('SerializationException', failure.message);
-  if (failure instanceof BodyFailure) return new LogsError('InvalidParameterException', failure.message);
+  if (failure instanceof BodyFailure) {
+    const code = failure.reason === 'busy' ? 'ServiceUnavailableException' : 'InvalidParameterException';
+    return new LogsError(code, failure.message);
+  }
   return new LogsError('ServiceUnavailableException', 'The service cannot complete the request.');
 }
 

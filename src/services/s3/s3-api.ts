@@ -148,7 +148,7 @@ function notSupported({ request }: ApiCall): S3Error {
 
 function errorOf(failure: unknown): S3Error | undefined {
   if (failure instanceof S3Error) return failure;
-  if (failure instanceof BodyFailure) return new S3Error('EntityTooLarge');
+  if (failure instanceof BodyFailure) return new S3Error(failure.reason === 'busy' ? 'SlowDown' : 'EntityTooLarge');
   if (failure instanceof URIError) return new S3Error('InvalidURI');
   if (failure instanceof OperatorError) return new S3Error('InternalError', {}, `${failure.message} ${failure.remedy}`);
   return undefined;

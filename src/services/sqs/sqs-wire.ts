@@ -71,7 +71,9 @@ export function createSqsWire({ handlers, log }: { handlers: SqsHandlers; log: L
 function errorOf(failure: unknown, { requestId }: CallContext, log: Log): SqsError {
   if (failure instanceof SqsError) return failure;
   if (failure instanceof WrongType) return new SqsError('SerializationException', failure.message);
-  if (failure instanceof BodyFailure) return new SqsError('InvalidParameterValue', failure.message);
+  if (failure instanceof BodyFailure) {
+    return new SqsError(failure.reason === 'busy' ? 'ServiceUnavailable' : 'InvalidParameterValue', failure.message);
+  }
   log.error({ err: failure, requestId }, 'SQS failed');
   return new SqsError('InternalFailure', 'We encountered an internal error. Please try again.');
 }
