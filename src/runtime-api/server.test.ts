@@ -373,6 +373,12 @@ describe('the Runtime API', () => {
     expect([reply.status, reply.body]).toEqual([status, status === 404 ? '404 page not found\n' : '']);
   });
 
+  it('accepts a target in absolute form', async () => {
+    expect((await call('GET', 'http://sandbox:9001/2018-06-01/ping?x=1')).body).toBe('pong');
+    expect((await call('GET', 'http://sandbox/')).status).toBe(404);
+    expect((await call('GET', 'http://sandbox')).status).toBe(404);
+  });
+
   it('responds to ping and ignores a query string', async () => {
     expect((await call('GET', '/2018-06-01/ping?x=1')).body).toBe('pong');
   });

@@ -5,6 +5,7 @@
 import { checkTemplate } from '../template/check-template.ts';
 import { evaluateTemplate } from '../template/evaluate.ts';
 import { type ProcessedTemplate, processTemplate } from '../template/process-template.ts';
+import { createReadInTurns } from '../template/read-in-turns.ts';
 import { readTemplate } from '../template/read-template.ts';
 import { TemplateError } from '../template/template-error.ts';
 import { type JsonObject, member, renderJson } from '../template/tree.ts';
@@ -31,11 +32,12 @@ export type PrepareDependencies = {
 };
 
 export function createPrepare(dependencies: PrepareDependencies): Prepare {
+  const read = createReadInTurns();
   return async (stack, request, previous) => {
     await loadResourceTypes();
     const template = request.template ?? previous?.template;
     if (template === undefined) throw invalid('Either Template URL or Template Body must be specified.');
-    const { body } = readTemplate(template, { aliases: 'refuse' });
+    const { body } = await read(template, { aliases: 'refuse' });
     checkTemplate(body);
     const processed = await process(dependencies, stack, body, request, previous);
     const transforms = request.isDirect ? processed.transforms : [];

@@ -83,9 +83,21 @@ export function checkTemplate(body: JsonObject, options: CheckOptions = {}): voi
 export function findProblems(body: JsonObject, options: CheckOptions = {}): TemplateProblem[] {
   const problems: TemplateProblem[] = [];
   const report: Report = (message, path, suggestion) => {
-    if (problems.length >= MAX_PROBLEMS) return;
     problems.push({ message, path, ...(suggestion !== undefined && { suggestion }) });
+    if (problems.length >= MAX_PROBLEMS) throw new EnoughProblems();
   };
+  try {
+    checkAll(body, options, report);
+  } catch (enough) {
+    if (!(enough instanceof EnoughProblems)) throw enough;
+  }
+  return problems;
+}
+
+/** Ends the checks: each problem is compared with what was probably meant. */
+class EnoughProblems extends Error {}
+
+function checkAll(body: JsonObject, options: CheckOptions, report: Report): void {
   checkSections(body, report);
   checkParameters(section(body, 'Parameters'), report);
   checkMappings(section(body, 'Mappings'), report);
@@ -93,7 +105,6 @@ export function findProblems(body: JsonObject, options: CheckOptions = {}): Temp
   checkResources(body, options, report);
   checkOutputs(section(body, 'Outputs'), report);
   checkFunctions(body, listsExtensions(body), report);
-  return problems;
 }
 
 function listsExtensions(body: JsonObject): boolean {
@@ -103,9 +114,8 @@ function listsExtensions(body: JsonObject): boolean {
 
 function checkSections(body: JsonObject, report: Report): void {
   const unknown = Object.keys(body).filter((key) => !SECTIONS.includes(key) && !isFunctionKey(key));
-  for (const key of unknown) {
-    report(`Invalid template property or properties [${unknown.join(', ')}]`, [key], didYouMean(key, SECTIONS));
-  }
+  const message = `Invalid template property or properties [${unknown.join(', ')}]`;
+  for (const key of unknown) report(message, [key], didYouMean(key, SECTIONS));
   const version = member(body, 'AWSTemplateFormatVersion');
   if (version !== undefined && version !== '2010-09-09') {
     const message = 'Template format error: unsupported value for AWSTemplateFormatVersion.';

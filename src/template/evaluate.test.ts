@@ -35,6 +35,12 @@ const EXISTING: KnownResources = {
 };
 const NOTHING: KnownResources = { ref: () => undefined, attribute: () => undefined };
 
+/** A text that each level repeats ten times. */
+function multiplied(levels: number): string {
+  const inner = levels === 0 ? '"1234567890"' : multiplied(levels - 1);
+  return `{"Fn::Sub": ["${'${v}'.repeat(10)}", {"v": ${inner}}]}`;
+}
+
 const HEAD = `
 Parameters:
   Text: {Type: String, Default: text}
@@ -341,6 +347,28 @@ describe('parameters', () => {
     const error = await errorOf(evaluated(`${HEAD}`, { given: { Textt: 'x' } }));
     expect(error.message).toBe('Parameters: [Textt] do not exist in the template');
     expect(error.problems[0].suggestion).toBe('Did you mean Text?');
+  });
+});
+
+describe('functions that multiply a text', () => {
+  const topic = (name: string) =>
+    evaluated(`{"Resources": {"T": {"Type": "AWS::SNS::Topic", "Properties": {"N": ${name}}}}}`);
+
+  it('are evaluated up to five million characters', async () => {
+    const made = (await topic(multiplied(3))).properties('T', NOTHING).N as string;
+    expect(made).toHaveLength(100_000);
+    for (const levels of [6, 8, 60]) {
+      const { message } = await errorOf(topic(multiplied(levels)));
+      expect(message).toBe('Template error: the functions of the template make more than 5000000 characters');
+    }
+  });
+
+  it.each([
+    ['a delimiter', `{"Fn::Join": ["${'x'.repeat(100_000)}", [${'"",'.repeat(100)}""]]}`],
+    ['a list of many items', `{"Fn::Split": [",", "${','.repeat(600_000)}"]}`],
+    ['a parameter', `{"Fn::Sub": ["${'${v}'.repeat(1000)}", {"v": "${'x'.repeat(10_000)}"}]}`],
+  ])('are refused: %s', async (_, name) => {
+    expect((await errorOf(topic(name))).message).toContain('make more than 5000000 characters');
   });
 });
 

@@ -14,7 +14,7 @@ import { NO_VALUE, type Resolved, resolve, type Scope, UNKNOWN } from './resolve
 import { checkRules } from './rules.ts';
 import { nearest } from './suggest.ts';
 import { gather, TemplateError, type TemplateProblem } from './template-error.ts';
-import { MAX_PROBLEMS } from './template-limits.ts';
+import { MAX_PROBLEMS, MAX_SUGGESTIONS } from './template-limits.ts';
 import { isObject, type Json, type JsonObject, member, object, type Path, section } from './tree.ts';
 
 export type EvaluationOptions = {
@@ -152,7 +152,9 @@ function readResources(
     for (const reference of references) {
       const isKnown =
         resources.has(reference.name) || (reference.attribute === undefined && isValue(reference.name, scope));
-      if (!isKnown && problems.length < MAX_PROBLEMS) problems.push(unresolved(reference, names));
+      if (!isKnown && problems.length < MAX_PROBLEMS) {
+        problems.push(unresolved(reference, problems.length < MAX_SUGGESTIONS ? names : []));
+      }
     }
   };
   for (const [logicalId, resource] of resources) {

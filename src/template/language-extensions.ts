@@ -5,6 +5,7 @@
  * https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference-foreach.html
  */
 import { TemplateError } from './template-error.ts';
+import { MAX_MADE_CHARACTERS } from './template-limits.ts';
 import { isObject, type Json, type JsonObject, keepNumberTexts, object, onlyKey, type Path } from './tree.ts';
 
 /** The values of a collection that is not a plain list: a `Ref`, or another function. Undefined if it is not a list. */
@@ -25,6 +26,7 @@ type Bindings = ReadonlyMap<string, string>;
 class Expansion {
   readonly #collection: Collection;
   #nodes = 0;
+  #characters = 0;
 
   constructor(collection: Collection) {
     this.#collection = collection;
@@ -33,7 +35,7 @@ class Expansion {
   expand(node: Json, path: Path, bindings: Bindings, nesting: number): Json {
     this.#nodes += 1;
     if (this.#nodes > MAX_NODES) throw failure(`the loops make more than ${MAX_NODES} values`, path);
-    if (typeof node === 'string') return substitute(node, bindings);
+    if (typeof node === 'string') return this.#substitute(node, bindings, path);
     if (node === null || typeof node !== 'object') return node;
     if (Array.isArray(node)) {
       return keepNumberTexts(
@@ -48,13 +50,22 @@ class Expansion {
       const at = [...path, key];
       const members = key.startsWith(PREFIX)
         ? this.#loop(value, at, bindings, nesting + 1)
-        : [[substitute(key, bindings), this.expand(value, at, bindings, nesting)] as const];
+        : [[this.#substitute(key, bindings, at), this.expand(value, at, bindings, nesting)] as const];
       for (const [name, member] of members) {
         if (Object.hasOwn(made, name)) throw failure(`the key ${name} stands twice`, at);
         made[name] = member;
       }
     }
     return keepNumberTexts(node, made);
+  }
+
+  #substitute(text: string, bindings: Bindings, path: Path): string {
+    return substitute(text, bindings, (characters) => {
+      this.#characters += characters;
+      if (this.#characters > MAX_MADE_CHARACTERS) {
+        throw failure(`the loops make more than ${MAX_MADE_CHARACTERS} characters`, path);
+      }
+    });
   }
 
   #loop(argument: Json, path: Path, bindings: Bindings, nesting: number): (readonly [string, Json])[] {
@@ -84,18 +95,19 @@ class Expansion {
         if (text === null || text === undefined || typeof text === 'object') {
           throw failure('the items of a collection must be texts', [...path, index]);
         }
-        return substitute(String(text), bindings);
+        return this.#substitute(String(text), bindings, path);
       });
     });
   }
 }
 
 /** Replaces `${Identifier}`, and `&{Identifier}` by the value without what is not alphanumeric. */
-function substitute(text: string, bindings: Bindings): string {
+function substitute(text: string, bindings: Bindings, count: (characters: number) => void): string {
   if (bindings.size === 0 || !text.includes('{')) return text;
   return text.replace(/([$&])\{([A-Za-z0-9]+)\}/g, (whole, kind: string, name: string) => {
     const value = bindings.get(name);
     if (value === undefined) return whole;
+    count(value.length);
     return kind === '&' ? value.replace(/[^A-Za-z0-9]/g, '') : value;
   });
 }

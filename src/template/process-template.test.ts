@@ -137,6 +137,14 @@ Outputs:
     );
     expect((await errorOf(processed(`${HEAD}Resources: ${nested}`))).message).toContain('more than 200000 values');
   });
+
+  it('refuses loops whose values multiply a text', async () => {
+    const loop = (identifier: string, item: string, output: string) =>
+      `{"Fn::ForEach::L${identifier}": ["${identifier}", ["${item}"], ${output}]}`;
+    const output = loop('J', '${I}'.repeat(2_000), loop('K', '${J}'.repeat(2_000), '{"K": "${K}"}'));
+    const text = `${HEAD}Metadata: ${loop('I', 'x'.repeat(5_000), output)}\nResources: {T: {Type: AWS::SNS::Topic}}`;
+    expect((await errorOf(processed(text))).message).toContain('the loops make more than 5000000 characters');
+  });
 });
 
 describe('AWS::Serverless-2016-10-31', () => {

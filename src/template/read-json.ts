@@ -1,7 +1,7 @@
 /** The tree and the places of a template in JSON. Syntax errors are Jackson's, which CloudFormation uses (`wire/json-syntax.ts`). */
 import { findJsonError, type JsonError } from '../wire/json-syntax.ts';
 import type { PlaceNode } from './places.ts';
-import { MAX_DEPTH } from './template-limits.ts';
+import { MAX_DEPTH, MAX_NODES } from './template-limits.ts';
 import { type Json, object, setNumberText } from './tree.ts';
 
 export type JsonReading =
@@ -35,6 +35,7 @@ class Refusal extends Error {
 class Reader {
   readonly #text: string;
   #at = 0;
+  #nodes = 0;
 
   constructor(text: string) {
     this.#text = text;
@@ -43,6 +44,8 @@ class Reader {
   read(depth: number): { value: Json; place: PlaceNode } {
     this.#skip(BLANKS);
     const at = this.#at;
+    this.#nodes += 1;
+    if (this.#nodes > MAX_NODES) throw new Refusal(`At most ${MAX_NODES} values are allowed`, at);
     if (depth > MAX_DEPTH) throw new Refusal(`At most ${MAX_DEPTH} levels are allowed`, at);
     const first = this.#text[at];
     if (first === '{') return this.#readObject(depth);

@@ -4,7 +4,7 @@
  */
 import { type Place, type PlaceNode, Places } from './places.ts';
 import { readJson } from './read-json.ts';
-import { type OctalScalar, readYaml, YamlFailure } from './read-yaml.ts';
+import { type OctalScalar, type ReadYaml, readInSteps, YamlFailure } from './read-yaml.ts';
 import { TemplateError, type TemplateProblem } from './template-error.ts';
 import { MAX_TEMPLATE_BYTES } from './template-limits.ts';
 import { isObject, type JsonObject } from './tree.ts';
@@ -29,6 +29,15 @@ export type ReadOptions = {
 
 /** @throws TemplateError with CloudFormation's message and the place of the error */
 export function readTemplate(text: string, options: ReadOptions = {}): ReadTemplate {
+  const steps = readTemplateInSteps(text, options);
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
+}
+
+/** Reads a part of the template with each step, so that a service can do other work between them. @throws TemplateError */
+export function* readTemplateInSteps(text: string, options: ReadOptions = {}): Generator<void, ReadTemplate> {
   if (Buffer.byteLength(text) > MAX_TEMPLATE_BYTES) {
     throw new TemplateError({
       message: `Template may not exceed ${MAX_TEMPLATE_BYTES} bytes in size.`,
@@ -36,7 +45,8 @@ export function readTemplate(text: string, options: ReadOptions = {}): ReadTempl
     });
   }
   const content = text.startsWith('\uFEFF') ? text.slice(1) : text;
-  return content.trimStart().startsWith('{') ? fromJson(content, options) : fromYaml(content, options);
+  if (content.trimStart().startsWith('{')) return fromJson(content, options);
+  return yield* fromYaml(content, options);
 }
 
 function fromJson(text: string, { fileName }: ReadOptions): ReadTemplate {
@@ -58,9 +68,9 @@ function columnsBehind(message: string): number {
   return message.startsWith('Unexpected character') ? 1 : 0;
 }
 
-function fromYaml(text: string, { fileName, aliases = 'expand' }: ReadOptions): ReadTemplate {
+function* fromYaml(text: string, { fileName, aliases = 'expand' }: ReadOptions): Generator<void, ReadTemplate> {
   try {
-    const read = readYaml(text, { aliases });
+    const read: ReadYaml = yield* readInSteps(text, aliases);
     const template = asTemplate(read, text, fileName);
     return { ...template, format: 'yaml', warnings: read.octals.map((octal) => octalWarning(octal, template.places)) };
   } catch (failure) {

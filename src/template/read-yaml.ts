@@ -9,6 +9,7 @@ import {
   type Alias,
   Composer,
   CST,
+  type Document,
   isAlias,
   isMap,
   isScalar,
@@ -18,7 +19,7 @@ import {
   type YAMLMap,
 } from 'yaml';
 import type { PlaceNode } from './places.ts';
-import { MAX_ALIAS_NODES, MAX_DEPTH, MAX_PROBLEMS, MAX_YAML_TOKENS } from './template-limits.ts';
+import { MAX_ALIAS_NODES, MAX_DEPTH, MAX_NODES, MAX_PROBLEMS, MAX_YAML_TOKENS } from './template-limits.ts';
 import { type Json, type JsonObject, object, setNumberText } from './tree.ts';
 import { createLexer } from './yaml-lexer.ts';
 import { looksOctal, readPlainScalar, readTaggedScalar, type ScalarValue } from './yaml-scalars.ts';
@@ -43,33 +44,49 @@ export class YamlFailure extends Error {
 /** A plain scalar with a leading zero that other readers take for an octal number. */
 export type OctalScalar = { readonly text: string; readonly offset: number };
 
+export type ReadYaml = ReadNode & { readonly octals: readonly OctalScalar[] };
+
 /** @throws YamlFailure */
-export function readYaml(
-  text: string,
-  options: { readonly aliases: 'expand' | 'refuse' },
-): ReadNode & { readonly octals: readonly OctalScalar[] } {
-  const tokens = tokensOf(text);
-  // The library makes an Error for each tag that it does not know, and stack traces are what they cost.
-  const { stackTraceLimit } = Error;
-  Error.stackTraceLimit = 0;
-  try {
-    return composeNode(tokens, text, options.aliases);
-  } finally {
-    Error.stackTraceLimit = stackTraceLimit;
+export function readYaml(text: string, options: { readonly aliases: 'expand' | 'refuse' }): ReadYaml {
+  const steps = readInSteps(text, options.aliases);
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
   }
 }
 
-function composeNode(
-  tokens: CST.Token[],
-  text: string,
-  aliases: 'expand' | 'refuse',
-): ReadNode & { readonly octals: readonly OctalScalar[] } {
+/** Reads a part of the text with each step. A step may take a few hundred milliseconds with the largest texts. @throws YamlFailure */
+export function* readInSteps(text: string, aliases: 'expand' | 'refuse'): Generator<void, ReadYaml> {
+  const tokens = yield* tokensOf(text);
+  // The library makes an Error for each tag that it does not know, and stack traces are what they cost.
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  let document: ParsedDocument | undefined;
+  try {
+    document = composeDocument(tokens, text);
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
+  yield;
+  return readDocument(document, text, aliases);
+}
+
+type ParsedDocument = Document.Parsed<ParsedNode>;
+
+/** @throws YamlFailure */
+function composeDocument(tokens: CST.Token[], text: string): ParsedDocument | undefined {
   const settings = { version: '1.1', schema: 'failsafe', uniqueKeys: false, prettyErrors: false } as const;
-  const [document, second] = [...new Composer(settings).compose(tokens, true, text.length)];
+  // Not all of them: a text can have one for each line.
+  const [document, second] = new Composer(settings).compose(tokens, true, text.length);
   const errors =
     document?.errors.slice(0, MAX_PROBLEMS).map((error) => ({ reason: error.message, offset: error.pos[0] })) ?? [];
   if (second) errors.push({ reason: 'A template is one YAML document', offset: second.range[0] });
   if (errors.length > 0) throw new YamlFailure(errors);
+  return document;
+}
+
+/** @throws YamlFailure */
+function readDocument(document: ParsedDocument | undefined, text: string, aliases: 'expand' | 'refuse'): ReadYaml {
   if (!document?.contents) return { ...EMPTY, octals: [] };
   const reader = new Reader(text, aliases);
   const read = reader.read(document.contents, 0);
@@ -77,12 +94,13 @@ function composeNode(
   return { ...read, octals: reader.octals };
 }
 
-function tokensOf(text: string): CST.Token[] {
+function* tokensOf(text: string): Generator<void, CST.Token[]> {
   const parser = new Parser();
   const { stack } = parser as unknown as { readonly stack: readonly unknown[] };
   const tokens: CST.Token[] = [];
   let offset = 0;
-  for (const lexeme of lexemesOf(text)) {
+  for (const [index, lexeme] of (yield* lexemesOf(text)).entries()) {
+    if (index % STEP_TOKENS === 0) yield;
     for (const token of parser.next(lexeme)) tokens.push(token);
     // The composer, which follows, is recursive. The stack also holds a scalar and the document.
     if (stack.length > MAX_DEPTH + 2) throw new YamlFailure([{ reason: TOO_DEEP, offset }]);
@@ -93,13 +111,14 @@ function tokensOf(text: string): CST.Token[] {
 }
 
 /** Counted before anything is made of them: the parser and the composer take much longer. */
-function lexemesOf(text: string): string[] {
+function* lexemesOf(text: string): Generator<void, string[]> {
   const lexemes: string[] = [];
   for (const lexeme of createLexer().lex(text)) {
     if (lexemes.length >= MAX_YAML_TOKENS) {
       throw new YamlFailure([{ reason: `At most ${MAX_YAML_TOKENS} tokens are allowed`, offset: 0 }]);
     }
     lexemes.push(lexeme);
+    if (lexemes.length % STEP_TOKENS === 0) yield;
   }
   return lexemes;
 }
@@ -109,6 +128,8 @@ function isControl(lexeme: string): boolean {
   return lexeme === CST.DOCUMENT || lexeme === CST.SCALAR || lexeme === CST.FLOW_END;
 }
 
+/** Tokens of one step. */
+const STEP_TOKENS = 2_000;
 const TOO_DEEP = `At most ${MAX_DEPTH} levels are allowed`;
 const OWN_TAGS = 'tag:yaml.org,2002:';
 
@@ -120,6 +141,7 @@ class Reader {
   readonly #aliases: 'expand' | 'refuse';
   /** The last node of each name so far; undefined while the node is being read, which an alias inside it must not see. */
   readonly #anchors = new Map<string, ParsedNode | undefined>();
+  #nodes = 0;
   #aliasNodes = 0;
   #aliasDepth = 0;
 
@@ -131,6 +153,10 @@ class Reader {
   /** `key` is the offset of the member's key or of the list's item. */
   read(node: ParsedNode, depth: number, key: number = node.range[0]): ReadNode {
     if (depth > MAX_DEPTH) throw new YamlFailure([{ reason: TOO_DEEP, offset: node.range[0] }]);
+    this.#nodes += 1;
+    if (this.#nodes > MAX_NODES) {
+      throw new YamlFailure([{ reason: `At most ${MAX_NODES} values are allowed`, offset: node.range[0] }]);
+    }
     if (this.#aliasDepth > 0) this.#count(node);
     if (isAlias(node)) return this.#readAlias(node, depth, key);
     const anchor = this.#aliasDepth === 0 ? node.anchor : undefined;

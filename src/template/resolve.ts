@@ -10,6 +10,7 @@ import { FUNCTION_ERRORS, type FunctionName, unresolvedDependencies } from './fu
 import { referencesOf } from './references.ts';
 import { parseSub, splitAttribute } from './sub-text.ts';
 import { TemplateError } from './template-error.ts';
+import { MAX_MADE_CHARACTERS } from './template-limits.ts';
 import {
   isObject,
   type Json,
@@ -60,8 +61,21 @@ export function resolve(node: Json, scope: Scope, path: Path = []): Resolved {
   if (key === 'Fn::Length' || key === 'Fn::ToJsonString') {
     if (!scope.hasExtensions) return resolveMap(node, scope, path);
   }
-  return evaluate(node[key] ?? null, new Call(key as FunctionName, node, scope, [...path, key]));
+  const call = new Call(key as FunctionName, node, scope, [...path, key]);
+  const value = evaluate(node[key] ?? null, call);
+  call.requireRoom(sizeOf(value));
+  return value;
 }
+
+/** Characters that the functions of a scope have made. */
+const made = new WeakMap<Scope, number>();
+
+function sizeOf(value: Resolved): number {
+  if (typeof value === 'string') return value.length;
+  return Array.isArray(value) ? value.length * CHARACTERS_OF_ITEM : 0;
+}
+
+const CHARACTERS_OF_ITEM = 10;
 
 function resolveList(list: Json[], scope: Scope, path: Path): Json {
   const made: Json[] = [];
@@ -128,6 +142,16 @@ class Call {
       if (item === null || typeof item === 'object') throw this.error();
       return numberText(value, index) ?? String(item);
     });
+  }
+
+  /** Counts `characters` that the function makes. @throws TemplateError if the template's functions make too many */
+  requireRoom(characters: number): void {
+    const total = (made.get(this.scope) ?? 0) + characters;
+    if (total > MAX_MADE_CHARACTERS) {
+      const message = `Template error: the functions of the template make more than ${MAX_MADE_CHARACTERS} characters`;
+      throw this.error(message, 'Use fewer or shorter values.');
+    }
+    made.set(this.scope, total);
   }
 
   error(message: string = FUNCTION_ERRORS[this.#name], suggestion?: string): TemplateError {
@@ -210,11 +234,20 @@ function attributeOf(logicalId: string, name: string, call: Call): Json {
 function sub(argument: Json, call: Call): Resolved {
   const [text, names] = Array.isArray(argument) ? call.list(argument, 1, 2) : [argument];
   if (typeof text !== 'string' || (names !== undefined && !isObject(names))) throw call.error();
-  let made = '';
+  // Each value is evaluated once: functions nest, and a name can stand any number of times.
+  const values = new Map<string, string>();
+  let result = '';
   for (const part of parseSub(text)) {
-    made += 'literal' in part ? part.literal : textOf(subValue(part.name, names, call), call);
+    if ('literal' in part) {
+      result += part.literal;
+      continue;
+    }
+    const value = values.get(part.name) ?? textOf(subValue(part.name, names, call), call);
+    values.set(part.name, value);
+    call.requireRoom(value.length);
+    result += value;
   }
-  return made;
+  return result;
 }
 
 function subValue(name: string, names: JsonObject | undefined, call: Call): Json {
@@ -236,7 +269,9 @@ function join(argument: Json, call: Call): Json {
   const [delimiter, list] = call.list(argument, 2);
   if (typeof delimiter !== 'string') throw call.error();
   const texts = call.texts(list, 1);
-  return texts === undefined || texts.some((text) => text.includes(UNKNOWN)) ? UNKNOWN : texts.join(delimiter);
+  if (texts === undefined || texts.some((text) => text.includes(UNKNOWN))) return UNKNOWN;
+  call.requireRoom(texts.reduce((total, text) => total + text.length + delimiter.length, 0));
+  return texts.join(delimiter);
 }
 
 function select(argument: Json, call: Call): Json {

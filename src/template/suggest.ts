@@ -1,7 +1,7 @@
 /** Near matches of a name, for suggestions. */
 
 /** Names longer than this are not compared: the comparison takes the product of the lengths. */
-const MAX_LENGTH = 100;
+const MAX_LENGTH = 64;
 
 /** The candidate that differs least from the name, if it is a likely spelling error; undefined otherwise. */
 export function nearest(name: string, candidates: Iterable<string>): string | undefined {

@@ -17,58 +17,77 @@ export function readForm(request: Pick<HttpRequest, 'url'>, body: Buffer): URLSe
 
 /** The tree of the members that the form has. @throws WrongType */
 export function treeOfForm(form: URLSearchParams, members: Members): Readonly<Record<string, unknown>> {
-  return structureAt(form, '', members);
+  return structureAt(fieldsOf(form), members);
 }
 
-function structureAt(form: URLSearchParams, prefix: string, members: Members): Record<string, unknown> {
+/** A field, and those whose names continue its name after a dot. */
+type Field = { text: string | undefined; readonly below: Map<string, Field> };
+
+/** No member of a model is deeper. */
+const MAX_PARTS = 32;
+
+/** The fields by the parts of their names, read once: a form may have as many fields as a list has items. */
+function fieldsOf(form: URLSearchParams): Field {
+  const root: Field = { text: undefined, below: new Map() };
+  for (const [name, text] of form) {
+    const parts = name.split('.', MAX_PARTS + 1);
+    if (parts.length > MAX_PARTS) continue;
+    let field = root;
+    for (const part of parts) {
+      const next = field.below.get(part) ?? { text: undefined, below: new Map() };
+      field.below.set(part, next);
+      field = next;
+    }
+    // The first of several fields with one name counts.
+    field.text ??= text;
+  }
+  return root;
+}
+
+function structureAt(field: Field, members: Members): Record<string, unknown> {
   return Object.fromEntries(
-    Object.entries(members).map(([name, member]) => [name, valueAt(form, prefix, name, member)]),
+    Object.entries(members).map(([name, member]) => {
+      const items =
+        'flattened' in member && member.flattened !== undefined ? field.below.get(member.flattened) : undefined;
+      return [name, valueAt(field.below.get(name), member, items)];
+    }),
   );
 }
 
-/** Undefined when the form has no field for the member. */
-function valueAt(form: URLSearchParams, prefix: string, name: string, member: Member): unknown {
-  const at = prefix + name;
-  const text = form.get(at) ?? undefined;
+/** Undefined when the form has no field for the member. `flattened` has the items of a flattened list or map. */
+function valueAt(field: Field | undefined, member: Member, flattened: Field | undefined): unknown {
   switch (member.type) {
     case 'list': {
-      const items = member.flattened === undefined ? `${at}.member.` : `${prefix}${member.flattened}.`;
-      const indexes = indexesBelow(form, items);
-      if (indexes.length > 0) return indexes.map((index) => itemAt(form, `${items}${index}`, member.of));
+      const items = itemsBelow(member.flattened === undefined ? field?.below.get('member') : flattened);
+      if (items.length > 0) return items.map((item) => itemAt(item, member.of));
       // `Tags=` is an empty list.
-      return member.flattened === undefined && text === '' ? [] : undefined;
+      return member.flattened === undefined && field?.text === '' ? [] : undefined;
     }
     case 'map': {
       const [key, value] = member.entry ?? ['key', 'value'];
-      const entries = member.flattened === undefined ? `${at}.entry.` : `${prefix}${member.flattened}.`;
-      const indexes = indexesBelow(form, entries);
-      if (indexes.length === 0) return undefined;
+      const entries = itemsBelow(member.flattened === undefined ? field?.below.get('entry') : flattened);
+      if (entries.length === 0) return undefined;
       return Object.fromEntries(
-        indexes.map((index) => [
-          form.get(`${entries}${index}.${key}`) ?? '',
-          itemAt(form, `${entries}${index}.${value}`, member.value),
-        ]),
+        entries.map(({ below }) => [below.get(key)?.text ?? '', itemAt(below.get(value), member.value)]),
       );
     }
-    case 'structure': {
-      const isPresent = [...form.keys()].some((key) => key.startsWith(`${at}.`));
-      return isPresent ? structureAt(form, `${at}.`, member.members) : undefined;
-    }
+    case 'structure':
+      return field !== undefined && field.below.size > 0 ? structureAt(field, member.members) : undefined;
     default:
-      return text === undefined ? undefined : scalarOf(text, member);
+      return field?.text === undefined ? undefined : scalarOf(field.text, member);
   }
 }
 
 /** An item of a list or a value of a map. Its index is in the form, so it exists even when it is empty. */
-function itemAt(form: URLSearchParams, at: string, member: Member): unknown {
+function itemAt(field: Field | undefined, member: Member): unknown {
   switch (member.type) {
     case 'structure':
-      return structureAt(form, `${at}.`, member.members);
+      return structureAt(field ?? { text: undefined, below: new Map() }, member.members);
     case 'list':
     case 'map':
-      return valueAt(form, '', at, member);
+      return valueAt(field, member, undefined);
     default:
-      return scalarOf(form.get(at) ?? '', member);
+      return scalarOf(field?.text ?? '', member);
   }
 }
 
@@ -89,12 +108,8 @@ function scalarOf(
   return text === 'true';
 }
 
-/** The numbers that follow `prefix` in the names of the form's fields, in ascending order. */
-function indexesBelow(form: URLSearchParams, prefix: string): readonly number[] {
-  const indexes = new Set<number>();
-  for (const key of form.keys()) {
-    const digits = key.startsWith(prefix) ? /^\d{1,6}/.exec(key.slice(prefix.length))?.[0] : undefined;
-    if (digits !== undefined) indexes.add(Number(digits));
-  }
-  return [...indexes].sort((a, b) => a - b);
+/** The fields below whose names are numbers, in ascending order. */
+function itemsBelow(field: Field | undefined): readonly Field[] {
+  const items = [...(field?.below ?? [])].filter(([name]) => /^\d{1,6}$/.test(name));
+  return items.sort(([a], [b]) => Number(a) - Number(b)).map(([, item]) => item);
 }

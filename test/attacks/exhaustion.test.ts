@@ -19,8 +19,15 @@ describe('a service that runs out of', () => {
     await target.createFunction('f', { bootstrap: shellRuntime('sleep 0.2; respond 1') }, { Timeout: 30 });
     await target.invoke('f');
     await target.measure();
-    const held = await Promise.all(Array.from({ length: 250 }, () => connectTo(target?.port ?? 0)));
-    await Promise.allSettled(Array.from({ length: 40 }, () => target?.invoke('f')));
+    // Each port may have 100 of them.
+    const ports = [target.port, target.httpPort];
+    const held = await Promise.all(Array.from({ length: cases(500) }, (_, at) => connectTo(ports[at % 2] ?? 0)));
+    const started = await Promise.allSettled(Array.from({ length: 40 }, () => target?.invoke('f')));
+    const refusals = started.flatMap((one) => (one.status === 'rejected' ? [(one.reason as Error).message] : []));
+    for (const message of refusals) expect(message).toContain('Too many open files');
+    expect(refusals.length).toBeLessThan(40);
+    // Clients that have requests get in while others hold connections without any.
+    await target.expectResponsive();
     for (const socket of held) socket.destroy();
     await expect
       .poll(async () => (await target?.invoke('f').catch(() => undefined))?.payload, { timeout: 60_000 })

@@ -8,9 +8,15 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
 import { parseFunctionResponse } from '../../src/gateways/exchange/function-response.ts';
+import { developmentPackages } from '../../src/packaging/function/development-packages.ts';
 import { projectExtensions } from '../../src/packaging/php/php-project-extensions.ts';
 import { untarNpmPackage } from '../../src/packaging/untar.ts';
+import { findPolicyFault } from '../../src/services/iam/policy-document.ts';
 import { measureArchive } from '../../src/storage/archive.ts';
+import { findProblems } from '../../src/template/check-template.ts';
+import { readTemplate } from '../../src/template/read-template.ts';
+import { treeOfForm } from '../../src/wire/query-form.ts';
+import { parseXml } from '../../src/wire/xml.ts';
 import { cpuGrowth, LINEAR } from '../support/cpu-growth.ts';
 import { writePackage } from '../support/php-sandbox.ts';
 import { rawZip } from '../support/raw-zip.ts';
@@ -95,6 +101,76 @@ describe('the time to read grows with the size alone', () => {
         return () => projectExtensions(project);
       },
       2_000,
+    ],
+    [
+      'a package.json with many dependencies',
+      (size) => {
+        const names = Object.fromEntries(numbered(size, (i) => `package-${i}`).map((name) => [name, '*']));
+        const manifest = JSON.stringify({ dependencies: names, devDependencies: names });
+        const project = writePackage(newDirectory(), { 'package.json': manifest });
+        return () => developmentPackages(project);
+      },
+      400,
+    ],
+    [
+      'a form with many items of a list',
+      (size) => {
+        const form = new URLSearchParams(numbered(size, (i) => `Tags.member.${i}.Key=k`).join('&'));
+        return () =>
+          treeOfForm(form, {
+            Tags: {
+              type: 'list',
+              of: { type: 'structure', members: { Key: { type: 'string' }, Value: { type: 'string' } } },
+            },
+          });
+      },
+      1_000,
+    ],
+    [
+      'XML with many elements in each other',
+      (size) => {
+        const xml = `${'<a b="c">'.repeat(size)}&amp;${'</a>'.repeat(size)}`;
+        return () => parseXml(xml);
+      },
+      4_000,
+    ],
+    [
+      'XML with many marks that do not end',
+      (size) => {
+        const xml = `<a>${'<!-- <![CDATA[ <b '.repeat(size)}`;
+        return () => parseXml(xml);
+      },
+      8_000,
+    ],
+    [
+      'a policy with many statements',
+      (size) => {
+        const statement = { Effect: 'Allow', Action: ['lambda:*'], Resource: '*' };
+        const policy = {
+          Version: '2012-10-17',
+          Statement: numbered(size, String).map((Sid) => ({ ...statement, Sid })),
+        };
+        const text = JSON.stringify(policy);
+        return () => findPolicyFault(text, 'permissions');
+      },
+      1_000,
+    ],
+    [
+      'a template with many unknown sections',
+      (size) => {
+        const wrong = numbered(size, (i) => `Resourses${i}`).map((name) => [name, {}]);
+        const text = JSON.stringify(Object.fromEntries([...wrong, ['Resources', { T: { Type: 'X' } }]]));
+        return () => findProblems(readTemplate(text).body);
+      },
+      1_500,
+    ],
+    [
+      'a template in YAML with many tokens',
+      (size) => {
+        const text = `Metadata:\n  a: [${'!x {a: "\\x41"},'.repeat(size)}]\n`;
+        return () => readTemplate(text);
+      },
+      300,
     ],
     ...(['function-url', 'http-api-2.0', 'http-api-1.0', 'rest-api', 'load-balancer'] as const).map(
       (kind): [string, (size: number) => () => unknown, number] => [

@@ -30,10 +30,10 @@ const METHODS = ['get', 'put', 'post', 'delete', 'options', 'head', 'patch', 'x-
 
 /** @throws RestJsonError BadRequestException */
 export async function readOpenApi(text: string): Promise<OpenApi> {
-  const { readTemplate } = await import('../../template/read-template.ts');
+  const { readInTurns } = await import('../../template/read-in-turns.ts');
   let document: JsonObject;
   try {
-    document = readTemplate(text).body as JsonObject;
+    document = (await readInTurns(text)).body as JsonObject;
   } catch (failure) {
     throw badRequest(`Invalid OpenAPI input: ${(failure as Error).message}`);
   }

@@ -6,7 +6,7 @@ import type { Deployment } from '../../stacks/stack.ts';
 import { invalid } from '../../stacks/stack-error.ts';
 import { defaultOf } from '../../template/parameters.ts';
 import { listedTransforms, transformNames } from '../../template/process-template.ts';
-import { readTemplate } from '../../template/read-template.ts';
+import { createReadInTurns, type ReadInTurns } from '../../template/read-in-turns.ts';
 import { isObject, type Json, type JsonObject, member, renderJson, section } from '../../template/tree.ts';
 import type { CallContext } from '../../wire/api-call.ts';
 import type { XmlStructure } from '../../wire/xml.ts';
@@ -20,19 +20,21 @@ export function createTemplateHandlers(
   dependencies: HandlerDependencies & { readonly changeSets: ChangeSets },
 ): TemplateHandlers {
   const { stacks, changeSets, readObject } = dependencies;
+  const readInTurns = createReadInTurns();
   const read = async (source: TemplateSource, { baseUrl }: CallContext): Promise<JsonObject> => {
     const text = await readTemplateSource(readObject, source, baseUrl);
     if (text === undefined) throw invalid('Either Template URL or Template Body must be specified.');
-    return readTemplate(text, { aliases: 'refuse' }).body;
+    return (await readInTurns(text, { aliases: 'refuse' })).body;
   };
 
   return {
     GetTemplate: ({ StackName, ChangeSetName, TemplateStage = 'Original' }, { scope }) =>
-      answering(() => {
+      answering(async () => {
         const deployment = deploymentOf();
         // A stack in REVIEW_IN_PROGRESS has no template yet. The AWS CDK asks for it and compares.
         if (deployment === undefined) return { TemplateBody: '{}', StagesAvailable: ['Original', 'Processed'] };
-        const TemplateBody = TemplateStage === 'Processed' ? processedText(deployment) : deployment.template;
+        const TemplateBody =
+          TemplateStage === 'Processed' ? await processedText(deployment, readInTurns) : deployment.template;
         return { TemplateBody, StagesAvailable: ['Original', 'Processed'] };
 
         function deploymentOf(): Deployment | undefined {
@@ -56,7 +58,7 @@ export function createTemplateHandlers(
         if (status === 'REVIEW_IN_PROGRESS' || deployment === undefined) {
           throw invalid('GetTemplateSummary cannot be called on REVIEW_IN_PROGRESS stacks.');
         }
-        return summaryOf(readTemplate(deployment.template, {}).body);
+        return summaryOf((await readInTurns(deployment.template)).body);
       }),
 
     ValidateTemplate: (source, context) =>
@@ -74,8 +76,8 @@ export function createTemplateHandlers(
 }
 
 /** The text as it was sent, unless a transform changed it. */
-function processedText({ template, processed }: Deployment): string {
-  const { body } = readTemplate(template, {});
+async function processedText({ template, processed }: Deployment, read: ReadInTurns): Promise<string> {
+  const { body } = await read(template);
   return listedTransforms(body).length === 0 && transformNames(body).length === 0 ? template : processed;
 }
 
@@ -92,7 +94,10 @@ function summaryOf(body: JsonObject): XmlStructure {
   const byType = new Map<string, string[]>();
   for (const [logicalId, resource] of resources) {
     const type = textOf(resource, 'Type');
-    if (type !== undefined) byType.set(type, [...(byType.get(type) ?? []), logicalId]);
+    if (type === undefined) continue;
+    const others = byType.get(type);
+    if (others) others.push(logicalId);
+    else byType.set(type, [logicalId]);
   }
   const metadata = member(body, 'Metadata');
   const identifiers = [...byType].flatMap(([ResourceType, LogicalResourceIds]) => {
