@@ -173,6 +173,9 @@ function checkTags(operation: string, { Tags }: Json): void {
 function errorOf(failure: unknown, log: Log): JsonError {
   if (failure instanceof JsonError) return failure;
   if (failure instanceof EngineMissing) return new JsonError('NotImplementedException', failure.message, 501);
+  if (failure instanceof BodyFailure && failure.reason === 'busy') {
+    return new JsonError('com.amazonaws.dynamodb.v20120810#ThrottlingException', failure.message);
+  }
   if (failure instanceof BodyFailure) {
     return new JsonError('com.amazon.coral.validate#ValidationException', 'The request is larger than 16 MiB.', 413);
   }
