@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { shellRuntime } from '../support/function-zip.ts';
 import { type RawEntry, rawZip } from '../support/raw-zip.ts';
 import { ROLE } from '../support/running-service.ts';
+import { hostileZip } from './hostile-zips.ts';
 import { cases, type Random, randomFrom, seedOf, startTarget, type Target } from './target.ts';
 
 let target: Target;
@@ -103,44 +104,53 @@ const LOOK_AROUND =
   'respond "$(find -L /var/task /opt -maxdepth 4 -type f -size -2 2>/dev/null | head -50 | xargs -r -d "\\n" cat 2>/dev/null | tr -cd "[:alnum:]" | head -c 20000)"';
 
 describe('hostile archives', () => {
-  it('are accepted or refused, and show nothing of the host', { timeout: 3_600_000 }, async () => {
-    const seed = seedOf(20_260_121);
-    const random = randomFrom(seed);
-    for (let count = 0; count < cases(100); count += 1) {
-      const zip = archive(random);
-      const isLayer = random.chance(0.3);
-      const name = `archive-${count}`;
-      const sent: Promise<unknown> = isLayer
-        ? target.client.send(new PublishLayerVersionCommand({ LayerName: name, Content: { ZipFile: zip } }))
-        : target.client.send(
-            new CreateFunctionCommand({
-              FunctionName: name,
-              Runtime: 'provided.al2023',
-              Handler: 'h',
-              Role: ROLE,
-              Code: { ZipFile: zip },
-              Timeout: 5,
-            }),
-          );
-      const refused = await sent.then(
-        () => undefined,
-        (failure: { $metadata?: { httpStatusCode?: number }; message: string }) => failure,
-      );
-      if (refused !== undefined) {
-        const status = refused.$metadata?.httpStatusCode ?? 0;
-        expect([status, refused.message].toString(), JSON.stringify({ seed, count })).toMatch(/^4\d\d/);
-      } else if (!isLayer && random.chance(0.3)) {
-        const { Payload } = await target.client
-          .send(new InvokeCommand({ FunctionName: name }))
-          .catch(() => ({ Payload: new Uint8Array() }));
-        target.expectNoSecret(Buffer.from(Payload ?? []).toString());
+  it.each([
+    ['entries', 20_260_121, 100, archive],
+    ['records', 20_261_221, 60, (random: Random) => hostileZip(random, shellRuntime(LOOK_AROUND))],
+  ] as const)(
+    'of odd %s are accepted or refused, and show nothing of the host',
+    {
+      timeout: 3_600_000,
+    },
+    async (kind, recorded, total, make) => {
+      const seed = seedOf(recorded);
+      const random = randomFrom(seed);
+      for (let count = 0; count < cases(total); count += 1) {
+        const zip = make(random);
+        const isLayer = random.chance(0.3);
+        const name = `archive-${kind}-${count}`;
+        const sent: Promise<unknown> = isLayer
+          ? target.client.send(new PublishLayerVersionCommand({ LayerName: name, Content: { ZipFile: zip } }))
+          : target.client.send(
+              new CreateFunctionCommand({
+                FunctionName: name,
+                Runtime: 'provided.al2023',
+                Handler: 'h',
+                Role: ROLE,
+                Code: { ZipFile: zip },
+                Timeout: 5,
+              }),
+            );
+        const refused = await sent.then(
+          () => undefined,
+          (failure: { $metadata?: { httpStatusCode?: number }; message: string }) => failure,
+        );
+        if (refused !== undefined) {
+          const status = refused.$metadata?.httpStatusCode ?? 0;
+          expect([status, refused.message].toString(), JSON.stringify({ seed, count })).toMatch(/^4\d\d/);
+        } else if (!isLayer && random.chance(0.3)) {
+          const { Payload } = await target.client
+            .send(new InvokeCommand({ FunctionName: name }))
+            .catch(() => ({ Payload: new Uint8Array() }));
+          target.expectNoSecret(Buffer.from(Payload ?? []).toString());
+        }
+        expect(existsSync(OUTSIDE)).toBe(false);
+        if (count % 20 === 0) await target.expectResponsive();
       }
-      expect(existsSync(OUTSIDE)).toBe(false);
-      if (count % 20 === 0) await target.expectResponsive();
-    }
-    expect(readFileSync(target.secrets.file, 'utf8')).toBe(target.secrets.value);
-    await target.expectUnharmed();
-  });
+      expect(readFileSync(target.secrets.file, 'utf8')).toBe(target.secrets.value);
+      await target.expectUnharmed();
+    },
+  );
 
   it('with chains of links are refused or unpacked in linear time', { timeout: 120_000 }, async () => {
     const links = Array.from(
