@@ -145,7 +145,7 @@ function templatesBelow(directory: string): string[] {
 async function attempt(path: string, StackName: string): Promise<Omit<Result, 'template'>> {
   let body: JsonObject;
   try {
-    body = readTemplate(readFileSync(path, 'utf8')).body;
+    body = readTemplate(readFileSync(path, 'utf8'), { duplicateKeys: 'last' }).body;
   } catch (failure) {
     return { skipped: `not a template: ${(failure as Error).message.split('\n')[0]}` };
   }

@@ -455,6 +455,7 @@ const RECORDED_ARNS: Readonly<Record<string, readonly [service: string, prefix: 
   'AWS::EFS::AccessPoint': ['elasticfilesystem', 'access-point/'],
   'AWS::EFS::FileSystem': ['elasticfilesystem', 'file-system/'],
   'AWS::KinesisFirehose::DeliveryStream': ['firehose', 'deliverystream/'],
+  'AWS::Lambda::CapacityProvider': ['lambda', 'capacity-provider:'],
   'AWS::MSK::Cluster': ['kafka', 'cluster/'],
   'AWS::MSK::ServerlessCluster': ['kafka', 'cluster/'],
   'AWS::StepFunctions::Activity': ['states', 'activity:'],

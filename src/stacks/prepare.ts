@@ -37,7 +37,7 @@ export function createPrepare(dependencies: PrepareDependencies): Prepare {
     await loadResourceTypes();
     const template = request.template ?? previous?.template;
     if (template === undefined) throw invalid('Either Template URL or Template Body must be specified.');
-    const { body } = await read(template, { aliases: 'refuse' });
+    const { body } = await read(template, { aliases: 'refuse', duplicateKeys: 'last' });
     checkTemplate(body);
     const processed = await process(dependencies, stack, body, request, previous);
     const transforms = request.isDirect ? processed.transforms : [];

@@ -45,6 +45,7 @@ const RESOURCE_ATTRIBUTES = [
   'CreationPolicy',
   'DeletionPolicy',
   'DependsOn',
+  'Description',
   'Metadata',
   'Properties',
   'Type',

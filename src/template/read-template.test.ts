@@ -99,6 +99,11 @@ describe('a template in YAML', () => {
     expect(body('a: |\n  x\n  y\n')).toEqual({ a: 'x\ny\n' });
   });
 
+  it('takes the last of duplicate keys where CloudFormation does', () => {
+    const { body: map } = readTemplate('A: {x: 1, y: 2, x: 3}', { duplicateKeys: 'last' });
+    expect(JSON.parse(renderJson(map))).toEqual({ A: { x: 3, y: 2 } });
+  });
+
   it('reports every duplicate key with its place', () => {
     expect(problemsOf('A:\n  x: 1\n  x: 2\nB: {y: 1, y: 2}', { fileName: 't.yaml' })).toMatchObject([
       { message: 'Template format error: YAML not well-formed. (line 3, column 3)', suggestion: 'Duplicate key x.' },

@@ -25,6 +25,11 @@ export type ReadOptions = {
    * `expand`; the CloudFormation API refuses.
    */
   readonly aliases?: 'expand' | 'refuse';
+  /**
+   * What a repeated key of a YAML map means. CloudFormation takes the last one, as published templates that have them show.
+   * Defaults to `refuse`: it is hardly ever what the author wants.
+   */
+  readonly duplicateKeys?: 'refuse' | 'last';
 };
 
 /** @throws TemplateError with CloudFormation's message and the place of the error */
@@ -68,9 +73,13 @@ function columnsBehind(message: string): number {
   return message.startsWith('Unexpected character') ? 1 : 0;
 }
 
-function* fromYaml(text: string, { fileName, aliases = 'expand' }: ReadOptions): Generator<void, ReadTemplate> {
+function* fromYaml(
+  text: string,
+  { fileName, aliases = 'expand', duplicateKeys = 'refuse' }: ReadOptions,
+): Generator<void, ReadTemplate> {
   try {
     const read: ReadYaml = yield* readInSteps(text, aliases);
+    if (read.duplicates.length > 0 && duplicateKeys === 'refuse') throw new YamlFailure(read.duplicates);
     const template = asTemplate(read, text, fileName);
     return { ...template, format: 'yaml', warnings: read.octals.map((octal) => octalWarning(octal, template.places)) };
   } catch (failure) {

@@ -44,7 +44,11 @@ export class YamlFailure extends Error {
 /** A plain scalar with a leading zero that other readers take for an octal number. */
 export type OctalScalar = { readonly text: string; readonly offset: number };
 
-export type ReadYaml = ReadNode & { readonly octals: readonly OctalScalar[] };
+export type ReadYaml = ReadNode & {
+  readonly octals: readonly OctalScalar[];
+  /** Repeated keys. The value of the last one counts. */
+  readonly duplicates: readonly YamlProblem[];
+};
 
 /** @throws YamlFailure */
 export function readYaml(text: string, options: { readonly aliases: 'expand' | 'refuse' }): ReadYaml {
@@ -87,11 +91,10 @@ function composeDocument(tokens: CST.Token[], text: string): ParsedDocument | un
 
 /** @throws YamlFailure */
 function readDocument(document: ParsedDocument | undefined, text: string, aliases: 'expand' | 'refuse'): ReadYaml {
-  if (!document?.contents) return { ...EMPTY, octals: [] };
+  if (!document?.contents) return { ...EMPTY, octals: [], duplicates: [] };
   const reader = new Reader(text, aliases);
   const read = reader.read(document.contents, 0);
-  if (reader.duplicates.length > 0) throw new YamlFailure(reader.duplicates);
-  return { ...read, octals: reader.octals };
+  return { ...read, octals: reader.octals, duplicates: reader.duplicates };
 }
 
 function* tokensOf(text: string): Generator<void, CST.Token[]> {

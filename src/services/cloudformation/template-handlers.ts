@@ -24,7 +24,7 @@ export function createTemplateHandlers(
   const read = async (source: TemplateSource, { baseUrl }: CallContext): Promise<JsonObject> => {
     const text = await readTemplateSource(readObject, source, baseUrl);
     if (text === undefined) throw invalid('Either Template URL or Template Body must be specified.');
-    return (await readInTurns(text, { aliases: 'refuse' })).body;
+    return (await readInTurns(text, { aliases: 'refuse', duplicateKeys: 'last' })).body;
   };
 
   return {
@@ -58,7 +58,7 @@ export function createTemplateHandlers(
         if (status === 'REVIEW_IN_PROGRESS' || deployment === undefined) {
           throw invalid('GetTemplateSummary cannot be called on REVIEW_IN_PROGRESS stacks.');
         }
-        return summaryOf((await readInTurns(deployment.template)).body);
+        return summaryOf((await readInTurns(deployment.template, { duplicateKeys: 'last' })).body);
       }),
 
     ValidateTemplate: (source, context) =>
@@ -77,7 +77,7 @@ export function createTemplateHandlers(
 
 /** The text as it was sent, unless a transform changed it. */
 async function processedText({ template, processed }: Deployment, read: ReadInTurns): Promise<string> {
-  const { body } = await read(template);
+  const { body } = await read(template, { duplicateKeys: 'last' });
   return listedTransforms(body).length === 0 && transformNames(body).length === 0 ? template : processed;
 }
 

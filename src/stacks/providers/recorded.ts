@@ -33,7 +33,7 @@ function record(type: string, properties: Properties, context: ResourceContext):
   // A type with one identifier is known by it; several identifiers stand for themselves.
   const [identifier, ...more] = table?.identifier ?? [];
   const given = identifier === undefined ? undefined : properties[identifier];
-  const isArn = identifier !== undefined && more.length === 0 && /Arn$/.test(identifier);
+  const isArn = identifier !== undefined && more.length === 0 && /Arn$/i.test(identifier);
   const arn = renderRecordedArn(context.scope, type, typeof given === 'string' ? given : id);
   const physicalId = typeof given === 'string' && more.length === 0 ? given : isArn ? arn : id;
   const attributes = [...(table?.attributes ?? [])].map((name) => [
@@ -98,8 +98,8 @@ function made(
   const last = name.slice(name.lastIndexOf('.') + 1);
   const host = `${physicalId.replace(/[^A-Za-z0-9-]/g, '-').toLowerCase()}.${context.scope.region}.localhost`;
   if (last === 'Arn' || last === `${type.slice(type.lastIndexOf(':') + 1)}Arn`) return arn;
-  if (/Arn$/.test(last)) return `${arn}/${last}`;
-  if (/Arns$/.test(last)) return [`${arn}/${last}`];
+  if (/Arn$/i.test(last)) return `${arn}/${last}`;
+  if (/Arns$/i.test(last)) return [`${arn}/${last}`];
   if (/(Url|Uri|Endpoint)$/i.test(last)) return `http://${host}/`;
   if (/(DNSName|DomainName|Address|Host)$/i.test(last)) return host;
   if (last === 'Port') return '443';
