@@ -1,8 +1,23 @@
 /**
  * The calls of deployment tools for an existing function, in their order, with the members that they read. Recorded from
- * Serverless Framework 3.40. Those of the AWS CDK's hotswap deployments and of `sam sync` follow their documentation. Terraform
- * itself runs in `terraform.test.ts`.
+ * Serverless Framework 3.40. Those of the AWS CDK's hotswap deployments, of `sam deploy` and of `sam sync` follow their
+ * documentation and source. Terraform itself runs in `terraform.test.ts`, the AWS CLI in `deployed-php.test.ts`.
  */
+import {
+  CreateChangeSetCommand,
+  DeleteStackCommand,
+  DescribeStackEventsCommand,
+  DescribeStacksCommand,
+  ExecuteChangeSetCommand,
+  GetTemplateCommand,
+  GetTemplateSummaryCommand,
+  ListStackResourcesCommand,
+  paginateDescribeChangeSet,
+  type StackEvent,
+  waitUntilChangeSetCreateComplete,
+  waitUntilStackCreateComplete,
+  waitUntilStackDeleteComplete,
+} from '@aws-sdk/client-cloudformation';
 import {
   CloudWatchLogsClient,
   DescribeLogStreamsCommand,
@@ -20,10 +35,11 @@ import {
   waitUntilFunctionUpdatedV2,
   waitUntilPublishedVersionActive,
 } from '@aws-sdk/client-lambda';
-import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { CreateBucketCommand, HeadObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { shellRuntime, zipOf } from '../support/function-zip.ts';
 import { type RunningService, startService } from '../support/running-service.ts';
+import { StackClient } from '../support/stack-client.ts';
 
 let service: RunningService;
 let logs: CloudWatchLogsClient;
@@ -120,3 +136,136 @@ it('cdk deploy --hotswap and sam sync: new code from a bucket, a new version, an
   expect(shown.Version).toBe('2');
   expect((await service.invoke(FunctionName, {}, { Qualifier: 'live' })).payload).toBe('"new"');
 });
+
+it('sam deploy --resolve-s3, sam list and sam delete', async () => {
+  const stacks = new StackClient(service.url);
+  const { client } = stacks;
+  const send = client.send.bind(client) as typeof client.send;
+  const waiter = { client, maxWaitTime: 30, minDelay: 0.02, maxDelay: 0.5 };
+  const missing = (StackName: string) =>
+    expect(send(new DescribeStacksCommand({ StackName }))).rejects.toMatchObject({
+      name: 'ValidationError',
+      message: `Stack with id ${StackName} does not exist`,
+    });
+  const TransformCapabilities = ['CAPABILITY_IAM' as const, 'CAPABILITY_AUTO_EXPAND' as const];
+
+  // The bucket for artifacts, in a stack of the tool's own.
+  const MANAGED = 'aws-sam-cli-managed-default';
+  await missing(MANAGED);
+  const { Id = '' } = await send(
+    new CreateChangeSetCommand({
+      StackName: MANAGED,
+      TemplateBody: SAM_MANAGED,
+      Tags: [{ Key: 'ManagedStackSource', Value: 'AwsSamCli' }],
+      ChangeSetType: 'CREATE',
+      ChangeSetName: 'InitialCreation',
+      Capabilities: TransformCapabilities,
+    }),
+  );
+  await waitUntilChangeSetCreateComplete(waiter, { ChangeSetName: Id, StackName: MANAGED });
+  await send(new ExecuteChangeSetCommand({ ChangeSetName: Id, StackName: MANAGED }));
+  await waitUntilStackCreateComplete(waiter, { StackName: MANAGED });
+  const { Stacks: [managed] = [] } = await send(new DescribeStacksCommand({ StackName: MANAGED }));
+  expect(managed?.Tags).toEqual([{ Key: 'ManagedStackSource', Value: 'AwsSamCli' }]);
+  const Bucket = managed?.Outputs?.find(({ OutputKey }) => OutputKey === 'SourceBucket')?.OutputValue ?? '';
+
+  // Code and template, which is named by AWS's address whatever the endpoint is.
+  const code = { Bucket, Key: 'app/0123456789abcdef' };
+  await expect(s3.send(new HeadObjectCommand(code))).rejects.toMatchObject({ $metadata: { httpStatusCode: 404 } });
+  await s3.send(new PutObjectCommand({ ...code, Body: await zipOf(responding('sam')) }));
+  const Body = samTemplate(`s3://${code.Bucket}/${code.Key}`);
+  await s3.send(new PutObjectCommand({ Bucket, Key: 'app/1.template', Body }));
+  const TemplateURL = `https://s3.us-east-1.amazonaws.com/${Bucket}/app/1.template`;
+  const StackName = 'sam-app';
+  await missing(StackName);
+  const deployment = await send(
+    new CreateChangeSetCommand({
+      StackName,
+      ChangeSetName: 'samcli-deploy1764547200',
+      ChangeSetType: 'CREATE',
+      TemplateURL,
+      Parameters: [{ ParameterKey: 'Word', ParameterValue: 'word' }],
+      Capabilities: ['CAPABILITY_IAM'],
+      Tags: [],
+    }),
+  );
+  const set = { ChangeSetName: deployment.Id ?? '', StackName };
+  await waitUntilChangeSetCreateComplete(waiter, set);
+  const changes: string[] = [];
+  for await (const { Changes = [] } of paginateDescribeChangeSet({ client }, set)) {
+    for (const { ResourceChange } of Changes)
+      changes.push(`${ResourceChange?.Action} ${ResourceChange?.LogicalResourceId}`);
+  }
+  expect(changes).toEqual(['Add Hello', 'Add HelloRole']);
+  const { StackEvents: [mark] = [] } = await send(new DescribeStackEventsCommand({ StackName }));
+  await send(new ExecuteChangeSetCommand({ ...set, DisableRollback: false }));
+  // It shows the events after the mark until the stack itself has ended.
+  const seen: StackEvent[] = [];
+  const isEnd = ({ PhysicalResourceId, StackId, ResourceStatus = '' }: StackEvent) =>
+    PhysicalResourceId === StackId && ResourceStatus.endsWith('_COMPLETE');
+  while (!seen.some(isEnd)) {
+    const { StackEvents = [] } = await send(new DescribeStackEventsCommand({ StackName }));
+    const known = new Set(seen.map(({ EventId }) => EventId));
+    seen.push(
+      ...StackEvents.filter(
+        ({ EventId, Timestamp }) => !known.has(EventId) && Number(Timestamp) > Number(mark?.Timestamp),
+      ),
+    );
+  }
+  expect(seen.map(({ LogicalResourceId }) => LogicalResourceId)).toContain('Hello');
+  await waitUntilStackCreateComplete(waiter, { StackName });
+  const { Name = '' } = stacks.outputs(await stacks.describe(StackName));
+  expect((await service.invoke(Name)).payload).toBe('"sam"');
+
+  // sam list, and the next deployment's first calls.
+  const { StackResourceSummaries = [] } = await send(new ListStackResourcesCommand({ StackName }));
+  expect(StackResourceSummaries.map(({ LogicalResourceId }) => LogicalResourceId)).toEqual(['Hello', 'HelloRole']);
+  const { Parameters = [] } = await send(new GetTemplateSummaryCommand({ StackName }));
+  expect(Parameters.map(({ ParameterKey }) => ParameterKey)).toEqual(['Word']);
+
+  // sam delete.
+  expect((await send(new GetTemplateCommand({ StackName, TemplateStage: 'Original' }))).TemplateBody).toBe(Body);
+  await send(new DeleteStackCommand({ StackName }));
+  await waitUntilStackDeleteComplete(waiter, { StackName });
+  await missing(StackName);
+  client.destroy();
+});
+
+const SAM_MANAGED = `AWSTemplateFormatVersion: '2010-09-09'
+Transform: AWS::Serverless-2016-10-31
+Description: Managed Stack for AWS SAM CLI
+Resources:
+  SamCliSourceBucket:
+    Type: AWS::S3::Bucket
+    Properties:
+      VersioningConfiguration: { Status: Enabled }
+      Tags: [{ Key: ManagedStackSource, Value: AwsSamCli }]
+  SamCliSourceBucketBucketPolicy:
+    Type: AWS::S3::BucketPolicy
+    Properties:
+      Bucket: !Ref SamCliSourceBucket
+      PolicyDocument:
+        Statement:
+          - Action: [s3:GetObject]
+            Effect: Allow
+            Resource: !Join ['', ['arn:', !Ref AWS::Partition, ':s3:::', !Ref SamCliSourceBucket, /*]]
+            Principal: { Service: serverlessrepo.amazonaws.com }
+Outputs:
+  SourceBucket: { Value: !Ref SamCliSourceBucket }
+`;
+
+const samTemplate = (code: string) => `Transform: AWS::Serverless-2016-10-31
+Parameters:
+  Word: { Type: String }
+Resources:
+  Hello:
+    Type: AWS::Serverless::Function
+    Metadata: { SamResourceId: Hello }
+    Properties:
+      CodeUri: ${code}
+      Handler: handler
+      Runtime: provided.al2023
+      Environment: { Variables: { WORD: !Ref Word } }
+Outputs:
+  Name: { Value: !Ref Hello }
+`;
