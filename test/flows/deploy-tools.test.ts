@@ -201,8 +201,8 @@ it('sam deploy --resolve-s3, sam list and sam delete', async () => {
   await send(new ExecuteChangeSetCommand({ ...set, DisableRollback: false }));
   // It shows the events after the mark until the stack itself has ended.
   const seen: StackEvent[] = [];
-  const isEnd = ({ PhysicalResourceId, StackId, ResourceStatus = '' }: StackEvent) =>
-    PhysicalResourceId === StackId && ResourceStatus.endsWith('_COMPLETE');
+  const isEnd = ({ PhysicalResourceId, StackId, ResourceStatus }: StackEvent) =>
+    PhysicalResourceId === StackId && ResourceStatus?.endsWith('_COMPLETE') === true;
   while (!seen.some(isEnd)) {
     const { StackEvents = [] } = await send(new DescribeStackEventsCommand({ StackName }));
     const known = new Set(seen.map(({ EventId }) => EventId));
