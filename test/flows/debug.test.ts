@@ -54,11 +54,25 @@ function debianXdebug(target: string): string {
   const path = join(target, 'xdebug.so');
   if (existsSync(installed)) copyFileSync(installed, path);
   else {
-    execFileSync('apt-get', ['download', 'php8.2-xdebug'], { cwd: target, stdio: 'pipe' });
+    downloadPackage('php8.2-xdebug', target);
     execFileSync('sh', ['-c', 'dpkg-deb -x php8.2-xdebug_*.deb package'], { cwd: target });
     copyFileSync(join(target, 'package', installed), path);
   }
   return path;
+}
+
+/** With lists of its own if this machine's are missing: an image may have been made without them. */
+function downloadPackage(name: string, target: string): void {
+  const run = (...args: string[]) => execFileSync('apt-get', args, { cwd: target, stdio: 'pipe' });
+  try {
+    run('download', name);
+  } catch {
+    for (const place of ['lists/partial', 'archives/partial'])
+      mkdirSync(join(target, 'apt', place), { recursive: true });
+    const places = ['-o', `Dir::State::Lists=${join(target, 'apt/lists')}`, '-o', `Dir::Cache=${join(target, 'apt')}`];
+    run(...places, 'update', '-qq');
+    run(...places, 'download', name);
+  }
 }
 
 /** Lets more time pass than the timeout of the functions. */
