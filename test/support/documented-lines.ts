@@ -30,8 +30,10 @@ export function runLines(lines: readonly string[], { cwd, environment, programs 
   const env = { ...inherited, PATH, ...environment };
   return new Promise((settle) => {
     const options = { cwd, env, encoding: 'buffer' as const, maxBuffer: 64 * 1024 * 1024 };
-    execFile('bash', ['-c', `set -e\n${lines.join('\n')}`], options, (failure, stdout, stderr) =>
+    const child = execFile('bash', ['-c', `set -e\n${lines.join('\n')}`], options, (failure, stdout, stderr) =>
       settle({ code: failure ? Number(failure.code ?? 1) : 0, stdout, stderr: stderr.toString() }),
     );
+    // Tools read what they were not given from standard input.
+    child.stdin?.end();
   });
 }
