@@ -91,13 +91,13 @@ describe('the API port', () => {
     const json = await call('/', {
       method: 'POST',
       body: '{}',
-      headers: { ...signedFor('dynamodb'), 'X-Amz-Target': 'DynamoDB_20120810.ListTables' },
+      headers: { ...signedFor('kinesis'), 'X-Amz-Target': 'Kinesis_20131202.ListStreams' },
     });
     expect(json.status).toBe(501);
     const { __type, Message } = JSON.parse(json.text);
     expect(__type).toBe('NotImplementedException');
     const [text, names] = Message.split(' Available services: ');
-    expect(text).toBe("Lamella does not offer the service 'dynamodb'.");
+    expect(text).toBe("Lamella does not offer the service 'kinesis'.");
     expect(names).toMatch(/\.$/);
     const known = ['lambda', 'iam', 'sts', 'logs', 's3', 'sqs', 'sns', 'events', 'ssm', 'secretsmanager'];
     expect(names.slice(0, -1).split(', ')).toEqual(expect.arrayContaining(known));
