@@ -4,7 +4,7 @@
  */
 import type { ChildProcess } from 'node:child_process';
 import { spawn, spawnSync } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
+import { accessSync, closeSync, constants, openSync } from 'node:fs';
 import type { Server, Socket } from 'node:net';
 import type { Duplex, Readable } from 'node:stream';
 import { exhaustedResource, OperatorError } from '../../operator-error.ts';
@@ -76,11 +76,37 @@ function spawnChild(
   stdio: readonly (Stdio | 'ipc')[],
   environment: Readonly<Record<string, string>>,
 ): ChildProcess {
+  expectDescriptors(file, 2 * stdio.length + SPARE_DESCRIPTORS);
   try {
     return spawn(file, args, { stdio: [...stdio], detached: true, env: environment, cwd: '/' });
   } catch (failure) {
     throw exhaustedResource(failure, file) ?? failure;
   }
+}
+
+/** Beside two for each pipe, for what Node opens to start a child: a pipe for the error of `exec`, and some more to be safe. */
+const SPARE_DESCRIPTORS = 6;
+
+/**
+ * Throws `OperatorError` 'open-files-limit' if a child would not get its descriptors. Node never closes the pipes that it has
+ * opened for a child when the limit is reached in the middle.
+ */
+function expectDescriptors(file: string, count: number): void {
+  const opened: number[] = [];
+  try {
+    while (opened.length < count) opened.push(openSync('/dev/null', 'r'));
+  } catch (failure) {
+    throw isDescriptorLimit(failure)
+      ? new OperatorError('open-files-limit', { reason: `cannot start ${file}` })
+      : failure;
+  } finally {
+    for (const descriptor of opened) closeSync(descriptor);
+  }
+}
+
+function isDescriptorLimit(failure: unknown): boolean {
+  const { code } = failure as NodeJS.ErrnoException;
+  return code === 'EMFILE' || code === 'ENFILE';
 }
 
 /** Throws `OperatorError` if the child could not be started. */
