@@ -71,6 +71,7 @@ async function createFunction(url: string) {
       Handler: 'any',
       Runtime: 'provided.al2023',
       Role: 'arn:aws:iam::123456789012:role/any',
+      Timeout: 30,
       Code: { ZipFile: await zipOf({ bootstrap }) },
     }),
   );
