@@ -49,7 +49,7 @@ export type StartOptions = Partial<Options>;
 
 /**
  * Starts a service and resolves once it accepts connections. By default, for tests: on free ports, and with data that is
- * removed at the end unless there is a `dataDir`. Its log has a warning if `host` is not a loopback address: whoever
+ * removed at the end unless there is a `dataDir`. Its log has a warning if `host` is not a loopback address: any program that
  * reaches the ports can run code here. Throws `OperatorError` when this machine, the data directory or an address cannot
  * be used; nothing is left running then.
  * @example

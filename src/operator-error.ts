@@ -233,7 +233,7 @@ export const OPERATOR_ERRORS = {
   'deploy-overtaken': {
     message: 'The stack {name} was changed by another deployment meanwhile: {reason}.',
     meaning: 'Two deployments of the same stack ran at once. This one has changed nothing.',
-    remedy: 'Deploy again: the plan is made anew.',
+    remedy: 'Deploy again, with a new plan.',
     exitCode: 1,
   },
   'deploy-failed': {

@@ -1,8 +1,8 @@
-/** Questions to the person at the terminal. Without a terminal nobody can answer: the command must say so before it begins. */
+/** Questions to the person at the terminal. Without a terminal there is no answer: the command must say so before it begins. */
 import { createInterface } from 'node:readline/promises';
 import { OperatorError } from '../operator-error.ts';
 
-/** @throws OperatorError 'usage' if nobody can be asked and --yes is not given */
+/** @throws OperatorError 'usage' if there is no terminal and --yes is not given */
 export function requireAnswer(isYes: boolean, command: string): void {
   if (isYes || (process.stdin.isTTY && process.stderr.isTTY)) return;
   const reason = `\`lamella ${command}\` asks before it changes anything, and there is no terminal to ask. Give --yes.`;

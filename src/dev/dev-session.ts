@@ -229,7 +229,7 @@ class DeploymentFailure extends Error {
   }
 }
 
-/** What the developer is told; undefined for a bug. */
+/** What the developer sees; undefined for a bug. */
 async function problemsOf(
   failure: unknown,
   project: Project | undefined,

@@ -54,7 +54,7 @@ export type Functions = FunctionChanges & {
   tags(scope: Scope, name: FunctionName): Readonly<Record<string, string>>;
   addTags(scope: Scope, name: FunctionName, tags: Readonly<Record<string, string>>): void;
   removeTags(scope: Scope, name: FunctionName, keys: readonly string[]): void;
-  /** Gives every version that runs from this directory a new revision, so that the next invocation starts anew. */
+  /** Gives every version that runs from this directory a new revision, so that the next invocation is a cold start. */
   renew(directory: string): void;
   /** Calls `listener` after versions were replaced or deleted. Returns a function that stops it. */
   onChange: Retirements['onChange'];

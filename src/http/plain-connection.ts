@@ -275,7 +275,7 @@ class Exchange implements PlainRequest, PlainResponse {
     const { socket } = this;
     const body = new Readable({
       read: () => socket.resume(),
-      // As with Node's requests, whoever destroys a body before its end gives up the connection.
+      // As with Node's requests, destroying a body before its end closes the connection.
       destroy: (failure, done) => {
         if (this.#missing > 0) socket.destroy();
         done(failure);

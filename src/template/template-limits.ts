@@ -21,7 +21,7 @@ export const MAX_YAML_TOKENS = 300_000;
 /** Values of a template: maps, lists and scalars. Ours: real templates of 1 MB have about 60,000. */
 export const MAX_NODES = 200_000;
 
-/** Problems that are reported for a template. Ours: nobody reads more. */
+/** Problems that are reported for a template. Ours: more are not read. */
 export const MAX_PROBLEMS = 1000;
 
 /**

@@ -206,7 +206,7 @@ describe('lamella dev with a template', () => {
     expect(result.stdout.toString()).toBe('second 6');
   });
 
-  it('goes on after kill -9 with its data, and stops with its data when it is told to', async () => {
+  it('goes on after kill -9 with its data, and stops with its data on request', async () => {
     dev.child.kill('SIGKILL');
     await once(dev.child, 'close');
     write(directory, { 'hello/bootstrap': program('third') });

@@ -38,7 +38,7 @@ export type DebugRequest = {
   readonly pythonDirectories?: readonly string[];
 };
 
-/** The ports that debuggers use unless they are told otherwise. */
+/** The debuggers' default ports. */
 export const DEBUG_PORTS = { php: 9003, node: 9229, python: 5678 } as const;
 
 /** Where the files are mounted. */

@@ -103,7 +103,7 @@ function sameThroughput(one: Json | undefined, other: Json | undefined): boolean
   );
 }
 
-/** One index at a time, as DynamoDB wants it. An index with other keys is made anew. */
+/** One index at a time, as DynamoDB wants it. An index with other keys is replaced. */
 async function updateIndexes(TableName: string, properties: Properties, context: ResourceContext): Promise<void> {
   const [had, has] = [indexesOf(await describe(TableName, context)), indexesOf(properties)];
   const update = async (change: object) => {

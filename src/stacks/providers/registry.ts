@@ -10,7 +10,7 @@ export type ProviderRegistry = {
   isRecorded(type: string): boolean;
 };
 
-/** Recorded types that are meant to have no effect, and about which nobody needs to be told. */
+/** Recorded types that are meant to have no effect, and need no notice. */
 const WITHOUT_EFFECT: ReadonlySet<string> = new Set(['AWS::CDK::Metadata']);
 
 export function createRegistry(providers: readonly ResourceProvider[]): ProviderRegistry {

@@ -280,7 +280,7 @@ export function stageId(logicalId: string, stageName: Json): string {
   return /^[\p{L}\p{N}]+$/u.test(name) ? `${logicalId}${name}Stage` : `${logicalId}Stage${hashOf(name)}`;
 }
 
-/** What a deployment is made for anew: CloudFormation deploys again when the logical id changes. */
+/** What causes a new deployment: CloudFormation deploys again when the logical id changes. */
 function deploymentText(
   logicalId: string,
   properties: JsonObject,
