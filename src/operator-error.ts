@@ -476,7 +476,8 @@ const EXHAUSTED = [
 export function exhaustedResource(failure: unknown, path: string): OperatorError | undefined {
   for (let error = failure, depth = 0; error instanceof Error && depth < 8; error = error.cause, depth++) {
     const { message } = error;
-    const errno = 'code' in error ? error.code : undefined;
+    // A program that could not be started leaves only Node's message as its output.
+    const errno = 'code' in error ? error.code : /^spawn(?:Sync)? .+ (E[A-Z]+)$/.exec(message)?.[1];
     const found = EXHAUSTED.find(
       ({ codes, pattern, code }) =>
         code === errno || (codes as readonly unknown[]).includes(errno) || pattern.test(message),
