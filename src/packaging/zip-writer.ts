@@ -108,9 +108,12 @@ export function withNormalMode(entry: ZipEntry): ZipEntry {
   return { ...entry, mode: kind === 'directory' || entry.mode & 0o111 ? 0o755 : 0o644 };
 }
 
+/** Level 9 takes almost three times as long for programs such as Node.js, and saves 0.4 %. */
+const COMPRESSION_LEVEL = 6;
+
 function addEntry(zip: ZipFile, { path, mode, content }: ZipEntry): void {
   const fixed = { mtime: FIXED_TIME, forceDosTimestamp: true };
-  const options = { ...fixed, compressionLevel: 9 };
+  const options = { ...fixed, compressionLevel: COMPRESSION_LEVEL };
   if (content.kind === 'file') zip.addFile(content.source, path, { ...options, mode: REGULAR_FILE | mode });
   else if (content.kind === 'bytes') zip.addBuffer(content.bytes, path, { ...options, mode: REGULAR_FILE | mode });
   else if (content.kind === 'directory') zip.addEmptyDirectory(path, { ...fixed, mode: 0o040000 | mode });
