@@ -143,7 +143,7 @@ describe('a project that Composer cannot install', () => {
     await expect(build('broken', '{"require": ')).rejects.toMatchObject({ code: 'composer-project-unreadable' });
     const missing = buildComposerLayer({
       directory: '/nonexistent',
-      output: '/dev/null',
+      output: join(workspace.path, 'none.zip'),
       version: '8.4',
       cacheDir: CACHE_DIR,
     });
