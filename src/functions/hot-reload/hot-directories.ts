@@ -207,7 +207,7 @@ function realPath(path: string): string | undefined {
   }
 }
 
-/** The directory with links followed; undefined if there is none. */
+/** The directory with links followed; undefined if it does not exist. */
 function realDirectory(path: string): string | undefined {
   try {
     const real = realpathSync(path);

@@ -83,7 +83,7 @@ export async function openBucket(deployer: Deployer, bucket: string, owner: stri
   return openStore(client, options);
 }
 
-/** The name of the managed bucket; undefined if there is none. @throws OperatorError 'bucket-unusable' */
+/** The name of the managed bucket; undefined if it does not exist. @throws OperatorError 'bucket-unusable' */
 export async function findManagedBucket({ stacks, signal }: Deployer): Promise<string | undefined> {
   signal?.throwIfAborted();
   const stack = await stacks.describe(MANAGED_STACK);

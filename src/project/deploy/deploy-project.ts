@@ -51,7 +51,7 @@ export type DeployPlan = {
 export type DeployResult = {
   readonly status: 'deployed' | 'unchanged' | 'declined' | 'planned' | 'created';
   readonly plan: DeployPlan | undefined;
-  /** The stack afterwards; undefined if there is none. */
+  /** The stack afterwards; undefined if it does not exist. */
   readonly stack: StackDescription | undefined;
   readonly changeSetId?: string;
 };

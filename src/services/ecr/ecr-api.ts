@@ -1,6 +1,6 @@
 /**
  * Elastic Container Registry without repositories: functions run from archives and layers, so there is nothing to store
- * images for. Serverless Framework asks whether a repository exists when it removes a service, and goes on if there is none.
+ * images for. Serverless Framework asks whether a repository exists when it removes a service, and goes on if it does not.
  * https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_DescribeRepositories.html
  */
 import type { Log } from '../../log.ts';
